@@ -1,0 +1,3 @@
+"""Honest, fast, reproducible short-horizon FX research; the modules are the API."""
+
+__version__ = "0.1.0"

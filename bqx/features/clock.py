@@ -1,0 +1,125 @@
+"""Time and calendar: what the clock alone says about a bar, and the volatility it meets.
+
+Hours, weekdays and dates are UTC; sessions and the FX week run on their local clocks, so that
+they follow daylight saving.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx import sessions
+from bqx.features.rolling import mean_std
+from bqx.features.sources import CLOCK, CLOCK_RATE
+from bqx.features.spec import Family, Output
+
+F = NDArray[np.float64]
+
+_EDGE = 60
+_MONTH_END_DAYS = 3
+
+_FLAG = {"unit": "1", "lo": 0.0, "hi": 1.0}
+_WAVE = {"unit": "1", "lo": -1.0, "hi": 1.0}
+
+
+def _output(alias: str, about: str, unit: str, lo: float, hi: float) -> Output:
+    return Output(unit, lo, hi, alias=alias, about=about)
+
+
+_OUTPUTS = {
+    alias: _output(alias, about, **bounds)
+    for alias, about, bounds in (
+        ("session_tokyo", "Tokyo 9 to 18 local, Monday to Friday", _FLAG),
+        ("session_london", "London 8 to 17 local, Monday to Friday", _FLAG),
+        ("session_ny", "New York 8 to 17 local, Monday to Friday", _FLAG),
+        ("session_overlap_ldn_ny", "London and New York both open", _FLAG),
+        ("session_hour", "hour of the day, UTC", {"unit": "h", "lo": 0.0, "hi": 23.0}),
+        ("session_is_open", "any of the three sessions open", _FLAG),
+        (
+            "session_minutes_to_close",
+            "open minutes left in the FX week",
+            {"unit": "min", "lo": 0.0, "hi": sessions.WEEK - 1.0},
+        ),
+        ("time_sin_hour", "hour of the day on a circle", _WAVE),
+        ("time_cos_hour", "hour of the day on a circle", _WAVE),
+        ("time_sin_minute", "minute of the day on a circle", _WAVE),
+        ("time_cos_minute", "minute of the day on a circle", _WAVE),
+        ("time_sin_dow", "day of the week on a circle", _WAVE),
+        ("time_cos_dow", "day of the week on a circle", _WAVE),
+        ("dow", "day of the week, Monday 0", {"unit": "d", "lo": 0.0, "hi": 6.0}),
+        ("is_month_end", "one of the month's last three days", _FLAG),
+        ("is_week_roll", "first or last open hour of the FX week", _FLAG),
+        ("days_to_holiday_us", "days to the next", {"unit": "d", "lo": 0.0, "hi": 366.0}),
+        ("days_to_holiday_uk", "days to the next", {"unit": "d", "lo": 0.0, "hi": 366.0}),
+        ("days_to_holiday_jp", "days to the next", {"unit": "d", "lo": 0.0, "hi": 366.0}),
+    )
+}
+
+_COUNTRIES = {"us": "US", "uk": "GB", "jp": "JP"}
+
+
+def calendar(minutes: F, first_minute: int) -> F:
+    """Nineteen readings of the clock at epoch minutes (T,): (T, 19)."""
+    when = minutes.astype(np.int64)
+    hour, minute = when % sessions.DAY // 60, when % sessions.DAY
+    day = when // sessions.DAY
+    weekday = (day + 3) % 7
+    tokyo, london, new_york = (sessions.in_session(when, name) for name in sessions.SESSIONS)
+    left = sessions.minutes_to_close(when)
+    month = day.astype("datetime64[D]").astype("datetime64[M]")
+    days_left = ((month + 1).astype("datetime64[D]") - day.astype("datetime64[D]")).astype(int)
+    edge = (left < _EDGE) | (left >= sessions.WEEK - _EDGE)
+    waves = [
+        turn(2.0 * np.pi * part / whole)
+        for part, whole in ((hour, 24), (minute, sessions.DAY), (weekday, 7))
+        for turn in (np.sin, np.cos)
+    ]
+    ahead = [sessions.days_to_holiday(when, country) for country in _COUNTRIES.values()]
+    columns = (
+        tokyo, london, new_york, london & new_york, hour, tokyo | london | new_york, left,
+        *waves, weekday, days_left <= _MONTH_END_DAYS, edge, *ahead,
+    )  # fmt: skip
+    return np.column_stack(columns).astype(np.float64)
+
+
+@njit(cache=True, error_model="numpy")
+def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
+    """Tercile (0 calm, 1, 2 wild) of today's volatility within its own recent past: (T, 1).
+
+    Volatility is the deviation of one-row log returns over ``window`` rows; it is placed among
+    its ``memory`` last values, its own included.
+    """
+    rows = len(x)
+    out = np.full((rows, 1), np.nan)
+    returns = np.full(rows, np.nan)
+    for row in range(1, rows):
+        returns[row] = np.log(x[row] / x[row - 1])
+    volatility = mean_std(returns, window, first_minute, 1)[1]
+    clean = 0
+    for row in range(rows):
+        clean = 0 if np.isnan(volatility[row]) else clean + 1
+        if clean >= memory:
+            below = 0
+            for k in range(memory):
+                below += volatility[row - k] <= volatility[row]
+            share = below / memory
+            out[row, 0] = 0.0 if share <= 1.0 / 3.0 else 1.0 if share <= 2.0 / 3.0 else 2.0
+    return out
+
+
+FAMILIES = (
+    Family(
+        "", "time", calendar, _OUTPUTS, ((),), (CLOCK,), "clock and calendar", laggable=False,
+    ),
+    Family(
+        "session_vol_regime",
+        "time",
+        volatility_state,
+        {"": Output("1", 0.0, 2.0, alias="session_vol_regime")},
+        ((60, sessions.DAY),),
+        (CLOCK_RATE,),
+        "tercile of the 60-row volatility within its last 1,440 values",
+        lookback=lambda window, memory: window + memory,
+        laggable=False,
+    ),
+)  # fmt: skip

@@ -1,0 +1,86 @@
+"""The series that features are computed from, in both domains."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.bars import Bars
+from bqx.features.spec import Source
+
+F = NDArray[np.float64]
+
+BQX_WINDOW = 15
+"""Window of the series called BQX where none is named."""
+
+PSEUDO_BAR = 5
+"""Rows of BQX in a trailing pseudo-bar."""
+
+
+@njit(cache=True, error_model="numpy")
+def bqx(index: F, window: int) -> F:
+    """Backward momentum sum ``sum_{k=1..w} (I(t-k) - I(t)) / I(t)``: (T,), a pure number.
+
+    Positive when the rate has fallen. NaN for the first ``window`` rows and wherever the window
+    touches NaN.
+
+    >>> bqx(np.array([100.0, 101.0, 100.0]), 2)
+    array([ nan,  nan, 0.01])
+    """
+    rows = len(index)
+    out = np.full(rows, np.nan)
+    for row in range(window, rows):
+        now = index[row]
+        total = 0.0
+        for k in range(1, window + 1):
+            total += index[row - k] - now
+        out[row] = total / now
+    return out
+
+
+def _bqx(bars: Bars) -> F:
+    return bqx(bars.index, BQX_WINDOW)
+
+
+def _bqx_line(bars: Bars) -> F:
+    return np.repeat(_bqx(bars)[:, None], 4, axis=1)
+
+
+@njit(cache=True)
+def pseudo_bars(x: F, size: int) -> F:
+    """Trailing bars of a series: (T, 4) open, high, low, close over the last ``size`` rows."""
+    rows = len(x)
+    out = np.full((rows, 4), np.nan)
+    for row in range(size - 1, rows):
+        high, low = -np.inf, np.inf
+        broken = False
+        for k in range(size):
+            value = x[row - k]
+            broken = broken or np.isnan(value)
+            high, low = max(high, value), min(low, value)
+        if not broken:
+            out[row] = x[row - size + 1], high, low, x[row]
+    return out
+
+
+RATE = Source("rate", "rate", "pt", 1, lambda bars: bars.index)
+"""Rate index of the closes."""
+
+RATE_BARS = Source("rate", "rate", "pt", 1, lambda bars: bars.ohlc)
+"""Open, high, low, close of the rate index."""
+
+BQX = Source("bqx", "bqx", "1", BQX_WINDOW + 1, _bqx)
+"""BQX over 15 minutes."""
+
+BQX_LINE = Source("bqx", "bqx", "1", BQX_WINDOW + 1, _bqx_line)
+"""BQX as bars without extent, for indicators that read closes or rolling extremes."""
+
+BQX_BARS = Source(
+    "bqx", "bqx", "1", BQX_WINDOW + PSEUDO_BAR, lambda bars: pseudo_bars(_bqx(bars), PSEUDO_BAR)
+)
+"""Trailing five-row bars of BQX, for directional indicators."""
+
+CLOCK = Source("clock", "clock", "1", 0, lambda bars: bars.minutes.astype(np.float64))
+"""Epoch minutes of the bar opens."""
+
+CLOCK_RATE = Source("clock", "clock", "1", 1, lambda bars: bars.index)
+"""Rate index, for what is said of the time of day by the bars that it meets."""

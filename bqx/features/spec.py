@@ -1,0 +1,183 @@
+"""How a feature is declared: a source, a kernel, its outputs and windows, once and in one place.
+
+A ``Family`` stands right under its kernel. Names, units, lookbacks, tables, counts and the lag
+grid all derive from it; nothing about a feature is ever read back out of its name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.bars import Bars
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A series that kernels read.
+
+    ``build(bars)`` gives (T,) or (T, C); ``lookback`` counts the bars behind one of its rows,
+    that row's own bar included; ``unit`` is what ``{u}`` stands for in the units of outputs.
+    """
+
+    key: str
+    domain: str
+    unit: str
+    lookback: int
+    build: Callable[[Bars], Array]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of a kernel.
+
+    ``alias`` is the name the field's documents use, with windows as ``{0}``, ``{1}``.
+    ``lookback`` in rows of the source, where it is not the family's.
+    ``spanned_by`` names the features, with ``{s}`` for the source, of which it is an exact linear
+    combination: it is kept, and never selected.
+    """
+
+    unit: str
+    lo: float = -np.inf
+    hi: float = np.inf
+    alias: str = ""
+    lookback: Callable[..., int] | None = None
+    spanned_by: tuple[str, ...] = ()
+    about: str = ""
+
+
+def _largest(*window: int) -> int:
+    return max(window)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kernel ``(x, first_minute, *window) -> (T, outputs)`` over sources and windows.
+
+    ``windows`` holds the tuples of numbers the kernel takes, ``((),)`` when it takes none.
+    ``lookback(*window)`` in rows of the source defaults to the largest window. The table is
+    ``{table}_{idx|bqx}``, or ``table`` alone where the domain is neither.
+    ``causality`` lists the windows whose features also get a column lagged by 61 rows.
+    """
+
+    name: str
+    table: str
+    kernel: Callable[..., Array]
+    outputs: Mapping[str, Output]
+    windows: tuple[tuple[int, ...], ...]
+    sources: tuple[Source, ...]
+    about: str
+    lookback: Callable[..., int] = _largest
+    laggable: bool = True
+    causality: tuple[tuple[int, ...], ...] = ()
+
+    def features(self) -> tuple["Feature", ...]:
+        """All features of the family, in the order source, window, output."""
+        return tuple(
+            Feature(self, source, window, name)
+            for source, window, name in product(self.sources, self.windows, self.outputs)
+        )
+
+
+_TABLES = {"rate": "_idx", "bqx": "_bqx"}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the catalog; everything about it derives from its family."""
+
+    family: Family = field(repr=False)
+    source: Source = field(repr=False)
+    window: tuple[int, ...]
+    output: str
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = [self.source.key, self.family.name, self.output]
+        suffix = "w" + "_".join(map(str, self.window)) if self.window else ""
+        object.__setattr__(self, "name", "_".join(part for part in (*parts, suffix) if part))
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Feature) and other.name == self.name
+
+    @property
+    def spec(self) -> Output:
+        """The output's declaration."""
+        return self.family.outputs[self.output]
+
+    @property
+    def alias(self) -> str:
+        """Name in the field's documents, empty where they have none."""
+        return self.spec.alias.format(*self.window)
+
+    @property
+    def domain(self) -> str:
+        """``rate``, ``bqx``, ``cross`` or ``clock``."""
+        return self.source.domain
+
+    @property
+    def table(self) -> str:
+        """Family table in stores, without the pair."""
+        return self.family.table + _TABLES.get(self.domain, "")
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values; ``pt`` is a point of the rate index, ``1`` a pure number."""
+        return self.spec.unit.format(u=self.source.unit)
+
+    @property
+    def lookback(self) -> int:
+        """Bars that reproduce a value, the current one included; 0 for clock features."""
+        if not self.source.lookback:
+            return 0
+        rows = (self.spec.lookback or self.family.lookback)(*self.window)
+        return self.source.lookback - 1 + int(rows)
+
+    @property
+    def lo(self) -> float:
+        """Smallest possible value."""
+        return self.spec.lo
+
+    @property
+    def hi(self) -> float:
+        """Largest possible value."""
+        return self.spec.hi
+
+    @property
+    def laggable(self) -> bool:
+        """Whether the lag grid holds earlier values of it."""
+        return self.family.laggable
+
+    @property
+    def causality_lag(self) -> bool:
+        """Whether it also gets a column lagged by 61 rows."""
+        return self.window in self.family.causality
+
+    @property
+    def spanned_by(self) -> tuple[str, ...]:
+        """Features of which this one is an exact linear combination."""
+        return tuple(name.format(*self.window, s=self.source.key) for name in self.spec.spanned_by)
+
+    def row(self) -> dict[str, Any]:
+        """The feature as a row of the catalog table."""
+        return {
+            "name": self.name,
+            "alias": self.alias,
+            "domain": self.domain,
+            "table": self.table,
+            "unit": self.unit,
+            "lookback": self.lookback,
+            "laggable": self.laggable,
+            "lo": self.lo if np.isfinite(self.lo) else None,
+            "hi": self.hi if np.isfinite(self.hi) else None,
+            "spanned_by": " ".join(self.spanned_by),
+            "about": self.spec.about or self.family.about,
+        }

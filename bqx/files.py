@@ -1,0 +1,126 @@
+"""Files: content hashes, atomic writes, JSON and Parquet."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bqx.errors import ArtefactError
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON.
+
+    >>> digest({"b": 1, "a": 2.0}) == digest({"a": 2.0, "b": 1})
+    True
+    """
+    return hashlib.sha256(_json(value).encode()).hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """SHA-256 over the package's sources, so that an uncommitted edit counts."""
+    package = Path(__file__).parent
+    return digest({str(p.relative_to(package)): sha256(p) for p in sorted(package.rglob("*.py"))})
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder that becomes ``path`` when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and np.isnan(value):
+        return None
+    return value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value), sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically: keys sorted, NaN as null.
+
+    Raises ValueError for an infinite number, TypeError for what JSON does not know.
+    """
+    text = _json(value)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; ArtefactError when the file is absent or no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error, "JSON") from None
+
+
+def write_parquet(path: Path, frame: pd.DataFrame | pa.Table) -> None:
+    """Write Parquet atomically, the same bytes for the same values.
+
+    32-bit floats (features) are byte-stream-split, which makes them half as large as a dictionary
+    does; rates repeat, so the others have a dictionary.
+    """
+    table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame)
+    split = [field.name for field in table.schema if pa.types.is_float32(field.type)]
+    rest = [name for name in table.schema.names if name not in split]
+    with atomic(path) as temporary:
+        pq.write_table(
+            table, temporary, compression="zstd", use_dictionary=rest, use_byte_stream_split=split
+        )
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read Parquet with its index; ArtefactError when absent, damaged, or a column is missing."""
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error, "Parquet") from None
+    with file:
+        names = file.schema_arrow.names
+        missing = [name for name in columns or () if name not in names]
+        if missing:
+            raise ArtefactError(
+                f"{path}: column {missing[0]!r} is missing, got {len(names)} others; expected "
+                f"{len(missing)} such columns. Run the notebook that writes it again."
+            )
+        wanted = None if columns is None else list(columns)
+        return file.read(columns=wanted, use_pandas_metadata=True).to_pandas()
+
+
+def _unreadable(path: Path, error: Exception, kind: str) -> ArtefactError:
+    what = "is absent" if isinstance(error, FileNotFoundError) else "cannot be read"
+    return ArtefactError(
+        f"{path}: {what}, got {type(error).__name__}; expected {kind}. "
+        "Run the notebook that writes it again."
+    )

@@ -1,0 +1,113 @@
+"""Lagged columns are read, not stored: a column is a feature some rows earlier.
+
+The grid of columns spans the laggable features and the lags. A causality column reads bars up to
+61 rows back and nothing newer; in the strict grid it replaces the unlagged column.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.bars import Bars
+from bqx.features.compute import compute
+from bqx.features.spec import Feature
+
+LAGS = (60, 120, 180, 240)
+"""Default lags, rows."""
+
+CAUSALITY_LAG = 61
+"""Rows between a forecast and the newest bar that a causality column reads."""
+
+BLOCK = 20_160
+"""Rows whose features are held at a time, two weeks and a half of the grid."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature, ``lag`` rows earlier; ``suffix`` ends its name."""
+
+    feature: Feature
+    lag: int = 0
+    suffix: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the feature with the suffix of the lag."""
+        return self.feature.name + self.suffix
+
+    @property
+    def domain(self) -> str:
+        """Domain of the feature."""
+        return self.feature.domain
+
+    @property
+    def lookback(self) -> int:
+        """Bars that reproduce a value, from the forecast's own bar back."""
+        return self.feature.lookback + self.lag
+
+
+def grid(
+    features: Sequence[Feature], lags: Sequence[int] = LAGS, strict61: bool = False
+) -> tuple[Column, ...]:
+    """All columns of some features: each one now, at every lag, and 61 rows earlier.
+
+    Features that are not laggable have the first column only; features under the 61-minute rule
+    have the last one too, and with ``strict61`` not the first.
+    """
+    columns: list[Column] = []
+    for feature in features:
+        if not (strict61 and feature.causality_lag):
+            columns.append(Column(feature))
+        if feature.causality_lag:
+            columns.append(Column(feature, CAUSALITY_LAG, f"_causality_lag{CAUSALITY_LAG}"))
+        if feature.laggable:
+            columns.extend(Column(feature, lag, f"_lag{lag}") for lag in lags)
+    return tuple(columns)
+
+
+def read(
+    values: NDArray[np.floating],
+    features: Sequence[Feature],
+    columns: Sequence[Column],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Columns at some rows: (n, C); NaN where a lag reaches behind row 0.
+
+    Parameters
+    ----------
+    values : (T, F) values of ``features``, one column each.
+    rows : (n,) rows of ``values``.
+    """
+    place = {feature.name: i for i, feature in enumerate(features)}
+    by_lag: dict[int, list[int]] = {}
+    for i, column in enumerate(columns):
+        by_lag.setdefault(column.lag, []).append(i)
+    out = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    for lag, members in by_lag.items():
+        there = np.flatnonzero(rows >= lag)
+        source = np.array([place[columns[i].feature.name] for i in members])
+        out[np.ix_(there, members)] = values[np.ix_(rows[there] - lag, source)]
+    return out
+
+
+def matrix(
+    bars: Bars, columns: Sequence[Column], rows: NDArray[np.int64], block: int = BLOCK
+) -> NDArray[np.float32]:
+    """Columns at some ascending rows of the bars: (n, C), computed block by block.
+
+    Only ``block`` rows of features and their lookback are held at a time. The values do not
+    depend on ``block``, nor on bars more than a column's lookback old.
+    """
+    features = tuple(dict.fromkeys(column.feature for column in columns))
+    reach = max((column.lookback for column in columns), default=0)
+    out = np.empty((len(rows), len(columns)), dtype=np.float32)
+    at = 0
+    while at < len(rows):
+        stop = int(np.searchsorted(rows, rows[at] + block))
+        first = max(int(rows[at]) - reach, 0)
+        part = bars.rows(first, int(rows[stop - 1]) + 1)
+        out[at:stop] = read(compute(part, features), features, columns, rows[at:stop] - first)
+        at = stop
+    return out

@@ -1,0 +1,304 @@
+"""Frozen, validated parameters of a run and of each notebook; an unknown key is an error.
+
+One flat YAML file holds every parameter of a run. A notebook's ``parameters`` cell holds the keys
+that `NOTEBOOK_KEYS` lists for it, under the same names.
+"""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from bqx import rules
+from bqx.errors import ParameterError
+from bqx.pairs import PAIRS
+from bqx.rules import Clock, Count, Minutes, Size
+
+MOST_UNIT_DAYS = 60
+"""Longest test part, in trading days, of a split that is chosen from the length of the bars."""
+
+
+class Split(NamedTuple):
+    """Lengths of the parts of a walk-forward fold and the step between folds, in trading days."""
+
+    train: int
+    validation: int
+    test: int
+    step: int
+
+
+class Params(BaseModel):
+    """All parameters of a run; the defaults are those of ``params/ci.yaml``."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+    out: str = Field("runs/ci", min_length=1)
+    """Run folder, from the project's root."""
+    seed: Size = 0
+    """Seed of everything random."""
+    workers: Count = 2
+    """Pairs worked on at the same time."""
+
+    market: Annotated[Literal["null", "planted"], BeforeValidator(rules.market)] = "planted"
+    """Synthetic market, used when bars is empty."""
+    bars: Annotated[str, BeforeValidator(rules.bars)] = ""
+    """Folder or file of one-minute bars, from the project's root; empty for a synthetic market,
+    null where the user must give one."""
+    clock: Clock = ""
+    """Clock of the files: a time zone, UTC+2, or a list of [from date, clock]; empty for the
+    format's own."""
+    pairs: Annotated[tuple[str, ...], BeforeValidator(rules.pairs)] = ()
+    """Pairs; an empty list for all there are."""
+    start: Annotated[str, BeforeValidator(rules.start)] = "2024-01-07"
+    """First date of the synthetic market."""
+    days: Count = 42
+    """Calendar days of the synthetic market."""
+    baseline: Annotated[str, BeforeValidator(rules.baseline)] = ""
+    """UTC time whose bar is 100 on the rate index; empty for the first."""
+    max_fill: int = Field(15, ge=0, le=1_440)
+    """Longest hole that carries the last close, minutes."""
+
+    target_window: Annotated[int | Literal["matched"], BeforeValidator(rules.window)] = 15
+    """Window of the target, minutes, or matched to the horizon."""
+    target: Literal["delta", "level", "scaled"] = "delta"
+    """Target in the scores."""
+    horizons: Minutes = Field((15, 30, 45, 60, 75), min_length=1)
+    """Horizons, minutes."""
+    lags: Minutes = (60, 120, 180, 240)
+    """Lags of columns, minutes."""
+    strict61: bool = False
+    """Whether the columns that read up to t-61 replace the unlagged ones."""
+
+    train_days: Size = 14
+    """Trading days of a training part; 0, as for the three below, chooses them from the length of
+    the bars."""
+    validation_days: Size = 5
+    """Trading days of a validation part."""
+    test_days: Size = 5
+    """Trading days of a test part."""
+    step_days: Size = 5
+    """Trading days from fold to fold."""
+    embargo: Size = 120
+    """Minutes kept free around validation and test rows."""
+    stride: Count = 5
+    """Minutes from one training row to the next."""
+
+    selected: Count = 60
+    """Columns selected per pair and fold."""
+    domain_share: float = Field(0.4, ge=0, le=0.5, strict=False)
+    """Least share of the selected columns for each of the rate and BQX domains."""
+    forest_trees: Count = 60
+    """Trees of the selecting forest."""
+    forest_depth: Count = 8
+    """Depth of the selecting forest."""
+    rounds: Count = 200
+    """Most boosting rounds."""
+    depth: int = Field(3, ge=1, le=12)
+    """Depth of the boosted trees."""
+    learning_rate: float = Field(0.05, gt=0, le=1, strict=False)
+    """Learning rate of the boosting."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1, strict=False)
+    """Confidence of intervals."""
+    spread_multiple: float = Field(1.0, ge=0, strict=False)
+    """Multiple of the spread that is paid."""
+    serve_pair: str = ""
+    """Pair whose bundle is served; empty for the first."""
+
+    @model_validator(mode="after")
+    def _coherent(self) -> "Params":
+        lengths = (self.train_days, self.validation_days, self.test_days, self.step_days)
+        if 0 in lengths and any(lengths):
+            raise ValueError(
+                "train_days, validation_days, test_days and step_days: expected all 0 or none, got "
+                f"{lengths}"
+            )
+        if self.serve_pair and self.serve_pair not in (self.pairs or PAIRS):
+            raise ValueError(f"serve_pair: expected '' or one of pairs, got {self.serve_pair!r}")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return root() / Path(self.out).expanduser()
+
+    @property
+    def bars_path(self) -> Path | None:
+        """Folder or file of bars; None for a synthetic market."""
+        return root() / Path(self.bars).expanduser() if self.bars else None
+
+    def window(self, horizon: int) -> int:
+        """Window of the target at a horizon, minutes."""
+        return horizon if self.target_window == "matched" else self.target_window
+
+    def split(self, days: int) -> Split:
+        """Lengths of the fold parts for bars of so many trading days.
+
+        Lengths of 0 are chosen so that five folds fit: four tenths of the days train, one tenth
+        validates and one tests, up to 60 days a tenth.
+
+        Raises ParameterError when not even one fold fits.
+
+        >>> Params(train_days=0, validation_days=0, test_days=0, step_days=0).split(260)
+        Split(train=104, validation=26, test=26, step=26)
+        """
+        unit = min(days // 10, MOST_UNIT_DAYS)
+        split = (
+            Split(self.train_days, self.validation_days, self.test_days, self.step_days)
+            if self.train_days
+            else Split(4 * unit, unit, unit, unit)
+        )
+        need = split.train + split.validation + split.test if split.train else 10
+        if days < need:
+            raise ParameterError(
+                f"train_days + validation_days + test_days: longer than the bars, got {need} "
+                f"trading days; expected at most {days}. Shorten them, or give more bars."
+            )
+        return split
+
+
+KEYS = tuple(Params.model_fields)
+
+_BARS = ("market", "bars", "clock", "pairs", "start", "days", "baseline", "max_fill")
+_TARGET = ("target_window", "horizons")
+_FOLDS = ("train_days", "validation_days", "test_days", "step_days", "embargo", "stride")
+_COLUMNS = ("lags", "strict61")
+_SELECTION = ("selected", "domain_share", "forest_trees", "forest_depth")
+
+NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
+    "01_bars": ("out", "seed", *_BARS),
+    "02_features": ("out", "workers"),
+    "03_reconciliation": ("out",),
+    "04_lagging": ("out", *_COLUMNS),
+    "05_selection": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
+    "06_training": (
+        "out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
+        "rounds", "depth", "learning_rate", "target", "confidence",
+    ),
+    "07_deployment": ("out", "serve_pair"),
+    "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
+    "09_monitoring": ("out", "seed", *_FOLDS, "confidence"),
+}  # fmt: skip
+"""Keys of each notebook's ``parameters`` cell."""
+
+
+def root() -> Path:
+    """The project's root: the nearest folder from here upwards with a pyproject.toml, else here."""
+    here = Path.cwd()
+    return next((f for f in (here, *here.parents) if (f / "pyproject.toml").is_file()), here)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without dates, which notebooks could not take, and without repeated keys."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {name!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def _rule(message: str) -> str:
+    return (
+        message.removeprefix("Value error, ")
+        .removeprefix("Input should be ")
+        .removeprefix("Value should ")
+    )
+
+
+def _unknown(where: str, key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1, 0.5)
+    mend = f"Did you mean {near[0]!r}?" if near else "Remove it."
+    return f"{where}: unknown parameter, got {key!r}; expected one of {', '.join(known)}. {mend}"
+
+
+def _validated(values: dict[str, Any], where: str, known: Sequence[str] = KEYS) -> Params:
+    unknown = [str(key) for key in values if key not in known]
+    if unknown:
+        raise ParameterError("\n".join(_unknown(where, key, known) for key in unknown))
+    try:
+        return Params(**values)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            key = ".".join(str(part) for part in item["loc"])
+            if not key:
+                lines.append(f"{where}: {_rule(item['msg'])}. Correct one of them.")
+                continue
+            lines.append(
+                f"{where}: {key} has a wrong value, got {item['input']!r}; "
+                f"expected {_rule(item['msg'])}. Correct it."
+            )
+        raise ParameterError("\n".join(lines)) from None
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split())
+        raise ParameterError(
+            f"{where}: not YAML, got {what}; expected `key: value` lines. Correct the file."
+        ) from None
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Params:
+    """Read a flat YAML file of parameters.
+
+    Parameters
+    ----------
+    path : the file.
+    overrides : ``key=value`` texts that win over the file; the values are YAML.
+
+    Raises
+    ------
+    ParameterError : the file is absent or no mapping, a key is unknown, or a value breaks its rule;
+        the message names file, key, value, rule and the nearest known key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be read, got {error.strerror}; expected a YAML file of parameters. "
+            "Correct the path."
+        ) from None
+    values = _parsed(text, str(path))
+    if not isinstance(values, dict):
+        raise ParameterError(
+            f"{path}: no parameters, got {type(values).__name__}; expected `key: value` lines. "
+            "Correct the file."
+        )
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ParameterError(
+                f"--set: no value, got {override!r}; expected key=value. Write {override}=VALUE."
+            )
+        if key not in KEYS:
+            raise ParameterError(_unknown("--set", key, KEYS))
+        values[key] = _parsed(value, f"--set {key}")
+    return _validated(values, str(path))
+
+
+def for_notebook(stem: str, **values: Any) -> Params:
+    """Parameters of one notebook: its own keys as given, every other one at its default.
+
+    Raises ParameterError for a key that is not one of the notebook's, or a value that breaks its
+    rule.
+    """
+    if stem not in NOTEBOOK_KEYS:
+        raise ParameterError(_unknown("for_notebook", stem, tuple(NOTEBOOK_KEYS)))
+    return _validated(values, stem, NOTEBOOK_KEYS[stem])

@@ -1,0 +1,124 @@
+"""The FX week, its minute grid, trading sessions and holidays.
+
+The market is open from Sunday 17:00 to Friday 17:00 New York time, 7,200 minutes every week: the
+clock changes fall into the weekend. The *market minute* numbers the open minutes consecutively,
+so that it anchors windows at the same bars whatever slice of history is at hand.
+"""
+
+from functools import cache
+
+import holidays
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+WEEK = 7_200
+"""Open minutes in an FX week."""
+
+DAY = 1_440
+
+SESSIONS = {
+    "tokyo": ("Asia/Tokyo", 9, 18),
+    "london": ("Europe/London", 8, 17),
+    "new_york": ("America/New_York", 8, 17),
+}
+"""Trading sessions: time zone, opening and closing hour on the local clock, Monday to Friday."""
+
+NEW_YORK = "America/New_York"
+
+# 1970-01-01 was a Thursday; the first Sunday 17:00 of the local epoch comes 5,340 minutes later.
+_FIRST_OPEN = 3 * DAY + 17 * 60
+_CALENDAR_WEEK = 7 * DAY
+
+Minutes = NDArray[np.int64]
+
+
+def epoch_minutes(ts: pd.DatetimeIndex) -> Minutes:
+    """Whole minutes since 1970-01-01 UTC of a UTC index."""
+    return ts.as_unit("ns").asi8 // 60_000_000_000
+
+
+def timestamps(minutes: Minutes) -> pd.DatetimeIndex:
+    """UTC index named ``ts_utc`` of epoch minutes."""
+    return pd.DatetimeIndex(
+        np.asarray(minutes, dtype=np.int64) * 60_000_000_000, tz="UTC", name="ts_utc"
+    ).as_unit("ns")
+
+
+def local_minutes(minutes: Minutes, zone: str) -> Minutes:
+    """Minutes since the local epoch on the wall clock of a time zone."""
+    return epoch_minutes(timestamps(minutes).tz_convert(zone).tz_localize(None))
+
+
+def is_open(minutes: Minutes) -> NDArray[np.bool_]:
+    """Whether the market is open during each epoch minute."""
+    return (local_minutes(minutes, NEW_YORK) - _FIRST_OPEN) % _CALENDAR_WEEK < WEEK
+
+
+def market_minutes(minutes: Minutes) -> Minutes:
+    """Market-minute numbers of epoch minutes at which the market is open.
+
+    Consecutive over the weekend; a week starts at each multiple of 7,200.
+
+    Raises ValueError when the market is closed at one of them.
+    """
+    since = local_minutes(minutes, NEW_YORK) - _FIRST_OPEN
+    week, minute = since // _CALENDAR_WEEK, since % _CALENDAR_WEEK
+    if (minute >= WEEK).any():
+        closed = timestamps(minutes)[int(np.argmax(minute >= WEEK))]
+        raise ValueError(f"minutes: the market is closed at {closed}; expected open minutes")
+    return week * WEEK + minute
+
+
+def week_opens(first: int, last: int) -> Minutes:
+    """Epoch minutes of the Sunday 17:00 New York openings of weeks that meet [first, last]."""
+    local = local_minutes(np.array([first, last], dtype=np.int64), NEW_YORK) - _FIRST_OPEN
+    weeks = np.arange(local[0] // _CALENDAR_WEEK, local[1] // _CALENDAR_WEEK + 1)
+    naive = timestamps(weeks * _CALENDAR_WEEK + _FIRST_OPEN).tz_localize(None)
+    return epoch_minutes(naive.tz_localize(NEW_YORK).tz_convert("UTC"))
+
+
+def grid(first: int, last: int) -> Minutes:
+    """All open epoch minutes from ``first`` to ``last``, both included."""
+    opens = week_opens(first, last)
+    minutes = (opens[:, None] + np.arange(WEEK)).ravel()
+    return minutes[(minutes >= first) & (minutes <= last)]
+
+
+def in_session(minutes: Minutes, session: str) -> NDArray[np.bool_]:
+    """Whether each epoch minute falls into a session on its local clock, Monday to Friday."""
+    zone, start, end = SESSIONS[session]
+    local = local_minutes(minutes, zone)
+    hour = local % DAY // 60
+    weekday = (local // DAY + 3) % 7
+    return (hour >= start) & (hour < end) & (weekday < 5)
+
+
+def minutes_to_close(minutes: Minutes) -> Minutes:
+    """Open minutes left in the week after each one: 7,199 at the open, 0 at the last minute."""
+    return WEEK - 1 - market_minutes(minutes) % WEEK
+
+
+def trading_days(minutes: Minutes) -> Minutes:
+    """Trading day of each minute as days since 1970-01-01; a day ends at 17:00 New York."""
+    return (local_minutes(minutes, NEW_YORK) + 7 * 60) // DAY
+
+
+@cache
+def _holidays(country: str, year: int) -> tuple[int, ...]:
+    days = holidays.country_holidays(country, years=year)
+    return tuple(sorted(int(np.datetime64(day, "D").astype(np.int64)) for day in days))
+
+
+def days_to_holiday(minutes: Minutes, country: str) -> Minutes:
+    """Calendar days from each UTC date to the country's next public holiday, 0 on the day.
+
+    ``country`` is an ISO code known to the holidays package.
+    """
+    days = np.asarray(minutes) // DAY
+    years = days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    known = np.array(
+        [day for year in range(int(years.min()), int(years.max()) + 2)
+         for day in _holidays(country, year)]
+    )  # fmt: skip
+    return known[np.searchsorted(known, days)] - days

@@ -1,0 +1,191 @@
+"""Notebook 01: bars of all pairs on one grid, from files or from the synthetic market."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx import bars as bar_frames
+from bqx import costs, market, readers, sessions, targets
+from bqx.bars import Bars
+from bqx.market import Market
+from bqx.pairs import LIQUIDITY, pip
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.store import Run, Stage, digest, read_json, read_parquet
+
+NAME = "01_bars"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Bars of all pairs on one grid, and what is known of the market that made them.
+
+    ``bars`` : by pair, most liquid first.
+    ``market`` : ``{"mode", "decay", "attainable": {pair: {horizon: skill}}}``, None for files.
+    ``coverage`` : a row a pair: rows, filled, holes, spread in pips, volatility in bp and so on.
+    """
+
+    bars: dict[str, Bars]
+    market: dict[str, Any] | None
+    coverage: pd.DataFrame
+
+    @property
+    def minutes(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """(T,) epoch minutes of the grid."""
+        return next(iter(self.bars.values())).minutes
+
+
+def _coverage(bars: Bars) -> dict[str, Any]:
+    missing = np.isnan(bars.close)
+    returns = np.diff(np.log(bars.close))
+    returns = returns[np.isfinite(returns)]
+    return {
+        "rows": len(bars),
+        "filled": int(bars.frame["filled"].sum()),
+        "holes": int(missing.sum()),
+        "baseline": bars.baseline,
+        "volatility_bp": float(returns.std() * 1e4),
+        "zero_returns": float((returns == 0).mean()),
+        "spread_pips": float(np.nanmean(costs.spread(bars)) / pip(bars.pair)),
+        "own_spread": bool(bars.frame["spread"].notna().any()),
+    }
+
+
+def build(params: Params) -> Dataset:
+    """Read or simulate the bars, put them on one grid and store them.
+
+    Raises
+    ------
+    BarError : a file that cannot be read, or bars that break the schema.
+    ParameterError : no bars for a pair that was asked for.
+    """
+    run = Run.open(params.folder, params)
+    path = params.bars_path
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], [path.resolve()] if path else []) as stage:
+        simulated = None
+        if path:
+            frames = readers.read_folder(path, params.pairs, params.clock or None)
+        else:
+            simulated = market.simulate(
+                params.market, params.pairs or LIQUIDITY, params.start, params.days, params.seed
+            )
+            frames = {
+                pair: bar_frames.validate(frame, f"synthetic {pair}")
+                for pair, frame in simulated.frames.items()
+            }
+        since = pd.Timestamp(params.baseline, tz="UTC") if params.baseline else None
+        frames = {pair: frames[pair] for pair in LIQUIDITY if pair in frames}
+        bars = bar_frames.align(frames, params.max_fill, since)
+        coverage = {pair: _coverage(b) for pair, b in bars.items()}
+        facts = _market_facts(simulated, bars, params) if simulated else None
+        _write(stage, bars, simulated, {"pairs": coverage, "market": facts})
+        stage.note(data_hash=digest(stage.outputs))
+    return Dataset(bars, facts, _table(coverage))
+
+
+def _write(
+    stage: Stage, bars: dict[str, Bars], simulated: Market | None, facts: dict[str, Any]
+) -> None:
+    for pair, b in bars.items():
+        stage.write_parquet(f"bars/{pair}.parquet", b.frame)
+    if simulated is not None and simulated.planted is not None:
+        stage.write_parquet("bars/planted.parquet", simulated.planted)
+    stage.write_json("bars/dataset.json", facts)
+
+
+def _market_facts(simulated: Market, bars: dict[str, Bars], params: Params) -> dict[str, Any]:
+    facts: dict[str, Any] = {"mode": simulated.mode, "decay": simulated.decay, "attainable": {}}
+    if simulated.planted is None:
+        return facts
+    for pair, b in bars.items():
+        drift = simulated.planted[pair].reindex(b.ts).to_numpy()
+        facts["attainable"][pair] = {
+            str(h): market.attainable_skill(
+                b.index, drift, simulated.decay, params.window(h), h, b.first_market_minute
+            )
+            for h in params.horizons
+        }
+    return facts
+
+
+def _table(coverage: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame.from_dict(coverage, orient="index").rename_axis("pair").reset_index()
+
+
+def load(run: Run) -> Dataset:
+    """Dataset of a run folder.
+
+    Raises ArtefactError when notebook 01 has not written it.
+    """
+    run.need("bars")
+    facts = read_json(run.folder / "bars" / "dataset.json")
+    bars = {
+        pair: Bars(
+            pair, read_parquet(run.folder / "bars" / f"{pair}.parquet"), facts["pairs"][pair]["baseline"]
+        )
+        for pair in LIQUIDITY
+        if pair in facts["pairs"]
+    }  # fmt: skip
+    return Dataset(bars, facts["market"], _table(facts["pairs"]))
+
+
+def index_frame(dataset: Dataset) -> pd.DataFrame:
+    """(T, pairs) rate index in points."""
+    return pd.DataFrame({pair: b.index for pair, b in dataset.bars.items()}).set_index(
+        next(iter(dataset.bars.values())).ts
+    )
+
+
+def day_profile(dataset: Dataset) -> pd.DataFrame:
+    """Mean over pairs, by UTC hour: deviation of one-minute returns (bp) and spread (pips)."""
+    hours = pd.Index(dataset.minutes % sessions.DAY // 60, name="hour")
+    returns = np.log(index_frame(dataset)).diff().set_axis(hours) * 1e4
+    spreads = pd.DataFrame(
+        {pair: costs.spread(b) / pip(pair) for pair, b in dataset.bars.items()}, index=hours
+    )
+    return pd.DataFrame(
+        {
+            "volatility": returns.groupby("hour").std().mean(axis=1),
+            "spread": spreads.groupby("hour").mean().mean(axis=1),
+        }
+    )
+
+
+def known_shares(
+    dataset: Dataset, windows: tuple[int, ...] = (15, 30, 45, 60, 75, 90)
+) -> pd.DataFrame:
+    """What the martingale forecast explains of level and change, measured on the bars.
+
+    Mean over pairs, a row a window, horizon and target; ``theory`` is the level's closed form.
+    """  # fmt: skip
+    rows = []
+    for window in windows:
+        for horizon in (15, 30, 45, 60, 75):
+            made = [targets.make(b, window, horizon) for b in dataset.bars.values()]
+            for kind in ("level", "delta"):
+                shares = [_share(t.label(kind), t.martingale_of(kind)) for t in made]
+                theory = targets.known_share(window, horizon) if kind == "level" else np.nan
+                rows.append(
+                    {"window": window, "horizon": horizon, "target": kind, "theory": theory,
+                     "r2": float(np.mean(shares))}
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _share(label: np.ndarray[Any, Any], known: np.ndarray[Any, Any]) -> float:
+    ok = np.isfinite(label) & np.isfinite(known)
+    label, known = label[ok], known[ok]
+    return float(1.0 - ((label - known) ** 2).sum() / ((label - label.mean()) ** 2).sum())
+
+
+def summary(dataset: Dataset) -> dict[str, Any]:
+    """The dataset in a few numbers."""
+    first, last = (next(iter(dataset.bars.values())).ts[i] for i in (0, -1))
+    return {
+        "pairs": len(dataset.bars),
+        "bars": int(dataset.coverage["rows"].sum()),
+        "from": str(first),
+        "to": str(last),
+        "market": dataset.market["mode"] if dataset.market else "files",
+    }

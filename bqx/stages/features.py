@@ -1,0 +1,75 @@
+"""Notebook 02: the catalog's features of every pair, published as tables."""
+
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from bqx.bars import Bars
+from bqx.features import catalog
+from bqx.features.compute import table, warm_up
+from bqx.features.spec import Feature
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.stages.bars import load
+from bqx.store import Run, write_parquet
+
+NAME = "02_features"
+
+
+def _publish(bars: Bars, features: tuple[Feature, ...], folder: Path) -> pd.DataFrame:
+    frame = table(bars, features)
+    for month, part in frame.groupby(bars.ts.strftime("%Y-%m"), sort=False):
+        write_parquet(folder / f"{month}.parquet", part)
+    warm = frame.iloc[warm_up(features) :]
+    return pd.DataFrame(
+        {"pair": bars.pair, "feature": frame.columns, "missing": warm.isna().mean().to_numpy(),
+         "mean": np.nanmean(warm, axis=0), "deviation": np.nanstd(warm, axis=0)}
+    )  # fmt: skip
+
+
+def build(params: Params) -> pd.DataFrame:
+    """Compute and store every feature of every pair, a folder a table and pair, a file a month.
+
+    Returns a row a pair and feature: share missing after warm-up, mean, deviation.
+    """
+    run = Run.open(params.folder, params)
+    dataset = load(run)
+    features = catalog.profile()
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars"]) as stage:
+        stage.note(catalog_hash=catalog.catalog_hash(features))
+        stage.write_json("catalog.json", catalog.frame(features).to_dict("records"))
+        work = [
+            (bars, members, f"features/{name}/{pair}")
+            for pair, bars in dataset.bars.items()
+            for name, members in catalog.tables(features).items()
+        ]
+        results = joblib.Parallel(n_jobs=params.workers, return_as="generator")(
+            joblib.delayed(_publish)(bars, members, stage.path(f"{where}/month").parent)
+            for bars, members, where in work
+        )
+        shares = [
+            shares for shares in tqdm(results, total=len(work), desc="features", unit="table")
+        ]
+        stage.add(*(where for _, _, where in work))
+    return pd.concat(shares, ignore_index=True)
+
+
+def read(run: Run, name: str, pair: str) -> pd.DataFrame:
+    """A published table of a pair, all months: index ``ts_utc``, float32 columns."""
+    folder = run.need(f"features/{name}/{pair}")
+    return pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))])
+
+
+def republished(params: Params) -> int:
+    """Published values of the last row that differ from those computed from the last bars alone."""
+    run = Run.open(params.folder, params)
+    differ = 0
+    for pair, bars in load(run).bars.items():
+        for name, members in catalog.tables(catalog.profile()).items():
+            last = max(len(bars) - max(warm_up(members), 1), 0)
+            anew = table(bars.rows(last, len(bars)), members).iloc[-1]
+            stored = read(run, name, pair).iloc[-1]
+            differ += int((~((anew == stored) | (anew.isna() & stored.isna()))).sum())
+    return differ

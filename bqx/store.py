@@ -1,0 +1,326 @@
+"""Artefacts of a run folder: atomic writes, content hashes, and the manifest.
+
+A file appears under its name only when it is complete, and counts only when the manifest holds its
+hash. A stage (one notebook's work, named after it) enters the manifest when it has succeeded; one
+that is killed leaves no entry and runs again. Until then a journal lists the files that it has
+finished, so that the next attempt with the same inputs can keep them.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from bqx.errors import ArtefactError
+from bqx.files import (
+    atomic,
+    code_version,
+    digest,
+    read_json,
+    read_parquet,
+    sha256,
+    write_json,
+    write_parquet,
+)
+from bqx.params import Params
+
+__all__ = [
+    "MAKERS",
+    "Run",
+    "Stage",
+    "atomic",
+    "code_version",
+    "digest",
+    "read_json",
+    "read_parquet",
+    "sha256",
+    "write_json",
+    "write_parquet",
+]
+
+MANIFEST = "manifest.json"
+
+PLACE_KEYS = ("out", "workers")
+"""Parameters that say where and how fast, and so are no part of what an artefact depends on."""
+
+MAKERS = {
+    "bars": "01_bars",
+    "features": "02_features",
+    "catalog.json": "02_features",
+    "reconciliation.json": "03_reconciliation",
+    "lags.json": "04_lagging",
+    "selection": "05_selection",
+    "forecasts": "06_training",
+    "bundles": "07_deployment",
+    "backtest": "08_backtest",
+    "drift": "09_monitoring",
+    "verdict.json": "the whole run",
+}
+"""Notebook that makes each artefact, by the first part of its path."""
+
+
+def _peak_mb() -> float:
+    kilobytes = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return round(kilobytes / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+
+
+class Stage:
+    """A stage at work: where it writes its artefacts and says which are finished."""
+
+    def __init__(self, run: "Run", name: str, key: str) -> None:
+        self.run = run
+        self.key = key
+        self.outputs: dict[str, str] = {}
+        self.facts: dict[str, str] = {}
+        self._journal = run.folder / ".stages" / f"{name}.json"
+        before = read_json(self._journal) if self._journal.exists() else {}
+        self._kept: dict[str, str] = before.get("outputs", {}) if before.get("key") == key else {}
+        self._old = {*before.get("old", ()), *before.get("outputs", {})}
+        self._old |= set(run.stages.get(name, {}).get("outputs", {}))
+        self._log()
+
+    def path(self, relative: str) -> Path:
+        """Where to write an artefact; its folder exists."""
+        path = self.run.folder / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def add(self, *relatives: str) -> None:
+        """Record finished artefacts: files, or folders with all their files."""
+        for relative in relatives:
+            for path in _files(self.run.folder / relative):
+                self.outputs[path.relative_to(self.run.folder).as_posix()] = sha256(path)
+        self._log()
+
+    def write_json(self, relative: str, value: Any) -> None:
+        """Write and record a JSON artefact."""
+        write_json(self.path(relative), value)
+        self.add(relative)
+
+    def write_parquet(self, relative: str, frame: pd.DataFrame | pa.Table) -> None:
+        """Write and record a Parquet artefact."""
+        write_parquet(self.path(relative), frame)
+        self.add(relative)
+
+    def done(self, relative: str) -> bool:
+        """Whether an interrupted attempt with the same inputs finished this; if so, record it.
+
+        A folder counts when all its files that were recorded are intact.
+        """
+        kept = _under(self._kept, relative)
+        intact = bool(kept) and all(_is(self.run.folder / path, h) for path, h in kept.items())
+        if intact:
+            self.outputs |= kept
+            self._log()
+        return intact
+
+    def note(self, *, catalog_hash: str = "", data_hash: str = "") -> None:
+        """Record which catalog or which bars the artefacts belong to."""
+        facts = {"catalog_hash": catalog_hash, "data_hash": data_hash}
+        self.facts |= {name: value for name, value in facts.items() if value}
+
+    def _log(self) -> None:
+        # Files of the earlier attempt stay listed until they are known to be kept or superseded.
+        outputs = self._kept | self.outputs
+        write_json(self._journal, {"key": self.key, "outputs": outputs, "old": sorted(self._old)})
+
+    def _finish(self) -> None:
+        for relative in (self._old | set(self._kept)) - set(self.outputs):
+            (self.run.folder / relative).unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        self._journal.unlink()
+
+
+class Run:
+    """A run folder and its manifest.
+
+    ``folder`` : the run folder.
+    ``params`` : the parameters at hand; a stage records those that it names.
+    """
+
+    def __init__(self, folder: Path, params: Params) -> None:
+        self.folder = folder
+        self.params = params
+
+    @classmethod
+    def open(cls, folder: Path, params: Params) -> "Run":
+        """Open a run folder, making it when it is absent."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder.resolve(), params)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as it stands in the folder."""
+        path = self.folder / MANIFEST
+        if not path.exists():
+            return {"stages": {}, "notebooks": {}}
+        manifest: dict[str, Any] = read_json(path)
+        return manifest
+
+    @property
+    def stages(self) -> dict[str, Any]:
+        """Manifest entries of the finished stages."""
+        stages: dict[str, Any] = self.manifest["stages"]
+        return stages
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Hash of every recorded artefact, by path relative to the folder."""
+        return {path: h for stage in self.stages.values() for path, h in stage["outputs"].items()}
+
+    def update(self, **sections: Any) -> None:
+        """Replace top-level sections of the manifest."""
+        write_json(self.folder / MANIFEST, self.manifest | sections)
+
+    def _key(self, name: str, keys: Sequence[str], inputs: Mapping[str, str]) -> str:
+        # Files from elsewhere count by name and content, so that a folder may move.
+        hashes = {Path(p).name if Path(p).is_absolute() else p: h for p, h in inputs.items()}
+        return digest([name, self._values(keys), hashes, code_version()])
+
+    @contextmanager
+    def stage(
+        self, name: str, keys: Sequence[str], inputs: Sequence[str | Path] = ()
+    ) -> Iterator[Stage]:
+        """Run a stage; its artefacts count when the block has succeeded.
+
+        Parameters
+        ----------
+        name : the notebook's stem.
+        keys : parameters that the artefacts depend on.
+        inputs : artefacts of earlier stages (files or folders, relative), and files or folders
+            from elsewhere (absolute).
+
+        Raises
+        ------
+        ArtefactError : an input is missing, damaged or stale.
+        """
+        hashes = self._hashes(inputs)
+        stage = Stage(self, name, self._key(name, keys, hashes))
+        self.update(stages={other: entry for other, entry in self.stages.items() if other != name})
+        start = time.perf_counter()
+        yield stage
+        entry = {
+            "key": stage.key,
+            "params": self._values(keys),
+            "inputs": hashes,
+            "outputs": stage.outputs,
+            "code_version": code_version(),
+            "seconds": round(time.perf_counter() - start, 2),
+            "peak_mb": _peak_mb(),
+            **stage.facts,
+        }
+        stage._finish()
+        facts = {**stage.facts, "code_version": code_version()}
+        self.update(stages=self.stages | {name: entry}, **facts)
+        stage._close()
+
+    def record(self, stem: str, key: str, executed: str, seconds: float) -> None:
+        """Record that a notebook has succeeded, with its executed copy and its artefacts."""
+        outputs = self.stages.get(stem, {"outputs": {}})["outputs"]
+        entry = {
+            "key": key,
+            "executed": {executed: sha256(self.folder / executed)},
+            "outputs": outputs,
+            "seconds": round(seconds, 2),
+        }
+        self.update(notebooks=self.manifest["notebooks"] | {stem: entry})
+
+    def complete(self, stem: str, key: str) -> bool:
+        """Whether a notebook has succeeded with this key and all that it made is intact."""
+        entry = self.manifest["notebooks"].get(stem)
+        return (
+            entry is not None
+            and entry["key"] == key
+            and entry["outputs"].items() <= self.outputs.items()
+            and all(
+                _is(self.folder / path, expected)
+                for path, expected in (entry["outputs"] | entry["executed"]).items()
+            )
+        )
+
+    def need(self, relative: str, catalog_hash: str = "") -> Path:
+        """Path of an artefact (a file, or a folder with its files) after checking it.
+
+        Raises
+        ------
+        ArtefactError : absent, damaged, made from inputs that have changed since, or made with
+            another catalog; the message names the notebook to run.
+        """
+        self._hashes([relative])
+        for name, entry in self.stages.items():
+            found = entry.get("catalog_hash", "")
+            if catalog_hash and found != catalog_hash and _under(entry["outputs"], relative):
+                raise self._broken(
+                    relative,
+                    f"made with another catalog, got {found[:12] or 'none'}",
+                    f"catalog {catalog_hash[:12]}",
+                    name,
+                )
+        return self.folder / relative
+
+    def _values(self, keys: Sequence[str]) -> dict[str, Any]:
+        return {key: getattr(self.params, key) for key in keys if key not in PLACE_KEYS}
+
+    def _hashes(self, inputs: Sequence[str | Path]) -> dict[str, str]:
+        hashes: dict[str, str] = {}
+        for item in inputs:
+            if Path(item).is_absolute():
+                hashes |= {str(path): sha256(path) for path in _files(Path(item))}
+                continue
+            found = _under(self.outputs, str(item))
+            if not found:
+                raise self._broken(str(item), "absent, got nothing recorded", "a finished artefact")
+            for name, entry in self.stages.items():
+                if _under(entry["outputs"], str(item)):
+                    self._check_fresh(str(item), name)
+            for path, expected in found.items():
+                if not _is(self.folder / path, expected):
+                    state = "damaged" if (self.folder / path).exists() else "absent"
+                    raise self._broken(
+                        path, f"{state}, got another hash", f"SHA-256 {expected[:12]}"
+                    )
+            hashes |= found
+        return hashes
+
+    def _check_fresh(self, relative: str, name: str) -> None:
+        stages, outputs = self.stages, self.outputs
+        inputs = stages[name]["inputs"]
+        for path, used in inputs.items():
+            if not Path(path).is_absolute() and outputs.get(path) != used:
+                raise self._broken(
+                    relative, f"stale, got one made from an earlier {path}", "its present inputs", name
+                )
+        for other, entry in stages.items():
+            if entry["outputs"].keys() & inputs.keys():
+                self._check_fresh(relative, other)
+
+    def _broken(self, relative: str, what: str, rule: str, maker: str = "") -> ArtefactError:
+        maker = maker or MAKERS.get(Path(relative).parts[0], "the notebook that writes it")
+        return ArtefactError(
+            f"{self.folder.name}/{relative}: {what}; expected {rule}. Run {maker} again."
+        )
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+    return [path]
+
+
+def _under(hashes: Mapping[str, str], relative: str) -> dict[str, str]:
+    folder = relative.rstrip("/") + "/"
+    return {p: h for p, h in hashes.items() if p == relative or p.startswith(folder)}
+
+
+def _is(path: Path, expected: str) -> bool:
+    return path.is_file() and sha256(path) == expected
