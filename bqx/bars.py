@@ -5,8 +5,10 @@ A bar frame has a UTC index ``ts_utc`` (the bar's open, whole minutes) and the f
 an absent volume or spread is NaN. On the grid a boolean column ``filled`` joins them.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from bqx import sessions
 from bqx.errors import BarError
+from bqx.pairs import PAIRS
 
 RATES = ("open", "high", "low", "close")
 COLUMNS = (*RATES, "volume", "spread")
@@ -21,17 +24,27 @@ CLOSED_SHARE = 0.01
 """Largest share of bars outside the FX week that is taken for stray bars, not a wrong clock."""
 
 
-def _fail(where: str, frame: pd.DataFrame, bad: NDArray[np.bool_], what: str, rule: str) -> None:
+def _fail(
+    where: str,
+    lines: NDArray[np.int64] | None,
+    frame: pd.DataFrame,
+    bad: NDArray[np.bool_],
+    what: str,
+    rule: str,
+) -> None:
     if not bad.any():
         return
     row = int(np.argmax(bad))
+    place = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
     raise BarError(
-        f"{where} row {row + 1:,} ({frame.index[row]}): {what.format(**frame.iloc[row].to_dict())}; "
+        f"{where} {place} ({frame.index[row]}): {what.format(**frame.iloc[row].to_dict())}; "
         f"expected {rule} ({int(bad.sum()):,} such rows). Drop the rows or fix the feed."
     )
 
 
-def validate(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+def validate(
+    frame: pd.DataFrame, where: str, lines: NDArray[np.int64] | None = None
+) -> pd.DataFrame:
     """Return the frame in the bar schema, without the stray bars of a closed market.
 
     Parameters
@@ -39,6 +52,7 @@ def validate(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     frame : index of bar opens with a time zone; columns open, high, low, close and optionally
         volume and spread.
     where : file or source named in errors.
+    lines : (T,) line of each bar in its file, named in errors; default the rows are.
 
     Raises
     ------
@@ -56,32 +70,31 @@ def validate(frame: pd.DataFrame, where: str) -> pd.DataFrame:
         raise BarError(f"{where}: no bars, got 0 rows; expected at least 1. Check the file.")
     if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None:
         raise BarError(
-            f"{where}: the index has no time zone, got {frame.index.dtype}; expected UTC bar opens. "
-            "Localize the times first."
+            f"{where}: the index has no time zone, got {frame.index.dtype}; expected UTC bar "
+            "opens. Localize the times first."
         )
     frame = frame.reindex(columns=list(COLUMNS)).astype(np.float64)
     frame.index = pd.DatetimeIndex(frame.index).tz_convert("UTC").as_unit("ns").rename("ts_utc")
+    fail = partial(_fail, where, lines, frame)
     stamps = frame.index.asi8
     step = np.diff(stamps, prepend=stamps[0] - 1)
-    _fail(where, frame, step < 0, "the time is before the row above", "ascending times")
-    _fail(where, frame, step == 0, "the time repeats the row above", "one bar a minute")
-    _fail(where, frame, stamps % 60_000_000_000 != 0, "the time has seconds", "whole minutes")
+    fail(step < 0, "the time is before the row above", "ascending times")
+    fail(step == 0, "the time repeats the row above", "one bar a minute")
+    fail(stamps % 60_000_000_000 != 0, "the time has seconds", "whole minutes")
     rates = frame[list(RATES)].to_numpy()
-    shown = "open {open:g}, high {high:g}, low {low:g}, close {close:g}"
-    _fail(where, frame, ~(np.isfinite(rates) & (rates > 0)).all(axis=1), shown, "positive rates")
+    shown = "open {open:.8g}, high {high:.8g}, low {low:.8g}, close {close:.8g}"
+    fail(~(np.isfinite(rates) & (rates > 0)).all(axis=1), shown, "positive rates")
     high, low = rates[:, 1], rates[:, 2]
-    _fail(where, frame, high < low, "high {high:g} is below low {low:g}", "high >= low")
-    _fail(where, frame, high < rates.max(axis=1), shown, "high as the largest rate")
-    _fail(where, frame, low > rates.min(axis=1), shown, "low as the smallest rate")
+    fail(high < low, "high {high:.8g} is below low {low:.8g}", "high >= low")
+    fail(high < rates.max(axis=1), shown, "high as the largest rate")
+    fail(low > rates.min(axis=1), shown, "low as the smallest rate")
     for name in ("volume", "spread"):
-        _fail(where, frame, (frame[name] < 0).to_numpy(), f"{name} {{{name}:g}}", f"{name} >= 0")
-        _fail(
-            where, frame, np.isinf(frame[name].to_numpy()), f"{name} {{{name}:g}}", "a finite one"
-        )
+        fail((frame[name] < 0).to_numpy(), f"{name} {{{name}:.8g}}", f"{name} >= 0")
+        fail(np.isinf(frame[name].to_numpy()), f"{name} {{{name}:.8g}}", "a finite one")
     closed = ~sessions.is_open(sessions.epoch_minutes(frame.index))
     if closed.mean() > CLOSED_SHARE:
-        _fail(
-            where, frame, closed, "the market is closed",
+        fail(
+            closed, "the market is closed",
             "bars between Sunday 17:00 and Friday 17:00 New York, so the clock of the file "
             "seems to be another one",
         )  # fmt: skip
@@ -121,7 +134,7 @@ def baseline(frame: pd.DataFrame, since: pd.Timestamp | None = None) -> float:
 
     Raises BarError when there is no such bar.
     """
-    closes = frame["close"] if since is None else frame.loc[since:, "close"]  # type: ignore[misc]
+    closes = frame["close"] if since is None else frame.loc[since:, "close"]
     closes = closes.dropna()
     if closes.empty:
         raise BarError(
@@ -132,16 +145,56 @@ def baseline(frame: pd.DataFrame, since: pd.Timestamp | None = None) -> float:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """Closes of all pairs on one grid, for features that look across pairs.
+
+    ``closes`` : (T, 28) quote units in the order of ``pairs.PAIRS``; absent pairs are NaN.
+    ``baselines`` : (28,) quote units.
+    """
+
+    closes: NDArray[np.float64]
+    baselines: NDArray[np.float64]
+    _derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _slice: dict[tuple[int, int], "Panel"] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def index(self) -> NDArray[np.float64]:
+        """(T, 28) rate index, points."""
+        index: NDArray[np.float64] = self.derived(
+            "index", lambda: 100.0 * self.closes / self.baselines
+        )
+        return index
+
+    def derived(self, key: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made once for all pairs that share the panel."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return self._derived[key]
+
+    def rows(self, start: int, stop: int) -> "Panel":
+        """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
+        if (start, stop) not in self._slice:
+            self._slice.clear()
+            self._slice[start, stop] = Panel(self.closes[start:stop], self.baselines)
+        return self._slice[start, stop]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"closes": self.closes, "baselines": self.baselines, "_derived": {}, "_slice": {}}
+
+
+@dataclass(frozen=True)
 class Bars:
     """Bars of one pair on the grid with the baseline of their rate index.
 
     ``frame`` : (T,) rows, one an open market minute, gap-free in market minutes.
     ``baseline`` : quote units; belongs to the pair's history and stays with every slice.
+    ``panel`` : the closes of all pairs on the same rows, None for a pair alone.
     """
 
     pair: str
     frame: pd.DataFrame
     baseline: float
+    panel: Panel | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -164,7 +217,7 @@ class Bars:
     @cached_property
     def ohlc(self) -> NDArray[np.float64]:
         """(T, 4) open, high, low, close on the rate index, points (baseline close = 100)."""
-        return self.frame[list(RATES)].to_numpy(np.float64) / self.baseline * 100.0
+        return 100.0 * self.frame[list(RATES)].to_numpy(np.float64) / self.baseline
 
     @property
     def index(self) -> NDArray[np.float64]:
@@ -178,7 +231,11 @@ class Bars:
 
     def rows(self, start: int, stop: int) -> "Bars":
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
-        return replace(self, frame=self.frame.iloc[start:stop])
+        return replace(
+            self,
+            frame=self.frame.iloc[start:stop],
+            panel=self.panel and self.panel.rows(start, stop),
+        )
 
 
 def align(
@@ -190,7 +247,20 @@ def align(
     """
     ends = [sessions.epoch_minutes(pd.DatetimeIndex(f.index[[0, -1]])) for f in frames.values()]
     first, last = int(min(e[0] for e in ends)), int(max(e[1] for e in ends))
-    return {
-        pair: Bars(pair, to_grid(frame, first, last, max_fill), baseline(frame, since))
-        for pair, frame in frames.items()
-    }
+    return join(
+        {
+            pair: Bars(pair, to_grid(frame, first, last, max_fill), baseline(frame, since))
+            for pair, frame in frames.items()
+        }
+    )
+
+
+def join(bars: dict[str, Bars]) -> dict[str, Bars]:
+    """Give bars of several pairs on one grid the panel of all their closes."""
+    rows = len(next(iter(bars.values())))
+    closes, baselines = np.full((rows, len(PAIRS)), np.nan), np.full(len(PAIRS), np.nan)
+    for pair, each in bars.items():
+        closes[:, PAIRS.index(pair)] = each.close
+        baselines[PAIRS.index(pair)] = each.baseline
+    panel = Panel(closes, baselines)
+    return {pair: replace(each, panel=panel) for pair, each in bars.items()}

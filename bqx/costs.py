@@ -71,4 +71,5 @@ def half_cost(bars: Bars, multiple: float = 1.0) -> NDArray[np.float64]:
     NaN on NaN rows. ``multiple`` scales the spread, 2 for a broker twice as dear; it leaves the
     mid alone.
     """
-    return 0.5 * multiple * spread(bars) / mid(bars)
+    half = 0.5 * spread(bars)
+    return multiple * half / (bars.close + half)

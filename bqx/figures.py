@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from cycler import cycler
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -18,7 +19,7 @@ BLUE, ORANGE, GREEN, RED, SKY, PINK, YELLOW, GREY = (
 )  # fmt: skip
 PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK, YELLOW, GREY)
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "figure.dpi": 110,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -28,7 +29,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlesize": "medium",
     "legend.frameon": False,
     "legend.fontsize": "small",
-    "axes.prop_cycle": plt.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
 }
 
 
@@ -108,11 +109,19 @@ def warm_up(catalog: pd.DataFrame) -> Figure:
 
 
 def counts(rows: pd.DataFrame) -> Figure:
-    """Stated against implemented feature counts; columns table, stated, implemented."""
-    figure, axes = _canvas(height=max(3.4, 0.22 * len(rows) + 0.8))
+    """Stated against implemented feature counts; columns table and the counts to compare."""
+    figure, axes = _canvas(height=max(3.4, 0.32 * len(rows) + 0.8))
     place = np.arange(len(rows))
-    axes.barh(place - 0.2, rows["stated"], height=0.4, color=SKY, label="stated")
-    axes.barh(place + 0.2, rows["implemented"], height=0.4, color=BLUE, label="implemented")
+    names = [name for name in rows if name != "table"]
+    for number, (name, colour) in enumerate(zip(names, (SKY, ORANGE, BLUE), strict=False)):
+        height = 0.8 / len(names)
+        axes.barh(
+            place + (number - (len(names) - 1) / 2) * height,
+            rows[name].fillna(0).astype(int),
+            height=height,
+            color=colour,
+            label=name,
+        )
     axes.set_yticks(place, rows["table"])
     axes.invert_yaxis()
     axes.set(xlabel="features")

@@ -4,13 +4,14 @@ The grid of columns spans the laggable features and the lags. A causality column
 61 rows back and nothing newer; in the strict grid it replaces the unlagged column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bqx.bars import Bars
+from bqx.features import catalog
 from bqx.features.compute import compute
 from bqx.features.spec import Feature
 
@@ -32,6 +33,11 @@ class Column:
     lag: int = 0
     suffix: str = ""
 
+    def __reduce__(self) -> tuple[Callable[..., "Column"], tuple[str, int, str]]:
+        # Another process finds the feature by name: a compiled kernel that travels is compiled
+        # again when it arrives.
+        return _column, (self.feature.name, self.lag, self.suffix)
+
     @property
     def name(self) -> str:
         """Name of the feature with the suffix of the lag."""
@@ -46,6 +52,10 @@ class Column:
     def lookback(self) -> int:
         """Bars that reproduce a value, from the forecast's own bar back."""
         return self.feature.lookback + self.lag
+
+
+def _column(name: str, lag: int, suffix: str) -> Column:
+    return Column(catalog.FEATURES[name], lag, suffix)
 
 
 def grid(
@@ -88,7 +98,7 @@ def read(
     for lag, members in by_lag.items():
         there = np.flatnonzero(rows >= lag)
         source = np.array([place[columns[i].feature.name] for i in members])
-        out[np.ix_(there, members)] = values[np.ix_(rows[there] - lag, source)]
+        out[np.ix_(there, np.array(members))] = values[np.ix_(rows[there] - lag, source)]
     return out
 
 

@@ -186,10 +186,9 @@ def _bars(pair: str, market: Factors, seed: int) -> pd.DataFrame:
     since_rollover = (local - 17 * 60) % sessions.DAY
     tight = [sessions.in_session(market.minutes, name) for name in ("london", "new_york")]
     calm, wild = (_autoregression(stream.standard_normal(rows), m) for m in (30, 5))
-    usual = np.where(np.any(tight, axis=0), 0.7, 1.15) + 2.4 * np.exp(
-        0.5 * wild - since_rollover / 60
-    )
-    spread = average * usual * np.exp(0.1 * calm)
+    usual = np.where(np.any(tight, axis=0), 0.7, 1.15)
+    rollover = 2.4 * np.exp(0.5 * wild - since_rollover / 60)
+    spread = average * (usual + rollover) * np.exp(0.1 * calm)
 
     pace = sigma / np.sqrt(np.mean(sigma**2))
     ticks = 110 / np.sqrt(AVERAGE_SPREAD[pair]) * pace**1.5 * (0.4 + 0.43 * (high - low) / sigma)
@@ -291,9 +290,10 @@ def attainable_skill(
     first_market_minute : market minute of row 0 (0: it opens a week); labels across a weekend are
         left out.
     """
-    week = (first_market_minute + np.arange(len(index))) // sessions.WEEK
+    whole = np.isfinite(index)
+    stretch = np.cumsum(~whole) + (first_market_minute + np.arange(len(index))) // sessions.WEEK
     martingale = _bqx(index, window - horizon) if window > horizon else np.zeros(len(index))
     error = _bqx(index, window)[horizon:] - martingale[:-horizon]
     left = error - oracle(drift, decay, window, horizon)[:-horizon]
-    scored = np.isfinite(left) & (week[horizon:] == week[:-horizon])
+    scored = np.isfinite(left) & whole[:-horizon] & (stretch[horizon:] == stretch[:-horizon])
     return float(1 - np.sum(left[scored] ** 2) / np.sum(error[scored] ** 2))

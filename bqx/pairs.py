@@ -8,11 +8,12 @@ from bqx.errors import ParameterError
 CURRENCIES = ("EUR", "GBP", "AUD", "NZD", "USD", "CAD", "CHF", "JPY")
 """Quoting precedence: of two currencies the earlier one is the base."""
 
-LIQUIDITY = tuple(
-    "eurusd usdjpy gbpusd audusd usdcad usdchf nzdusd eurgbp eurjpy gbpjpy audjpy eurchf euraud "
-    "eurcad cadjpy chfjpy gbpaud gbpchf gbpcad eurnzd nzdjpy audcad audnzd audchf gbpnzd nzdcad "
-    "cadchf nzdchf".split()
-)
+LIQUIDITY = (
+    "eurusd", "usdjpy", "gbpusd", "audusd", "usdcad", "usdchf", "nzdusd", "eurgbp", "eurjpy",
+    "gbpjpy", "audjpy", "eurchf", "euraud", "eurcad", "cadjpy", "chfjpy", "gbpaud", "gbpchf",
+    "gbpcad", "eurnzd", "nzdjpy", "audcad", "audnzd", "audchf", "gbpnzd", "nzdcad", "cadchf",
+    "nzdchf",
+)  # fmt: skip
 """All 28 pairs, most liquid first."""
 
 PAIRS = tuple(sorted(LIQUIDITY))

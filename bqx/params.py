@@ -56,7 +56,7 @@ class Params(BaseModel):
     """Pairs; an empty list for all there are."""
     start: Annotated[str, BeforeValidator(rules.start)] = "2024-01-07"
     """First date of the synthetic market."""
-    days: Count = 42
+    days: Count = 84
     """Calendar days of the synthetic market."""
     baseline: Annotated[str, BeforeValidator(rules.baseline)] = ""
     """UTC time whose bar is 100 on the rate index; empty for the first."""
@@ -74,31 +74,31 @@ class Params(BaseModel):
     strict61: bool = False
     """Whether the columns that read up to t-61 replace the unlagged ones."""
 
-    train_days: Size = 14
+    train_days: Size = 20
     """Trading days of a training part; 0, as for the three below, chooses them from the length of
     the bars."""
-    validation_days: Size = 5
+    validation_days: Size = 12
     """Trading days of a validation part."""
-    test_days: Size = 5
+    test_days: Size = 14
     """Trading days of a test part."""
-    step_days: Size = 5
+    step_days: Size = 14
     """Trading days from fold to fold."""
     embargo: Size = 120
     """Minutes kept free around validation and test rows."""
     stride: Count = 5
     """Minutes from one training row to the next."""
 
-    selected: Count = 60
+    selected: Count = 40
     """Columns selected per pair and fold."""
     domain_share: float = Field(0.4, ge=0, le=0.5, strict=False)
     """Least share of the selected columns for each of the rate and BQX domains."""
     forest_trees: Count = 60
     """Trees of the selecting forest."""
-    forest_depth: Count = 8
+    forest_depth: Count = 5
     """Depth of the selecting forest."""
     rounds: Count = 200
     """Most boosting rounds."""
-    depth: int = Field(3, ge=1, le=12)
+    depth: int = Field(2, ge=1, le=12)
     """Depth of the boosted trees."""
     learning_rate: float = Field(0.05, gt=0, le=1, strict=False)
     """Learning rate of the boosting."""
@@ -171,18 +171,18 @@ _COLUMNS = ("lags", "strict61")
 _SELECTION = ("selected", "domain_share", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
-    "01_bars": ("out", "seed", *_BARS),
+    "01_bars": ("out", "seed", *_BARS, *_TARGET),
     "02_features": ("out", "workers"),
     "03_reconciliation": ("out",),
     "04_lagging": ("out", *_COLUMNS),
     "05_selection": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
     "06_training": (
         "out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
-        "rounds", "depth", "learning_rate", "target", "confidence",
+        "rounds", "depth", "learning_rate", "target", "confidence", "max_fill",
     ),
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
-    "09_monitoring": ("out", "seed", *_FOLDS, "confidence"),
+    "09_monitoring": ("out", "seed", "workers", "horizons", *_COLUMNS, *_FOLDS),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 

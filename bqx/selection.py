@@ -145,8 +145,8 @@ def _select(
             left.append(i)
     index = np.array(left, dtype=np.int64)
     z = x[:, index]
-    mean = np.nanmean(z, axis=0, dtype=np.float64)
-    std = np.nanstd(z, axis=0, dtype=np.float64)
+    mean = np.asarray(np.nanmean(z, axis=0, dtype=np.float64))
+    std = np.asarray(np.nanstd(z, axis=0, dtype=np.float64))
     moving = std > 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
     dropped |= {columns[i].name: "constant" for i in index[~moving]}
     index, z = index[moving], z[:, moving]
@@ -182,7 +182,7 @@ def _select(
         min_samples_leaf=max(int(LEAF * len(z)), 1),
         random_state=seed,
         n_jobs=1,
-    ).fit(z[:, alone], labels)
+    ).fit(z[:, alone], labels if labels.shape[1] > 1 else labels.ravel())
     importance = np.asarray(forest.feature_importances_)
     members = [columns[i] for i in index[alone]]
     least = int(np.ceil(domain_share * min(k, len(members))))

@@ -57,6 +57,7 @@ MAKERS = {
     "lags.json": "04_lagging",
     "selection": "05_selection",
     "forecasts": "06_training",
+    "models": "06_training",
     "bundles": "07_deployment",
     "backtest": "08_backtest",
     "drift": "09_monitoring",
@@ -184,8 +185,8 @@ class Run:
 
     def _key(self, name: str, keys: Sequence[str], inputs: Mapping[str, str]) -> str:
         # Files from elsewhere count by name and content, so that a folder may move.
-        hashes = {Path(p).name if Path(p).is_absolute() else p: h for p, h in inputs.items()}
-        return digest([name, self._values(keys), hashes, code_version()])
+        hashes = [(Path(p).name if Path(p).is_absolute() else p, h) for p, h in inputs.items()]
+        return digest([name, self._values(keys), sorted(hashes), code_version()])
 
     @contextmanager
     def stage(
@@ -298,7 +299,10 @@ class Run:
         for path, used in inputs.items():
             if not Path(path).is_absolute() and outputs.get(path) != used:
                 raise self._broken(
-                    relative, f"stale, got one made from an earlier {path}", "its present inputs", name
+                    relative,
+                    f"stale, got one made from an earlier {path}",
+                    "its present inputs",
+                    name,
                 )
         for other, entry in stages.items():
             if entry["outputs"].keys() & inputs.keys():

@@ -20,7 +20,7 @@ def week(start: str) -> np.ndarray:
 
 def flat_bars(pair: str, minutes: np.ndarray, rate: float, spread: float) -> bars.Bars:
     frame = pd.DataFrame(
-        {name: rate for name in bars.RATES} | {"volume": 1.0, "spread": spread, "filled": False},
+        dict.fromkeys(bars.RATES, rate) | {"volume": 1.0, "spread": spread, "filled": False},
         index=sessions.timestamps(minutes),
     )
     return bars.Bars(pair, frame, rate)
@@ -98,7 +98,7 @@ def test_mid_takes_any_rate_of_the_bar() -> None:
 
 def test_multiple_scales_the_cost_and_nan_rows_have_none() -> None:
     tight = flat_bars("eurusd", week("2024-07-14")[:100], 1.1, np.nan)
-    tight.frame.iloc[40:50] = np.nan
+    tight.frame.loc[tight.ts[40:50], list(bars.RATES)] = np.nan
     once, twice = costs.half_cost(tight), costs.half_cost(tight, 2.0)
     np.testing.assert_array_equal(twice, 2 * once)
     np.testing.assert_array_equal(np.isnan(once), (np.arange(100) >= 40) & (np.arange(100) < 50))

@@ -112,7 +112,8 @@ def test_the_unit_of_profit_does_not_matter() -> None:
     once, scaled = (performance.summary(frame(daily * unit, cost=0.0)) for unit in (1.0, 1e4))
     assert once.net_sharpe == pytest.approx(scaled.net_sharpe)
     assert once.net_sharpe_lo == pytest.approx(scaled.net_sharpe_lo)
-    assert once.drawdown is not None and scaled.drawdown == pytest.approx(1e4 * once.drawdown)
+    assert once.drawdown is not None
+    assert scaled.drawdown == pytest.approx(1e4 * once.drawdown)
 
 
 @pytest.mark.parametrize(

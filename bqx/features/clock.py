@@ -18,27 +18,23 @@ F = NDArray[np.float64]
 _EDGE = 60
 _MONTH_END_DAYS = 3
 
-_FLAG = {"unit": "1", "lo": 0.0, "hi": 1.0}
-_WAVE = {"unit": "1", "lo": -1.0, "hi": 1.0}
-
-
-def _output(alias: str, about: str, unit: str, lo: float, hi: float) -> Output:
-    return Output(unit, lo, hi, alias=alias, about=about)
-
+_FLAG = ("1", 0.0, 1.0)
+_WAVE = ("1", -1.0, 1.0)
+_DAYS = ("d", 0.0, 366.0)
 
 _OUTPUTS = {
-    alias: _output(alias, about, **bounds)
+    alias: Output(*bounds, alias=alias, about=about)
     for alias, about, bounds in (
         ("session_tokyo", "Tokyo 9 to 18 local, Monday to Friday", _FLAG),
         ("session_london", "London 8 to 17 local, Monday to Friday", _FLAG),
         ("session_ny", "New York 8 to 17 local, Monday to Friday", _FLAG),
         ("session_overlap_ldn_ny", "London and New York both open", _FLAG),
-        ("session_hour", "hour of the day, UTC", {"unit": "h", "lo": 0.0, "hi": 23.0}),
+        ("session_hour", "hour of the day, UTC", ("h", 0.0, 23.0)),
         ("session_is_open", "any of the three sessions open", _FLAG),
         (
             "session_minutes_to_close",
             "open minutes left in the FX week",
-            {"unit": "min", "lo": 0.0, "hi": sessions.WEEK - 1.0},
+            ("min", 0.0, sessions.WEEK - 1.0),
         ),
         ("time_sin_hour", "hour of the day on a circle", _WAVE),
         ("time_cos_hour", "hour of the day on a circle", _WAVE),
@@ -46,12 +42,12 @@ _OUTPUTS = {
         ("time_cos_minute", "minute of the day on a circle", _WAVE),
         ("time_sin_dow", "day of the week on a circle", _WAVE),
         ("time_cos_dow", "day of the week on a circle", _WAVE),
-        ("dow", "day of the week, Monday 0", {"unit": "d", "lo": 0.0, "hi": 6.0}),
+        ("dow", "day of the week, Monday 0", ("d", 0.0, 6.0)),
         ("is_month_end", "one of the month's last three days", _FLAG),
         ("is_week_roll", "first or last open hour of the FX week", _FLAG),
-        ("days_to_holiday_us", "days to the next", {"unit": "d", "lo": 0.0, "hi": 366.0}),
-        ("days_to_holiday_uk", "days to the next", {"unit": "d", "lo": 0.0, "hi": 366.0}),
-        ("days_to_holiday_jp", "days to the next", {"unit": "d", "lo": 0.0, "hi": 366.0}),
+        ("days_to_holiday_us", "days to the next", _DAYS),
+        ("days_to_holiday_uk", "days to the next", _DAYS),
+        ("days_to_holiday_jp", "days to the next", _DAYS),
     )
 }
 

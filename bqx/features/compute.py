@@ -49,7 +49,8 @@ def compute(bars: Bars, features: Sequence[Feature], dtype: DTypeLike = np.float
         outputs = list(feature.family.outputs)
         for column in columns:
             value = out[:, column]
-            value[:] = values[:, outputs.index(features[column].output)]
+            with np.errstate(over="ignore"):  # beyond the range of dtype: infinite, hence NaN
+                value[:] = values[:, outputs.index(features[column].output)]
             value[np.isinf(value)] = np.nan
     return out
 

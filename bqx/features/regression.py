@@ -19,8 +19,12 @@ F = NDArray[np.float64]
 WINDOWS = ((15,), (30,), (45,), (60,), (75,), (90,))
 SPAN = tuple(w for (w,) in WINDOWS)
 
-# A share of a window's variation below this is rounding, not curvature.
-_NOTHING = 1e-12
+# A share of a window's deviation below this is the rounding of its values.
+_NOTHING = 1e-9
+
+# Below this share of the total the residual squares are summed one by one: what is left of a
+# difference of sums has lost its digits.
+_CLOSE = 1e-6
 
 
 @njit(cache=True, error_model="numpy")
@@ -48,7 +52,13 @@ def fit(x: F, first_minute: int, window: int) -> F:
         a2 = (s2 - m2 * mean) / curved
         centre = mean - a2 * m2 / w
         total = sq - s0 * mean
-        rest = max(total - beta * beta * m2 - a2 * a2 * curved, 0.0)
+        rest = total - beta * beta * m2 - a2 * a2 * curved
+        if rest < _CLOSE * total:
+            rest = 0.0
+            for k in range(window):
+                u = half - k
+                gap = (x[row - k] - r) - (centre + beta * u + a2 * u * u)
+                rest += gap * gap
         out[row, 0] = a2
         out[row, 1] = beta - 2.0 * a2 * half
         out[row, 2] = centre - beta * half + a2 * half * half - mean
@@ -77,7 +87,7 @@ def quadratic(x: F, first_minute: int, window: int) -> F:
         out[row, 0] = a2 / sigma
         out[row, 1] = a1 / sigma
         out[row, 2] = b / sigma
-        out[row, 3] = 1.0 - rest / total
+        out[row, 3] = max(1.0 - rest / total, 0.0)
         out[row, 4] = rmse / sigma
         out[row, 5] = last / sigma
         out[row, 6] = slope
@@ -136,12 +146,16 @@ def across(x: F, first_minute: int) -> F:
 
 def _across_outputs() -> dict[str, Output]:
     bounds = {"r2_spread": (-1.0, 1.0), "rmse_ratio": (0.0, np.inf)}
+    parts = {"b_gap": "b_norm", "r2_spread": "r2"}
     return {
         f"{metric}_{short}_{long}": Output(
             "1",
             *bounds.get(metric, (-np.inf, np.inf)),
             alias=f"{metric}_{short}_{long}",
             lookback=lambda long=long: long,
+            spanned_by=tuple(
+                f"{{s}}_quadratic_{parts[metric]}_w{w}" for w in (short, long) if metric in parts
+            ),
         )
         for metric, (short, long) in _CROSS
     }
@@ -159,7 +173,12 @@ FAMILIES = (
         {
             "a2_norm": Output("1/bar^2", alias=_alias("a2_norm"), about="a2 / sigma"),
             "a1_norm": Output("1/bar", alias=_alias("a1_norm"), about="a1 / sigma"),
-            "b_norm": Output("1", alias=_alias("b_norm"), about="(b - mu) / sigma"),
+            "b_norm": Output(
+                "1",
+                alias=_alias("b_norm"),
+                spanned_by=("{s}_quadratic_a2_norm_w{0}", "{s}_quadratic_a1_norm_w{0}"),
+                about="(b - mu) / sigma",
+            ),
             "r2": Output("1", 0.0, 1.0, alias=_alias("r2"), about="share of variance explained"),
             "rmse_norm": Output("1", 0.0, 1.0, alias=_alias("rmse_norm"), about="rmse / sigma"),
             "resid_norm": Output("1", alias=_alias("resid_norm"), about="last residual / sigma"),

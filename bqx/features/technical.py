@@ -67,7 +67,7 @@ def rsi(x: F, first_minute: int, n: int) -> F:
         if np.isnan(change):
             gain[row] = loss[row] = np.nan
     up, down = wilder(gain, n, first_minute), wilder(loss, n, first_minute)
-    return (100.0 * up / (up + down)).reshape(-1, 1)
+    return (100.0 * (up / (up + down))).reshape(-1, 1)
 
 
 @njit(cache=True, error_model="numpy")
@@ -91,8 +91,8 @@ def stochastic(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
     for row in range(rows):
         reach = top[row] - bottom[row]
         if reach > 0.0:
-            out[row, 0] = 100.0 * (close[row] - bottom[row]) / reach
-            out[row, 2] = -100.0 * (top[row] - close[row]) / reach
+            out[row, 0] = 100.0 * ((close[row] - bottom[row]) / reach)
+            out[row, 2] = -100.0 * ((top[row] - close[row]) / reach)
         if row >= smooth - 1:
             total = 0.0
             for k in range(smooth):
@@ -189,9 +189,9 @@ def directional(ohlc: F, first_minute: int, n: int) -> F:
             up[row] = rise if rise > fall and rise > 0.0 else 0.0
             down[row] = fall if fall > rise and fall > 0.0 else 0.0
     reach = wilder(true_range(ohlc), n, first_minute)
-    plus = 100.0 * wilder(up, n, first_minute) / reach
-    minus = 100.0 * wilder(down, n, first_minute) / reach
-    out[:, 0] = wilder(100.0 * np.abs(plus - minus) / (plus + minus), n, first_minute)
+    plus = 100.0 * (wilder(up, n, first_minute) / reach)
+    minus = 100.0 * (wilder(down, n, first_minute) / reach)
+    out[:, 0] = wilder(100.0 * (np.abs(plus - minus) / (plus + minus)), n, first_minute)
     out[:, 1], out[:, 2] = plus, minus
     return out
 

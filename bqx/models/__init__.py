@@ -22,9 +22,7 @@ class Estimator(Protocol):
 
     def __init__(self, rounds: int, depth: int, learning_rate: float, seed: int) -> None: ...
 
-    def fit(
-        self, x: Matrix, y: Vector, validation: tuple[Matrix, Vector] | None = None
-    ) -> Self:
+    def fit(self, x: Matrix, y: Vector, validation: tuple[Matrix, Vector] | None = None) -> Self:
         """Fit to (n, C) columns and (n,) labels; later rows, where given, stop the fit early."""
 
     def predict(self, x: Matrix) -> Vector:

@@ -68,9 +68,7 @@ class XGBoost:
             )
             self.booster = self.booster[: self.booster.best_iteration + 1]
         self.rounds = self.booster.num_boosted_rounds()
-        self.booster.set_attr(
-            depth=self.depth, learning_rate=self.learning_rate, seed=self.seed
-        )
+        self.booster.set_attr(depth=self.depth, learning_rate=self.learning_rate, seed=self.seed)
         return self
 
     def predict(self, x: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -38,7 +38,14 @@ TOLERANCE = 15
 SHIFTED_SHARE = 0.05
 """Largest share of weekends off the clock that is taken for freak weeks of a feed."""
 
-_WEEKEND = (40 * 60, 80 * 60)
+LONDON = "Europe/London"
+HOUR = 60
+_HALF_HOUR = 30
+
+_APART = 5 * HOUR
+"""London is ahead of New York by this, but for the weeks between their clock changes."""
+
+_WEEKEND = (40 * HOUR, 80 * HOUR)
 _MARGIN = 3 * sessions.WEEK
 
 
@@ -107,7 +114,7 @@ def choose(stamps: pd.DatetimeIndex, clocks: tuple[Clock, ...], where: str) -> C
     """The clock whose weekly closes and openings fit the stamps best; the first among equals."""
     if len(clocks) == 1:
         return clocks[0]
-    return min(clocks, key=lambda clock: len(_misfits(to_utc(stamps, clock, where))))
+    return min(clocks, key=lambda clock: _misfits(to_utc(stamps, clock, where)))
 
 
 def check(stamps: pd.DatetimeIndex, clock: Clock | None, where: str) -> None:
@@ -122,17 +129,17 @@ def check(stamps: pd.DatetimeIndex, clock: Clock | None, where: str) -> None:
     clock : the clock that they are read with; None where the file itself says that they are UTC.
     where : file named in the error.
     """
-    shift, close, count = _shifts(to_utc(stamps, clock or "UTC", where))
-    if len(shift) <= SHIFTED_SHARE * count:
+    shift, close, tolerable, count = _shifts(to_utc(stamps, clock or "UTC", where))
+    if (~tolerable).sum() <= SHIFTED_SHARE * count:
         return
     sizes, times = np.unique(shift, return_counts=True)
     offset = int(sizes[np.argmax(times)])
     first = sessions.timestamps(close[:1])[0].tz_convert(sessions.NEW_YORK)
     mend = _mend(stamps, clock, offset, first, where) if clock else "Correct the times of the file."
     raise BarError(
-        f"{where}: the weekly close is off by {offset / 60:+g} h in {len(shift)} of {count} weeks, "
-        f"got the first at {first:%Y-%m-%d %H:%M} New York with clock={clock or 'UTC'!r}; expected "
-        f"Friday 17:00 New York. {mend}"
+        f"{where}: the weekly close is off by {offset / HOUR:+g} h in {len(shift)} of {count} "
+        f"weeks, got the first at {first:%Y-%m-%d %H:%M} New York with clock={clock or 'UTC'!r}; "
+        f"expected Friday 17:00 New York. {mend}"
     )
 
 
@@ -200,29 +207,36 @@ def _sides(utc: pd.DatetimeIndex) -> tuple[NDArray[np.int64], ...]:
     return close, opening, last
 
 
-def _misfits(utc: pd.DatetimeIndex) -> NDArray[np.int64]:
-    """Closes of the weekends with bars well after the close or well before the opening."""
-    close, opening, last = _sides(utc)
-    return last[(close > TOLERANCE) | (opening < -TOLERANCE)]
+def _misfits(utc: pd.DatetimeIndex) -> int:
+    """Weekends whose close is not the true one, or that have bars well before the opening."""
+    close, opening, _ = _sides(utc)
+    return int(((np.abs(close) > TOLERANCE) | (opening < -TOLERANCE)).sum())
 
 
-def _shifts(utc: pd.DatetimeIndex) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Whole shifted weekends: minutes to the nearest half hour, closes, and weekends in all."""
+def _shifts(
+    utc: pd.DatetimeIndex,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
+    """Weekends that are shifted as a whole, and the number of weekends in all.
+
+    Of each shifted one: minutes to the nearest half hour, time of the close, and whether it is one
+    hour off between the American and the European clock changes.
+    """
     close, opening, last = _sides(utc)
-    whole = opening - close >= -TOLERANCE
-    shift = np.where(close > TOLERANCE, close, np.minimum(opening, 0))
-    shift = (np.round(shift / 30) * 30).astype(np.int64)
-    ahead = [sessions.local_minutes(last, zone) for zone in ("Europe/London", sessions.NEW_YORK)]
-    between = (ahead[0] - ahead[1] != 300) & (np.abs(shift) == 60)
-    off = whole & ((close > TOLERANCE) | (opening < -TOLERANCE)) & ~between
-    return shift[off], last[off], len(close)
+    is_shifted = (close > TOLERANCE) | (opening < -TOLERANCE)
+    is_shifted &= opening - close >= -TOLERANCE
+    close, opening, last = close[is_shifted], opening[is_shifted], last[is_shifted]
+    shift = np.where(close > TOLERANCE, close, opening)
+    shift = (np.round(shift / _HALF_HOUR) * _HALF_HOUR).astype(np.int64)
+    apart = sessions.local_minutes(last, LONDON) - sessions.local_minutes(last, sessions.NEW_YORK)
+    return shift, last, (apart != _APART) & (np.abs(shift) == HOUR), len(is_shifted)
 
 
 def _mend(
     stamps: pd.DatetimeIndex, clock: Clock, offset: int, first: pd.Timestamp, where: str
 ) -> str:
     best = choose(stamps, (clock, *SERVER_CLOCKS), where)
-    if best != clock and len(_shifts(to_utc(stamps, best, where))[0]) == 0:
+    utc = to_utc(stamps, best, where)
+    if best != clock and _misfits(utc) <= SHIFTED_SHARE * len(_sides(utc)[0]):
         return f"Pass clock={best!r}."
     if not isinstance(clock, str):
         return "Correct the ranges of the clock."
@@ -230,6 +244,8 @@ def _mend(
     hours, minutes = divmod(abs(int(ahead.total_seconds()) // 60 + offset), 60)
     sign = "-" if ahead + pd.Timedelta(minutes=offset) < pd.Timedelta(0) else "+"
     other = f"{zone}{sign}{hours}" + (f":{minutes:02d}" if minutes else "")
-    monday = first.normalize() - pd.Timedelta(days=4)
-    ranges = ((f"{stamps[0]:%Y-%m-%d}", clock), (f"{monday:%Y-%m-%d}", other))
+    weekend = (first - pd.Timedelta(days=6)).tz_localize(None)
+    if weekend <= stamps[0]:
+        return f"Pass clock={other!r}."
+    ranges = ((f"{stamps[0]:%Y-%m-%d}", clock), (f"{weekend:%Y-%m-%d}", other))
     return f"Pass the clock that each range of dates was written with, such as clock={ranges!r}."

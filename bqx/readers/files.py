@@ -49,6 +49,8 @@ def table(path: Path) -> Table:
         raise BarError(
             f"{where}: cannot be read, got {error}; expected a whole file. Fetch it again."
         ) from error
+    if not content.strip():
+        raise BarError(f"{where}: no bars, got an empty file; expected one bar a line. Remove it.")
     if content.startswith(b"PAR1"):
         return _parquet(content, where)
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"

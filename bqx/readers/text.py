@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from math import isnan
 
 import pyarrow as pa
 from pyarrow import csv
@@ -15,7 +16,7 @@ _HEADERLESS = {
     r"\d{4}\.\d\d\.\d\d([,;\t])\d\d:\d\d": ("date", "time", *RATES, "volume"),
 }
 
-_TIME = tuple("tsutc utctime gmttime localtime timestamp datetime time date indexlevel0".split())
+_TIME = ("tsutc", "utctime", "gmttime", "localtime", "timestamp", "datetime", "time", "date")
 _VOLUME = ("tickvolume", "tickvol", "volume", "vol", "v")
 _ASK_CLOSE = ("askc", "askclose", "closeask")
 _SIDES = ("bid", "", "mid")
@@ -24,7 +25,7 @@ _SIDES = ("bid", "", "mid")
 WORDS = ("date", "time", "complete")
 """Columns that hold text; the others hold numbers."""
 
-_MAY_BE_BLANK = ("", "volume", "spread", "points", "ask_close")
+_MAY_BE_BLANK = ("volume", "spread", "points", "ask_close")
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ def layout_of(text: str, where: str) -> Layout:
     top = text[:20_000].splitlines()[:50]
     comments = next((n for n, line in enumerate(top) if not line.startswith("#")), len(top))
     first = top[comments] if comments < len(top) else ""
-    if not re.search("[A-Za-z]", first):
+    delimiter = max("\t;,", key=first.count)
+    given = [name.strip().strip('"') for name in first.split(delimiter)]
+    plains = [plain(name) for name in given]
+    if _first(plains, _TIME) is None:
         for pattern, columns in _HEADERLESS.items():
             for line in top[comments:]:
                 if match := re.match(pattern, line):
                     return Layout(match[1], columns, comments)
-    delimiter = max("\t;,", key=first.count)
-    given = [name.strip().strip('"') for name in first.split(delimiter)]
-    plains = [plain(name) for name in given]
     source = None
     if _first(plains, _VOLUME[:2]) is not None:
         source = METATRADER
@@ -87,6 +88,7 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
             csv.ConvertOptions(
                 column_types={n: pa.string() if n in WORDS else pa.float64() for n in names},
                 include_columns=names,
+                null_values=["", "nan", "NaN"],
             ),
         )
     except pa.ArrowInvalid as error:
@@ -159,7 +161,7 @@ def _bad_line(text: str, layout: Layout, where: str, otherwise: str) -> BarError
                 f"{len(layout.columns)}. Complete or delete the line."
             )
         for name, field in zip(layout.columns, fields, strict=True):
-            if name not in WORDS and not _is_number(field, name in _MAY_BE_BLANK):
+            if name and name not in WORDS and not _is_number(field, name in _MAY_BE_BLANK):
                 return BarError(
                     f"{where} line {number:,}: {name} is no number, got {field[:40]!r}; expected "
                     "a number with a decimal point. Correct or delete the line."
@@ -172,9 +174,10 @@ def _bad_line(text: str, layout: Layout, where: str, otherwise: str) -> BarError
 
 def _is_number(text: str, may_be_blank: bool) -> bool:
     try:
-        return may_be_blank or float(text) == float(text)
+        number = float(text or "nan")
     except ValueError:
         return False
+    return may_be_blank or not isnan(number)
 
 
 def _body(text: str) -> str:

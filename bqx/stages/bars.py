@@ -120,13 +120,11 @@ def load(run: Run) -> Dataset:
     """
     run.need("bars")
     facts = read_json(run.folder / "bars" / "dataset.json")
-    bars = {
-        pair: Bars(
-            pair, read_parquet(run.folder / "bars" / f"{pair}.parquet"), facts["pairs"][pair]["baseline"]
-        )
-        for pair in LIQUIDITY
-        if pair in facts["pairs"]
-    }  # fmt: skip
+    bars = {}
+    for pair in (name for name in LIQUIDITY if name in facts["pairs"]):
+        frame = read_parquet(run.folder / "bars" / f"{pair}.parquet")
+        bars[pair] = Bars(pair, frame, facts["pairs"][pair]["baseline"])
+    bars = bar_frames.join(bars)
     return Dataset(bars, facts["market"], _table(facts["pairs"]))
 
 
@@ -158,9 +156,9 @@ def known_shares(
     """What the martingale forecast explains of level and change, measured on the bars.
 
     Mean over pairs, a row a window, horizon and target; ``theory`` is the level's closed form.
-    """  # fmt: skip
+    """
     rows = []
-    for window in windows:
+    for window in (15, 30, 45, 60, 75, 90):
         for horizon in (15, 30, 45, 60, 75):
             made = [targets.make(b, window, horizon) for b in dataset.bars.values()]
             for kind in ("level", "delta"):

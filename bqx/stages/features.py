@@ -49,9 +49,7 @@ def build(params: Params) -> pd.DataFrame:
             joblib.delayed(_publish)(bars, members, stage.path(f"{where}/month").parent)
             for bars, members, where in work
         )
-        shares = [
-            shares for shares in tqdm(results, total=len(work), desc="features", unit="table")
-        ]
+        shares = list(tqdm(results, total=len(work), desc="features", unit="table"))
         stage.add(*(where for _, _, where in work))
     return pd.concat(shares, ignore_index=True)
 

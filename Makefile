@@ -1,0 +1,47 @@
+# Everything runs in .venv, which the first target that needs it makes from the lock.
+
+BIN := .venv/bin
+STRIP := --keep-id --extra-keys "metadata.language_info.version metadata.papermill cell.metadata.papermill"
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: report test lab check format bench clean
+
+report: .venv/installed  ## Run the demo and build its book: runs/demo/book/index.html
+	$(BIN)/bqx run params/demo.yaml --out runs/demo
+
+test: .venv/installed  ## Tests, doctests, and every notebook on its own parameters
+	$(BIN)/python -m pytest
+
+lab: .venv/installed  ## JupyterLab on the notebooks
+	$(BIN)/python -m jupyterlab notebooks
+
+check: .venv/installed  ## Style, types, import direction, stripped notebooks, spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/nbstripout $(STRIP) --verify notebooks/*.ipynb
+	$(BIN)/codespell
+
+format: .venv/installed  ## Mend what check finds, as far as it goes by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/nbstripout $(STRIP) notebooks/*.ipynb
+
+bench: .venv/installed  ## Times against peers
+	$(BIN)/python -m pytest -m benchmarks tests/benchmarks
+
+clean:  ## Remove runs and caches, not .venv
+	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The lock is complete, so nothing is resolved; and its own setuptools builds the package.
+.venv/installed: requirements.lock pyproject.toml
+	@for python in python3.11 python3 python; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+	    then exec $$python -m venv .venv; fi; \
+	done; \
+	echo "Python: no 3.11 found; expected python3.11 or python3 on the PATH. Install it." >&2; \
+	exit 1
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@

@@ -1,0 +1,222 @@
+"""What is deployed of a pair: models, columns and what ties them to bars, without pickle.
+
+A bundle is a folder: ``bundle.json`` and a UBJ model a horizon, whose hashes ``bundle.json`` holds.
+Hashes are checked before a model is parsed, since the parser trusts its input.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx import lags, targets
+from bqx.bars import Bars
+from bqx.errors import ArtefactError, RequestError
+from bqx.features import catalog
+from bqx.files import read_json, sha256, write_json
+from bqx.lags import Column
+from bqx.models import MODELS, Estimator
+from bqx.params import Params
+from bqx.training import MODEL, FoldFit
+
+MANIFEST = "bundle.json"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Forecast of BQX at one horizon: expected level, martingale and sigma in units of BQX.
+
+    ``innovation`` is what the model adds to the martingale, in sigma.
+    """
+
+    window: int
+    level: float
+    martingale: float
+    innovation: float
+    sigma: float
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Models of one pair and all that a forecast needs besides the bars.
+
+    ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
+    forecast that is kept; ``baseline`` : of the rate index, quote units; ``max_fill`` : longest
+    hole that carries the last close, minutes; ``metrics`` : what the book says about it.
+    """
+
+    pair: str
+    horizons: tuple[int, ...]
+    window: int | str
+    columns: tuple[Column, ...]
+    betas: dict[int, float]
+    models: dict[int, Estimator]
+    baseline: float
+    max_fill: int
+    catalog_hash: str
+    metrics: dict[str, Any]
+    trained_until: pd.Timestamp
+
+    @property
+    def lookback(self) -> int:
+        """Market minutes of bars that a forecast needs, the last one included."""
+        widest = max(self.window_of(horizon) for horizon in self.horizons)
+        return max(widest + targets.RUN_IN + 1, *(column.lookback for column in self.columns))
+
+    def window_of(self, horizon: int) -> int:
+        """Window of the target at a horizon, minutes."""
+        return horizon if isinstance(self.window, str) else self.window
+
+    def predict(self, bars: Bars) -> dict[int, Prediction]:
+        """Forecasts of the last row by horizon; bars older than the lookback do not count.
+
+        Raises
+        ------
+        RequestError : fewer rows than the lookback, or no volatility because of a long hole.
+        """
+        need = self.lookback
+        if len(bars) < need:
+            raise RequestError(
+                f"bars: too few, got {len(bars):,} market minutes; expected at least {need:,} up "
+                "to the bar of the forecast. Send a longer history."
+            )
+        part = bars.rows(len(bars) - need, len(bars))
+        x = None
+        if any(self.betas.values()):
+            x = lags.matrix(part, self.columns, np.array([need - 1]))
+        out = {}
+        for horizon in self.horizons:
+            target = targets.make(part, self.window_of(horizon), horizon)
+            innovation = 0.0
+            if x is not None and self.betas[horizon]:
+                innovation = float(self.betas[horizon] * self.models[horizon].predict(x)[0])
+            level = target.from_innovation(np.full(need, innovation), "level")[-1]
+            if not np.isfinite(level):
+                raise RequestError(
+                    f"bars: no volatility at {bars.ts[-1]}, got a hole of more than "
+                    f"{self.max_fill} minutes shortly before; expected "
+                    f"{targets.SPAN + self.window_of(horizon)} minutes since. Wait for more bars."
+                )
+            out[horizon] = Prediction(
+                window=self.window_of(horizon),
+                level=float(level),
+                martingale=float(target.martingale[-1]),
+                innovation=innovation,
+                sigma=float(target.sigma[-1]),
+            )
+        return out
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle; the folder appears, or is replaced, when everything is there."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            files = {}
+            for horizon in self.horizons:
+                path = temporary / _file(horizon)
+                self.models[horizon].save(path)
+                files[path.name] = sha256(path)
+            write_json(
+                temporary / MANIFEST,
+                {
+                    "pair": self.pair,
+                    "model": MODEL,
+                    "horizons": self.horizons,
+                    "window": self.window,
+                    "columns": [
+                        {"feature": c.feature.name, "lag": c.lag, "suffix": c.suffix}
+                        for c in self.columns
+                    ],
+                    "betas": self.betas,
+                    "baseline": self.baseline,
+                    "max_fill": self.max_fill,
+                    "catalog_hash": self.catalog_hash,
+                    "metrics": self.metrics,
+                    "trained_until": self.trained_until.isoformat(),
+                    "files": files,
+                },
+            )
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _file(horizon: int) -> str:
+    return f"model_{horizon}.ubj"
+
+
+def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) -> Bundle:
+    """Bundle of a pair from one fold's fit, usually the last."""
+    return Bundle(
+        pair=bars.pair,
+        horizons=params.horizons,
+        window=params.target_window,
+        columns=fit.columns,
+        betas=fit.evidence.betas,
+        models=fit.models,
+        baseline=bars.baseline,
+        max_fill=params.max_fill,
+        catalog_hash=catalog.catalog_hash(catalog.profile()),
+        metrics=metrics,
+        trained_until=fit.trained_until,
+    )
+
+
+def load(folder: Path) -> Bundle:
+    """Read a bundle.
+
+    Raises
+    ------
+    ArtefactError : it is absent or incomplete, a file's hash differs, or it was made with another
+        catalog.
+    """
+    path = folder / MANIFEST
+    held = read_json(path)
+    current = catalog.catalog_hash(catalog.profile())
+    try:
+        if held["catalog_hash"] != current:
+            raise ArtefactError(
+                f"{path}: made with another catalog, got {held['catalog_hash'][:12]}; expected "
+                f"{current[:12]}. Run notebook 07_deployment again."
+            )
+        horizons = tuple(int(horizon) for horizon in held["horizons"])
+        estimator = MODELS[held["model"]]
+        for horizon in horizons:
+            _check(folder / _file(horizon), held["files"][_file(horizon)])
+        return Bundle(
+            pair=str(held["pair"]),
+            horizons=horizons,
+            window=held["window"],
+            columns=tuple(
+                Column(catalog.FEATURES[item["feature"]], int(item["lag"]), str(item["suffix"]))
+                for item in held["columns"]
+            ),
+            betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
+            models={horizon: estimator.load(folder / _file(horizon)) for horizon in horizons},
+            baseline=float(held["baseline"]),
+            max_fill=int(held["max_fill"]),
+            catalog_hash=current,
+            metrics=held["metrics"],
+            trained_until=pd.Timestamp(held["trained_until"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtefactError(
+            f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
+            "07_deployment writes. Run it again."
+        ) from error
+
+
+def _check(path: Path, expected: str) -> None:
+    if not path.is_file() or sha256(path) != expected:
+        raise ArtefactError(
+            f"{path}: damaged or exchanged, got "
+            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {expected[:12]}. Run "
+            "notebook 07_deployment again."
+        )

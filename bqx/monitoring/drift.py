@@ -1,0 +1,136 @@
+"""Drift of inputs, with alarms that allow for autocorrelation.
+
+The population stability index (PSI) of a column compares its distribution in later rows with the
+deciles of the training rows. Neighbouring rows hardly differ, so a few days are a small sample
+however many rows they have, and a fixed threshold alarms at random. Here whole runs of days are
+taken out of the training rows and compared with the rest, as often as there are days: that is how
+far the index goes without drift, column by column and for all columns together.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from bqx.errors import ParameterError
+
+Counts = NDArray[np.float64]
+
+BINS = 10
+CONFIDENCE = 0.95
+"""Chance that no column of a panel alarms when nothing has drifted."""
+RESAMPLES = 400
+SMALLEST = 1e-4
+"""Share put into an empty bin, the usual guard of the index."""
+
+
+def psi(expected: Counts, actual: Counts) -> NDArray[np.float64]:
+    """Population stability index of counts in bins, over the last axis.
+
+    >>> psi(np.array([50.0, 50.0]), np.array([50.0, 50.0])).item()
+    0.0
+    """
+    shares = [
+        np.maximum(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1.0), SMALLEST)
+        for counts in (expected, actual)
+    ]
+    return ((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum(axis=-1)
+
+
+def _histogram(column: NDArray[np.floating], edges: NDArray[np.floating]) -> Counts:
+    return np.bincount(np.searchsorted(edges, column, side="right"), minlength=BINS).astype(float)
+
+
+def _daily(
+    train: NDArray[np.floating], place: NDArray[np.int64], edges: list[NDArray[np.floating]]
+) -> Counts:
+    """(D, F, BINS) counts of each day."""
+    out = np.zeros((int(place.max()) + 1, train.shape[1], BINS))
+    for column, cuts in enumerate(edges):
+        there = ~np.isnan(train[:, column])
+        bins = np.searchsorted(cuts, train[there, column], side="right")
+        np.add.at(out, (place[there], column, bins), 1.0)
+    return out
+
+
+def _undrifted(daily: Counts, length: int, seed: int) -> NDArray[np.float64]:
+    """(R, F) log PSI of days taken out of the training rows, as it were of ``length`` days.
+
+    Runs of neighbouring days, wherever they start, and as many more made of two runs.
+    """
+    days = len(daily)
+    taken = min(length, days // 2)
+    rng = np.random.default_rng(seed)
+    total = daily.sum(axis=0)
+    members = [(start + np.arange(taken)) % days for start in range(days)]
+    for _ in range(RESAMPLES - days):
+        one = int(rng.integers(1, taken)) if taken > 1 else 1
+        first, gap = rng.integers(days), rng.integers(0, days - taken + 1)
+        run = np.concatenate((np.arange(one), one + gap + np.arange(taken - one)))
+        members.append((first + run) % days)
+    # The index without drift is proportional to the sampling variance of both sides.
+    ratio = (1 / length + 1 / days) / (1 / taken + 1 / (days - taken))
+    out = np.empty((len(members), daily.shape[1]))
+    for i, member in enumerate(members):
+        inside = daily[member].sum(axis=0)
+        out[i] = np.log(np.maximum(ratio * psi(total - inside, inside), 1e-12))
+    return out
+
+
+def drift(
+    train: NDArray[np.floating],
+    test: NDArray[np.floating],
+    names: Sequence[str],
+    days_train: NDArray[np.int64],
+    seed: int,
+) -> pd.DataFrame:
+    """Compare the columns of later rows with those of the training rows.
+
+    Parameters
+    ----------
+    train, test : (n, F) and (m, F) columns, thinned alike; NaN is left out.
+    names : (F,) of the columns.
+    days_train : (n,) trading day of each training row.
+    seed : of the resampling.
+
+    Returns
+    -------
+    A row a column: feature, psi, threshold, drifted. Without drift the chance that any of them
+    is ``drifted`` is about 5 %. A column without training values is NaN and not judged.
+
+    Raises
+    ------
+    ParameterError : fewer than four training days, or no rows.
+    """
+    _, place = np.unique(days_train, return_inverse=True)
+    days = int(place.max()) + 1 if len(place) else 0
+    if days < 4 or len(test) == 0:
+        raise ParameterError(
+            f"drift: too little to compare, got {days} training days and {len(test)} later rows; "
+            "expected at least 4 and 1. Give more bars."
+        )
+    length = max(round(len(test) / (len(train) / days)), 1)
+    quantiles = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = [
+        np.nanquantile(column, quantiles) if np.isfinite(column).any() else quantiles
+        for column in train.T
+    ]
+    daily = _daily(train, place, edges)
+    after = np.stack(
+        [_histogram(test[~np.isnan(test[:, i]), i], edges[i]) for i in range(len(edges))]
+    )
+    known = daily.sum(axis=(0, 2)) > 0
+    found = np.where(known, psi(daily.sum(axis=0), after), np.nan)
+    undrifted = _undrifted(daily, length, seed)
+    centre, spread = undrifted.mean(axis=0), np.maximum(undrifted.std(axis=0, ddof=1), 1e-9)
+    farthest = ((undrifted - centre) / spread)[:, known].max(axis=1, initial=0.0)
+    # The training days hold few runs that do not overlap, and their spread is only an estimate.
+    runs = max(days / min(length, days // 2), 2.0)
+    doubt = stats.t.ppf(CONFIDENCE, runs) / stats.norm.ppf(CONFIDENCE)
+    threshold = np.exp(centre + doubt * np.quantile(farthest, CONFIDENCE) * spread)
+    threshold[~known] = np.nan
+    return pd.DataFrame(
+        {"feature": list(names), "psi": found, "threshold": threshold, "drifted": found > threshold}
+    )

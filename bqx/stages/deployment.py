@@ -1,0 +1,173 @@
+"""Notebook 07: bundles of the last fold's models, served over HTTP and compared with the batch."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx import bundle, lags, targets
+from bqx.bars import RATES, Bars
+from bqx.bundle import Bundle
+from bqx.errors import ArtefactError
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.serving import live
+from bqx.stages.bars import load
+from bqx.store import Run, read_json
+
+NAME = "07_deployment"
+
+STARTED = 60.0
+"""Seconds that a server may take to answer its first ping."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What was deployed and how it answered.
+
+    ``bundles`` : a row a pair. ``answer`` : the server's JSON for the last bar of one pair.
+    ``rows`` : that answer as horizon, current, martingale, level, in bp of the sum.
+    ``parity`` : a row a horizon: level by batch, live path and server, and the largest difference.
+    """
+
+    bundles: pd.DataFrame
+    ping: int
+    answer: dict[str, Any]
+    rows: pd.DataFrame
+    parity: pd.DataFrame
+
+
+def build(params: Params) -> Served:
+    """Pack a bundle for every pair, serve them, ask for a forecast and compare.
+
+    Raises ArtefactError when the server does not start.
+    """
+    run = Run.open(params.folder, params)
+    dataset = load(run)
+    cells = pd.DataFrame(read_json(run.need("forecasts/cells.json")))
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "models", "forecasts"]) as stage:
+        packed = {}
+        for pair in dataset.bars:
+            scores = cells.loc[cells["pair"] == pair, ["horizon", "skill", "skill_lo", "skill_hi"]]
+            made = bundle.load(run.folder / "models" / pair)
+            packed[pair] = replace(made, metrics={"skill": scores.to_dict("records")})
+            packed[pair].save(stage.path(f"bundles/{pair}"))
+            stage.add(f"bundles/{pair}")
+    pair = params.serve_pair or next(iter(dataset.bars))
+    bars = _until_a_bar(dataset.bars[pair])
+    sent = bars.frame[~bars.frame["filled"]].dropna(subset=list(RATES))
+    with serving(run.folder / "bundles") as url:
+        ping = _get(f"{url}/ping")
+        answer = _post(
+            f"{url}/invocations", live.payload(pair, sent.iloc[-_bars_for(packed[pair]) :])
+        )
+    return Served(
+        _table(packed), ping, answer, _rows(bars, answer), _parity(packed[pair], bars, sent, answer)
+    )
+
+
+def _until_a_bar(bars: Bars) -> Bars:
+    """The bars up to the last that the feed itself sent."""
+    real = np.flatnonzero(~bars.frame["filled"].to_numpy() & np.isfinite(bars.close))
+    return bars.rows(0, int(real[-1]) + 1)
+
+
+def _bars_for(packed: Bundle) -> int:
+    # Holes were filled or left out, so a few bars fewer than minutes would do.
+    return packed.lookback + 10
+
+
+def _table(packed: dict[str, Bundle]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"pair": pair, "columns": len(each.columns), "lookback": each.lookback,
+             "trained until": each.trained_until, "kept": max(each.betas.values())}
+            for pair, each in packed.items()
+        ]
+    )  # fmt: skip
+
+
+def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "horizon": int(horizon),
+                "current": targets.make(bars, made["window"], int(horizon)).current[-1] * 1e4,
+                "martingale": made["martingale"] * 1e4,
+                "level": made["level"] * 1e4,
+            }
+            for horizon, made in answer["predictions"].items()
+        ]
+    )
+
+
+def _parity(packed: Bundle, bars: Bars, sent: pd.DataFrame, answer: dict[str, Any]) -> pd.DataFrame:
+    alone = live.forecast(packed, sent)["predictions"]
+    last = np.array([len(bars) - 1])
+    x = lags.matrix(bars, packed.columns, last)
+    rows = []
+    for horizon in packed.horizons:
+        target = targets.make(bars, packed.window_of(horizon), horizon)
+        beta = packed.betas[horizon]
+        innovation = float(beta * packed.models[horizon].predict(x)[0]) if beta else 0.0
+        batch = target.from_innovation(np.full(len(bars), innovation), "level")[-1]
+        levels = [batch, alone[str(horizon)]["level"], answer["predictions"][str(horizon)]["level"]]
+        rows.append([horizon, *levels, max(levels) - min(levels)])
+    return pd.DataFrame(rows, columns=["horizon", "batch", "live", "server", "difference"])
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A server process for the bundles of a folder on a free port of this machine: its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(process, url)
+        yield url
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _wait(process: "subprocess.Popen[str]", url: str) -> None:
+    give_up = time.monotonic() + STARTED
+    while time.monotonic() < give_up and process.poll() is None:
+        try:
+            _get(f"{url}/ping")
+            return
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    process.kill()
+    printed = process.communicate()[0].strip().splitlines()
+    raise ArtefactError(
+        f"bundles: the server did not start, got {printed[-1] if printed else 'no word'!r}; "
+        f"expected an answer to /ping within {STARTED:.0f} seconds. Try bqx serve by hand."
+    )
+
+
+def _get(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return int(response.status)
+
+
+def _post(url: str, content: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        url, json.dumps(content).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer: dict[str, Any] = json.load(response)
+    return answer

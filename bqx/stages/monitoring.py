@@ -1,0 +1,75 @@
+"""Notebook 09: drift of each fold's selected columns between its training and its test part."""
+
+import numpy as np
+import pandas as pd
+
+from bqx import lags, sessions
+from bqx.bars import Bars
+from bqx.folds import Fold
+from bqx.monitoring.drift import drift
+from bqx.parallel import over_pairs
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.selection import Selection
+from bqx.stages import selection
+from bqx.stages.bars import load
+from bqx.stages.lagging import columns
+from bqx.store import Run, read_parquet
+
+NAME = "09_monitoring"
+
+
+def _pair(
+    bars: Bars, folds: tuple[Fold, ...], selections: tuple[Selection, ...], params: Params
+) -> pd.DataFrame:
+    by_name = {column.name: column for column in columns(params)}
+    frames = []
+    for fold, chosen in zip(folds, selections, strict=True):
+        members = [by_name[name] for name in chosen.columns]
+        train, test = fold.train[:: params.stride], fold.test[:: params.stride]
+        frame = drift(
+            lags.matrix(bars, members, train),
+            lags.matrix(bars, members, test),
+            chosen.columns,
+            sessions.trading_days(bars.minutes[train]),
+            params.seed,
+        )
+        frames.append(frame.assign(pair=bars.pair, fold=fold.number))
+    return pd.concat(frames, ignore_index=True)
+
+
+def build(params: Params) -> pd.DataFrame:
+    """Measure and store; a row a pair, fold and column: psi, threshold, drifted."""
+    run = Run.open(params.folder, params)
+    dataset = load(run)
+    found: dict[str, pd.DataFrame] = {}
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection"]) as stage:
+        folds, chosen = selection.folds_of(params, dataset), selection.read(run, dataset)
+        tasks = {pair: (bars, folds, chosen[pair], params) for pair, bars in dataset.bars.items()}
+        over_pairs(_pair, tasks, params.workers, found.__setitem__)
+        frame = pd.concat([found[pair] for pair in dataset.bars], ignore_index=True)
+        stage.write_parquet("drift/drift.parquet", frame)
+    return frame
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a pair: columns compared over all folds, share drifted, largest index."""
+    return frame.groupby("pair").agg(
+        columns=("feature", "size"), drifted=("drifted", "mean"), largest=("psi", "max")
+    )
+
+
+def by_fold(frame: pd.DataFrame) -> pd.DataFrame:
+    """Share of columns drifted, pairs by folds."""
+    return frame.pivot_table(index="pair", columns="fold", values="drifted", aggfunc="mean")
+
+
+def sentence(run: Run) -> str:
+    """Drift of the whole run in words."""
+    frame = read_parquet(run.need("drift/drift.parquet"))
+    worst = by_fold(frame).stack()
+    pair, fold = worst.idxmax()
+    return (
+        f"{frame['drifted'].mean():.1%} of the selected columns drifted from a training part to "
+        "its test part, beyond what days of the training part differ among themselves; most in "
+        f"{pair}, fold {fold}: {np.max(worst):.1%}."
+    )

@@ -1,0 +1,125 @@
+"""Notebook 05: columns chosen inside each training fold."""
+
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx import folds, sessions, training
+from bqx.folds import Fold
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.selection import Selection
+from bqx.stages.bars import Dataset, load
+from bqx.stages.lagging import columns
+from bqx.store import Run, read_json
+
+NAME = "05_selection"
+
+
+def folds_of(params: Params, dataset: Dataset) -> tuple[Fold, ...]:
+    """Walk-forward folds of a run.
+
+    Raises ParameterError when not even one fits the bars.
+    """
+    split = params.split(len(np.unique(sessions.trading_days(dataset.minutes))))
+    return folds.rolling_origin(
+        dataset.minutes,
+        split.train,
+        split.validation,
+        split.test,
+        split.step,
+        params.embargo,
+        max(params.horizons),
+        max(column.lookback for column in columns(params)),
+    )
+
+
+def build(params: Params) -> dict[str, tuple[Selection, ...]]:
+    """Select and store; returns the selections of every pair's folds."""
+    run = Run.open(params.folder, params)
+    dataset = load(run)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars"]) as stage:
+
+        def write(pair: str, selections: tuple[Selection, ...]) -> None:
+            stage.write_json(f"selection/{pair}.json", [asdict(each) for each in selections])
+
+        done = {pair for pair in dataset.bars if stage.done(f"selection/{pair}.json")}
+        training.select_all(
+            dataset.bars, columns(params), folds_of(params, dataset), params, write, done
+        )
+    return read(run, dataset)
+
+
+def read(run: Run, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
+    """Stored selections by pair."""
+    run.need("selection")
+    return {
+        pair: tuple(_selection(held) for held in read_json(run.folder / f"selection/{pair}.json"))
+        for pair in dataset.bars
+    }
+
+
+def _selection(held: dict[str, Any]) -> Selection:
+    return Selection(
+        columns=tuple(held["columns"]),
+        importance=tuple(held["importance"]),
+        share=held["share"],
+        candidates=held["candidates"],
+        dropped=held["dropped"],
+    )
+
+
+def summary(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
+    """A row a pair and fold: columns, candidates, dropped before the forest, share reached."""
+    return pd.DataFrame(
+        [
+            {"pair": pair, "fold": fold, "columns": len(each.columns),
+             "candidates": each.candidates, "dropped": len(each.dropped),
+             "share": round(each.share, 3)}
+            for pair, selections in chosen.items()
+            for fold, each in enumerate(selections)
+        ]
+    )  # fmt: skip
+
+
+def ranked(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
+    """Cumulative importance of the last fold's columns: pair, rank, column, cumulative."""
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "pair": pair,
+                "rank": np.arange(1, len(last.columns) + 1),
+                "column": last.columns,
+                "cumulative": np.cumsum(last.importance),
+            }
+        )
+        for pair, last in ((pair, selections[-1]) for pair, selections in chosen.items())
+    )
+
+
+def domains(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
+    """Selected columns by domain, a row a pair, least over the folds."""
+    domain = {column.name: column.domain for column in columns(params)}
+    rows = [
+        {"pair": pair, "columns": len(each.columns)}
+        | {name: sum(domain[c] == name for c in each.columns) for name in ("rate", "bqx", "clock")}
+        for pair, selections in chosen.items()
+        for each in selections
+    ]
+    return pd.DataFrame(rows).groupby("pair").min()
+
+
+def stability(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
+    """Share of common columns (Jaccard) of neighbouring folds: pairs by fold."""
+    return pd.DataFrame(
+        {
+            pair: [
+                len(set(one.columns) & set(other.columns))
+                / len(set(one.columns) | set(other.columns))
+                for one, other in pairwise(selections)
+            ]
+            for pair, selections in chosen.items()
+        }
+    ).T.rename_axis(index="pair", columns="fold")

@@ -1,0 +1,98 @@
+"""Bars that several test files read."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import settings
+from numpy.typing import NDArray
+
+from bqx import sessions
+from bqx.bars import RATES, Bars, baseline, to_grid, validate
+
+# The same examples on every run; no deadline, because compiling a kernel takes its time once.
+settings.register_profile("bqx", deadline=None, derandomize=True)
+settings.load_profile("bqx")
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+TICK = 1e-5
+
+FINGERPRINTS = {"walk": "c9ad", "clean": "9109"}
+"""First digits of the SHA-256 of the ticks of simulated bars."""
+
+
+def same_bars(name: str, ticks: NDArray[np.int64]) -> None:
+    """Fail when simulated bars are not the ones that the tests were written on."""
+    found = hashlib.sha256(np.ascontiguousarray(ticks, dtype="<i8").tobytes()).hexdigest()[:4]
+    if found != FINGERPRINTS[name]:
+        pytest.fail(
+            f"bars {name!r}: the random numbers changed, got fingerprint {found}; expected "
+            f"{FINGERPRINTS[name]}. Check seed, recipe and NumPy's streams, look at every test "
+            "that names rows, then write the new fingerprint to FINGERPRINTS."
+        )
+
+
+def random_ticks(rows: int, seed: int) -> NDArray[np.int64]:
+    """(rows, 4) open, high, low, close in ticks: a random walk with ties and uneven volatility."""
+    rng = np.random.default_rng(seed)
+    calm = 1.0 + 0.7 * np.sin(np.arange(rows) / 170.0)
+    steps = np.rint(rng.normal(0.0, 6.0, rows) * calm).astype(np.int64)
+    close = 108_000 + np.cumsum(steps)
+    opens = np.concatenate([[108_000], close[:-1]]) + rng.integers(-1, 2, rows)
+    high = np.maximum(opens, close) + rng.integers(0, 7, rows)
+    low = np.minimum(opens, close) - rng.integers(0, 7, rows)
+    return np.column_stack([opens, high, low, close])
+
+
+def bars_of(ticks: NDArray[np.int64], minutes: NDArray[np.int64]) -> Bars:
+    """Bars on the grid of ticks at epoch minutes; minutes left out are holes."""
+    frame = pd.DataFrame(ticks * TICK, index=sessions.timestamps(minutes), columns=list(RATES))
+    frame = validate(frame, "simulated bars")
+    return Bars("eurusd", to_grid(frame), baseline(frame))
+
+
+@pytest.fixture(scope="session")
+def walk() -> Bars:
+    """2,600 rows from a Thursday over a weekend with a clock change to Monday.
+
+    Small holes (filled), one long hole (rows 700 to 719, NaN), a flat stretch (rows 1,000 to
+    1,209 with one tick at 1,160) and a jump of 400 ticks (row 2,000).
+    """
+    start = int(pd.Timestamp("2024-03-07 20:00", tz="UTC").timestamp()) // 60
+    minutes = sessions.grid(start, start + 7 * sessions.DAY)[:2_600]
+    ticks = random_ticks(len(minutes), seed=20_240_307)
+    ticks[1_000:1_160] = ticks[1_000, 3]
+    ticks[1_160:1_210] = ticks[1_000, 3] + 1
+    ticks[2_000:] += 400
+    ticks[1_210:] += ticks[1_209, 3] - ticks[1_210, 0]
+    same_bars("walk", ticks)
+    rng = np.random.default_rng(1)
+    kept = np.ones(len(ticks), dtype=bool)
+    kept[700:720] = False
+    for row in rng.choice(np.arange(10, 2_590), 12, replace=False):
+        kept[row : row + rng.integers(1, 6)] = False
+    kept[1_400:1_415] = False
+    return bars_of(ticks[kept], minutes[kept])
+
+
+@pytest.fixture(scope="session")
+def clean() -> Bars:
+    """2,600 rows without holes, from a Tuesday to a Thursday."""
+    start = int(pd.Timestamp("2024-05-14 03:17", tz="UTC").timestamp()) // 60
+    minutes = np.arange(start, start + 2_600)
+    ticks = random_ticks(len(minutes), seed=20_240_514)
+    same_bars("clean", ticks)
+    return bars_of(ticks, minutes)
+
+
+@pytest.fixture(scope="session")
+def week() -> Bars:
+    """Real eurusd, the week of 2018-02-04 (payrolls' aftermath, volatility of the year)."""
+    path = DATA / "m1" / "eurusd.parquet"
+    if not path.exists():
+        pytest.skip("real bars are not on this machine")
+    frame = validate(pd.read_parquet(path).set_index("ts_utc"), path.name)
+    first = baseline(frame)
+    return Bars("eurusd", to_grid(frame.loc["2018-02-04":"2018-02-09"]), first)

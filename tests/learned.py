@@ -1,0 +1,69 @@
+"""A small planted market and what was learned from it, for several test files."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from bqx import bars, folds, lags, market, sessions, training
+from bqx.bars import Bars
+from bqx.features import catalog
+from bqx.folds import Fold
+from bqx.lags import Column
+from bqx.params import Params
+from bqx.selection import Selection
+from bqx.training import PairResult
+
+PAIR = "eurusd"
+PARAMS = Params(
+    workers=1,
+    pairs=(PAIR,),
+    days=42,
+    horizons=(15, 45),
+    lags=(60, 120),
+    train_days=12,
+    validation_days=8,
+    test_days=4,
+    step_days=4,
+    selected=15,
+    forest_trees=15,
+    forest_depth=4,
+    rounds=80,
+    learning_rate=0.1,
+)
+
+
+@dataclass(frozen=True)
+class Learned:
+    bars: Bars
+    columns: tuple[Column, ...]
+    folds: tuple[Fold, ...]
+    selections: tuple[Selection, ...]
+    result: PairResult
+
+
+def some_columns() -> tuple[Column, ...]:
+    """Every third feature, so that tests stay fast, and the slow clock ones."""
+    return lags.grid(catalog.profile()[::3], PARAMS.lags)
+
+
+def make_folds(of: Bars, columns: tuple[Column, ...], params: Params = PARAMS) -> tuple[Fold, ...]:
+    days = len(np.unique(sessions.trading_days(of.minutes)))
+    return folds.rolling_origin(
+        of.minutes,
+        *params.split(days),
+        params.embargo,
+        max(params.horizons),
+        max(c.lookback for c in columns),
+    )
+
+
+@cache
+def learn(mode: str, seed: int) -> Learned:
+    frames = market.simulate(mode, (PAIR,), PARAMS.start, PARAMS.days, seed).frames
+    of = bars.align(frames)[PAIR]
+    columns = some_columns()
+    parts = make_folds(of, columns)
+    selections = training.select_pair(of, columns, parts, PARAMS)
+    result = training.fit_pair(of, columns, parts, selections, PARAMS, pairs=1)
+    return Learned(of, columns, parts, selections, result)

@@ -1,0 +1,130 @@
+import json
+
+import numpy as np
+import pytest
+from learned import PARAMS, learn
+
+from bqx import bundle, targets
+from bqx.errors import ArtefactError, RequestError
+from bqx.files import sha256
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return learn("planted", 1)
+
+
+@pytest.fixture(scope="module")
+def made(learned):
+    return bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {"skill": {"15": 0.05}})
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    made.save(tmp_path / "eurusd")
+    return tmp_path / "eurusd"
+
+
+def test_saved_and_loaded_it_is_the_same(made, folder):
+    loaded = bundle.load(folder)
+    for name in ("pair", "horizons", "window", "columns", "betas", "baseline", "max_fill"):
+        assert getattr(loaded, name) == getattr(made, name)
+    assert loaded.metrics == {"skill": {"15": 0.05}}
+    assert loaded.trained_until == made.trained_until
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "bundle.json",
+        "model_15.ubj",
+        "model_45.ubj",
+    ]
+
+
+def test_saving_again_writes_the_same_bytes_and_leaves_nothing_else(made, folder):
+    before = {path.name: sha256(path) for path in folder.iterdir()}
+    (folder / "stray").write_text("from an older run")
+    made.save(folder)
+    assert {path.name: sha256(path) for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["eurusd"]
+
+
+def test_its_forecasts_are_those_of_the_batch(learned, folder):
+    loaded = bundle.load(folder)
+    fold = learned.folds[-1]
+    batch = learned.result.forecasts
+    batch = batch[batch["fold"] == fold.number].set_index(["ts_utc", "horizon"])["forecast"]
+    rows = np.random.default_rng(0).choice(fold.scored, 8, replace=False)
+    moved = 0
+    for row in rows.tolist():
+        if np.isnan(learned.bars.close[row]):
+            continue
+        found = loaded.predict(learned.bars.rows(row + 1 - loaded.lookback, row + 1))
+        for horizon, prediction in found.items():
+            target = targets.make(learned.bars, 15, horizon)
+            assert prediction.innovation == batch[learned.bars.ts[row], horizon]
+            assert prediction.sigma == target.sigma[row]
+            assert prediction.martingale == target.martingale[row]
+            expected = target.martingale[row] + target.sigma[row] * prediction.innovation
+            assert prediction.level == expected
+            moved += prediction.innovation != 0.0
+    assert moved > 0
+
+
+def test_older_bars_do_not_count_and_fewer_are_refused(learned, made):
+    stop = int(learned.folds[-1].scored[500])
+    exact = made.predict(learned.bars.rows(stop - made.lookback, stop))
+    assert made.predict(learned.bars.rows(stop - 9_000, stop)) == exact
+    with pytest.raises(RequestError, match=f"expected at least {made.lookback:,} up"):
+        made.predict(learned.bars.rows(stop - made.lookback + 1, stop))
+
+
+def test_the_lookback_covers_columns_and_sigma(made):
+    assert made.lookback >= max(column.lookback for column in made.columns)
+    assert made.lookback >= targets.RUN_IN + 15 + 1
+
+
+def test_without_evidence_it_answers_the_martingale(learned, made):
+    silent = bundle.Bundle(**{**made.__dict__, "betas": {15: 0.0, 45: 0.0}})
+    for prediction in silent.predict(learned.bars.rows(20_000, 26_000)).values():
+        assert prediction.innovation == 0.0
+        assert prediction.level == prediction.martingale
+
+
+def test_a_hole_just_before_is_refused(learned, made):
+    part = learned.bars.rows(20_000, 26_000)
+    frame = part.frame.copy()
+    frame.iloc[-40:-20] = np.nan
+    with pytest.raises(RequestError, match="no volatility at"):
+        made.predict(type(part)(part.pair, frame, part.baseline))
+
+
+def test_a_damaged_model_is_never_parsed(folder):
+    path = folder / "model_45.ubj"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(ArtefactError, match="model_45.ubj: damaged or exchanged"):
+        bundle.load(folder)
+    path.unlink()
+    with pytest.raises(ArtefactError, match="got no file"):
+        bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"catalog_hash": "0" * 64}, "another catalog, got 000000000000"),
+        ({"model": "pickle"}, "not a bundle, got KeyError 'pickle'"),
+        ({"columns": [{"feature": "none", "lag": 0, "suffix": ""}]}, "not a bundle"),
+        ({"columns": [7]}, "not a bundle"),
+        ({"files": {}}, "not a bundle"),
+        ({"horizons": ["../15"]}, "not a bundle"),
+        ({"trained_until": "never"}, "not a bundle"),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_refused(folder, change, message):
+    path = folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ArtefactError, match=message):
+        bundle.load(folder)
+
+
+def test_an_absent_bundle_is_refused(tmp_path):
+    with pytest.raises(ArtefactError, match="is absent"):
+        bundle.load(tmp_path)

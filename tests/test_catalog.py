@@ -1,0 +1,446 @@
+"""Every feature of the catalog, without exemption: its twin, its properties, its declaration."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import properties
+import pytest
+from conftest import bars_of, random_ticks
+from naive import TWINS
+from numpy.typing import NDArray
+
+from bqx import sessions
+from bqx.bars import Bars
+from bqx.errors import ParameterError
+from bqx.features import catalog
+from bqx.features.compute import compute
+from bqx.features.sources import RATE
+from bqx.features.spec import Family, Feature, Output
+
+FEATURES = catalog.profile()
+GOLDEN = Path(__file__).parent / "golden" / "catalog.csv"
+
+Array = NDArray[np.float64]
+Group = tuple[str, str]
+
+
+def groups() -> dict[Group, list[Feature]]:
+    out: dict[Group, list[Feature]] = {}
+    for feature in FEATURES:
+        out.setdefault((feature.family.name, feature.source.key), []).append(feature)
+    return out
+
+
+GROUPS = groups()
+each_group = pytest.mark.parametrize(
+    "group", GROUPS, ids=[f"{source}-{family}" for family, source in GROUPS]
+)
+
+
+def of_group(broken: dict[str, str], group: Group) -> dict[str, str]:
+    return {f.name: broken[f.name] for f in GROUPS[group] if f.name in broken}
+
+
+# --- twins ----------------------------------------------------------------------------------
+
+TOLERANCE = 1e-9
+LOOSER: dict[Group, float] = {}
+"""Bounds above TOLERANCE by family and source, each with its mathematical reason; none is needed.
+
+The error is taken relative to the value, or to the feature's median magnitude where the value is
+smaller: a difference that passes through zero has no digits relative to itself. Measured: 5e-11
+for ratios of regression terms (their denominators pass through zero), below 1e-11 elsewhere.
+"""
+
+
+def test_every_feature_has_a_twin_and_every_twin_a_feature() -> None:
+    assert set(GROUPS) == set(TWINS)
+    assert set(LOOSER) <= set(GROUPS)
+
+
+def against_twin(bars: Bars, group: Group) -> None:
+    features = GROUPS[group]
+    twin = {w: TWINS[group](bars, *w) for w in dict.fromkeys(f.window for f in features)}
+    missing = {f.name for f in features if f.output not in twin[f.window]}
+    assert not missing
+    for feature, value in zip(features, properties.values(bars, features).T, strict=True):
+        expected = twin[feature.window][feature.output]
+        assert np.array_equal(np.isnan(value), np.isnan(expected)), feature.name
+        known = ~np.isnan(expected)
+        assert known.sum() >= 100, feature.name
+        size = np.abs(expected[known])
+        error = np.abs(value - expected)[known]
+        bound = LOOSER.get(group, TOLERANCE) * np.maximum(size, np.median(size))
+        worst = int(np.argmax(error - bound))
+        assert (error <= bound).all(), f"{feature.name}: {error[worst]:.1e} of {size[worst]:.1e}"
+
+
+@each_group
+def test_twin_agrees_on_a_random_walk(group: Group, walk: Bars) -> None:
+    against_twin(walk, group)
+
+
+@each_group
+def test_twin_agrees_on_real_bars(group: Group, week: Bars) -> None:
+    against_twin(week.rows(0, 3_000), group)
+
+
+@pytest.mark.parametrize("step", [1e-5, 3.7e-3, -2.0])
+def test_straight_lines_have_no_residuals_to_speak_of(step: float) -> None:
+    # The index rounds to 1e-14: residuals of an exact line are that, and may not become scores.
+    ticks = random_ticks(200, 0)
+    bars = bars_of(ticks, np.arange(200) + 28_000_000)
+    line = 1.08 + 1e-2 * step * np.arange(200)[:, None] * np.ones(4)
+    features = GROUPS["quadratic", "rate"]
+    frame = catalog.frame(features).assign(value=properties.values(
+        properties.with_rates(bars, line), features)[-1])  # fmt: skip
+    metric = frame["name"].str.extract(r"quadratic_(.+)_w")[0]
+    assert frame["value"][metric == "resid_z"].isna().all()
+    assert frame["value"][metric == "quad_apex"].isna().all()
+    np.testing.assert_allclose(frame["value"][metric == "r2"], 1.0, atol=1e-12)
+    np.testing.assert_allclose(
+        frame["value"][metric == "lin_slope"], 100.0 * 1e-2 * step / bars.baseline, rtol=1e-6
+    )
+
+
+# --- properties -----------------------------------------------------------------------------
+
+
+def edges(bars: Bars) -> list[int]:
+    """Rows around which something changes: weeks, sessions, hours, holes, flats, jumps."""
+    minutes = bars.minutes
+    state = np.column_stack(
+        [
+            sessions.market_minutes(minutes) // sessions.WEEK,
+            *(sessions.in_session(minutes, name) for name in sessions.SESSIONS),
+            np.isnan(bars.close),
+        ]
+    )
+    turns = np.flatnonzero((np.diff(state, axis=0) != 0).any(axis=1))
+    hours = np.flatnonzero(minutes % 60 == 59)[::3]
+    named = [0, 1, 15, 705, 710, 1_000, 1_160, 1_210, 1_999, len(bars) - 2]
+    rows = {int(row) + k for row in (*turns, *hours) for k in (0, 1)} | set(named)
+    return sorted(row for row in rows if row < len(bars) - 1)
+
+
+@pytest.fixture(scope="module")
+def ahead(walk: Bars) -> dict[str, str]:
+    forced = edges(walk)
+    free = np.random.default_rng(11).choice(len(walk) - 1, max(200 - len(forced), 120), False)
+    assert len(forced) + len(free) >= 200
+    return properties.reading_ahead(FEATURES, walk, [*forced, *map(int, free)])
+
+
+@pytest.fixture(scope="module")
+def blind(walk: Bars) -> dict[str, str]:
+    return properties.blind(FEATURES, walk)
+
+
+@pytest.fixture(scope="module")
+def insufficient(walk: Bars) -> dict[str, str]:
+    return properties.insufficient(FEATURES, walk)
+
+
+@pytest.fixture(scope="module")
+def padded(walk: Bars) -> dict[str, str]:
+    return properties.padded(FEATURES, walk)
+
+
+@each_group
+def test_no_value_reads_ahead(group: Group, ahead: dict[str, str]) -> None:
+    assert of_group(ahead, group) == {}
+
+
+@each_group
+def test_the_newest_bar_is_read_by_all_that_read_bars(group: Group, blind: dict[str, str]) -> None:
+    assert of_group(blind, group) == {}
+
+
+@each_group
+def test_lookback_bars_alone_suffice(group: Group, insufficient: dict[str, str]) -> None:
+    assert of_group(insufficient, group) == {}
+
+
+@each_group
+def test_lookback_is_not_padded(group: Group, padded: dict[str, str]) -> None:
+    assert of_group(padded, group) == {}
+
+
+@each_group
+def test_first_value_comes_with_the_lookback(group: Group, clean: Bars) -> None:
+    assert properties.ill_warmed(GROUPS[group], clean) == {}
+
+
+@each_group
+def test_values_stay_in_the_declared_range(group: Group, walk: Bars, clean: Bars) -> None:
+    for bars in (walk, clean):
+        assert properties.out_of_range(GROUPS[group], bars) == {}
+
+
+@each_group
+def test_values_stay_in_the_declared_range_on_real_bars(group: Group, week: Bars) -> None:
+    assert properties.out_of_range(GROUPS[group], week) == {}
+
+
+@each_group
+def test_units_say_what_doubles_with_the_rates(group: Group, walk: Bars) -> None:
+    assert properties.off_unit(GROUPS[group], walk) == {}
+
+
+# --- planted defects ------------------------------------------------------------------------
+
+
+def family(
+    name: str, kernel: Callable[..., Array], window: int = 5, extra: int = 0,
+    lo: float = -np.inf, hi: float = np.inf, unit: str = "1",
+) -> list[Feature]:  # fmt: skip
+    """A family of one feature of the rate index whose kernel is (T,) -> (T,)."""
+    planted = Family(
+        name,
+        "planted",
+        lambda x, first_minute, w: np.asarray(kernel(pd.Series(x), first_minute, w), float)[
+            :, None
+        ],
+        {"": Output(unit, lo, hi)},
+        ((window,),),
+        (RATE,),
+        name,
+        lookback=lambda w: w + extra,
+    )
+    return list(planted.features())
+
+
+def open_bucket(x: pd.Series, first_minute: int, w: int) -> pd.Series:
+    # Every row of a bucket shows the bucket's last close.
+    return x.groupby((first_minute + np.arange(len(x))) // w).transform("last")
+
+
+LEAKS: dict[str, Callable[[pd.Series, int, int], pd.Series]] = {
+    "next row": lambda x, _, w: x.shift(-1),
+    "centred window": lambda x, _, w: x.rolling(w, center=True).mean(),
+    "z-score over all rows": lambda x, _, w: (x - x.mean()) / x.std(),
+    "backfill": lambda x, _, w: x.bfill(),
+    "scaled by all rows": lambda x, _, w: (x - x.min()) / (x.max() - x.min()),
+    "open bucket": open_bucket,
+    "future maximum": lambda x, _, w: x[::-1].rolling(w).max()[::-1],
+    "window one row late": lambda x, _, w: x.rolling(w).mean().shift(-1),
+    "rank among all rows": lambda x, _, w: x.rank(pct=True),
+    "interpolated holes": lambda x, _, w: x.interpolate(),
+    "smoothed back and forth": lambda x, _, w: x.ewm(span=w).mean()[::-1].ewm(span=w).mean()[::-1],
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_planted_leaks_are_caught(leak: str, walk: Bars) -> None:
+    features = family(leak, LEAKS[leak])
+    # From a row in the long hole on, so that the filled holes' sources lie ahead.
+    broken = properties.reading_ahead(features, walk, [705, *range(1_250, 1_300, 3)])
+    assert list(broken) == [features[0].name]
+
+
+def test_an_honest_kernel_passes_where_leaks_are_caught(walk: Bars, clean: Bars) -> None:
+    features = family("honest", lambda x, _, w: x.rolling(w).max(), unit="pt")
+    for found in (
+        properties.reading_ahead(features, walk, edges(walk)),
+        properties.blind(features, walk),
+        properties.insufficient(features, walk),
+        properties.padded(features, walk),
+        properties.ill_warmed(features, clean),
+        properties.out_of_range(features, walk),
+        properties.off_unit(features, walk),
+    ):
+        assert found == {}
+
+
+def test_planted_blindness_is_caught(walk: Bars) -> None:
+    assert properties.blind(family("late", lambda x, _, w: x.shift(1)), walk)
+    assert properties.blind(family("constant", lambda x, _, w: x * 0.0), walk)
+
+
+def test_planted_dependence_on_where_history_starts_is_caught(walk: Bars) -> None:
+    since_start = family("sum", lambda x, _, w: x.rolling(w).sum() + 1e-9 * x.expanding().sum())
+    # A running sum leaves rounding behind that depends on all that went before.
+    running = family("running", lambda x, _, w: x.fillna(0.0).cumsum().diff(w), extra=1)
+    short = family("short", lambda x, _, w: x.rolling(w + 1).mean())
+    for features in (since_start, running, short):
+        assert properties.insufficient(features, walk)
+
+
+def test_planted_padding_is_caught(walk: Bars, clean: Bars) -> None:
+    features = family("padded", lambda x, _, w: x.rolling(w).max(), extra=3)
+    assert properties.padded(features, walk)
+    assert properties.ill_warmed(features, clean)
+    hidden = family("hidden", lambda x, _, w: x.rolling(w).max() + 0.0 * x.shift(w + 2), extra=3)
+    assert properties.padded(hidden, walk)
+
+
+def test_planted_false_declarations_are_caught(walk: Bars) -> None:
+    assert properties.out_of_range(family("range", lambda x, _, w: x - 100.0, lo=0.0), walk)
+    assert properties.off_unit(family("unit", lambda x, _, w: x, unit="1"), walk)
+    assert properties.off_unit(family("unit", lambda x, _, w: x / x.shift(1), unit="pt"), walk)
+
+
+# --- hard inputs ----------------------------------------------------------------------------
+
+
+def scaled(factor: float) -> Callable[[Array], Array]:
+    return lambda rates: rates * factor
+
+
+def spiked(rates: Array) -> Array:
+    out = rates.copy()
+    out[800] *= 1e9
+    out[900] *= 1e-9
+    return out
+
+
+HARD: dict[str, Callable[[Array], Array]] = {
+    "constant": lambda rates: np.full_like(rates, 1.08),
+    "flat from the middle": lambda rates: np.where(np.arange(2_600)[:, None] < 800, rates, 1.3),
+    "alternating": lambda rates: np.repeat(1.08 + 1e-5 * (np.arange(2_600) % 2)[:, None], 4, 1),
+    "all NaN": lambda rates: rates * np.nan,
+    "every other row NaN": lambda rates: np.where(np.arange(2_600)[:, None] % 2, np.nan, rates),
+    "NaN at every 600th row": lambda rates: np.where(
+        np.arange(2_600)[:, None] % 600 == 0, np.nan, rates
+    ),
+    "spikes": spiked,
+    "times 1e12": scaled(1e12),
+    "times 1e150": scaled(1e150),
+    "times 1e-12": scaled(1e-12),
+    "times 1e-150": scaled(1e-150),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", HARD)
+def test_hard_input_gives_values_or_nan(case: str, dtype: type, clean: Bars) -> None:
+    # Warnings are errors, so that an overflow or 0/0 in a kernel's NumPy shows here.
+    bars = properties.with_rates(clean, HARD[case](properties.rates(clean)))
+    values = compute(bars, FEATURES, dtype)
+    assert not np.isinf(values).any()
+    if dtype == np.float64 and "e150" not in case and "e-150" not in case:
+        assert properties.out_of_range(FEATURES, bars) == {}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 14, 15, 16, 61])
+def test_few_rows_give_values_or_nan(rows: int, clean: Bars) -> None:
+    values = compute(clean.rows(0, rows), FEATURES)
+    assert values.shape == (rows, len(FEATURES))
+    known = ~np.isnan(values).all(axis=0)
+    assert not any(known[i] for i, f in enumerate(FEATURES) if f.lookback > rows)
+
+
+def test_a_flat_market_gives_neutral_values_or_nan(clean: Bars) -> None:
+    flat = properties.with_rates(clean, np.full((2_600, 4), 1.08))
+    last = dict(zip((f.name for f in FEATURES), properties.values(flat, FEATURES)[-1], strict=True))
+    for name, value in last.items():
+        if name.startswith(("rate_quadratic", "bqx_quadratic", "rate_rsi", "rate_stochastic")):
+            assert np.isnan(value), name
+        if "moments_std" in name or "bandwidth" in name or "moments_range" in name:
+            assert value == 0.0, name
+        if "percent_b" in name:
+            assert value == 0.5, name
+    assert last["rate_moments_mean_w20"] == flat.index[-1]
+    assert last["rate_bollinger_upper_w50"] == flat.index[-1]
+
+
+# --- declarations ---------------------------------------------------------------------------
+
+
+def test_names_are_unique_and_plain() -> None:
+    names = [feature.name for feature in FEATURES]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() and name == name.lower() for name in names)
+    assert max(map(len, names)) <= 63 - len("_causality_lag61")  # columns of PostgreSQL
+
+
+def test_aliases_are_unique_within_a_table() -> None:
+    table = catalog.frame(FEATURES)
+    assert not table[table["alias"] != ""].duplicated(["table", "alias"]).any()
+
+
+def test_two_features_of_one_name_are_refused() -> None:
+    one = catalog.FAMILIES[0]
+    with pytest.raises(ParameterError, match="two features share a name"):
+        catalog.join((one, one))
+
+
+def test_an_unknown_profile_is_refused() -> None:
+    with pytest.raises(ParameterError, match="expected one of full"):
+        catalog.profile("fool")
+
+
+def test_golden_catalog() -> None:
+    """Names, units and lookbacks change on purpose only. To accept a change:
+
+    python -c "from bqx.features import catalog as c; c.frame(c.profile())[['name', 'unit',
+    'lookback']].to_csv('tests/golden/catalog.csv', index=False)"
+    """
+    now = catalog.frame(FEATURES)[["name", "unit", "lookback"]]
+    then = pd.read_csv(GOLDEN, keep_default_na=False)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(now.to_csv(index=False)), keep_default_na=False), then
+    )
+
+
+def test_hash_follows_the_declarations() -> None:
+    assert catalog.catalog_hash(FEATURES) == catalog.catalog_hash(list(FEATURES))
+    assert catalog.catalog_hash(FEATURES) != catalog.catalog_hash(FEATURES[1:])
+    changed = replace(FEATURES[0].family, laggable=False).features()
+    assert catalog.catalog_hash(changed) != catalog.catalog_hash(FEATURES[0].family.features())
+
+
+def test_tables_hold_every_feature_once() -> None:
+    tables = catalog.tables(FEATURES)
+    assert sorted(f.name for fs in tables.values() for f in fs) == sorted(catalog.FEATURES)
+    assert set(tables) == {
+        f"{table}_{domain}"
+        for table in ("reg", "statistics", "bollinger", "technical")
+        for domain in ("idx", "bqx")
+    } | {"time"}
+
+
+FLAGGED = [feature for feature in FEATURES if feature.spanned_by]
+FREE = [feature for feature in FEATURES if not feature.spanned_by]
+
+
+@pytest.mark.parametrize("feature", FLAGGED, ids=[f.name for f in FLAGGED])
+def test_spanned_features_are_spanned(feature: Feature, clean: Bars) -> None:
+    of = [catalog.FEATURES[name] for name in feature.spanned_by]
+    assert feature not in of
+    assert properties.not_spanned(feature, of, clean) == {}
+
+
+@pytest.mark.parametrize("domain", ["rate", "bqx"])
+def test_features_not_flagged_span_each_other_nowhere(domain: str, clean: Bars) -> None:
+    features = [f for f in FREE if f.domain == domain]
+    assert properties.twins_of_others(features, clean) == {}
+    assert properties.dependent(features, clean) == {}
+
+
+def test_clock_features_span_each_other_nowhere() -> None:
+    # Three years in steps of 433 minutes: holidays, month ends and clock changes come apart.
+    minutes = np.arange(26_824_320, 26_824_320 + 3 * 365 * sessions.DAY, 433)
+    minutes = minutes[sessions.is_open(minutes)]
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), 1.0),
+                         index=sessions.timestamps(minutes))  # fmt: skip
+    calendar = [f for f in FEATURES if f.domain == "clock" and not f.lookback]
+    bars = Bars("eurusd", frame, 1.0)
+    assert properties.twins_of_others(calendar, bars) == {}
+    assert properties.dependent(calendar, bars) == {}
+    assert properties.out_of_range(calendar, bars) == {}
+
+
+def test_planted_duplicates_are_caught(clean: Bars) -> None:
+    features = family("one", lambda x, _, w: x.rolling(w).mean())
+    features += family("copy", lambda x, _, w: 3.0 - 2.0 * x.rolling(w).mean())
+    features += family("other", lambda x, _, w: x.rolling(w).max())
+    features += family("mix", lambda x, _, w: x.rolling(w).mean() - x.rolling(w).max())
+    assert list(properties.twins_of_others(features, clean)) == ["rate_copy_w5"]
+    assert set(properties.dependent(features, clean)) == {"rate_copy_w5", "rate_mix_w5"}
+    assert properties.not_spanned(features[0], features[2:3], clean)
+    assert not properties.not_spanned(features[3], features[1:3], clean)

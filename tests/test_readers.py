@@ -1,0 +1,647 @@
+"""Every format gives the same bars; every bad file an error naming file, line and mend."""
+
+import re
+import time
+import zipfile
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bqx import sessions
+from bqx.bars import validate
+from bqx.errors import BarError, BqxError, ParameterError
+from bqx.readers import clocks, pair_of, read, read_folder
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+RATES = ["open", "high", "low", "close"]
+needs_real_bars = pytest.mark.skipif(not SHARED.exists(), reason="no real bars here")
+
+
+def market(first: str, last: str, every: int = 10) -> pd.DataFrame:
+    """Bars of the open minutes from one UTC time to another, thinned but for the week's ends."""
+    ends = sessions.epoch_minutes(pd.DatetimeIndex([first, last], tz="UTC"))
+    minutes = sessions.grid(*map(int, ends))
+    week = sessions.market_minutes(minutes) % sessions.WEEK
+    minutes = minutes[(week % every == 0) | (week == sessions.WEEK - 1)]
+    rng = np.random.default_rng(5)
+    close = np.round(1.2 + np.cumsum(rng.normal(0, 1e-4, len(minutes))), 5)
+    start = np.round(close + rng.normal(0, 1e-4, len(minutes)), 5)
+    frame = pd.DataFrame(
+        {
+            "open": start,
+            "high": np.round(np.maximum(start, close) + 1e-4, 5),
+            "low": np.round(np.minimum(start, close) - 1e-4, 5),
+            "close": close,
+            "volume": rng.integers(1, 200, len(minutes)).astype(float),
+        },
+        index=sessions.timestamps(minutes),
+    )
+    return frame
+
+
+def lines_of(frame: pd.DataFrame, zone: str, pattern: str, comma: str = ",") -> list[str]:
+    """Lines of time, rates and volume on the wall clock of a zone, without a header."""
+    wall = frame.index.tz_convert(ZoneInfo(zone)).strftime(pattern)
+    return [
+        comma.join([stamp, *(f"{rate:.5f}" for rate in row[:4]), f"{row[4]:.0f}"])
+        for stamp, row in zip(wall, frame.to_numpy(), strict=True)
+    ]
+
+
+def histdata(frame: pd.DataFrame, zone: str = "America/New_York") -> list[str]:
+    return lines_of(frame.assign(volume=0), zone, "%Y%m%d %H%M%S", ";")
+
+
+def metatrader(frame: pd.DataFrame, zone: str = "Etc/GMT-2") -> list[str]:
+    return lines_of(frame, zone, "%Y.%m.%d,%H:%M")
+
+
+def dukascopy(frame: pd.DataFrame) -> list[str]:
+    """As exported: every minute of the weekend carries the last close with volume 0."""
+    full = frame.reindex(pd.date_range(frame.index[0], frame.index[-1], freq="min", name="ts_utc"))
+    full = full[full["close"].notna() | ~sessions.is_open(sessions.epoch_minutes(full.index))]
+    full["volume"] = full["volume"].fillna(0)
+    full["close"] = full["close"].ffill()
+    for rate in RATES[:3]:
+        full[rate] = full[rate].fillna(full["close"])
+    return ["Gmt time,Open,High,Low,Close,Volume", *lines_of(full, "UTC", "%d.%m.%Y %H:%M:%S.000")]
+
+
+def write(path: Path, lines: list[str], end: str = "\n") -> Path:
+    path.write_bytes((end.join(lines) + end).encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def bars() -> pd.DataFrame:
+    """Five weeks over the American clock change of March 2018."""
+    return market("2018-02-25 22:00", "2018-04-01 20:59")
+
+
+def assert_bars(got: pd.DataFrame, want: pd.DataFrame, volume: bool = True) -> None:
+    assert list(got.columns) == [*RATES, "volume", "spread"]
+    assert got.index.name == "ts_utc"
+    np.testing.assert_array_equal(got.index.asi8, want.index.asi8)
+    np.testing.assert_array_equal(got[RATES].to_numpy(), want[RATES].to_numpy())
+    if volume:
+        np.testing.assert_array_equal(got["volume"], want["volume"])
+    else:
+        assert got["volume"].isna().all()
+
+
+# formats
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_histdata_csv_has_no_volume(bars, tmp_path, end):
+    path = write(tmp_path / "DAT_ASCII_GBPUSD_M1_2018.csv", histdata(bars), end)
+    assert_bars(read(path), bars, volume=False)
+
+
+def test_histdata_zip_with_its_report(bars, tmp_path):
+    path = tmp_path / "HISTDATA_COM_ASCII_GBPUSD_M12018.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("DAT_ASCII_GBPUSD_M1_2018.txt", "HistData.com: gaps of the file\n")
+        archive.writestr("DAT_ASCII_GBPUSD_M1_2018.csv", "\n".join(histdata(bars)))
+    assert_bars(read(path), bars, volume=False)
+
+
+def test_histdata_in_the_metatrader_layout_keeps_its_clock(bars, tmp_path):
+    lines = lines_of(bars.assign(volume=0), "America/New_York", "%Y.%m.%d,%H:%M")
+    assert_bars(read(write(tmp_path / "DAT_MT_EURUSD_M1_2018.csv", lines)), bars, volume=False)
+
+
+def test_metatrader_4(bars, tmp_path):
+    got = read(write(tmp_path / "EURUSD1.csv", metatrader(bars)))
+    assert_bars(got, bars)
+    assert got["spread"].isna().all()
+
+
+@pytest.mark.parametrize(("pair", "point"), [("eurusd", 1e-5), ("usdjpy", 1e-3)])
+def test_metatrader_5_spread_is_in_points(bars, tmp_path, pair, point):
+    header = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>"
+    lines = [
+        f"{line}\t0\t{n % 30}"
+        for n, line in enumerate(lines_of(bars, "Etc/GMT-2", "%Y.%m.%d\t%H:%M:%S", "\t"))
+    ]
+    got = read(write(tmp_path / f"{pair.upper()}_M1.csv", [header, *lines]))
+    assert_bars(got, bars)
+    np.testing.assert_allclose(got["spread"], np.arange(len(bars)) % 30 * point, atol=1e-12)
+    named = read(write(tmp_path / "export.csv", [header, *lines]), pair=pair)
+    pd.testing.assert_frame_equal(got, named)
+    with pytest.raises(BarError, match="does not tell the pair"):
+        read(tmp_path / "export.csv")
+
+
+def test_metatrader_5_in_utf_16(bars, tmp_path):
+    header = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>"
+    lines = lines_of(bars, "Etc/GMT-2", "%Y.%m.%d\t%H:%M", "\t")
+    path = tmp_path / "eurusd.csv"
+    path.write_text("\r\n".join([header, *lines]), encoding="utf-16")
+    assert_bars(read(path), bars)
+
+
+def test_dukascopy_without_its_flat_weekends(bars, tmp_path):
+    lines = dukascopy(bars)
+    assert len(lines) > 1.5 * len(bars)
+    path = write(tmp_path / "EURUSD_Candlestick_1_M_BID_25.02.2018-01.04.2018.csv", lines)
+    assert_bars(read(path), bars)
+
+
+def test_dukascopy_local_time_names_its_offset(bars, tmp_path):
+    wall = lines_of(bars, "Europe/Berlin", "%d.%m.%Y %H:%M:%S.000 GMT%z")
+    assert {line[24:32] for line in wall} == {"GMT+0100", "GMT+0200"}
+    path = write(tmp_path / "eurusd.csv", ["Local time,Open,High,Low,Close,Volume", *wall])
+    assert_bars(read(path), bars)
+
+
+def test_oanda_bid_and_ask_without_incomplete_candles(bars, tmp_path):
+    spread = np.where(np.arange(len(bars)) % 7 == 3, -2e-5, 1.5e-4)
+    frame = pd.DataFrame({"time": bars.index.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")})
+    for rate in RATES:
+        frame[f"bid_{rate[0]}"] = bars[rate].to_numpy()
+        frame[f"ask_{rate[0]}"] = bars[rate].to_numpy() + spread
+        frame[f"mid_{rate[0]}"] = bars[rate].to_numpy() + spread / 2
+    frame["volume"] = bars["volume"].to_numpy()
+    frame["complete"] = [*["true"] * (len(bars) - 1), "false"]
+    frame.to_csv(tmp_path / "EUR_USD.csv", index=False)
+    got = read(tmp_path / "EUR_USD.csv")
+    assert_bars(got, bars[:-1])
+    np.testing.assert_allclose(got["spread"], np.maximum(spread, 0)[:-1], atol=1e-12)
+
+
+def test_oanda_short_names_after_a_comment(bars, tmp_path):
+    lines = lines_of(bars, "UTC", "%Y-%m-%dT%H:%M:%SZ")
+    path = write(tmp_path / "eurusd.csv", ["# practice account", "time,o,h,l,c,volume", *lines])
+    assert_bars(read(path), bars)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%s", "%s000"]
+)
+def test_generic_csv(bars, tmp_path, pattern):
+    lines = lines_of(bars, "UTC", pattern)
+    path = write(tmp_path / "eurusd.csv", ["ts_utc,open,high,low,close,volume", *lines])
+    assert_bars(read(path), bars)
+
+
+def test_generic_csv_with_blank_volume_and_foreign_columns(bars, tmp_path):
+    frame = bars.assign(volume=np.nan, spread=2e-4, note="x").reset_index()
+    frame.to_csv(tmp_path / "eurusd.csv")
+    got = read(tmp_path / "eurusd.csv")
+    assert_bars(got, bars, volume=False)
+    np.testing.assert_allclose(got["spread"], 2e-4)
+
+
+@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", None])
+def test_parquet(bars, tmp_path, index, zone):
+    frame = bars.copy()
+    frame.index = frame.index.tz_convert(zone)
+    (frame if index else frame.reset_index()).to_parquet(tmp_path / "eurusd.parquet", index=index)
+    assert_bars(read(tmp_path / "eurusd.parquet"), bars)
+
+
+def test_parquet_with_times_as_text(bars, tmp_path):
+    frame = bars.assign(time=bars.index.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    frame.to_parquet(tmp_path / "eurusd.parquet", index=False)
+    assert_bars(read(tmp_path / "eurusd.parquet"), bars)
+
+
+# bad files
+
+HEAD = {
+    "histdata": [],
+    "metatrader": [],
+    "dukascopy": ["Gmt time,Open,High,Low,Close,Volume"],
+    "oanda": ["time,bid_o,bid_h,bid_l,bid_c,volume"],
+    "generic": ["ts_utc,open,high,low,close,volume"],
+}
+PATTERN = {
+    "histdata": "%Y%m%d %H%M%S",
+    "metatrader": "%Y.%m.%d,%H:%M",
+    "dukascopy": "%d.%m.%Y %H:%M:%S.000",
+    "oanda": "%Y-%m-%dT%H:%M:%SZ",
+    "generic": "%Y-%m-%d %H:%M:%S+00:00",
+}
+ZONE = {"histdata": "America/New_York", "metatrader": "Etc/GMT-2"}
+BAD_STAMP = {
+    "histdata": ["20180230 170000", "2018-02-01 17:00", "20180228 176000", "29180228 170000", ""],
+    "metatrader": ["2018.02.30,17:00", "2018.13.01,17:00", "2018.02.28,24:10", ",17:00"],
+    "dukascopy": ["30.02.2018 17:00:00.000", "02.28.2018 17:00:00.000", "28.02.2018 17:00"],
+    "oanda": ["2018-02-30T17:00:00Z", "2018-02-28T17:00:00", "20180228 170000"],
+    "generic": ["2018-02-30 17:00:00+00:00", "2018-02-28", "n/a"],
+}
+
+
+@pytest.mark.parametrize("source", HEAD)
+def test_every_bad_line_is_named(bars, tmp_path, source):
+    comma = ";" if source == "histdata" else ","
+    good = HEAD[source] + lines_of(bars[:300], ZONE.get(source, "UTC"), PATTERN[source], comma)
+    line, place = good[120], f"eurusd.csv line {121}: "
+    stamp = comma.join(line.split(comma)[:-5])
+    rest = line.split(comma)[-5:]
+    bad = {
+        comma.join([stamp, *rest[:2]]): "fields",
+        line + comma + "1": "fields",
+        "": "fields",
+        comma.join([stamp, "1,2x", *rest[1:]]).replace("1,2x", "12x"): "open is no number",
+        comma.join([stamp, *rest[:3], "", rest[4]]): "close is no number",
+        comma.join([stamp, rest[0], "nan", *rest[2:]]): "high is no number",
+        comma.join([stamp, *rest[:4], "many"]): "volume is no number",
+    }
+    bad |= {comma.join([wrong, *rest]): "no time" for wrong in BAD_STAMP[source]}
+    for text, what in bad.items():
+        path = write(tmp_path / "eurusd.csv", [*good[:120], text, *good[121:]])
+        with pytest.raises(BarError, match=f"^{re.escape(place)}.*{what}.*got .*; expected .*\\.$"):
+            read(path)
+
+
+@pytest.mark.parametrize("source", HEAD)
+def test_bars_that_break_the_schema_are_named_by_line(bars, tmp_path, source):
+    comma = ";" if source == "histdata" else ","
+    good = HEAD[source] + lines_of(bars[:300], ZONE.get(source, "UTC"), PATTERN[source], comma)
+    stamp = comma.join(good[120].split(comma)[:-5])
+    for rates, what in {
+        ("1.2", "1.1", "1.15", "1.2"): "high 1.1 is below low 1.15",
+        ("1.2", "1.2", "1.1", "1.3"): "high as the largest rate",
+        ("0", "1", "0", "1"): "positive rates",
+        ("1", "1", "-1", "1"): "positive rates",
+    }.items():
+        path = write(
+            tmp_path / "eurusd.csv",
+            [*good[:120], comma.join([stamp, *rates, "1"]), *good[121:]],
+        )
+        with pytest.raises(BarError, match=f"eurusd.csv line 121 .*{re.escape(what)}"):
+            read(path)
+    for order, what in {(120, 119): "before the row above", (119, 119): "repeats"}.items():
+        path = write(tmp_path / "eurusd.csv", [*good[:119], *(good[i] for i in order), *good[121:]])
+        with pytest.raises(BarError, match=f"eurusd.csv line 121 .*{what}"):
+            read(path)
+
+
+def test_the_line_is_right_below_dropped_flat_bars(bars, tmp_path):
+    lines = dukascopy(bars)
+    bad = len(lines) - 10
+    fields = lines[bad].split(",")
+    lines[bad] = ",".join([fields[0], "1.2", "1.1", "1.15", "1.2", "3"])
+    with pytest.raises(BarError, match=f"line {bad + 1:,} .*high 1.1 is below"):
+        read(write(tmp_path / "eurusd.csv", lines))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_an_empty_file(tmp_path, content):
+    (tmp_path / "eurusd.csv").write_bytes(content)
+    with pytest.raises(BarError, match=r"eurusd.csv: no bars, got an empty file"):
+        read(tmp_path / "eurusd.csv")
+
+
+def test_a_header_without_bars(tmp_path):
+    with pytest.raises(BarError, match=r"eurusd.csv: .*expected one bar a line"):
+        read(write(tmp_path / "eurusd.csv", HEAD["generic"]))
+
+
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [("ts_utc,open,high,close", "low"), ("day,open,high,low,close", "time"), ("hello", "time")],
+)
+def test_a_missing_column(tmp_path, header, missing):
+    with pytest.raises(BarError, match=f"eurusd.csv: no column for '{missing}', got"):
+        read(write(tmp_path / "eurusd.csv", [header, "2018-02-01 10:00,1,1,1,1"]))
+
+
+def test_files_that_are_no_bars(bars, tmp_path):
+    path = tmp_path / "eurusd.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    with pytest.raises(BarError, match=r"eurusd.csv: neither text nor Parquet, got byte 0x89"):
+        read(path)
+    with pytest.raises(BarError, match=r"gbpusd.csv: cannot be read, got .*No such file"):
+        read(tmp_path / "gbpusd.csv")
+    path = tmp_path / "eurusd.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", "\n".join(histdata(bars)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BarError, match=r"eurusd.zip: cannot be read"):
+        read(path)
+    path.write_bytes(whole[:2000] + bytes(100) + whole[2100:])
+    with pytest.raises(BarError, match=r"eurusd.zip: cannot be read"):
+        read(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "1")
+        archive.writestr("b.csv", "1")
+    with pytest.raises(BarError, match=r"eurusd.zip: no single file of bars, got \['a.csv'"):
+        read(path)
+
+
+def test_bad_parquet_files(bars, tmp_path):
+    path = tmp_path / "eurusd.parquet"
+    bars.to_parquet(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(BarError, match=r"eurusd.parquet: cannot be read as Parquet"):
+        read(path)
+    bars.drop(columns="low").to_parquet(path)
+    with pytest.raises(BarError, match=r"eurusd.parquet: no column for 'low'"):
+        read(path)
+    bars.assign(low="x").to_parquet(path)
+    with pytest.raises(BarError, match=r"eurusd.parquet: cannot be read as Parquet, got .*'x'"):
+        read(path)
+    bars.assign(close=bars["close"].where(bars.index != bars.index[40])).to_parquet(path)
+    with pytest.raises(BarError, match=r"eurusd.parquet row 41 .*positive rates"):
+        read(path)
+    gap = bars.reset_index()
+    gap.loc[7, "ts_utc"] = pd.NaT
+    gap.to_parquet(path)
+    with pytest.raises(BarError, match=r"eurusd.parquet row 8: no time, got 'None'"):
+        read(path)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(sorted(HEAD)),
+    st.integers(0, 3000),
+    st.integers(0, 40),
+    st.one_of(st.binary(max_size=8), st.text("0123456789.,;:- \t\n", max_size=8)),
+)
+def test_any_damage_gives_an_error_of_ours_or_bars(tmp_path_factory, source, start, cut, patch):
+    frame = market("2018-02-25 22:00", "2018-02-26 04:00")
+    comma = ";" if source == "histdata" else ","
+    lines = HEAD[source] + lines_of(frame, ZONE.get(source, "UTC"), PATTERN[source], comma)
+    content = "\n".join(lines).encode()
+    patch = patch if isinstance(patch, bytes) else patch.encode()
+    path = tmp_path_factory.getbasetemp() / "eurusd.csv"
+    path.write_bytes(content[:start] + patch + content[start + cut :])
+    message = ""
+    try:
+        got = read(path)
+    except BqxError as error:
+        message = str(error)
+    if message:
+        assert re.match(r"(?s)eurusd\.csv.*: .*; expected .*\.", message)
+    else:
+        pd.testing.assert_frame_equal(got, validate(got, "again"))
+
+
+# clocks
+
+
+def spelt(bars: pd.DataFrame, zone: str, ahead: float) -> list[str]:
+    """MetaTrader lines on the clock of a zone plus hours."""
+    moved = bars.set_axis(bars.index.tz_convert(zone).tz_localize(None) + pd.Timedelta(hours=ahead))
+    return lines_of(moved.tz_localize("UTC"), "UTC", "%Y.%m.%d,%H:%M")
+
+
+@pytest.fixture(scope="module")
+def year() -> pd.DataFrame:
+    return market("2019-01-01 22:00", "2019-12-31 21:58", every=60)
+
+
+def test_histdata_from_2019_changes_on_the_european_dates(year, tmp_path):
+    path = write(tmp_path / "eurusd.csv", histdata_on(year, "Europe/London", -5))
+    assert_bars(read(path), year, volume=False)
+    kept = read(path, clock="America/New_York")
+    assert len(kept) < len(year)
+    assert not kept.index.isin(year.index).all()
+
+
+def histdata_on(bars: pd.DataFrame, zone: str, ahead: int) -> list[str]:
+    moved = bars.set_axis(bars.index.tz_convert(zone).tz_localize(None) + pd.Timedelta(hours=ahead))
+    return histdata(moved.tz_localize("UTC"), "UTC")
+
+
+def test_histdata_on_new_york_dates_stays_so(year, tmp_path):
+    assert_bars(read(write(tmp_path / "eurusd.csv", histdata(year))), year, volume=False)
+
+
+def test_histdata_over_both_regimes(tmp_path):
+    both = market("2018-02-25 22:00", "2019-04-12 20:59", every=120)
+    early, late = both[both.index < "2019"], both[both.index >= "2019"]
+    lines = histdata(early) + histdata_on(late, "Europe/London", -5)
+    assert_bars(read(write(tmp_path / "eurusd.csv", lines)), both, volume=False)
+
+
+@pytest.mark.parametrize(
+    ("zone", "ahead", "wrong", "offset", "right"),
+    [
+        ("UTC", 3, None, "+1 h", "'UTC+3'"),
+        ("UTC", 0, None, "-2 h", "'UTC'"),
+        ("UTC", 2, "UTC+2:30", "-0.5 h", "'UTC+2'"),
+        ("UTC", 9, "UTC", "+9 h", "'UTC+9'"),
+        ("UTC", 5.5, "UTC", "+5.5 h", "'UTC+5:30'"),
+        ("America/New_York", 7, None, "+1 h", "'America/New_York+7'"),
+        ("Europe/Athens", 0, None, "+1 h", "'Europe/Athens'"),
+        ("America/New_York", 0, "UTC-5", "+1 h", "'America/New_York'"),
+        ("America/New_York", 0, "America/Chicago", "+1 h", "'America/New_York'"),
+    ],
+)
+def test_a_wrong_clock_is_measured_and_named(year, tmp_path, zone, ahead, wrong, offset, right):
+    path = write(tmp_path / "eurusd.csv", spelt(year, zone, ahead))
+    where = r"eurusd.csv: the weekly close is off by "
+    with pytest.raises(BarError, match=where + re.escape(offset) + r".*\. Pass clock=(.*)\.$") as e:
+        read(path, clock=wrong)
+    assert str(e.value).endswith(f"Pass clock={right}.")
+    assert_bars(read(path, clock=right.strip("'")), year)
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_one_week_is_enough_to_see_a_wrong_clock(bars, tmp_path, ahead):
+    week = bars[bars.index < "2018-03-03"]
+    path = write(tmp_path / "eurusd.csv", spelt(week, "UTC", ahead))
+    with pytest.raises(BarError, match=rf"off by [+-]1 h in 1 of \d weeks.*UTC\+{ahead}'\.$"):
+        read(path)
+
+
+def test_a_clock_for_every_range_of_dates(bars, tmp_path):
+    early, late = bars[bars.index < "2018-03-17"], bars[bars.index >= "2018-03-17"]
+    path = write(tmp_path / "eurusd.csv", spelt(early, "UTC", 2) + spelt(late, "UTC", 3))
+    with pytest.raises(BarError, match=r"off by \+1 h in \d of \d weeks.*each range of") as e:
+        read(path)
+    assert "(('2018-02-26', 'UTC+2'), ('2018-03-17', 'UTC+3'))" in str(e.value)
+    ranges = (("2018-01-01", "UTC+2"), ("2018-03-18", "UTC+3"))
+    assert_bars(read(path, clock=ranges), bars)
+
+
+def test_weeks_between_the_clock_changes_may_be_one_hour_off(year, tmp_path):
+    london = year.index.tz_convert("Europe/London").tz_localize(None) - pd.Timedelta(hours=5)
+    moved = year.set_axis(london.tz_localize("America/New_York").tz_convert("UTC"))
+    moved.index.name = "ts_utc"
+    assert (moved.index != year.index).sum() > 300
+    moved.to_parquet(tmp_path / "eurusd.parquet")
+    got = read(tmp_path / "eurusd.parquet")
+    pd.testing.assert_index_equal(got.index, moved.index.intersection(got.index))
+    assert len(moved) - len(got) < 10
+
+
+def test_times_that_say_they_are_utc_must_be_mended_in_the_file(bars, tmp_path):
+    bars.set_axis(bars.index + pd.Timedelta(hours=1)).rename_axis("ts_utc").to_parquet(
+        tmp_path / "eurusd.parquet"
+    )
+    with pytest.raises(BarError, match=r"off by \+1 h .*Correct the times of the file\.$"):
+        read(tmp_path / "eurusd.parquet")
+
+
+def test_late_openings_early_closes_and_holidays_are_no_wrong_clock(year, tmp_path):
+    minutes = sessions.market_minutes(sessions.epoch_minutes(year.index)) % sessions.WEEK
+    thin = year[(minutes >= 120) & (minutes < sessions.WEEK - 90)]
+    thin = thin[~thin.index.strftime("%m-%d").isin(["12-25", "01-01", "04-19"])]
+    assert_bars(read(write(tmp_path / "eurusd.csv", metatrader(thin))), thin)
+
+
+def test_stray_bars_of_the_weekend_are_left_out(year, tmp_path):
+    stray = year.iloc[[100, 900]].set_axis(
+        pd.DatetimeIndex(["2019-03-10 07:30", "2019-06-15 12:00"], tz="UTC")
+    )
+    both = pd.concat([year, stray]).sort_index()
+    assert_bars(read(write(tmp_path / "eurusd.csv", histdata(both))), year, volume=False)
+
+
+def test_hours_that_a_clock_repeats_or_skips(year, tmp_path):
+    wall = ["20191103 013000", "20190310 023000"]
+    stray = [f"{stamp};1.1;1.1;1.1;1.1;0" for stamp in wall]
+    lines = sorted(histdata(year) + stray)
+    assert_bars(read(write(tmp_path / "eurusd.csv", lines)), year, volume=False)
+    stamps = pd.DatetimeIndex(["2018-03-22 00:30"])
+    with pytest.raises(BarError, match=r"x: .*skips or repeats, got 2018-03-22 00:30:00 while"):
+        clocks.to_utc(stamps, "Asia/Tehran", "x")
+
+
+@pytest.mark.parametrize(
+    ("clock", "what"),
+    [
+        ("Mars", "unknown clock, got 'Mars'"),
+        ("UTC+2h", "unknown clock"),
+        ("", "unknown clock"),
+        ((("2019-01-01", "UTC"), ("2018-01-01", "UTC")), "do not ascend"),
+        ((), "do not ascend"),
+        ((("2018-03-01", "UTC"),), "no clock for 2018-02-25 22:00:00 of eurusd.csv"),
+        ((("March", "UTC"),), "starts on no date, got 'March'"),
+    ],
+)
+def test_a_malformed_clock(bars, clock, what):
+    with pytest.raises(ParameterError, match=re.escape(what)):
+        clocks.to_utc(bars.index.tz_localize(None), clock, "eurusd.csv")
+
+
+@given(
+    st.sampled_from(["UTC", "America/New_York", "Europe/London", "Asia/Tokyo", "Etc/GMT+5"]),
+    st.integers(-12, 12),
+    st.sampled_from([0, 30]),
+    st.lists(st.datetimes(pd.Timestamp("2001-01-01"), pd.Timestamp("2029-01-01")), max_size=5),
+)
+def test_clocks_agree_with_the_standard_library(zone, hours, minutes, moments):
+    sign = "-" if hours < 0 else "+"
+    ahead = pd.Timedelta(hours=abs(hours), minutes=minutes) * (-1 if hours < 0 else 1)
+    utc = [pd.Timestamp(moment).floor("min").tz_localize("UTC") for moment in moments]
+    stamps = [moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + ahead for moment in utc]
+    clock = f"{zone}{sign}{abs(hours)}" + (f":{minutes}" if minutes else "")
+    try:
+        got = clocks.to_utc(pd.DatetimeIndex(stamps), clock, "x")
+    except BarError:
+        assert zone != "UTC"
+        return
+    for want, have in zip(utc, got, strict=True):
+        assert have == want or have is pd.NaT
+
+
+# folders and names
+
+
+@pytest.mark.parametrize(
+    ("name", "pair"),
+    [
+        ("EURGBP1.csv", "eurgbp"),
+        ("DAT_ASCII_GBPUSD_M1_2018.csv", "gbpusd"),
+        ("HISTDATA_COM_ASCII_GBPUSD_M12018.zip", "gbpusd"),
+        ("eurusd.parquet", "eurusd"),
+        ("EUR_USD-2018.csv", "eurusd"),
+        ("aud-jpy.csv", "audjpy"),
+        ("EURUSD_Candlestick_1_M_BID_01.01.2018-31.12.2018.csv", "eurusd"),
+    ],
+)
+def test_the_pair_is_in_the_name(name, pair):
+    assert pair_of(Path("a") / name) == pair
+
+
+@pytest.mark.parametrize("name", ["bars.csv", "USDEUR.csv", "eurusd_gbpusd.csv", "README.md"])
+def test_a_name_without_one_pair(name):
+    with pytest.raises(BarError, match=f"{name}: the name does not tell the pair"):
+        pair_of(Path(name))
+
+
+def test_a_folder_joins_the_files_of_a_pair(bars, tmp_path):
+    write(tmp_path / "EURUSD_b.csv", metatrader(bars[1000:]))
+    write(tmp_path / "EURUSD_a.csv", metatrader(bars[:1200]))
+    bars.to_parquet(tmp_path / "gbpusd.parquet")
+    (tmp_path / ".hidden").write_text("x")
+    (tmp_path / "older").mkdir()
+    got = read_folder(tmp_path)
+    assert list(got) == ["eurusd", "gbpusd"]
+    assert_bars(got["eurusd"], bars)
+    assert_bars(got["gbpusd"], bars)
+    assert list(read_folder(tmp_path, ("gbpusd",))) == ["gbpusd"]
+    assert list(read_folder(tmp_path / "gbpusd.parquet")) == ["gbpusd"]
+    with pytest.raises(BarError, match="no file of usdjpy, got eurusd, gbpusd"):
+        read_folder(tmp_path, ("usdjpy",))
+    with pytest.raises(ParameterError, match="unknown pair, got 'usdeur'"):
+        read_folder(tmp_path, ("usdeur",))
+
+
+def test_files_of_a_pair_must_agree(bars, tmp_path):
+    write(tmp_path / "EURUSD_1.csv", metatrader(bars[:1200]))
+    write(tmp_path / "EURUSD_2.csv", metatrader(bars[1000:] * 1.01))
+    at = re.escape(str(bars.index[1000]))
+    with pytest.raises(BarError, match=f"EURUSD_1.csv and EURUSD_2.csv: different .*both at {at}"):
+        read_folder(tmp_path)
+
+
+def test_nothing_to_read(tmp_path):
+    with pytest.raises(BarError, match="no bar files, got an empty folder"):
+        read_folder(tmp_path)
+    with pytest.raises(BarError, match="no bar files, got no such path"):
+        read_folder(tmp_path / "absent")
+    (tmp_path / "notes.md").write_text("x")
+    with pytest.raises(BarError, match=r"notes.md: the name does not tell the pair"):
+        read_folder(tmp_path)
+
+
+# real files
+
+
+@needs_real_bars
+def test_the_raw_histdata_file_gives_the_bars_made_from_it():
+    started = time.perf_counter()
+    got = read(SHARED / "raw" / "HISTDATA_COM_ASCII_GBPUSD_M12018.zip")
+    assert time.perf_counter() - started < 3
+    assert_bars(got, pd.read_parquet(SHARED / "m1" / "gbpusd.parquet").set_index("ts_utc"), False)
+
+
+@needs_real_bars
+def test_the_raw_metatrader_file_gives_the_bars_made_from_it():
+    got = read(SHARED / "raw" / "EURGBP1.csv")
+    want = pd.read_parquet(SHARED / "m1_ticks" / "eurgbp.parquet").set_index("ts_utc")
+    assert_bars(got, want)
+    with pytest.raises(BarError, match=r"off by \+2 h in 9 of 9 weeks.*Pass clock='UTC\+2'"):
+        read(SHARED / "raw" / "EURGBP1.csv", clock="UTC")
+
+
+@needs_real_bars
+def test_the_clock_of_a_real_server_is_found(tmp_path):
+    bars = read(SHARED / "m1_ticks" / "audusd.parquet")
+    early, late = bars[bars.index < "2018-03-25"], bars[bars.index >= "2018-03-25"]
+    path = write(tmp_path / "AUDUSD1.csv", spelt(early, "UTC", 2) + spelt(late, "UTC", 3))
+    with pytest.raises(BarError, match=r"off by \+1 h in 1 of 9.*Pass clock='Europe/Athens'\.$"):
+        read(path)
+    assert_bars(read(path, clock="Europe/Athens"), bars)
+    assert_bars(read(path, clock=(("2018-01-01", "UTC+2"), ("2018-03-26", "UTC+3"))), bars)
+
+
+@needs_real_bars
+def test_every_real_pair_is_read():
+    got = read_folder(SHARED / "m1_ticks")
+    assert len(got) == 12
+    assert all(64_000 < len(frame) < 66_000 for frame in got.values())

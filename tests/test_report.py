@@ -1,0 +1,226 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+from offline import foreign
+
+from bqx import report, store
+from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.params import Params
+from bqx.store import Run
+
+WRITE = """\
+from bqx.params import for_notebook, NOTEBOOK_KEYS
+from bqx.store import Run
+params = for_notebook({stem!r}, out=out{more})
+run = Run.open(params.folder, params)
+with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
+    stage.write_json({path!r}, {value})
+"""
+
+BARS = WRITE.format(
+    stem="01_bars", more=", seed=seed", inputs=(), path="bars/dataset.json", value="seed"
+)
+LAGS = WRITE.format(
+    stem="04_lagging", more=", lags=lags", inputs=["bars"], path="lags.json", value="lags"
+)
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """A tiny project: two notebooks and a book of three pages."""
+    monkeypatch.setattr(report.verdict, "write", lambda run: None)
+    monkeypatch.setattr(report.verdict, "front_page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    root = tmp_path / "project"
+    (root / "notebooks").mkdir(parents=True)
+    (root / "book").mkdir()
+    config = Path(__file__).parents[1] / "book" / "_config.yml"
+    (root / "book" / "_config.yml").write_text(config.read_text())
+    toc = "format: jb-book\nroot: index\nchapters:\n- file: notebooks/01_bars\n"
+    (root / "book" / "_toc.yml").write_text(toc + "- file: notebooks/04_lagging\n")
+    notebook(root, "01_bars", "out = 'x'\nseed = 9", BARS, "print('seed is', seed)")
+    notebook(root, "04_lagging", "out = 'x'\nlags = [1]", LAGS)
+    return root
+
+
+def notebook(root: Path, stem: str, parameters: str, *code: str) -> Path:
+    cells = [
+        v4.new_markdown_cell(f"# {stem}\n\nWhat it does."),
+        v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        *(v4.new_code_cell(textwrap.dedent(text)) for text in code),
+    ]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    path = root / "notebooks" / f"{stem}.ipynb"
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), path)
+    return path
+
+
+def params(root: Path, **values: object) -> Params:
+    return Params(out=str(root / "run"), lags=(60, 120), **values)
+
+
+def outcomes(printed: str) -> dict[str, str]:
+    """Outcome per notebook of the printed lines, seconds as 'ran'."""
+    lines = [line.split() for line in printed.splitlines()]
+    return {line[-3] if line[-1] == "s" else line[-2]: line[-1].replace("s", "ran", 1)
+            for line in lines if "/" in line[0]}  # fmt: skip
+
+
+def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
+    index = report.run(params(sources, seed=5), sources=sources)
+    folder = sources / "run"
+    assert index == folder / "book" / "index.html"
+    assert outcomes(capsys.readouterr().out) == {"01_bars": "ran", "04_lagging": "ran"}
+    assert store.read_json(folder / "bars/dataset.json") == 5
+    assert store.read_json(folder / "lags.json") == [60, 120]
+    manifest = store.read_json(folder / "manifest.json")
+    assert manifest["params"]["seed"] == 5
+    assert set(manifest["notebooks"]) == {"01_bars", "04_lagging"}
+    assert {path.name for path in folder.iterdir()} == {
+        ".lock", ".stages", "bars", "book", "lags.json", "manifest.json", "notebooks",
+    }  # fmt: skip
+    page = (folder / "book" / "notebooks" / "01_bars.html").read_text()
+    assert "seed is 5" in page
+    assert "Show code cell source" in page
+    assert "Front" in index.read_text()
+    assert "mathjax" in index.read_text().lower()
+    assert foreign(folder / "book") == []
+
+    built = []
+    monkeypatch.setattr(report, "_build_book", lambda *rest: built.append(rest))
+    report.run(params(sources, seed=5), sources=sources)
+    assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "kept"}
+    report.run(params(sources, seed=5), "04", sources)
+    assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
+    (folder / "lags.json").write_text("damaged")
+    report.run(params(sources, seed=5), sources=sources)
+    assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
+    hashes = Run.open(folder, params(sources)).outputs
+    report.run(params(sources, seed=6), sources=sources)
+    assert outcomes(capsys.readouterr().out) == {"01_bars": "ran", "04_lagging": "ran"}
+    report.run(params(sources, seed=5), sources=sources)
+    assert Run.open(folder, params(sources)).outputs == hashes
+    assert len(built) == 5
+
+
+def test_first_failing_cell_stops_the_run(sources, capsys):
+    notebook(sources, "01_bars", "out = 'x'\nseed = 1", "1 + 1", "a = 1\nraise KeyError('no such')")
+    with pytest.raises(BqxError) as caught:
+        report.run(params(sources), sources=sources)
+    message = str(caught.value)
+    assert message.startswith("01_bars.ipynb cell 4: failed\n")
+    assert "KeyError: 'no such'" in message
+    assert "\x1b" not in message
+    assert len(message.splitlines()) <= report.ERROR_LINES + 2
+    folder = sources / "run"
+    assert message.endswith(f"Executed so far: {folder / 'failed' / '01_bars.ipynb'}")
+    assert not (folder / "notebooks" / "01_bars.ipynb").exists()
+    assert not (folder / "book").exists()
+    assert store.read_json(folder / "manifest.json")["notebooks"] == {}
+    assert outcomes(capsys.readouterr().out) == {}
+
+
+def test_dead_kernel_is_named(sources):
+    notebook(sources, "01_bars", "out = 'x'\nseed = 1", "import os\nos._exit(1)")
+    with pytest.raises(BqxError, match=r"01_bars.ipynb cell 3: failed\nthe kernel died"):
+        report.run(params(sources), sources=sources)
+
+
+def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
+    before = sources / "run" / "book"
+    before.mkdir(parents=True)
+    (before / "index.html").write_text("previous")
+    monkeypatch.setattr(report.verdict, "front_page", lambda run: "# Front\n\n[x](absent.md)\n")
+    with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
+        report.run(params(sources), sources=sources)
+    assert (before / "index.html").read_text() == "previous"
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from bqx import report
+from bqx.params import Params
+root = Path(sys.argv[1])
+report.run(Params(out=str(root / "run")), sources=root)
+"""
+
+
+def test_killed_run_goes_on_where_it_was(sources, capsys, monkeypatch):
+    slow = notebook(
+        sources, "04_lagging", "out = 'x'\nlags = [1]", "from pathlib import Path",
+        "Path(out, 'reached').touch()", "import time; time.sleep(60)",
+    )  # fmt: skip
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(sources)])
+    reached = sources / "run" / "reached"
+    deadline = time.monotonic() + 60
+    while not reached.exists():
+        assert time.monotonic() < deadline
+        assert child.poll() is None
+        time.sleep(0.05)
+    with pytest.raises(ArtefactError, match="another run works in it"):
+        report.run(params(sources), sources=sources)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert not (sources / "run" / "notebooks" / slow.name).exists()
+    notebook(sources, "04_lagging", "out = 'x'\nlags = [1]", LAGS)
+    monkeypatch.setattr(report, "_build_book", lambda *rest: None)
+    report.run(Params(out=str(sources / "run")), sources=sources)
+    assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
+
+
+def test_upstream_artefacts_and_sources_are_part_of_the_key(sources):
+    run = Run.open(sources / "run", params(sources))
+    path = sources / "notebooks" / "04_lagging.ipynb"
+    key = report._key(run, path)
+    assert report._key(run, path) == key
+    with run.stage("01_bars", []) as stage:
+        stage.write_json("bars/dataset.json", 1)
+    upstream = report._key(run, path)
+    assert upstream != key
+    notebook(sources, "04_lagging", "out = 'x'\nlags = [2]", LAGS)
+    assert report._key(run, path) != upstream
+
+
+def test_files_of_bars_are_part_of_the_first_key(sources, tmp_path):
+    feed = tmp_path / "feed"
+    feed.mkdir()
+    (feed / "eurusd.csv").write_text("1")
+    path = sources / "notebooks" / "01_bars.ipynb"
+    for bars in (feed, feed / "eurusd.csv"):
+        run = Run.open(sources / "run", params(sources, bars=str(bars)))
+        (feed / "eurusd.csv").write_text("1")
+        key = report._key(run, path)
+        (feed / "eurusd.csv").write_text("2")
+        assert report._key(run, path) != key
+
+
+def test_unknown_notebooks_and_stages(sources, tmp_path):
+    with pytest.raises(ParameterError, match=r"--from: no such notebook, got '3'; .*01_bars, 04_"):
+        report.run(params(sources), "3", sources)
+    notebook(sources, "11_extra", "out = 'x'")
+    with pytest.raises(ParameterError, match=r"11_extra.ipynb: its parameters are unknown"):
+        report.run(params(sources), sources=sources)
+    with pytest.raises(ArtefactError, match="no notebooks"):
+        report.run(params(sources), sources=tmp_path)
+
+
+def test_foreign_addresses_are_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html">https://x.org</a> <img alt="" src="https://x.org/i.png">'
+        "<script src=//x.org/s.js></script><a href='http://y.org'>"
+    )
+    (tmp_path / "s.css").write_text("@import 'https://z.org/s.css'; a{background:url(//z.org/i)}")
+    assert foreign(tmp_path) == [
+        "a.html: https://x.org/i.png", "a.html: //x.org/s.js", "a.html: http://y.org",
+        "s.css: https://z.org/s.css", "s.css: //z.org/i",
+    ]  # fmt: skip

@@ -1,0 +1,271 @@
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+from learned import PAIR, PARAMS, learn
+
+from bqx import bars, bundle, market, targets
+from bqx.errors import ArtefactError, BarError, RequestError
+from bqx.serving import live
+from bqx.serving.app import LARGEST, app, bundles
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def learned():
+    return learn("planted", 1)
+
+
+@pytest.fixture(scope="module")
+def made(learned):
+    return bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {})
+
+
+@pytest.fixture(scope="module")
+def folder(made, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundles")
+    made.save(folder / PAIR)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def raw():
+    """Raw bars with their holes, as a broker sends them."""
+    return market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
+
+
+@pytest.fixture(scope="module")
+def history(raw, made, learned):
+    """Enough raw bars up to a scored row."""
+    stop = learned.bars.ts[learned.folds[-1].scored[700]]
+    return raw.loc[:stop].iloc[-(made.lookback + 50) :]
+
+
+@pytest.fixture(scope="module")
+def client(folder):
+    """A client of a real server process on the loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = (
+        "import sys; from pathlib import Path; from bqx.serving.app import serve; "
+        "serve(Path(sys.argv[1]), int(sys.argv[2]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, str(folder), str(port)]
+    with (
+        subprocess.Popen(command, env=environment) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client,
+    ):
+        try:
+            for _ in range(900):
+                try:
+                    client.get("/ping")
+                    break
+                except httpx.ConnectError:
+                    assert server.poll() is None
+                    time.sleep(0.1)
+            yield client
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def request_of(history):
+    return live.payload(PAIR, history)
+
+
+def refused(response, status, kind, text):
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert error["type"] == kind
+    assert text in error["message"]
+    assert "Traceback" not in response.text
+
+
+def test_ping_is_empty(client):
+    response = client.get("/ping")
+    assert (response.status_code, response.content) == (200, b"")
+
+
+def test_the_answer_is_the_batch_row_exactly(client, learned, made, history, request_of):
+    answer = client.post("/invocations", json=request_of).json()
+    row = learned.bars.ts.get_loc(history.index[-1])
+    batch = learned.result.forecasts.set_index(["ts_utc", "horizon"])["forecast"]
+    assert answer["pair"] == PAIR
+    assert answer["timestamp"] == history.index[-1].isoformat()
+    assert answer["window"] == 15
+    assert answer["catalog_hash"] == made.catalog_hash
+    assert set(answer["predictions"]) == {"15", "45"}
+    for name, prediction in answer["predictions"].items():
+        target = targets.make(learned.bars, 15, int(name))
+        assert prediction["innovation"] == batch[history.index[-1], int(name)]
+        assert prediction["sigma"] == target.sigma[row]
+        assert prediction["martingale"] == target.martingale[row] == 0.0
+        assert prediction["level"] == target.sigma[row] * prediction["innovation"]
+
+
+def test_rows_with_holes_behind_them_answer_as_the_batch(learned, made, raw):
+    batch = learned.result.forecasts.set_index(["ts_utc", "horizon"])["forecast"]
+    rng = np.random.default_rng(3)
+    compared = 0
+    for row in rng.choice(learned.folds[-1].scored, 12, replace=False).tolist():
+        stamp = learned.bars.ts[row]
+        if stamp not in raw.index:
+            continue
+        answer = live.forecast(made, raw.loc[:stamp].iloc[-(made.lookback + 20) :])
+        for name, prediction in answer["predictions"].items():
+            assert prediction["innovation"] == batch[stamp, int(name)]
+        compared += 1
+    assert compared >= 8
+
+
+def test_a_notebook_gets_the_same_answer(client, made, history, request_of):
+    assert client.post("/invocations", json=request_of).json() == live.forecast(made, history)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"pickle", b"[" * 100_000, b"9" * 5_000])
+def test_what_is_no_json_is_refused(client, body):
+    response = client.post("/invocations", content=body)
+    assert response.status_code == 400
+    assert "Traceback" not in response.text
+
+
+def test_an_unknown_pair_is_not_found(client, request_of):
+    refused(client.post("/invocations", json=request_of | {"pair": "xxxyyy"}), 404, "pair", PAIR)
+
+
+def test_too_large_a_body_is_refused(client):
+    refused(client.post("/invocations", content=b" " * (LARGEST + 1)), 413, "size", "6,000,000")
+
+
+def test_other_paths_and_methods_are_json_errors(client):
+    refused(client.get("/"), 404, "http", "/")
+    refused(client.get("/invocations"), 405, "http", "/invocations")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", '"1.1"', "null", "[]"])
+def test_numbers_that_are_none_are_refused(client, request_of, number):
+    request_of["bars"]["close"][5] = "here"
+    body = json.dumps(request_of).replace('"here"', number)
+    refused(client.post("/invocations", content=body), 400, "request", "finite number")
+
+
+def changed(request, name, row, value):
+    request["bars"][name][row] = value
+    return request
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "value", "text"),
+    [
+        ("ts_utc", 5, "2024-01-08T00:00:00Z", "before the row above"),
+        ("ts_utc", 5, "2024-01-08T00:00:30Z", "before the row above"),
+        ("high", 9, 0.5, "high"),
+        ("close", 9, -1.0, "positive rates"),
+        ("spread", 9, -1.0, "spread >= 0"),
+    ],
+)
+def test_bars_that_break_the_schema_are_refused(client, request_of, name, row, value, text):
+    body = changed(request_of, name, row, value)
+    refused(client.post("/invocations", json=body), 422, "bars", text)
+
+
+def test_repeated_bars_are_refused(client, request_of):
+    body = changed(request_of, "ts_utc", 6, request_of["bars"]["ts_utc"][5])
+    refused(client.post("/invocations", json=body), 422, "bars", "repeats the row above")
+
+
+def test_too_few_bars_say_how_many_it_needs(client, made, history):
+    body = live.payload(PAIR, history.iloc[-200:])
+    refused(client.post("/invocations", json=body), 422, "bars", f"at least {made.lookback:,}")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"ts_utc": ["soon"]}, "ISO times"),
+        ({"ts_utc": [20240108]}, "ISO times"),
+        ({"ts_utc": ["1800-01-01T00:00:00Z"]}, "from 1990"),
+        ({"ts_utc": ["99999-01-01T00:00:00Z"]}, "ISO times"),
+        ({"ts_utc": []}, "one length"),
+        ({"ts_utc": "2024-01-08T00:00:00Z"}, "one length"),
+        ({"mood": [1.0]}, "maybe volume, spread"),
+        ({"close": [True]}, "finite number"),
+        ({"close": [10**400]}, "finite number"),
+    ],
+)
+def test_shapes_that_are_wrong_are_refused(change, text):
+    one = {name: [1.1] for name in bars.RATES} | {"ts_utc": ["2024-01-08T00:00:00Z"]}
+    with pytest.raises(RequestError, match=text):
+        live.parse({"pair": PAIR, "bars": one | change})
+
+
+@pytest.mark.parametrize("content", [None, 3, [], {}, {"pair": PAIR}, {"pair": 1, "bars": {}}])
+def test_what_is_no_request_is_refused(content):
+    with pytest.raises(RequestError, match="wrong shape"):
+        live.parse(content)
+
+
+def test_decades_between_two_bars_make_no_large_grid(made, history):
+    old = history.iloc[:1].copy()
+    old.index = old.index - np.timedelta64(52 * 30 * 7, "D")
+    start = time.perf_counter()
+    with_old = live.forecast(made, pd.concat([old, history]))
+    assert time.perf_counter() - start < 2
+    assert with_old == live.forecast(made, history)
+
+
+def test_a_closed_market_is_refused(made, history):
+    shifted = history.copy()
+    shifted.index = shifted.index + np.timedelta64(60 * 31, "m")
+    with pytest.raises(BarError, match="the market is closed"):
+        live.forecast(made, shifted)
+
+
+def test_parse_undoes_payload(history):
+    pair, frame = live.parse(json.loads(json.dumps(live.payload(PAIR, history))))
+    assert pair == PAIR
+    assert (frame[list(bars.COLUMNS)].to_numpy() == history[list(bars.COLUMNS)].to_numpy()).all()
+    assert (frame.index == history.index).all()
+
+
+def test_hostile_requests_never_break_the_server(client, history):
+    rng = random.Random(0)
+    small = live.payload(PAIR, history.iloc[-3:])
+    values = [None, -1, 0, 1e308, 10**30, "", "x", [], {}, True, [[]], "2024-13-01", "\u0000", PAIR]
+    for _ in range(400):
+        body = json.loads(json.dumps(small))
+        for _ in range(rng.randint(1, 3)):
+            place = rng.choice([body, body["bars"], body["bars"]])
+            key = rng.choice([*place, "other"])
+            if isinstance(place, dict) and isinstance(place.get(key), list) and rng.random() < 0.6:
+                place[key][rng.randrange(len(place[key])) if place[key] else 0 :] = [
+                    rng.choice(values)
+                ]
+            else:
+                place[key] = rng.choice(values)
+            if not isinstance(body.get("bars"), dict) or not body["bars"]:
+                break
+        response = client.post("/invocations", json=body)
+        assert 400 <= response.status_code < 500, body
+        assert response.json()["error"]["message"]
+
+
+def test_a_folder_without_bundles_is_an_error(tmp_path):
+    with pytest.raises(ArtefactError, match="no bundle"):
+        app(tmp_path)
+
+
+def test_one_bundles_own_folder_can_be_served(folder):
+    assert list(bundles(folder / PAIR)) == [PAIR]

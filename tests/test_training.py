@@ -1,0 +1,172 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from learned import PAIR, PARAMS, learn, make_folds
+
+from bqx import market, targets, training
+from bqx.bars import Bars
+from bqx.errors import BqxError, ParameterError
+from bqx.parallel import over_pairs
+
+
+def model_bytes(fit, folder):
+    out = {}
+    for horizon, model in fit.models.items():
+        model.save(folder / "model")
+        out[horizon] = (folder / "model").read_bytes()
+    return out
+
+
+def skills(learned, forecasts):
+    """Skill of the forecasts in units of BQX by horizon, over all folds."""
+    out = {}
+    for horizon, part in forecasts.groupby("horizon"):
+        target = targets.make(learned.bars, 15, int(horizon))
+        rows = learned.bars.ts.get_indexer(part["ts_utc"])
+        truth = (target.level - target.martingale)[rows]
+        forecast = part["forecast"].to_numpy() * target.sigma[rows]
+        there = np.isfinite(truth) & np.isfinite(forecast)
+        wrong = np.sum((truth - forecast)[there] ** 2)
+        out[horizon] = 1 - wrong / np.sum(truth[there] ** 2)
+    return out
+
+
+def test_half_of_a_planted_signal_is_recovered():
+    learned = learn("planted", 1)
+    drift = market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1)
+    best = learned.result.forecasts.copy()
+    place = learned.bars.ts.get_indexer(best["ts_utc"])
+    planted = drift.planted[PAIR].reindex(learned.bars.ts).to_numpy()
+    for horizon in PARAMS.horizons:
+        chosen = (best["horizon"] == horizon).to_numpy()
+        oracle = market.oracle(planted, drift.decay, 15, horizon)
+        sigma = targets.make(learned.bars, 15, horizon).sigma
+        best.loc[chosen, "forecast"] = (oracle / sigma)[place[chosen]]
+    attainable = skills(learned, best)
+    found = skills(learned, learned.result.forecasts)
+    assert np.mean(list(attainable.values())) > 0.02
+    assert np.mean(list(found.values())) > 0.5 * np.mean(list(attainable.values()))
+
+
+def test_on_a_null_market_the_forecast_is_exactly_the_martingale():
+    learned = learn("null", 1)
+    evidence = [fit.evidence for fit in learned.result.fits]
+    assert all(e.t < e.critical for e in evidence)
+    forecast = learned.result.forecasts["forecast"].to_numpy()
+    assert set(forecast[np.isfinite(forecast)]) == {0.0}
+
+
+def test_every_scored_row_has_a_forecast_a_horizon():
+    learned = learn("planted", 1)
+    found = learned.result.forecasts
+    assert list(found.columns) == ["ts_utc", "fold", "horizon", "forecast"]
+    for fold in learned.folds:
+        for horizon in PARAMS.horizons:
+            part = found[(found["fold"] == fold.number) & (found["horizon"] == horizon)]
+            pd.testing.assert_index_equal(
+                pd.DatetimeIndex(part["ts_utc"]), learned.bars.ts[fold.scored], check_names=False
+            )
+            absent = np.isnan(learned.bars.close[fold.scored])
+            np.testing.assert_array_equal(part["forecast"].isna(), absent)
+    assert not found.duplicated(["ts_utc", "horizon"]).any()
+
+
+def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
+    learned = learn("planted", 1)
+    fold = learned.folds[0]
+    frame = learned.bars.frame.copy()
+    frame.iloc[fold.last_seen + 1 :, :4] *= np.random.default_rng(0).uniform(
+        0.5, 2.0, (len(frame) - fold.last_seen - 1, 1)
+    )
+    corrupt = Bars(PAIR, frame, learned.bars.baseline)
+    selections = training.select_pair(corrupt, learned.columns, learned.folds[:1], PARAMS)
+    assert selections == learned.selections[:1]
+    params, count = PARAMS, len(learned.folds)
+    result = training.fit_pair(
+        corrupt, learned.columns, learned.folds[:1], selections, params, pairs=count
+    )
+    before, after = learned.result.fits[0], result.fits[0]
+    assert after.evidence == before.evidence
+    assert model_bytes(after, tmp_path) == model_bytes(before, tmp_path)
+    assert after.trained_until == learned.bars.ts[fold.last_seen]
+
+
+def test_the_last_seen_bar_is_seen(tmp_path):
+    learned = learn("planted", 1)
+    fold = learned.folds[0]
+    frame = learned.bars.frame.copy()
+    last = int(fold.validation[-1]) + 15
+    frame.iloc[last - 200 : last + 1, :4] *= np.linspace(1, 1.05, 201)[:, None]
+    result = training.fit_pair(
+        Bars(PAIR, frame, learned.bars.baseline),
+        learned.columns,
+        learned.folds[:1],
+        learned.selections[:1],
+        PARAMS,
+        pairs=1,
+    )
+    before = model_bytes(learned.result.fits[0], tmp_path)
+    assert model_bytes(result.fits[0], tmp_path) != before
+
+
+def test_selection_knows_only_columns_of_the_grid():
+    learned = learn("planted", 1)
+    names = {c.name for c in learned.columns}
+    for selection, fit in zip(learned.selections, learned.result.fits, strict=True):
+        assert len(selection.columns) == PARAMS.selected
+        assert tuple(c.name for c in fit.columns) == selection.columns
+        assert set(selection.columns) <= names
+        assert set(selection.dropped) <= names - set(selection.columns)
+
+
+def test_a_matched_window_trains_too():
+    learned = learn("planted", 1)
+    params = PARAMS.model_copy(update={"target_window": "matched", "horizons": (30, 60)})
+    parts = make_folds(learned.bars, learned.columns, params)[:1]
+    result = training.fit_pair(
+        learned.bars, learned.columns, parts, learned.selections[:1], params, pairs=1
+    )
+    assert set(result.forecasts["horizon"]) == {30, 60}
+    assert result.fits[0].evidence.t > 0
+
+
+def test_too_few_rows_name_pair_fold_and_mend():
+    learned = learn("planted", 1)
+    fold = dataclasses.replace(learned.folds[0], train=learned.folds[0].train[:900])
+    with pytest.raises(ParameterError, match="eurusd fold 0: too few rows.*Raise train_days"):
+        training.select_pair(learned.bars, learned.columns, [fold], PARAMS)
+
+
+def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
+    learned = learn("planted", 1)
+    short = learned.bars.rows(0, int(learned.folds[0].test[-1]) + 1)
+    panel = {pair: dataclasses.replace(short, pair=pair) for pair in ("eurusd", "gbpusd")}
+    parts = learned.folds[:1]
+    selected, fitted = {}, {}
+    two = PARAMS.model_copy(update={"workers": 2})
+    training.select_all(panel, learned.columns, parts, two, selected.__setitem__)
+    assert selected["eurusd"] == selected["gbpusd"] == learned.selections[:1]
+    training.fit_all(
+        panel, learned.columns, parts, selected, two, fitted.__setitem__, done=("gbpusd",)
+    )
+    assert list(fitted) == ["eurusd"]
+    assert model_bytes(fitted["eurusd"].fits[0], tmp_path) == model_bytes(
+        learned.result.fits[0], tmp_path
+    )
+
+
+def root_of(value: float) -> float:
+    if value < 0:
+        raise BqxError(f"root: negative, got {value}")
+    return value**0.5
+
+
+def test_a_failing_pair_is_named_after_the_others_are_written():
+    written: dict[str, float] = {}
+    tasks = {"eurusd": (4.0,), "gbpusd": (-1.0,), "usdjpy": (9.0,)}
+    with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: root: negative") as caught:
+        over_pairs(root_of, tasks, 1, written.__setitem__)
+    assert written == {"eurusd": 2.0, "usdjpy": 3.0}
+    assert "root_of" in caught.value.__cause__.__notes__[0]
