@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from cycler import cycler
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -33,9 +34,11 @@ _STYLE: Any = {
 }
 
 
-def _canvas(columns: int = 1, width: float = 8.0, height: float = 3.8) -> tuple[Figure, Any]:
+def _canvas(
+    columns: int = 1, rows: int = 1, width: float = 8.0, height: float = 3.8
+) -> tuple[Figure, Any]:
     with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(1, columns, figsize=(width, height), layout="constrained")
+        figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained")
     # Closed, or a notebook would show it a second time at the cell's end.
     plt.close(figure)
     return figure, axes
@@ -49,7 +52,7 @@ def rates(index: pd.DataFrame) -> Figure:
         axes.plot(index.index[::step], index[pair].to_numpy()[::step], lw=0.9, label=pair)
     axes.set(ylabel="rate index (baseline = 100 pt)", xlabel="bar open (UTC)")
     axes.legend(ncols=4)
-    axes.tick_params(axis="x", rotation=20)
+    _dates(axes)
     return figure
 
 
@@ -163,7 +166,7 @@ def skill_by_horizon(cells: pd.DataFrame) -> Figure:
     ``cells`` has columns pair, horizon, r2, known_r2, skill, skill_lo, skill_hi and, where a
     market's attainable skill is known, attainable.
     """
-    figure, (left, right) = _canvas(2)
+    figure, (upper, lower) = _canvas(rows=2, width=6.4, height=7.0)
     horizons = sorted(cells["horizon"].unique())
     place = {horizon: i for i, horizon in enumerate(horizons)}
     names = sorted(cells["pair"].unique())
@@ -172,24 +175,30 @@ def skill_by_horizon(cells: pd.DataFrame) -> Figure:
         x = np.array([place[h] for h in part["horizon"]]) + _spread(number, len(names))
         skill = part["skill"].to_numpy(float)
         reach = [skill - part["skill_lo"].to_numpy(float), part["skill_hi"].to_numpy(float) - skill]
-        right.errorbar(
+        lower.errorbar(
             x, skill, np.maximum(reach, 0), fmt="o", ms=3, lw=1, color=colour, label=pair
         )
-        left.plot(x, part["r2"], "o", ms=3, color=colour)
-        left.plot(x, part["known_r2"], "_", ms=8, color="black")
+        upper.plot(x, part["r2"], "o", ms=3, color=colour)
+        upper.plot(x, part["known_r2"], "_", ms=8, color="black")
         if "attainable" in part and part["attainable"].notna().any():
-            right.plot(x, part["attainable"], "x", ms=4, color=GREY)
-    left.set(ylabel="R²", title="Raw R² (dots), known in advance (bars)", ylim=(-0.1, 1))
-    right.axhline(0, color="black", lw=1)
-    right.set(
+            lower.plot(x, part["attainable"], "x", ms=4, color=GREY)
+    upper.set(ylabel="R²", title="Raw R² (dots), known in advance (bars)", ylim=(-0.1, 1))
+    lower.axhline(0, color="black", lw=1)
+    lower.set(
         ylabel="skill = 1 - MSE / MSE of the martingale",
         title="Skill with interval (crosses: attainable)",
     )
-    for axes in (left, right):
+    for axes in (upper, lower):
         axes.set_xticks(range(len(horizons)), [str(h) for h in horizons])
         axes.set_xlabel("horizon (min)")
-    right.legend(ncols=2)
+    lower.legend(ncols=2)
     return figure
+
+
+def _dates(axes: Any) -> None:
+    locator = AutoDateLocator(maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def _cycle(count: int) -> Sequence[str]:
@@ -236,7 +245,7 @@ def equity(daily: pd.DataFrame) -> Figure:
     axes.step(daily["day"], daily["net"].cumsum(), where="post", color=BLUE, label="net of spread")
     axes.axhline(0, color="black", lw=1)
     axes.set(xlabel="trading day", ylabel="cumulative P&L (bp of notional)")
-    axes.tick_params(axis="x", rotation=20)
+    _dates(axes)
     axes.legend()
     return figure
 

@@ -248,5 +248,8 @@ def _chapter(executed: Path) -> Any:
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.metadata["tags"] = sorted({*cell.metadata.get("tags", []), "hide-input"})
+            tags = {*cell.metadata.get("tags", [])}
+            # The values that were injected follow right below the defaults.
+            tags.add("remove-cell" if "parameters" in tags else "hide-input")
+            cell.metadata["tags"] = sorted(tags)
     return notebook

@@ -134,7 +134,8 @@ def _span(row: dict[str, Any], name: str, form: str) -> str:
     if row[name] is None:
         return "–"
     low, high = (_number(row[f"{name}_{end}"], form) for end in ("lo", "hi"))
-    return f"{_number(row[name], form)} [{low}, {high}]"
+    # Non-breaking spaces, or a narrow column would tear the interval apart.
+    return f"{_number(row[name], form)}\u00a0[{low},\u00a0{high}]"
 
 
 def _headline(verdict: dict[str, Any]) -> str:
@@ -154,7 +155,7 @@ def _headline(verdict: dict[str, Any]) -> str:
     )
     return (
         f"**{skilled}, {traded}.** Of {len(cells)} pairs and horizons, {certain} have a skill "
-        "whose interval lies above zero."
+        "whose own interval, which allows for all of them at once, lies above zero."
     )
 
 
@@ -215,23 +216,24 @@ def front_page(run: Run) -> str:
         "```{figure} figures/skill.png",
         ":alt: Raw R² and skill by pair and horizon",
         "",
-        "Left, what is usually reported: the raw R² and, as black bars, the part known in advance. "
-        "Right, what is left: skill against the martingale forecast.",
+        "Above, what is usually reported: the raw R² and, as black bars, the part known in "
+        "advance. Below, what is left: skill against the martingale forecast.",
         "```",
         "",
         "## By horizon",
         "",
-        f"All pairs together; intervals hold jointly with {facts['confidence']:.0%} confidence.",
+        f"All pairs together; the intervals hold jointly with {facts['confidence']:.0%} "
+        "confidence. In parentheses what the martingale forecast reaches without any information.",
         "",
-        "| Horizon | R² | known R² | direction | known direction | skill | net Sharpe | gross |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| Horizon | Skill | Net Sharpe ratio | Raw R² | Direction |",
+        "|---:|---:|---:|---:|---:|",
     ]
     for row in verdict["horizons"]:
         lines.append(
-            f"| {row['horizon']} min | {_number(row['r2'])} | {_number(row['known_r2'])} | "
-            f"{_number(row['direction'], '.1%')} | {_number(row['martingale_direction'], '.1%')} | "
-            f"{_span(row, 'skill', '+.4f')} | {_span(row, 'net_sharpe', '+.2f')} | "
-            f"{_number(row['gross_sharpe'], '+.2f')} |"
+            f"| {row['horizon']} min | {_span(row, 'skill', '+.3f')} | "
+            f"{_span(row, 'net_sharpe', '+.1f')} | {_number(row['r2'])} "
+            f"({_number(row['known_r2'])}) | {_number(row['direction'], '.1%')} "
+            f"({_number(row['martingale_direction'], '.1%')}) |"
         )
     lines += ["", "## What to distrust", "", *(f"- {doubt}" for doubt in _doubts(verdict))]
     lines += ["", "## Drift", "", monitoring.sentence(run)]
@@ -262,13 +264,15 @@ def _short(value: str | None) -> str:
 
 def _cell_table(cells: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "| Pair | Horizon | R² | known R² | skill | net Sharpe | turnover a day |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        f"```{{dropdown}} {len(cells)} cells; each interval allows for all of them at once",
+        "",
+        "| Pair | Horizon | Skill | Net Sharpe ratio | Turnover a day | Raw R² |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for cell in cells:
         lines.append(
-            f"| {cell['pair']} | {cell['horizon']} | {_number(cell['r2'])} | "
-            f"{_number(cell['known_r2'])} | {_span(cell, 'skill', '+.4f')} | "
-            f"{_span(cell, 'net_sharpe', '+.2f')} | {_number(cell['turnover'], '.2f')} |"
+            f"| {cell['pair']} | {cell['horizon']} min | {_span(cell, 'skill', '+.3f')} | "
+            f"{_span(cell, 'net_sharpe', '+.1f')} | {_number(cell['turnover'], '.2f')} | "
+            f"{_number(cell['r2'])} ({_number(cell['known_r2'])}) |"
         )
-    return lines
+    return [*lines, "```"]
