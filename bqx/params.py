@@ -5,7 +5,7 @@ that `NOTEBOOK_KEYS` lists for it, under the same names.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -293,12 +293,14 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Params:
     return _validated(values, str(path))
 
 
-def for_notebook(stem: str, **values: Any) -> Params:
-    """Parameters of one notebook: its own keys as given, every other one at its default.
+def for_notebook(stem: str, names: Mapping[str, Any]) -> Params:
+    """Parameters of one notebook: its own keys from ``names``, every other one at its default.
 
-    Raises ParameterError for a key that is not one of the notebook's, or a value that breaks its
-    rule.
+    ``names`` is the notebook's ``globals()``, where papermill has put the values of a file.
+
+    Raises ParameterError for a value that breaks its rule.
     """
     if stem not in NOTEBOOK_KEYS:
         raise ParameterError(_unknown("for_notebook", stem, tuple(NOTEBOOK_KEYS)))
-    return _validated(values, stem, NOTEBOOK_KEYS[stem])
+    keys = NOTEBOOK_KEYS[stem]
+    return _validated({key: names[key] for key in keys if key in names}, stem, keys)

@@ -26,7 +26,8 @@ two labels share, so that blocks hardly depend on each other."""
 class Evidence:
     """What unseen rows say for the forecasts of one pair in one fold.
 
-    ``t`` : statistic of all horizons together; ``critical`` : what it must exceed;
+    ``t`` : statistic of all horizons together; ``critical`` : what it must exceed, NaN for a
+    single block;
     ``betas`` : share of the forecast kept at each horizon, 0 to 1.
     """
 
@@ -73,6 +74,6 @@ def weigh(
             together += sums / np.sqrt(power * np.sum(label[there] ** 2))
     t = _t(together)
     if len(together) < 2:
-        return Evidence(0.0, float("inf"), dict.fromkeys(betas, 0.0))
+        return Evidence(0.0, float("nan"), dict.fromkeys(betas, 0.0))
     critical = float(stats.t.isf(FAMILY_ERROR / tests, len(together) - 1))
     return Evidence(t, critical, betas if t > critical else dict.fromkeys(betas, 0.0))

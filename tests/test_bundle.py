@@ -91,7 +91,7 @@ def test_without_evidence_it_answers_the_martingale(learned, made):
 def test_a_hole_just_before_is_refused(learned, made):
     part = learned.bars.rows(20_000, 26_000)
     frame = part.frame.copy()
-    frame.iloc[-40:-20] = np.nan
+    frame.iloc[-40:-20, :6] = np.nan
     with pytest.raises(RequestError, match="no volatility at"):
         made.predict(type(part)(part.pair, frame, part.baseline))
 

@@ -140,11 +140,13 @@ def test_values_of_all_kinds(tmp_path):
 
 
 def test_notebooks_take_their_own_keys_only():
-    assert for_notebook("04_lagging", out="x", lags=[60]).lags == (60,)
-    with pytest.raises(ParameterError, match="04_lagging: unknown parameter, got 'seed'"):
-        for_notebook("04_lagging", seed=1)
+    taken = for_notebook("04_lagging", {"out": "x", "lags": [60], "seed": 7, "figures": params})
+    assert taken.lags == (60,)
+    assert taken.seed == 0
+    with pytest.raises(ParameterError, match=r"04_lagging: lags"):
+        for_notebook("04_lagging", {"lags": [-60]})
     with pytest.raises(ParameterError, match="got '04_laging'; .*mean '04_lagging'"):
-        for_notebook("04_laging")
+        for_notebook("04_laging", {})
 
 
 def test_paths_start_at_the_project_root(tmp_path, monkeypatch):

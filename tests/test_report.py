@@ -19,17 +19,17 @@ from bqx.store import Run
 WRITE = """\
 from bqx.params import for_notebook, NOTEBOOK_KEYS
 from bqx.store import Run
-params = for_notebook({stem!r}, out=out{more})
+params = for_notebook({stem!r}, globals())
 run = Run.open(params.folder, params)
 with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
     stage.write_json({path!r}, {value})
 """
 
 BARS = WRITE.format(
-    stem="01_bars", more=", seed=seed", inputs=(), path="bars/dataset.json", value="seed"
+    stem="01_bars", inputs=(), path="bars/dataset.json", value="seed"
 )
 LAGS = WRITE.format(
-    stem="04_lagging", more=", lags=lags", inputs=["bars"], path="lags.json", value="lags"
+    stem="04_lagging", inputs=["bars"], path="lags.json", value="lags"
 )
 
 

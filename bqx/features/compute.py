@@ -5,15 +5,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
 from bqx.bars import Bars
 from bqx.features.spec import Feature
 
+_BLOCK = 2_048
+
 
 def warm_up(features: Iterable[Feature]) -> int:
     """Bars that reproduce the features' values, the current one included."""
     return max((feature.lookback for feature in features), default=0)
+
+
+@njit(cache=True, error_model="numpy")
+def _place(
+    values: NDArray[np.float64],
+    picked: NDArray[np.int64],
+    out: NDArray[Any],
+    columns: NDArray[np.int64],
+) -> None:
+    """Copy columns of row-major values into column-major ``out``; what is infinite becomes NaN."""
+    # Block by block, so that a row's outputs are read from the cache for every column but one.
+    for start in range(0, len(values), _BLOCK):
+        stop = min(start + _BLOCK, len(values))
+        for i in range(len(picked)):
+            for row in range(start, stop):
+                out[row, columns[i]] = values[row, picked[i]]
+                if np.isinf(out[row, columns[i]]):
+                    out[row, columns[i]] = np.nan
 
 
 def compute(bars: Bars, features: Sequence[Feature], dtype: DTypeLike = np.float32) -> NDArray[Any]:
@@ -47,11 +68,8 @@ def compute(bars: Bars, features: Sequence[Feature], dtype: DTypeLike = np.float
             sources[id(source)], bars.first_market_minute, *feature.window
         )
         outputs = list(feature.family.outputs)
-        for column in columns:
-            value = out[:, column]
-            with np.errstate(over="ignore"):  # beyond the range of dtype: infinite, hence NaN
-                value[:] = values[:, outputs.index(features[column].output)]
-            value[np.isinf(value)] = np.nan
+        picked = np.array([outputs.index(features[column].output) for column in columns])
+        _place(values, picked, out, np.array(columns))
     return out
 
 

@@ -1,0 +1,78 @@
+"""The notebooks are thin, stripped, and hold the parameters that the library lists for them."""
+
+import ast
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from bqx.params import NOTEBOOK_KEYS, Params
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+STEMS = [path.stem for path in NOTEBOOKS]
+
+MOST_LINES, MOST_CELLS = 10, 15
+
+
+def code(path: Path) -> list[str]:
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def test_all_numbered_notebooks_are_there() -> None:
+    assert list(NOTEBOOK_KEYS) == STEMS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=STEMS)
+def test_stored_without_outputs_and_with_cell_ids(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert cell.id
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=STEMS)
+def test_parameters_are_literals_equal_to_the_defaults(path: Path) -> None:
+    inferred = papermill.inspect_notebook(path)
+    assert tuple(inferred) == NOTEBOOK_KEYS[path.stem]
+    defaults = Params()
+    for name, parameter in inferred.items():
+        value = ast.literal_eval(parameter["default"])
+        expected = getattr(defaults, name)
+        assert value == (list(expected) if isinstance(expected, tuple) else expected), name
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=STEMS)
+def test_cells_are_short_and_define_nothing(path: Path) -> None:
+    sources = code(path)
+    assert len(sources) <= MOST_CELLS
+    for number, source in enumerate(sources):
+        tree = ast.parse(source)
+        forbidden = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.For | ast.While
+        assert not any(isinstance(node, forbidden) for node in ast.walk(tree)), source
+        if number:
+            assert len(source.splitlines()) <= MOST_LINES, source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=STEMS)
+def test_opens_with_its_purpose_and_closes_with_checks(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    for word in ("**Purpose.**", "**Inputs.**", "**Outputs.**", "**Run time.**"):
+        assert word in cells[0].source
+    last = ast.parse(cells[-1].source)
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(last))
+    assert "artefacts(params" in code(path)[-2]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=STEMS)
+def test_one_figure_a_cell_under_a_sentence(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    for before, cell in zip(cells, cells[1:], strict=False):
+        if cell.cell_type == "code" and "figures." in cell.source and "import" not in cell.source:
+            assert cell.source.count("figures.") == 1
+            assert before.cell_type == "markdown" or "figures." not in before.source

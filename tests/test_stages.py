@@ -1,0 +1,134 @@
+"""The whole path on small parameters: artefacts repeat, signals are found, noise is not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from offline import foreign
+
+from bqx import cli, params, verdict
+from bqx.errors import ArtefactError
+from bqx.params import Params
+from bqx.stages import (
+    backtest,
+    bars,
+    deployment,
+    features,
+    lagging,
+    monitoring,
+    reconciliation,
+    selection,
+    training,
+)
+from bqx.store import Run, read_json
+
+STAGES = (
+    bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
+)  # fmt: skip
+
+SMALL = Params(
+    pairs=("eurusd", "gbpusd"), days=56, train_days=16, validation_days=8, test_days=8, step_days=8,
+    selected=40, forest_trees=30, rounds=100, workers=1,
+)  # fmt: skip
+
+
+def run_all(folder: Path, **changes: object) -> Run:
+    given = SMALL.model_copy(update={"out": str(folder), **changes})
+    for stage in STAGES:
+        stage.build(given)  # type: ignore[attr-defined]
+    run = Run.open(folder, given)
+    verdict.write(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_all(tmp_path_factory.mktemp("planted"), market="planted")
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_all(tmp_path_factory.mktemp("null"), market="null")
+
+
+def test_the_same_parameters_give_the_same_bytes(planted: Run, tmp_path: Path) -> None:
+    again = run_all(tmp_path / "again", market="planted", workers=2)
+    assert again.outputs == planted.outputs
+    assert len(again.outputs) > 50
+
+
+def test_half_of_the_planted_skill_is_recovered_at_every_horizon(planted: Run) -> None:
+    cells = pd.DataFrame(read_json(planted.folder / "forecasts/cells.json"))
+    by_horizon = cells.groupby("horizon")[["skill", "attainable"]].mean()
+    assert (by_horizon["attainable"] > 0.03).all()
+    assert (by_horizon["skill"] > 0.5 * by_horizon["attainable"]).all()
+
+
+def test_nothing_is_found_where_there_is_nothing(null: Run) -> None:
+    written = read_json(null.folder / "verdict.json")
+    assert len(written["cells"]) == 2 * 5
+    for cell in [*written["cells"], *written["horizons"]]:
+        assert cell["skill_lo"] <= 0 <= cell["skill_hi"]
+        assert cell["net_sharpe"] is None or cell["net_sharpe_lo"] <= 0
+
+
+def test_verdict_has_a_cell_for_every_pair_and_horizon_and_says_why_values_lack(null: Run) -> None:
+    written = read_json(null.folder / "verdict.json")
+    assert set(written["run"]) >= {"catalog_hash", "data_hash", "features", "seconds", "peak_mb"}
+    for cell in written["cells"]:
+        absent = {name for name, value in cell.items() if value is None}
+        assert set(cell) == {*verdict.CELL, "why"}
+        assert set(cell["why"]) == absent
+
+
+def test_raw_r2_of_the_null_market_is_the_known_one(null: Run) -> None:
+    for cell in read_json(null.folder / "verdict.json")["cells"]:
+        assert cell["known_r2"] == pytest.approx(0.5, abs=0.05)
+        assert cell["r2"] == pytest.approx(cell["known_r2"], abs=0.02)
+        assert cell["martingale_direction"] == pytest.approx(0.75, abs=0.03)
+
+
+def test_server_live_and_batch_agree_to_the_bit(planted: Run) -> None:
+    served = deployment.build(planted.params)
+    assert served.ping == 200
+    assert (served.parity["difference"] == 0).all()
+
+
+def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:
+    given = SMALL.model_copy(update={"out": str(tmp_path / "empty")})
+    with pytest.raises(ArtefactError, match="01_bars"):
+        features.build(given)
+
+
+def test_a_changed_artefact_is_refused(null: Run, tmp_path: Path) -> None:
+    path = null.folder / "selection" / "eurusd.json"
+    kept = path.read_bytes()
+    try:
+        path.write_bytes(kept.replace(b"0", b"1", 1))
+        with pytest.raises(ArtefactError, match=r"selection/eurusd\.json"):
+            training.build(null.params)
+    finally:
+        path.write_bytes(kept)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], int]:
+    folder = tmp_path_factory.mktemp("published")
+    small = ["market=null", "pairs=[eurusd]", "days=42", "train_days=14", "validation_days=5",
+             "test_days=5", "step_days=5", "selected=20", "forest_trees=10", "rounds=20"]  # fmt: skip
+    file = str(params.root() / "params" / "ci.yaml")
+    return lambda: cli.main(["run", file, "--set", *small, "--out", str(folder)])
+
+
+def test_run_publishes_a_book_that_needs_no_other_host(
+    published: Callable[[], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert published() == 0
+    index = Path(capsys.readouterr().out.split()[-1])
+    assert foreign(index.parent) == []
+    text = index.read_text(encoding="utf-8")
+    assert "What this run found" in text
+    assert "No skill over the martingale forecast was found" in text
+    assert published() == 0
+    assert capsys.readouterr().out.count("kept") == 9
