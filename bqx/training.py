@@ -52,8 +52,8 @@ class FoldFit:
 class PairResult:
     """Fits of a pair and its out-of-sample forecasts.
 
-    ``forecasts`` : ts_utc, fold, horizon, forecast (innovation, in sigma); a row for every scored
-        row and horizon, NaN where the pair has no bar.
+    ``forecasts`` : ts_utc, fold, horizon, forecast (innovation, in sigma) and raw, the model's own
+        before it was shrunk; a row for every scored row and horizon, NaN where there is no bar.
     """
 
     pair: str
@@ -178,18 +178,18 @@ def _fit_fold(
 
 def _forecast(bars: Bars, fit: FoldFit, rows: Rows) -> pd.DataFrame:
     betas = fit.evidence.betas
+    x = lags.matrix(bars, fit.columns, rows)
     there = np.isfinite(bars.close[rows])
-    forecast = np.where(there, 0.0, np.nan) * np.ones((len(betas), 1))
-    if any(betas.values()):
-        x = lags.matrix(bars, fit.columns, rows)
-        for i, (horizon, beta) in enumerate(betas.items()):
-            forecast[i, there] = beta * fit.models[horizon].predict(x)[there]
+    raw = np.concatenate(
+        [np.where(there, fit.models[horizon].predict(x), np.nan) for horizon in betas]
+    )
     return pd.DataFrame(
         {
             "ts_utc": np.tile(bars.ts[rows], len(betas)),
             "fold": fit.number,
             "horizon": np.repeat(list(betas), len(rows)),
-            "forecast": forecast.ravel(),
+            "forecast": raw * np.repeat(list(betas.values()), len(rows)),
+            "raw": raw,
         }
     )
 

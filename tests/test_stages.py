@@ -27,10 +27,7 @@ STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
 )  # fmt: skip
 
-SMALL = Params(
-    pairs=("eurusd", "gbpusd"), days=56, train_days=16, validation_days=8, test_days=8, step_days=8,
-    selected=40, forest_trees=30, rounds=100, workers=1,
-)  # fmt: skip
+SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)
 
 
 def run_all(folder: Path, **changes: object) -> Run:
@@ -61,7 +58,7 @@ def test_the_same_parameters_give_the_same_bytes(planted: Run, tmp_path: Path) -
 def test_half_of_the_planted_skill_is_recovered_at_every_horizon(planted: Run) -> None:
     cells = pd.DataFrame(read_json(planted.folder / "forecasts/cells.json"))
     by_horizon = cells.groupby("horizon")[["skill", "attainable"]].mean()
-    assert (by_horizon["attainable"] > 0.03).all()
+    assert (by_horizon["attainable"] > 0.02).all()
     assert (by_horizon["skill"] > 0.5 * by_horizon["attainable"]).all()
 
 

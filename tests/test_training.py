@@ -61,7 +61,7 @@ def test_on_a_null_market_the_forecast_is_exactly_the_martingale():
 def test_every_scored_row_has_a_forecast_a_horizon():
     learned = learn("planted", 1)
     found = learned.result.forecasts
-    assert list(found.columns) == ["ts_utc", "fold", "horizon", "forecast"]
+    assert list(found.columns) == ["ts_utc", "fold", "horizon", "forecast", "raw"]
     for fold in learned.folds:
         for horizon in PARAMS.horizons:
             part = found[(found["fold"] == fold.number) & (found["horizon"] == horizon)]

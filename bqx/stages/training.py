@@ -26,8 +26,8 @@ SHOWN = 200_000
 class Result:
     """Scores of all cells.
 
-    ``cells`` : a row a pair and horizon: ``skill.Score``, and the market's attainable skill on the
-        same rows where it is known.
+    ``cells`` : a row a pair and horizon: ``skill.Score``, the skill of the models' own forecasts
+        before shrinkage, and the market's attainable skill on the same rows where it is known.
     ``shrinkage`` : mean share of the forecasts kept, pairs by horizons.
     ``calibration`` : (n, 2) forecast and realised innovation, of forecasts that are not 0.
     """
@@ -82,13 +82,16 @@ def build(params: Params) -> Result:
     return Result(cells, _shrinkage(run, dataset.bars), _thin([c for _, _, c in parts]))
 
 
-def forecast_rows(run: Run, bars: Bars) -> dict[int, NDArray[np.float64]]:
-    """(T,) out-of-sample innovation forecasts by horizon, in sigma; NaN elsewhere."""
+def forecast_rows(run: Run, bars: Bars, column: str = "forecast") -> dict[int, NDArray[np.float64]]:
+    """(T,) out-of-sample innovation forecasts by horizon, in sigma; NaN elsewhere.
+
+    ``column`` is ``forecast``, or ``raw`` for the models' own before shrinkage.
+    """
     frame = read_parquet(run.folder / f"forecasts/{bars.pair}.parquet")
     out = {}
     for horizon, part in frame.groupby("horizon"):
         series = np.full(len(bars), np.nan)
-        series[bars.ts.get_indexer(pd.DatetimeIndex(part["ts_utc"]))] = part["forecast"]
+        series[bars.ts.get_indexer(pd.DatetimeIndex(part["ts_utc"]))] = part[column]
         out[int(str(horizon))] = series
     return out
 
@@ -100,6 +103,7 @@ def _score(
     confidence = skill.simultaneous(params.confidence, pairs * len(params.horizons))
     day = sessions.trading_days(bars.minutes)
     cells, errors, points = [], [], []
+    raw = forecast_rows(run, bars, "raw")
     for horizon, innovation in forecast_rows(run, bars).items():
         target = targets.make(bars, params.window(horizon), horizon)
         y, known = target.label(params.target), target.martingale_of(params.target)
@@ -111,9 +115,14 @@ def _score(
             params.seed,
         )  # fmt: skip
         valid = np.isfinite(y) & np.isfinite(made) & np.isfinite(known)
-        attainable = _attainable(run, bars, target, known, y, valid, params)
+        unshrunk = target.from_innovation(raw[horizon], params.target)
         cells.append(
-            {"pair": bars.pair, "horizon": horizon} | asdict(score) | {"attainable": attainable}
+            {"pair": bars.pair, "horizon": horizon}
+            | asdict(score)
+            | {
+                "unshrunk_skill": _skill(y, unshrunk, known, valid),
+                "attainable": _attainable(run, bars, target, known, y, valid, params),
+            }
         )
         losses = pd.DataFrame(
             {"day": day, "loss": (y - made) ** 2, "known_loss": (y - known) ** 2}
@@ -142,7 +151,16 @@ def _attainable(
     drift = read_parquet(path)[bars.pair].reindex(bars.ts).to_numpy()
     oracle = market.oracle(drift, facts["decay"], target.window, target.horizon)
     best = target.from_innovation(oracle / target.sigma, params.target)
-    return float(1.0 - ((y - best)[valid] ** 2).sum() / ((y - known)[valid] ** 2).sum())
+    return _skill(y, best, known, valid)
+
+
+def _skill(
+    y: NDArray[np.float64],
+    made: NDArray[np.float64],
+    known: NDArray[np.float64],
+    valid: NDArray[np.bool_],
+) -> float:
+    return float(1.0 - ((y - made)[valid] ** 2).sum() / ((y - known)[valid] ** 2).sum())
 
 
 def _shrinkage(run: Run, bars: dict[str, Bars]) -> pd.DataFrame:
