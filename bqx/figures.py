@@ -163,8 +163,8 @@ def importance(ranked: pd.DataFrame) -> Figure:
 def skill_by_horizon(cells: pd.DataFrame) -> Figure:
     """Skill of every pair with its interval, beside the raw and the mechanical R².
 
-    ``cells`` has columns pair, horizon, r2, known_r2, skill, skill_lo, skill_hi and, where a
-    market's attainable skill is known, attainable.
+    ``cells`` has columns pair, horizon, r2, known_r2, skill, skill_lo, skill_hi, unshrunk_skill
+    and attainable (absent where no market's attainable skill is known).
     """
     figure, (upper, lower) = _canvas(rows=2, width=6.4, height=7.0)
     horizons = sorted(cells["horizon"].unique())
@@ -180,13 +180,14 @@ def skill_by_horizon(cells: pd.DataFrame) -> Figure:
         )
         upper.plot(x, part["r2"], "o", ms=3, color=colour)
         upper.plot(x, part["known_r2"], "_", ms=8, color="black")
-        if "attainable" in part and part["attainable"].notna().any():
+        lower.plot(x, part["unshrunk_skill"], "o", ms=4, mfc="none", mew=0.8, color=colour)
+        if part["attainable"].notna().any():
             lower.plot(x, part["attainable"], "x", ms=4, color=GREY)
     upper.set(ylabel="R²", title="Raw R² (dots), known in advance (bars)", ylim=(-0.1, 1))
     lower.axhline(0, color="black", lw=1)
     lower.set(
         ylabel="skill = 1 - MSE / MSE of the martingale",
-        title="Skill with interval (crosses: attainable)",
+        title="Skill with interval (open: unshrunk, crosses: attainable)",
     )
     for axes in (upper, lower):
         axes.set_xticks(range(len(horizons)), [str(h) for h in horizons])

@@ -134,6 +134,8 @@ def _number(value: float | None, form: str = ".3f") -> str:
 def _span(row: dict[str, Any], name: str, form: str) -> str:
     if row[name] is None:
         return "–"
+    if row[name] == row[f"{name}_lo"] == row[f"{name}_hi"] == 0:
+        return "0"
     low, high = (_number(row[f"{name}_{end}"], form) for end in ("lo", "hi"))
     # Non-breaking spaces, or a narrow column would tear the interval apart.
     return f"{_number(row[name], form)}\u00a0[{low},\u00a0{high}]"
@@ -238,6 +240,12 @@ def front_page(run: Run) -> str:
             f"({_number(row['known_r2'])}) | {_number(row['direction'], '.1%')} "
             f"({_number(row['martingale_direction'], '.1%')}) |"
         )
+    idle = [row for row in verdict["horizons"] if row["reason"]]
+    if idle:
+        said = "; ".join(f"{row['horizon']} min: {row['reason']}" for row in idle)
+        lines += ["", f"Without a Sharpe ratio: {said}."]
+    lines += ["", "A skill of exactly 0 means that every forecast was the martingale's: no model "
+              "could be told from noise on its validation part."]  # fmt: skip
     lines += ["", "## What to distrust", "", *(f"- {doubt}" for doubt in _doubts(verdict))]
     lines += ["", "## Drift", "", monitoring.sentence(run)]
     lines += ["", "## All pairs and horizons", "", *_cell_table(verdict["cells"])]
