@@ -52,7 +52,11 @@ class Params(BaseModel):
     clock: Clock = ""
     """Clock of the files: a time zone, UTC+2, or a list of [from date, clock]; empty for the
     format's own."""
-    pairs: Annotated[tuple[str, ...], BeforeValidator(rules.pairs)] = ()
+    pairs: Annotated[tuple[str, ...], BeforeValidator(rules.pairs)] = (
+        "eurusd",
+        "gbpusd",
+        "eurgbp",
+    )
     """Pairs; an empty list for all there are."""
     start: Annotated[str, BeforeValidator(rules.start)] = "2024-01-07"
     """First date of the synthetic market."""
