@@ -17,6 +17,7 @@ from bqx import lags, targets
 from bqx.bars import Bars
 from bqx.errors import ArtefactError, RequestError
 from bqx.features import catalog
+from bqx.features.fitting import Fits
 from bqx.files import read_json, sha256, write_json
 from bqx.lags import Column
 from bqx.models import MODELS, Estimator
@@ -53,6 +54,7 @@ class Bundle:
     horizons: tuple[int, ...]
     window: int | str
     columns: tuple[Column, ...]
+    fits: Fits
     betas: dict[int, float]
     models: dict[int, Estimator]
     baseline: float
@@ -87,7 +89,7 @@ class Bundle:
         part = bars.rows(len(bars) - need, len(bars))
         x = None
         if any(self.betas.values()):
-            x = lags.matrix(part, self.columns, np.array([need - 1]))
+            x = lags.matrix(part, self.columns, np.array([need - 1]), self.fits)
         out = {}
         for horizon in self.horizons:
             target = targets.make(part, self.window_of(horizon), horizon)
@@ -133,6 +135,7 @@ class Bundle:
                         {"feature": c.feature.name, "lag": c.lag, "suffix": c.suffix}
                         for c in self.columns
                     ],
+                    "fits": self.fits.to_json(),
                     "betas": self.betas,
                     "baseline": self.baseline,
                     "max_fill": self.max_fill,
@@ -159,11 +162,12 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         horizons=params.horizons,
         window=params.target_window,
         columns=fit.columns,
+        fits=fit.fits,
         betas=fit.evidence.betas,
         models=fit.models,
         baseline=bars.baseline,
         max_fill=params.max_fill,
-        catalog_hash=catalog.catalog_hash(catalog.profile()),
+        catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()),
         metrics=metrics,
         trained_until=fit.trained_until,
     )
@@ -179,7 +183,7 @@ def load(folder: Path) -> Bundle:
     """
     path = folder / MANIFEST
     held = read_json(path)
-    current = catalog.catalog_hash(catalog.profile())
+    current = catalog.catalog_hash(catalog.FEATURES.values())
     try:
         if held["catalog_hash"] != current:
             raise ArtefactError(
@@ -198,6 +202,7 @@ def load(folder: Path) -> Bundle:
                 Column(catalog.FEATURES[item["feature"]], int(item["lag"]), str(item["suffix"]))
                 for item in held["columns"]
             ),
+            fits=Fits.from_json(held["fits"]),
             betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
             models={horizon: estimator.load(folder / _file(horizon)) for horizon in horizons},
             baseline=float(held["baseline"]),

@@ -1,4 +1,4 @@
-"""The command line: ``bqx run``, ``bqx serve`` and ``bqx catalog``."""
+"""The command line: ``bqx run``, ``serve``, ``catalog``, ``certify`` and ``build``."""
 
 import argparse
 import json
@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bqx import params
-from bqx.errors import BqxError
+from bqx.errors import BqxError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,10 +51,44 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8080, help="default %(default)s")
     serve.set_defaults(command=_serve)
 
-    catalog = commands.add_parser("catalog", help="list the features")
+    catalog = commands.add_parser("catalog", help="list the features and their counts")
+    _add_profile(catalog)
     catalog.add_argument("--json", action="store_true", help="as JSON")
     catalog.set_defaults(command=_catalog)
+
+    certify = commands.add_parser(
+        "certify", help="prove on bars that no feature reads ahead; status 1 when one does"
+    )
+    _add_bars(certify)
+    certify.add_argument("--cuts", type=int, default=200, metavar="N", help="default %(default)s")
+    which = certify.add_mutually_exclusive_group()
+    _add_profile(which)
+    which.add_argument(
+        "--features", metavar="MODULE", help="module or .py file with a FAMILIES tuple, instead"
+    )
+    certify.add_argument("--json", type=Path, metavar="FILE", help="write all that was found")
+    certify.set_defaults(command=_certify)
+
+    build = commands.add_parser("build", help="write the features of bars, a file a pair and table")
+    _add_bars(build)
+    _add_profile(build)
+    build.add_argument("--out", type=Path, required=True, metavar="DIR", help="made when absent")
+    build.add_argument("--pairs", metavar="a,b", help="default all that have bars")
+    build.add_argument("--from", metavar="T", dest="since", help="first UTC time that is written")
+    build.add_argument("--to", metavar="T", dest="until", help="UTC time before which it ends")
+    build.add_argument("--workers", type=int, default=2, metavar="N", help="default %(default)s")
+    build.set_defaults(command=_build)
     return parser
+
+
+def _add_profile(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--profile", default="full", metavar="P", help="default %(default)s")
+
+
+def _add_bars(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bars", type=Path, required=True, metavar="DIR", help="folder or file of bars"
+    )
 
 
 # Each command imports what it needs: notebooks, server and kernels take seconds to import.
@@ -73,15 +111,70 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _catalog(given: argparse.Namespace) -> int:
-    from bqx.features.catalog import FEATURES
+    from bqx.features import catalog
 
-    rows = [feature.row() for feature in FEATURES.values()]
+    features = catalog.profile(given.profile)
+    keys = ("name", "alias", "table", "unit", "lookback", "laggable")
+    rows = [{key: feature.row()[key] for key in keys} for feature in features]
+    counts = {name: len(members) for name, members in catalog.tables(features).items()}
     if given.json:
-        print(json.dumps(rows, indent=1))
+        content = {"profile": given.profile, "features": rows, "tables": counts, "total": len(rows)}
+        print(json.dumps(content, indent=1))
         return 0
-    for line in (list(rows[0]), *(list(row.values()) for row in rows)):
-        print("\t".join("" if value is None else str(value) for value in line))
+    lines = [keys, *(row.values() for row in rows), (), *counts.items(), ("total", len(rows))]
+    for line in lines:
+        print("\t".join(map(str, line)))
     return 0
+
+
+def _certify(given: argparse.Namespace) -> int:
+    from bqx import bars, certify, readers
+    from bqx.features import catalog
+    from bqx.files import write_json
+
+    chosen = given.features
+    features = certify.of_module(chosen) if chosen else catalog.profile(given.profile)
+    found = certify.certify(bars.align(readers.read_folder(given.bars)), features, given.cuts)
+    if given.json:
+        write_json(given.json, found.report())
+    print(found.verdict)
+    where = f"see {given.json}" if given.json else "--json FILE lists them"
+    for count, what in (
+        (len(found.loose), "did not feel the oldest or the newest of their bars"),
+        (len(found.silent), "had no value on these bars, so nothing is known of them"),
+    ):
+        if count:
+            print(f"note: {count} features {what}; {where}", file=sys.stderr)
+    return 0 if found.clean else 1
+
+
+def _build(given: argparse.Namespace) -> int:
+    since, until = (_time(name, getattr(given, name)) for name in ("since", "until"))
+    pairs = given.pairs.lower().split(",") if given.pairs else ()
+    from bqx import build
+    from bqx.features import catalog
+
+    features = catalog.profile(given.profile)
+    made = build.build(given.bars, given.out, features, pairs, since, until, given.workers)
+    print(f"{given.out}: {made} files made" if made else f"{given.out}: complete")
+    return 0
+
+
+def _time(option: str, text: str | None) -> "pd.Timestamp | None":
+    if text is None:
+        return None
+    import pandas as pd
+
+    try:
+        time = pd.Timestamp(text)
+    except ValueError:
+        time = pd.NaT
+    if time is pd.NaT:
+        raise ParameterError(
+            f"--{ {'since': 'from', 'until': 'to'}[option] }: no time, got {text!r}; expected one "
+            "such as 2024-01-08 or 2024-01-08T09:30. Correct it."
+        )
+    return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.features.compute import compute
+from bqx.features.fitting import Fits
+from bqx.features.profiles import Plan, plan_of
 from bqx.features.spec import Feature
 
 LAGS = (60, 120, 180, 240)
@@ -59,22 +61,34 @@ def _column(name: str, lag: int, suffix: str) -> Column:
 
 
 def grid(
-    features: Sequence[Feature], lags: Sequence[int] = LAGS, strict61: bool = False
+    features: Sequence[Feature],
+    lags: Sequence[int] = LAGS,
+    strict61: bool = False,
+    plan: Plan | None = None,
 ) -> tuple[Column, ...]:
     """All columns of some features: each one now, at every lag, and 61 rows earlier.
 
     Features that are not laggable have the first column only; features under the 61-minute rule
-    have the last one too, and with ``strict61`` not the first.
+    have the last one too, and with ``strict61`` not the first. ``plan`` says which those are,
+    where it is not the features themselves; what it puts under the rule beyond ``features`` has
+    the last column alone, at the end.
     """
+    plan = plan or plan_of(features)
+    ruled = dict.fromkeys(plan.causality)
     columns: list[Column] = []
     for feature in features:
-        if not (strict61 and feature.causality_lag):
+        if not (strict61 and feature in ruled):
             columns.append(Column(feature))
-        if feature.causality_lag:
-            columns.append(Column(feature, CAUSALITY_LAG, f"_causality_lag{CAUSALITY_LAG}"))
-        if feature.laggable:
+        if feature in ruled:
+            columns.append(_causal(feature))
+        if feature in plan.laggable:
             columns.extend(Column(feature, lag, f"_lag{lag}") for lag in lags)
-    return tuple(columns)
+    inside = set(features)
+    return (*columns, *(_causal(feature) for feature in ruled if feature not in inside))
+
+
+def _causal(feature: Feature) -> Column:
+    return Column(feature, CAUSALITY_LAG, f"_causality_lag{CAUSALITY_LAG}")
 
 
 def read(
@@ -103,13 +117,19 @@ def read(
 
 
 def matrix(
-    bars: Bars, columns: Sequence[Column], rows: NDArray[np.int64], block: int = BLOCK
+    bars: Bars,
+    columns: Sequence[Column],
+    rows: NDArray[np.int64],
+    fits: Fits | None = None,
+    block: int = BLOCK,
 ) -> NDArray[np.float32]:
     """Columns at some ascending rows of the bars: (n, C), computed block by block.
 
     Only ``block`` rows of features and their lookback are held at a time. The values do not
-    depend on ``block``, nor on bars more than a column's lookback old.
+    depend on ``block``, nor on bars more than a column's lookback old. ``fits`` holds what the
+    fitted families among the columns have learnt.
     """
+    learnt = fits.parameters if fits else None
     features = tuple(dict.fromkeys(column.feature for column in columns))
     reach = max((column.lookback for column in columns), default=0)
     out = np.empty((len(rows), len(columns)), dtype=np.float32)
@@ -118,6 +138,7 @@ def matrix(
         stop = int(np.searchsorted(rows, rows[at] + block))
         first = max(int(rows[at]) - reach, 0)
         part = bars.rows(first, int(rows[stop - 1]) + 1)
-        out[at:stop] = read(compute(part, features), features, columns, rows[at:stop] - first)
+        values = compute(part, features, fits=learnt)
+        out[at:stop] = read(values, features, columns, rows[at:stop] - first)
         at = stop
     return out

@@ -73,6 +73,8 @@ class Params(BaseModel):
     """Target in the scores."""
     horizons: Minutes = Field((15, 30, 45, 60, 75), min_length=1)
     """Horizons, minutes."""
+    profile: Literal["core", "v1", "v2", "v3", "v4", "full"] = "core"
+    """Named list of features."""
     lags: Minutes = (60, 120, 180, 240)
     """Lags of columns, minutes."""
     strict61: bool = False
@@ -171,12 +173,12 @@ KEYS = tuple(Params.model_fields)
 _BARS = ("market", "bars", "clock", "pairs", "start", "days", "baseline", "max_fill")
 _TARGET = ("target_window", "horizons")
 _FOLDS = ("train_days", "validation_days", "test_days", "step_days", "embargo", "stride")
-_COLUMNS = ("lags", "strict61")
+_COLUMNS = ("profile", "lags", "strict61")
 _SELECTION = ("selected", "domain_share", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "01_bars": ("out", "seed", *_BARS, *_TARGET),
-    "02_features": ("out", "workers"),
+    "02_features": ("out", "workers", "profile"),
     "03_reconciliation": ("out",),
     "04_lagging": ("out", *_COLUMNS),
     "05_selection": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bqx import lags, sessions, targets
 from bqx.bars import Bars
 from bqx.errors import ParameterError
+from bqx.features.fitting import Fits, fit
 from bqx.folds import Fold
 from bqx.lags import Column
 from bqx.models import MODELS, Estimator
@@ -38,11 +39,13 @@ MODEL = "xgboost"
 class FoldFit:
     """What one fold taught: evidence, and a model a horizon for the rows that follow.
 
-    ``columns`` : in the models' order; ``trained_until`` : open of the last bar that it has seen.
+    ``columns`` : in the models' order; ``fits`` : what their fitted families learnt;
+    ``trained_until`` : open of the last bar that it has seen.
     """
 
     number: int
     columns: tuple[Column, ...]
+    fits: Fits
     evidence: Evidence
     models: dict[int, Estimator]
     trained_until: pd.Timestamp
@@ -59,6 +62,11 @@ class PairResult:
     pair: str
     fits: tuple[FoldFit, ...]
     forecasts: pd.DataFrame
+
+
+def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
+    """What the fitted families among the columns learn from a fold's training rows."""
+    return fit(bars, tuple(dict.fromkeys(column.feature for column in columns)), fold.train)
 
 
 def _labels(bars: Bars, params: Params) -> dict[int, Series]:
@@ -118,7 +126,7 @@ def select_pair(
         rows = _training_rows(bars, columns, fold, labels, params)
         selections.append(
             select(
-                lags.matrix(bars, columns, rows),
+                lags.matrix(bars, columns, rows, fits_of(bars, columns, fold)),
                 np.column_stack(list(_cut(labels, rows, _scale(labels, rows)).values())),
                 columns,
                 sessions.trading_days(bars.minutes[rows]),
@@ -147,7 +155,8 @@ def _fit_fold(
     validation = fold.validation[np.isfinite(bars.close[fold.validation])]
     scale = _scale(labels, train)
     y = _cut(labels, train, scale)
-    x, later = lags.matrix(bars, columns, train), lags.matrix(bars, columns, validation)
+    fits = fits_of(bars, columns, fold)
+    x, later = (lags.matrix(bars, columns, rows, fits) for rows in (train, validation))
 
     split = train[int(len(train) * (1 - STOPPING))]
     early, late = train < split - max(labels), train >= split
@@ -170,23 +179,24 @@ def _fit_fold(
     return FoldFit(
         number=fold.number,
         columns=columns,
+        fits=fits,
         evidence=evidence,
         models={h: model(rounds).fit(both, np.concatenate((y[h], added[h]))) for h in labels},
         trained_until=bars.ts[fold.last_seen],
     )
 
 
-def _forecast(bars: Bars, fit: FoldFit, rows: Rows) -> pd.DataFrame:
-    betas = fit.evidence.betas
-    x = lags.matrix(bars, fit.columns, rows)
+def _forecast(bars: Bars, taught: FoldFit, rows: Rows) -> pd.DataFrame:
+    betas = taught.evidence.betas
+    x = lags.matrix(bars, taught.columns, rows, taught.fits)
     there = np.isfinite(bars.close[rows])
     raw = np.concatenate(
-        [np.where(there, fit.models[horizon].predict(x), np.nan) for horizon in betas]
+        [np.where(there, taught.models[horizon].predict(x), np.nan) for horizon in betas]
     )
     return pd.DataFrame(
         {
             "ts_utc": np.tile(bars.ts[rows], len(betas)),
-            "fold": fit.number,
+            "fold": taught.number,
             "horizon": np.repeat(list(betas), len(rows)),
             "forecast": raw * np.repeat(list(betas.values()), len(rows)),
             "raw": raw,
@@ -230,7 +240,7 @@ def fit_pair(
         )
         for fold, selection in zip(folds, selections, strict=True)
     )
-    parts = [_forecast(bars, fit, fold.scored) for fit, fold in zip(fits, folds, strict=True)]
+    parts = [_forecast(bars, taught, fold.scored) for taught, fold in zip(fits, folds, strict=True)]
     return PairResult(bars.pair, fits, pd.concat(parts, ignore_index=True))
 
 

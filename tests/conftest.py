@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from bqx import sessions
-from bqx.bars import RATES, Bars, baseline, to_grid, validate
+from bqx import market, sessions
+from bqx.bars import COLUMNS, RATES, Bars, align, baseline, join, to_grid, validate
 
 # The same examples on every run; no deadline, because compiling a kernel takes its time once.
 settings.register_profile("bqx", deadline=None, derandomize=True)
@@ -74,7 +74,7 @@ def walk() -> Bars:
     for row in rng.choice(np.arange(10, 2_590), 12, replace=False):
         kept[row : row + rng.integers(1, 6)] = False
     kept[1_400:1_415] = False
-    return bars_of(ticks[kept], minutes[kept])
+    return join({"eurusd": bars_of(ticks[kept], minutes[kept])})["eurusd"]
 
 
 @pytest.fixture(scope="session")
@@ -96,3 +96,51 @@ def week() -> Bars:
     frame = validate(pd.read_parquet(path).set_index("ts_utc"), path.name)
     first = baseline(frame)
     return Bars("eurusd", to_grid(frame.loc["2018-02-04":"2018-02-09"]), first)
+
+
+MARKET_PAIR = "cadchf"
+"""The pair of the simulated market on which no cross-pair feature copies another."""
+
+
+@pytest.fixture(scope="session")
+def panel() -> dict[str, Bars]:
+    """All 28 pairs of a simulated market for two weeks, with volume, spread, small holes (filled)
+    and one long one (20 rows, 4,000 to 4,019, NaN in every pair)."""
+    frames = market.simulate("null", start="2024-03-03", days=14, seed=3).frames
+    made = align({pair: validate(frame, pair) for pair, frame in frames.items()})
+    out = {}
+    for pair, bars in made.items():
+        frame = bars.frame.copy()
+        frame.iloc[4_000:4_020, : len(COLUMNS)] = np.nan
+        frame.iloc[4_000:4_020, len(COLUMNS)] = False
+        out[pair] = Bars(pair, frame, bars.baseline)
+    return join(out)
+
+
+@pytest.fixture(scope="session")
+def noisy(panel: dict[str, Bars]) -> Bars:
+    """One pair of the simulated market: 14,400 rows, holes and all."""
+    return panel[MARKET_PAIR]
+
+
+@pytest.fixture(scope="session")
+def smooth(panel: dict[str, Bars]) -> Bars:
+    """The same pair, every hole of every pair carried over with the last bar."""
+    out = {}
+    for pair, bars in panel.items():
+        frame = bars.frame.copy()
+        frame[list(COLUMNS)] = frame[list(COLUMNS)].ffill().bfill()
+        out[pair] = Bars(pair, frame.assign(filled=False), bars.baseline)
+    return join(out)[MARKET_PAIR]
+
+
+@pytest.fixture(scope="session")
+def ticks() -> Bars:
+    """Real eurcad with tick counts among twelve pairs, 3,400 rows from 2018-02-12."""
+    paths = sorted((DATA / "m1_ticks").glob("*.parquet"))
+    if not paths:
+        pytest.skip("real bars are not on this machine")
+    frames = {p.stem: pd.read_parquet(p).set_index("ts_utc") for p in paths}
+    start = pd.Timestamp("2018-02-12", tz="UTC")
+    cut = {pair: validate(frame.loc[start:], pair) for pair, frame in frames.items()}
+    return align(cut)["eurcad"].rows(0, 3_400)

@@ -8,7 +8,7 @@ import pytest
 
 from bqx import cli
 from bqx.errors import BqxError
-from bqx.features.catalog import FEATURES
+from bqx.features.catalog import profile, tables
 
 CI = Path(__file__).parents[1] / "params" / "ci.yaml"
 
@@ -89,16 +89,51 @@ def test_serve_passes_folder_and_port_on(calls):
     assert calls == [(Path("runs/ci/bundles"), 9000), (Path("runs/ci/bundles"), 8080)]
 
 
-def test_catalog_lists_every_feature(capsys):
+def test_catalog_lists_every_feature_and_counts(capsys):
     assert cli.main(["catalog"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split("\t")[0] for line in lines] == ["name", *FEATURES]
-    assert len({line.count("\t") for line in lines}) == 1
-    assert cli.main(["catalog", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert {row["name"]: row["lookback"] for row in rows} == {
-        name: feature.lookback for name, feature in FEATURES.items()
+    listed, counted = capsys.readouterr().out.split("\n\n")
+    lines = [line.split("\t") for line in listed.splitlines()]
+    assert lines[0] == ["name", "alias", "table", "unit", "lookback", "laggable"]
+    assert [line[0] for line in lines[1:]] == [feature.name for feature in profile()]
+    assert {len(line) for line in lines} == {6}
+    counts = {table: int(n) for table, n in (line.split("\t") for line in counted.splitlines())}
+    total = counts.pop("total")
+    assert counts == {table: len(members) for table, members in tables(profile()).items()}
+    assert total == sum(counts.values()) == len(profile())
+
+
+def test_catalog_as_json(capsys):
+    assert cli.main(["catalog", "--json", "--profile", "full"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in told["features"]] == [feature.name for feature in profile()]
+    assert told["features"][0] == {
+        key: profile()[0].row()[key]
+        for key in ("name", "alias", "table", "unit", "lookback", "laggable")
     }
+    assert told["total"] == sum(told["tables"].values()) == len(profile())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["catalog"], ["certify", "--bars", "x"], ["build", "--bars", "x", "--out", "y"]],
+)
+def test_an_unknown_profile_is_an_error(command, capsys):
+    assert cli.main([*command, "--profile", "fool"]) == 2
+    assert "profile: unknown profile, got 'fool'; expected one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["certify", "--cuts", "3"], ["build", "--out", "out"], ["build", "--out", "out",
+                "--pairs", "eurusd"]],
+)  # fmt: skip
+def test_bars_that_are_not_there_are_an_error(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for bars in ("nowhere", "empty"):
+        assert cli.main([*command, "--bars", bars]) == 2
+        printed = capsys.readouterr().err
+        assert printed.count("\n") == 1
+        assert "no bar files, got" in printed
 
 
 def test_reader_that_has_seen_enough_ends_the_list():
@@ -108,7 +143,14 @@ def test_reader_that_has_seen_enough_ends_the_list():
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["dance"], ["run", str(CI), "--form", "06"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["run"], ["dance"], ["run", str(CI), "--form", "06"], ["certify"], ["build"],
+        ["build", "--bars", "x"],
+        ["certify", "--bars", "x", "--profile", "v1", "--features", "mine"],
+    ],
+)  # fmt: skip
 def test_wrong_usage_exits_with_status_two(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)

@@ -25,12 +25,8 @@ with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
     stage.write_json({path!r}, {value})
 """
 
-BARS = WRITE.format(
-    stem="01_bars", inputs=(), path="bars/dataset.json", value="seed"
-)
-LAGS = WRITE.format(
-    stem="04_lagging", inputs=["bars"], path="lags.json", value="lags"
-)
+BARS = WRITE.format(stem="01_bars", inputs=(), path="bars/dataset.json", value="seed")
+LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="lags.json", value="lags")
 
 
 @pytest.fixture

@@ -112,10 +112,13 @@ def test_a_changed_artefact_is_refused(null: Run, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], int]:
     folder = tmp_path_factory.mktemp("published")
-    small = ["market=null", "pairs=[eurusd]", "days=42", "train_days=14", "validation_days=5",
-             "test_days=5", "step_days=5", "selected=20", "forest_trees=10", "rounds=20"]  # fmt: skip
+    small = {
+        "market": "null", "pairs": "[eurusd]", "days": 42, "train_days": 14, "validation_days": 5,
+        "test_days": 5, "step_days": 5, "selected": 20, "forest_trees": 10, "rounds": 20,
+    }  # fmt: skip
+    overrides = [f"{key}={value}" for key, value in small.items()]
     file = str(params.root() / "params" / "ci.yaml")
-    return lambda: cli.main(["run", file, "--set", *small, "--out", str(folder)])
+    return lambda: cli.main(["run", file, "--set", *overrides, "--out", str(folder)])
 
 
 def test_run_publishes_a_book_that_needs_no_other_host(

@@ -7,16 +7,100 @@ from collections.abc import Iterable
 import pandas as pd
 
 from bqx.errors import ParameterError
-from bqx.features import bollinger, clock, regression, statistics, technical
+from bqx.features import (
+    backward,
+    bollinger,
+    bucketed,
+    climate,
+    clock,
+    comovement,
+    correlation,
+    crosssection,
+    derived,
+    directional,
+    distribution,
+    dollar,
+    dual,
+    errorcorrection,
+    events,
+    fibonacci,
+    interactions,
+    lagged,
+    moving,
+    order,
+    oscillators,
+    parabolic,
+    parabolic_panel,
+    peers,
+    price_indicators,
+    quotes,
+    realized,
+    regimes,
+    regression,
+    scales,
+    sisters,
+    spectrum,
+    spread,
+    ssa,
+    statistics,
+    stochastic,
+    terms,
+    volume,
+    volume_bqx,
+    volume_indicators,
+    volume_rate,
+    wavelet,
+)
+from bqx.features.profiles import Lists
 from bqx.features.spec import Family, Feature
 
-FAMILIES: tuple[Family, ...] = (
-    *regression.FAMILIES,
-    *statistics.FAMILIES,
-    *bollinger.FAMILIES,
-    *technical.FAMILIES,
-    *clock.FAMILIES,
+_MODULES = (
+    regression,
+    statistics,
+    distribution,
+    order,
+    bollinger,
+    oscillators,
+    stochastic,
+    directional,
+    price_indicators,
+    volume_indicators,
+    fibonacci,
+    moving,
+    lagged,
+    backward,
+    terms,
+    derived,
+    clock,
+    volume,
+    volume_rate,
+    volume_bqx,
+    spread,
+    quotes,
+    events,
+    realized,
+    dual,
+    parabolic,
+    parabolic_panel,
+    bucketed,
+    scales,
+    spectrum,
+    wavelet,
+    ssa,
+    correlation,
+    peers,
+    comovement,
+    climate,
+    sisters,
+    dollar,
+    crosssection,
+    interactions,
+    errorcorrection,
+    regimes,
 )
+
+FAMILIES: tuple[Family, ...] = tuple(family for module in _MODULES for family in module.FAMILIES)
+"""Every family, in the catalog's order."""
 
 
 def join(families: Iterable[Family]) -> dict[str, Feature]:
@@ -40,8 +124,8 @@ def join(families: Iterable[Family]) -> dict[str, Feature]:
 FEATURES = join(FAMILIES)
 """Every feature of the catalog by name."""
 
-PROFILES = {"full": FAMILIES}
-"""Named lists of families."""
+LISTS = Lists(FEATURES)
+"""What the documents list, resolved to features."""
 
 
 def profile(name: str = "full") -> tuple[Feature, ...]:
@@ -49,12 +133,7 @@ def profile(name: str = "full") -> tuple[Feature, ...]:
 
     Raises ParameterError when there is no such profile.
     """
-    if name not in PROFILES:
-        raise ParameterError(
-            f"profile: unknown profile, got {name!r}; expected one of {', '.join(PROFILES)}. "
-            "Correct the name."
-        )
-    return tuple(join(PROFILES[name]).values())
+    return LISTS.members(name)
 
 
 def frame(features: Iterable[Feature]) -> pd.DataFrame:

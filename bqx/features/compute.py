@@ -1,6 +1,7 @@
 """Features from bars: one path for history and for the last bar."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
 from bqx.bars import Bars
-from bqx.features.spec import Feature
+from bqx.errors import ParameterError
+from bqx.features.spec import Array, Feature
 
 _BLOCK = 2_048
 
@@ -26,19 +28,106 @@ def _place(
     out: NDArray[Any],
     columns: NDArray[np.int64],
 ) -> None:
-    """Copy columns of row-major values into column-major ``out``; what is infinite becomes NaN."""
+    """Copy columns of row-major values into column-major ``out``; what is infinite becomes NaN.
+
+    Where ``out`` has fewer rows it takes the last.
+    """
     # Block by block, so that a row's outputs are read from the cache for every column but one.
-    for start in range(0, len(values), _BLOCK):
-        stop = min(start + _BLOCK, len(values))
+    above = len(values) - len(out)
+    for start in range(0, len(out), _BLOCK):
+        stop = min(start + _BLOCK, len(out))
         for i in range(len(picked)):
             for row in range(start, stop):
-                out[row, columns[i]] = values[row, picked[i]]
+                out[row, columns[i]] = values[above + row, picked[i]]
                 if np.isinf(out[row, columns[i]]):
                     out[row, columns[i]] = np.nan
 
 
-def compute(bars: Bars, features: Sequence[Feature], dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """Values of features on every row of the bars.
+@dataclass(frozen=True)
+class Call:
+    """A run of a kernel, whatever the number of its outputs: for one feature, or for several.
+
+    ``rows`` : rows of the source that reproduce a value; ``picked`` : outputs, and ``columns`` that
+    they fill.
+    """
+
+    feature: Feature
+    rows: int
+    picked: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+
+class Plan:
+    """What has to run to compute features, in the order wanted.
+
+    ``lookback`` : bars that reproduce the values of all.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = tuple(features)
+        self.lookback = warm_up(features)
+        grouped: dict[tuple[int, str, tuple[int, ...]], list[int]] = {}
+        for column, feature in enumerate(features):
+            key = (id(feature.family), feature.source.key, feature.window)
+            grouped.setdefault(key, []).append(column)
+        self.calls = tuple(_call(features, columns) for columns in grouped.values())
+
+    def __call__(
+        self,
+        bars: Bars,
+        dtype: DTypeLike = np.float32,
+        last: int | None = None,
+        fits: Mapping[str, Array] | None = None,
+    ) -> NDArray[Any]:
+        """Values on the last rows of the bars, see `compute`."""
+        learnt = [_parameters(call.feature, fits or {}) for call in self.calls]
+        rows = len(bars) if last is None else min(last, len(bars))
+        out = np.empty((rows, len(self.features)), dtype=dtype, order="F")
+        sources: dict[int, NDArray[np.float64]] = {}
+        for call, parameters in zip(self.calls, learnt, strict=True):
+            source, family = call.feature.source, call.feature.family
+            if id(source) not in sources:
+                sources[id(source)] = np.ascontiguousarray(source.build(bars))
+            above = max(len(bars) - rows - call.rows + 1, 0)
+            values = family.kernel(
+                sources[id(source)][above:],
+                bars.first_market_minute + above,
+                *call.feature.window,
+                *parameters,
+            )
+            _place(values, call.picked, out, call.columns)
+        return out
+
+
+def _call(features: Sequence[Feature], columns: list[int]) -> Call:
+    one = features[columns[0]]
+    outputs = list(one.family.outputs)
+    picked = [outputs.index(features[column].output) for column in columns]
+    # Not less what lies behind the source's own rows: its columns may differ in that.
+    rows = max(warm_up(features[column] for column in columns), 1)
+    return Call(one, rows, np.array(picked), np.array(columns))
+
+
+def _parameters(feature: Feature, fits: Mapping[str, Array]) -> tuple[Array, ...]:
+    """What a kernel takes after the windows: the parameters of a fitted family, else nothing."""
+    if not feature.fit_key:
+        return ()
+    if feature.fit_key not in fits:
+        raise ParameterError(
+            f"{feature.name}: not fitted, got fits of {', '.join(fits) or 'nothing'}; expected "
+            f"{feature.fit_key}. Fit the features on training rows first (features.fitting.fit)."
+        )
+    return (fits[feature.fit_key],)
+
+
+def compute(
+    bars: Bars,
+    features: Sequence[Feature],
+    dtype: DTypeLike = np.float32,
+    last: int | None = None,
+    fits: Mapping[str, Array] | None = None,
+) -> NDArray[Any]:
+    """Values of features on rows of the bars.
 
     A value depends on the feature's ``lookback`` last bars alone, bit for bit, so that any slice
     that holds them gives the same numbers: batch, resumed and live values are equal.
@@ -48,33 +137,27 @@ def compute(bars: Bars, features: Sequence[Feature], dtype: DTypeLike = np.float
     bars : T rows of one pair.
     features : in the order wanted; each kernel runs once whatever the number of its outputs.
     dtype : of the result; arithmetic is float64.
+    last : rows wanted, counted from the last one; default all. Kernels then see no more of their
+        source than these rows depend on.
+    fits : parameters of fitted families by ``Feature.fit_key``.
 
     Returns
     -------
-    (T, len(features)), NaN in warm-up and where a feature is not defined; never infinite.
+    (T or last, len(features)), NaN in warm-up and where a feature is not defined; never infinite.
+
+    Raises
+    ------
+    ParameterError : a fitted feature's parameters are not among the fits.
     """
-    out = np.empty((len(bars), len(features)), dtype=dtype, order="F")
-    sources: dict[int, NDArray[np.float64]] = {}
-    calls: dict[tuple[int, str, tuple[int, ...]], list[int]] = {}
-    for column, feature in enumerate(features):
-        key = (id(feature.family), feature.source.key, feature.window)
-        calls.setdefault(key, []).append(column)
-    for columns in calls.values():
-        feature = features[columns[0]]
-        source = feature.source
-        if id(source) not in sources:
-            sources[id(source)] = np.ascontiguousarray(source.build(bars))
-        values = feature.family.kernel(
-            sources[id(source)], bars.first_market_minute, *feature.window
-        )
-        outputs = list(feature.family.outputs)
-        picked = np.array([outputs.index(features[column].output) for column in columns])
-        _place(values, picked, out, np.array(columns))
-    return out
+    return Plan(features)(bars, dtype, last, fits)
 
 
-def table(bars: Bars, features: Sequence[Feature]) -> pd.DataFrame:
+def table(
+    bars: Bars, features: Sequence[Feature], fits: Mapping[str, Array] | None = None
+) -> pd.DataFrame:
     """Feature values as a frame: index ``ts_utc``, a float32 column a feature."""
     return pd.DataFrame(
-        compute(bars, features), index=bars.ts, columns=[feature.name for feature in features]
+        compute(bars, features, fits=fits),
+        index=bars.ts,
+        columns=[feature.name for feature in features],
     )

@@ -38,6 +38,8 @@ class Output:
 
     ``alias`` is the name the field's documents use, with windows as ``{0}``, ``{1}``.
     ``lookback`` in rows of the source, where it is not the family's.
+    ``capped`` outputs search back and stop at the lookback: without its oldest bar there is no
+    value, though that bar rarely decides it.
     ``spanned_by`` names the features, with ``{s}`` for the source, of which it is an exact linear
     combination: it is kept, and never selected.
     """
@@ -49,10 +51,15 @@ class Output:
     lookback: Callable[..., int] | None = None
     spanned_by: tuple[str, ...] = ()
     about: str = ""
+    capped: bool = False
 
 
 def _largest(*window: int) -> int:
     return max(window)
+
+
+def _none(*window: int) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,12 @@ class Family:
     """A kernel ``(x, first_minute, *window) -> (T, outputs)`` over sources and windows.
 
     ``windows`` holds the tuples of numbers the kernel takes, ``((),)`` when it takes none.
-    ``lookback(*window)`` in rows of the source defaults to the largest window. The table is
+    ``lookback(*window)`` in rows of the source defaults to the largest window; ``skips(*window)``
+    counts the newest rows that are not read (a lag, a window that ends before now). The table is
     ``{table}_{idx|bqx}``, or ``table`` alone where the domain is neither.
     ``causality`` lists the windows whose features also get a column lagged by 61 rows.
+    ``fit(x, first_minute)`` learns parameters (P,) from the source's training rows; the kernel of
+    a family that has one takes them after the windows. They are NaN where nothing can be learnt.
     """
 
     name: str
@@ -73,8 +83,10 @@ class Family:
     sources: tuple[Source, ...]
     about: str
     lookback: Callable[..., int] = _largest
+    skips: Callable[..., int] = _none
     laggable: bool = True
     causality: tuple[tuple[int, ...], ...] = ()
+    fit: Callable[[Array, int], Array] | None = None
 
     def features(self) -> tuple["Feature", ...]:
         """All features of the family, in the order source, window, output."""
@@ -142,6 +154,11 @@ class Feature:
         return self.source.lookback - 1 + int(rows)
 
     @property
+    def skips(self) -> int:
+        """Newest bars that it does not read."""
+        return int(self.family.skips(*self.window))
+
+    @property
     def lo(self) -> float:
         """Smallest possible value."""
         return self.spec.lo
@@ -160,6 +177,11 @@ class Feature:
     def causality_lag(self) -> bool:
         """Whether it also gets a column lagged by 61 rows."""
         return self.window in self.family.causality
+
+    @property
+    def fit_key(self) -> str:
+        """What its parameters are called among fits, empty for a feature that needs none."""
+        return f"{self.source.key}_{self.family.name}" if self.family.fit else ""
 
     @property
     def spanned_by(self) -> tuple[str, ...]:

@@ -1,12 +1,16 @@
-"""Moments and extremes of trailing windows."""
+"""Moments and extremes of trailing windows.
+
+Source: C. M. Jarque and A. K. Bera (1980), for the normality statistic.
+"""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features.crossed import mean
 from bqx.features.rolling import extremes, power_sums
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import Family, Output, Source
 
 F = NDArray[np.float64]
 
@@ -48,9 +52,61 @@ def moments(x: F, first_minute: int, window: int) -> F:
     return out
 
 
+@njit(cache=True, error_model="numpy")
+def described(x: F, first_minute: int, window: int) -> F:
+    """Six statistics of each window: (T, 6) mean, std, skew, kurt, std / mean, Jarque-Bera.
+
+    The last is ``n / 6 (skew^2 + kurt^2 / 4)``, NaN in a flat window as they are.
+    """
+    some = moments(x, first_minute, window)
+    out = np.empty((len(x), 6))
+    for row in range(len(x)):
+        mean, std, skew, kurt = some[row, 0], some[row, 1], some[row, 2], some[row, 3]
+        out[row, 0], out[row, 1], out[row, 2], out[row, 3] = mean, std, skew, kurt
+        out[row, 4] = std / mean
+        out[row, 5] = window / 6.0 * (skew * skew + 0.25 * kurt * kurt)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def described_bqx(x: F, first_minute: int, window: int) -> F:
+    """The same with std over the mean magnitude, NaN where all is 0: (T, 6)."""
+    out = described(x, first_minute, window)
+    size = mean(np.abs(x), window, first_minute)
+    for row in range(len(x)):
+        out[row, 4] = out[row, 1] / size[row] if size[row] > 0.0 else np.nan
+    return out
+
+
 def _alias(metric: str) -> str:
     return metric + "_{0}"
 
+
+_CV = {"rate": "std / mean", "bqx": "std / mean magnitude, because the mean crosses zero"}
+_NOW = {"rate": "rate_index", "bqx": "bqx_backward_return_w15"}
+_TREND = ("{s}_quadratic_lin_slope_w60", "{s}_quadratic_accel_w60")
+
+
+def _minutes(
+    source: Source, w: int, outputs: tuple[str, ...], spans: tuple[str, ...] = ()
+) -> Family:
+    same = tuple(name.replace("{now}", _NOW[source.key]) for name in spans)
+    declared = {
+        "mean": Output("{u}", alias=_alias("mean") + "min", spanned_by=same),
+        "std": Output("{u}", 0.0, alias=_alias("std") + "min", about="ddof 1"),
+        "skew": Output("1", alias=_alias("skew") + "min", about="bias-adjusted"),
+        "kurt": Output("1", alias=_alias("kurt") + "min", about="excess, bias-adjusted"),
+        "cv": Output("1", 0.0, alias=_alias("cv") + "min", about=_CV[source.key]),
+        "jb": Output("1", 0.0, alias=_alias("jb_stat") + "min", about="Jarque-Bera statistic"),
+    }
+    kernel = described if source is RATE else described_bqx
+    about = "moments of the trailing window, current row included"
+    some = {name: declared[name] for name in outputs}
+    return Family("moments", "statistics", kernel, some, ((w,),), (source,), about)
+
+
+_FOUR = ("mean", "std", "skew", "kurt")
+_SIX = (*_FOUR, "cv", "jb")
 
 FAMILIES = (
     Family(
@@ -76,5 +132,15 @@ FAMILIES = (
         ((20,), (50,), (120,)),
         (RATE, BQX),
         "statistics of the trailing window, current row included",
+    ),
+    *(
+        _minutes(source, w, outputs, spans)
+        for w, outputs, spans in (
+            (5, _FOUR, ()),
+            (15, (*_FOUR, "cv"), ("{s}_moments_mean_w60", "{s}_quadratic_resid_mean_w60", *_TREND)),
+            (30, _SIX, ()),
+            (60, _SIX, ("{now}", "{s}_terms_residual_w60", *_TREND)),
+        )
+        for source in (RATE, BQX)
     ),
 )

@@ -114,7 +114,7 @@ def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
 def _parity(packed: Bundle, bars: Bars, sent: pd.DataFrame, answer: dict[str, Any]) -> pd.DataFrame:
     alone = live.forecast(packed, sent)["predictions"]
     last = np.array([len(bars) - 1])
-    x = lags.matrix(bars, packed.columns, last)
+    x = lags.matrix(bars, packed.columns, last, packed.fits)
     rows = []
     for horizon in packed.horizons:
         target = targets.make(bars, packed.window_of(horizon), horizon)

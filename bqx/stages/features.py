@@ -29,6 +29,11 @@ def _publish(bars: Bars, features: tuple[Feature, ...], folder: Path) -> pd.Data
     )  # fmt: skip
 
 
+def _published(params: Params) -> tuple[Feature, ...]:
+    """The profile without fitted features, whose values belong to a fold."""
+    return tuple(feature for feature in catalog.profile(params.profile) if not feature.fit_key)
+
+
 def build(params: Params) -> pd.DataFrame:
     """Compute and store every feature of every pair, a folder a table and pair, a file a month.
 
@@ -36,9 +41,9 @@ def build(params: Params) -> pd.DataFrame:
     """
     run = Run.open(params.folder, params)
     dataset = load(run)
-    features = catalog.profile()
+    features = _published(params)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars"]) as stage:
-        stage.note(catalog_hash=catalog.catalog_hash(features))
+        stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         stage.write_json("catalog.json", catalog.frame(features).to_dict("records"))
         work = [
             (bars, members, f"features/{name}/{pair}")
@@ -65,7 +70,7 @@ def republished(params: Params) -> int:
     run = Run.open(params.folder, params)
     differ = 0
     for pair, bars in load(run).bars.items():
-        for name, members in catalog.tables(catalog.profile()).items():
+        for name, members in catalog.tables(_published(params)).items():
             last = max(len(bars) - max(warm_up(members), 1), 0)
             anew = table(bars.rows(last, len(bars)), members).iloc[-1]
             stored = read(run, name, pair).iloc[-1]

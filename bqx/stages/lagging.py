@@ -6,6 +6,7 @@ import pandas as pd
 from bqx import lags
 from bqx.features import catalog
 from bqx.features.compute import compute
+from bqx.features.profiles import Lists
 from bqx.lags import Column
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages.bars import load
@@ -16,7 +17,8 @@ NAME = "04_lagging"
 
 def columns(params: Params) -> tuple[Column, ...]:
     """Candidate columns of a run."""
-    return lags.grid(catalog.profile(), params.lags, params.strict61)
+    plan = Lists(catalog.FEATURES).plan(params.profile)
+    return lags.grid(catalog.profile(params.profile), params.lags, params.strict61, plan)
 
 
 def build(params: Params) -> pd.DataFrame:

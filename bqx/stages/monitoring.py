@@ -14,6 +14,7 @@ from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_parquet
+from bqx.training import fits_of
 
 NAME = "09_monitoring"
 
@@ -25,10 +26,11 @@ def _pair(
     frames = []
     for fold, chosen in zip(folds, selections, strict=True):
         members = [by_name[name] for name in chosen.columns]
+        fits = fits_of(bars, members, fold)
         train, test = fold.train[:: params.stride], fold.test[:: params.stride]
         frame = drift(
-            lags.matrix(bars, members, train),
-            lags.matrix(bars, members, test),
+            lags.matrix(bars, members, train, fits),
+            lags.matrix(bars, members, test, fits),
             chosen.columns,
             sessions.trading_days(bars.minutes[train]),
             params.seed,

@@ -1,56 +1,236 @@
-"""Notebook 03: the counts that the documents state, against the catalog."""
+"""Notebook 03: the counts that the documents state, against their own lists and the catalog."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from bqx import lags
 from bqx.features import catalog
-from bqx.features.stated import STATED, TOTALS
+from bqx.features.profiles import DOCUMENTS, EVERY, Lists
+from bqx.features.profiles.lists import DATA_HEALTH, LAGGED, Document, Table
+from bqx.features.quotes import NEEDS_ORDER_BOOK
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.store import Run
 
 NAME = "03_reconciliation"
 
 
-def _cause(row: pd.Series) -> str:
-    if row["implemented"] == 0:
-        return "not in the catalog yet"
-    if row["implemented"] == row["inventory"]:
-        return "" if row["enhanced"] in (row["inventory"], None) else "as in the inventory"
-    return "differs from both"
+class Reconciliation(NamedTuple):
+    """Rows by table, by document, by lag grid, by statement and by table of the catalog."""
+
+    tables: pd.DataFrame
+    totals: pd.DataFrame
+    grids: pd.DataFrame
+    statements: pd.DataFrame
+    laggable: pd.DataFrame
 
 
-def table() -> pd.DataFrame:
-    """A row a store table: counts stated in both documents, implemented, difference, cause."""
-    built = catalog.tables(catalog.profile())
-    rows = pd.DataFrame(STATED).astype({"inventory": "Int64", "enhanced": "Int64"})
-    rows["implemented"] = [len(built.get(name, ())) for name in rows["table"]]
-    rows["difference"] = rows["implemented"] - rows["inventory"].fillna(rows["enhanced"])
-    rows["cause"] = rows.astype(object).where(rows.notna(), None).apply(_cause, axis=1)
-    return rows
+def reconcile(known: Lists) -> Reconciliation:
+    """Reconcile the documents' lists with the features of a catalog."""
+    return Reconciliation(
+        tables(known), totals(known), grids(known), statements(known), laggable(known)
+    )
 
 
-def totals(rows: pd.DataFrame) -> pd.DataFrame:
-    """Printed total of each document against the sum of its own rows."""
+# --- tables and totals ----------------------------------------------------------------------
+
+
+def tables(known: Lists) -> pd.DataFrame:
+    """A row a table of a document: stated, itemised and implemented counts, difference, cause.
+
+    ``implemented`` counts features, so that two names of one feature count once; ``difference``
+    is that against the stated count.
+    """
+    return pd.DataFrame([_row(doc, table, known) for doc in EVERY for table in doc.tables])
+
+
+def _row(document: Document, table: Table, known: Lists) -> dict[str, Any]:
+    found = known.resolve(table)
+    features = {feature for feature in found.values() if feature is not None}
+    missing = [name for name, feature in found.items() if feature is None]
+    book = [name for name in missing if name in NEEDS_ORDER_BOOK]
+    absent = [name for name in missing if name not in NEEDS_ORDER_BOOK]
+    itemised = len(table.names)
+    causes = []
+    if itemised != table.stated:
+        causes.append(f"{itemised} names for {table.stated}: {table.cause}")
+    if book:
+        causes.append(f"{len(book)} need an order book: {', '.join(book)}")
+    if absent:
+        causes.append(f"{len(absent)} not in the catalog yet: {_some(absent)}")
+    if len(features) + len(missing) < itemised:
+        causes.append(f"{itemised - len(missing) - len(features)} under two names")
+    return {
+        "document": document.name,
+        "table": table.name,
+        "stated": table.stated,
+        "itemised": itemised,
+        "implemented": len(features),
+        "difference": len(features) - table.stated,
+        "cause": "; ".join(causes),
+    }
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def totals(known: Lists) -> pd.DataFrame:
+    """A row a document: printed total, sum of its tables' stated counts, and what is there.
+
+    ``shared`` counts names that stand for a feature named before, ``missing`` names without one.
+    """
+    rows = []
+    for document in EVERY:
+        found = [f for table in document.tables for f in known.resolve(table).values()]
+        features = [feature for feature in found if feature is not None]
+        rows.append(
+            {
+                "document": document.name,
+                "printed": document.stated,
+                "summed": sum(table.stated for table in document.tables),
+                "itemised": len(found),
+                "shared": len(features) - len(set(features)),
+                "missing": len(found) - len(features),
+                "implemented": len(set(features)),
+            }
+        )
+    return pd.DataFrame(rows).astype({"printed": "Int64"})
+
+
+# --- lags -----------------------------------------------------------------------------------
+
+
+def _grid(base: int, laggable: int, causality: int) -> dict[str, int]:
+    lagged = len(lags.LAGS) * laggable
+    columns = base + lagged + causality
+    return {
+        "base": base,
+        "laggable": laggable,
+        "lagged": lagged,
+        "causality": causality,
+        "columns": columns,
+    }
+
+
+def grids(known: Lists) -> pd.DataFrame:
+    """Columns of the lag grids of the documents that state what is laggable, on four bases.
+
+    ``stated`` counts, ``itemised`` names, ``distinct`` ones (a feature named twice counts once),
+    and the ``implemented`` grid. ``printed`` is the document's own number of columns.
+    """
+    rows: list[dict[str, Any]] = []
+    for document in DOCUMENTS.values():
+        if not document.lags:
+            continue
+        every, some = document.tables, tuple(t for t in document.tables if t.laggable)
+        ruled = sum(len(names) for _, names in document.causality)
+        plan = known.plan(document.name)
+        grid = lags.grid(known.members(document.name), plan=plan)
+        now = sum(column.lag == 0 for column in grid)
+        implemented = _grid(now, len(plan.laggable), len(plan.causality))
+        for basis, counts in (
+            ("stated", _grid(document.stated or 0, sum(t.stated for t in some), ruled)),
+            ("itemised", _grid(_names(every), _names(some), ruled)),
+            ("distinct", _grid(distinct(known, every), distinct(known, some), ruled)),
+            ("implemented", {**implemented, "columns": len(grid)}),
+        ):
+            rows.append(
+                {"document": document.name, "basis": basis, **counts, "printed": document.columns}
+            )
+    return pd.DataFrame(rows)
+
+
+def _names(tables: Iterable[Table]) -> int:
+    return sum(len(table.names) for table in tables)
+
+
+def distinct(known: Lists, tables: Iterable[Table]) -> int:
+    """Names of some tables, a feature that bears two of them counted once."""
+    found = [feature for table in tables for feature in known.resolve(table).values()]
+    return len({feature for feature in found if feature}) + found.count(None)
+
+
+def laggable(known: Lists) -> pd.DataFrame:
+    """A row a table of the catalog: features, those with lags by default, in v1 and in v3; why."""
+    plans = {name: known.plan(name).laggable for name, doc in DOCUMENTS.items() if doc.lags}
+    reasons: dict[str, dict[str, None]] = {}
+    for document in EVERY:
+        for table in document.tables:
+            for feature in known.resolve(table).values():
+                if feature is not None and table.lag:
+                    reasons.setdefault(feature.table, {})[f"{document.name}: {table.lag}"] = None
     return pd.DataFrame(
         {
-            "document": list(TOTALS),
-            "stated": list(TOTALS.values()),
-            "itemised": [int(rows[name].sum()) for name in TOTALS],
+            "table": name,
+            "features": len(features),
+            "laggable": sum(feature.laggable for feature in features),
+            **{doc: sum(f in chosen for f in features) for doc, chosen in plans.items()},
+            "why": "; ".join(reasons.get(name, {})),
         }
-    ).assign(difference=lambda frame: frame["itemised"] - frame["stated"])
+        for name, features in catalog.tables(known.members("full")).items()
+    )
 
 
-def build(params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Reconcile and store; returns the rows by table and the totals."""
+# --- statements -----------------------------------------------------------------------------
+
+_MOVED = "the inventory's subtotal, kept after the rows changed"
+
+
+def statements(known: Lists) -> pd.DataFrame:
+    """Count statements of the documents, recomputed from the lists: the first fourteen rows.
+
+    ``difference`` is recomputed less stated.
+    """
+    v1, v2, v3 = DOCUMENTS["v1"], DOCUMENTS["v2"], DOCUMENTS["v3"]
+    groups = {name: _names(t for t in v3.tables if t.group == name) for name in v3.subtotals}
+    rate, bqx, cross, advanced = groups
+    basic = groups[rate] + groups[bqx] + groups[cross]
+    inventory = _names(v2.tables)
+    shared = _names(table for table in v2.tables if table.group)
+    sizes = {table.name: table for table in v1.tables}
+    by = grids(known).set_index(["document", "basis"])["columns"]
+    rows = [
+        (1, "v3, rate", v3.subtotals[rate], groups[rate], "microstructure fills it up to 268"),
+        (2, "v3, BQX", v3.subtotals[bqx], groups[bqx],
+         f"{_MOVED}; four tables count both domains"),
+        (3, "v3, cross-domain", v3.subtotals[cross], groups[cross],
+         f"{_MOVED}: all {len(LAGGED)} lags and volume are listed now"),
+        (4, "v3, advanced", v3.subtotals[advanced], groups[advanced],
+         "an earlier estimate, kept after the counts changed"),
+        (5, "v3, total", v3.stated, _names(v3.tables), "the sum of the four"),
+        (6, "companion of v3, base", v2.stated, basic, f"{basic} relabelled as unique"),
+        (7, "companion of v3, advanced", v3.subtotals[advanced],
+         groups[advanced] + len(DATA_HEALTH),
+         f"relabelled as unique; {len(DATA_HEALTH)} of data health are among them"),
+        (8, "v3, lagged", v3.columns, by["v3", "stated"],
+         "the features without lags are forgotten; on the printed total"),
+        (8, "v3, lagged", v3.columns, by["v3", "itemised"], "the same, on the itemised total"),
+        (9, "v2, total", v2.columns, inventory, f"{shared} cross-domain features counted twice"),
+        (10, "v2, base of its pipeline", v2.stated, inventory - shared,
+         f"the {shared} are computed later, not loaded"),
+        *((number, f"v1, {name}", sizes[name].stated, len(sizes[name].names), sizes[name].cause)
+          for number, name in ((11, "bqx"), (12, "reg"))),
+        (13, "v1, total", v1.stated, _names(v1.tables), "rows 11 and 12"),
+        (13, "v1, total", v1.stated, distinct(known, v1.tables), "rate_index is in two tables"),
+        (14, "v1, lagged", v1.columns, by["v1", "itemised"], "rows 11 and 12, at five lags"),
+        (14, "v1, lagged", v1.columns, by["v1", "distinct"], "rate_index is in two tables"),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["row", "statement", "stated", "recomputed", "cause"])
+    frame.insert(4, "difference", frame["recomputed"] - frame["stated"])
+    return frame
+
+
+def build(params: Params) -> Reconciliation:
+    """Reconcile the documents with the catalog and store what was found."""
     run = Run.open(params.folder, params)
-    rows = table()
-    sums = totals(rows)
+    found = reconcile(Lists(catalog.FEATURES))
     with run.stage(NAME, NOTEBOOK_KEYS[NAME]) as stage:
-        stage.write_json(
-            "reconciliation.json",
-            {
-                "catalog_hash": catalog.catalog_hash(catalog.profile()),
-                "tables": rows.astype(object).where(rows.notna(), None).to_dict("records"),
-                "totals": sums.to_dict("records"),
-            },
-        )
-    return rows, sums
+        content: dict[str, Any] = {
+            name: frame.astype(object).where(frame.notna(), None).to_dict("records")
+            for name, frame in found._asdict().items()
+        }
+        content["catalog_hash"] = catalog.catalog_hash(catalog.FEATURES.values())
+        stage.write_json("reconciliation.json", content)
+    return found

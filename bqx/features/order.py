@@ -1,0 +1,159 @@
+"""Order statistics of trailing windows.
+
+Percentiles interpolate between the sorted values. ``mad`` is the median distance from the median.
+``entropy`` is that of the shares in ten equal bins between minimum and maximum, in nats; a value
+on an edge (to a billionth of a bin, since values are multiples of a tick) belongs to the upper
+bin.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.sources import BQX, RATE
+from bqx.features.spec import Family, Output
+
+F = NDArray[np.float64]
+
+BINS = 10
+_EDGE = 1e-9
+
+PERCENTS = (5, 10, 25, 50, 75, 90, 95)
+_PERCENTS = np.array(PERCENTS)
+
+
+@njit(cache=True, error_model="numpy")
+def _replace(ordered: F, filled: int, old: float, new: float) -> None:
+    """Put ``new`` among ``filled`` ascending values, in the place of ``old`` unless that is NaN."""
+    if np.isnan(old):
+        at = filled
+    else:
+        at, above = 0, filled
+        while at < above:
+            middle = (at + above) // 2
+            if ordered[middle] < old:
+                at = middle + 1
+            else:
+                above = middle
+        filled -= 1
+    while at < filled and ordered[at + 1] < new:
+        ordered[at] = ordered[at + 1]
+        at += 1
+    while at > 0 and ordered[at - 1] > new:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = new
+
+
+@njit(cache=True, error_model="numpy")
+def _distance(ordered: F, centre: float, k: int) -> float:
+    """The ``k``-th smallest distance from ``centre``, which is that of a run of ``k`` values."""
+    low, high = 0, len(ordered) - k
+    while low < high:
+        middle = (low + high) // 2
+        if centre - ordered[middle] > ordered[middle + k - 1] - centre:
+            low = middle + 1
+        else:
+            high = middle
+    best = max(centre - ordered[low], ordered[low + k - 1] - centre)
+    if low > 0:
+        best = min(best, max(centre - ordered[low - 1], ordered[low + k - 2] - centre))
+    return best
+
+
+@njit(cache=True, error_model="numpy")
+def _mad(ordered: F, centre: float) -> float:
+    size = len(ordered)
+    upper = _distance(ordered, centre, size // 2 + 1)
+    return upper if size % 2 else 0.5 * (_distance(ordered, centre, size // 2) + upper)
+
+
+@njit(cache=True, error_model="numpy")
+def order(x: F, first_minute: int, window: int) -> F:
+    """Order statistics of each window: (T, 11), seven percentiles, range, iqr, mad, entropy.
+
+    The window is kept sorted by insertion: of order ``window`` a row, with a small constant.
+    """
+    rows = len(x)
+    out = np.full((rows, len(_PERCENTS) + 4), np.nan)
+    ordered = np.empty(window)
+    counts = np.empty(BINS, dtype=np.int64)
+    surprise = np.zeros(window + 1)
+    for count in range(1, window + 1):
+        surprise[count] = -(count / window) * np.log(count / window)
+    most = np.log(BINS)
+    ranks = (window - 1) * _PERCENTS
+    lows, shares = ranks // 100, (ranks % 100) / 100.0
+    filled = 0
+    for row in range(rows):
+        if np.isnan(x[row]):
+            filled = 0
+            continue
+        if filled < window:
+            _replace(ordered, filled, np.nan, x[row])
+            filled += 1
+        else:
+            _replace(ordered, filled, x[row - window], x[row])
+        if filled < window:
+            continue
+        for i in range(len(_PERCENTS)):
+            low = lows[i]
+            out[row, i] = ordered[low]
+            if shares[i] > 0.0:
+                out[row, i] += shares[i] * (ordered[low + 1] - ordered[low])
+        least, reach = ordered[0], ordered[-1] - ordered[0]
+        out[row, 7] = reach
+        out[row, 8] = out[row, 4] - out[row, 2]
+        out[row, 9] = _mad(ordered, out[row, 3])
+        entropy = 0.0
+        if reach > 0.0:
+            counts[:] = 0
+            scale = BINS / reach
+            for i in range(window):
+                counts[min(int((ordered[i] - least) * scale + _EDGE), BINS - 1)] += 1
+            for i in range(BINS):
+                entropy += surprise[counts[i]]
+        out[row, 10] = min(entropy, most)
+    return out
+
+
+OUTPUTS: dict[str, Output] = {
+    **{f"p{p}": Output("{u}", alias=f"p{p}_{{0}}min", about=f"{p}th percentile") for p in PERCENTS},
+    "range": Output("{u}", 0.0, alias="range_{0}min", about="max - min"),
+    "iqr": Output("{u}", 0.0, alias="iqr_{0}min", about="75th less 25th percentile"),
+    "mad": Output("{u}", 0.0, alias="mad_{0}min", about="median distance from the median"),
+    "entropy": Output(
+        "1", 0.0, float(np.log(BINS)), alias="entropy_{0}min", about="of ten equal bins, nats"
+    ),
+}
+_COLUMN = {name: i for i, name in enumerate(OUTPUTS)}
+_SPREADS = ("range", "iqr", "mad", "entropy")
+
+
+def _some(*names: str) -> Callable[[F, int, int], F]:
+    columns = [_COLUMN[name] for name in names]
+
+    def kernel(x: F, first_minute: int, window: int) -> F:
+        return order(x, first_minute, window)[:, columns]
+
+    return kernel
+
+
+def _order(windows: tuple[tuple[int, ...], ...], *names: str) -> Family:
+    whole = {f"p{p}" for p in (25, 75)} <= set(names)
+    outputs = {name: OUTPUTS[name] for name in names}
+    if whole:
+        spans = ("{s}_order_p75_w{0}", "{s}_order_p25_w{0}")
+        outputs["iqr"] = replace(outputs["iqr"], spanned_by=spans)
+    about = "sorted values of the trailing window, current row included"
+    return Family("order", "statistics", _some(*names), outputs, windows, (RATE, BQX), about)
+
+
+FAMILIES = (
+    _order(((15,),), *(f"p{p}" for p in PERCENTS), *_SPREADS),
+    _order(((30,),), *_SPREADS),
+    _order(((60,),), "p50", "p75", "p90", *_SPREADS),
+)

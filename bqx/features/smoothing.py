@@ -1,0 +1,169 @@
+"""Means, sums and readings that technical indicators share.
+
+Exponential and Wilder means start from the first value of a run-in of ten spans, so that each
+value is a function of a declared number of bars (Wilder's span for ``n`` is ``2n - 1``; the part
+of the endless recursion left out is below 1e-8).
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling import ewm_mean, first_block, mean_std
+
+F = NDArray[np.float64]
+
+RUN_IN = 10
+"""Spans of run-in behind an exponential mean."""
+
+LEVEL_ROWS = 60
+"""Rows whose deviation stands in for the level of BQX, which crosses zero."""
+
+SCORE_ROWS = 60
+"""Rows behind the score of an indicator."""
+
+DELTA = 5
+"""Rows over which the change of an indicator is taken."""
+
+TIE = 1e-9
+"""Percent points within which a reading stands on a threshold: told apart only by rounding."""
+
+
+@njit(cache=True)
+def ema_run_in(span: int) -> int:
+    """Rows behind an exponential mean of a span."""
+    return RUN_IN * span
+
+
+@njit(cache=True)
+def wilder_run_in(n: int) -> int:
+    """Rows behind a Wilder mean of length n."""
+    return RUN_IN * (2 * n - 1)
+
+
+def wilder_change(n: int) -> int:
+    """Rows behind a Wilder mean of changes from one row to the next."""
+    return wilder_run_in(n) + 1
+
+
+@njit(cache=True, error_model="numpy")
+def ema(x: F, span: int, first_minute: int) -> F:
+    """Exponential mean with ``alpha = 2 / (span + 1)``: (T,)."""
+    rows = ema_run_in(span)
+    return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute)
+
+
+@njit(cache=True, error_model="numpy")
+def wilder(x: F, n: int, first_minute: int) -> F:
+    """Wilder mean with ``alpha = 1 / n``: (T,)."""
+    rows = wilder_run_in(n)
+    return ewm_mean(x, 1.0 / n, rows, rows, first_minute)
+
+
+@njit(cache=True, error_model="numpy")
+def rolling_mean(x: F, window: int, first_minute: int) -> F:
+    """Mean of each window: (T,); exact where the window is flat."""
+    rows = len(x)
+    out = np.full(rows, np.nan)
+    tail = np.empty(window)
+    for start in range(first_block(first_minute, window), rows, window):
+        r = x[start]
+        total = 0.0
+        for i in range(min(window, start)):
+            total += x[start - 1 - i] - r
+            tail[i] = total
+        total = 0.0
+        for row in range(start, min(start + window, rows)):
+            total += x[row] - r
+            before = window - (row - start + 1)
+            if before == 0:
+                out[row] = r + total / window
+            elif before <= start:
+                out[row] = r + (tail[before - 1] + total) / window
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def score(values: F, x: F, window: int, first_minute: int) -> F:
+    """Distance from the trailing mean in deviations (ddof 1): (T,).
+
+    NaN where the values are flat over the window, or ``x``, which they are a reading of: a
+    recursion over a flat stretch fades or rests, and its changes there are rounding.
+    """
+    rows = len(values)
+    out = np.full(rows, np.nan)
+    tail = np.empty((window, 2))
+    same = still = 0
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin = max(start, 0)
+        r = values[begin]
+        s1 = s2 = 0.0
+        for i in range(min(window, begin)):
+            d = values[begin - 1 - i] - r
+            s1 += d
+            s2 += d * d
+            tail[i, 0], tail[i, 1] = s1, s2
+        s1 = s2 = 0.0
+        for row in range(begin, min(start + window, rows)):
+            d = values[row] - r
+            s1 += d
+            s2 += d * d
+            same = same + 1 if row and values[row] == values[row - 1] else 0
+            still = still + 1 if row and x[row] == x[row - 1] else 0
+            before = window - (row - start + 1)
+            if before > start or max(same, still) >= window - 1:
+                continue
+            t1, t2 = s1, s2
+            if before:
+                t1 += tail[before - 1, 0]
+                t2 += tail[before - 1, 1]
+            square = (t2 - t1 * t1 / window) / (window - 1.0)
+            if square > 0.0:
+                out[row] = (d - t1 / window) / np.sqrt(square)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
+    """An indicator of ``x``: (T, 4), itself, its change over five rows, its score and its zone.
+
+    The zone is 1 above the upper threshold, -1 below the lower one, 0 between or on them.
+    """
+    rows = len(value)
+    out = np.empty((rows, 4))
+    scores = score(value, x, SCORE_ROWS, first_minute)
+    for row in range(rows):
+        now = value[row]
+        out[row, 0] = now
+        out[row, 1] = now - value[row - DELTA] if row >= DELTA else np.nan
+        out[row, 2] = scores[row]
+        out[row, 3] = zone(now, low, high)
+    return out
+
+
+@njit(cache=True)
+def zone(value: float, low: float, high: float) -> float:
+    """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
+    if np.isnan(value):
+        return np.nan
+    return 1.0 if value > high + TIE else -1.0 if value < low - TIE else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def over_deviation(values: F, x: F, first_minute: int) -> F:
+    """Values in percent of the trailing deviation of ``x``: (T,); NaN where ``x`` is flat."""
+    std = mean_std(x, LEVEL_ROWS, first_minute, 1)[1]
+    for row in range(len(x)):
+        std[row] = 100.0 * values[row] / std[row] if std[row] > 0.0 else np.nan
+    return std
+
+
+@njit(cache=True, error_model="numpy")
+def true_range(ohlc: F) -> F:
+    """Largest of high - low and the distances of both from the close before: (T,)."""
+    out = np.full(len(ohlc), np.nan)
+    for row in range(1, len(ohlc)):
+        before, high, low = ohlc[row - 1, 3], ohlc[row, 1], ohlc[row, 2]
+        if not (np.isnan(before) or np.isnan(high)):
+            out[row] = max(high - low, abs(high - before), abs(low - before))
+    return out

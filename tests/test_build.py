@@ -1,0 +1,250 @@
+"""Features of a folder of bars as files: the same bits however, and how often, they are made."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from bqx import bars as bar_frames
+from bqx import build as building
+from bqx import cli, market, readers
+from bqx.bars import Bars
+from bqx.build import build
+from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.features import catalog
+from bqx.features.compute import Plan, compute
+from bqx.features.spec import Family, Output, Source
+
+PAIRS_HERE = ("eurusd", "gbpusd", "eurgbp")
+
+
+def peers(bars: Bars) -> np.ndarray:
+    assert bars.panel is not None
+    return np.nanmean(bars.panel.index, axis=1)
+
+
+PEERS = Source("peers", "cross", "1", 1, peers)
+
+
+def mean(x: np.ndarray, first_minute: int, window: int) -> np.ndarray:
+    out = np.full((len(x), 1), np.nan)
+    out[window - 1 :, 0] = np.lib.stride_tricks.sliding_window_view(x, window).max(axis=1)
+    return out
+
+
+CROSS = Family(
+    "planted", "crossed", mean, {"": Output("1")}, ((40,),), (PEERS,), "largest of the peers"
+).features()
+EVERY = catalog.profile()
+FITTED = [feature for feature in EVERY if feature.fit_key]
+FEATURES = tuple(f for f in EVERY[:: max(len(EVERY) // 60, 1)] if not f.fit_key) + CROSS
+TABLES = catalog.tables(FEATURES)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three pairs over a change of month, with holes."""
+    path = tmp_path_factory.mktemp("bars")
+    rng = np.random.default_rng(2)
+    for pair, frame in market.simulate("null", PAIRS_HERE, "2024-02-21", 12, 2).frames.items():
+        kept = frame[rng.random(len(frame)) > 0.02]
+        bar_frames.validate(kept, pair).reset_index().to_parquet(path / f"{pair}.parquet")
+    return path
+
+
+@pytest.fixture(scope="module")
+def grids(folder: Path) -> dict[str, Bars]:
+    return bar_frames.align(readers.read_folder(folder))
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    assert build(folder, out, FEATURES) == len(TABLES) * len(PAIRS_HERE)
+    return out
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.glob("*/*"))}
+
+
+def stamps(out: Path) -> dict[str, int]:
+    return {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in out.glob("*/*")}
+
+
+def test_one_file_a_pair_and_table(whole: Path) -> None:
+    assert set(files(whole)) == {f"{t}/{p}.parquet" for t in TABLES for p in PAIRS_HERE}
+    assert {p.name for p in whole.iterdir() if p.is_file()} == {"catalog.json", "build.json"}
+
+
+@pytest.mark.parametrize("pair", PAIRS_HERE)
+def test_values_are_those_of_compute(pair: str, whole: Path, grids: dict[str, Bars]) -> None:
+    bars = grids[pair]
+    for name, members in TABLES.items():
+        frame = pd.read_parquet(whole / name / f"{pair}.parquet")
+        assert list(frame.columns) == ["ts_utc", *(feature.name for feature in members)]
+        assert (frame.dtypes.iloc[1:] == np.float32).all()
+        pd.testing.assert_index_equal(pd.DatetimeIndex(frame["ts_utc"]), bars.ts)
+        np.testing.assert_array_equal(frame.iloc[:, 1:].to_numpy(), compute(bars, members))
+
+
+def test_a_row_group_a_month(whole: Path) -> None:
+    for path in whole.glob("*/*.parquet"):
+        with pq.ParquetFile(path) as file:
+            assert file.num_row_groups == 2
+            first = file.read_row_group(1, columns=["ts_utc"]).column(0)[0].as_py()
+            assert (first.month, first.day, first.hour) == (3, 1, 0)
+
+
+def test_the_catalog_lies_beside_the_files(whole: Path) -> None:
+    rows = json.loads((whole / "catalog.json").read_text())
+    assert [row["name"] for row in rows] == [feature.name for feature in FEATURES]
+    assert set(rows[0]) == {"name", "alias", "table", "unit", "lookback", "laggable"}
+
+
+def test_what_is_complete_is_not_made_again(folder: Path, whole: Path) -> None:
+    before = stamps(whole)
+    assert build(folder, whole, FEATURES) == 0
+    assert stamps(whole) == before
+
+
+def test_a_damaged_or_missing_file_is_made_again(folder: Path, tmp_path: Path) -> None:
+    build(folder, tmp_path, FEATURES, ["eurusd"])
+    good, before = files(tmp_path), stamps(tmp_path)
+    first, second = list(good)[:2]
+    (tmp_path / first).write_bytes(b"PAR1" + good[first][4:-1] + b"!")
+    (tmp_path / second).unlink()
+    assert build(folder, tmp_path, FEATURES, ["eurusd"]) == 2
+    assert files(tmp_path) == good
+    assert {name for name, at in stamps(tmp_path).items() if at != before[name]} == {first, second}
+
+
+def test_other_bars_code_catalog_or_range_make_it_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some, bars = FEATURES[:4], tmp_path / "bars"
+    bars.mkdir()
+    for path in folder.iterdir():
+        (bars / path.name).write_bytes(path.read_bytes())
+    out = tmp_path / "out"
+    everything = 3 * len(catalog.tables(some))
+    assert build(bars, out, some) == everything
+    assert build(bars, out, some, since=pd.Timestamp("2024-02-27", tz="UTC")) == everything
+    assert build(bars, out, some) == everything
+    assert build(bars, out, FEATURES[:5]) >= everything
+    monkeypatch.setattr(building, "code_version", lambda: "other")
+    assert build(bars, out, some) == everything
+    frame = pd.read_parquet(bars / "gbpusd.parquet")
+    frame.iloc[:-1].to_parquet(bars / "gbpusd.parquet")
+    assert build(bars, out, some) == everything  # the panel holds gbpusd
+    assert build(bars, out, some) == 0
+
+
+def test_tables_that_the_catalog_lost_are_removed(folder: Path, tmp_path: Path) -> None:
+    build(folder, tmp_path, FEATURES, ["eurusd", "gbpusd"])
+    mine = tmp_path / "crossed" / "notes.txt"
+    mine.write_text("not of the build")
+    assert build(folder, tmp_path, FEATURES[:-1], ["eurusd"]) == len(TABLES) - 1
+    assert {p.name for p in mine.parent.iterdir()} == {"notes.txt", "gbpusd.parquet"}
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("2024-02-29 13:37", None), (None, "2024-02-26 00:00"), ("2024-02-28", "2024-03-01 00:01")],
+)
+def test_a_range_holds_the_rows_of_the_whole(
+    since: str | None, until: str | None, folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    times = [None if t is None else pd.Timestamp(t, tz="UTC") for t in (since, until)]
+    build(folder, tmp_path, FEATURES, ["eurgbp"], *times)
+    for name in TABLES:
+        frame = pd.read_parquet(tmp_path / name / "eurgbp.parquet")
+        full = pd.read_parquet(whole / name / "eurgbp.parquet")
+        if times[0] is not None:
+            full = full[full["ts_utc"] >= times[0]]
+        if times[1] is not None:
+            full = full[full["ts_utc"] < times[1]]
+        pd.testing.assert_frame_equal(frame, full.reset_index(drop=True), check_exact=True)
+
+
+def test_two_workers_write_the_same_bytes(folder: Path, whole: Path, tmp_path: Path) -> None:
+    assert build(folder, tmp_path, FEATURES[:-1], workers=2) == 3 * (len(TABLES) - 1)
+    made = files(tmp_path)
+    assert made == {name: content for name, content in files(whole).items() if name in made}
+
+
+def test_what_fails_leaves_no_half_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = Plan.__call__
+    calls = []
+
+    def fail(self: Plan, bars: Bars, *given, **more):
+        calls.append(bars.pair)
+        if bars.pair == "gbpusd" and calls.count("gbpusd") > len(TABLES) + 1:
+            raise ValueError("planted")
+        return computed(self, bars, *given, **more)
+
+    monkeypatch.setattr(Plan, "__call__", fail)
+    with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: planted"):
+        build(folder, tmp_path, FEATURES)
+    assert {p.stem for p in tmp_path.glob("*/*")} == {"eurusd", "eurgbp"}
+    monkeypatch.undo()
+    assert build(folder, tmp_path, FEATURES) == len(TABLES)
+
+
+def test_leavings_of_a_killed_build_are_swept(folder: Path, tmp_path: Path) -> None:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    name = next(iter(TABLES))
+    (tmp_path / name).mkdir()
+    dead = tmp_path / name / f".eurusd.parquet.{done.pid}.tmp"
+    alive = tmp_path / name / f".eurusd.parquet.{os.getppid()}.tmp"
+    dead.touch()
+    alive.touch()
+    build(folder, tmp_path, FEATURES[:2], ["eurusd"])
+    assert not dead.exists()
+    assert alive.exists()
+
+
+def test_fitted_features_belong_to_a_fold_and_are_left_out(folder: Path, tmp_path: Path) -> None:
+    assert build(folder, tmp_path, [*FEATURES[:2], *FITTED], ["eurusd"]) >= 1
+    rows = json.loads((tmp_path / "catalog.json").read_text())
+    assert [row["name"] for row in rows] == [feature.name for feature in FEATURES[:2]]
+
+
+def test_what_cannot_be_built_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="--pairs: no bars, got 'audusd'; expected some of"):
+        build(folder, tmp_path, FEATURES, ["audusd"])
+    late = pd.Timestamp("2025-01-01", tz="UTC")
+    with pytest.raises(ParameterError, match="build: no rows, got from 2025"):
+        build(folder, tmp_path, FEATURES, since=late)
+    with pytest.raises(BqxError, match="no bar files, got no such path"):
+        build(folder / "none", tmp_path, FEATURES)
+    (tmp_path / "build.json").write_text("{")
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        build(folder, tmp_path, FEATURES)
+
+
+def test_command_builds_and_goes_on(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    some = catalog.FAMILIES[0].features()
+    monkeypatch.setattr(catalog, "profile", lambda name: some)
+    tables = {feature.table for feature in some}
+    arguments = ["build", "--bars", str(folder), "--out", str(tmp_path / "out"), "--pairs",
+                 "EURUSD,eurgbp", "--from", "2024-02-27", "--to", "2024-02-28T12:00",
+                 "--workers", "1"]  # fmt: skip
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.endswith(f"out: {2 * len(tables)} files made\n")
+    frame = pd.read_parquet(tmp_path / "out" / min(tables) / "eurgbp.parquet")
+    ends = [str(frame["ts_utc"].iloc[i]) for i in (0, -1)]
+    assert ends == ["2024-02-27 00:00:00+00:00", "2024-02-28 11:59:00+00:00"]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.endswith("out: complete\n")
+    assert cli.main([*arguments, "--from", "soon"]) == 2
+    assert "--from: no time, got 'soon'" in capsys.readouterr().err
