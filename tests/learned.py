@@ -44,7 +44,7 @@ class Learned:
 
 def some_columns() -> tuple[Column, ...]:
     """Every third feature, so that tests stay fast, and the slow clock ones."""
-    return lags.grid(catalog.profile()[::3], PARAMS.lags)
+    return lags.grid(catalog.profile("core")[::3], PARAMS.lags)
 
 
 def make_folds(of: Bars, columns: tuple[Column, ...], params: Params = PARAMS) -> tuple[Fold, ...]:

@@ -174,9 +174,8 @@ def directional(hlc: Hlc, n: int) -> Outputs:
     high, low, _ = hlc
     rise, fall = high - shift(high, 1), shift(low, 1) - low
     unknown = np.isnan(rise) | np.isnan(fall)
-    apart = np.abs(rise - fall) > 1e-9 * (np.abs(rise) + np.abs(fall))
-    up = np.where(apart & (rise > fall) & (rise > 0), rise, 0.0)
-    down = np.where(apart & (fall > rise) & (fall > 0), fall, 0.0)
+    up = np.where((rise > fall) & (rise > 0), rise, 0.0)
+    down = np.where((fall > rise) & (fall > 0), fall, 0.0)
     up[unknown] = down[unknown] = np.nan
     reach = wilder(true_range(hlc), n)
     plus, minus = 100 * ratio(wilder(up, n), reach), 100 * ratio(wilder(down, n), reach)

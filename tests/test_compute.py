@@ -9,7 +9,7 @@ from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.features.compute import compute, table, warm_up
 
-FEATURES = catalog.profile()
+FEATURES = catalog.profile("core")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from bqx.features import catalog
 from bqx.features.compute import compute
 from bqx.lags import CAUSALITY_LAG, Column
 
-FEATURES = catalog.profile()
+FEATURES = catalog.profile("core")
 
 
 def some():
@@ -74,7 +74,7 @@ def test_blocks_give_the_bits_of_the_whole(walk, block):
     features = tuple(dict.fromkeys(c.feature for c in columns))
     rows = np.arange(5, len(walk), 13)
     whole = lags.read(compute(walk, features), features, columns, rows)
-    np.testing.assert_array_equal(lags.matrix(walk, columns, rows, block), whole)
+    np.testing.assert_array_equal(lags.matrix(walk, columns, rows, block=block), whole)
 
 
 def test_the_lookback_reproduces_a_row(walk):

@@ -27,9 +27,6 @@ from bqx.features.spec import Family, Output, Source
 
 F = NDArray[np.float64]
 
-TIE = 1e-9
-"""Share of two moves within which they are equal, so that neither counts."""
-
 
 @njit(cache=True, error_model="numpy")
 def atr(ohlc: F, first_minute: int, n: int) -> F:
@@ -88,10 +85,8 @@ def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
         rise = ohlc[row, 1] - ohlc[row - 1, 1]
         fall = ohlc[row - 1, 2] - ohlc[row, 2]
         if not (np.isnan(rise) or np.isnan(fall)):
-            # Moves of as many ticks are a tie, which rounding on the index would decide.
-            tie = TIE * (abs(rise) + abs(fall))
-            up[row] = rise if rise - fall > tie and rise > 0.0 else 0.0
-            down[row] = fall if fall - rise > tie and fall > 0.0 else 0.0
+            up[row] = rise if rise > fall and rise > 0.0 else 0.0
+            down[row] = fall if fall > rise and fall > 0.0 else 0.0
     plus, minus = wilder(up, n, first_minute), wilder(down, n, first_minute)
     apart = wilder(true_range(ohlc), n, first_minute)
     for row in range(rows):
