@@ -18,7 +18,9 @@ from bqx.store import Run, write_parquet
 NAME = "02_features"
 
 
-def _publish(bars: Bars, features: tuple[Feature, ...], folder: Path) -> pd.DataFrame:
+def _publish(bars: Bars, names: tuple[str, ...], folder: Path) -> pd.DataFrame:
+    # By name: kernels that travel to another process would be compiled anew there.
+    features = tuple(catalog.FEATURES[name] for name in names)
     frame = table(bars, features)
     for month, part in frame.groupby(bars.ts.strftime("%Y-%m"), sort=False):
         write_parquet(folder / f"{month}.parquet", part)
@@ -46,13 +48,13 @@ def build(params: Params) -> pd.DataFrame:
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         stage.write_json("catalog.json", catalog.frame(features).to_dict("records"))
         work = [
-            (bars, members, f"features/{name}/{pair}")
+            (bars, tuple(f.name for f in members), f"features/{name}/{pair}")
             for pair, bars in dataset.bars.items()
             for name, members in catalog.tables(features).items()
         ]
         results = joblib.Parallel(n_jobs=params.workers, return_as="generator")(
-            joblib.delayed(_publish)(bars, members, stage.path(f"{where}/month").parent)
-            for bars, members, where in work
+            joblib.delayed(_publish)(bars, names, stage.path(f"{where}/month").parent)
+            for bars, names, where in work
         )
         shares = list(tqdm(results, total=len(work), desc="features", unit="table"))
         stage.add(*(where for _, _, where in work))
