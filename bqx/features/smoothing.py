@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features.crossed import shift_sums
 from bqx.features.rolling import ewm_mean, first_block, mean_std
 
 F = NDArray[np.float64]
@@ -63,24 +64,8 @@ def wilder(x: F, n: int, first_minute: int) -> F:
 @njit(cache=True, error_model="numpy")
 def rolling_mean(x: F, window: int, first_minute: int) -> F:
     """Mean of each window: (T,); exact where the window is flat."""
-    rows = len(x)
-    out = np.full(rows, np.nan)
-    tail = np.empty(window)
-    for start in range(first_block(first_minute, window), rows, window):
-        r = x[start]
-        total = 0.0
-        for i in range(min(window, start)):
-            total += x[start - 1 - i] - r
-            tail[i] = total
-        total = 0.0
-        for row in range(start, min(start + window, rows)):
-            total += x[row] - r
-            before = window - (row - start + 1)
-            if before == 0:
-                out[row] = r + total / window
-            elif before <= start:
-                out[row] = r + (tail[before - 1] + total) / window
-    return out
+    sums = shift_sums(x, window, first_minute)
+    return sums[:, 1] + sums[:, 0] / window
 
 
 @njit(cache=True, error_model="numpy")

@@ -6,7 +6,6 @@ import pandas as pd
 from bqx import lags
 from bqx.features import catalog
 from bqx.features.compute import compute
-from bqx.features.profiles import Lists
 from bqx.lags import Column
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages.bars import load
@@ -17,7 +16,7 @@ NAME = "04_lagging"
 
 def columns(params: Params) -> tuple[Column, ...]:
     """Candidate columns of a run."""
-    plan = Lists(catalog.FEATURES).plan(params.profile)
+    plan = catalog.LISTS.plan(params.profile)
     return lags.grid(catalog.profile(params.profile), params.lags, params.strict61, plan)
 
 

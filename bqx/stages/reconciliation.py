@@ -225,7 +225,7 @@ def statements(known: Lists) -> pd.DataFrame:
 def build(params: Params) -> Reconciliation:
     """Reconcile the documents with the catalog and store what was found."""
     run = Run.open(params.folder, params)
-    found = reconcile(Lists(catalog.FEATURES))
+    found = reconcile(catalog.LISTS)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME]) as stage:
         content: dict[str, Any] = {
             name: frame.astype(object).where(frame.notna(), None).to_dict("records")
