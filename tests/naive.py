@@ -253,45 +253,7 @@ def bands(x: Array, w: int) -> Outputs:
     }
 
 
-def rate_bands(bars: Bars, w: int) -> Outputs:
-    out = bands(bars.index, w)
-    return out | {"bandwidth": out["bandwidth"] / out["middle"]}
-
-
 # --- technical ------------------------------------------------------------------------------
-
-
-def rsi(x: Array, n: int) -> Outputs:
-    change = x - shift(x, 1)
-    up, down = wilder(np.maximum(change, 0), n), wilder(np.maximum(-change, 0), n)
-    return {"": 100 * ratio(up, up + down)}
-
-
-def macd(x: Array, fast: int, slow: int, signal: int) -> Outputs:
-    line = ema(x, fast) - ema(x, slow)
-    slower = ema(line, signal)
-    return {"line": line, "signal": slower, "histogram": line - slower}
-
-
-def stochastic(hlc: tuple[Array, Array, Array], w: int, smooth: int) -> Outputs:
-    high, low, close = hlc
-    top, bottom = highest(high, w), lowest(low, w)
-    k = 100 * ratio(close - bottom, top - bottom)
-    return {
-        "k": k,
-        "d": mean(k, smooth),
-        "williams_r": -100 * ratio(top - close, top - bottom),
-    }
-
-
-def cci(hlc: tuple[Array, Array, Array], w: int) -> Outputs:
-    def index(windows: Array) -> Array:
-        centre = windows.mean(axis=1, keepdims=True)
-        absolute = np.abs(windows - centre).mean(axis=1)
-        value = ratio(windows[:, -1] - centre[:, 0], np.longdouble("0.015") * absolute)
-        return np.where(flat(windows), np.nan, value)
-
-    return {"": trailing((hlc[0] + hlc[1] + hlc[2]) / 3.0, w, index)}
 
 
 def percent_of_deviation(values: Array, x: Array) -> Array:
@@ -302,39 +264,6 @@ def true_range(hlc: tuple[Array, Array, Array]) -> Array:
     high, low, close = hlc
     before = shift(close, 1)
     return np.max([high - low, np.abs(high - before), np.abs(low - before)], axis=0)
-
-
-def directional(hlc: tuple[Array, Array, Array], n: int) -> Outputs:
-    high, low, _ = hlc
-    rise, fall = high - shift(high, 1), shift(low, 1) - low
-    unknown = np.isnan(rise) | np.isnan(fall)
-    up = np.where((rise > fall) & (rise > 0), rise, 0.0)
-    down = np.where((fall > rise) & (fall > 0), fall, 0.0)
-    up[unknown] = down[unknown] = np.nan
-    reach = wilder(true_range(hlc), n)
-    plus, minus = 100 * ratio(wilder(up, n), reach), 100 * ratio(wilder(down, n), reach)
-    movement = 100 * ratio(np.abs(plus - minus), plus + minus)
-    return {"adx": wilder(movement, n), "plus_di": plus, "minus_di": minus}
-
-
-def rate_roc(bars: Bars, w: int) -> Outputs:
-    return {"": 100 * (bars.index / shift(bars.index, w) - 1)}
-
-
-def bqx_roc(bars: Bars, w: int) -> Outputs:
-    x = bqx(bars)
-    return {"": percent_of_deviation(x - shift(x, w), x)}
-
-
-def rate_atr(bars: Bars, n: int) -> Outputs:
-    value = wilder(true_range(rate_bars(bars)), n)
-    return {"": value, "pct": 100 * value / bars.index}
-
-
-def bqx_atr(bars: Bars, n: int) -> Outputs:
-    x = bqx(bars)
-    value = wilder(np.abs(x - shift(x, 1)), n)
-    return {"": value, "pct": percent_of_deviation(value, x)}
 
 
 # --- clock ----------------------------------------------------------------------------------
@@ -417,24 +346,6 @@ TWINS: dict[tuple[str, str], Callable[..., Outputs]] = {
     ("quadratic", "bqx"): lambda bars, w: quadratic(bqx(bars), w),
     ("across", "rate"): lambda bars: across(bars.index),
     ("across", "bqx"): lambda bars: across(bqx(bars)),
-    ("moments", "rate"): lambda bars, w: moments(bars.index, w),
-    ("moments", "bqx"): lambda bars, w: moments(bqx(bars), w),
-    ("bollinger", "rate"): rate_bands,
-    ("bollinger", "bqx"): lambda bars, w: bands(bqx(bars), w),
-    ("rsi", "rate"): lambda bars, n: rsi(bars.index, n),
-    ("rsi", "bqx"): lambda bars, n: rsi(bqx(bars), n),
-    ("macd", "rate"): lambda bars, *spans: macd(bars.index, *spans),
-    ("macd", "bqx"): lambda bars, *spans: macd(bqx(bars), *spans),
-    ("stochastic", "rate"): lambda bars, *rows: stochastic(rate_bars(bars), *rows),
-    ("stochastic", "bqx"): lambda bars, *rows: stochastic(bqx_line(bars), *rows),
-    ("cci", "rate"): lambda bars, w: cci(rate_bars(bars), w),
-    ("cci", "bqx"): lambda bars, w: cci(bqx_line(bars), w),
-    ("roc", "rate"): rate_roc,
-    ("roc", "bqx"): bqx_roc,
-    ("directional", "rate"): lambda bars, n: directional(rate_bars(bars), n),
-    ("directional", "bqx"): lambda bars, n: directional(bqx_bars(bars), n),
-    ("atr", "rate"): rate_atr,
-    ("atr", "bqx"): bqx_atr,
     ("", "clock"): calendar,
     ("session_vol_regime", "clock"): volatility_state,
 }
