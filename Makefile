@@ -28,7 +28,7 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 	$(BIN)/ruff format
 	$(BIN)/nbstripout $(STRIP) notebooks/*.ipynb
 
-bench: .venv/installed  ## Times against peers
+bench: .venv/benchmarks  ## Times against peers
 	$(BIN)/python -m pytest -m benchmarks tests/benchmarks
 
 clean:  ## Remove runs and caches, not .venv
@@ -44,4 +44,9 @@ clean:  ## Remove runs and caches, not .venv
 	exit 1
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+# The peers that only benchmarks compare with, on top of the lock.
+.venv/benchmarks: requirements-bench.lock .venv/installed
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.lock
 	touch $@
