@@ -6,6 +6,7 @@ Hashes are checked before a model is parsed, since the parser trusts its input.
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from bqx.bars import Bars
 from bqx.errors import ArtefactError, RequestError
 from bqx.features import catalog
 from bqx.features.fitting import Fits
+from bqx.features.needs import needs
 from bqx.files import read_json, sha256, write_json
 from bqx.lags import Column
 from bqx.models import MODELS, Estimator
+from bqx.pairs import PAIRS
 from bqx.params import Params
 from bqx.training import MODEL, FoldFit
 
@@ -46,8 +49,9 @@ class Bundle:
     """Models of one pair and all that a forecast needs besides the bars.
 
     ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
-    forecast that is kept; ``baseline`` : of the rate index, quote units; ``max_fill`` : longest
-    hole that carries the last close, minutes; ``metrics`` : what the book says about it.
+    forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
+    the other pairs whose closes its columns read; ``max_fill`` : longest hole that carries the
+    last close, minutes; ``metrics`` : what the book says about it.
     """
 
     pair: str
@@ -58,6 +62,7 @@ class Bundle:
     betas: dict[int, float]
     models: dict[int, Estimator]
     baseline: float
+    panel: dict[str, float]
     max_fill: int
     catalog_hash: str
     metrics: dict[str, Any]
@@ -138,6 +143,7 @@ class Bundle:
                     "fits": self.fits.to_json(),
                     "betas": self.betas,
                     "baseline": self.baseline,
+                    "panel": self.panel,
                     "max_fill": self.max_fill,
                     "catalog_hash": self.catalog_hash,
                     "metrics": self.metrics,
@@ -166,11 +172,23 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         betas=fit.evidence.betas,
         models=fit.models,
         baseline=bars.baseline,
+        panel=_panel(bars, fit.columns),
         max_fill=params.max_fill,
         catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()),
         metrics=metrics,
         trained_until=fit.trained_until,
     )
+
+
+def _panel(bars: Bars, columns: Sequence[Column]) -> dict[str, float]:
+    """Baselines of the other pairs of the bars' panel that the columns cannot do without."""
+    if bars.panel is None:
+        return {}
+    known = np.isfinite(bars.panel.baselines)
+    others = [pair for pair, there in zip(PAIRS, known, strict=True) if there and pair != bars.pair]
+    features = tuple(dict.fromkeys(column.feature for column in columns))
+    read = {pair for needed in needs(features, bars.pair, others).values() for pair in needed}
+    return {pair: float(bars.panel.baselines[PAIRS.index(pair)]) for pair in others if pair in read}
 
 
 def load(folder: Path) -> Bundle:
@@ -206,6 +224,7 @@ def load(folder: Path) -> Bundle:
             betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
             models={horizon: estimator.load(folder / _file(horizon)) for horizon in horizons},
             baseline=float(held["baseline"]),
+            panel={str(pair): float(first) for pair, first in held["panel"].items()},
             max_fill=int(held["max_fill"]),
             catalog_hash=current,
             metrics=held["metrics"],
