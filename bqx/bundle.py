@@ -7,7 +7,7 @@ Hashes are checked before a model is parsed, since the parser trusts its input.
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from bqx import lags, targets
 from bqx.bars import Bars
+from bqx.conformal import Reach
 from bqx.errors import ArtefactError, RequestError
 from bqx.features import catalog
 from bqx.features.fitting import Fits
@@ -34,7 +35,8 @@ MANIFEST = "bundle.json"
 class Prediction:
     """Forecast of BQX at one horizon: expected level, martingale and sigma in units of BQX.
 
-    ``innovation`` is what the model adds to the martingale, in sigma.
+    ``innovation`` is what the model adds to the martingale, in sigma; ``low`` and ``high`` are the
+    ends of the level's interval as calibrated in training, NaN where that had no label.
     """
 
     window: int
@@ -42,6 +44,8 @@ class Prediction:
     martingale: float
     innovation: float
     sigma: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Bundle:
     fits: Fits
     betas: dict[int, float]
     models: dict[int, Estimator]
+    reach: dict[int, Reach]
     baseline: float
     panel: dict[str, float]
     max_fill: int
@@ -108,12 +113,16 @@ class Bundle:
                     f"{self.max_fill} minutes shortly before; expected "
                     f"{targets.SPAN + self.window_of(horizon)} minutes since. Wait for more bars."
                 )
+            sigma = float(target.sigma[-1])
+            reach = sigma * float(self.reach[horizon].at(part.minutes[-1:], target.sigma[-1:])[0])
             out[horizon] = Prediction(
                 window=self.window_of(horizon),
                 level=float(level),
                 martingale=float(target.martingale[-1]),
                 innovation=innovation,
-                sigma=float(target.sigma[-1]),
+                sigma=sigma,
+                low=float(level) - reach,
+                high=float(level) + reach,
             )
         return out
 
@@ -142,6 +151,7 @@ class Bundle:
                     ],
                     "fits": self.fits.to_json(),
                     "betas": self.betas,
+                    "reach": {horizon: asdict(reach) for horizon, reach in self.reach.items()},
                     "baseline": self.baseline,
                     "panel": self.panel,
                     "max_fill": self.max_fill,
@@ -171,6 +181,7 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         fits=fit.fits,
         betas=fit.evidence.betas,
         models=fit.models,
+        reach=fit.reach,
         baseline=bars.baseline,
         panel=_panel(bars, fit.columns),
         max_fill=params.max_fill,
@@ -223,6 +234,7 @@ def load(folder: Path) -> Bundle:
             fits=Fits.from_json(held["fits"]),
             betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
             models={horizon: estimator.load(folder / _file(horizon)) for horizon in horizons},
+            reach={horizon: _reach(held["reach"][str(horizon)]) for horizon in horizons},
             baseline=float(held["baseline"]),
             panel={str(pair): float(first) for pair, first in held["panel"].items()},
             max_fill=int(held["max_fill"]),
@@ -235,6 +247,12 @@ def load(folder: Path) -> Bundle:
             f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
             "07_deployment writes. Run it again."
         ) from error
+
+
+def _reach(held: Any) -> Reach:
+    low, high = map(float, held["cuts"])
+    start = tuple(np.nan if width is None else float(width) for width in held["start"])
+    return Reach((low, high), start, float(held["naive"]), float(held["coverage"]))
 
 
 def _check(path: Path, expected: str) -> None:

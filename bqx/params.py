@@ -111,6 +111,8 @@ class Params(BaseModel):
 
     confidence: float = Field(0.95, gt=0.5, lt=1, strict=False)
     """Confidence of intervals."""
+    coverage: float = Field(0.9, gt=0.5, lt=1, strict=False)
+    """Share of the labels that the intervals of forecasts shall hold."""
     spread_multiple: float = Field(1.0, ge=0, strict=False)
     """Multiple of the spread that is paid."""
     serve_pair: str = ""
@@ -184,7 +186,7 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "05_selection": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
     "06_training": (
         "out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
-        "rounds", "depth", "learning_rate", "target", "confidence", "max_fill",
+        "rounds", "depth", "learning_rate", "target", "confidence", "coverage", "max_fill",
     ),
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),

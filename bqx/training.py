@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import lags, sessions, targets
+from bqx import conformal, lags, sessions, targets
 from bqx.bars import Bars
+from bqx.conformal import Reach
 from bqx.errors import ParameterError
 from bqx.features.fitting import Fits, fit
 from bqx.folds import Fold
@@ -22,6 +23,7 @@ from bqx.parallel import over_pairs
 from bqx.params import Params
 from bqx.selection import Selection, select
 from bqx.shrinkage import Evidence, weigh
+from bqx.targets import Target
 
 Rows = NDArray[np.int64]
 Series = NDArray[np.float64]
@@ -39,8 +41,9 @@ MODEL = "xgboost"
 class FoldFit:
     """What one fold taught: evidence, and a model a horizon for the rows that follow.
 
-    ``columns`` : in the models' order; ``fits`` : what their fitted families learnt;
-    ``trained_until`` : open of the last bar that it has seen.
+    ``columns`` : in the models' order; ``fits`` : what their fitted families learnt; ``reach`` :
+    where the intervals of each horizon start from; ``trained_until`` : open of the last bar that
+    it has seen.
     """
 
     number: int
@@ -48,6 +51,7 @@ class FoldFit:
     fits: Fits
     evidence: Evidence
     models: dict[int, Estimator]
+    reach: dict[int, Reach]
     trained_until: pd.Timestamp
 
 
@@ -55,8 +59,10 @@ class FoldFit:
 class PairResult:
     """Fits of a pair and its out-of-sample forecasts.
 
-    ``forecasts`` : ts_utc, fold, horizon, forecast (innovation, in sigma) and raw, the model's own
-        before it was shrunk; a row for every scored row and horizon, NaN where there is no bar.
+    ``forecasts`` : ts_utc, fold, horizon, and in sigma: forecast (of the innovation), raw (the
+        model's own before it was shrunk), reach (half-width of the forecast's interval) and naive
+        (that of an interval without a model); a row for every scored row and horizon, NaN where
+        there is no bar.
     """
 
     pair: str
@@ -69,11 +75,14 @@ def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
     return fit(bars, tuple(dict.fromkeys(column.feature for column in columns)), fold.train)
 
 
-def _labels(bars: Bars, params: Params) -> dict[int, Series]:
+def _targets(bars: Bars, params: Params) -> dict[int, Target]:
     return {
-        horizon: targets.make(bars, params.window(horizon), horizon).label("innovation")
-        for horizon in params.horizons
+        horizon: targets.make(bars, params.window(horizon), horizon) for horizon in params.horizons
     }
+
+
+def _labels(made: Mapping[int, Target]) -> dict[int, Series]:
+    return {horizon: target.label("innovation") for horizon, target in made.items()}
 
 
 def _training_rows(
@@ -120,7 +129,7 @@ def select_pair(
     ------
     ParameterError : too few rows to learn from, or no column left.
     """
-    labels = _labels(bars, params)
+    labels = _labels(_targets(bars, params))
     selections = []
     for fold in folds:
         rows = _training_rows(bars, columns, fold, labels, params)
@@ -144,13 +153,14 @@ def _fit_fold(
     bars: Bars,
     columns: tuple[Column, ...],
     fold: Fold,
-    labels: Mapping[int, Series],
+    made: Mapping[int, Target],
     params: Params,
     tests: int,
 ) -> FoldFit:
     def model(rounds: int) -> Estimator:
         return MODELS[MODEL](rounds, params.depth, params.learning_rate, params.seed)
 
+    labels = _labels(made)
     train = _training_rows(bars, columns, fold, labels, params)
     validation = fold.validation[np.isfinite(bars.close[fold.validation])]
     scale = _scale(labels, train)
@@ -166,12 +176,20 @@ def _fit_fold(
     ]
     # One number for all horizons, since where a single one stops is mostly chance.
     rounds = int(np.median(stopped))
+    unseen = {horizon: model(rounds).fit(x, label).predict(later) for horizon, label in y.items()}
     evidence = weigh(
-        {horizon: model(rounds).fit(x, label).predict(later) for horizon, label in y.items()},
+        unseen,
         {horizon: label[validation] for horizon, label in labels.items()},
         validation,
         tests,
     )
+    reach = {
+        horizon: conformal.learn(
+            bars.minutes, target.sigma, labels[horizon],
+            evidence.betas[horizon] * unseen[horizon], train, validation, horizon, params.coverage,
+        )
+        for horizon, target in made.items()
+    }  # fmt: skip
     complete = np.all([np.isfinite(label[validation]) for label in labels.values()], axis=0)
     thin = np.flatnonzero(complete)[:: params.stride]
     both = np.concatenate((x, later[thin]))
@@ -182,26 +200,34 @@ def _fit_fold(
         fits=fits,
         evidence=evidence,
         models={h: model(rounds).fit(both, np.concatenate((y[h], added[h]))) for h in labels},
+        reach=reach,
         trained_until=bars.ts[fold.last_seen],
     )
 
 
-def _forecast(bars: Bars, taught: FoldFit, rows: Rows) -> pd.DataFrame:
-    betas = taught.evidence.betas
+def _forecast(bars: Bars, taught: FoldFit, fold: Fold, made: Mapping[int, Target]) -> pd.DataFrame:
+    rows = fold.test
     x = lags.matrix(bars, taught.columns, rows, taught.fits)
     there = np.isfinite(bars.close[rows])
-    raw = np.concatenate(
-        [np.where(there, taught.models[horizon].predict(x), np.nan) for horizon in betas]
-    )
-    return pd.DataFrame(
-        {
-            "ts_utc": np.tile(bars.ts[rows], len(betas)),
-            "fold": taught.number,
-            "horizon": np.repeat(list(betas), len(rows)),
-            "forecast": raw * np.repeat(list(betas.values()), len(rows)),
-            "raw": raw,
-        }
-    )
+    parts = []
+    for horizon, beta in taught.evidence.betas.items():
+        raw = np.where(there, taught.models[horizon].predict(x), np.nan)
+        target, reach = made[horizon], taught.reach[horizon]
+        score = np.abs(target.label("innovation")[rows] - beta * raw)
+        width = reach.track(score, bars.minutes[rows], target.sigma[rows], horizon)
+        part = pd.DataFrame(
+            {
+                "ts_utc": bars.ts[rows],
+                "fold": taught.number,
+                "horizon": horizon,
+                "forecast": beta * raw,
+                "raw": raw,
+                "reach": np.where(there, width, np.nan),
+                "naive": np.where(there, reach.naive, np.nan),
+            }
+        )
+        parts.append(part[np.isin(rows, fold.scored)])
+    return pd.concat(parts)
 
 
 def fit_pair(
@@ -227,20 +253,20 @@ def fit_pair(
     ------
     ParameterError : too few rows to learn from.
     """
-    labels = _labels(bars, params)
+    made = _targets(bars, params)
     by_name = {column.name: column for column in columns}
     fits = tuple(
         _fit_fold(
             bars,
             tuple(by_name[name] for name in selection.columns),
             fold,
-            labels,
+            made,
             params,
             pairs * len(folds),
         )
         for fold, selection in zip(folds, selections, strict=True)
     )
-    parts = [_forecast(bars, taught, fold.scored) for taught, fold in zip(fits, folds, strict=True)]
+    parts = [_forecast(bars, taught, fold, made) for taught, fold in zip(fits, folds, strict=True)]
     return PairResult(bars.pair, fits, pd.concat(parts, ignore_index=True))
 
 

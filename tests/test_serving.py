@@ -14,6 +14,7 @@ import pytest
 from learned import PAIR, PARAMS, learn
 
 from bqx import bars, bundle, lags, market, targets, training
+from bqx.conformal import GROUPS, Reach
 from bqx.errors import ArtefactError, BarError, RequestError
 from bqx.features import catalog
 from bqx.features.fitting import fit
@@ -118,6 +119,9 @@ def test_the_answer_is_the_batch_row_exactly(client, learned, made, history, req
         assert prediction["sigma"] == target.sigma[row]
         assert prediction["martingale"] == target.martingale[row] == 0.0
         assert prediction["level"] == target.sigma[row] * prediction["innovation"]
+        reach = made.reach[int(name)].at(learned.bars.minutes[[row]], target.sigma[[row]])[0]
+        assert prediction["low"] == prediction["level"] - target.sigma[row] * reach
+        assert prediction["low"] < prediction["level"] < prediction["high"]
 
 
 def test_rows_with_holes_behind_them_answer_as_the_batch(learned, made, raw):
@@ -263,7 +267,13 @@ def crossed():
     y = np.random.default_rng(0).normal(size=len(rows))
     model = MODELS[training.MODEL](20, 3, 0.3, 0).fit(x, y)
     taught = training.FoldFit(
-        0, columns, fits, Evidence(9.0, 1.0, {15: 1.0}), {15: model}, grids[PAIR].ts[12_000]
+        number=0,
+        columns=columns,
+        fits=fits,
+        evidence=Evidence(9.0, 1.0, {15: 1.0}),
+        models={15: model},
+        reach={15: Reach((1e-4, 2e-4), (np.nan,) * GROUPS, 1.0, 0.9)},
+        trained_until=grids[PAIR].ts[12_000],
     )
     made = bundle.bundle(grids[PAIR], taught, PARAMS.model_copy(update={"horizons": (15,)}), {})
     return made, grids[PAIR], sent
@@ -287,6 +297,7 @@ def test_columns_that_read_other_pairs_answer_as_the_batch(crossed, tmp_path):
         answer = live.forecast(loaded, *live.parse(body)[1:])
         innovation = answer["predictions"]["15"]["innovation"]
         assert innovation == float(made.models[15].predict(x)[0])
+        assert answer["predictions"]["15"]["low"] is None
         moved.add(innovation)
     assert len(moved) > 10
 

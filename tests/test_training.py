@@ -7,6 +7,7 @@ from learned import PAIR, PARAMS, learn, make_folds
 
 from bqx import market, targets, training
 from bqx.bars import Bars
+from bqx.conformal import Intervals
 from bqx.errors import BqxError, ParameterError
 from bqx.parallel import over_pairs
 
@@ -61,7 +62,8 @@ def test_on_a_null_market_the_forecast_is_exactly_the_martingale():
 def test_every_scored_row_has_a_forecast_a_horizon():
     learned = learn("planted", 1)
     found = learned.result.forecasts
-    assert list(found.columns) == ["ts_utc", "fold", "horizon", "forecast", "raw"]
+    columns = ["ts_utc", "fold", "horizon", "forecast", "raw", "reach", "naive"]
+    assert list(found.columns) == columns
     for fold in learned.folds:
         for horizon in PARAMS.horizons:
             part = found[(found["fold"] == fold.number) & (found["horizon"] == horizon)]
@@ -69,8 +71,22 @@ def test_every_scored_row_has_a_forecast_a_horizon():
                 pd.DatetimeIndex(part["ts_utc"]), learned.bars.ts[fold.scored], check_names=False
             )
             absent = np.isnan(learned.bars.close[fold.scored])
-            np.testing.assert_array_equal(part["forecast"].isna(), absent)
+            for name in ("forecast", "reach", "naive"):
+                np.testing.assert_array_equal(part[name].isna(), absent)
     assert not found.duplicated(["ts_utc", "horizon"]).any()
+
+
+def test_intervals_catch_what_they_promise():
+    learned = learn("planted", 1)
+    found = learned.result.forecasts.set_index("ts_utc")
+    for horizon in PARAMS.horizons:
+        part = found[found["horizon"] == horizon]
+        label = targets.make(learned.bars, 15, horizon).label("innovation")
+        y = pd.Series(label, learned.bars.ts).reindex(part.index)
+        made = Intervals(
+            y.to_numpy(), part["forecast"].to_numpy(), part["reach"].to_numpy(), PARAMS.coverage
+        )
+        assert made.share == pytest.approx(0.9, abs=0.02)
 
 
 def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
@@ -89,6 +105,7 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
     )
     before, after = learned.result.fits[0], result.fits[0]
     assert after.evidence == before.evidence
+    assert after.reach == before.reach
     assert model_bytes(after, tmp_path) == model_bytes(before, tmp_path)
     assert after.trained_until == learned.bars.ts[fold.last_seen]
 

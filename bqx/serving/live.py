@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -33,7 +34,8 @@ def forecast(
     Returns
     -------
     pair, timestamp (open of the last bar), window, predictions by horizon (window, level,
-    martingale, innovation, sigma), catalog_hash, trained_until.
+    martingale, innovation, sigma, low, high; an end that is not known is None), catalog_hash,
+    trained_until.
 
     Raises
     ------
@@ -58,11 +60,8 @@ def forecast(
         "window": bundle.window,
         "predictions": {
             str(horizon): {
-                "window": prediction.window,
-                "level": prediction.level,
-                "martingale": prediction.martingale,
-                "innovation": prediction.innovation,
-                "sigma": prediction.sigma,
+                name: None if math.isnan(value) else value
+                for name, value in asdict(prediction).items()
             }
             for horizon, prediction in bundle.predict(grid).items()
         },
