@@ -80,15 +80,22 @@ class Params(BaseModel):
     strict61: bool = False
     """Whether the columns that read up to t-61 replace the unlagged ones."""
 
+    scheme: Literal["rolling", "chronological", "combinatorial"] = "rolling"
+    """Folds: of a rolling origin, one of 70, 15 and 15 percent of the days, or every choice of
+    test groups."""
     train_days: Size = 20
-    """Trading days of a training part; 0, as for the three below, chooses them from the length of
-    the bars."""
+    """Trading days of a training part of the rolling origin; 0, as for the three below, chooses
+    them from the length of the bars."""
     validation_days: Size = 12
     """Trading days of a validation part."""
     test_days: Size = 14
     """Trading days of a test part."""
     step_days: Size = 14
     """Trading days from fold to fold."""
+    groups: int = Field(6, ge=3)
+    """Groups of trading days of the combinatorial folds."""
+    test_groups: Count = 2
+    """Groups that a combinatorial fold tests."""
     embargo: Size = 120
     """Minutes kept free around validation and test rows."""
     stride: Count = 5
@@ -126,6 +133,11 @@ class Params(BaseModel):
                 "train_days, validation_days, test_days and step_days: expected all 0 or none, got "
                 f"{lengths}"
             )
+        if self.groups < self.test_groups + 2:
+            raise ValueError(
+                "groups: expected at least 2 more than test_groups, got "
+                f"{self.groups} and {self.test_groups}"
+            )
         if self.serve_pair and self.serve_pair not in (self.pairs or PAIRS):
             raise ValueError(f"serve_pair: expected '' or one of pairs, got {self.serve_pair!r}")
         return self
@@ -145,16 +157,22 @@ class Params(BaseModel):
         return horizon if self.target_window == "matched" else self.target_window
 
     def split(self, days: int) -> Split:
-        """Lengths of the fold parts for bars of so many trading days.
+        """Lengths of the parts of a rolling or chronological fold for so many trading days.
 
         Lengths of 0 are chosen so that five folds fit: four tenths of the days train, one tenth
-        validates and one tests, up to 60 days a tenth.
+        validates and one tests, up to 60 days a tenth. The chronological fold is a single one.
 
         Raises ParameterError when not even one fold fits.
 
         >>> Params(train_days=0, validation_days=0, test_days=0, step_days=0).split(260)
         Split(train=104, validation=26, test=26, step=26)
+        >>> Params(scheme="chronological").split(260)
+        Split(train=182, validation=39, test=39, step=39)
         """
+        if self.scheme == "chronological":
+            train, validation = days * 70 // 100, days * 15 // 100
+            test = days - train - validation
+            return Split(train, validation, test, test)
         unit = min(days // 10, MOST_UNIT_DAYS)
         split = (
             Split(self.train_days, self.validation_days, self.test_days, self.step_days)
@@ -174,7 +192,10 @@ KEYS = tuple(Params.model_fields)
 
 _BARS = ("market", "bars", "clock", "pairs", "start", "days", "baseline", "max_fill")
 _TARGET = ("target_window", "horizons")
-_FOLDS = ("train_days", "validation_days", "test_days", "step_days", "embargo", "stride")
+_FOLDS = (
+    "scheme", "train_days", "validation_days", "test_days", "step_days", "groups", "test_groups",
+    "embargo", "stride",
+)  # fmt: skip
 _COLUMNS = ("profile", "lags", "strict61")
 _SELECTION = ("selected", "domain_share", "forest_trees", "forest_depth")
 
@@ -190,7 +211,7 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     ),
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
-    "09_monitoring": ("out", "seed", "workers", "horizons", *_COLUMNS, *_FOLDS),
+    "09_monitoring": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 

@@ -16,7 +16,7 @@ from bqx.bars import Bars
 from bqx.conformal import Reach
 from bqx.errors import ParameterError
 from bqx.features.fitting import Fits, fit
-from bqx.folds import Fold
+from bqx.folds import Fold, longest_run
 from bqx.lags import Column
 from bqx.models import MODELS, Estimator
 from bqx.parallel import over_pairs
@@ -71,8 +71,12 @@ class PairResult:
 
 
 def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
-    """What the fitted families among the columns learn from a fold's training rows."""
-    return fit(bars, tuple(dict.fromkeys(column.feature for column in columns)), fold.train)
+    """What the fitted families among the columns learn from a fold's training rows.
+
+    They read rows without a gap: the longest run, where test rows part the training rows.
+    """
+    features = tuple(dict.fromkeys(column.feature for column in columns))
+    return fit(bars, features, longest_run(fold.train))
 
 
 def _targets(bars: Bars, params: Params) -> dict[int, Target]:

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn, make_folds
 
-from bqx import market, targets, training
+from bqx import folds, lags, market, targets, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
 from bqx.errors import BqxError, ParameterError
+from bqx.features import regimes
+from bqx.features.catalog import join
 from bqx.parallel import over_pairs
 
 
@@ -108,6 +110,40 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
     assert after.reach == before.reach
     assert model_bytes(after, tmp_path) == model_bytes(before, tmp_path)
     assert after.trained_until == learned.bars.ts[fold.last_seen]
+
+
+def test_corrupting_the_test_days_of_a_combinatorial_fold_leaves_it_untouched(tmp_path):
+    learned = learn("planted", 1)
+    columns = learned.columns
+    reach = max(*(column.lookback for column in columns), targets.lookback(15))
+    fold = folds.combinatorial(learned.bars.minutes, 5, 1, 120, 45, reach)[1]
+    assert fold.train[0] < fold.test[0] < fold.train[-1]
+    frame = learned.bars.frame.copy()
+    # What the labels of the test rows read, and the embargo, are held out too.
+    held = slice(fold.test[0] - 120, fold.test[-1] + 45 + 120 + 1)
+    frame.iloc[held, :4] *= np.random.default_rng(0).uniform(0.5, 2.0, (held.stop - held.start, 1))
+    found = []
+    for bars in (learned.bars, Bars(PAIR, frame, learned.bars.baseline)):
+        selections = training.select_pair(bars, columns, [fold], PARAMS)
+        result = training.fit_pair(bars, columns, [fold], selections, PARAMS, pairs=1)
+        (fit,) = result.fits
+        found.append((selections, fit.evidence, model_bytes(fit, tmp_path)))
+    assert found[0] == found[1]
+
+
+def test_fitted_families_read_no_test_day_between_training_days():
+    learned = learn("planted", 1)
+    fold = folds.combinatorial(learned.bars.minutes, 5, 1, 120, 45, 1_000)[1]
+    columns = [lags.Column(feature, 0) for feature in join(regimes.FAMILIES).values()]
+    before = training.fits_of(learned.bars, columns, fold)
+    frame = learned.bars.frame.copy()
+    frame.iloc[fold.test, :4] *= np.linspace(1.0, 2.0, len(fold.test))[:, None]
+    after = training.fits_of(Bars(PAIR, frame, learned.bars.baseline), columns, fold)
+    assert before.parameters
+    assert before.until == after.until
+    for key, value in before.parameters.items():
+        assert np.isfinite(value).all()
+        np.testing.assert_array_equal(value, after.parameters[key])
 
 
 def test_the_last_seen_bar_is_seen(tmp_path):

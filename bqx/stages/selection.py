@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import folds, sessions, training
+from bqx import folds, sessions, targets, training
 from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.selection import Selection
@@ -19,21 +19,21 @@ NAME = "05_selection"
 
 
 def folds_of(params: Params, dataset: Dataset) -> tuple[Fold, ...]:
-    """Walk-forward folds of a run.
+    """Folds of a run by its scheme, purged by the longest reach of any column or label.
 
     Raises ParameterError when not even one fits the bars.
     """
-    split = params.split(len(np.unique(sessions.trading_days(dataset.minutes))))
-    return folds.rolling_origin(
-        dataset.minutes,
-        split.train,
-        split.validation,
-        split.test,
-        split.step,
-        params.embargo,
-        max(params.horizons),
-        max(column.lookback for column in columns(params)),
+    minutes, horizon = dataset.minutes, max(params.horizons)
+    lookback = max(
+        *(column.lookback for column in columns(params)),
+        *(targets.lookback(params.window(horizon)) for horizon in params.horizons),
     )
+    if params.scheme == "combinatorial":
+        return folds.combinatorial(
+            minutes, params.groups, params.test_groups, params.embargo, horizon, lookback
+        )
+    split = params.split(len(np.unique(sessions.trading_days(minutes))))
+    return folds.rolling_origin(minutes, *split, params.embargo, horizon, lookback)
 
 
 def build(params: Params) -> dict[str, tuple[Selection, ...]]:
