@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bqx import rules
 from bqx.errors import ParameterError
 from bqx.pairs import PAIRS
-from bqx.rules import Clock, Count, Minutes, Size
+from bqx.rules import Backend, Clock, Count, Minutes, Size
 
 MOST_UNIT_DAYS = 60
 """Longest test part, in trading days, of a split that is chosen from the length of the bars."""
@@ -43,6 +43,9 @@ class Params(BaseModel):
     """Seed of everything random."""
     workers: Count = 2
     """Pairs worked on at the same time."""
+    backend: Backend = "processes"
+    """Where pairs are worked on: processes, threads, or dask for a cluster, whose scheduler stands
+    in DASK_SCHEDULER_ADDRESS."""
 
     market: Annotated[Literal["null", "planted"], BeforeValidator(rules.market)] = "planted"
     """Synthetic market, used when bars is empty."""
@@ -190,6 +193,7 @@ class Params(BaseModel):
 
 KEYS = tuple(Params.model_fields)
 
+_WORK = ("workers", "backend")
 _BARS = ("market", "bars", "clock", "pairs", "start", "days", "baseline", "max_fill")
 _TARGET = ("target_window", "horizons")
 _FOLDS = (
@@ -201,17 +205,26 @@ _SELECTION = ("selected", "domain_share", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "01_bars": ("out", "seed", *_BARS, *_TARGET),
-    "02_features": ("out", "workers", "profile"),
+    "02_features": ("out", *_WORK, "profile"),
     "03_reconciliation": ("out",),
     "04_lagging": ("out", *_COLUMNS),
-    "05_selection": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
+    "05_selection": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
     "06_training": (
+<<<<<<< HEAD
         "out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
         "rounds", "depth", "learning_rate", "target", "confidence", "coverage", "max_fill",
     ),
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
     "09_monitoring": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS),
+=======
+        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
+        "rounds", "depth", "learning_rate", "target", "confidence", "max_fill",
+    ),
+    "07_deployment": ("out", "serve_pair"),
+    "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
+    "09_monitoring": ("out", "seed", *_WORK, "horizons", *_COLUMNS, *_FOLDS),
+>>>>>>> b3681fca1087cc55b10891c441f9737bc1583efd
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 

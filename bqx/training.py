@@ -282,7 +282,7 @@ def select_all(
     write: Callable[[str, tuple[Selection, ...]], None],
     done: Collection[str] = (),
 ) -> None:
-    """`select_pair` for all pairs but those done, ``params.workers`` processes at a time.
+    """`select_pair` for all pairs but those done, ``params.workers`` at a time.
 
     ``write(pair, selections)`` is called in this process as soon as a pair is ready.
 
@@ -291,7 +291,7 @@ def select_all(
     BqxError : pairs failed; named once the others are written.
     """
     tasks = {pair: (bars[pair], columns, folds, params) for pair in bars if pair not in done}
-    over_pairs(select_pair, tasks, params.workers, write)
+    over_pairs(select_pair, tasks, params.workers, write, params.backend)
 
 
 def fit_all(
@@ -314,4 +314,4 @@ def fit_all(
         for pair in bars
         if pair not in done
     }
-    over_pairs(fit_pair, tasks, params.workers, write)
+    over_pairs(fit_pair, tasks, params.workers, write, params.backend)

@@ -8,10 +8,9 @@ from learned import PAIR, PARAMS, learn, make_folds
 from bqx import folds, lags, market, targets, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
-from bqx.errors import BqxError, ParameterError
+from bqx.errors import ParameterError
 from bqx.features import regimes
 from bqx.features.catalog import join
-from bqx.parallel import over_pairs
 
 
 def model_bytes(fit, folder):
@@ -208,18 +207,3 @@ def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
     assert model_bytes(fitted["eurusd"].fits[0], tmp_path) == model_bytes(
         learned.result.fits[0], tmp_path
     )
-
-
-def root_of(value: float) -> float:
-    if value < 0:
-        raise BqxError(f"root: negative, got {value}")
-    return value**0.5
-
-
-def test_a_failing_pair_is_named_after_the_others_are_written():
-    written: dict[str, float] = {}
-    tasks = {"eurusd": (4.0,), "gbpusd": (-1.0,), "usdjpy": (9.0,)}
-    with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: root: negative") as caught:
-        over_pairs(root_of, tasks, 1, written.__setitem__)
-    assert written == {"eurusd": 2.0, "usdjpy": 3.0}
-    assert "root_of" in caught.value.__cause__.__notes__[0]
