@@ -210,21 +210,12 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "04_lagging": ("out", *_COLUMNS),
     "05_selection": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
     "06_training": (
-<<<<<<< HEAD
-        "out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
+        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
         "rounds", "depth", "learning_rate", "target", "confidence", "coverage", "max_fill",
     ),
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
-    "09_monitoring": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS),
-=======
-        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
-        "rounds", "depth", "learning_rate", "target", "confidence", "max_fill",
-    ),
-    "07_deployment": ("out", "serve_pair"),
-    "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
-    "09_monitoring": ("out", "seed", *_WORK, "horizons", *_COLUMNS, *_FOLDS),
->>>>>>> b3681fca1087cc55b10891c441f9737bc1583efd
+    "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 
