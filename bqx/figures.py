@@ -239,6 +239,35 @@ def matrix(values: pd.DataFrame, label: str, centre: float | None = None) -> Fig
     return figure
 
 
+def coverage(conditions: pd.DataFrame, nominal: float) -> Figure:
+    """Share of labels inside the intervals, a dot a pair, under every condition.
+
+    ``conditions`` has columns condition, value, horizon, coverage; ``nominal`` is the share asked
+    for. The band is two points to either side.
+    """
+    figure, axes = _canvas(height=4.2)
+    names = list(dict.fromkeys(zip(conditions["condition"], conditions["value"], strict=True)))
+    place = {name: position for position, name in enumerate(names)}
+    horizons = sorted(conditions["horizon"].unique())
+    for number, (horizon, colour) in enumerate(zip(horizons, PALETTE, strict=False)):
+        part = conditions[conditions["horizon"] == horizon]
+        keys = zip(part["condition"], part["value"], strict=True)
+        shift = (number - (len(horizons) - 1) / 2) * 0.14
+        axes.plot(
+            [place[key] + shift for key in keys], part["coverage"], ".", color=colour,
+            label=f"{horizon} min",
+        )  # fmt: skip
+    axes.axhspan(nominal - 0.02, nominal + 0.02, color=GREY, alpha=0.2, lw=0)
+    axes.axhline(nominal, color=GREY, lw=1, ls="--")
+    axes.set_xticks(
+        range(len(names)), [f"{kind}\n{value}".replace("_", " ") for kind, value in names]
+    )
+    axes.tick_params(axis="x", labelsize="small")
+    axes.set(ylabel="share of labels inside the interval", xlabel="condition when forecast")
+    axes.legend(title="horizon", ncols=len(horizons))
+    return figure
+
+
 def equity(daily: pd.DataFrame) -> Figure:
     """Cumulative P&L of the mean cell, gross and net; columns day, gross, net in bp."""
     figure, axes = _canvas()

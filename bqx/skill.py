@@ -1,6 +1,6 @@
 """Skill against the martingale forecast, beside what the martingale forecast scores itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -154,12 +154,6 @@ def by_condition(
     DataFrame : a row a value of a condition: pair, horizon, condition, value and those of `Score`;
         ``all``, ``all`` first.
     """
-    met = {(EVERYTHING, EVERYTHING): np.ones(len(y), dtype=np.bool_)} | {
-        (kind, str(value)): values == value
-        for kind, values in conditions.items()
-        for value in np.unique(values)
-        if value
-    }
     return pd.DataFrame(
         [
             {"pair": pair, "horizon": horizon, "condition": kind, "value": value}
@@ -169,9 +163,20 @@ def by_condition(
                     confidence, seed,
                 )
             )
-            for (kind, value), rows in met.items()
+            for kind, value, rows in parts(conditions, len(y))
         ]
     )  # fmt: skip
+
+
+def parts(
+    conditions: Mapping[str, NDArray[np.str_]], rows: int
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Every kind of condition and its value with the (rows,) rows that meet it, all rows first."""
+    yield EVERYTHING, EVERYTHING, np.ones(rows, dtype=np.bool_)
+    for kind, values in conditions.items():
+        for value in np.unique(values):
+            if value:
+                yield kind, str(value), values == value
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> float | None:

@@ -59,7 +59,18 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         pd.DataFrame({"horizon": [15, 30], "current": 1.0, "martingale": 0.0, "level": [2.0, 1.0]})
     ),
     "calibration": lambda: figures.calibration(np.zeros((0, 2))),
+    "coverage": lambda: figures.coverage(CONDITIONS, 0.9),
 }
+
+
+CONDITIONS = pd.DataFrame(
+    {
+        "condition": ["session", "session", "trend"],
+        "value": ["london", "new_york", "up"],
+        "horizon": [15, 30, 15],
+        "coverage": [0.91, 0.88, np.nan],
+    }
+)
 
 
 def test_every_figure_is_drawn_here() -> None:
