@@ -1,0 +1,140 @@
+"""Bars as they were known at a time, and published features, out of PostgreSQL."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from psycopg2 import sql
+from sqlalchemy import Engine, text
+
+from bqx import bars, sessions
+from bqx.bars import Bars
+from bqx.database import schema
+from bqx.database.copying import decode, times
+from bqx.database.failures import told
+from bqx.errors import DatabaseError
+from bqx.features.spec import Feature
+
+_AS_OF = sql.SQL(
+    "SELECT DISTINCT ON (ts_utc) ts_utc, {columns} FROM {table} "
+    "WHERE ts_utc >= {since} AND ts_utc < {until} AND known_at <= {as_of} "
+    "ORDER BY ts_utc DESC, known_at DESC"
+)
+_ROWS = sql.SQL(
+    "SELECT ts_utc, {columns} FROM {table} WHERE ts_utc >= {since} AND ts_utc < {until} "
+    "ORDER BY ts_utc"
+)
+
+
+def read_bars(
+    engine: Engine,
+    pair: str,
+    since: pd.Timestamp | None = None,
+    until: pd.Timestamp | None = None,
+    as_of: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Bars of a pair as they were known at a time, in the bar schema.
+
+    Parameters
+    ----------
+    since, until : first bar, and the bar that is no longer read; default all.
+    as_of : of every bar the newest version that was known then; default the newest.
+
+    Raises DatabaseError.
+    """
+    names = {"as_of": sql.Literal(_bound(as_of, "infinity"))}
+    stamps, values = _copied(
+        engine, _AS_OF, schema.relation(schema.BARS, pair), bars.COLUMNS, 8, since, until, names
+    )
+    # The newest comes first, which is how the primary key can be read.
+    index = times(stamps[::-1]).rename("ts_utc")
+    return pd.DataFrame(values[::-1].copy(), index=index, columns=list(bars.COLUMNS))
+
+
+def read_grid(
+    engine: Engine,
+    pairs: Sequence[str],
+    since: pd.Timestamp | None = None,
+    until: pd.Timestamp | None = None,
+    as_of: pd.Timestamp | None = None,
+    max_fill: int = 15,
+) -> dict[str, Bars]:
+    """Bars of pairs on one grid under their stored baselines, see `bars.align`.
+
+    Raises DatabaseError when the server refuses or a pair has no bars there.
+    """
+    frames = {pair: read_bars(engine, pair, since, until, as_of) for pair in pairs}
+    with told(engine, "baselines"), engine.connect() as connection:
+        found = connection.execute(text("SELECT pair, baseline FROM bqx.baselines"))
+        baselines = {row.pair: row.baseline for row in found}
+    for pair, frame in frames.items():
+        if frame.empty:
+            raise DatabaseError(
+                f"{schema.relation(schema.BARS, pair)}: no bars, got 0 rows from {since} to "
+                f"{until} as of {as_of}; expected at least 1. Load them with `bqx db bars`."
+            )
+    minutes = [sessions.epoch_minutes(pd.DatetimeIndex(f.index[[0, -1]])) for f in frames.values()]
+    first, last = int(min(m[0] for m in minutes)), int(max(m[1] for m in minutes))
+    return bars.join(
+        {
+            pair: Bars(pair, bars.to_grid(frame, first, last, max_fill), baselines[pair])
+            for pair, frame in frames.items()
+        }
+    )
+
+
+def read_features(
+    engine: Engine,
+    pair: str,
+    features: Sequence[Feature],
+    since: pd.Timestamp | None = None,
+    until: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Published values of features of a pair: index ``ts_utc``, a float32 column a feature.
+
+    Raises DatabaseError when the server refuses, ParameterError for a feature that has no column.
+    """
+    parts = []
+    for table in dict.fromkeys(feature.table for feature in features):
+        columns = [feature.name for feature in features if feature.table == table]
+        stamps, values = _copied(
+            engine, _ROWS, schema.relation(table, pair), columns, 4, since, until, {}
+        )
+        parts.append(pd.DataFrame(values, index=times(stamps), columns=columns))
+    joined = pd.concat(parts, axis=1) if len(parts) > 1 else parts[0]
+    return joined[[feature.name for feature in features]].rename_axis("ts_utc")
+
+
+def _copied(
+    engine: Engine,
+    statement: sql.SQL,
+    relation: str,
+    columns: Sequence[str],
+    size: int,
+    since: pd.Timestamp | None,
+    until: pd.Timestamp | None,
+    names: dict[str, Any],
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    # Without NULL all rows are equally long, which makes them an array.
+    number = sql.SQL("coalesce({}, 'NaN')")
+    query = statement.format(
+        table=sql.Identifier("bqx", relation),
+        columns=sql.SQL(", ").join(number.format(sql.Identifier(name)) for name in columns),
+        since=sql.Literal(_bound(since, "-infinity")),
+        until=sql.Literal(_bound(until, "infinity")),
+        **names,
+    )
+    held = io.BytesIO()
+    with told(engine, relation), engine.connect() as connection:
+        schema.require(connection)
+        cursor = connection.connection.cursor()
+        cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query), held)
+    stamps, values = decode(held.getbuffer(), 1, len(columns), size)
+    return stamps[:, 0], values
+
+
+def _bound(time: pd.Timestamp | None, endless: str) -> str:
+    return endless if time is None else time.tz_convert("UTC").isoformat()

@@ -1,0 +1,175 @@
+"""The schema ``bqx``: its SQL from the catalog, its making, and its version."""
+
+import textwrap
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from bqx.bars import COLUMNS
+from bqx.database.connect import shown
+from bqx.database.failures import told
+from bqx.errors import ArtefactError, DatabaseError, ParameterError
+from bqx.features import catalog
+from bqx.features.spec import Feature
+from bqx.pairs import check
+
+VERSION = 1
+"""Of the tables' shape; a database of another version is refused."""
+
+FOLDER = Path(__file__).resolve().parents[2] / "sql"
+
+BARS = "m1"
+"""Table type of bars and their versions."""
+
+_NAMES = {"backward_bqx": "bqx"}
+"""Families whose table has another name in SQL."""
+
+MOST_COLUMNS, MOST_BYTES = 1_600, 8_160
+"""Of a PostgreSQL table; bytes of a row that is not stored out of line."""
+
+
+@cache
+def published() -> tuple[Feature, ...]:
+    """Features that have a column: all but fitted ones, whose values belong to a fold."""
+    return tuple(feature for feature in catalog.profile() if not feature.fit_key)
+
+
+@cache
+def tables() -> dict[str, tuple[Feature, ...]]:
+    """Features by store table; the columns of a SQL table in order."""
+    return catalog.tables(published())
+
+
+def type_of(table: str) -> str:
+    """SQL table type of a store table."""
+    return _NAMES.get(table, table)
+
+
+def relation(table: str, pair: str) -> str:
+    """Name of the table of a pair in the schema, ``table`` being ``m1`` or a store table.
+
+    Raises ParameterError for a table that the catalog does not have, or no pair.
+    """
+    if table != BARS and table not in tables():
+        raise ParameterError(
+            f"table: no such table, got {table!r}; expected {BARS} or one of the catalog's "
+            f"{len(tables())}. `bqx catalog` lists them."
+        )
+    return f"{type_of(table)}_{check(pair)}"
+
+
+def definition() -> str:
+    """SQL that makes the schema's types and facts: the text of ``sql/schema.sql``.
+
+    Raises ParameterError when a table is beyond what PostgreSQL can hold.
+    """
+    number = " float8, ".join(COLUMNS) + " float8"
+    parts = [
+        "-- Made by `bqx db ddl` from the catalog; a test keeps them equal. A type a table, which\n"
+        "-- every pair has: bqx.add_pair makes them.",
+        "CREATE SCHEMA bqx;",
+        "CREATE TABLE bqx.facts (\n"
+        "    one boolean PRIMARY KEY DEFAULT true CHECK (one),\n"
+        "    schema_version integer NOT NULL,\n"
+        "    catalog_hash text NOT NULL\n);",
+        f"INSERT INTO bqx.facts VALUES (\n    true, {VERSION},\n"
+        f"    '{catalog.catalog_hash(published())}'\n);",
+        "-- The close that is 100 on a pair's rate index, whatever part of its bars is read.\n"
+        "CREATE TABLE bqx.baselines (\n    pair text PRIMARY KEY,\n    baseline float8 NOT NULL\n);",
+        "-- What each partition of a family holds: the hash of the file that it was loaded from.\n"
+        "CREATE TABLE bqx.loads (\n"
+        "    relation text,\n    month date,\n    content text NOT NULL,\n"
+        "    rows bigint NOT NULL,\n    loaded_at timestamptz NOT NULL DEFAULT now(),\n"
+        "    PRIMARY KEY (relation, month)\n);",
+        "-- Bars and their corrections: a row is what became known of a bar, and when.\n"
+        + _type(BARS, ["ts_utc timestamptz", "known_at timestamptz", *number.split(", ")]),
+    ]
+    for name, members in tables().items():
+        _fits(name, len(members))
+        columns = ["ts_utc timestamptz", *(f"{feature.name} float4" for feature in members)]
+        parts.append(_type(type_of(name), columns))
+    return "\n\n".join(parts) + "\n"
+
+
+def _type(name: str, columns: Sequence[str]) -> str:
+    # A column's name and type stay on one line.
+    glued = ", ".join(column.replace(" ", "\0") for column in columns)
+    lines = textwrap.wrap(glued, 96, break_long_words=False, break_on_hyphens=False)
+    listed = "\n".join("    " + line.replace("\0", " ") for line in lines)
+    return f"CREATE TYPE bqx.{name} AS (\n{listed}\n);"
+
+
+def _fits(name: str, columns: int) -> None:
+    # Header of a row, a bit a column for NULL, eight bytes of time, four a feature.
+    size = 23 + (columns + 8) // 8 + 8 + 8 + 4 * columns
+    if columns + 1 > MOST_COLUMNS or size > MOST_BYTES:
+        raise ParameterError(
+            f"{name}: too wide for a table, got {columns} features; expected at most "
+            f"{MOST_COLUMNS - 1} in {MOST_BYTES} bytes. Give some of its families another table."
+        )
+
+
+def script(name: str) -> str:
+    """Text of a file in ``sql/``; ArtefactError when the checkout lacks it."""
+    try:
+        return (FOLDER / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ArtefactError(
+            f"{FOLDER / name}: cannot be read, got {error.strerror}; expected a file of the "
+            "project. Run bqx from a checkout (pip install -e)."
+        ) from None
+
+
+def execute(connection: Connection, sql: str) -> None:
+    """Run a script that takes no parameters."""
+    connection.execution_options(no_parameters=True).exec_driver_sql(sql)
+
+
+def create(engine: Engine, pairs: Sequence[str]) -> None:
+    """Make the schema, its roles and the tables of pairs, as far as they are absent.
+
+    Raises DatabaseError when the schema that is there has another version or catalog.
+    """
+    for pair in pairs:
+        check(pair)
+    with told(engine, "create"):
+        with engine.begin() as connection:
+            there = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
+            if there.scalar():
+                require(connection)
+            else:
+                execute(connection, definition())
+                execute(connection, script("functions.sql"))
+                execute(connection, script("roles.sql"))
+        for pair in pairs:
+            # A transaction each: together they would hold more locks than a server grants.
+            with engine.begin() as connection:
+                connection.execute(text("SELECT bqx.add_pair(:pair)"), {"pair": pair})
+
+
+def require(connection: Connection) -> None:
+    """Raise DatabaseError unless the schema is there in this version and of this catalog."""
+    where = shown(connection.engine.url)
+    try:
+        found = connection.execute(text("SELECT schema_version, catalog_hash FROM bqx.facts")).one()
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) not in ("42P01", "3F000"):
+            raise
+        raise DatabaseError(
+            f"{where}: the schema bqx is missing, got no table bqx.facts; expected version "
+            f"{VERSION}. Run `bqx db create` first."
+        ) from None
+    if found.schema_version != VERSION:
+        raise DatabaseError(
+            f"{where}: the schema is of another version, got {found.schema_version}; expected "
+            f"{VERSION}. Use the bqx that made it, or another database."
+        )
+    wanted = catalog.catalog_hash(published())
+    if found.catalog_hash != wanted:
+        raise DatabaseError(
+            f"{where}: the schema is of another catalog, got {found.catalog_hash[:12]}; expected "
+            f"{wanted[:12]}. Use the bqx that made it, or create it anew in another database."
+        )
