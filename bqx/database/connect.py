@@ -106,7 +106,9 @@ def _from_secret(name: str) -> URL:
 
 def _texts(address: URL, name: str) -> list[str]:
     held: Any = address.query.get(name, ())
-    return [part for text in ([held] if isinstance(held, str) else held) for part in text.split(",")]
+    return [
+        part for text in ([held] if isinstance(held, str) else held) for part in text.split(",")
+    ]
 
 
 def _hosts(address: URL, environment: Mapping[str, str]) -> list[str]:

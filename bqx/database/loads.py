@@ -5,6 +5,7 @@ A month is there whole or not at all, and a load that was stopped goes on where 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -43,8 +44,8 @@ def months(ts: pd.DatetimeIndex) -> Iterator[tuple[pd.Timestamp, slice]]:
     """First days of the months of ascending times, and their rows."""
     periods = ts.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[M]")
     edges = np.flatnonzero(np.r_[True, periods[1:] != periods[:-1], True])
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
-        yield pd.Timestamp(periods[start]), slice(int(start), int(stop))
+    for start, stop in pairwise(map(int, edges)):
+        yield pd.Timestamp(periods[start]), slice(start, stop)
 
 
 def put_bars(

