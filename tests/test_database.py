@@ -17,11 +17,11 @@ from hypothesis.extra import numpy as hnp
 from postgres import fresh
 from sqlalchemy import URL, Engine, text
 
-from bqx import bars, market
+from bqx import bars, market, versions
 from bqx.bars import Bars
 from bqx.database import copying, loads, migration, reads, schema
 from bqx.database.connect import connect
-from bqx.errors import BqxError, DatabaseError, ParameterError
+from bqx.errors import BarError, BqxError, DatabaseError, ParameterError
 from bqx.features import catalog
 from bqx.features.compute import compute
 
@@ -252,9 +252,10 @@ def test_a_month_of_other_content_replaces_it(loaded: Engine, grids: dict[str, B
 def test_bars_known_before_they_ended_are_refused(
     loaded: Engine, frames: dict[str, pd.DataFrame]
 ) -> None:
-    early = frames["eurusd"].index[-1]
-    with pytest.raises(ParameterError, match="known_at: before the end of a bar"):
-        loads.put_bars(loaded, {"eurusd": frames["eurusd"]}, known_at=early)
+    frame = versions.with_known(frames["eurusd"])
+    frame["known_at"] -= pd.Timedelta("1s")
+    with pytest.raises(BarError, match="known_at row 1: known before its end"):
+        loads.put_bars(loaded, {"eurusd": frame})
 
 
 # Kills

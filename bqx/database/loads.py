@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from psycopg2 import sql
 from sqlalchemy import Connection, Engine, text
 
-from bqx import bars
+from bqx import bars, versions
 from bqx.database import schema
 from bqx.database.copying import PIECE, Stream, encode, microseconds
 from bqx.database.failures import told
-from bqx.errors import ParameterError
 
-_KEY = ("ts_utc", "known_at")
+_KEY = ("ts_utc", versions.KNOWN)
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,14 @@ def months(ts: pd.DatetimeIndex) -> Iterator[tuple[pd.Timestamp, slice]]:
 def put_bars(
     engine: Engine,
     frames: Mapping[str, pd.DataFrame],
-    known_at: pd.Timestamp | None = None,
     since: pd.Timestamp | None = None,
 ) -> int:
-    """Store bars as what was known of them at a time; repeating it changes nothing.
+    """Store bars as what became known of them at a time; repeating it changes nothing.
 
     Parameters
     ----------
-    frames : validated bars by pair, see `bars.validate`.
-    known_at : when they became known; default each bar's end, as if none had come late.
+    frames : validated bars by pair, see `bars.validate`; a column ``known_at`` says when each
+        became known, see `bqx.versions`. Without it that is at the bar's end.
     since : baseline time of pairs that have no baseline yet, see `bars.baseline`.
 
     Returns
@@ -68,8 +66,7 @@ def put_bars(
 
     Raises
     ------
-    BarError : no bar at or after ``since``.
-    ParameterError : bars that were known before they ended.
+    BarError : no bar at or after ``since``, or bars that were known before they ended.
     DatabaseError : the server refused; whole months that are done stay.
     """
     written = 0
@@ -85,7 +82,10 @@ def put_bars(
         for pair, frame in frames.items():
             name = schema.relation(schema.BARS, pair)
             ts = pd.DatetimeIndex(frame.index)
-            stamps = np.column_stack([microseconds(ts), microseconds(_known(ts, known_at))])
+            if versions.KNOWN not in frame:
+                frame = versions.with_known(frame)
+            known = versions.checked(ts, pd.DatetimeIndex(frame[versions.KNOWN]))
+            stamps = np.column_stack([microseconds(ts), microseconds(known)])
             values = frame[list(bars.COLUMNS)].to_numpy(np.float64)
             for first, rows in months(ts):
                 part = _partition(engine, name, first)
@@ -93,18 +93,6 @@ def put_bars(
                     _alone(connection, part)
                     written += _upsert(connection, part, stamps[rows], values[rows])
     return written
-
-
-def _known(ts: pd.DatetimeIndex, known_at: pd.Timestamp | None) -> pd.DatetimeIndex:
-    ends = ts + pd.Timedelta(minutes=1)
-    if known_at is None:
-        return ends
-    if len(ts) and known_at < ends[-1]:
-        raise ParameterError(
-            f"known_at: before the end of a bar, got {known_at}; expected {ends[-1]} or later. "
-            "Correct the time."
-        )
-    return pd.DatetimeIndex([known_at] * len(ts))
 
 
 def _upsert(

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from psycopg2 import sql
 from sqlalchemy import Engine, text
 
-from bqx import bars, sessions
+from bqx import bars, sessions, versions
 from bqx.bars import Bars
 from bqx.database import schema
 from bqx.database.copying import decode, times
@@ -18,15 +17,11 @@ from bqx.database.failures import told
 from bqx.errors import DatabaseError
 from bqx.features.spec import Feature
 
-_AS_OF = sql.SQL(
-    "SELECT DISTINCT ON (ts_utc) ts_utc, {columns} FROM {table} "
-    "WHERE ts_utc >= {since} AND ts_utc < {until} AND known_at <= {as_of} "
-    "ORDER BY ts_utc DESC, known_at DESC"
-)
 _ROWS = sql.SQL(
-    "SELECT ts_utc, {columns} FROM {table} WHERE ts_utc >= {since} AND ts_utc < {until} "
-    "ORDER BY ts_utc"
+    "SELECT {times}, {columns} FROM {table} WHERE ts_utc >= {since} AND ts_utc < {until} "
+    "AND {known} ORDER BY {times}"
 )
+_ALL = sql.SQL("true")
 
 
 def read_bars(
@@ -45,13 +40,13 @@ def read_bars(
 
     Raises DatabaseError.
     """
-    names = {"as_of": sql.Literal(_bound(as_of, "infinity"))}
-    stamps, values = _copied(
-        engine, _AS_OF, schema.relation(schema.BARS, pair), bars.COLUMNS, 8, since, until, names
-    )
-    # The newest comes first, which is how the primary key can be read.
-    index = times(stamps[::-1]).rename("ts_utc")
-    return pd.DataFrame(values[::-1].copy(), index=index, columns=list(bars.COLUMNS))
+    known = sql.SQL("known_at <= {}").format(sql.Literal(_bound(as_of, "infinity")))
+    relation = schema.relation(schema.BARS, pair)
+    times_of = ("ts_utc", versions.KNOWN)
+    stamps, values = _copied(engine, relation, times_of, bars.COLUMNS, 8, since, until, known)
+    counts = versions.newest(stamps[:, 0], stamps[:, 1])
+    index = times(stamps[counts, 0]).rename("ts_utc")
+    return pd.DataFrame(values[counts], index=index, columns=list(bars.COLUMNS))
 
 
 def read_grid(
@@ -100,40 +95,39 @@ def read_features(
     parts = []
     for table in dict.fromkeys(feature.table for feature in features):
         columns = [feature.name for feature in features if feature.table == table]
-        stamps, values = _copied(
-            engine, _ROWS, schema.relation(table, pair), columns, 4, since, until, {}
-        )
-        parts.append(pd.DataFrame(values, index=times(stamps), columns=columns))
+        relation = schema.relation(table, pair)
+        stamps, values = _copied(engine, relation, ("ts_utc",), columns, 4, since, until, _ALL)
+        parts.append(pd.DataFrame(values, index=times(stamps[:, 0]), columns=columns))
     joined = pd.concat(parts, axis=1) if len(parts) > 1 else parts[0]
     return joined[[feature.name for feature in features]].rename_axis("ts_utc")
 
 
 def _copied(
     engine: Engine,
-    statement: sql.SQL,
     relation: str,
+    times_of: Sequence[str],
     columns: Sequence[str],
     size: int,
     since: pd.Timestamp | None,
     until: pd.Timestamp | None,
-    names: dict[str, Any],
+    known: sql.Composable,
 ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     # Without NULL all rows are equally long, which makes them an array.
     number = sql.SQL("coalesce({}, 'NaN')")
-    query = statement.format(
+    query = _ROWS.format(
+        times=sql.SQL(", ").join(map(sql.Identifier, times_of)),
         table=sql.Identifier("bqx", relation),
         columns=sql.SQL(", ").join(number.format(sql.Identifier(name)) for name in columns),
         since=sql.Literal(_bound(since, "-infinity")),
         until=sql.Literal(_bound(until, "infinity")),
-        **names,
+        known=known,
     )
     held = io.BytesIO()
     with told(engine, relation), engine.connect() as connection:
         schema.require(connection)
         cursor = connection.connection.cursor()
         cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query), held)
-    stamps, values = decode(held.getbuffer(), 1, len(columns), size)
-    return stamps[:, 0], values
+    return decode(held.getbuffer(), len(times_of), len(columns), size)
 
 
 def _bound(time: pd.Timestamp | None, endless: str) -> str:

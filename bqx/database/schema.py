@@ -42,6 +42,12 @@ def tables() -> dict[str, tuple[Feature, ...]]:
     return catalog.tables(published())
 
 
+@cache
+def catalog_hash() -> str:
+    """Hash of the published features' declarations."""
+    return catalog.catalog_hash(published())
+
+
 def type_of(table: str) -> str:
     """SQL table type of a store table."""
     return _NAMES.get(table, table)
@@ -69,7 +75,7 @@ def definition() -> str:
         "-- Made by `bqx db ddl` from the catalog; a test keeps them equal. A type a table, which\n"
         "-- bqx.add_pair makes for each pair.",
         f"INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (\n    {VERSION},\n"
-        f"    '{catalog.catalog_hash(published())}'\n);",
+        f"    '{catalog_hash()}'\n);",
     ]
     for name, members in tables().items():
         _fits(name, len(members))
@@ -150,7 +156,7 @@ def require(connection: Connection) -> None:
             f"{where}: the schema is of another version, got {found.schema_version}; expected "
             f"{VERSION}. Use the bqx that made it, or another database."
         )
-    wanted = catalog.catalog_hash(published())
+    wanted = catalog_hash()
     if found.catalog_hash != wanted:
         raise DatabaseError(
             f"{where}: the schema is of another catalog, got {found.catalog_hash[:12]}; expected "
