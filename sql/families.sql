@@ -3,7 +3,7 @@
 
 INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (
     1,
-    '3763a8c44651fead9ad91d27993e25cd72f745993f62df9820e95cbe478c9dac'
+    '958c611a9c5710ebe82ae0b293527e664e42e188c10f8ad966cd46b942ae937f'
 );
 
 CREATE TYPE bqx.reg_idx AS (
@@ -518,7 +518,8 @@ CREATE TYPE bqx.time AS (
     clock_time_sin_dow float4, clock_time_cos_dow float4, clock_dow float4,
     clock_is_month_end float4, clock_is_week_roll float4, clock_days_to_holiday_us float4,
     clock_days_to_holiday_uk float4, clock_days_to_holiday_jp float4,
-    clock_session_vol_regime_w60_1440 float4
+    clock_is_weekend_approach float4, clock_minutes_since_market_open float4,
+    clock_trading_session float4, clock_session_vol_regime_w60_1440 float4
 );
 
 CREATE TYPE bqx.volume_idx AS (
@@ -935,18 +936,6 @@ CREATE TYPE bqx.cross_pair_correlation_drift AS (
     sisters_drift_change_1_w240 float4, sisters_drift_size_1_w240 float4,
     sisters_drift_decoupling_1_w240 float4, sisters_drift_change_2_w240 float4,
     sisters_drift_size_2_w240 float4, sisters_drift_decoupling_2_w240 float4
-);
-
-CREATE TYPE bqx.cross_pair_lead_lag AS (
-    ts_utc timestamptz, leader_bqx_w60_1_w1 float4, leader_bqx_w60_2_w1 float4,
-    leader_bqx_w60_1_w3 float4, leader_bqx_w60_2_w3 float4, leader_bqx_w60_1_w5 float4,
-    leader_bqx_w60_2_w5 float4, leader_bqx_w60_1_w7 float4, leader_bqx_w60_2_w7 float4,
-    leader_bqx_w60_1_w10 float4, leader_bqx_w60_2_w10 float4, leader_bqx_w60_1_w15 float4,
-    leader_bqx_w60_2_w15 float4, leader_quad_term_1_w1 float4, leader_quad_term_2_w1 float4,
-    leader_quad_term_1_w3 float4, leader_quad_term_2_w3 float4, leader_quad_term_1_w5 float4,
-    leader_quad_term_2_w5 float4, leader_quad_term_1_w7 float4, leader_quad_term_2_w7 float4,
-    leader_quad_term_1_w10 float4, leader_quad_term_2_w10 float4, leader_quad_term_1_w15 float4,
-    leader_quad_term_2_w15 float4
 );
 
 CREATE TYPE bqx.error_correction_idx AS (
