@@ -5,11 +5,12 @@ Each function returns the value or raises ValueError with the rule that the valu
 
 import difflib
 from datetime import date, datetime
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from bqx.pairs import PAIRS
+from bqx.pairs import CURRENCIES, PAIRS
 
 
 def ascending(values: Any) -> Any:
@@ -85,6 +86,18 @@ def window(value: Any) -> Any:
     if value != "matched" and not (whole and 2 <= value <= 240):
         raise ValueError("'matched' or a window from 2 to 240 minutes")
     return value
+
+
+def interest(values: Any) -> Any:
+    """A finite number for each of the eight currencies, in their order."""
+    rule = f"a number for each of {', '.join(CURRENCIES)}"
+    if not isinstance(values, dict) or set(values) != set(CURRENCIES):
+        raise ValueError(rule)
+    for value in values.values():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and isfinite(value)):
+            raise ValueError(rule)
+    return {name: float(values[name]) for name in CURRENCIES}
 
 
 Count = Annotated[int, Field(ge=1)]
