@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import bundle, market, sessions, skill, targets, training
+from bqx import bundle, ledger, market, sessions, skill, targets, training
 from bqx.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages import selection
@@ -79,6 +79,12 @@ def build(params: Params) -> Result:
         errors = pd.concat([frame for _, frames, _ in parts for frame in frames])
         stage.write_json("forecasts/cells.json", cells.to_dict("records"))
         stage.write_parquet("forecasts/errors.parquet", errors.reset_index(drop=True))
+        gain = errors.assign(gain=errors["known_loss"] - errors["loss"])
+        gain = gain.pivot(index="day", columns=["pair", "horizon"], values="gain")
+        bars_hash = run.manifest["data_hash"]
+        ledger.beside(run.folder).record(
+            *ledger.cells(gain, "gain", params, training.MODEL, bars_hash)
+        )
     return Result(cells, _shrinkage(run, dataset.bars), _thin([c for _, _, c in parts]))
 
 
