@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import bundle, conditions, market, sessions, skill, targets, training
+from bqx import bundle, conditions, ledger, market, sessions, skill, targets, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
 from bqx.folds import Fold
@@ -91,6 +91,11 @@ def build(params: Params) -> Result:
         stage.write_json("forecasts/cells.json", cells.to_dict("records"))
         stage.write_parquet("forecasts/errors.parquet", errors.reset_index(drop=True))
         stage.write_json("forecasts/conditions.json", by_condition.to_dict("records"))
+        gain = errors.assign(gain=errors["known_loss"] - errors["loss"])
+        gain = gain.pivot(index="day", columns=["pair", "horizon"], values="gain")
+        ledger.beside(run.folder).record(
+            *ledger.cells(gain, "gain", params, training.MODEL, run.manifest["data_hash"])
+        )
     calibration = _thin([points for _, _, points in parts])
     return Result(cells, by_condition, _shrinkage(run, dataset.bars), calibration)
 
