@@ -13,7 +13,12 @@ from bqx.bars import Bars
 from bqx.errors import ParameterError
 from bqx.features.spec import Array, Feature
 
-_BLOCK = 2_048
+_BLOCK = 256
+
+STRETCH = 8_192
+"""Rows that a kernel is given at a time, so that what it makes stays in the cache."""
+
+_SHARE = 16  # rows of a stretch to each that is read again before it
 
 
 def warm_up(features: Iterable[Feature]) -> int:
@@ -27,20 +32,20 @@ def _place(
     picked: NDArray[np.int64],
     out: NDArray[Any],
     columns: NDArray[np.int64],
+    first: int,
+    last: int,
 ) -> None:
-    """Copy columns of row-major values into column-major ``out``; what is infinite becomes NaN.
-
-    Where ``out`` has fewer rows it takes the last.
-    """
+    """Copy the end of row-major values to rows of column-major ``out``; infinite becomes NaN."""
     # Block by block, so that a row's outputs are read from the cache for every column but one.
-    above = len(values) - len(out)
-    for start in range(0, len(out), _BLOCK):
-        stop = min(start + _BLOCK, len(out))
+    above = len(values) - last
+    for start in range(first, last, _BLOCK):
+        stop = min(start + _BLOCK, last)
         for i in range(len(picked)):
-            for row in range(start, stop):
-                out[row, columns[i]] = values[above + row, picked[i]]
-                if np.isinf(out[row, columns[i]]):
-                    out[row, columns[i]] = np.nan
+            of, to = values[above + start : above + stop, picked[i]], out[start:stop, columns[i]]
+            for row in range(len(to)):
+                to[row] = of[row]
+            for row in range(len(to)):
+                to[row] = np.nan if abs(to[row]) == np.inf else to[row]
 
 
 @dataclass(frozen=True)
@@ -88,14 +93,16 @@ class Plan:
             source, family = call.feature.source, call.feature.family
             if id(source) not in sources:
                 sources[id(source)] = np.ascontiguousarray(source.build(bars))
-            above = max(len(bars) - rows - call.rows + 1, 0)
-            values = family.kernel(
-                sources[id(source)][above:],
-                bars.first_market_minute + above,
-                *call.feature.window,
-                *parameters,
-            )
-            _place(values, call.picked, out, call.columns)
+            x = sources[id(source)]
+            first, ahead = bars.first_market_minute, len(bars) - rows
+            step = max(STRETCH, _SHARE * call.rows)
+            for start in range(ahead, len(bars), step):
+                stop = min(start + step, len(bars))
+                above = max(start - call.rows + 1, 0)
+                values = family.kernel(
+                    x[above:stop], first + above, *call.feature.window, *parameters
+                )
+                _place(values, call.picked, out, call.columns, start - ahead, stop - ahead)
         return out
 
 
