@@ -52,8 +52,7 @@ def _place(
 class Call:
     """A run of a kernel, whatever the number of its outputs: for one feature, or for several.
 
-    ``rows`` : rows of the source that reproduce a value; ``picked`` : outputs, and ``columns`` that
-    they fill.
+    ``rows`` : bars that reproduce a value; ``picked`` : outputs, and ``columns`` that they fill.
     """
 
     feature: Feature
@@ -95,10 +94,13 @@ class Plan:
                 sources[id(source)] = np.ascontiguousarray(source.build(bars))
             x = sources[id(source)]
             first, ahead = bars.first_market_minute, len(bars) - rows
+            # What lies behind a row of the source is not read again, unless its columns differ in
+            # that.
+            behind = call.rows - (max(source.lookback, 1) if x.ndim == 1 else 1)
             step = max(STRETCH, _SHARE * call.rows)
             for start in range(ahead, len(bars), step):
                 stop = min(start + step, len(bars))
-                above = max(start - call.rows + 1, 0)
+                above = max(start - behind, 0)
                 values = family.kernel(
                     x[above:stop], first + above, *call.feature.window, *parameters
                 )
@@ -110,7 +112,6 @@ def _call(features: Sequence[Feature], columns: list[int]) -> Call:
     one = features[columns[0]]
     outputs = list(one.family.outputs)
     picked = [outputs.index(features[column].output) for column in columns]
-    # Not less what lies behind the source's own rows: its columns may differ in that.
     rows = max(warm_up(features[column] for column in columns), 1)
     return Call(one, rows, np.array(picked), np.array(columns))
 

@@ -109,27 +109,28 @@ def transforms(x: F, first: int, real: F, imag: F, re: F, im: F, lanes: int) -> 
 
 
 @njit(cache=True, error_model="numpy")
-def peak(power: F, lane: int) -> int:
+def peak(power: F) -> int:
     """Strongest bin, counted from 0."""
-    best = 0
+    best, most = 0, power[0]
     for k in range(1, BINS):
-        if power[k, lane] > power[best, lane]:
-            best = k
+        if power[k] > most:
+            best, most = k, power[k]
     return best
 
 
 @njit(cache=True, error_model="numpy")
-def _read(power: F, lane: int, total: float, log: F, out: F) -> None:
-    best, second = peak(power, lane), -1
+def _read(power: F, best: int, total: float, log: F, out: F) -> None:
+    second, most = -1, -1.0
     for k in range(BINS):
-        log[k] = max(power[k, lane] / total, _FLOOR)
+        if power[k] > most and abs(k - best) > LEAK:
+            second, most = k, power[k]
+    for k in range(BINS):
+        log[k] = max(power[k] / total, _FLOOR)
     logs(log)
     low = high = entropy = slope = seen = 0.0
     edge = -1
     for k in range(BINS):
-        value = power[k, lane]
-        if abs(k - best) > LEAK and (second < 0 or value > power[second, lane]):
-            second = k
+        value = power[k]
         if k < SLOW:
             low += value
         if k >= FAST - 1:
@@ -140,9 +141,9 @@ def _read(power: F, lane: int, total: float, log: F, out: F) -> None:
         entropy -= value * log[k]
         slope += _LOG_BIN[k] * log[k]
     out[0] = (best + 1.0) / WINDOW
-    out[1] = power[best, lane] / total
+    out[1] = power[best] / total
     out[2] = (second + 1.0) / WINDOW
-    out[3] = power[2 * best + 1, lane] / power[best, lane] if 2 * best + 1 < BINS else 0.0
+    out[3] = power[2 * best + 1] / power[best] if 2 * best + 1 < BINS else 0.0
     out[4], out[5] = low / total, high / total
     out[6] = max(entropy / total, 0.0)
     out[7] = (edge + 1.0) / WINDOW
@@ -153,7 +154,7 @@ def _read(power: F, lane: int, total: float, log: F, out: F) -> None:
         first, last = BANDS[i]
         band = 0.0
         for k in range(first - 1, last):
-            band += power[k, lane] if k < BINS - 1 else 0.5 * power[k, lane]
+            band += power[k] if k < BINS - 1 else 0.5 * power[k]
         out[12 + i] = np.sqrt(_SCALE * band)
     out[15] = (out[12] / out[14]) ** 2
 
@@ -166,18 +167,18 @@ def spectrum(x: F, first_minute: int) -> F:
     bins = np.full(rows, -1, dtype=np.int64)
     re, im = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     real, imag = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    log = np.empty(BINS)
+    power, log = np.empty(BINS), np.empty(BINS)
     for first in range(WINDOW - 1, rows, _LANES):
         lanes = min(_LANES, rows - first)
         transforms(x, first, real, imag, re, im, lanes)
-        power = real * real + imag * imag
         for lane in range(lanes):
             total = 0.0
             for k in range(BINS):
-                total += power[k, lane]
+                power[k] = real[k, lane] * real[k, lane] + imag[k, lane] * imag[k, lane]
+                total += power[k]
             if total > 0.0 and total < np.inf:
-                _read(power, lane, total, log, out[first + lane])
-                bins[first + lane] = peak(power, lane)
+                bins[first + lane] = peak(power)
+                _read(power, bins[first + lane], total, log, out[first + lane])
     for row in range(WINDOW + STEADY - 2, rows):
         near = 0.0
         for k in range(STEADY):
@@ -214,7 +215,7 @@ def coherence(both: F, first_minute: int) -> F:
                 whole += p + q
                 if p > 0.0 and q > 0.0:
                     out[first + lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
-            power, other = peak(one, lane), peak(two, lane)
+            power, other = peak(one[:, lane]), peak(two[:, lane])
             flat = not (one[power, lane] > 0.0 and two[other, lane] > 0.0)
             if np.isnan(whole) or flat:
                 continue
