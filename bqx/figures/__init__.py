@@ -14,9 +14,11 @@ from bqx.figures.research import (
     skill_by_horizon,
     warm_up,
 )
+from bqx.figures.speed import benchmarks
 from bqx.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
+    "benchmarks",
     "break_even",
     "calibration",
     "columns_by_kind",
