@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +19,15 @@ from hypothesis.extra import numpy as hnp
 from postgres import fresh
 from sqlalchemy import URL, Engine, text
 
-from bqx import bars, market, versions
+from bqx import bars, cli, market, versions
 from bqx.bars import Bars
+from bqx.build import build
 from bqx.database import copying, loads, migration, reads, schema
-from bqx.database.connect import connect
+from bqx.database.connect import URL_NAME, connect, url
 from bqx.errors import BarError, BqxError, DatabaseError, ParameterError
 from bqx.features import catalog
 from bqx.features.compute import compute
+from bqx.published import Store
 
 HERE = ("eurusd", "gbpusd", "eurgbp")
 TABLES = ("statistics_return_idx", "backward_bqx", "dual_domain", "time")
@@ -555,3 +559,80 @@ def test_rename_is_undone_when_a_count_differs(older: Engine) -> None:
             migration.rename(older)
     assert relations(older) == before
     assert scalar(older, "SELECT count(*) FROM bqx.reg_eurusd") == 73
+
+
+# The command line
+
+
+def command(engine: Engine, *arguments: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(URL_NAME, engine.url.render_as_string(hide_password=False))
+        return cli.main(["db", *arguments])
+
+
+def test_commands_create_load_and_go_on(
+    server: URL, frames: dict[str, pd.DataFrame], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder, store = tmp_path / "bars", tmp_path / "store"
+    folder.mkdir()
+    for pair in ("eurusd", "gbpusd"):
+        frames[pair].to_parquet(folder / f"{pair}.parquet")
+    some = [*schema.tables()["time"], *schema.tables()["backward_bqx"][::2]]
+    build(folder, store, some)
+    with fresh(server) as engine:
+        assert command(engine, "create", "--pairs", "EURUSD,gbpusd") == 0
+        assert command(engine, "bars", "--bars", str(folder)) == 0
+        assert command(engine, "load", "--store", str(store)) == 0
+        bar_count = sum(len(frames[pair]) for pair in ("eurusd", "gbpusd"))
+        row_count = 2 * sum(part.rows for part in Store(store).parts("time", "eurusd")) * 2
+        assert capsys.readouterr().out.splitlines() == [
+            "schema bqx with the tables of 2 pairs",
+            f"{bar_count:,} bars new or changed of 2 pairs",
+            f"8 months of tables loaded, {row_count:,} rows",
+        ]
+        for pair in ("eurusd", "gbpusd"):
+            pd.testing.assert_frame_equal(
+                reads.read_features(engine, pair, some),
+                Store(store).read(pair, some),
+                check_freq=False,
+            )
+        absent = schema.tables()["backward_bqx"][1]
+        assert reads.read_features(engine, "eurusd", [absent]).isna().all(axis=None)
+        assert command(engine, "load", "--store", str(store), "--pairs", "eurusd") == 0
+        assert command(engine, "bars", "--bars", str(folder), "--late") == 0
+        assert command(engine, "rename") == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "0 months of tables loaded, 0 rows",
+            f"{bar_count:,} bars new or changed of 2 pairs",
+            "nothing to rename",
+        ]
+        for pair in ("eurusd", "gbpusd"):
+            pd.testing.assert_frame_equal(
+                reads.read_bars(engine, pair), frames[pair], check_freq=False
+            )
+        hour_ago = pd.Timestamp.now("UTC") - pd.Timedelta("1h")
+        assert len(reads.read_bars(engine, "eurusd", as_of=hour_ago)) == len(frames["eurusd"])
+
+
+def test_commands_say_what_is_wrong_in_one_line(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(URL_NAME, raising=False)
+    assert cli.main(["db", "create"]) == 2
+    assert capsys.readouterr().err.startswith("bqx: database: no server is named, got neither")
+    assert cli.main(["db", "ddl"]) == 0
+    assert capsys.readouterr().out == schema.script("families.sql")
+
+
+def test_a_local_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bqx.cli", "db", "serve", str(tmp_path / "server")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        address = re.fullmatch(r"export BQX_DATABASE_URL='(.*)'\n", line)[1]
+        engine = connect(url({URL_NAME: address}))
+        schema.create(engine, [])
+        engine.dispose()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    with pytest.raises(DatabaseError, match="does not answer"), loads.told(engine, "test"):
+        engine.connect()

@@ -75,6 +75,16 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         pd.DataFrame({"horizon": [15, 30], "current": 1.0, "martingale": 0.0, "level": [2.0, 1.0]})
     ),
     "calibration": lambda: figures.calibration(np.zeros((0, 2))),
+    "benchmarks": lambda: figures.benchmarks(
+        pd.DataFrame(
+            {
+                "family": ["line", "rsi"],
+                "ns": 1.0,
+                "peer": ["pandas", None],
+                "peer_ns": [9.0, np.nan],
+            }
+        )
+    ),
     "coverage": lambda: figures.coverage(CONDITIONS, 0.9),
 }
 

@@ -3,7 +3,7 @@
 A month is there whole or not at all, and a load that was stopped goes on where it was.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,11 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from psycopg2 import sql
 from sqlalchemy import Connection, Engine, text
+from tqdm import tqdm
 
 from bqx import bars, versions
 from bqx.database import schema
 from bqx.database.copying import PIECE, Stream, encode, microseconds
 from bqx.database.failures import told
+from bqx.features.spec import Feature
+from bqx.published import Store
 
 _KEY = ("ts_utc", versions.KNOWN)
 
@@ -155,6 +158,51 @@ def put_month(engine: Engine, month: Month) -> bool:
                  "content": month.content, "rows": len(month.ts)},
             )  # fmt: skip
     return True
+
+
+def publish(engine: Engine, store: Store, pairs: Sequence[str] = ()) -> tuple[int, int]:
+    """Load the months of a store of published features that are not there yet.
+
+    Parameters
+    ----------
+    pairs : default all of the store; their tables were created.
+
+    Returns
+    -------
+    Months written, and their rows.
+
+    Raises
+    ------
+    ArtefactError : the store is damaged or of another catalog.
+    DatabaseError : the server refused; the months that are done stay.
+    """
+    with told(engine, "loads"), engine.connect() as connection:
+        schema.require(connection)
+        found = connection.execute(text("SELECT relation, month, content FROM bqx.loads"))
+        there = {(row.relation, f"{row.month:%Y-%m}"): row.content for row in found}
+    work = []
+    for pair in pairs or store.pairs:
+        for table in store.tables(pair):
+            relation, features = schema.relation(table, pair), store.features(table)
+            for part in store.parts(table, pair):
+                if there.get((relation, part.month)) != part.sha256:
+                    work.append((relation, features, part))
+    for relation, features, part in tqdm(work, desc="loading", unit="month", disable=None):
+        month = Month(
+            relation, pd.Timestamp(part.month), store.times(part),
+            _columns(part.table, features, store.values(part, features)), part.sha256,
+        )  # fmt: skip
+        put_month(engine, month)
+    return len(work), sum(part.rows for _, _, part in work)
+
+
+def _columns(
+    table: str, features: Sequence[Feature], values: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Values of all columns of a table; NaN for features that the store does not hold."""
+    held = dict(zip(features, values, strict=True))
+    absent = np.full(len(values[0]), np.nan, dtype=np.float32)
+    return np.column_stack([held.get(feature, absent) for feature in schema.tables()[table]])
 
 
 def _holds(connection: Connection, month: Month) -> bool:
