@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bqx.overfitting import LEAST_DEFLATED, MOST_OVERFITTING
 from bqx.stages import monitoring
 from bqx.store import Run, read_json
 
@@ -135,6 +136,7 @@ def page(run: Run) -> str:
     lines += ["", "A skill of exactly 0 means that every forecast was the martingale's: no model "
               "could be told from noise on its validation part."]  # fmt: skip
     lines += ["", "## What the model adds", "", *_signal_table(verdict["signals"])]
+    lines += ["", "## Promotion", "", _promotion(verdict)]
     lines += ["", "## What to distrust", "", *(f"- {doubt}" for doubt in _doubts(verdict))]
     lines += ["", "## Drift", "", monitoring.sentence(run)]
     lines += ["", "## All pairs and horizons", "", *_cell_table(verdict["cells"])]
@@ -148,6 +150,22 @@ def page(run: Run) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _promotion(verdict: dict[str, Any]) -> str:
+    cells, trials = verdict["cells"], verdict["run"]["trials"]
+    passed = [f"{cell['pair']} {cell['horizon']} min" for cell in cells if cell["promoted"]]
+    found = (
+        f"{len(passed)} of {len(cells)} cells may be promoted: {', '.join(passed)}."
+        if passed
+        else f"None of the {len(cells)} cells may be promoted."
+    )
+    return (
+        f"{found} The ledger beside the runs counts {trials:,} trials on these bars, this run's "
+        f"included; a cell must have a skill whose interval lies above 0, a deflated Sharpe ratio "
+        f"of at least {LEAST_DEFLATED:g} given so many trials, and a probability of backtest "
+        f"overfitting of at most {MOST_OVERFITTING:g}."
+    )
 
 
 def _signal_table(rows: list[dict[str, Any]]) -> list[str]:

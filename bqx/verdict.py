@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bqx import figures, performance, skill
-from bqx.stages import backtest
+from bqx.stages import backtest, promotion
 from bqx.stages.bars import known_shares, load
 from bqx.store import Run, atomic, read_json, read_parquet, write_json
 
 CELL = (
     "pair", "horizon", "rows", "known_r2", "r2", "skill", "skill_lo", "skill_hi", "direction",
     "martingale_direction", "coverage", "gross_sharpe", "net_sharpe", "net_sharpe_lo",
-    "net_sharpe_hi", "net_sharpe_2x", "turnover", "break_even",
+    "net_sharpe_hi", "net_sharpe_2x", "turnover", "break_even", "deflated", "pbo", "promoted",
 )  # fmt: skip
 
 NEVER = "the same net profit on all days at this spread"
@@ -24,7 +24,9 @@ NEVER = "the same net profit on all days at this spread"
 def _cells(run: Run) -> pd.DataFrame:
     scored = pd.DataFrame(read_json(run.need("forecasts/cells.json")))
     traded = pd.DataFrame(read_json(run.need("backtest/cells.json")))
-    return scored.merge(traded.drop(columns="days"), on=["pair", "horizon"])
+    decided = promotion.decide(run)[["pair", "horizon", "deflated", "pbo", "promoted", "trials"]]
+    made = traded.drop(columns=["days", "trials"]).merge(decided, on=["pair", "horizon"])
+    return scored.merge(made, on=["pair", "horizon"])
 
 
 def _pooled(run: Run, cells: pd.DataFrame) -> list[dict[str, Any]]:
@@ -86,6 +88,8 @@ def _why(row: dict[str, Any]) -> dict[str, str]:
     reasons = {name: why or NEVER for name, why in reasons.items()}
     if "martingale_direction" in absent:
         reasons["martingale_direction"] = "the martingale forecast of this target is 0 everywhere"
+    few = "too few days or trials to tell"
+    reasons |= {name: few for name in ("deflated", "pbo") if name in absent}
     return reasons | dict.fromkeys(absent - set(reasons), "not defined on these rows")
 
 
@@ -124,6 +128,7 @@ def write(run: Run) -> dict[str, Any]:
             "markup": run.params.markup,
             "seconds": round(sum(stage["seconds"] for stage in stages.values()), 1),
             "peak_mb": max(stage["peak_mb"] for stage in stages.values()),
+            "trials": int(cells["trials"].max()),
             "drifted_share": float(drift["drifted"].mean()),
         },
         "horizons": _plain(pd.DataFrame(_pooled(run, cells))),

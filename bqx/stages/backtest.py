@@ -7,10 +7,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import backtest, comparators, costs, netting, performance, signals, skill, targets
+from bqx import (
+    backtest,
+    comparators,
+    costs,
+    ledger,
+    netting,
+    performance,
+    signals,
+    skill,
+    targets,
+    training,
+)
 from bqx.backtest import Backtest
 from bqx.bars import Bars
 from bqx.costs import Costs
+from bqx.ledger import Trial
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages.bars import load
 from bqx.stages.training import forecast_rows
@@ -153,8 +165,17 @@ def net_by_day(run: Run) -> pd.DataFrame:
     """(days, cells) net profit of every pair and horizon, columns (pair, horizon); 0 where a cell
     has no such day."""
     folder = run.need("backtest")
-    daily = pd.concat(read_parquet(path) for path in sorted(folder.glob("*.parquet")))
-    return daily.pivot(index="day", columns=["pair", "horizon"], values="net").fillna(0.0)
+    return _net(pd.concat(read_parquet(path) for path in sorted(folder.glob("*.parquet"))))
+
+
+def _net(daily: pd.DataFrame) -> pd.DataFrame:
+    net = daily.pivot(index="day", columns=["pair", "horizon"], values="net")
+    return net.sort_index(axis=1).fillna(0.0)
+
+
+def trials(run: Run, net: pd.DataFrame) -> list[Trial]:
+    """What the ledger holds of the cells' net profits, see `net_by_day`."""
+    return ledger.cells(net, "net", run.params, training.MODEL, run.manifest["data_hash"])
 
 
 def _portfolios(compared: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -211,6 +232,7 @@ def build(params: Params) -> Result:
         stage.write_json("backtest/cells.json", cells.to_dict("records"))
         stage.write_json("backtest/comparators.json", beside.to_dict("records"))
         stage.write_json("backtest/netting.json", netted.reset_index().to_dict("records"))
+        ledger.beside(run.folder).record(*trials(run, _net(daily)))
     portfolio = mean_by_day(daily)
     twice = performance.at_spread(portfolio, TWICE)
     curves = pd.DataFrame(
