@@ -230,7 +230,11 @@ def coverage(conditions: pd.DataFrame, nominal: float) -> Figure:
         range(len(names)), [f"{kind}\n{value}".replace("_", " ") for kind, value in names]
     )
     axes.tick_params(axis="x", labelsize="small")
-    axes.set(ylabel="share of labels inside the interval", xlabel="condition when forecast")
+    axes.set(
+        ylabel="share of labels inside the interval",
+        xlabel="condition when forecast",
+        ylim=(nominal - 0.1, min(nominal + 0.08, 1.0)),
+    )
     axes.legend(title="horizon", ncols=len(horizons))
     return figure
 
