@@ -40,8 +40,9 @@ class Backtest:
     ``position`` : (T,) held through the minute, at its mid.
     ``bought`` : (T,) traded at the open, negative where sold.
     ``gross`` : (T,) profit of the position through the minute at mid rates.
-    ``spread``, ``slippage``, ``commission`` : (T,) paid at the open for the turnover.
+    ``spread``, ``slippage`` : (T,) paid at the open for the turnover.
     ``rollover`` : (T,) interest earned at the open; negative: paid.
+    ``fee`` : commission, share of the turnover.
     ``horizon`` : minutes a signal is held.
     """
 
@@ -54,14 +55,19 @@ class Backtest:
     gross: Series
     spread: Series
     slippage: Series
-    commission: Series
     rollover: Series
+    fee: float
     horizon: int
 
     @property
     def turnover(self) -> Series:
         """(T,) absolute change of position at the open."""
         return np.abs(self.bought)
+
+    @property
+    def commission(self) -> Series:
+        """(T,) paid at the open for the turnover."""
+        return self.fee * self.turnover
 
     @property
     def cost(self) -> Series:
@@ -93,19 +99,19 @@ class Backtest:
 
         Every day that has a quote has a row, those without a trade as well.
         """
-        start = np.flatnonzero(np.diff(self.day, prepend=-1))
+        start = np.concatenate(([0], 1 + np.flatnonzero(self.day[1:] != self.day[:-1])))
         sums = {
             name: np.add.reduceat(getattr(self, name), start)
-            for name in ("gross", "spread", "slippage", "commission", "rollover", "turnover")
+            for name in ("gross", "spread", "slippage", "rollover", "turnover")
         }
+        sums["commission"] = self.fee * sums["turnover"]
         sums["cost"] = sums["spread"] + sums["slippage"] + sums["commission"] - sums["rollover"]
         sums["net"] = sums["gross"] - sums["cost"]
         trades = np.add.reduceat(self.entered != 0, start, dtype=np.int64)
         quoted = np.logical_or.reduceat(self.quoted, start)
-        frame = pd.DataFrame(
-            {"day": self.day[start], **{name: sums[name] for name in SUMMED}, "trades": trades}
-        )
-        return frame[quoted].reset_index(drop=True)
+        columns = {"day": self.day[start], **{name: sums[name] for name in SUMMED}}
+        columns["trades"] = trades
+        return pd.DataFrame({name: values[quoted] for name, values in columns.items()})
 
 
 @njit(cache=True, nogil=True)
@@ -116,14 +122,14 @@ def _enter(
     first_market_minute: int,
     horizon: int,
     mid: Series,
-) -> tuple[Series, Series, NDArray[np.int64]]:
-    """Signals that are entered, moves from fill to fill, and the row that fills each row's orders.
+) -> tuple[Series, Series, Series]:
+    """Signals that are entered, the units that they buy, and moves from fill to fill.
 
     Read backwards, since an entry must know that its exit can be filled in the same week.
     """
     rows = len(signal)
-    entered, move = np.zeros(rows), np.full(rows, np.nan)
-    fill = np.full(rows, rows, np.int64)
+    entered, units, move = np.empty(rows), np.empty(rows), np.empty(rows)
+    fill = np.empty(rows, np.int32)
     quote = hole = rows
     weekend = rows - 1 - (first_market_minute + rows - 1) % sessions.WEEK + sessions.WEEK
     for t in range(rows - 1, -1, -1):
@@ -135,66 +141,63 @@ def _enter(
             hole = t
         fill[t] = quote
         leave = t + 1 + horizon
+        entered[t] = units[t] = 0.0
+        move[t] = np.nan
         if leave < hole and fill[leave] < min(weekend, rows):
-            move[t] = mid[fill[leave]] / mid[fill[t + 1]] - 1.0
-            if abs(signal[t]) > 0.0:
+            a_unit = 1.0 / mid[fill[t + 1]]
+            move[t] = mid[fill[leave]] * a_unit - 1.0
+            if not np.isnan(signal[t]):
                 entered[t] = signal[t]
-    return entered, move, fill
+                units[t] = signal[t] * a_unit / horizon
+    return entered, units, move
 
 
 @njit(cache=True, nogil=True)
 def _account(
-    entered: Series,
+    units: Series,
     quoted: NDArray[np.bool_],
-    fill: NDArray[np.int64],
     horizon: int,
     mid: Series,
     half_spread: Series,
     slip: Series,
-    fee: float,
-    nights: NDArray[np.int64],
-    long_night: float,
-    short_night: float,
-) -> tuple[Series, Series, Series, Series, Series, Series, Series]:
-    """Position, bought, gross, spread, slippage, commission and rollover.
+) -> tuple[Series, Series, Series, Series, Series]:
+    """Position, bought, gross, spread and slippage.
 
     Orders wait for the next minute with a bar, what is held until then moves with it.
     """
-    rows = len(entered)
-    units = np.zeros(rows)
+    rows = len(units)
     position, bought, gross = np.zeros(rows), np.zeros(rows), np.zeros(rows)
     spread, slippage = np.zeros(rows), np.zeros(rows)
-    commission, rollover = np.zeros(rows), np.zeros(rows)
     wanted = held = rate = 0.0
     alive = 0
-    for t in range(rows):
-        if t > 0 and entered[t - 1] != 0.0:
-            units[t - 1] = entered[t - 1] / (horizon * mid[fill[t]])
-            wanted += units[t - 1]
-            alive += 1
-        old = t - 1 - horizon
-        if old >= 0 and entered[old] != 0.0:
-            wanted -= units[old]
-            alive -= 1
-            if alive == 0:
-                # Sums of units leave crumbs that no trade would ever close.
-                wanted = 0.0
-        if held != 0.0 and nights[t] > 0:
-            earned = long_night if held > 0.0 else short_night
-            rollover[t] = abs(held) * rate * nights[t] * earned
+    for t in range(1, rows):
+        wanted += units[t - 1]
+        alive += units[t - 1] != 0.0
+        if t > horizon:
+            wanted -= units[t - 1 - horizon]
+            alive -= units[t - 1 - horizon] != 0.0
+        if alive == 0:
+            # Sums of units leave crumbs that no trade would ever close.
+            wanted = 0.0
         if quoted[t]:
-            if held != 0.0:
-                gross[t - 1] = held * (mid[t] - rate)
+            gross[t - 1] = held * (mid[t] - rate)
             rate = mid[t]
-            if wanted != held:
-                bought[t] = (wanted - held) * rate
-                traded = abs(bought[t])
-                spread[t] = traded * half_spread[t]
-                slippage[t] = traded * slip[t]
-                commission[t] = traded * fee
-                held = wanted
+            bought[t] = (wanted - held) * rate
+            traded = abs(bought[t])
+            spread[t] = traded * half_spread[t]
+            slippage[t] = traded * slip[t]
+            held = wanted
         position[t] = held * rate
-    return position, bought, gross, spread, slippage, commission, rollover
+    return position, bought, gross, spread, slippage
+
+
+def _roll(position: Series, costs: Costs, rows: NDArray[np.int64]) -> Series:
+    """(T,) interest on what was held through the minute before each of the rows."""
+    out = np.zeros(len(position))
+    held = position[rows - 1]
+    night = np.where(held > 0, costs.long_night, costs.short_night)
+    out[rows] = np.abs(held) * costs.nights[rows] * night
+    return out
 
 
 def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
@@ -226,15 +229,13 @@ def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
     known = np.isfinite(bars.close)
     quoted = known & ~bars.frame["filled"].to_numpy(np.bool_)
     first = bars.first_market_minute
-    entered, move, fill = _enter(
+    entered, units, move = _enter(
         np.asarray(signal, np.float64), known, quoted, first, horizon, costs.mid
     )
-    position, bought, gross, spread, slippage, commission, rollover = _account(
-        entered, quoted, fill, horizon, costs.mid, costs.half_spread, costs.slippage,
-        costs.commission, costs.nights, costs.long_night, costs.short_night,
-    )  # fmt: skip
-    days = (first + np.arange(len(bars))) // sessions.DAY
-    start = np.flatnonzero(np.diff(days, prepend=-1))
+    position, bought, gross, spread, slippage = _account(
+        units, quoted, horizon, costs.mid, costs.half_spread, costs.slippage
+    )
+    start = np.union1d(0, np.arange(-first % sessions.DAY, len(bars), sessions.DAY))
     day = np.repeat(sessions.trading_days(bars.minutes[start]), np.diff(start, append=len(bars)))
     return Backtest(
         day=day,
@@ -246,7 +247,7 @@ def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
         gross=gross,
         spread=spread,
         slippage=slippage,
-        commission=commission,
-        rollover=rollover,
+        rollover=_roll(position, costs, start[1:]),
+        fee=costs.commission,
         horizon=horizon,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 DAYS_A_YEAR = 252
 FEWEST_DAYS = 5
@@ -113,13 +113,13 @@ def sharpe_interval(daily: Series, confidence: float = 0.95, seed: int = 0) -> t
     tail = (1 - confidence) / 2
     low, high = np.quantile(ratios[np.isfinite(ratios)], [tail, 1 - tail])
     ratio = daily.mean() / daily.std(ddof=1)
-    reach = stats.t.ppf(1 - tail, days - 1) * np.sqrt((1 + ratio**2 / 2) / days)
+    reach = stdtrit(days - 1, 1 - tail) * np.sqrt((1 + ratio**2 / 2) / days)
     year = np.sqrt(DAYS_A_YEAR)
     return float(year * min(low, ratio - reach)), float(year * max(high, ratio + reach))
 
 
 def sortino_interval(
-    daily: Series, confidence: float = 0.95, seed: int = 0
+    daily: Series, of_sharpe: tuple[float, float], confidence: float = 0.95
 ) -> tuple[float, float] | tuple[None, None]:
     """Interval of the annualised Sortino ratio of daily profits; None, None below two losses.
 
@@ -127,16 +127,19 @@ def sortino_interval(
     the jackknife's with Student's quantile. In simulations of 10 to 60 fat-tailed days with annual
     Sharpe ratios up to 6 the first alone covered 80 to 97 % at a nominal 95 %, the two together
     95 to 99 %.
+
+    Parameters
+    ----------
+    of_sharpe : `sharpe_interval` of the same days and confidence.
     """
     days, losses = len(daily), np.minimum(daily, 0.0) ** 2
     if np.count_nonzero(losses) < 2:
         return None, None
-    factor = daily.std(ddof=1) / np.sqrt(losses.mean())
-    low, high = (factor * end for end in sharpe_interval(daily, confidence, seed))
+    low, high = (daily.std(ddof=1) / np.sqrt(losses.mean()) * end for end in of_sharpe)
     left_out = (daily.sum() - daily) / np.sqrt((days - 1) * (losses.sum() - losses))
     error = np.sqrt((days - 1) * left_out.var())
     year, ratio = np.sqrt(DAYS_A_YEAR), daily.mean() / np.sqrt(losses.mean())
-    reach = stats.t.ppf(0.5 + confidence / 2, days - 1) * error
+    reach = stdtrit(days - 1, 0.5 + confidence / 2) * error
     return (
         float(min(low, year * (ratio - reach))),
         float(max(high, year * (ratio + reach))),
@@ -208,7 +211,7 @@ def _with_intervals(
     if ratio is None:
         return {}
     low, high = sharpe_interval(daily, confidence, seed)
-    down_low, down_high = sortino_interval(daily, confidence, seed)
+    down_low, down_high = sortino_interval(daily, (low, high), confidence)
     return {
         f"{name}_sharpe": ratio,
         f"{name}_sharpe_lo": low,

@@ -108,7 +108,7 @@ def test_interval_of_the_sortino_ratio_covers_the_true_one() -> None:
     assert truth is not None
     covered = 0
     for sample in 0.3 + random.standard_t(5, (200, 30)):
-        low, high = performance.sortino_interval(sample)
+        low, high = performance.sortino_interval(sample, performance.sharpe_interval(sample))
         assert low is not None
         assert high is not None
         covered += low <= truth <= high

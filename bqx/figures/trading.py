@@ -102,10 +102,11 @@ def break_even(cells: pd.DataFrame) -> Figure:
 def exposure(exposures: pd.DataFrame) -> Figure:
     """Mean absolute exposure by currency, before and after netting; columns gross, net."""
     figure, axes = canvas(height=3.2)
-    place = np.arange(len(exposures))
-    axes.barh(place - 0.2, exposures["gross"], 0.36, color=SKY, label="sum over pairs")
-    axes.barh(place + 0.2, exposures["net"], 0.36, color=BLUE, label="net")
-    axes.set_yticks(place, exposures.index)
+    held = exposures[exposures["gross"] > 0]
+    place = np.arange(len(held))
+    axes.barh(place - 0.2, held["gross"], 0.36, color=SKY, label="sum over pairs")
+    axes.barh(place + 0.2, held["net"], 0.36, color=BLUE, label="net")
+    axes.set_yticks(place, held.index)
     axes.invert_yaxis()
     axes.set(xlabel="mean absolute position (notionals)")
     axes.legend()

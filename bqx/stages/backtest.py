@@ -65,12 +65,17 @@ class Result:
 
     def matrix(self, column: str) -> pd.DataFrame:
         """One column of the cells, pairs by horizons."""
-        return self.cells.pivot(index="pair", columns="horizon", values=column).astype(float)
+        return _by_horizon(self.cells, "pair", column)
 
     def beside(self, column: str) -> pd.DataFrame:
         """One column of the forecast and the comparators, signals by horizons."""
-        table = self.comparators.pivot(index="signal", columns="horizon", values=column)
-        return table.reindex(self.comparators["signal"].unique()).astype(float)
+        table = _by_horizon(self.comparators, "signal", column)
+        return table.loc[self.comparators["signal"].unique()]
+
+
+def _by_horizon(rows: pd.DataFrame, index: str, column: str) -> pd.DataFrame:
+    table = rows.pivot(index=index, columns="horizon", values=column).astype(float)
+    return table.rename_axis(columns="horizon (min)")
 
 
 @dataclass
