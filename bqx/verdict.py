@@ -25,7 +25,7 @@ def _cells(run: Run) -> pd.DataFrame:
     scored = pd.DataFrame(read_json(run.need("forecasts/cells.json")))
     traded = pd.DataFrame(read_json(run.need("backtest/cells.json")))
     decided = promotion.decide(run)[["pair", "horizon", "deflated", "pbo", "promoted", "trials"]]
-    made = traded.drop(columns=["days", "trials"]).merge(decided, on=["pair", "horizon"])
+    made = traded.drop(columns="days").merge(decided, on=["pair", "horizon"])
     return scored.merge(made, on=["pair", "horizon"])
 
 
