@@ -113,22 +113,31 @@ def page(run: Run) -> str:
         "",
         f"All pairs together; the intervals hold jointly with {facts['confidence']:.0%} "
         "confidence. *Unshrunk* is the mean skill of the models' own forecasts, had validation not "
-        "held them back. In parentheses what the martingale forecast reaches without information, "
-        "and the net Sharpe ratio at twice the spread. *Inside* is the share of labels in the "
-        f"intervals, {facts['coverage']:.0%} asked for.",
+        "held them back; in parentheses the net Sharpe ratio at twice the spread. *Inside* is the "
+        f"share of labels in the forecasts' intervals, {facts['coverage']:.0%} asked for.",
         "",
-        "| Horizon | Skill | Unshrunk | Net Sharpe ratio | Inside | Raw R² | Direction |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
+        "| Horizon | Skill | Unshrunk | Net Sharpe ratio | Inside |",
+        "|---:|---:|---:|---:|---:|",
     ]
-    for row in verdict["horizons"]:
-        lines.append(
-            f"| {row['horizon']} min | {_span(row, 'skill', '+.3f')} | "
-            f"{_number(row['unshrunk_skill'], '+.3f')} | "
-            f"{_span(row, 'net_sharpe', '+.1f')} ({_number(row['net_sharpe_2x'], '+.1f')}) | "
-            f"{_number(row['coverage'], '.1%')} | {_number(row['r2'])} "
-            f"({_number(row['known_r2'])}) | {_number(row['direction'], '.1%')} "
-            f"({_number(row['martingale_direction'], '.1%')}) |"
-        )
+    lines += [
+        f"| {row['horizon']} min | {_span(row, 'skill', '+.3f')} | "
+        f"{_number(row['unshrunk_skill'], '+.3f')} | "
+        f"{_span(row, 'net_sharpe', '+.1f')} ({_number(row['net_sharpe_2x'], '+.1f')}) | "
+        f"{_number(row['coverage'], '.1%')} |"
+        for row in verdict["horizons"]
+    ]
+    lines += [
+        "",
+        "What is usually reported, and what the martingale forecast reaches without information:",
+        "",
+        "| Horizon | Raw R² | Martingale's | Direction | Martingale's |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row['horizon']} min | {_number(row['r2'])} | {_number(row['known_r2'])} | "
+        f"{_number(row['direction'], '.1%')} | {_number(row['martingale_direction'], '.1%')} |"
+        for row in verdict["horizons"]
+    ]
     idle = [row for row in verdict["horizons"] if row["reason"]]
     if idle:
         said = "; ".join(f"{row['horizon']} min: {row['reason']}" for row in idle)
