@@ -4,7 +4,7 @@ BIN := .venv/bin
 STRIP := --keep-id --extra-keys "metadata.language_info.version metadata.papermill cell.metadata.papermill"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: report test lab db check format bench clean
+.PHONY: report test lab db check format bench study clean
 
 report: .venv/installed  ## Run the demo and build its book: runs/demo/book/index.html
 	$(BIN)/bqx run params/demo.yaml --out runs/demo
@@ -33,6 +33,9 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 
 bench: .venv/benchmarks  ## Times against peers
 	$(BIN)/python -m pytest -m benchmarks tests/benchmarks
+
+study: .venv/installed  ## The whole pipeline on hundreds of markets without and with a signal
+	$(BIN)/python -m pytest -s -m studies tests/studies
 
 clean:  ## Remove runs and caches, not .venv
 	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
