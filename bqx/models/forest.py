@@ -110,7 +110,7 @@ def _settled(archive: bytes) -> bytes:
             return [settle(item) for item in node]
         if not isinstance(node, dict):
             return node
-        out = {name: settle(item) for name, item in node.items()}
+        out = {name: settle(item) for name, item in sorted(node.items())}
         if isinstance(node.get("__id__"), int):
             out["__id__"] = next(number)
         if node.get("file") in named:
