@@ -27,6 +27,7 @@ from bqx.features.spec import Feature
 from bqx.files import atomic, code_version, digest, read_json, sha256, write_json
 from bqx.pairs import LIQUIDITY
 from bqx.parallel import over_pairs
+from bqx.rules import Backend
 
 MANIFEST = "build.json"
 
@@ -44,6 +45,7 @@ def build(
     since: pd.Timestamp | None = None,
     until: pd.Timestamp | None = None,
     workers: int = 1,
+    backend: Backend = "processes",
 ) -> int:
     """Write ``{table}/{pair}.parquet`` for every table and pair, and ``catalog.json``.
 
@@ -55,7 +57,7 @@ def build(
     pairs : default all that are in the folder.
     since, until : first row, and the row that is no longer written; default all. The values are
         those of the whole, bit for bit.
-    workers : pairs at a time.
+    workers, backend : pairs at a time, and where; see `parallel.over_pairs`.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def build(
         for pair, names in missing.items()
         if names
     }
-    over_pairs(write_pair, tasks, workers, write)
+    over_pairs(write_pair, tasks, workers, write, backend)
     return sum(map(len, missing.values()))
 
 

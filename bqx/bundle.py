@@ -1,37 +1,44 @@
-"""What is deployed of a pair: models, columns and what ties them to bars, without pickle.
+"""What is deployed of a pair: model, columns and what ties them to bars, without pickle.
 
-A bundle is a folder: ``bundle.json`` and a UBJ model a horizon, whose hashes ``bundle.json`` holds.
-Hashes are checked before a model is parsed, since the parser trusts its input.
+A bundle is a folder: ``bundle.json``, and the model's folder, whose manifest's hash ``bundle.json``
+holds. Hashes are checked before a model is parsed, since the parser trusts its input.
 """
 
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bqx import lags, targets
+from bqx import lags, models, targets
 from bqx.bars import Bars
+from bqx.conformal import Reach
 from bqx.errors import ArtefactError, RequestError
 from bqx.features import catalog
 from bqx.features.fitting import Fits
+from bqx.features.needs import needs
 from bqx.files import read_json, sha256, write_json
 from bqx.lags import Column
-from bqx.models import MODELS, Estimator
+from bqx.models import Estimator, artefact, point
+from bqx.pairs import PAIRS
 from bqx.params import Params
-from bqx.training import MODEL, FoldFit
+from bqx.training import FoldFit
 
 MANIFEST = "bundle.json"
+MODEL = "model"
+"""Folder of the model inside the bundle's."""
 
 
 @dataclass(frozen=True)
 class Prediction:
     """Forecast of BQX at one horizon: expected level, martingale and sigma in units of BQX.
 
-    ``innovation`` is what the model adds to the martingale, in sigma.
+    ``innovation`` is what the model adds to the martingale, in sigma; ``low`` and ``high`` are the
+    ends of the level's interval as calibrated in training, NaN where that had no label.
     """
 
     window: int
@@ -39,15 +46,18 @@ class Prediction:
     martingale: float
     innovation: float
     sigma: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """Models of one pair and all that a forecast needs besides the bars.
+    """The model of one pair and all that a forecast needs besides the bars.
 
     ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
-    forecast that is kept; ``baseline`` : of the rate index, quote units; ``max_fill`` : longest
-    hole that carries the last close, minutes; ``metrics`` : what the book says about it.
+    forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
+    the other pairs whose closes its columns read; ``max_fill`` : longest hole that carries the
+    last close, minutes; ``metrics`` : what the book says about it.
     """
 
     pair: str
@@ -56,8 +66,10 @@ class Bundle:
     columns: tuple[Column, ...]
     fits: Fits
     betas: dict[int, float]
-    models: dict[int, Estimator]
+    model: Estimator
+    reach: dict[int, Reach]
     baseline: float
+    panel: dict[str, float]
     max_fill: int
     catalog_hash: str
     metrics: dict[str, Any]
@@ -90,12 +102,13 @@ class Bundle:
         x = None
         if any(self.betas.values()):
             x = lags.matrix(part, self.columns, np.array([need - 1]), self.fits)
+        forecasts = None if x is None else point(self.model.predict(x))[0]
         out = {}
-        for horizon in self.horizons:
+        for place, horizon in enumerate(self.horizons):
             target = targets.make(part, self.window_of(horizon), horizon)
             innovation = 0.0
-            if x is not None and self.betas[horizon]:
-                innovation = float(self.betas[horizon] * self.models[horizon].predict(x)[0])
+            if forecasts is not None and self.betas[horizon]:
+                innovation = float(self.betas[horizon] * forecasts[place])
             level = target.from_innovation(np.full(need, innovation), "level")[-1]
             if not np.isfinite(level):
                 raise RequestError(
@@ -103,12 +116,16 @@ class Bundle:
                     f"{self.max_fill} minutes shortly before; expected "
                     f"{targets.SPAN + self.window_of(horizon)} minutes since. Wait for more bars."
                 )
+            sigma = float(target.sigma[-1])
+            reach = sigma * float(self.reach[horizon].at(part.minutes[-1:], target.sigma[-1:])[0])
             out[horizon] = Prediction(
                 window=self.window_of(horizon),
                 level=float(level),
                 martingale=float(target.martingale[-1]),
                 innovation=innovation,
-                sigma=float(target.sigma[-1]),
+                sigma=sigma,
+                low=float(level) - reach,
+                high=float(level) + reach,
             )
         return out
 
@@ -119,16 +136,12 @@ class Bundle:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
-            files = {}
-            for horizon in self.horizons:
-                path = temporary / _file(horizon)
-                self.models[horizon].save(path)
-                files[path.name] = sha256(path)
+            self.model.save(temporary / MODEL)
             write_json(
                 temporary / MANIFEST,
                 {
                     "pair": self.pair,
-                    "model": MODEL,
+                    "model": sha256(temporary / MODEL / artefact.MANIFEST),
                     "horizons": self.horizons,
                     "window": self.window,
                     "columns": [
@@ -137,22 +150,19 @@ class Bundle:
                     ],
                     "fits": self.fits.to_json(),
                     "betas": self.betas,
+                    "reach": {horizon: asdict(reach) for horizon, reach in self.reach.items()},
                     "baseline": self.baseline,
+                    "panel": self.panel,
                     "max_fill": self.max_fill,
                     "catalog_hash": self.catalog_hash,
                     "metrics": self.metrics,
                     "trained_until": self.trained_until.isoformat(),
-                    "files": files,
                 },
             )
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _file(horizon: int) -> str:
-    return f"model_{horizon}.ubj"
 
 
 def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) -> Bundle:
@@ -164,13 +174,26 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         columns=fit.columns,
         fits=fit.fits,
         betas=fit.evidence.betas,
-        models=fit.models,
+        model=fit.model,
+        reach=fit.reach,
         baseline=bars.baseline,
+        panel=_panel(bars, fit.columns),
         max_fill=params.max_fill,
         catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()),
         metrics=metrics,
         trained_until=fit.trained_until,
     )
+
+
+def _panel(bars: Bars, columns: Sequence[Column]) -> dict[str, float]:
+    """Baselines of the other pairs of the bars' panel that the columns cannot do without."""
+    if bars.panel is None:
+        return {}
+    known = np.isfinite(bars.panel.baselines)
+    others = [pair for pair, there in zip(PAIRS, known, strict=True) if there and pair != bars.pair]
+    features = tuple(dict.fromkeys(column.feature for column in columns))
+    read = {pair for needed in needs(features, bars.pair, others).values() for pair in needed}
+    return {pair: float(bars.panel.baselines[PAIRS.index(pair)]) for pair in others if pair in read}
 
 
 def load(folder: Path) -> Bundle:
@@ -191,9 +214,7 @@ def load(folder: Path) -> Bundle:
                 f"{current[:12]}. Run notebook 07_deployment again."
             )
         horizons = tuple(int(horizon) for horizon in held["horizons"])
-        estimator = MODELS[held["model"]]
-        for horizon in horizons:
-            _check(folder / _file(horizon), held["files"][_file(horizon)])
+        _check(folder / MODEL / artefact.MANIFEST, held["model"])
         return Bundle(
             pair=str(held["pair"]),
             horizons=horizons,
@@ -204,8 +225,10 @@ def load(folder: Path) -> Bundle:
             ),
             fits=Fits.from_json(held["fits"]),
             betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
-            models={horizon: estimator.load(folder / _file(horizon)) for horizon in horizons},
+            model=models.load(folder / MODEL),
+            reach={horizon: _reach(held["reach"][str(horizon)]) for horizon in horizons},
             baseline=float(held["baseline"]),
+            panel={str(pair): float(first) for pair, first in held["panel"].items()},
             max_fill=int(held["max_fill"]),
             catalog_hash=current,
             metrics=held["metrics"],
@@ -218,10 +241,16 @@ def load(folder: Path) -> Bundle:
         ) from error
 
 
-def _check(path: Path, expected: str) -> None:
+def _reach(held: Any) -> Reach:
+    low, high = map(float, held["cuts"])
+    start = tuple(np.nan if width is None else float(width) for width in held["start"])
+    return Reach((low, high), start, float(held["naive"]), float(held["coverage"]))
+
+
+def _check(path: Path, expected: object) -> None:
     if not path.is_file() or sha256(path) != expected:
         raise ArtefactError(
             f"{path}: damaged or exchanged, got "
-            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {expected[:12]}. Run "
-            "notebook 07_deployment again."
+            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {str(expected)[:12]}. "
+            "Run notebook 07_deployment again."
         )

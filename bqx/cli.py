@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from bqx import params
 from bqx.errors import BqxError, ParameterError
+from bqx.rules import Backend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--from", metavar="T", dest="since", help="first UTC time that is written")
     build.add_argument("--to", metavar="T", dest="until", help="UTC time before which it ends")
     build.add_argument("--workers", type=int, default=2, metavar="N", help="default %(default)s")
+    build.add_argument(
+        "--backend", choices=get_args(Backend), default="processes",
+        help="default %(default)s; dask asks the scheduler at DASK_SCHEDULER_ADDRESS",
+    )  # fmt: skip
     build.set_defaults(command=_build)
     return parser
 
@@ -155,7 +160,9 @@ def _build(given: argparse.Namespace) -> int:
     from bqx.features import catalog
 
     features = catalog.profile(given.profile)
-    made = build.build(given.bars, given.out, features, pairs, since, until, given.workers)
+    made = build.build(
+        given.bars, given.out, features, pairs, since, until, given.workers, given.backend
+    )
     print(f"{given.out}: {made} files made" if made else f"{given.out}: complete")
     return 0
 

@@ -11,12 +11,14 @@ that moves the half-width instead of the level: Angelopoulos, Candès and Tibshi
 Conformal PID Control for Time Series Prediction.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy import stats
+
+from bqx import sessions
 
 Series = NDArray[np.float64]
 Groups = NDArray[np.int64]
@@ -27,6 +29,84 @@ synthetic markets, paces of 0.2 to 0.4 kept every session, volatility and trend 
 at a nominal 90 %; slower ones lag behind, faster ones are wider."""
 FEWEST = 20
 """Horizons of labels below which a group starts from the half-width of all groups together."""
+
+
+GROUPS = 24
+"""Groups of rows: which of the three sessions are open, times the tercile of sigma."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where the intervals of one horizon start from.
+
+    ``cuts`` : terciles of the target's sigma on the training rows, in units of BQX.
+    ``start`` : half-width by group, in sigma, on rows that the model has not been fitted on; NaN
+        where these had no label.
+    ``naive`` : half-width of a normal distribution with the training labels' spread, in sigma.
+    ``coverage`` : the share of labels that the intervals shall hold.
+    """
+
+    cuts: tuple[float, float]
+    start: tuple[float, ...]
+    naive: float
+    coverage: float
+
+    def groups(self, minutes: Groups, sigma: Series) -> Groups:
+        """(n,) group of rows, known with their bars; rows without a sigma count as calm ones.
+
+        Parameters
+        ----------
+        minutes : (n,) open epoch minutes.
+        sigma : (n,) of the target, in units of BQX.
+        """
+        tercile = np.searchsorted(self.cuts, np.nan_to_num(sigma, nan=0.0))
+        trading = sum(
+            sessions.in_session(minutes, name).astype(np.int64) << place
+            for place, name in enumerate(sessions.SESSIONS)
+        )
+        return np.asarray(trading * 3 + tercile, dtype=np.int64)
+
+    def at(self, minutes: Groups, sigma: Series) -> Series:
+        """(n,) half-widths in sigma before any label is fed back."""
+        return np.array(self.start)[self.groups(minutes, sigma)]
+
+    def track(self, score: Series, minutes: Groups, sigma: Series, horizon: int) -> Series:
+        """(n,) half-widths in sigma with feedback, see `track`."""
+        return track(
+            score, self.groups(minutes, sigma), np.array(self.start), horizon, self.coverage
+        )
+
+
+def learn(
+    minutes: Groups,
+    sigma: Series,
+    label: Series,
+    forecast: Series,
+    train: Groups,
+    validation: Groups,
+    horizon: int,
+    coverage: float,
+) -> Reach:
+    """Calibrate the intervals of a horizon.
+
+    Parameters
+    ----------
+    minutes, sigma, label : (T,) of all rows; label and sigma as the target has them.
+    forecast : (validation,) innovation forecast of rows that the model has not been fitted on.
+    train, validation : rows.
+    horizon : rows.
+    coverage : share of the labels that the intervals shall hold.
+    """
+    low, high = np.nanquantile(sigma[train], [1 / 3, 2 / 3])
+    blank = Reach((float(low), float(high)), (), gaussian(label[train], coverage), coverage)
+    start = calibrate(
+        np.abs(label[validation] - forecast),
+        blank.groups(minutes[validation], sigma[validation]),
+        GROUPS,
+        horizon,
+        coverage,
+    )
+    return replace(blank, start=tuple(start.tolist()))
 
 
 def calibrate(score: Series, group: Groups, groups: int, horizon: int, coverage: float) -> Series:
@@ -126,11 +206,11 @@ class Intervals:
         return float(paid[self.there].mean())
 
 
-def gaussian(score: Series, coverage: float) -> float:
+def gaussian(label: Series, coverage: float) -> float:
     """Half-width, in sigma, of a naive interval: the normal quantile times the root mean square.
 
     Parameters
     ----------
-    score : (n,) absolute labels of training rows in sigma, NaN where there is none.
+    label : (n,) labels of training rows in sigma, NaN where there is none.
     """
-    return float(stats.norm.ppf(0.5 + coverage / 2.0) * np.sqrt(np.nanmean(score**2)))
+    return float(stats.norm.ppf(0.5 + coverage / 2.0) * np.sqrt(np.nanmean(label**2)))

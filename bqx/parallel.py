@@ -1,13 +1,15 @@
-"""One piece of work a pair, several at a time."""
+"""One piece of work a pair, several at a time: on this machine or on a cluster."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import joblib
 from tqdm import tqdm
 
 from bqx.errors import BqxError
+from bqx.rules import Backend
 
 Result = TypeVar("Result")
 
@@ -17,6 +19,7 @@ def over_pairs(
     tasks: Mapping[str, tuple[Any, ...]],
     workers: int,
     write: Callable[[str, Result], None],
+    backend: Backend = "processes",
 ) -> None:
     """Call ``work(*task)`` for the task of each pair, with a progress bar.
 
@@ -24,27 +27,57 @@ def over_pairs(
     ----------
     work : a function of a module, so that other processes find it.
     tasks : its arguments by pair.
-    workers : processes at a time; 1 works in this one.
+    workers : pairs at a time; a cluster that is already there takes as many as it has cores.
     write : called in this process with pair and result as soon as the pair is ready.
+    backend : processes (one works in this one), threads, or dask.
 
     Raises
     ------
     BqxError : pairs failed; named once the others are written.
     """
     failed: dict[str, Exception] = {}
-    attempts = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(
-        joblib.delayed(_attempt)(work, pair, task) for pair, task in tasks.items()
-    )
-    for pair, result in tqdm(attempts, total=len(tasks), unit="pair"):
-        if isinstance(result, Exception):
-            failed[pair] = result
-        else:
-            write(pair, result)
+    with _working(backend, workers):
+        attempts = joblib.Parallel(return_as="generator_unordered")(
+            joblib.delayed(_attempt)(work, pair, task) for pair, task in tasks.items()
+        )
+        for pair, result in tqdm(attempts, total=len(tasks), unit="pair"):
+            if isinstance(result, Exception):
+                failed[pair] = result
+            else:
+                write(pair, result)
     if failed:
         reasons = "; ".join(f"{pair}: {failed[pair]}" for pair in sorted(failed))
         raise BqxError(f"{len(failed)} of {len(tasks)} pairs failed: {reasons}") from failed[
             min(failed)
         ]
+
+
+@contextmanager
+def _working(backend: Backend, workers: int) -> Iterator[None]:
+    if backend == "dask":
+        with _cluster(workers) as client, joblib.parallel_config("dask", client=client):
+            yield
+    else:
+        name = {"processes": "loky", "threads": "threading"}[backend]
+        with joblib.parallel_config(name, n_jobs=workers):
+            yield
+
+
+def _cluster(workers: int) -> Any:
+    # Takes a second to import, which only a cluster is worth.
+    import dask
+    from distributed import Client
+
+    address = dask.config.get("scheduler-address", None)
+    if not address:
+        return Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    try:
+        return Client(address)
+    except OSError as error:
+        raise BqxError(
+            f"dask: no scheduler answers, got {address}; expected one at DASK_SCHEDULER_ADDRESS. "
+            "Start it, or correct the address."
+        ) from error
 
 
 def _attempt(

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bqx import rules
 from bqx.errors import ParameterError
 from bqx.pairs import PAIRS
-from bqx.rules import Clock, Count, Minutes, Size
+from bqx.rules import Backend, Clock, Count, Minutes, Size
 
 MOST_UNIT_DAYS = 60
 """Longest test part, in trading days, of a split that is chosen from the length of the bars."""
@@ -43,6 +43,9 @@ class Params(BaseModel):
     """Seed of everything random."""
     workers: Count = 2
     """Pairs worked on at the same time."""
+    backend: Backend = "processes"
+    """Where pairs are worked on: processes, threads, or dask for a cluster, whose scheduler stands
+    in DASK_SCHEDULER_ADDRESS."""
 
     market: Annotated[Literal["null", "planted"], BeforeValidator(rules.market)] = "planted"
     """Synthetic market, used when bars is empty."""
@@ -80,15 +83,22 @@ class Params(BaseModel):
     strict61: bool = False
     """Whether the columns that read up to t-61 replace the unlagged ones."""
 
+    scheme: Literal["rolling", "chronological", "combinatorial"] = "rolling"
+    """Folds: of a rolling origin, one of 70, 15 and 15 percent of the days, or every choice of
+    test groups."""
     train_days: Size = 20
-    """Trading days of a training part; 0, as for the three below, chooses them from the length of
-    the bars."""
+    """Trading days of a training part of the rolling origin; 0, as for the three below, chooses
+    them from the length of the bars."""
     validation_days: Size = 12
     """Trading days of a validation part."""
     test_days: Size = 14
     """Trading days of a test part."""
     step_days: Size = 14
     """Trading days from fold to fold."""
+    groups: int = Field(6, ge=3)
+    """Groups of trading days of the combinatorial folds."""
+    test_groups: Count = 2
+    """Groups that a combinatorial fold tests."""
     embargo: Size = 120
     """Minutes kept free around validation and test rows."""
     stride: Count = 5
@@ -98,6 +108,8 @@ class Params(BaseModel):
     """Columns selected per pair and fold."""
     domain_share: float = Field(0.4, ge=0, le=0.5, strict=False)
     """Least share of the selected columns for each of the rate and BQX domains."""
+    ranked_by: Literal["forest", "borda"] = "forest"
+    """What ranks the columns: the forest alone, or the mean rank over five rankers."""
     forest_trees: Count = 60
     """Trees of the selecting forest."""
     forest_depth: Count = 5
@@ -111,6 +123,8 @@ class Params(BaseModel):
 
     confidence: float = Field(0.95, gt=0.5, lt=1, strict=False)
     """Confidence of intervals."""
+    coverage: float = Field(0.9, gt=0.5, lt=1, strict=False)
+    """Share of the labels that the intervals of forecasts shall hold."""
     spread_multiple: float = Field(1.0, ge=0, strict=False)
     """Multiple of the spread that is paid."""
     serve_pair: str = ""
@@ -123,6 +137,11 @@ class Params(BaseModel):
             raise ValueError(
                 "train_days, validation_days, test_days and step_days: expected all 0 or none, got "
                 f"{lengths}"
+            )
+        if self.groups < self.test_groups + 2:
+            raise ValueError(
+                "groups: expected at least 2 more than test_groups, got "
+                f"{self.groups} and {self.test_groups}"
             )
         if self.serve_pair and self.serve_pair not in (self.pairs or PAIRS):
             raise ValueError(f"serve_pair: expected '' or one of pairs, got {self.serve_pair!r}")
@@ -143,16 +162,22 @@ class Params(BaseModel):
         return horizon if self.target_window == "matched" else self.target_window
 
     def split(self, days: int) -> Split:
-        """Lengths of the fold parts for bars of so many trading days.
+        """Lengths of the parts of a rolling or chronological fold for so many trading days.
 
         Lengths of 0 are chosen so that five folds fit: four tenths of the days train, one tenth
-        validates and one tests, up to 60 days a tenth.
+        validates and one tests, up to 60 days a tenth. The chronological fold is a single one.
 
         Raises ParameterError when not even one fold fits.
 
         >>> Params(train_days=0, validation_days=0, test_days=0, step_days=0).split(260)
         Split(train=104, validation=26, test=26, step=26)
+        >>> Params(scheme="chronological").split(260)
+        Split(train=182, validation=39, test=39, step=39)
         """
+        if self.scheme == "chronological":
+            train, validation = days * 70 // 100, days * 15 // 100
+            test = days - train - validation
+            return Split(train, validation, test, test)
         unit = min(days // 10, MOST_UNIT_DAYS)
         split = (
             Split(self.train_days, self.validation_days, self.test_days, self.step_days)
@@ -170,25 +195,29 @@ class Params(BaseModel):
 
 KEYS = tuple(Params.model_fields)
 
+_WORK = ("workers", "backend")
 _BARS = ("market", "bars", "clock", "pairs", "start", "days", "baseline", "max_fill")
 _TARGET = ("target_window", "horizons")
-_FOLDS = ("train_days", "validation_days", "test_days", "step_days", "embargo", "stride")
+_FOLDS = (
+    "scheme", "train_days", "validation_days", "test_days", "step_days", "groups", "test_groups",
+    "embargo", "stride",
+)  # fmt: skip
 _COLUMNS = ("profile", "lags", "strict61")
-_SELECTION = ("selected", "domain_share", "forest_trees", "forest_depth")
+_SELECTION = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "01_bars": ("out", "seed", *_BARS, *_TARGET),
-    "02_features": ("out", "workers", "profile"),
+    "02_features": ("out", *_WORK, "profile"),
     "03_reconciliation": ("out",),
     "04_lagging": ("out", *_COLUMNS),
-    "05_selection": ("out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
+    "05_selection": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
     "06_training": (
-        "out", "seed", "workers", *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
-        "rounds", "depth", "learning_rate", "target", "confidence", "max_fill",
+        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
+        "rounds", "depth", "learning_rate", "target", "confidence", "coverage", "max_fill",
     ),
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
-    "09_monitoring": ("out", "seed", "workers", "horizons", *_COLUMNS, *_FOLDS),
+    "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 

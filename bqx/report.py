@@ -20,7 +20,7 @@ from tqdm import tqdm
 from bqx import verdict
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.store import Run, code_version, digest, sha256
+from bqx.store import PLACE_KEYS, Run, code_version, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[1]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -134,7 +134,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _key(store: Run, notebook: Path) -> str:
     """What the result of a notebook depends on."""
     cells = nbformat.read(notebook, as_version=4).cells
-    keys = [key for key in NOTEBOOK_KEYS[notebook.stem] if key not in ("out", "workers")]
+    keys = [key for key in NOTEBOOK_KEYS[notebook.stem] if key not in PLACE_KEYS]
     bars = store.params.bars_path if "bars" in keys else None
     files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
     return digest(

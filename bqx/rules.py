@@ -5,7 +5,7 @@ Each function returns the value or raises ValueError with the rule that the valu
 
 import difflib
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -87,6 +87,10 @@ def window(value: Any) -> Any:
     return value
 
 
+Backend = Literal["processes", "threads", "dask"]
+"""Where pairs are worked on: on this machine, or on the cluster whose scheduler stands in
+DASK_SCHEDULER_ADDRESS (where that is not set, processes of this machine for as long as it takes).
+"""
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
 Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]

@@ -46,7 +46,7 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 
-PLACE_KEYS = ("out", "workers")
+PLACE_KEYS = ("out", "workers", "backend")
 """Parameters that say where and how fast, and so are no part of what an artefact depends on."""
 
 MAKERS = {

@@ -94,6 +94,11 @@ class Target:
         )
 
 
+def lookback(window: int) -> int:
+    """Rows before t that the labels of a window read: those that sigma remembers."""
+    return window + RUN_IN
+
+
 def volatility(bars: Bars, current: Series, window: int) -> Series:
     """(T,) sigma: EWMA volatility (span 60, zero mean) of one-minute changes of BQX_window.
 

@@ -318,6 +318,9 @@ def calendar(bars: Bars) -> Outputs:
             "days_to_holiday_us": ahead[now.date(), "US"],
             "days_to_holiday_uk": ahead[now.date(), "GB"],
             "days_to_holiday_jp": ahead[now.date(), "JP"],
+            "is_weekend_approach": now.strftime("%a") == "Fri" and now.hour >= 16,
+            "minutes_since_market_open": min(minute - 60 * h for h in (0, 8, 13) if now.hour >= h),
+            "trading_session": int(("0" * 8 + "1" * 5 + "3" * 3 + "2" * 5 + "4" * 3)[now.hour]),
         }
         for name, share in (
             ("hour", now.hour / 24),

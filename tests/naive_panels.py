@@ -138,8 +138,18 @@ def drift(bars: Bars, w: int) -> Outputs:
     return out
 
 
-def leading(bars: Bars, series: Series, lag: int) -> Outputs:
-    return {str(k): shift(x, lag) for k, x in enumerate(two_sisters(bars, series), 1)}
+FITS = {"leader_granger": np.array([3.0, 1.0])}
+"""Fits of the catalog's fitted families that tests compute with: the fourth sister leads, then the
+second."""
+
+
+def leading(bars: Bars, lag: int) -> Outputs:
+    out: Outputs = {}
+    for k, place in enumerate(FITS["leader_granger"], 1):
+        leader = SISTERS[bars.pair][int(place)]
+        out[f"bqx_{k}"] = shift(momentum(bars, leader, 60), lag)
+        out[f"quad_{k}"] = shift(end_terms(momentum(bars, leader), 60)[0], lag)
+    return out
 
 
 # --- factors and indices --------------------------------------------------------------------
@@ -277,9 +287,6 @@ TWINS: dict[tuple[str, str], Callable[..., Outputs]] = {
     ("product", "sisters"): product,
     ("volatility", "sisters"): volatility,
     ("drift", "sisters"): drift,
-    ("bqx_w60", "leader"): lambda bars, lag: leading(bars, lambda b, p: momentum(b, p, 60), lag),
-    ("quad_term", "leader"): lambda bars, lag: leading(
-        bars, lambda b, p: end_terms(momentum(b, p), 60)[0], lag
-    ),
+    ("granger", "leader"): leading,
 }
 """The twin of a family's kernels on a source."""

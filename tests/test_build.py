@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.features import catalog
 from bqx.features.compute import Plan, compute
 from bqx.features.spec import Family, Output, Source
+from bqx.rules import Backend
 
 PAIRS_HERE = ("eurusd", "gbpusd", "eurgbp")
 
@@ -173,8 +175,12 @@ def test_a_range_holds_the_rows_of_the_whole(
         pd.testing.assert_frame_equal(frame, full.reset_index(drop=True), check_exact=True)
 
 
-def test_two_workers_write_the_same_bytes(folder: Path, whole: Path, tmp_path: Path) -> None:
-    assert build(folder, tmp_path, FEATURES[:-1], workers=2) == 3 * (len(TABLES) - 1)
+@pytest.mark.parametrize("backend", get_args(Backend))
+def test_two_workers_write_the_same_bytes(
+    backend: Backend, folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    made_files = build(folder, tmp_path, FEATURES[:-1], workers=2, backend=backend)
+    assert made_files == 3 * (len(TABLES) - 1)
     made = files(tmp_path)
     assert made == {name: content for name, content in files(whole).items() if name in made}
 
@@ -238,7 +244,7 @@ def test_command_builds_and_goes_on(folder: Path, tmp_path: Path, capsys, monkey
     tables = {feature.table for feature in some}
     arguments = ["build", "--bars", str(folder), "--out", str(tmp_path / "out"), "--pairs",
                  "EURUSD,eurgbp", "--from", "2024-02-27", "--to", "2024-02-28T12:00",
-                 "--workers", "1"]  # fmt: skip
+                 "--workers", "1", "--backend", "threads"]  # fmt: skip
     assert cli.main(arguments) == 0
     assert capsys.readouterr().out.endswith(f"out: {2 * len(tables)} files made\n")
     frame = pd.read_parquet(tmp_path / "out" / min(tables) / "eurgbp.parquet")

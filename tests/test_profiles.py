@@ -16,9 +16,6 @@ KNOWN = Lists(catalog.FEATURES)
 CORE = Path(__file__).parent / "golden" / "core.csv"
 TABLES = [(document, table) for document in EVERY for table in document.tables]
 
-UNBUILT = {"is_weekend_approach", "minutes_since_market_open", "trading_session"}
-"""Names of the documents for which the catalog has no feature, though bars could give it."""
-
 
 def test_lists_have_the_counts_of_the_documents():
     counts = {name: sum(len(t.names) for t in doc.tables) for name, doc in DOCUMENTS.items()}
@@ -42,15 +39,15 @@ def test_every_name_of_a_table_is_a_feature_of_its_own(document, table):
     if len(table.tables) == 1:
         assert not any(feature.domain == other for feature in features)
     missing = {name for name, feature in found.items() if feature is None}
-    assert missing <= {*NEEDS_ORDER_BOOK, *UNBUILT}
+    assert missing <= set(NEEDS_ORDER_BOOK)
     assert set(table.renamed.values()) <= {
         name for f in catalog.FEATURES.values() for name in (f.name, f.alias)
     }
 
 
-def test_only_these_names_are_no_features():
+def test_only_what_needs_an_order_book_is_no_feature():
     missing = {n for _, t in TABLES for n, feature in KNOWN.resolve(t).items() if feature is None}
-    assert missing == {*NEEDS_ORDER_BOOK, *UNBUILT}
+    assert missing == set(NEEDS_ORDER_BOOK)
 
 
 def test_every_feature_stands_in_a_list():
@@ -68,10 +65,9 @@ def test_a_profile_is_a_part_of_the_catalog_in_its_order(name):
 
 
 def test_sizes_of_profiles():
-    without = len(NEEDS_ORDER_BOOK) + len(UNBUILT)
     # rate_index is in two tables of v1; the residual of the triangle in two of v3, either domain.
     assert {name: len(KNOWN.members(name)) for name in NAMES} == {
-        "full": len(catalog.FEATURES), "core": 298, "v1": 223 - without, "v2": 730,
+        "full": len(catalog.FEATURES), "core": 298, "v1": 223 - len(NEEDS_ORDER_BOOK), "v2": 730,
         "v3": 1_305, "v4": 802,
     }  # fmt: skip
     assert {*KNOWN.members("core")} < {*KNOWN.members("v2")} < {*KNOWN.members("v4")}

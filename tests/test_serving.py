@@ -13,10 +13,16 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn
 
-from bqx import bars, bundle, market, targets
+from bqx import bars, bundle, lags, market, targets, training
+from bqx.conformal import GROUPS, Reach
 from bqx.errors import ArtefactError, BarError, RequestError
+from bqx.features import catalog
+from bqx.features.fitting import fit
+from bqx.lags import Column
+from bqx.models import make
 from bqx.serving import live
 from bqx.serving.app import LARGEST, app, bundles
+from bqx.shrinkage import Evidence
 
 ROOT = Path(__file__).parents[1]
 
@@ -113,6 +119,9 @@ def test_the_answer_is_the_batch_row_exactly(client, learned, made, history, req
         assert prediction["sigma"] == target.sigma[row]
         assert prediction["martingale"] == target.martingale[row] == 0.0
         assert prediction["level"] == target.sigma[row] * prediction["innovation"]
+        reach = made.reach[int(name)].at(learned.bars.minutes[[row]], target.sigma[[row]])[0]
+        assert prediction["low"] == prediction["level"] - target.sigma[row] * reach
+        assert prediction["low"] < prediction["level"] < prediction["high"]
 
 
 def test_rows_with_holes_behind_them_answer_as_the_batch(learned, made, raw):
@@ -234,10 +243,87 @@ def test_a_closed_market_is_refused(made, history):
 
 
 def test_parse_undoes_payload(history):
-    pair, frame = live.parse(json.loads(json.dumps(live.payload(PAIR, history))))
+    pair, frame, _ = live.parse(json.loads(json.dumps(live.payload(PAIR, history))))
     assert pair == PAIR
     assert (frame[list(bars.COLUMNS)].to_numpy() == history[list(bars.COLUMNS)].to_numpy()).all()
     assert (frame.index == history.index).all()
+
+
+OTHERS = ("gbpusd", "eurgbp")
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    """A bundle whose columns read two other pairs, its bars, and what the feeds sent."""
+    start, days = PARAMS.start, 21
+    sent = market.simulate("planted", (PAIR, *OTHERS), start, days, 2).frames
+    grids = bars.align(sent)
+    rows = np.arange(3_000, 12_000, 7)
+    columns = tuple(
+        Column(feature) for feature in catalog.profile("full") if feature.source.key == "triangle"
+    )
+    fits = fit(grids[PAIR], [c.feature for c in columns], rows)
+    x = lags.matrix(grids[PAIR], columns, rows, fits)
+    y = np.random.default_rng(0).normal(size=len(rows))
+    settings = {"rounds": 20, "depth": 3, "learning_rate": 0.3}
+    model = make(training.MODEL, PARAMS, **settings).fit(x, y[:, None])
+    taught = training.FoldFit(
+        number=0,
+        columns=columns,
+        fits=fits,
+        evidence=Evidence(9.0, 1.0, {15: 1.0}),
+        model=model,
+        reach={15: Reach((1e-4, 2e-4), (np.nan,) * GROUPS, 1.0, 0.9)},
+        trained_until=grids[PAIR].ts[12_000],
+        rows=len(rows),
+        seconds=0.0,
+    )
+    made = bundle.bundle(grids[PAIR], taught, PARAMS.model_copy(update={"horizons": (15,)}), {})
+    return made, grids[PAIR], sent
+
+
+def test_columns_that_read_other_pairs_answer_as_the_batch(crossed, tmp_path):
+    made, grid, sent = crossed
+    made.save(tmp_path / PAIR)
+    loaded = bundle.load(tmp_path / PAIR)
+    assert set(loaded.panel) == set(OTHERS)
+    moved = set()
+    for row in np.random.default_rng(1).integers(13_000, 14_000, 40).tolist():
+        stamp = grid.ts[row]
+        if any(stamp not in sent[pair].index for pair in (PAIR, *OTHERS)):
+            continue
+        x = lags.matrix(grid, made.columns, np.array([row]), made.fits)
+        first = grid.ts[row + 1 - loaded.lookback]
+        history = sent[PAIR].loc[first - pd.Timedelta(minutes=30) : stamp]
+        panel = {pair: sent[pair].loc[history.index[0] :, "close"] for pair in OTHERS}
+        body = json.loads(json.dumps(live.payload(PAIR, history, panel)))
+        answer = live.forecast(loaded, *live.parse(body)[1:])
+        innovation = answer["predictions"]["15"]["innovation"]
+        assert innovation == float(made.model.predict(x)[0, 0])
+        assert answer["predictions"]["15"]["low"] is None
+        moved.add(innovation)
+    assert len(moved) > 10
+
+
+@pytest.mark.parametrize("given", [(), ("gbpusd",)])
+def test_a_panel_that_is_needed_is_asked_for(crossed, given):
+    made, _, sent = crossed
+    panel = {pair: sent[pair]["close"] for pair in given}
+    with pytest.raises(RequestError, match="panel: .* expected closes of eurgbp, gbpusd"):
+        live.forecast(made, sent[PAIR], panel)
+
+
+@pytest.mark.parametrize(
+    ("panel", "text"),
+    [
+        ([], "panel: wrong shape"),
+        ({"gbpusd": {"ts_utc": []}}, "panel gbpusd: wrong shape"),
+        ({"gbpusd": {"ts_utc": ["2024-01-08T00:00:00Z"], "close": [None]}}, "finite number"),
+    ],
+)
+def test_a_panel_of_another_shape_is_refused(history, panel, text):
+    with pytest.raises(RequestError, match=text):
+        live.parse(live.payload(PAIR, history.iloc[-3:]) | {"panel": panel})
 
 
 def test_hostile_requests_never_break_the_server(client, history):

@@ -5,18 +5,17 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn, make_folds
 
-from bqx import market, targets, training
+from bqx import folds, lags, market, samples, targets, training
 from bqx.bars import Bars
-from bqx.errors import BqxError, ParameterError
-from bqx.parallel import over_pairs
+from bqx.conformal import Intervals
+from bqx.errors import ParameterError
+from bqx.features import regimes
+from bqx.features.catalog import join
 
 
 def model_bytes(fit, folder):
-    out = {}
-    for horizon, model in fit.models.items():
-        model.save(folder / "model")
-        out[horizon] = (folder / "model").read_bytes()
-    return out
+    fit.model.save(folder / "model")
+    return {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
 
 
 def skills(learned, forecasts):
@@ -61,7 +60,8 @@ def test_on_a_null_market_the_forecast_is_exactly_the_martingale():
 def test_every_scored_row_has_a_forecast_a_horizon():
     learned = learn("planted", 1)
     found = learned.result.forecasts
-    assert list(found.columns) == ["ts_utc", "fold", "horizon", "forecast", "raw"]
+    columns = ["ts_utc", "fold", "horizon", "forecast", "raw", "reach", "naive"]
+    assert list(found.columns) == columns
     for fold in learned.folds:
         for horizon in PARAMS.horizons:
             part = found[(found["fold"] == fold.number) & (found["horizon"] == horizon)]
@@ -69,8 +69,22 @@ def test_every_scored_row_has_a_forecast_a_horizon():
                 pd.DatetimeIndex(part["ts_utc"]), learned.bars.ts[fold.scored], check_names=False
             )
             absent = np.isnan(learned.bars.close[fold.scored])
-            np.testing.assert_array_equal(part["forecast"].isna(), absent)
+            for name in ("forecast", "reach", "naive"):
+                np.testing.assert_array_equal(part[name].isna(), absent)
     assert not found.duplicated(["ts_utc", "horizon"]).any()
+
+
+def test_intervals_catch_what_they_promise():
+    learned = learn("planted", 1)
+    found = learned.result.forecasts.set_index("ts_utc")
+    for horizon in PARAMS.horizons:
+        part = found[found["horizon"] == horizon]
+        label = targets.make(learned.bars, 15, horizon).label("innovation")
+        y = pd.Series(label, learned.bars.ts).reindex(part.index)
+        made = Intervals(
+            y.to_numpy(), part["forecast"].to_numpy(), part["reach"].to_numpy(), PARAMS.coverage
+        )
+        assert made.share == pytest.approx(0.9, abs=0.02)
 
 
 def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
@@ -89,8 +103,43 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
     )
     before, after = learned.result.fits[0], result.fits[0]
     assert after.evidence == before.evidence
+    assert after.reach == before.reach
     assert model_bytes(after, tmp_path) == model_bytes(before, tmp_path)
     assert after.trained_until == learned.bars.ts[fold.last_seen]
+
+
+def test_corrupting_the_test_days_of_a_combinatorial_fold_leaves_it_untouched(tmp_path):
+    learned = learn("planted", 1)
+    columns = learned.columns
+    reach = max(*(column.lookback for column in columns), targets.lookback(15))
+    fold = folds.combinatorial(learned.bars.minutes, 5, 1, 120, 45, reach)[1]
+    assert fold.train[0] < fold.test[0] < fold.train[-1]
+    frame = learned.bars.frame.copy()
+    # What the labels of the test rows read, and the embargo, are held out too.
+    held = slice(fold.test[0] - 120, fold.test[-1] + 45 + 120 + 1)
+    frame.iloc[held, :4] *= np.random.default_rng(0).uniform(0.5, 2.0, (held.stop - held.start, 1))
+    found = []
+    for bars in (learned.bars, Bars(PAIR, frame, learned.bars.baseline)):
+        selections = training.select_pair(bars, columns, [fold], PARAMS)
+        result = training.fit_pair(bars, columns, [fold], selections, PARAMS, pairs=1)
+        (fit,) = result.fits
+        found.append((selections, fit.evidence, model_bytes(fit, tmp_path)))
+    assert found[0] == found[1]
+
+
+def test_fitted_families_read_no_test_day_between_training_days():
+    learned = learn("planted", 1)
+    fold = folds.combinatorial(learned.bars.minutes, 5, 1, 120, 45, 1_000)[1]
+    columns = [lags.Column(feature, 0) for feature in join(regimes.FAMILIES).values()]
+    before = samples.fits_of(learned.bars, columns, fold)
+    frame = learned.bars.frame.copy()
+    frame.iloc[fold.test, :4] *= np.linspace(1.0, 2.0, len(fold.test))[:, None]
+    after = samples.fits_of(Bars(PAIR, frame, learned.bars.baseline), columns, fold)
+    assert before.parameters
+    assert before.until == after.until
+    for key, value in before.parameters.items():
+        assert np.isfinite(value).all()
+        np.testing.assert_array_equal(value, after.parameters[key])
 
 
 def test_the_last_seen_bar_is_seen(tmp_path):
@@ -157,16 +206,28 @@ def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
     )
 
 
-def root_of(value: float) -> float:
-    if value < 0:
-        raise BqxError(f"root: negative, got {value}")
-    return value**0.5
+@pytest.mark.parametrize("name", ["martingale", "ridge", "xgboost_quantile"])
+def test_other_models_are_fitted_the_same_way(name):
+    learned = learn("planted", 1)
+    few = PARAMS.model_copy(update={"rounds": 20})
+    result = training.fit_pair(
+        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], few, 1, name
+    )
+    fit, found = result.fits[0], result.forecasts
+    assert type(fit.model).__name__.lower() == name.replace("_", "")
+    assert fit.rows > 2_000
+    assert set(fit.evidence.betas) == set(PARAMS.horizons)
+    if name == "martingale":
+        assert not found["raw"].dropna().any()
+    else:
+        assert fit.evidence.t > 0
 
 
-def test_a_failing_pair_is_named_after_the_others_are_written():
-    written: dict[str, float] = {}
-    tasks = {"eurusd": (4.0,), "gbpusd": (-1.0,), "usdjpy": (9.0,)}
-    with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: root: negative") as caught:
-        over_pairs(root_of, tasks, 1, written.__setitem__)
-    assert written == {"eurusd": 2.0, "usdjpy": 3.0}
-    assert "root_of" in caught.value.__cause__.__notes__[0]
+def test_settings_win_over_parameters():
+    learned = learn("planted", 1)
+    result = training.fit_pair(
+        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], PARAMS, 1,
+        "xgboost", {"rounds": 7, "depth": 1},
+    )  # fmt: skip
+    assert result.fits[0].model.depth == 1
+    assert result.fits[0].model.rounds <= 7

@@ -24,5 +24,5 @@ TWINS: dict[tuple[str, str], Callable[..., naive.Outputs]] = {
 }  # fmt: skip
 """The twin of a family's kernels on a source."""
 
-FITS = naive_regimes.FITS
+FITS = naive_regimes.FITS | naive_panels.FITS
 """Parameters of the fitted families in tests."""

@@ -17,6 +17,9 @@ F = NDArray[np.float64]
 
 _EDGE = 60
 _MONTH_END_DAYS = 3
+_FRIDAY, _WEEKEND_NEARS = 4, 16
+_OPENINGS = (0, 8, 13)
+_OVERLAP_ENDS, _QUIET = 16, 21
 
 _FLAG = ("1", 0.0, 1.0)
 _WAVE = ("1", -1.0, 1.0)
@@ -48,6 +51,18 @@ _OUTPUTS = {
         ("days_to_holiday_us", "days to the next", _DAYS),
         ("days_to_holiday_uk", "days to the next", _DAYS),
         ("days_to_holiday_jp", "days to the next", _DAYS),
+        ("is_weekend_approach", "Friday from 16:00 UTC", _FLAG),
+        (
+            "minutes_since_market_open",
+            "since 0:00, 8:00 or 13:00 UTC, the last",
+            ("min", 0.0, 659.0),
+        ),
+        (
+            "trading_session",
+            "0 Asia from 0:00 UTC, 1 London from 8, 3 both from 13, 2 New York from 16, 4 quiet "
+            "from 21",
+            ("1", 0.0, 4.0),
+        ),
     )
 }
 
@@ -55,7 +70,7 @@ _COUNTRIES = {"us": "US", "uk": "GB", "jp": "JP"}
 
 
 def calendar(minutes: F, first_minute: int) -> F:
-    """Nineteen readings of the clock at epoch minutes (T,): (T, 19)."""
+    """Readings of the clock at epoch minutes (T,): (T, 22), see the outputs above."""
     when = minutes.astype(np.int64)
     hour, minute = when % sessions.DAY // 60, when % sessions.DAY
     day = when // sessions.DAY
@@ -71,9 +86,15 @@ def calendar(minutes: F, first_minute: int) -> F:
         for turn in (np.sin, np.cos)
     ]
     ahead = [sessions.days_to_holiday(when, country) for country in _COUNTRIES.values()]
+    opening = np.array(_OPENINGS)[np.searchsorted(_OPENINGS, hour, side="right") - 1]
+    session = np.select(
+        [hour < _OPENINGS[1], hour < _OPENINGS[2], hour < _OVERLAP_ENDS, hour < _QUIET],
+        [0, 1, 3, 2], 4,
+    )  # fmt: skip
     columns = (
         tokyo, london, new_york, london & new_york, hour, tokyo | london | new_york, left,
         *waves, weekday, days_left <= _MONTH_END_DAYS, edge, *ahead,
+        (weekday == _FRIDAY) & (hour >= _WEEKEND_NEARS), minute - 60 * opening, session,
     )  # fmt: skip
     return np.column_stack(columns).astype(np.float64)
 

@@ -1,11 +1,11 @@
-"""A pair's BQX with those of its first two sisters, and of the pairs that lead it."""
+"""A pair's BQX with those of its first two sisters, and that of the sisters that lead it."""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from bqx.bars import Bars
-from bqx.features import panels
+from bqx.features import granger, panels
 from bqx.features.joint import correlations, parabola, shifted
 from bqx.features.rolling import mean_std
 from bqx.features.sources import BQX_WINDOW
@@ -21,6 +21,8 @@ LEADER_WINDOW = 60
 
 _OWN, _SISTERS = 1.5, 0.67
 _DECOUPLED = -0.3
+_TWO = (1, 2)
+_CANDIDATES = 5
 
 
 @njit(cache=True, error_model="numpy")
@@ -74,15 +76,26 @@ def drift(x: F, first_minute: int, window: int) -> F:
 
 
 @njit(cache=True, error_model="numpy")
-def lagged(x: F, first_minute: int, lag: int) -> F:
-    """Values of ``lag`` rows ago: (T, 2)."""
-    return shifted(x, lag)
+def leading(x: F, first_minute: int, lag: int, parameters: F) -> F:
+    """Readings of the leaders ``lag`` rows ago: (T, 16) -> (T, 4), see the outputs below."""
+    rows, places = len(x), len(parameters)
+    out = np.full((rows, 2 * places), np.nan)
+    for k in range(places):
+        if not np.isnan(parameters[k]):
+            column = 1 + _CANDIDATES + int(parameters[k])
+            for row in range(lag, rows):
+                out[row, k] = x[row - lag, column]
+                out[row, places + k] = x[row - lag, column + _CANDIDATES]
+    return out
 
 
-def leaders(bars: Bars) -> tuple[str, ...]:
-    """The two pairs that lead a pair: fitted on the training bars, else its first two sisters."""
-    fitted = getattr(bars, "fitted", None) or {}
-    return tuple(fitted.get("leaders", SISTERS[bars.pair][:2]))
+def choose(x: F, first_minute: int) -> F:
+    """Places among the five sisters of the two that lead the pair: (T, 16) -> (2,).
+
+    The returns' Granger tests decide, since values of BQX share most of their rows. NaN where fewer
+    than two lead.
+    """
+    return granger.leaders(x[:, : 1 + _CANDIDATES], len(_TWO))
 
 
 def _momentum(bars: Bars, pair: str) -> F:
@@ -102,8 +115,14 @@ def _sisters(series: panels.Series) -> panels.Build:
     return lambda bars: panels.stack(bars, series, (bars.pair, *SISTERS[bars.pair][:2]))
 
 
-def _leaders(series: panels.Series) -> panels.Build:
-    return lambda bars: panels.stack(bars, series, leaders(bars))
+def _candidates(bars: Bars) -> F:
+    sisters = SISTERS[bars.pair]
+    columns = [
+        panels.stack(bars, panels.returns, (bars.pair, *sisters)),
+        panels.stack(bars, _momentum, sisters),
+        panels.stack(bars, _quadratic, sisters),
+    ]
+    return np.column_stack(columns)
 
 
 SISTERS_BQX = Source("sisters", "cross", "1", BQX_WINDOW + 1, _sisters(panels.momentum))
@@ -112,29 +131,10 @@ SISTERS_BQX = Source("sisters", "cross", "1", BQX_WINDOW + 1, _sisters(panels.mo
 SISTERS_MOVES = Source("sisters", "cross", "1", BQX_WINDOW + 2, _sisters(panels.moves))
 """One-row changes of these."""
 
-LEADERS = Source("leader", "cross", "1", LEADER_WINDOW + 1, _leaders(_momentum))
-"""BQX over 60 rows of two leaders."""
-
-LEADERS_TREND = Source("leader", "cross", "1", BQX_WINDOW + LEADER_WINDOW, _leaders(_quadratic))
-"""Quadratic term over 60 rows of BQX_15 of two leaders."""
-
-_TWO = (1, 2)
-
-
-def _lead(name: str, alias: str, source: Source, about: str) -> Family:
-    return Family(
-        name,
-        "cross_pair_lead_lag",
-        lagged,
-        {str(k): Output("1", alias=f"leader{k}_{alias}_lag{{0}}") for k in _TWO},
-        LAGS,
-        (source,),
-        about,
-        lookback=lambda lag: lag + 1,
-        skips=lambda lag: lag,
-        laggable=False,
-    )
-
+LEADERS = Source("leader", "cross", "1", LEADER_WINDOW + 1, _candidates)
+"""Log returns of the pair and its five sisters; of these BQX over 60 rows, and the quadratic term
+over 60 rows of BQX_15.
+"""
 
 FAMILIES = (
     Family(
@@ -188,9 +188,29 @@ FAMILIES = (
         lookback=lambda window: 2 * window,
         laggable=False,
     ),
-    _lead("bqx_w60", "bqx_w60", LEADERS, "a leader's BQX over 60 rows of so many rows ago"),
-    _lead(
-        "quad_term", "quad_term", LEADERS_TREND,
-        "quadratic term over 60 rows of a leader's BQX_15 of so many rows ago",
+    Family(
+        "granger",
+        "cross_pair_lead_lag",
+        leading,
+        {
+            f"{name}_{k}": Output(
+                "1", alias=f"leader{k}_{alias}_lag{{0}}", lookback=lookback,
+                about=f"{about}, so many rows ago, of a sister that leads on the training rows",
+            )
+            for name, alias, lookback, about in (
+                ("bqx", "bqx_w60", lambda lag: lag + 1, "BQX over 60 rows"),
+                (
+                    "quad", "quad_term", lambda lag: lag + BQX_WINDOW,
+                    "quadratic term over 60 rows of BQX_15",
+                ),
+            )
+            for k in _TWO
+        },
+        LAGS,
+        (LEADERS,),
+        "the two sisters that lead most clearly in Granger's tests of returns",
+        skips=lambda lag: lag,
+        laggable=False,
+        fit=choose,
     ),
 )  # fmt: skip

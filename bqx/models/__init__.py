@@ -1,6 +1,6 @@
 """Estimators, one a file, behind one small interface."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from bqx.models.members import ALONE, Estimator, Vector, point
 from bqx.params import Params
 
 __all__ = ["MEMBERS", "MODELS", "Design", "Estimator", "Matrix", "Vector", "design", "load",
-           "make", "point"]  # fmt: skip
+           "make", "point", "unfitted"]  # fmt: skip
 
 MODELS: dict[str, type[Estimator]] = ALONE | {"ensemble": Ensemble, "stacking": Stacking}
 """All estimators by name, the simpler before the more complex."""
@@ -33,6 +33,11 @@ def make(name: str, params: Params, **settings: Any) -> Estimator:
         given["members"] = tuple(make(member, params) for member in MEMBERS)
         given["gap"] = -(-max(params.horizons) // params.stride)
     return model(**given | settings)
+
+
+def unfitted(model: Estimator) -> Estimator:
+    """A model with the same settings, those that a validation part chose included."""
+    return replace(model)  # type: ignore[type-var]
 
 
 def load(folder: Path) -> Estimator:

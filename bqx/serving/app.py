@@ -59,7 +59,7 @@ def app(folder: Path) -> Starlette:
 
     def answer(body: bytes) -> Response:
         try:
-            pair, frame = live.parse(json.loads(body, parse_constant=_constant))
+            pair, frame, panel = live.parse(json.loads(body, parse_constant=_constant))
         except RequestError as error:
             return _no(400, "request", str(error))
         except (ValueError, RecursionError):
@@ -71,7 +71,7 @@ def app(folder: Path) -> Starlette:
                 f"pair: not served, got {pair[:20]!r}; expected one of {', '.join(served)}.",
             )
         try:
-            return JSONResponse(live.forecast(served[pair], frame))
+            return JSONResponse(live.forecast(served[pair], frame, panel))
         except (BarError, RequestError) as error:
             return _no(422, "bars", str(error))
 

@@ -1,6 +1,8 @@
 """The forecast for the last of some raw bars, the same in a notebook and behind HTTP."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -10,41 +12,56 @@ from bqx.bundle import Bundle
 from bqx.errors import RequestError
 
 OPTIONAL = ("volume", "spread")
+_REQUEST = {"pair", "bars", "panel"}
 EARLIEST, LATEST = pd.Timestamp("1990-01-01", tz="UTC"), pd.Timestamp("2100-01-01", tz="UTC")
 """Bars outside are taken for a mistake; clock features need a calendar."""
 
 
-def forecast(bundle: Bundle, frame: pd.DataFrame) -> dict[str, Any]:
+def forecast(
+    bundle: Bundle, frame: pd.DataFrame, panel: Mapping[str, pd.Series] | None = None
+) -> dict[str, Any]:
     """Answer for the last bar of a frame of raw bars.
 
     The bars go on the grid as in the batch, so the answer is the batch's for the same row.
 
+    Parameters
+    ----------
+    bundle : of the pair.
+    frame : raw bars of the pair, index ``ts_utc``.
+    panel : raw closes of the other pairs that the bundle reads, over the same time; what they sent
+        after the frame's last bar does not count.
+
     Returns
     -------
     pair, timestamp (open of the last bar), window, predictions by horizon (window, level,
-    martingale, innovation, sigma), catalog_hash, trained_until.
+    martingale, innovation, sigma, low, high; an end that is not known is None), catalog_hash,
+    trained_until.
 
     Raises
     ------
     BarError : bars that break the bar schema.
-    RequestError : too few bars, or a long hole just before the last.
+    RequestError : too few bars, a long hole just before the last, or a pair of the panel absent.
     """
     frame = bars.validate(frame, "bars")
     # No more calendar than the lookback can span, so that no request makes a grid of decades.
     weeks = math.ceil(bundle.lookback / sessions.WEEK) + 1
     recent = frame.loc[frame.index[-1] - pd.Timedelta(weeks=weeks) :]
-    grid = bars.Bars(bundle.pair, bars.to_grid(recent, max_fill=bundle.max_fill), bundle.baseline)
+    grids = {
+        bundle.pair: bars.Bars(
+            bundle.pair, bars.to_grid(recent, max_fill=bundle.max_fill), bundle.baseline
+        )
+    }
+    for pair in bundle.panel:
+        grids[pair] = _other(bundle, pair, panel or {}, grids[bundle.pair])
+    grid = bars.join(grids)[bundle.pair] if bundle.panel else grids[bundle.pair]
     return {
         "pair": bundle.pair,
         "timestamp": frame.index[-1].isoformat(),
         "window": bundle.window,
         "predictions": {
             str(horizon): {
-                "window": prediction.window,
-                "level": prediction.level,
-                "martingale": prediction.martingale,
-                "innovation": prediction.innovation,
-                "sigma": prediction.sigma,
+                name: None if math.isnan(value) else value
+                for name, value in asdict(prediction).items()
             }
             for horizon, prediction in bundle.predict(grid).items()
         },
@@ -53,43 +70,84 @@ def forecast(bundle: Bundle, frame: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def payload(pair: str, frame: pd.DataFrame) -> dict[str, Any]:
-    """Request for `forecast` over HTTP, of a frame with a UTC index: plain lists, NaN as None."""
+def _other(bundle: Bundle, pair: str, sent: Mapping[str, pd.Series], own: bars.Bars) -> bars.Bars:
+    closes = sent.get(pair)
+    first, last = own.ts[0], own.ts[-1]
+    # From before the first row, whose close may have been carried.
+    recent = None if closes is None else closes.loc[first - pd.Timedelta(days=3) : last]
+    if recent is None or recent.empty:
+        raise RequestError(
+            f"panel: {pair} is absent, got {', '.join(sent) or 'no panel'}; expected closes of "
+            f"{', '.join(bundle.panel)} from {first} to {last}. Send them too."
+        )
+    frame = bars.validate(pd.DataFrame(dict.fromkeys(bars.RATES, recent)), f"panel of {pair}")
+    start = min(
+        int(sessions.epoch_minutes(pd.DatetimeIndex(frame.index[:1]))[0]), int(own.minutes[0])
+    )
+    grid = bars.to_grid(frame, start, int(own.minutes[-1]), bundle.max_fill)
+    return bars.Bars(pair, grid.loc[first:], bundle.panel[pair])
+
+
+def payload(
+    pair: str, frame: pd.DataFrame, panel: Mapping[str, pd.Series] | None = None
+) -> dict[str, Any]:
+    """Request for `forecast` over HTTP, of frames with a UTC index: plain lists, NaN as None."""
     columns = [name for name in bars.COLUMNS if name in frame.columns]
     lists = {
         name: [None if math.isnan(value) else value for value in frame[name].tolist()]
         for name in columns
     }
-    stamps = pd.DatetimeIndex(frame.index).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"pair": pair, "bars": {"ts_utc": stamps.tolist(), **lists}}
+    request: dict[str, Any] = {"pair": pair, "bars": {"ts_utc": _stamps(frame), **lists}}
+    if panel:
+        request["panel"] = {
+            other: {"ts_utc": _stamps(closes), "close": closes.tolist()}
+            for other, closes in panel.items()
+        }
+    return request
 
 
-def parse(content: Any) -> tuple[str, pd.DataFrame]:
-    """Pair and frame of a decoded JSON request.
+def _stamps(frame: pd.DataFrame | pd.Series) -> list[str]:
+    index = pd.DatetimeIndex(frame.index).tz_convert("UTC")
+    return index.strftime("%Y-%m-%dT%H:%M:%SZ").tolist()
 
-    Raises RequestError for anything but a pair and bars of lists of one length: ``ts_utc`` ISO
-    times in UTC, finite numbers for open, high, low and close, numbers or null for volume and
-    spread.
+
+def parse(content: Any) -> tuple[str, pd.DataFrame, dict[str, pd.Series]]:
+    """Pair, bars and closes of other pairs of a decoded JSON request.
+
+    Raises RequestError for anything but a pair, bars of lists of one length (``ts_utc`` ISO times
+    in UTC, finite numbers for open, high, low and close, numbers or null for volume and spread),
+    and maybe a panel of such lists ``ts_utc`` and ``close`` by pair.
     """
-    if not isinstance(content, dict) or set(content) != {"pair", "bars"}:
-        raise _shape("request", _keys(content), "an object with 'pair' and 'bars'")
-    pair, given = content["pair"], content["bars"]
+    if not isinstance(content, dict) or not {"pair", "bars"} <= set(content) <= _REQUEST:
+        raise _shape("request", _keys(content), "an object with 'pair', 'bars', maybe 'panel'")
+    pair, panel = content["pair"], content.get("panel", {})
     if not isinstance(pair, str):
         raise _shape("pair", type(pair).__name__, "a text such as 'eurusd'")
-    needed = {"ts_utc", *bars.RATES}
-    if not isinstance(given, dict) or not needed <= set(given) <= needed | set(OPTIONAL):
-        raise _shape(
-            "bars", _keys(given), f"lists {', '.join(sorted(needed))}, maybe volume, spread"
-        )
+    if not isinstance(panel, dict):
+        raise _shape("panel", type(panel).__name__, "an object of closes by pair")
+    closes = {
+        other: _frame(f"panel {other[:20]}", given, ("close",), ())["close"]
+        for other, given in panel.items()
+    }
+    return pair, _frame("bars", content["bars"], bars.RATES, OPTIONAL), closes
+
+
+def _frame(
+    where: str, given: Any, needed: tuple[str, ...], optional: tuple[str, ...]
+) -> pd.DataFrame:
+    names = {"ts_utc", *needed}
+    if not isinstance(given, dict) or not names <= set(given) <= names | set(optional):
+        also = f", maybe {', '.join(optional)}" if optional else ""
+        raise _shape(where, _keys(given), f"lists {', '.join(sorted(names))}{also}")
     lengths = {len(values) if isinstance(values, list) else -1 for values in given.values()}
     if len(lengths) != 1 or lengths <= {0, -1}:
-        raise _shape("bars", f"lengths {sorted(lengths)}", "lists of one length, at least 1")
+        raise _shape(where, f"lengths {sorted(lengths)}", "lists of one length, at least 1")
     numbers = {
-        name: [_number(name, row, value) for row, value in enumerate(given[name], start=1)]
-        for name in bars.COLUMNS
+        name: [_number(where, name, row, value) for row, value in enumerate(given[name], start=1)]
+        for name in (*needed, *optional)
         if name in given
     }
-    return pair, pd.DataFrame(numbers, index=_times(given["ts_utc"]), dtype="float64")
+    return pd.DataFrame(numbers, index=_times(given["ts_utc"]), dtype="float64")
 
 
 def _shape(where: str, got: str, rule: str) -> RequestError:
@@ -100,14 +158,14 @@ def _keys(value: Any) -> str:
     return f"keys {sorted(value)}"[:120] if isinstance(value, dict) else type(value).__name__
 
 
-def _number(name: str, row: int, value: Any) -> float:
+def _number(where: str, name: str, row: int, value: Any) -> float:
     if value is None and name in OPTIONAL:
         return math.nan
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
         return float(value)
     raise RequestError(
-        f"bars: {name} {row} is no finite number, got {str(value)[:40]!r}; expected one. Send no "
-        "bar for a minute without trades."
+        f"{where}: {name} {row} is no finite number, got {str(value)[:40]!r}; expected one. Send "
+        "no bar for a minute without trades."
     )
 
 

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import bundle, lags, targets
-from bqx.bars import RATES, Bars
+from bqx import bundle, lags, sessions, targets
+from bqx.bars import Bars
 from bqx.bundle import Bundle
 from bqx.errors import ArtefactError
+from bqx.models import point
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.serving import live
 from bqx.stages.bars import load
@@ -64,27 +65,31 @@ def build(params: Params) -> Served:
             packed[pair].save(stage.path(f"bundles/{pair}"))
             stage.add(f"bundles/{pair}")
     pair = params.serve_pair or next(iter(dataset.bars))
-    bars = _until_a_bar(dataset.bars[pair])
-    sent = bars.frame[~bars.frame["filled"]].dropna(subset=list(RATES))
+    bars, sent, panel = _sent(dataset.bars, packed[pair])
     with serving(run.folder / "bundles") as url:
         ping = _get(f"{url}/ping")
-        answer = _post(
-            f"{url}/invocations", live.payload(pair, sent.iloc[-_bars_for(packed[pair]) :])
-        )
-    return Served(
-        _table(packed), ping, answer, _rows(bars, answer), _parity(packed[pair], bars, sent, answer)
-    )
+        answer = _post(f"{url}/invocations", live.payload(pair, sent, panel))
+    alone = live.forecast(packed[pair], sent, panel)["predictions"]
+    parity = _parity(packed[pair], bars, alone, answer)
+    return Served(_table(packed), ping, answer, _rows(bars, answer), parity)
 
 
-def _until_a_bar(bars: Bars) -> Bars:
-    """The bars up to the last that the feed itself sent."""
-    real = np.flatnonzero(~bars.frame["filled"].to_numpy() & np.isfinite(bars.close))
-    return bars.rows(0, int(real[-1]) + 1)
-
-
-def _bars_for(packed: Bundle) -> int:
-    # Holes were filled or left out, so a few bars fewer than minutes would do.
-    return packed.lookback + 10
+def _sent(bars: dict[str, Bars], packed: Bundle) -> tuple[Bars, pd.DataFrame, dict[str, pd.Series]]:
+    """Bars of a pair up to the last minute that every pair needed has one of, and what their feeds
+    had sent of it and of the others until then."""
+    pairs = (packed.pair, *packed.panel)
+    quoted = {
+        pair: ~bars[pair].frame["filled"].to_numpy() & np.isfinite(bars[pair].close)
+        for pair in pairs
+    }
+    stop = int(np.flatnonzero(np.all(list(quoted.values()), axis=0))[-1]) + 1
+    # Earlier ones too, from which a hole at the start is filled.
+    start = max(stop - packed.lookback - sessions.DAY, 0)
+    rows = {
+        pair: bars[pair].frame.iloc[start:stop][there[start:stop]] for pair, there in quoted.items()
+    }
+    closes = {pair: rows[pair]["close"] for pair in packed.panel}
+    return bars[packed.pair].rows(0, stop), rows[packed.pair], closes
 
 
 def _table(packed: dict[str, Bundle]) -> pd.DataFrame:
@@ -111,15 +116,17 @@ def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _parity(packed: Bundle, bars: Bars, sent: pd.DataFrame, answer: dict[str, Any]) -> pd.DataFrame:
-    alone = live.forecast(packed, sent)["predictions"]
+def _parity(
+    packed: Bundle, bars: Bars, alone: dict[str, Any], answer: dict[str, Any]
+) -> pd.DataFrame:
     last = np.array([len(bars) - 1])
     x = lags.matrix(bars, packed.columns, last, packed.fits)
+    forecasts = point(packed.model.predict(x))[0]
     rows = []
-    for horizon in packed.horizons:
+    for horizon, forecast in zip(packed.horizons, forecasts, strict=True):
         target = targets.make(bars, packed.window_of(horizon), horizon)
         beta = packed.betas[horizon]
-        innovation = float(beta * packed.models[horizon].predict(x)[0]) if beta else 0.0
+        innovation = float(beta * forecast) if beta else 0.0
         batch = target.from_innovation(np.full(len(bars), innovation), "level")[-1]
         levels = [batch, alone[str(horizon)]["level"], answer["predictions"][str(horizon)]["level"]]
         rows.append([horizon, *levels, max(levels) - min(levels)])

@@ -1,16 +1,16 @@
 """Notebook 02: the catalog's features of every pair, published as tables."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.features.compute import table, warm_up
 from bqx.features.spec import Feature
+from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages.bars import load
 from bqx.store import Run, write_parquet
@@ -18,9 +18,13 @@ from bqx.store import Run, write_parquet
 NAME = "02_features"
 
 
-def _publish(bars: Bars, names: tuple[str, ...], folder: Path) -> pd.DataFrame:
+def _publish(bars: Bars, profile: str, folders: Mapping[str, Path]) -> pd.DataFrame:
     # By name: kernels that travel to another process would be compiled anew there.
-    features = tuple(catalog.FEATURES[name] for name in names)
+    tables = catalog.tables(_published(profile))
+    return pd.concat([_write(bars, tables[name], folders[name]) for name in folders])
+
+
+def _write(bars: Bars, features: tuple[Feature, ...], folder: Path) -> pd.DataFrame:
     frame = table(bars, features)
     for month, part in frame.groupby(bars.ts.strftime("%Y-%m"), sort=False):
         write_parquet(folder / f"{month}.parquet", part)
@@ -31,9 +35,9 @@ def _publish(bars: Bars, names: tuple[str, ...], folder: Path) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _published(params: Params) -> tuple[Feature, ...]:
+def _published(profile: str) -> tuple[Feature, ...]:
     """The profile without fitted features, whose values belong to a fold."""
-    return tuple(feature for feature in catalog.profile(params.profile) if not feature.fit_key)
+    return tuple(feature for feature in catalog.profile(profile) if not feature.fit_key)
 
 
 def build(params: Params) -> pd.DataFrame:
@@ -43,22 +47,23 @@ def build(params: Params) -> pd.DataFrame:
     """
     run = Run.open(params.folder, params)
     dataset = load(run)
-    features = _published(params)
+    features = _published(params.profile)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars"]) as stage:
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         stage.write_json("catalog.json", catalog.frame(features).to_dict("records"))
-        work = [
-            (bars, tuple(f.name for f in members), f"features/{name}/{pair}")
+        where = {
+            pair: {name: f"features/{name}/{pair}" for name in catalog.tables(features)}
+            for pair in dataset.bars
+        }
+        tasks = {
+            pair: (bars, params.profile,
+                   {name: stage.path(f"{to}/month").parent for name, to in where[pair].items()})
             for pair, bars in dataset.bars.items()
-            for name, members in catalog.tables(features).items()
-        ]
-        results = joblib.Parallel(n_jobs=params.workers, return_as="generator")(
-            joblib.delayed(_publish)(bars, names, stage.path(f"{where}/month").parent)
-            for bars, names, where in work
-        )
-        shares = list(tqdm(results, total=len(work), desc="features", unit="table"))
-        stage.add(*(where for _, _, where in work))
-    return pd.concat(shares, ignore_index=True)
+        }  # fmt: skip
+        shares: dict[str, pd.DataFrame] = {}
+        over_pairs(_publish, tasks, params.workers, shares.__setitem__, params.backend)
+        stage.add(*(to for folders in where.values() for to in folders.values()))
+    return pd.concat([shares[pair] for pair in dataset.bars], ignore_index=True)
 
 
 def read(run: Run, name: str, pair: str) -> pd.DataFrame:
@@ -72,7 +77,7 @@ def republished(params: Params) -> int:
     run = Run.open(params.folder, params)
     differ = 0
     for pair, bars in load(run).bars.items():
-        for name, members in catalog.tables(_published(params)).items():
+        for name, members in catalog.tables(_published(params.profile)).items():
             last = max(len(bars) - max(warm_up(members), 1), 0)
             anew = table(bars.rows(last, len(bars)), members).iloc[-1]
             stored = read(run, name, pair).iloc[-1]

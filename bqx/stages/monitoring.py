@@ -14,7 +14,7 @@ from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_parquet
-from bqx.training import fits_of
+from bqx.samples import fits_of
 
 NAME = "09_monitoring"
 
@@ -47,7 +47,7 @@ def build(params: Params) -> pd.DataFrame:
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection"]) as stage:
         folds, chosen = selection.folds_of(params, dataset), selection.read(run, dataset)
         tasks = {pair: (bars, folds, chosen[pair], params) for pair, bars in dataset.bars.items()}
-        over_pairs(_pair, tasks, params.workers, found.__setitem__)
+        over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
         frame = pd.concat([found[pair] for pair in dataset.bars], ignore_index=True)
         stage.write_parquet("drift/drift.parquet", frame)
     return frame

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from bqx import folds, sessions, training
+from bqx import folds, sessions, targets, training
 from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.selection import Selection
+from bqx.selection import Selection, jaccard, kuncheva
 from bqx.stages.bars import Dataset, load
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_json
@@ -19,21 +20,21 @@ NAME = "05_selection"
 
 
 def folds_of(params: Params, dataset: Dataset) -> tuple[Fold, ...]:
-    """Walk-forward folds of a run.
+    """Folds of a run by its scheme, purged by the longest reach of any column or label.
 
     Raises ParameterError when not even one fits the bars.
     """
-    split = params.split(len(np.unique(sessions.trading_days(dataset.minutes))))
-    return folds.rolling_origin(
-        dataset.minutes,
-        split.train,
-        split.validation,
-        split.test,
-        split.step,
-        params.embargo,
-        max(params.horizons),
-        max(column.lookback for column in columns(params)),
+    minutes, horizon = dataset.minutes, max(params.horizons)
+    lookback = max(
+        *(column.lookback for column in columns(params)),
+        *(targets.lookback(params.window(horizon)) for horizon in params.horizons),
     )
+    if params.scheme == "combinatorial":
+        return folds.combinatorial(
+            minutes, params.groups, params.test_groups, params.embargo, horizon, lookback
+        )
+    split = params.split(len(np.unique(sessions.trading_days(minutes))))
+    return folds.rolling_origin(minutes, *split, params.embargo, horizon, lookback)
 
 
 def build(params: Params) -> dict[str, tuple[Selection, ...]]:
@@ -49,12 +50,18 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
         training.select_all(
             dataset.bars, columns(params), folds_of(params, dataset), params, write, done
         )
-    return read(run, dataset)
+        chosen = _read(run, dataset)
+        stage.write_json("selection/stability.json", stability(chosen).to_dict("records"))
+    return chosen
 
 
 def read(run: Run, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
     """Stored selections by pair."""
     run.need("selection")
+    return _read(run, dataset)
+
+
+def _read(run: Run, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
     return {
         pair: tuple(_selection(held) for held in read_json(run.folder / f"selection/{pair}.json"))
         for pair in dataset.bars
@@ -65,19 +72,23 @@ def _selection(held: dict[str, Any]) -> Selection:
     return Selection(
         columns=tuple(held["columns"]),
         importance=tuple(held["importance"]),
+        permutation=tuple(held["permutation"]),
+        shap=tuple(held["shap"]),
         share=held["share"],
+        needed=held["needed"],
         candidates=held["candidates"],
         dropped=held["dropped"],
     )
 
 
 def summary(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
-    """A row a pair and fold: columns, candidates, dropped before the forest, share reached."""
+    """A row a pair and fold: columns, candidates, dropped before the forest, share of the
+    importance that the columns reach, and how many would reach 95 %."""
     return pd.DataFrame(
         [
             {"pair": pair, "fold": fold, "columns": len(each.columns),
              "candidates": each.candidates, "dropped": len(each.dropped),
-             "share": round(each.share, 3)}
+             "share": round(each.share, 3), "needed for 95 %": each.needed}
             for pair, selections in chosen.items()
             for fold, each in enumerate(selections)
         ]
@@ -112,14 +123,31 @@ def domains(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> pd.Data
 
 
 def stability(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
-    """Share of common columns (Jaccard) of neighbouring folds: pairs by fold."""
-    return pd.DataFrame(
-        {
-            pair: [
-                len(set(one.columns) & set(other.columns))
-                / len(set(one.columns) | set(other.columns))
-                for one, other in pairwise(selections)
-            ]
-            for pair, selections in chosen.items()
+    """Likeness of the columns of neighbouring folds: a row a pair and fold, against the one before.
+
+    ``jaccard`` : common columns as a share of all; ``kuncheva`` : beyond those of chance.
+    """
+    rows = [
+        {"pair": pair, "fold": fold, "jaccard": jaccard(one, other),
+         "kuncheva": kuncheva(one, other)}
+        for pair, selections in chosen.items()
+        for fold, (one, other) in enumerate(pairwise(selections), 1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["pair", "fold", "jaccard", "kuncheva"])
+
+
+def agreement(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
+    """Rank correlation of the importance with what two other measures say of the chosen columns.
+
+    A row a pair and fold: ``permutation`` on rows that the forest has not seen, and ``shap``.
+    """
+    rows = [
+        {"pair": pair, "fold": fold}
+        | {
+            name: stats.spearmanr(each.importance, getattr(each, name)).statistic
+            for name in ("permutation", "shap")
         }
-    ).T.rename_axis(index="pair", columns="fold")
+        for pair, selections in chosen.items()
+        for fold, each in enumerate(selections)
+    ]
+    return pd.DataFrame(rows)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bqx import bundle, market, sessions, skill, targets, training
 from bqx.bars import Bars
+from bqx.conformal import Intervals
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages import selection
 from bqx.stages.bars import load
@@ -27,7 +28,8 @@ class Result:
     """Scores of all cells.
 
     ``cells`` : a row a pair and horizon: ``skill.Score``, the skill of the models' own forecasts
-        before shrinkage, and the market's attainable skill on the same rows where it is known.
+        before shrinkage, the market's attainable skill on the same rows where it is known, and
+        how many labels the forecast's intervals caught.
     ``shrinkage`` : mean share of the forecasts kept, pairs by horizons.
     ``calibration`` : (n, 2) forecast and realised innovation, of forecasts that are not 0.
     """
@@ -85,7 +87,7 @@ def build(params: Params) -> Result:
 def forecast_rows(run: Run, bars: Bars, column: str = "forecast") -> dict[int, NDArray[np.float64]]:
     """(T,) out-of-sample innovation forecasts by horizon, in sigma; NaN elsewhere.
 
-    ``column`` is ``forecast``, or ``raw`` for the models' own before shrinkage.
+    ``column`` is ``forecast``, or another of ``training.PairResult.forecasts``.
     """
     frame = read_parquet(run.folder / f"forecasts/{bars.pair}.parquet")
     out = {}
@@ -103,7 +105,7 @@ def _score(
     confidence = skill.simultaneous(params.confidence, pairs * len(params.horizons))
     day = sessions.trading_days(bars.minutes)
     cells, errors, points = [], [], []
-    raw = forecast_rows(run, bars, "raw")
+    raw, reach, naive = (forecast_rows(run, bars, name) for name in ("raw", "reach", "naive"))
     for horizon, innovation in forecast_rows(run, bars).items():
         target = targets.make(bars, params.window(horizon), horizon)
         y, known = target.label(params.target), target.martingale_of(params.target)
@@ -123,6 +125,7 @@ def _score(
                 "unshrunk_skill": _skill(y, unshrunk, known, valid),
                 "attainable": _attainable(run, bars, target, known, y, valid, params),
             }
+            | _caught(target, innovation, reach[horizon], naive[horizon], params.coverage)
         )
         losses = pd.DataFrame(
             {"day": day, "loss": (y - made) ** 2, "known_loss": (y - known) ** 2}
@@ -132,6 +135,31 @@ def _score(
         spoken = valid & (innovation != 0)
         points.append(np.column_stack((innovation, target.label("innovation")))[spoken])
     return cells, errors, np.concatenate(points)
+
+
+def _caught(
+    target: targets.Target,
+    innovation: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    naive: NDArray[np.float64],
+    coverage: float,
+) -> dict[str, float | None]:
+    """Coverage of the forecast's intervals, and their width and score beside the naive ones'."""
+    level, made = target.label("level"), target.from_innovation(innovation, "level")
+    ours, plain = (
+        Intervals(level, forecast, width * target.sigma, coverage)
+        for forecast, width in ((made, reach), (target.martingale, naive))
+    )
+    return {
+        "coverage": ours.share,
+        "naive_coverage": plain.share,
+        "width_ratio": _ratio(ours.width, plain.width),
+        "score_ratio": _ratio(ours.score, plain.score),
+    }
+
+
+def _ratio(one: float | None, other: float | None) -> float | None:
+    return one / other if one is not None and other else None
 
 
 def _attainable(

@@ -143,9 +143,8 @@ def test_pure_noise_earns_nothing() -> None:
                   ((truth[:, h] - ahead[:, h]) ** 2, truth[:, h] ** 2)),
                 0.954, 0,
             )  # fmt: skip
-            print(
-                f"{name} {h}: skill {gain.sum() / np.sum(truth[:, h] ** 2):.5f} [{low:.5f}, {high:.5f}]"
-            )
+            won = gain.sum() / np.sum(truth[:, h] ** 2)
+            print(f"{name} {h}: skill {won:.5f} [{low:.5f}, {high:.5f}]")
             assert low <= 0 <= high or gain.sum() < 0
         evidence = weigh(
             dict(enumerate(ahead.T)), dict(enumerate(truth.T)), np.arange(len(truth)) * 5, 10

@@ -1,0 +1,78 @@
+"""Which other pairs a feature needs, found by leaving each one out of a random panel."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bqx import sessions
+from bqx.bars import Bars, Panel
+from bqx.features.compute import compute, warm_up
+from bqx.features.fitting import fit
+from bqx.features.spec import Array, Feature
+from bqx.pairs import PAIRS
+
+SPARE = 240
+"""Rows beyond the longest lookback: what is defined at all has a value on some of them."""
+
+
+def _walk(rows: int) -> Array:
+    """(rows, 28) closes about 1, a random walk a pair."""
+    moves = np.random.default_rng(0).normal(0.0, 1e-4, (rows, len(PAIRS)))
+    return np.exp(np.cumsum(moves, axis=0))
+
+
+def _bars(pair: str, closes: Array, absent: Collection[str] = ()) -> Bars:
+    close = closes[:, PAIRS.index(pair)]
+    opened = np.concatenate((close[:1], close[:-1]))
+    minutes = sessions.grid(0, 3 * len(closes) + 3 * sessions.DAY)[: len(closes)]
+    frame = pd.DataFrame(
+        {
+            "open": opened,
+            "high": np.maximum(opened, close) * 1.00005,
+            "low": np.minimum(opened, close) * 0.99995,
+            "close": close,
+            "volume": 10.0 + np.arange(len(closes)) % 7,
+            "spread": 1e-4 + 1e-6 * (np.arange(len(closes)) % 11),
+            "filled": False,
+        },
+        index=sessions.timestamps(minutes),
+    )
+    there = np.isin(PAIRS, list(absent), invert=True)
+    seen = np.where(there, closes, np.nan)
+    return Bars(pair, frame, float(close[0]), Panel(seen, seen[0]))
+
+
+def needs(
+    features: Sequence[Feature], pair: str, absent: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Features of a pair that have no value without some absent pairs, and which these are.
+
+    Parameters
+    ----------
+    features : of the pair.
+    pair : itself present.
+    absent : pairs without bars.
+
+    Returns
+    -------
+    By name of the feature, in the order given: the absent pairs each of which alone leaves it
+    without a value; all of them where no single one does.
+    """
+    closes = _walk(warm_up(features) + SPARE)
+    whole = _bars(pair, closes)
+    fits = fit(whole, features, np.arange(len(closes))).parameters
+
+    def valued(some: Sequence[Feature], without: Collection[str]) -> list[bool]:
+        bars = _bars(pair, closes, without)
+        return list(np.isfinite(compute(bars, some, last=SPARE, fits=fits)).any(axis=0))
+
+    rest = [f for f, there in zip(features, valued(features, absent), strict=True) if not there]
+    defined = valued(rest, ())
+    lost = [f for f, there in zip(rest, defined, strict=True) if there]
+    found: dict[str, tuple[str, ...]] = {f.name: () for f in lost}
+    for other in absent:
+        for feature, there in zip(lost, valued(lost, (other,)), strict=True):
+            if not there:
+                found[feature.name] += (other,)
+    return {name: pairs or tuple(absent) for name, pairs in found.items()}

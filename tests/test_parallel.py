@@ -1,0 +1,70 @@
+"""Pairs worked on in processes, in threads and on a Dask cluster: the same results and errors."""
+
+import os
+import threading
+from typing import get_args
+
+import dask
+import pytest
+from distributed import LocalCluster
+
+from bqx.errors import BqxError
+from bqx.parallel import over_pairs
+from bqx.rules import Backend
+
+TASKS = {"eurusd": (4.0,), "gbpusd": (-1.0,), "usdjpy": (9.0,)}
+
+
+def root_of(value: float) -> float:
+    if value < 0:
+        raise BqxError(f"root: negative, got {value}")
+    return value**0.5
+
+
+def place(_: str) -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
+
+
+def places(workers: int, backend: Backend) -> set[tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    over_pairs(place, {pair: (pair,) for pair in TASKS}, workers, found.__setitem__, backend)
+    assert set(found) == set(TASKS)
+    return set(found.values())
+
+
+@pytest.mark.parametrize("backend", get_args(Backend))
+def test_a_failing_pair_is_named_after_the_others_are_written(backend: Backend) -> None:
+    written: dict[str, float] = {}
+    with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: root: negative") as caught:
+        over_pairs(root_of, TASKS, 2, written.__setitem__, backend)
+    assert written == {"eurusd": 2.0, "usdjpy": 3.0}
+    assert caught.value.__cause__ is not None
+    assert "root_of" in caught.value.__cause__.__notes__[0]
+
+
+def test_one_process_is_this_one() -> None:
+    assert places(1, "processes") == {(os.getpid(), threading.get_ident())}
+
+
+def test_processes_and_threads_are_others() -> None:
+    assert os.getpid() not in {process for process, _ in places(2, "processes")}
+    threads = places(2, "threads")
+    assert {process for process, _ in threads} == {os.getpid()}
+    assert threading.get_ident() not in {thread for _, thread in threads}
+
+
+def test_dask_works_on_the_cluster_that_is_named() -> None:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        workers = {worker.process.process.pid for worker in cluster.workers.values()}
+        with dask.config.set({"scheduler-address": cluster.scheduler_address}):
+            used = {process for process, _ in places(1, "dask")}
+    assert used <= workers
+
+
+def test_no_scheduler_is_said_at_once() -> None:
+    with (
+        dask.config.set({"scheduler-address": "tcp://127.0.0.1:1",
+                         "distributed.comm.timeouts.connect": "100ms"}),
+        pytest.raises(BqxError, match="no scheduler answers, got tcp://127.0.0.1:1; expected one"),
+    ):  # fmt: skip
+        places(1, "dask")
