@@ -121,6 +121,15 @@ class Params(BaseModel):
     learning_rate: float = Field(0.05, gt=0, le=1, strict=False)
     """Learning rate of the boosting."""
 
+    models: Annotated[tuple[str, ...], BeforeValidator(rules.models)] = ("ridge", "xgboost")
+    """Models that are compared, the simpler before the more complex."""
+    trials: Size = 0
+    """Trials of the search for each model's settings, a pair and fold; 0 for none."""
+    tuning_seconds: Size = 0
+    """Seconds after which a search ends; 0 for no limit."""
+    tuned: Literal["priority", "each"] = "priority"
+    """Pairs that are searched on: the three with priority for all, or each for itself."""
+
     confidence: float = Field(0.95, gt=0.5, lt=1, strict=False)
     """Confidence of intervals."""
     coverage: float = Field(0.9, gt=0.5, lt=1, strict=False)

@@ -25,7 +25,7 @@ BAG = 0.5
 LEAF = 0.01
 """Smallest leaf, as a share of the rows."""
 BINS = 64
-EDGES = 20_000
+EDGES = 5_000
 """Most rows from which the edges of the bins are taken."""
 HELD_BACK = 0.2
 """Last share of the rows, which the forest behind permutation and SHAP does not see."""

@@ -11,7 +11,7 @@ import xgboost
 from sklearn.linear_model import ElasticNet, Ridge
 from sklearn.preprocessing import FunctionTransformer
 
-from bqx import models
+from bqx import models, rules
 from bqx.errors import ArtefactError, ParameterError
 from bqx.files import sha256
 from bqx.models import MODELS, Design, artefact, make
@@ -36,6 +36,10 @@ def fresh(name, **settings):
 @pytest.fixture(params=sorted(MODELS))
 def model(request):
     return fresh(request.param)
+
+
+def test_parameters_know_every_model_in_the_same_order():
+    assert tuple(MODELS) == rules.MODELS
 
 
 def files(folder):

@@ -57,8 +57,8 @@ def test_selection_of_a_pairs_columns() -> None:
 
 
 def test_forest_against_scikit_learn() -> None:
-    told, trees, depth = 20, 60, 8
-    x, y = columns_and_labels(20_000, 800, told, power=0.3)
+    told, trees, depth = 20, 30, 8
+    x, y = columns_and_labels(60_000, 500, told, power=0.3)
     labels = (y - y.mean(axis=0)) / y.std(axis=0)
     every, equal = np.arange(x.shape[1]), np.ones(len(x))
     ours: list[ranking.Forest] = []
@@ -108,10 +108,11 @@ def test_one_minute_of_all_models() -> None:
     fitted = [make("xgboost", Params(rounds=300, seed=s)).fit(x, y) for s in range(2)] * 14
     spent = []
     for i in range(300):
-        start = time.perf_counter()
+        # Time of this process alone: what else runs on the machine is no part of a forecast.
+        start = time.process_time()
         for model in fitted:
             model.predict(x[i : i + 1])
-        spent.append(time.perf_counter() - start)
+        spent.append(time.process_time() - start)
     late = float(np.percentile(spent, 99)) * 1e3
     print(
         f"\n28 x 5 forecasts of a minute: median {np.median(spent) * 1e3:.1f} ms, P99 {late:.1f} ms"
