@@ -4,7 +4,7 @@ BIN := .venv/bin
 STRIP := --keep-id --extra-keys "metadata.language_info.version metadata.papermill cell.metadata.papermill"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: report test lab check format bench clean
+.PHONY: report test lab db check format bench clean
 
 report: .venv/installed  ## Run the demo and build its book: runs/demo/book/index.html
 	$(BIN)/bqx run params/demo.yaml --out runs/demo
@@ -14,6 +14,9 @@ test: .venv/installed  ## Tests, doctests, and every notebook on its own paramet
 
 lab: .venv/installed  ## JupyterLab on the notebooks
 	$(BIN)/python -m jupyterlab notebooks
+
+db: .venv/installed  ## A local PostgreSQL until Ctrl-C, for `bqx db`
+	$(BIN)/bqx db serve runs/postgres
 
 check: .venv/installed  ## Style, types, import direction, stripped notebooks, spelling
 	$(BIN)/ruff check

@@ -1,10 +1,13 @@
-"""Signals to profit and loss, minute by minute, gross and net of the spread.
+"""Signals to profit and loss, minute by minute: one account that adds up from fills to days.
 
-A signal at t enters one ``horizon``-th of the notional at the open of t+1 and leaves it at the
-open of t+1+horizon, so that the position is the mean of the last ``horizon`` signals entered and
-what one signal leaves another may take over without trading. Trades are struck at the mid and
-half the spread is charged for every unit the position changes by: buying pays the ask and selling
-gets the bid, whatever part of the spread was assumed.
+A signal at t enters one ``horizon``-th of its size at the open of t+1 and leaves it at the open of
+t+1+horizon. What is held is the sum of the entries that are open, and only what it changes by is
+traded: what one signal leaves another takes over. Trades are struck at the mid and charged half
+the spread, slippage and commission for what they trade: buying pays the ask and selling gets the
+bid, whatever part of the spread was assumed.
+
+Units are bought, not shares: an entry's profit is its notional times the move of the mid from fill
+to fill, and the minutes add up to it exactly.
 """
 
 from dataclasses import dataclass
@@ -14,31 +17,62 @@ import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
-from bqx import costs, sessions
+from bqx import sessions
 from bqx.bars import Bars
+from bqx.costs import Costs
 from bqx.errors import ParameterError
 
 Series = NDArray[np.float64]
 
+SUMMED = ("gross", "spread", "slippage", "commission", "rollover", "cost", "net", "turnover")
+"""Minute series that a day adds up, in this order in ``Backtest.daily``."""
+
 
 @dataclass(frozen=True)
 class Backtest:
-    """Minute series of one pair and horizon, in shares of a constant notional.
+    """Minute series of one pair and horizon, in shares of the notional of a signal of size 1.
 
     ``day`` : (T,) trading day of the row, days since 1970-01-01.
     ``quoted`` : (T,) whether the minute has a bar of its own.
     ``entered`` : (T,) the signal that was entered, 0 where none was.
-    ``position`` : (T,) held from the open of t+1 to the open of t+2.
-    ``gross`` : (T,) profit of that position at mid rates.
-    ``cost`` : (T,) half spreads paid at the open of t+1 to reach it.
+    ``move`` : (T,) move of the mid from the fill of an entry at t to that of its exit, whether
+        one was made or not; NaN where none could be.
+    ``position`` : (T,) held through the minute, at its mid.
+    ``bought`` : (T,) traded at the open, negative where sold.
+    ``gross`` : (T,) profit of the position through the minute at mid rates.
+    ``spread``, ``slippage`` : (T,) paid at the open for the turnover.
+    ``rollover`` : (T,) interest earned at the open; negative: paid.
+    ``fee`` : commission, share of the turnover.
+    ``horizon`` : minutes a signal is held.
     """
 
     day: NDArray[np.int64]
     quoted: NDArray[np.bool_]
-    entered: NDArray[np.int8]
+    entered: Series
+    move: Series
     position: Series
+    bought: Series
     gross: Series
-    cost: Series
+    spread: Series
+    slippage: Series
+    rollover: Series
+    fee: float
+    horizon: int
+
+    @property
+    def turnover(self) -> Series:
+        """(T,) absolute change of position at the open."""
+        return np.abs(self.bought)
+
+    @property
+    def commission(self) -> Series:
+        """(T,) paid at the open for the turnover."""
+        return self.fee * self.turnover
+
+    @property
+    def cost(self) -> Series:
+        """(T,) spread, slippage and commission less the interest of rollovers."""
+        return self.spread + self.slippage + self.commission - self.rollover
 
     @property
     def net(self) -> Series:
@@ -46,100 +80,147 @@ class Backtest:
         return self.gross - self.cost
 
     @property
-    def turnover(self) -> Series:
-        """(T,) absolute change of position at the open of t+1."""
-        return np.abs(np.diff(self.position, prepend=0.0))
+    def accuracy(self) -> float | None:
+        """Share of the entries that the mid moved along with; None without any that saw it move."""
+        came = np.sign(self.move[self.entered != 0] * self.entered[self.entered != 0])
+        came = came[came != 0]
+        return float((came > 0).mean()) if len(came) else None
+
+    @property
+    def break_even(self) -> float | None:
+        """Share of the entries that had to be right to earn their cost, weighted by what each could
+        gain or lose; None without entries.
+        """
+        at_stake = float(np.nansum(np.abs(self.entered * self.move))) / self.horizon
+        return 0.5 + float(self.cost.sum()) / (2.0 * at_stake) if at_stake > 0 else None
 
     def daily(self) -> pd.DataFrame:
-        """Sums by trading day: day, gross, cost, net, turnover, trades (signals entered).
+        """Sums by trading day: day, those of `SUMMED`, trades (signals entered).
 
         Every day that has a quote has a row, those without a trade as well.
         """
-        day, start = np.unique(self.day, return_index=True)
+        start = np.concatenate(([0], 1 + np.flatnonzero(self.day[1:] != self.day[:-1])))
         sums = {
-            "gross": self.gross,
-            "cost": self.cost,
-            "net": self.net,
-            "turnover": self.turnover,
-            "trades": (self.entered != 0).astype(np.int64),
+            name: np.add.reduceat(getattr(self, name), start)
+            for name in ("gross", "spread", "slippage", "rollover", "turnover")
         }
-        frame = pd.DataFrame(
-            {"day": day, **{name: np.add.reduceat(x, start) for name, x in sums.items()}}
-        )
-        traded = np.logical_or.reduceat(self.quoted, start)
-        return frame[traded].reset_index(drop=True)
+        sums["commission"] = self.fee * sums["turnover"]
+        sums["cost"] = sums["spread"] + sums["slippage"] + sums["commission"] - sums["rollover"]
+        sums["net"] = sums["gross"] - sums["cost"]
+        trades = np.add.reduceat(self.entered != 0, start, dtype=np.int64)
+        quoted = np.logical_or.reduceat(self.quoted, start)
+        columns = {"day": self.day[start], **{name: sums[name] for name in SUMMED}}
+        columns["trades"] = trades
+        return pd.DataFrame({name: values[quoted] for name, values in columns.items()})
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _enter(
-    signal: NDArray[np.int8],
+    signal: Series,
     known: NDArray[np.bool_],
     quoted: NDArray[np.bool_],
     first_market_minute: int,
     horizon: int,
-) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Signals that are entered and, of each row, the row whose open fills its orders."""
+    mid: Series,
+) -> tuple[Series, Series, Series]:
+    """Signals that are entered, the units that they buy, and moves from fill to fill.
+
+    Read backwards, since an entry must know that its exit can be filled in the same week.
+    """
     rows = len(signal)
-    entered, fill = np.zeros(rows, np.int8), np.full(rows, rows, np.int64)
+    entered, units, move = np.empty(rows), np.empty(rows), np.empty(rows)
+    fill = np.empty(rows, np.int32)
     quote = hole = rows
+    weekend = rows - 1 - (first_market_minute + rows - 1) % sessions.WEEK + sessions.WEEK
     for t in range(rows - 1, -1, -1):
+        if t < weekend - sessions.WEEK:
+            weekend -= sessions.WEEK
         if quoted[t]:
             quote = t
         if not known[t]:
             hole = t
         fill[t] = quote
         leave = t + 1 + horizon
-        if leave < hole and fill[leave] < rows:
-            week = (first_market_minute + t) // sessions.WEEK
-            if (first_market_minute + fill[leave]) // sessions.WEEK == week:
+        entered[t] = units[t] = 0.0
+        move[t] = np.nan
+        if leave < hole and fill[leave] < min(weekend, rows):
+            a_unit = 1.0 / mid[fill[t + 1]]
+            move[t] = mid[fill[leave]] * a_unit - 1.0
+            if not np.isnan(signal[t]):
                 entered[t] = signal[t]
-    return entered, fill
+                units[t] = signal[t] * a_unit / horizon
+    return entered, units, move
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _account(
-    entered: NDArray[np.int8],
-    fill: NDArray[np.int64],
+    units: Series,
+    quoted: NDArray[np.bool_],
     horizon: int,
-    rate: Series,
-    half_cost: Series,
-) -> tuple[Series, Series, Series]:
-    """Position, gross and cost; the rows that are idle stay 0 where there is no rate."""
-    position, gross, cost = np.zeros((3, len(entered)))
-    held = 0
-    for t in range(len(entered)):
-        before = held
-        held += entered[t]
-        if t >= horizon:
-            held -= entered[t - horizon]
-        position[t] = held / horizon
-        if held != before:
-            cost[t] = abs(held - before) / horizon * half_cost[fill[t + 1]]
-        if held != 0:
-            gross[t] = position[t] * (rate[fill[t + 2]] / rate[fill[t + 1]] - 1.0)
-    return position, gross, cost
+    mid: Series,
+    half_spread: Series,
+    slip: Series,
+) -> tuple[Series, Series, Series, Series, Series]:
+    """Position, bought, gross, spread and slippage.
+
+    Orders wait for the next minute with a bar, what is held until then moves with it.
+    """
+    rows = len(units)
+    position, bought, gross = np.zeros(rows), np.zeros(rows), np.zeros(rows)
+    spread, slippage = np.zeros(rows), np.zeros(rows)
+    wanted = held = rate = 0.0
+    alive = 0
+    for t in range(1, rows):
+        wanted += units[t - 1]
+        alive += units[t - 1] != 0.0
+        if t > horizon:
+            wanted -= units[t - 1 - horizon]
+            alive -= units[t - 1 - horizon] != 0.0
+        if alive == 0:
+            # Sums of units leave crumbs that no trade would ever close.
+            wanted = 0.0
+        if quoted[t]:
+            gross[t - 1] = held * (mid[t] - rate)
+            rate = mid[t]
+            bought[t] = (wanted - held) * rate
+            traded = abs(bought[t])
+            spread[t] = traded * half_spread[t]
+            slippage[t] = traded * slip[t]
+            held = wanted
+        position[t] = held * rate
+    return position, bought, gross, spread, slippage
 
 
-def run(bars: Bars, signal: NDArray[np.int8], horizon: int, half_cost: Series) -> Backtest:
+def _roll(position: Series, costs: Costs, rows: NDArray[np.int64]) -> Series:
+    """(T,) interest on what was held through the minute before each of the rows."""
+    out = np.zeros(len(position))
+    held = position[rows - 1]
+    night = np.where(held > 0, costs.long_night, costs.short_night)
+    out[rows] = np.abs(held) * costs.nights[rows] * night
+    return out
+
+
+def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
     """Trade the signals on the bars.
 
     An order in a minute without a bar of its own is filled at the open of the next bar, at that
-    bar's cost. A signal is not entered when a row from t to t+1+horizon is NaN, when its exit
-    would be filled beyond this FX week, or after the last bar: the position is flat over every
-    weekend and at the end.
+    bar's cost; until then what is held stays as it is. A signal is not entered when a row from t
+    to t+1+horizon is NaN, when its exit would be filled beyond this FX week, or after the last
+    bar: the position is flat over every weekend and at the end. A rollover counts what was held
+    into 17:00 New York, so what is sold at that open still earns or pays it.
 
     Parameters
     ----------
     bars : (T,) rows; only the days to be judged, since a day without a trade counts.
-    signal : (T,) -1, 0 or 1, known at the end of row t.
+    signal : (T,) side times size in notionals, known at the end of row t; 0 or NaN holds.
     horizon : minutes a signal is held.
-    half_cost : (T,) cost of trading one unit of notional in each row, share of the rate.
+    costs : of the same rows (`costs.make`).
 
     Raises
     ------
-    ParameterError : signal or half_cost of another length than the bars.
+    ParameterError : signal or costs of another length than the bars.
     """
-    for name, series in (("signal", signal), ("half_cost", half_cost)):
+    for name, series in (("signal", signal), ("costs", costs.mid)):
         if len(series) != len(bars):
             raise ParameterError(
                 f"backtest: {name} does not belong to the bars, got {len(series):,} rows; expected "
@@ -148,9 +229,25 @@ def run(bars: Bars, signal: NDArray[np.int8], horizon: int, half_cost: Series) -
     known = np.isfinite(bars.close)
     quoted = known & ~bars.frame["filled"].to_numpy(np.bool_)
     first = bars.first_market_minute
-    entered, fill = _enter(signal, known, quoted, first, horizon)
-    position, gross, cost = _account(entered, fill, horizon, costs.mid(bars, "open"), half_cost)
-    days = (first + np.arange(len(bars))) // sessions.DAY
-    start = np.flatnonzero(np.diff(days, prepend=-1))
+    entered, units, move = _enter(
+        np.asarray(signal, np.float64), known, quoted, first, horizon, costs.mid
+    )
+    position, bought, gross, spread, slippage = _account(
+        units, quoted, horizon, costs.mid, costs.half_spread, costs.slippage
+    )
+    start = np.union1d(0, np.arange(-first % sessions.DAY, len(bars), sessions.DAY))
     day = np.repeat(sessions.trading_days(bars.minutes[start]), np.diff(start, append=len(bars)))
-    return Backtest(day, quoted, entered, position, gross, cost)
+    return Backtest(
+        day=day,
+        quoted=quoted,
+        entered=entered,
+        move=move,
+        position=position,
+        bought=bought,
+        gross=gross,
+        spread=spread,
+        slippage=slippage,
+        rollover=_roll(position, costs, start[1:]),
+        fee=costs.commission,
+        horizon=horizon,
+    )

@@ -1,45 +1,40 @@
-"""Features of a folder of bars as Parquet: one file a pair and table, written month by month.
+"""Features of a folder of bars, published as a store: a file a table, pair and month.
 
-``build.json`` in the folder holds, for every file, the key of what it was made from and its hash.
 A file that is there, intact and of the same bars, catalog, code and range is not made again.
 """
 
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+import hashlib
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bqx import bars as bar_frames
-from bqx import readers
+from bqx import published, readers
 from bqx.bars import Bars
 from bqx.errors import ParameterError
 from bqx.features import catalog
 from bqx.features.compute import Plan
 from bqx.features.spec import Feature
-from bqx.files import atomic, code_version, digest, read_json, sha256, write_json
+from bqx.files import code_version, digest, sha256
+from bqx.folders import Folder
 from bqx.pairs import LIQUIDITY
 from bqx.parallel import over_pairs
 from bqx.rules import Backend
 
-MANIFEST = "build.json"
+Entry = dict[str, Any]
+"""What the manifest says of a file."""
 
-LISTED = ("name", "alias", "table", "unit", "lookback", "laggable")
-"""What the catalog beside the files says of a feature."""
-
-_TEMPORARY = re.compile(r"\..+\.parquet\.(\d+)\.tmp")
+Months = dict[str, tuple[int, int]]
+"""First row of each month and the row that follows its last."""
 
 
 def build(
     bars: Path,
-    out: Path,
+    out: Path | str,
     features: Sequence[Feature],
     pairs: Sequence[str] = (),
     since: pd.Timestamp | None = None,
@@ -47,12 +42,12 @@ def build(
     workers: int = 1,
     backend: Backend = "processes",
 ) -> int:
-    """Write ``{table}/{pair}.parquet`` for every table and pair, and ``catalog.json``.
+    """Write ``{table}/{pair}/{month}.parquet`` of every table, pair and month, and the manifest.
 
     Parameters
     ----------
     bars : folder of bar files; the panel holds every pair in it, whatever ``pairs`` says.
-    out : folder of the tables.
+    out : folder of the store, or ``s3://bucket/prefix``.
     features : fitted ones, which belong to a fold, are left out.
     pairs : default all that are in the folder.
     since, until : first row, and the row that is no longer written; default all. The values are
@@ -65,6 +60,7 @@ def build(
 
     Raises
     ------
+    ArtefactError : the store cannot be read or written; what was finished stays.
     BarError, ParameterError : see `readers.read_folder`; no rows between ``since`` and ``until``.
     BqxError : pairs failed; the others are written.
     """
@@ -74,31 +70,36 @@ def build(
     if not files:
         readers.read_folder(bars)  # which says what is missing
     origin = {
-        "bars": {file.name: sha256(file) for file in files},
+        "bars": digest({file.name: sha256(file) for file in files}),
         "catalog": catalog.catalog_hash(features), "code": code_version(),
-        "since": str(since), "until": str(until),
+        "parameters": {"since": str(since), "until": str(until)},
     }  # fmt: skip
     key = digest(origin)
     wanted = _wanted(bars, {readers.pair_of(file) for file in files}, pairs)
-    _sweep(out)
-    done = read_json(out / MANIFEST) if (out / MANIFEST).exists() else {}
-    done = _without_old_tables(out, done, wanted, tables)
-    missing = {pair: [t for t in tables if not _intact(out, t, pair, key, done)] for pair in wanted}
-    listed = [{name: feature.row()[name] for name in LISTED} for feature in features]
-    write_json(out / "catalog.json", listed)
-    if wanted and not any(missing.values()):
+    folder = Folder(out)
+    folder.sweep()
+    manifest = published.manifest_of(folder)
+    listed = [{name: feature.row()[name] for name in published.LISTED} for feature in features]
+    folder.write_json(published.CATALOG, listed)
+    # The months of an earlier build with this key tell what is complete without reading bars.
+    known = manifest["builds"].get(key, {}).get("months", ())
+    if known and not any(_missing(folder, manifest, tables, p, known, key) for p in wanted):
         return 0
     grids = bar_frames.align(readers.read_folder(bars))
-    rows = _rows(next(iter(grids.values())), since, until)
+    months = _months(next(iter(grids.values())), since, until)
+    manifest["builds"][key] = origin | {"months": list(months)}
+    missing = {p: _missing(folder, manifest, tables, p, list(months), key) for p in wanted}
+    _write_manifest(folder, manifest, wanted, tables, months, key)
 
-    def write(pair: str, made: dict[str, str]) -> None:
-        done.update({path: {"key": key, "sha256": h} for path, h in made.items()})
-        write_json(out / MANIFEST, done)
+    def write(pair: str, made: dict[str, Entry]) -> None:
+        manifest["files"].update(made)
+        _write_manifest(folder, manifest, wanted, tables, months, key)
 
+    by_name = {table: _by_name(members) for table, members in tables.items()}
     tasks = {
-        pair: (grids[pair], {name: _by_name(tables[name]) for name in names}, rows, out)
-        for pair, names in missing.items()
-        if names
+        pair: (grids[pair], by_name, months, paths, folder.place, key)
+        for pair, paths in missing.items()
+        if paths
     }
     over_pairs(write_pair, tasks, workers, write, backend)
     return sum(map(len, missing.values()))
@@ -111,57 +112,94 @@ def _by_name(features: Sequence[Feature]) -> list[Feature | str]:
 
 
 def write_pair(
-    bars: Bars, tables: Mapping[str, Sequence[Feature | str]], rows: tuple[int, int], out: Path
-) -> dict[str, str]:
-    """Write the tables of a pair month by month; the hash of each file by its path in ``out``."""
+    bars: Bars,
+    tables: Mapping[str, Sequence[Feature | str]],
+    months: Months,
+    paths: Sequence[str],
+    place: str,
+    key: str,
+) -> dict[str, Entry]:
+    """Write some files of a pair, month by month; what the manifest is to say of each."""
     plans = {
         name: Plan([catalog.FEATURES[f] if isinstance(f, str) else f for f in members])
         for name, members in tables.items()
     }
-    paths = {name: out / name / f"{bars.pair}.parquet" for name in tables}
-    with ExitStack() as files:
-        writers = {}
+    lookback = max(plan.lookback for plan in plans.values())
+    folder, made = Folder(place), {}
+    for month, (start, stop) in months.items():
+        # One slice for all tables, so that they share what their sources make of the panel.
+        part = bars.rows(max(0, start - lookback + 1), stop)
         for name, plan in plans.items():
-            temporary = files.enter_context(atomic(paths[name]))
-            writers[name] = files.enter_context(_writer(temporary, plan.features))
-        lookback = max(plan.lookback for plan in plans.values())
-        for start, stop in _months(bars, *rows):
-            # One slice for all tables, so that they share what their sources make of the panel.
-            part = bars.rows(max(0, start - lookback + 1), stop)
-            for name, plan in plans.items():
+            path = published.path_of(name, bars.pair, month)
+            if path in paths:
                 values = plan(part, last=stop - start)
-                writers[name].write_table(_table(bars.ts[start:stop], plan.features, values))
-    return {path.relative_to(out).as_posix(): sha256(path) for path in paths.values()}
+                content = published.encode(bars.ts[start:stop], plan.features, values, key)
+                written = folder.write(path, content)
+                made[path] = _entry(name, bars.pair, month, stop - start, written, key)
+    return made
 
 
-def _schema(features: Sequence[Feature]) -> pa.Schema:
-    return pa.schema(
-        [
-            ("ts_utc", pa.timestamp("ns", tz="UTC")),
-            *((feature.name, pa.float32()) for feature in features),
-        ]
-    )
+def _entry(table: str, pair: str, month: str, rows: int, sha: str, key: str) -> Entry:
+    return {
+        "table": table, "pair": pair, "month": month, "rows": rows, "sha256": sha, "key": key,
+    }  # fmt: skip
 
 
-def _writer(path: Path, features: Sequence[Feature]) -> pq.ParquetWriter:
-    encodings = {feature.name: "BYTE_STREAM_SPLIT" for feature in features}
-    return pq.ParquetWriter(
-        path, _schema(features), compression="zstd", use_dictionary=False,
-        column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"},
-    )  # fmt: skip
+def _missing(
+    folder: Folder,
+    manifest: dict[str, Any],
+    tables: Mapping[str, Any],
+    pair: str,
+    months: Sequence[str],
+    key: str,
+) -> list[str]:
+    """Files of a pair that are not there intact; the manifest gets those a killed build left."""
+    missing = []
+    for table in tables:
+        for month in months:
+            path = published.path_of(table, pair, month)
+            entry = manifest["files"].get(path)
+            listed = entry is not None and entry["key"] == key
+            content = folder.read(path) if folder.has(path) else b""
+            found = hashlib.sha256(content).hexdigest()
+            if listed and entry["sha256"] == found:
+                continue
+            rows = None if listed else published.rows_of(content, key)
+            if rows is None:
+                missing.append(path)
+            else:
+                manifest["files"][path] = _entry(table, pair, month, rows, found, key)
+    return missing
 
 
-def _table(ts: pd.DatetimeIndex, features: Sequence[Feature], values: Any) -> pa.Table:
-    columns = [pa.array(ts.asi8, pa.timestamp("ns", tz="UTC"))]
-    columns += [pa.array(values[:, i]) for i in range(len(features))]
-    return pa.Table.from_arrays(columns, schema=_schema(features))
+def _write_manifest(
+    folder: Folder,
+    manifest: dict[str, Any],
+    pairs: Sequence[str],
+    tables: Mapping[str, Any],
+    months: Months,
+    key: str,
+) -> None:
+    """Write the manifest without the pairs' tables and months that are no more, and remove those.
+
+    Builds that no file is of are left out, but for the present one.
+    """
+    for path, entry in list(manifest["files"].items()):
+        gone = entry["table"] not in tables or entry["month"] not in months
+        if entry["pair"] in pairs and gone:
+            del manifest["files"][path]
+            folder.remove(path)
+    used = {entry["key"] for entry in manifest["files"].values()} | {key}
+    manifest["builds"] = {k: origin for k, origin in manifest["builds"].items() if k in used}
+    folder.write_json(published.MANIFEST, manifest)
 
 
-def _months(bars: Bars, start: int, stop: int) -> Iterator[tuple[int, int]]:
+def _months(bars: Bars, since: pd.Timestamp | None, until: pd.Timestamp | None) -> Months:
+    start, stop = _rows(bars, since, until)
     months = bars.ts[start:stop].tz_localize(None).to_numpy().astype("datetime64[M]")
     turns = start + 1 + np.flatnonzero(months[1:] != months[:-1])
-    edges = [start, *map(int, turns), stop]
-    yield from pairwise(edges)
+    edges = pairwise([start, *map(int, turns), stop])
+    return {str(months[first - start]): (first, last) for first, last in edges}
 
 
 def _rows(bars: Bars, since: pd.Timestamp | None, until: pd.Timestamp | None) -> tuple[int, int]:
@@ -188,37 +226,3 @@ def _wanted(folder: Path, there: set[str], pairs: Sequence[str]) -> list[str]:
                 f"{folder}. Correct the name or add its bars."
             )
     return [pair for pair in LIQUIDITY if pair in (pairs or there)]
-
-
-def _intact(out: Path, table: str, pair: str, key: str, done: Mapping[str, Any]) -> bool:
-    entry = done.get(f"{table}/{pair}.parquet", {})
-    path = out / table / f"{pair}.parquet"
-    return entry.get("key") == key and path.is_file() and sha256(path) == entry["sha256"]
-
-
-def _without_old_tables(
-    out: Path, done: dict[str, Any], pairs: Sequence[str], tables: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Remove the pairs' files of tables that the catalog no longer has."""
-    old = {path for path in done if Path(path).stem in pairs and Path(path).parts[0] not in tables}
-    for path in old:
-        (out / path).unlink(missing_ok=True)
-    return {path: entry for path, entry in done.items() if path not in old}
-
-
-def _sweep(out: Path) -> None:
-    """Remove what killed builds left half written."""
-    for path in out.glob("*/.*.tmp"):
-        found = _TEMPORARY.fullmatch(path.name)
-        if found and not _alive(int(found[1])):
-            path.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,4 +1,4 @@
-"""The command line: ``bqx run``, ``serve``, ``catalog``, ``certify`` and ``build``."""
+"""The command line: ``bqx run``, ``serve``, ``catalog``, ``certify``, ``build`` and ``db``."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from bqx import params
+from bqx.database import commands as database
 from bqx.errors import BqxError, ParameterError
 from bqx.rules import Backend
 
@@ -70,10 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     certify.add_argument("--json", type=Path, metavar="FILE", help="write all that was found")
     certify.set_defaults(command=_certify)
 
-    build = commands.add_parser("build", help="write the features of bars, a file a pair and table")
+    build = commands.add_parser("build", help="write the features of bars, a file a month")
     _add_bars(build)
     _add_profile(build)
-    build.add_argument("--out", type=Path, required=True, metavar="DIR", help="made when absent")
+    build.add_argument(
+        "--out", required=True, metavar="DIR", help="folder or s3://bucket/prefix of the store"
+    )
     build.add_argument("--pairs", metavar="a,b", help="default all that have bars")
     build.add_argument("--from", metavar="T", dest="since", help="first UTC time that is written")
     build.add_argument("--to", metavar="T", dest="until", help="UTC time before which it ends")
@@ -83,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         help="default %(default)s; dask asks the scheduler at DASK_SCHEDULER_ADDRESS",
     )  # fmt: skip
     build.set_defaults(command=_build)
+    database.add(commands)
     return parser
 
 

@@ -1,15 +1,24 @@
-"""What a trade costs: the spread of each minute and half of it as a share of the rate.
+"""What a trade costs: spread, slippage and commission of every fill, and the rollover's interest.
 
 Rates are bid, so the mid is the bid plus half the spread. Bars that bring their own spread are
-charged exactly that; the others the pair's retail average times the shape of the day.
+charged exactly that; the others the pair's retail average times the shape of the day. Slippage is
+what a fill loses beyond that. It does not grow with volatility: a fill at the next bar's open
+already takes whatever the market did since the decision, for better or worse, and how much the
+worse prevails could only be fitted to fills of one's own.
 """
+
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bqx import pairs, sessions
+from bqx import pairs, rollover, sessions
 from bqx.bars import Bars
+from bqx.features.rolling import ewm_mean
 from bqx.market import AVERAGE_SPREAD
+from bqx.params import Params
+
+Series = NDArray[np.float64]
 
 ACTIVE, QUIET, ROLLOVER = 0.69, 1.24, 3.26
 """Spread over its average while London or New York trades, outside of both, and in the hour from
@@ -18,8 +27,66 @@ ACTIVE, QUIET, ROLLOVER = 0.69, 1.24, 3.26
 
 _ROLLOVER_HOUR = 17
 
+SPAN, RUN_IN = 60, 600
+"""Span and run-in, rows, of the exponential mean that tells the level of the spread."""
 
-def profile(minutes: NDArray[np.int64]) -> NDArray[np.float64]:
+
+@dataclass(frozen=True)
+class Costs:
+    """What trading one pair costs, row by row; every share is one of the notional.
+
+    ``mid`` : (T,) mid rate at each open, quote units: where trades are struck before their cost.
+    ``half_spread``, ``slippage`` : (T,) share lost on a fill in this row.
+    ``commission`` : share lost on a fill.
+    ``nights`` : (T,) nights that a position held into this row is rolled over.
+    ``long_night``, ``short_night`` : share that a position of either sign earns in a night.
+    ``profile`` : (T,) spread over its average, by the clock alone.
+    ``level`` : (T,) half spread, known at the end of the row, of a row whose profile is 1.
+
+    Series of rates and spreads are NaN on NaN rows.
+    """
+
+    mid: Series
+    half_spread: Series
+    slippage: Series
+    commission: float
+    nights: NDArray[np.int64]
+    long_night: float
+    short_night: float
+    profile: Series
+    level: Series
+
+    def rows(self, start: int, stop: int) -> "Costs":
+        """Costs of the rows ``start`` to ``stop`` (excluded)."""
+        series = [f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)]
+        return replace(self, **{name: getattr(self, name)[start:stop] for name in series})
+
+    @property
+    def fill(self) -> Series:
+        """(T,) share lost on a fill in this row."""
+        return self.half_spread + self.slippage + self.commission
+
+    def expected(self, horizon: int) -> tuple[Series, Series]:
+        """(T,) cost of a buy, and of a sell, from entry to exit, expected at the row's end.
+
+        Fills at the opens of t+1 and t+1+horizon at the spread that the clock lets expect there,
+        and the interest that a rollover in between takes; what one would give does not make a
+        trade cheaper. NaN where the spread is unknown and where the bars end before the exit.
+        """
+        out = np.full((2, len(self.level)), np.nan)
+        last = len(self.level) - 1 - horizon
+        if last <= 0:
+            return out[0], out[1]
+        entry, exit_ = self.profile[1 : last + 1], self.profile[1 + horizon :]
+        fills = self.level[:last] * (entry + exit_) + 2 * (self.slippage[:last] + self.commission)
+        passed = np.cumsum(self.nights)
+        rolled = passed[1 + horizon :] - passed[1 : last + 1]
+        for side, earned in enumerate((self.long_night, self.short_night)):
+            out[side, :last] = fills + rolled * max(-earned, 0.0)
+        return out[0], out[1]
+
+
+def profile(minutes: NDArray[np.int64]) -> Series:
     """(T,) spread over the pair's average at each open epoch minute, ascending.
 
     Averages 1 over a week.
@@ -43,7 +110,7 @@ def average_spread(pair: str) -> float:
     return AVERAGE_SPREAD[pairs.check(pair)] * pairs.pip(pair)
 
 
-def spread(bars: Bars) -> NDArray[np.float64]:
+def spread(bars: Bars) -> Series:
     """(T,) spread of each minute, quote units: the bars' own where there is one, else the table."""
     own = bars.frame["spread"].to_numpy(np.float64)
     missing = ~np.isfinite(own)
@@ -54,22 +121,26 @@ def spread(bars: Bars) -> NDArray[np.float64]:
     return out
 
 
-def mid(bars: Bars, rate: str = "close") -> NDArray[np.float64]:
-    """(T,) mid rate of each minute, quote units: the bid plus half of `spread`; NaN on NaN rows.
+def make(bars: Bars, params: Params) -> Costs:
+    """Costs of trading the bars.
 
-    Parameters
-    ----------
-    bars : bid bars.
-    rate : which one of open, high, low, close.
-    """
-    return bars.frame[rate].to_numpy(np.float64) + 0.5 * spread(bars)
-
-
-def half_cost(bars: Bars, multiple: float = 1.0) -> NDArray[np.float64]:
-    """(T,) cost of trading one unit of notional, half the spread as a share of the mid.
-
-    NaN on NaN rows. ``multiple`` scales the spread, 2 for a broker twice as dear; it leaves the
-    mid alone.
+    ``spread_multiple`` scales the spread that is paid, 2 for a broker twice as dear; it leaves the
+    mid alone. ``slippage`` is in pips and ``commission`` in bp of the notional, of every fill;
+    ``interest`` and ``markup`` are those of `rollover.night`.
     """
     half = 0.5 * spread(bars)
-    return multiple * half / (bars.close + half)
+    mid = bars.frame["open"].to_numpy(np.float64) + half
+    shape = profile(bars.minutes)
+    paid = params.spread_multiple * half / mid
+    long, short = rollover.night(bars.pair, params.interest, params.markup)
+    return Costs(
+        mid=mid,
+        half_spread=paid,
+        slippage=params.slippage * pairs.pip(bars.pair) / mid,
+        commission=params.commission * 1e-4,
+        nights=rollover.nights(bars),
+        long_night=long,
+        short_night=short,
+        profile=shape,
+        level=ewm_mean(paid / shape, 2.0 / (SPAN + 1), RUN_IN, 1, bars.first_market_minute),
+    )

@@ -19,3 +19,7 @@ class ArtefactError(BqxError):
 
 class RequestError(BqxError):
     """A serving request that cannot be answered."""
+
+
+class DatabaseError(BqxError):
+    """A database that cannot be reached or used as it stands."""

@@ -29,7 +29,7 @@ def digest(value: Any) -> str:
     >>> digest({"b": 1, "a": 2.0}) == digest({"a": 2.0, "b": 1})
     True
     """
-    return hashlib.sha256(_json(value).encode()).hexdigest()
+    return hashlib.sha256(to_json(value).encode()).hexdigest()
 
 
 @cache
@@ -63,7 +63,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """Canonical JSON: keys sorted, NaN as null.
+
+    Raises ValueError for an infinite number, TypeError for what JSON does not know.
+    """
     return json.dumps(_plain(value), sort_keys=True, indent=1, allow_nan=False) + "\n"
 
 
@@ -72,7 +76,7 @@ def write_json(path: Path, value: Any) -> None:
 
     Raises ValueError for an infinite number, TypeError for what JSON does not know.
     """
-    text = _json(value)
+    text = to_json(value)
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

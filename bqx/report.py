@@ -17,7 +17,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError, strip_color
 from tqdm import tqdm
 
-from bqx import verdict
+from bqx import front, verdict
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.store import PLACE_KEYS, Run, code_version, digest, sha256
@@ -221,7 +221,7 @@ def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
     for notebook in notebooks:
         chapter = _chapter(store.folder / "notebooks" / notebook.name)
         nbformat.write(chapter, build / "notebooks" / notebook.name)
-    (build / "index.md").write_text(verdict.front_page(store), encoding="utf-8")
+    (build / "index.md").write_text(front.page(store), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", BUILDER, "build", "-W", "--keep-going", str(build)],
         stdout=subprocess.PIPE,

@@ -5,11 +5,12 @@ Each function returns the value or raises ValueError with the rule that the valu
 
 import difflib
 from datetime import date, datetime
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from bqx.pairs import PAIRS
+from bqx.pairs import CURRENCIES, PAIRS
 
 MODELS = (
     "martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile", "ensemble",
@@ -101,10 +102,23 @@ def window(value: Any) -> Any:
     return value
 
 
+def interest(values: Any) -> Any:
+    """A finite number for each of the eight currencies, in their order."""
+    rule = f"a number for each of {', '.join(CURRENCIES)}"
+    if not isinstance(values, dict) or set(values) != set(CURRENCIES):
+        raise ValueError(rule)
+    for value in values.values():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and isfinite(value)):
+            raise ValueError(rule)
+    return {name: float(values[name]) for name in CURRENCIES}
+
+
 Backend = Literal["processes", "threads", "dask"]
 """Where pairs are worked on: on this machine, or on the cluster whose scheduler stands in
 DASK_SCHEDULER_ADDRESS (where that is not set, processes of this machine for as long as it takes).
 """
+
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
 Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]

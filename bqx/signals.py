@@ -1,4 +1,4 @@
-"""From an innovation forecast to a price view, and from a price view to a signal.
+"""From an innovation forecast to a price view, and from a price view to a sized signal.
 
 BQX is minus a weighted sum of the coming returns, so a forecast that BQX will end above its
 martingale expects the rate to fall.
@@ -7,14 +7,22 @@ martingale expects the rate to fall.
 import numpy as np
 from numpy.typing import NDArray
 
+from bqx import sessions
 from bqx.bars import Bars
+from bqx.features.rolling import ewm_mean
 
-Signal = NDArray[np.int8]
+Series = NDArray[np.float64]
+Side = NDArray[np.int8]
+
+BUY, HOLD, SELL = 1, 0, -1
+
+SPAN, RUN_IN = 60, 600
+"""Span and run-in, rows, of the volatility that sizes a position; none before ``SPAN`` returns."""
+
+MINUTES_A_YEAR = 252 * sessions.DAY
 
 
-def expected_move(
-    innovation: NDArray[np.float64], window: int, horizon: int
-) -> NDArray[np.float64]:
+def expected_move(innovation: Series, window: int, horizon: int) -> Series:
     """Log move of the rate that an innovation forecast of BQX_window(t + horizon) implies.
 
     To first order the innovation is ``-sum((window - j) * r(t + horizon - j) for j < n)`` with
@@ -38,25 +46,45 @@ def expected_move(
     return -innovation * minutes / weights
 
 
-def signal(move: NDArray[np.float64], round_trip_cost: NDArray[np.float64] | float) -> Signal:
-    """Buy (1) or sell (-1) where the expected move beats its cost, else hold (0).
+def side(move: Series, buy_cost: Series, sell_cost: Series) -> Side:
+    """Buy or sell where the expected move beats what that trade is expected to cost, else hold.
 
     Parameters
     ----------
     move : (T,) expected log move, NaN where there is no forecast.
-    round_trip_cost : (T,) or one number, share of the rate, known at t; NaN holds.
+    buy_cost, sell_cost : (T,) from entry to exit, share of the notional, known at t and not
+        negative (``Costs.expected``); NaN holds.
     """
-    return np.where(np.abs(move) > round_trip_cost, np.sign(move), 0.0).astype(np.int8)
+    return np.where(move > buy_cost, BUY, np.where(-move > sell_cost, SELL, HOLD)).astype(np.int8)
 
 
-def momentum(bars: Bars, horizon: int) -> Signal:
-    """Comparator: (T,) sign of the move over the last ``horizon`` minutes, 0 where unknown."""
-    close = bars.close
-    moved = np.full(len(close), np.nan)
-    moved[horizon:] = close[horizon:] - close[:-horizon]
-    return np.nan_to_num(np.sign(moved)).astype(np.int8)
+def volatility(bars: Bars) -> Series:
+    """(T,) annual volatility of the log rate known at t, percent: EWMA of one-minute returns.
+
+    Times ``sqrt(horizon / MINUTES_A_YEAR)`` it is that of the next ``horizon`` minutes. NaN before
+    60 returns and anew after a long hole; the jump over a weekend is left out.
+    """
+    returns = np.diff(np.log(bars.close), prepend=np.nan)
+    opens = np.arange(-bars.first_market_minute % sessions.WEEK, len(returns), sessions.WEEK)
+    returns[opens[opens > 0]] = 0.0
+    variance = ewm_mean(
+        returns * returns, 2.0 / (SPAN + 1.0), RUN_IN, SPAN, bars.first_market_minute
+    )
+    return 100.0 * np.sqrt(MINUTES_A_YEAR * variance)
 
 
-def hold(rows: int) -> Signal:
-    """Comparator: always long."""
-    return np.ones(rows, dtype=np.int8)
+def size(bars: Bars, target: float, largest: float) -> Series:
+    """(T,) notional that gives a position the target volatility, at most ``largest``.
+
+    Parameters
+    ----------
+    target : annual percent of a notional of 1.
+    largest : notionals; also what a market without any move would get.
+
+    Returns
+    -------
+    (T,) notionals, 0 where the volatility is not known.
+    """
+    with np.errstate(divide="ignore"):
+        wanted = target / volatility(bars)
+    return np.nan_to_num(np.minimum(wanted, largest), nan=0.0)

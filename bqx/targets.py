@@ -1,6 +1,7 @@
 """What is forecast: BQX at a horizon, its martingale forecast, and the kinds of target."""
 
 from dataclasses import dataclass
+from math import asin, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +23,39 @@ FLOOR_PIPS = 0.1
 """Smallest sigma, in pips of every one of the window's minutes."""
 
 
-def known_share(window: int, horizon: int) -> float:
-    """R² that the martingale forecast of the level has on a martingale, for whatever rate.
+def known_share(window: int, horizon: int, kind: str = "level") -> float:
+    """R² that the martingale forecast of a kind of target has on a martingale, for whatever rate.
 
-    The BQX of a martingale is a weighted sum of its returns with weights 1..window; those of
-    the returns already seen are 1..window-horizon.
+    The BQX of a martingale is a weighted sum of its returns with weights 1..window; those of the
+    returns already seen are 1..window-horizon in the level, less 1..window in its change. Sigma is
+    taken as constant. For the sign of the change see `known_direction`.
 
-    >>> round(known_share(60, 15), 3), known_share(15, 15)
-    (0.425, 0.0)
+    Raises ParameterError for another kind, and for ``direction``, which has no R².
+
+    >>> round(known_share(60, 15), 3), known_share(15, 15), known_share(15, 15, "delta")
+    (0.425, 0.0, 0.5)
     """
+    if kind not in KINDS or kind == "direction":
+        raise ParameterError(
+            f"target: no known share of its variance, got {kind!r}; expected one of "
+            f"{', '.join(name for name in KINDS if name != 'direction')}. Choose one."
+        )
+    ages = np.arange(window)
+    seen = np.maximum(window - horizon - ages, 0)
+    if kind in ("delta", "scaled"):
+        seen = window - ages - seen
+    known = int((seen**2).sum()) if kind != "innovation" else 0
+    coming = int(((window - ages[:horizon]) ** 2).sum())
+    return known / (known + coming)
 
-    def squares(n: int) -> int:
-        return n * (n + 1) * (2 * n + 1) // 6
 
-    return squares(max(window - horizon, 0)) / squares(window)
+def known_direction(window: int, horizon: int) -> float:
+    """Share of the changes whose sign the martingale forecast has, on a martingale of normal steps.
+
+    >>> round(known_direction(15, 15), 3), round(known_direction(60, 15), 3)
+    (0.75, 0.652)
+    """
+    return 0.5 + asin(sqrt(known_share(window, horizon, "delta"))) / pi
 
 
 @dataclass(frozen=True)

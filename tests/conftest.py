@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
+from postgres import server
 
 from bqx import market, sessions
 from bqx.bars import COLUMNS, RATES, Bars, align, baseline, join, to_grid, validate
+
+__all__ = ["server"]
 
 # The same examples on every run; no deadline, because compiling a kernel takes its time once.
 settings.register_profile("bqx", deadline=None, derandomize=True)

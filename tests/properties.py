@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from naive_regimes import FITS
 from numpy.typing import NDArray
+from twins import FITS
 
 from bqx import checks, tightness
 from bqx.bars import RATES, Bars

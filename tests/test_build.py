@@ -1,5 +1,6 @@
 """Features of a folder of bars as files: the same bits however, and how often, they are made."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -47,6 +48,7 @@ EVERY = catalog.profile()
 FITTED = [feature for feature in EVERY if feature.fit_key]
 FEATURES = tuple(f for f in EVERY[:: max(len(EVERY) // 60, 1)] if not f.fit_key) + CROSS
 TABLES = catalog.tables(FEATURES)
+MONTHS = ("2024-02", "2024-03")
 
 
 @pytest.fixture(scope="module")
@@ -68,40 +70,63 @@ def grids(folder: Path) -> dict[str, Bars]:
 @pytest.fixture(scope="module")
 def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
-    assert build(folder, out, FEATURES) == len(TABLES) * len(PAIRS_HERE)
+    assert build(folder, out, FEATURES) == len(TABLES) * len(PAIRS_HERE) * len(MONTHS)
     return out
 
 
 def files(out: Path) -> dict[str, bytes]:
-    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.glob("*/*"))}
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.glob("*/*/*"))}
+
+
+def read(out: Path, table: str, pair: str) -> pd.DataFrame:
+    paths = sorted((out / table / pair).iterdir())
+    return pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
 
 
 def stamps(out: Path) -> dict[str, int]:
-    return {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in out.glob("*/*")}
+    return {p.relative_to(out).as_posix(): p.stat().st_mtime_ns for p in out.glob("*/*/*")}
 
 
-def test_one_file_a_pair_and_table(whole: Path) -> None:
-    assert set(files(whole)) == {f"{t}/{p}.parquet" for t in TABLES for p in PAIRS_HERE}
-    assert {p.name for p in whole.iterdir() if p.is_file()} == {"catalog.json", "build.json"}
+def test_one_file_a_table_pair_and_month(whole: Path) -> None:
+    assert set(files(whole)) == {
+        f"{t}/{p}/{month}.parquet" for t in TABLES for p in PAIRS_HERE for month in MONTHS
+    }
+    assert {p.name for p in whole.iterdir() if p.is_file()} == {"catalog.json", "manifest.json"}
 
 
 @pytest.mark.parametrize("pair", PAIRS_HERE)
 def test_values_are_those_of_compute(pair: str, whole: Path, grids: dict[str, Bars]) -> None:
     bars = grids[pair]
     for name, members in TABLES.items():
-        frame = pd.read_parquet(whole / name / f"{pair}.parquet")
+        frame = read(whole, name, pair)
         assert list(frame.columns) == ["ts_utc", *(feature.name for feature in members)]
         assert (frame.dtypes.iloc[1:] == np.float32).all()
         pd.testing.assert_index_equal(pd.DatetimeIndex(frame["ts_utc"]), bars.ts)
         np.testing.assert_array_equal(frame.iloc[:, 1:].to_numpy(), compute(bars, members))
 
 
-def test_a_row_group_a_month(whole: Path) -> None:
-    for path in whole.glob("*/*.parquet"):
+def test_months_are_those_of_utc(whole: Path) -> None:
+    for path in whole.glob("*/*/2024-03.parquet"):
         with pq.ParquetFile(path) as file:
-            assert file.num_row_groups == 2
-            first = file.read_row_group(1, columns=["ts_utc"]).column(0)[0].as_py()
+            assert file.num_row_groups == 1
+            first = file.read(columns=["ts_utc"]).column(0)[0].as_py()
             assert (first.month, first.day, first.hour) == (3, 1, 0)
+
+
+def test_the_manifest_says_what_the_files_were_made_from(whole: Path, folder: Path) -> None:
+    manifest = json.loads((whole / "manifest.json").read_text())
+    (key,) = manifest["builds"]
+    origin = manifest["builds"][key]
+    assert origin["catalog"] == catalog.catalog_hash(FEATURES)
+    assert origin["months"] == list(MONTHS)
+    assert origin["parameters"] == {"since": "None", "until": "None"}
+    assert {len(origin["bars"]), len(origin["code"])} == {64}
+    assert manifest["files"].keys() == files(whole).keys()
+    for path, content in files(whole).items():
+        entry = manifest["files"][path]
+        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+        assert entry["key"] == key
+        assert pq.read_metadata(whole / path).num_rows == entry["rows"]
 
 
 def test_the_catalog_lies_beside_the_files(whole: Path) -> None:
@@ -135,9 +160,10 @@ def test_other_bars_code_catalog_or_range_make_it_again(
     for path in folder.iterdir():
         (bars / path.name).write_bytes(path.read_bytes())
     out = tmp_path / "out"
-    everything = 3 * len(catalog.tables(some))
+    everything = 3 * len(MONTHS) * len(catalog.tables(some))
     assert build(bars, out, some) == everything
-    assert build(bars, out, some, since=pd.Timestamp("2024-02-27", tz="UTC")) == everything
+    assert build(bars, out, some, since=pd.Timestamp("2024-03-01", tz="UTC")) == everything // 2
+    assert {path.split("/")[2] for path in files(out)} == {"2024-03.parquet"}
     assert build(bars, out, some) == everything
     assert build(bars, out, FEATURES[:5]) >= everything
     monkeypatch.setattr(building, "code_version", lambda: "other")
@@ -150,10 +176,11 @@ def test_other_bars_code_catalog_or_range_make_it_again(
 
 def test_tables_that_the_catalog_lost_are_removed(folder: Path, tmp_path: Path) -> None:
     build(folder, tmp_path, FEATURES, ["eurusd", "gbpusd"])
-    mine = tmp_path / "crossed" / "notes.txt"
+    mine = tmp_path / "crossed" / "eurusd" / "notes.txt"
     mine.write_text("not of the build")
-    assert build(folder, tmp_path, FEATURES[:-1], ["eurusd"]) == len(TABLES) - 1
-    assert {p.name for p in mine.parent.iterdir()} == {"notes.txt", "gbpusd.parquet"}
+    assert build(folder, tmp_path, FEATURES[:-1], ["eurusd"]) == (len(TABLES) - 1) * len(MONTHS)
+    assert {p.name for p in mine.parent.iterdir()} == {"notes.txt"}
+    assert len(list((tmp_path / "crossed" / "gbpusd").iterdir())) == len(MONTHS)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +193,7 @@ def test_a_range_holds_the_rows_of_the_whole(
     times = [None if t is None else pd.Timestamp(t, tz="UTC") for t in (since, until)]
     build(folder, tmp_path, FEATURES, ["eurgbp"], *times)
     for name in TABLES:
-        frame = pd.read_parquet(tmp_path / name / "eurgbp.parquet")
-        full = pd.read_parquet(whole / name / "eurgbp.parquet")
+        frame, full = read(tmp_path, name, "eurgbp"), read(whole, name, "eurgbp")
         if times[0] is not None:
             full = full[full["ts_utc"] >= times[0]]
         if times[1] is not None:
@@ -176,17 +202,16 @@ def test_a_range_holds_the_rows_of_the_whole(
 
 
 @pytest.mark.parametrize("backend", get_args(Backend))
-def test_two_workers_write_the_same_bytes(
-    backend: Backend, folder: Path, whole: Path, tmp_path: Path
-) -> None:
-    made_files = build(folder, tmp_path, FEATURES[:-1], workers=2, backend=backend)
-    assert made_files == 3 * (len(TABLES) - 1)
-    made = files(tmp_path)
-    assert made == {name: content for name, content in files(whole).items() if name in made}
+def test_two_workers_write_the_same_bytes(backend: Backend, folder: Path, tmp_path: Path) -> None:
+    some = FEATURES[:-1:8]
+    made = 6 * len(catalog.tables(some))
+    assert build(folder, tmp_path / "one", some) == made
+    assert build(folder, tmp_path / "two", some, workers=2, backend=backend) == made
+    assert files(tmp_path / "two") == files(tmp_path / "one")
 
 
 def test_what_fails_leaves_no_half_file(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computed = Plan.__call__
     calls = []
@@ -200,18 +225,20 @@ def test_what_fails_leaves_no_half_file(
     monkeypatch.setattr(Plan, "__call__", fail)
     with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: planted"):
         build(folder, tmp_path, FEATURES)
-    assert {p.stem for p in tmp_path.glob("*/*")} == {"eurusd", "eurgbp"}
+    assert set(files(tmp_path)) > set(json.loads((tmp_path / "manifest.json").read_text())["files"])
     monkeypatch.undo()
-    assert build(folder, tmp_path, FEATURES) == len(TABLES)
+    # What gbpusd had finished counts.
+    assert build(folder, tmp_path, FEATURES) == len(TABLES) - 1
+    assert files(tmp_path) == files(whole)
 
 
 def test_leavings_of_a_killed_build_are_swept(folder: Path, tmp_path: Path) -> None:
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
     name = next(iter(TABLES))
-    (tmp_path / name).mkdir()
-    dead = tmp_path / name / f".eurusd.parquet.{done.pid}.tmp"
-    alive = tmp_path / name / f".eurusd.parquet.{os.getppid()}.tmp"
+    (tmp_path / name / "eurusd").mkdir(parents=True)
+    dead = tmp_path / name / "eurusd" / f".2024-02.parquet.{done.pid}.tmp"
+    alive = tmp_path / name / "eurusd" / f".2024-02.parquet.{os.getppid()}.tmp"
     dead.touch()
     alive.touch()
     build(folder, tmp_path, FEATURES[:2], ["eurusd"])
@@ -233,7 +260,7 @@ def test_what_cannot_be_built_is_refused(folder: Path, tmp_path: Path) -> None:
         build(folder, tmp_path, FEATURES, since=late)
     with pytest.raises(BqxError, match="no bar files, got no such path"):
         build(folder / "none", tmp_path, FEATURES)
-    (tmp_path / "build.json").write_text("{")
+    (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(ArtefactError, match="cannot be read"):
         build(folder, tmp_path, FEATURES)
 
@@ -247,7 +274,7 @@ def test_command_builds_and_goes_on(folder: Path, tmp_path: Path, capsys, monkey
                  "--workers", "1", "--backend", "threads"]  # fmt: skip
     assert cli.main(arguments) == 0
     assert capsys.readouterr().out.endswith(f"out: {2 * len(tables)} files made\n")
-    frame = pd.read_parquet(tmp_path / "out" / min(tables) / "eurgbp.parquet")
+    frame = read(tmp_path / "out", min(tables), "eurgbp")
     ends = [str(frame["ts_utc"].iloc[i]) for i in (0, -1)]
     assert ends == ["2024-02-27 00:00:00+00:00", "2024-02-28 11:59:00+00:00"]
     assert cli.main(arguments) == 0

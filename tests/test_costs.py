@@ -1,4 +1,4 @@
-"""Spreads and half costs against the wall clock, minute by minute."""
+"""Spreads and the cost of a fill against the wall clock, minute by minute."""
 
 from zoneinfo import ZoneInfo
 
@@ -8,6 +8,7 @@ import pytest
 
 from bqx import bars, costs, market, pairs, sessions
 from bqx.errors import ParameterError
+from bqx.params import Params
 
 # Weeks of winter, summer and the two in which only one of New York and London has changed.
 WEEKS = ("2024-01-07", "2024-07-14", "2024-03-17", "2024-10-27")
@@ -80,26 +81,91 @@ def test_table_fills_only_the_rows_without_a_spread() -> None:
     np.testing.assert_allclose(spread[100:200], 1.5e-4 * costs.profile(minutes[100:200]))
 
 
+def series(made: costs.Costs) -> dict[str, np.ndarray]:
+    return {name: value for name, value in vars(made).items() if isinstance(value, np.ndarray)}
+
+
 def test_buying_pays_the_ask_and_selling_gets_the_bid() -> None:
     dear = flat_bars("usdjpy", week("2024-01-07")[:10], 150.0, 0.03)
-    np.testing.assert_allclose(costs.mid(dear), 150.015)
-    half = costs.half_cost(dear)
-    np.testing.assert_allclose(costs.mid(dear) * (1 + half), 150.03)
-    np.testing.assert_allclose(costs.mid(dear) * (1 - half), 150.0)
+    made = costs.make(dear, Params())
+    np.testing.assert_allclose(made.mid, 150.015)
+    np.testing.assert_allclose(made.mid * (1 + made.half_spread), 150.03)
+    np.testing.assert_allclose(made.mid * (1 - made.half_spread), 150.0)
 
 
-def test_mid_takes_any_rate_of_the_bar() -> None:
-    own = market.simulate("null", pairs=("eurusd",), days=3).frames["eurusd"]
-    aligned = bars.align({"eurusd": own})["eurusd"]
-    for rate in bars.RATES:
-        expected = aligned.frame[rate] + aligned.frame["spread"] / 2
-        np.testing.assert_array_equal(costs.mid(aligned, rate), expected.to_numpy())
+def test_every_part_has_its_unit() -> None:
+    yen = flat_bars("usdjpy", week("2024-01-07")[:10], 149.985, 0.03)
+    made = costs.make(yen, Params(slippage=0.3, commission=0.35))
+    np.testing.assert_allclose(made.slippage, 0.003 / 150.0)
+    assert made.commission == pytest.approx(35e-6)  # 35 a million
+    np.testing.assert_allclose(made.fill, 0.015 / 150 + 0.003 / 150 + 35e-6)
 
 
-def test_multiple_scales_the_cost_and_nan_rows_have_none() -> None:
+def test_multiple_scales_the_spread_alone_and_nan_rows_have_none() -> None:
     tight = flat_bars("eurusd", week("2024-07-14")[:100], 1.1, np.nan)
     tight.frame.loc[tight.ts[40:50], list(bars.RATES)] = np.nan
-    once, twice = costs.half_cost(tight), costs.half_cost(tight, 2.0)
-    np.testing.assert_array_equal(twice, 2 * once)
-    np.testing.assert_array_equal(np.isnan(once), (np.arange(100) >= 40) & (np.arange(100) < 50))
-    assert (once[:40] > 0).all()
+    once, twice = (costs.make(tight, Params(spread_multiple=by)) for by in (1.0, 2.0))
+    np.testing.assert_array_equal(twice.half_spread, 2 * once.half_spread)
+    np.testing.assert_array_equal(twice.mid, once.mid)
+    np.testing.assert_array_equal(twice.slippage, once.slippage)
+    lost = (np.arange(100) >= 40) & (np.arange(100) < 50)
+    np.testing.assert_array_equal(np.isnan(once.fill), lost)
+    assert (once.half_spread[~lost] > 0).all()
+
+
+def test_rows_cut_every_series() -> None:
+    made = costs.make(flat_bars("eurusd", week("2024-01-07")[:100], 1.1, 1e-4), Params())
+    cut = made.rows(20, 50)
+    for name, whole in series(made).items():
+        np.testing.assert_array_equal(series(cut)[name], whole[20:50])
+    assert (cut.commission, cut.long_night) == (made.commission, made.long_night)
+
+
+def test_the_expected_cost_is_the_one_that_the_table_then_charges() -> None:
+    """A week of a pair without an own spread and with one rate: all that comes is known."""
+    params = Params(slippage=0.2, commission=0.1)
+    flat = flat_bars("audjpy", week("2024-01-07"), 97.0, np.nan)
+    made = costs.make(flat, params)
+    for horizon in (15, 75):
+        buy, sell = made.expected(horizon)
+        for t in range(0, sessions.WEEK - 1 - horizon, 97):
+            fills = made.fill[t + 1] + made.fill[t + 1 + horizon]
+            nights = made.nights[t + 2 : t + 2 + horizon].sum()
+            # Half the spread moves the mid a little, and with it what a pip is worth.
+            assert buy[t] == pytest.approx(fills, rel=1e-3)
+            assert sell[t] == pytest.approx(fills - nights * made.short_night, rel=1e-3)
+        assert np.isnan(buy[-1 - horizon :]).all()
+        assert np.isnan(sell[-1 - horizon :]).all()
+
+
+def test_neither_entry_nor_exit_in_the_rollover_hour_looks_cheap() -> None:
+    minutes = week("2024-01-07")
+    free = Params(slippage=0, markup=0, interest=dict.fromkeys(pairs.CURRENCIES, 2.0))
+    buy, _ = costs.make(flat_bars("eurusd", minutes, 1.1, np.nan), free).expected(30)
+    half = 0.5 * 1.3e-4 / 1.1
+    five = sessions.DAY  # Monday 17:00 New York
+    np.testing.assert_allclose(buy[five - 62], 2 * costs.ACTIVE * half, rtol=1e-3)
+    np.testing.assert_allclose(buy[five - 31], (costs.ACTIVE + costs.ROLLOVER) * half, rtol=1e-3)
+    np.testing.assert_allclose(buy[five], 2 * costs.ROLLOVER * half, rtol=1e-3)
+    np.testing.assert_allclose(buy[five + 58], (costs.ROLLOVER + costs.QUIET) * half, rtol=1e-3)
+    np.testing.assert_allclose(buy[five + 59], 2 * costs.QUIET * half, rtol=1e-3)
+
+
+def test_the_expected_cost_follows_the_bars_own_spread_without_seeing_the_next() -> None:
+    minutes = week("2024-01-07")[2_050:2_850]  # a Tuesday while London or New York trades
+    flat = flat_bars("eurusd", minutes, 1.1, 1e-4)
+    flat.frame.iloc[500:, flat.frame.columns.get_loc("spread")] = 3e-4
+    buy, _ = costs.make(flat, Params(slippage=0)).expected(15)
+    np.testing.assert_allclose(buy[:500], 1e-4 / 1.1, rtol=1e-4)
+    assert (np.diff(buy[499:784]) > 0).all()
+    assert buy[783] == pytest.approx(3 * buy[499], rel=1e-3)
+    cut, _ = costs.make(flat.rows(0, 700), Params(slippage=0)).expected(15)
+    np.testing.assert_array_equal(cut[:684], buy[:684])
+
+
+def test_bars_shorter_than_the_horizon_have_no_expected_cost() -> None:
+    buy, sell = costs.make(
+        flat_bars("eurusd", week("2024-01-07")[:10], 1.1, 1e-4), Params()
+    ).expected(15)
+    assert np.isnan(buy).all()
+    assert np.isnan(sell).all()

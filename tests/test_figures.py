@@ -28,6 +28,15 @@ KNOWN = pd.DataFrame(
         for target in ("level", "delta")
     ]
 )
+BREAKDOWN = pd.DataFrame(
+    {"gross": 3.0, "spread": 1.0, "slippage": 0.5, "commission": 0.2, "rollover": [0.1, -0.1],
+     "net": [1.4, 1.2]},
+    index=HORIZONS,
+)  # fmt: skip
+TRADED = pd.DataFrame(
+    {"horizon": [15, 30, 15], "break_even": [0.6, 0.55, 0.8],
+     "trades_break_even": [0.55, 0.52, None], "accuracy": [0.5, 0.6, None]}
+)  # fmt: skip
 MATRIX = pd.DataFrame([[0.1, np.nan], [-0.2, 0.0]], index=PAIRS, columns=HORIZONS)
 
 DRAWN: dict[str, Callable[[], Figure]] = {
@@ -54,21 +63,45 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "matrix": lambda: figures.matrix(
         MATRIX.rename_axis(index="pair", columns="horizon (min)"), "skill", centre=0
     ),
-    "equity": lambda: figures.equity(pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0})),
+    "equity": lambda: figures.equity(
+        pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0, "net_2x": -2.0})
+    ),
+    "costs": lambda: figures.costs(BREAKDOWN),
+    "break_even": lambda: figures.break_even(TRADED),
+    "exposure": lambda: figures.exposure(
+        pd.DataFrame({"gross": [1.0, 2.0], "net": [0.5, 0.0]}, index=["EUR", "USD"])
+    ),
     "forecasts": lambda: figures.forecasts(
         pd.DataFrame({"horizon": [15, 30], "current": 1.0, "martingale": 0.0, "level": [2.0, 1.0]})
     ),
     "calibration": lambda: figures.calibration(np.zeros((0, 2))),
+    "benchmarks": lambda: figures.benchmarks(
+        pd.DataFrame(
+            {
+                "family": ["line", "rsi"],
+                "ns": 1.0,
+                "peer": ["pandas", None],
+                "peer_ns": [9.0, np.nan],
+            }
+        )
+    ),
+    "coverage": lambda: figures.coverage(CONDITIONS, 0.9),
 }
 
 
-def test_every_figure_is_drawn_here() -> None:
-    public = {
-        name
-        for name, value in inspect.getmembers(figures, inspect.isfunction)
-        if value.__module__ == figures.__name__ and not name.startswith("_")
+CONDITIONS = pd.DataFrame(
+    {
+        "condition": ["session", "session", "trend"],
+        "value": ["london", "new_york", "up"],
+        "horizon": [15, 30, 15],
+        "coverage": [0.91, 0.88, np.nan],
     }
-    assert public == set(DRAWN)
+)
+
+
+def test_every_figure_is_drawn_here() -> None:
+    public = {name for name, _ in inspect.getmembers(figures, inspect.isfunction)}
+    assert public == set(figures.__all__) == set(DRAWN)
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -94,3 +127,31 @@ def test_every_cell_of_the_skill_figure_has_its_interval() -> None:
 def test_a_matrix_writes_the_values_that_exist() -> None:
     figure = figures.matrix(MATRIX, "skill")
     assert len(figure.axes[0].texts) == 3
+
+
+def test_a_matrix_hatches_the_cells_without_a_value() -> None:
+    hatched = [
+        patch for patch in figures.matrix(MATRIX, "skill").axes[0].patches if patch.get_hatch()
+    ]
+    assert [patch.get_xy() for patch in hatched] == [(0.5, -0.5)]
+
+
+def test_the_parts_of_the_cost_pile_up_to_gross_less_net() -> None:
+    bars = figures.costs(BREAKDOWN).axes[0].containers[1:]
+    piled = sum(np.array([bar.get_height() for bar in part]) for part in bars)
+    np.testing.assert_allclose(piled, BREAKDOWN["gross"] - BREAKDOWN["net"])
+    ends = np.array([[bar.get_y() + bar.get_height() for bar in part] for part in bars])
+    assert ends.max() == pytest.approx(1.8)
+    assert ends.min() == pytest.approx(-0.1)
+
+
+def test_drawdown_starts_with_the_first_loss() -> None:
+    losing = pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0, "net_2x": -2.0})
+    lines = figures.equity(losing).axes[1].lines
+    assert [line.get_ydata()[0] for line in lines] == [-1.0, -2.0]
+    assert [line.get_ydata()[-1] for line in lines] == [-30.0, -60.0]
+
+
+def test_cells_that_did_not_trade_are_marked() -> None:
+    legend = figures.break_even(TRADED).axes[0].get_legend()
+    assert "did not trade" in [text.get_text() for text in legend.get_texts()]

@@ -30,5 +30,12 @@ def test_names_the_pairs() -> None:
     assert all(pairs == ("audjpy",) for pairs in named.values())
 
 
+def test_names_the_columns_that_a_feed_lacks() -> None:
+    named = needs(catalog.profile("full"), "eurusd", ("volume", "spread"))
+    tables = {catalog.FEATURES[name].table: set(missed) for name, missed in named.items()}
+    assert tables["volume_idx"] == {"volume"}
+    assert {"volume", "spread"} == {each for missed in named.values() for each in missed}
+
+
 def test_with_all_pairs_nothing_is_lost() -> None:
     assert needs(catalog.profile("full"), "gbpjpy", ()) == {}

@@ -16,6 +16,7 @@ def frame(net: np.ndarray, cost: float = 1e-4, trades: int | np.ndarray = 10) ->
         {
             "day": np.arange(days),
             "gross": net + cost,
+            "spread": 0.7 * cost,
             "cost": cost,
             "net": net,
             "turnover": np.linspace(1.0, 3.0, days),
@@ -35,6 +36,15 @@ def test_numbers_against_pandas() -> None:
     assert found.gross_sharpe == pytest.approx(
         daily["gross"].mean() / daily["gross"].std() * 252**0.5
     )
+    for name in ("gross", "net"):
+        profit = daily[name]
+        downside = (profit.clip(upper=0) ** 2).mean() ** 0.5
+        expected = profit.mean() / downside * 252**0.5
+        assert getattr(found, f"{name}_sortino") == pytest.approx(expected)
+        low, high = (getattr(found, f"{name}_sharpe_{end}") for end in ("lo", "hi"))
+        assert low < getattr(found, f"{name}_sharpe") < high
+    net = daily["net"]
+    assert found.profit_factor == pytest.approx(net[net > 0].sum() / -net[net < 0].sum())
     summed = pd.concat([pd.Series([0.0]), daily["net"].cumsum()])
     assert found.drawdown == pytest.approx((summed.cummax() - summed).max())
     assert found.hit_rate == pytest.approx((daily["net"] > 0).mean())
@@ -59,6 +69,7 @@ def test_drawdown_is_the_worst_stretch(daily: list[float]) -> None:
         for last in range(first, len(daily) + 1)
     )
     assert performance.drawdown(np.array(daily)) == pytest.approx(worst, abs=1e-12)
+    assert -performance.underwater(np.array(daily)).min() == pytest.approx(worst, abs=1e-12)
 
 
 def test_interval_of_many_normal_days_is_the_large_sample_one() -> None:
@@ -88,6 +99,64 @@ def test_interval_covers_as_often_as_it_says(days: int, shape: str) -> None:
         covered += low <= truth <= high
     # 95 % less what 200 draws leave open (three binomial standard errors).
     assert covered / len(samples) >= 0.904
+
+
+def test_interval_of_the_sortino_ratio_covers_the_true_one() -> None:
+    """Thirty days of fat tails around a mean, against the ratio of two million days."""
+    random = np.random.default_rng(11)
+    truth = performance.sortino(0.3 + random.standard_t(5, 2_000_000))
+    assert truth is not None
+    covered = 0
+    for sample in 0.3 + random.standard_t(5, (200, 30)):
+        low, high = performance.sortino_interval(sample, performance.sharpe_interval(sample))
+        assert low is not None
+        assert high is not None
+        covered += low <= truth <= high
+    assert covered / 200 >= 0.904
+
+
+def test_resampled_ratios_are_those_of_numpy() -> None:
+    daily = profits(40, seed=3, mean=2e-4)
+    draws = performance._draws(40, 0)
+    assert draws.shape == (performance.RESAMPLES, 40)
+    drawn = daily[draws]
+    expected = drawn.mean(axis=1) / drawn.std(axis=1, ddof=1)
+    np.testing.assert_allclose(performance._ratios(daily, draws), expected, rtol=1e-9)
+    same = performance._ratios(np.full(40, 0.1), draws)
+    assert np.isnan(same).all()
+
+
+def test_no_losing_day_leaves_the_sortino_ratio_and_profit_factor_open() -> None:
+    found = performance.summary(frame(np.abs(profits(30)), cost=0.0))
+    assert found.net_sharpe is not None
+    assert found.net_sortino is found.net_sortino_lo is found.profit_factor is None
+    one = performance.summary(frame(np.where(np.arange(30) == 3, -1.0, np.abs(profits(30))), 0.0))
+    assert one.net_sortino is not None
+    assert one.net_sortino_lo is one.net_sortino_hi is None
+    assert found.drawdown == 0.0
+    assert performance.profit_factor(np.array([1.0, -2.0, 3.0])) == 2.0
+    assert performance.sortino(np.zeros(0)) is None
+
+
+@given(st.lists(st.floats(-0.01, 0.01), min_size=2, max_size=30), st.floats(0, 0.01))
+def test_break_even_earns_nothing(moves: list[float], cost: float) -> None:
+    move = np.array([*moves, np.nan])
+    share = performance.break_even(cost, move)
+    size = np.nanmean(np.abs(move))
+    if size == 0:
+        assert share is None
+    else:
+        assert share is not None
+        assert (2 * share - 1) * size == pytest.approx(cost, abs=1e-12)
+
+
+def test_twice_the_spread_costs_the_spread_once_more() -> None:
+    daily = frame(profits(20), cost=1e-4)
+    twice = performance.at_spread(daily, 2.0)
+    np.testing.assert_allclose(twice["net"], daily["net"] - daily["spread"])
+    np.testing.assert_allclose(twice["spread"], 2 * daily["spread"])
+    np.testing.assert_allclose(twice["net"], twice["gross"] - twice["cost"], atol=1e-15)
+    pd.testing.assert_frame_equal(performance.at_spread(daily, 1.0), daily)
 
 
 def test_interval_widens_with_confidence_and_repeats_with_the_seed() -> None:
@@ -134,5 +203,5 @@ def test_what_does_not_exist_is_none_with_a_reason(daily: pd.DataFrame, reason: 
     assert found.reason == reason
     assert found.gross_sharpe is found.net_sharpe is None
     assert found.net_sharpe_lo is found.net_sharpe_hi is None
-    assert found.hit_rate is found.drawdown is None
+    assert found.hit_rate is found.drawdown is found.profit_factor is found.net_sortino is None
     assert (found.days, found.trades) == (len(daily), daily["trades"].sum())

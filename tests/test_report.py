@@ -33,7 +33,7 @@ LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="lags.json", value=
 def sources(tmp_path, monkeypatch):
     """A tiny project: two notebooks and a book of three pages."""
     monkeypatch.setattr(report.verdict, "write", lambda run: None)
-    monkeypatch.setattr(report.verdict, "front_page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    monkeypatch.setattr(report.front, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
@@ -135,7 +135,7 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
     before = sources / "run" / "book"
     before.mkdir(parents=True)
     (before / "index.html").write_text("previous")
-    monkeypatch.setattr(report.verdict, "front_page", lambda run: "# Front\n\n[x](absent.md)\n")
+    monkeypatch.setattr(report.front, "page", lambda run: "# Front\n\n[x](absent.md)\n")
     with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
         report.run(params(sources), sources=sources)
     assert (before / "index.html").read_text() == "previous"

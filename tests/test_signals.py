@@ -10,6 +10,7 @@ from bqx import bars, sessions, signals
 
 WINDOWS = (15, 30, 45, 60, 75, 90)
 HORIZONS = (15, 30, 45, 60, 75)
+SUNDAY = int(sessions.week_opens(28_400_000, 28_400_000)[0])
 
 
 def bqx(index: np.ndarray, window: int, row: int) -> float:
@@ -35,41 +36,65 @@ def test_move_is_the_one_that_made_the_innovation(window: int, horizon: int) -> 
 
 def test_a_high_bqx_forecast_sells() -> None:
     move = signals.expected_move(np.array([0.01, -0.01, np.nan, 0.0]), 60, 30)
-    np.testing.assert_array_equal(signals.signal(move, 0.0), [-1, 1, 0, 0])
+    np.testing.assert_array_equal(signals.side(move, np.zeros(4), np.zeros(4)), [-1, 1, 0, 0])
 
 
-@given(
-    st.lists(st.floats(-0.01, 0.01) | st.just(np.nan), min_size=1, max_size=40),
-    st.floats(0, 0.005) | st.just(np.nan),
-)
-def test_signal_holds_unless_the_move_beats_the_cost(moves: list[float], cost: float) -> None:
+COST = st.floats(0, 0.005) | st.just(np.nan)
+
+
+@given(st.lists(st.floats(-0.01, 0.01) | st.just(np.nan), min_size=1, max_size=40), COST, COST)
+def test_holds_unless_the_move_beats_the_cost_of_its_side(
+    moves: list[float], buy: float, sell: float
+) -> None:
     move = np.array(moves)
-    signal = signals.signal(move, np.full(len(move), cost))
-    assert signal.dtype == np.int8
-    for one, given_move in zip(signal, moves, strict=True):
-        expected = 1 if given_move > cost else -1 if -given_move > cost else 0
+    buys, sells = np.full(len(move), buy), np.full(len(move), sell)
+    side = signals.side(move, buys, sells)
+    assert side.dtype == np.int8
+    for one, given_move in zip(side, moves, strict=True):
+        expected = 1 if given_move > buy else -1 if -given_move > sell else 0
         assert one == expected
-    np.testing.assert_array_equal(signals.signal(-move, cost), -signal)
+    np.testing.assert_array_equal(signals.side(-move, sells, buys), -side)
 
 
-def test_momentum_is_the_sign_of_the_last_move() -> None:
-    minutes = sessions.grid(28_400_000, 28_403_000)[:400]
-    close = 1.1 + np.round(np.cumsum(np.random.default_rng(3).normal(0, 1e-4, 400)), 4)
-    close[150:170] = np.nan
-    frame = pd.DataFrame({"close": close}, index=sessions.timestamps(minutes))
-    expected = np.sign(frame["close"] - frame["close"].shift(30)).fillna(0)
-    found = signals.momentum(bars.Bars("eurusd", frame, 1.1), 30)
-    assert found.dtype == np.int8
-    np.testing.assert_array_equal(found, expected)
-    assert {-1, 0, 1} == set(found[30:].tolist())
+def walk(rows: int, first: int = 0) -> bars.Bars:
+    minutes = sessions.grid(SUNDAY, SUNDAY + 21 * sessions.DAY)[first : first + rows]
+    random = np.random.default_rng(3)
+    sd = np.where(np.arange(rows) < rows // 2, 1e-4, 3e-4)
+    close = 1.1 * np.exp(np.cumsum(random.normal(0, 1, rows) * sd))
+    return bars.Bars("eurusd", pd.DataFrame({"close": close}, sessions.timestamps(minutes)), 1.1)
 
 
-def test_momentum_of_a_history_shorter_than_the_horizon_is_nothing() -> None:
-    frame = pd.DataFrame(
-        {"close": [1.0, 1.1]}, index=sessions.timestamps(sessions.grid(28_400_000, 28_403_000)[:2])
-    )
-    np.testing.assert_array_equal(signals.momentum(bars.Bars("eurusd", frame, 1.0), 15), [0, 0])
+def test_volatility_is_the_annual_one_of_pandas() -> None:
+    one = walk(3_000)
+    returns = np.log(one.frame["close"]).diff()
+    mean = (returns**2).ewm(span=60, min_periods=60).mean()
+    expected = 100 * np.sqrt(252 * 1_440 * mean)
+    found = signals.volatility(one)
+    assert np.isnan(found[:60]).all()
+    # The run-in starts from its oldest square, pandas weighs what there is.
+    np.testing.assert_allclose(found[700:], expected.to_numpy()[700:], rtol=1e-6)
 
 
-def test_hold_is_always_long() -> None:
-    np.testing.assert_array_equal(signals.hold(3), np.array([1, 1, 1], dtype=np.int8))
+def test_the_weekend_gap_is_no_volatility() -> None:
+    one = walk(1_000, first=sessions.WEEK - 500)
+    calm = signals.volatility(one)[499:]
+    one.frame.iloc[500:] *= 1.05
+    np.testing.assert_allclose(signals.volatility(one)[499:], calm, rtol=1e-6)
+
+
+def test_size_gives_the_target_volatility_up_to_the_largest() -> None:
+    one = walk(4_000)
+    size = signals.size(one, 6.0, 1.2)
+    assert (size[:60] == 0).all()
+    assert size.max() == 1.2
+    below = (size > 0) & (size < 1.2)
+    assert below.sum() > 1_000
+    np.testing.assert_allclose(size[below] * signals.volatility(one)[below], 6.0)
+    still = bars.Bars("eurusd", one.frame * 0 + 1.1, 1.1)
+    np.testing.assert_array_equal(signals.size(still, 6.0, 1.2)[60:], 1.2)
+
+
+def test_size_knows_nothing_of_later_rates() -> None:
+    one = walk(2_000)
+    whole = signals.size(one, 10.0, 5.0)
+    np.testing.assert_array_equal(signals.size(one.rows(0, 1_500), 10.0, 5.0), whole[:1_500])

@@ -1,33 +1,16 @@
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from overlapping import DAY, innovations
 from scipy import stats
-from scipy.signal import lfilter
 
 from bqx import skill
-from bqx.skill import agreement, diebold_mariano, interval, overlap, score, simultaneous
-
-DAY = 1_440
+from bqx.skill import agreement, interval, overlap, score, simultaneous
 
 
 def days(count):
     return np.repeat(np.arange(count), DAY)
-
-
-def innovations(count, window, horizon, rng, volatility=0.0):
-    """Innovations of BQX on a martingale, and a slow series that knows nothing of them."""
-    rows = count * DAY
-    shape = np.exp(volatility * rng.standard_normal(count))
-    returns = (
-        rng.standard_t(4, rows + horizon)
-        * np.repeat(shape, DAY)[np.minimum(np.arange(rows + horizon), rows - 1)]
-    )
-    weights = np.arange(window, window - min(window, horizon), -1.0)
-    label = np.convolve(returns, weights)[horizon : horizon + rows]
-    slow = lfilter([1.0], [1.0, -0.98], rng.standard_normal(rows + 500))[500:]
-    return label, slow * np.repeat(shape, DAY)
 
 
 def test_every_number_against_its_definition():
@@ -163,46 +146,6 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(window, horizon, coun
         missed += not low <= truth <= high
     # Three standard errors above 5 %, and not so wide that it says nothing.
     assert 0.005 < missed / tries < 0.05 + 3 * np.sqrt(0.05 * 0.95 / tries)
-
-
-def test_diebold_mariano_is_statsmodels_mean_over_its_hac_error():
-    rng = np.random.default_rng(10)
-    label, slow = innovations(4, 15, 75, rng)
-    gain = label**2 - (label - 3 * slow) ** 2
-    for lag in (90, 150):
-        fit = sm.OLS(gain, np.ones(len(gain))).fit(cov_type="HAC", cov_kwds={"maxlags": lag})
-        statistic, p_value = diebold_mariano(gain, np.ones(len(gain), dtype=bool), lag)
-        assert statistic == pytest.approx(fit.tvalues[0], rel=1e-9)
-        assert p_value == pytest.approx(fit.pvalues[0], rel=1e-9)
-
-
-def test_diebold_mariano_keeps_absent_rows_in_their_place():
-    rng = np.random.default_rng(11)
-    gain = rng.standard_normal(500)
-    valid = rng.random(500) < 0.8
-    off = np.where(valid, gain - gain[valid].mean(), 0.0)
-    variance = sum(
-        max(0.0, 1 - abs(i - j) / 31) * off[i] * off[j] for i in range(500) for j in range(500)
-    )
-    statistic, _ = diebold_mariano(np.where(valid, gain, 0.0), valid, 30)
-    assert statistic == pytest.approx(gain[valid].sum() / np.sqrt(variance))
-
-
-@pytest.mark.parametrize(("window", "horizon"), [(15, 15), (15, 75), (75, 75)])
-def test_diebold_mariano_rejects_chance_about_as_often_as_it_says(window, horizon):
-    """Twenty days of overlapping labels; counted as independent rows most would be rejected."""
-    rng = np.random.default_rng(12)
-    tries, count = 100, 20
-    label, slow = innovations(count * tries, window, horizon, rng)
-    # Without the slow series' own square both forecasts err alike in the mean.
-    gain = (2 * label * slow).reshape(tries, count * DAY)
-    valid = np.ones(count * DAY, dtype=bool)
-    rejected = naive = 0
-    for one in gain:
-        rejected += diebold_mariano(one, valid, window + horizon)[1] < 0.05
-        naive += diebold_mariano(one, valid, 0)[1] < 0.05
-    assert rejected / tries < 0.05 + 3 * np.sqrt(0.05 * 0.95 / tries)
-    assert naive / tries > 0.4
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (15, 75), (75, 45), (75, 75)])

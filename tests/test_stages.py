@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from offline import foreign
 
-from bqx import cli, params, verdict
+from bqx import cli, ledger, params, verdict
 from bqx.errors import ArtefactError
 from bqx.params import Params
 from bqx.stages import (
@@ -21,7 +21,7 @@ from bqx.stages import (
     selection,
     training,
 )
-from bqx.store import Run, read_json
+from bqx.store import Run, read_json, read_parquet
 
 STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
@@ -60,6 +60,21 @@ def test_half_of_the_planted_skill_is_recovered_at_every_horizon(planted: Run) -
     by_horizon = cells.groupby("horizon")[["skill", "attainable"]].mean()
     assert (by_horizon["attainable"] > 0.02).all()
     assert (by_horizon["skill"] > 0.5 * by_horizon["attainable"]).all()
+
+
+def test_every_cell_is_a_trial_in_the_ledger(planted: Run) -> None:
+    held = ledger.beside(planted.folder)
+    bars_hash = planted.manifest["data_hash"]
+    cells = {(cell["pair"], cell["horizon"]) for cell in read_json(
+        planted.folder / "forecasts/cells.json"
+    )}  # fmt: skip
+    trials = held.trials(bars_hash)
+    assert {(trial.pair, trial.horizon) for trial in trials} == cells
+    assert held.count(bars_hash) == len(trials) == len(cells)
+    errors = read_parquet(planted.folder / "forecasts/errors.parquet")
+    saved = (errors["known_loss"] - errors["loss"]).groupby([errors["pair"], errors["horizon"]])
+    for trial in trials:
+        assert trial.values.sum() == pytest.approx(saved.sum()[trial.pair, trial.horizon])
 
 
 def test_nothing_is_found_where_there_is_nothing(null: Run) -> None:

@@ -188,6 +188,31 @@ def test_known_share():
         assert targets.known_share(window, horizon) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("kind", ["level", "delta", "scaled", "innovation", "direction"])
+def test_the_known_part_of_every_kind_on_a_martingale(kind):
+    one = made(walk(200_000, seed=2))
+    for window, horizon in CASES[:-1]:
+        target = targets.make(one, window, horizon)
+        label, known = target.label(kind), target.martingale_of(kind)
+        there = np.isfinite(label) & np.isfinite(known)
+        label, known = label[there], known[there]
+        if kind == "direction":
+            used = (label != 0) & (known != 0)
+            found, expected = (
+                (label == known)[used].mean(), targets.known_direction(window, horizon),
+            )  # fmt: skip
+        else:
+            found = 1 - np.mean((label - known) ** 2) / np.var(label)
+            expected = targets.known_share(window, horizon, kind)
+        assert found == pytest.approx(expected, abs=0.02), (window, horizon)
+
+
+@pytest.mark.parametrize("kind", ["direction", "raw"])
+def test_what_has_no_known_share_is_refused(kind):
+    with pytest.raises(ParameterError, match=f"no known share of its variance, got '{kind}'"):
+        targets.known_share(60, 15, kind)
+
+
 @pytest.mark.skipif(not M1.is_dir(), reason="real bars are not at hand")
 def test_the_martingale_explains_half_of_delta_on_real_bars():
     frame = pd.read_parquet(M1 / "eurusd.parquet").set_index("ts_utc")

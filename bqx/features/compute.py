@@ -13,7 +13,12 @@ from bqx.bars import Bars
 from bqx.errors import ParameterError
 from bqx.features.spec import Array, Feature
 
-_BLOCK = 2_048
+_BLOCK = 256
+
+STRETCH = 8_192
+"""Rows that a kernel is given at a time, so that what it makes stays in the cache."""
+
+_SHARE = 16  # rows of a stretch to each that is read again before it
 
 
 def warm_up(features: Iterable[Feature]) -> int:
@@ -27,28 +32,27 @@ def _place(
     picked: NDArray[np.int64],
     out: NDArray[Any],
     columns: NDArray[np.int64],
+    first: int,
+    last: int,
 ) -> None:
-    """Copy columns of row-major values into column-major ``out``; what is infinite becomes NaN.
-
-    Where ``out`` has fewer rows it takes the last.
-    """
+    """Copy the end of row-major values to rows of column-major ``out``; infinite becomes NaN."""
     # Block by block, so that a row's outputs are read from the cache for every column but one.
-    above = len(values) - len(out)
-    for start in range(0, len(out), _BLOCK):
-        stop = min(start + _BLOCK, len(out))
+    above = len(values) - last
+    for start in range(first, last, _BLOCK):
+        stop = min(start + _BLOCK, last)
         for i in range(len(picked)):
-            for row in range(start, stop):
-                out[row, columns[i]] = values[above + row, picked[i]]
-                if np.isinf(out[row, columns[i]]):
-                    out[row, columns[i]] = np.nan
+            of, to = values[above + start : above + stop, picked[i]], out[start:stop, columns[i]]
+            for row in range(len(to)):
+                to[row] = of[row]
+            for row in range(len(to)):
+                to[row] = np.nan if abs(to[row]) == np.inf else to[row]
 
 
 @dataclass(frozen=True)
 class Call:
     """A run of a kernel, whatever the number of its outputs: for one feature, or for several.
 
-    ``rows`` : rows of the source that reproduce a value; ``picked`` : outputs, and ``columns`` that
-    they fill.
+    ``rows`` : bars that reproduce a value; ``picked`` : outputs, and ``columns`` that they fill.
     """
 
     feature: Feature
@@ -88,14 +92,19 @@ class Plan:
             source, family = call.feature.source, call.feature.family
             if id(source) not in sources:
                 sources[id(source)] = np.ascontiguousarray(source.build(bars))
-            above = max(len(bars) - rows - call.rows + 1, 0)
-            values = family.kernel(
-                sources[id(source)][above:],
-                bars.first_market_minute + above,
-                *call.feature.window,
-                *parameters,
-            )
-            _place(values, call.picked, out, call.columns)
+            x = sources[id(source)]
+            first, ahead = bars.first_market_minute, len(bars) - rows
+            # What lies behind a row of the source is not read again, unless its columns differ in
+            # that.
+            behind = call.rows - (max(source.lookback, 1) if x.ndim == 1 else 1)
+            step = max(STRETCH, _SHARE * call.rows)
+            for start in range(ahead, len(bars), step):
+                stop = min(start + step, len(bars))
+                above = max(start - behind, 0)
+                values = family.kernel(
+                    x[above:stop], first + above, *call.feature.window, *parameters
+                )
+                _place(values, call.picked, out, call.columns, start - ahead, stop - ahead)
         return out
 
 
@@ -103,7 +112,6 @@ def _call(features: Sequence[Feature], columns: list[int]) -> Call:
     one = features[columns[0]]
     outputs = list(one.family.outputs)
     picked = [outputs.index(features[column].output) for column in columns]
-    # Not less what lies behind the source's own rows: its columns may differ in that.
     rows = max(warm_up(features[column] for column in columns), 1)
     return Call(one, rows, np.array(picked), np.array(columns))
 

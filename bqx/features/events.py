@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features.returns import log_returns
 from bqx.features.rolling import ewm_mean, trend_sums
 from bqx.features.smoothing import ema
 from bqx.features.sources import RATE
@@ -22,7 +23,6 @@ from bqx.features.windows import (
     clean_rows,
     count,
     deviation,
-    log_returns,
     score,
     share,
     tercile,

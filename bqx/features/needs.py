@@ -1,4 +1,4 @@
-"""Which other pairs a feature needs, found by leaving each one out of a random panel."""
+"""What a feature cannot do without, found by leaving other pairs and columns out of random bars."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,6 +11,9 @@ from bqx.features.compute import compute, warm_up
 from bqx.features.fitting import fit
 from bqx.features.spec import Array, Feature
 from bqx.pairs import PAIRS
+
+INPUTS = ("volume", "spread")
+"""Columns of bars that a feed may lack."""
 
 SPARE = 240
 """Rows beyond the longest lookback: what is defined at all has a value on some of them."""
@@ -38,6 +41,7 @@ def _bars(pair: str, closes: Array, absent: Collection[str] = ()) -> Bars:
         },
         index=sessions.timestamps(minutes),
     )
+    frame[[name for name in INPUTS if name in absent]] = np.nan
     there = np.isin(PAIRS, list(absent), invert=True)
     seen = np.where(there, closes, np.nan)
     return Bars(pair, frame, float(close[0]), Panel(seen, seen[0]))
@@ -46,19 +50,21 @@ def _bars(pair: str, closes: Array, absent: Collection[str] = ()) -> Bars:
 def needs(
     features: Sequence[Feature], pair: str, absent: Collection[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Features of a pair that have no value without some absent pairs, and which these are.
+    """Features of a pair that have no value without what is absent, and what they miss.
 
     Parameters
     ----------
     features : of the pair.
     pair : itself present.
-    absent : pairs without bars.
+    absent : pairs without bars, and ``volume`` or ``spread``.
 
     Returns
     -------
-    By name of the feature, in the order given: the absent pairs each of which alone leaves it
-    without a value; all of them where no single one does.
+    By name of the feature, in the order given: what of the absent alone leaves it without a value;
+    all of it where nothing alone does.
     """
+    if not features or not absent:
+        return {}
     closes = _walk(warm_up(features) + SPARE)
     whole = _bars(pair, closes)
     fits = fit(whole, features, np.arange(len(closes))).parameters
@@ -75,4 +81,4 @@ def needs(
         for feature, there in zip(lost, valued(lost, (other,)), strict=True):
             if not there:
                 found[feature.name] += (other,)
-    return {name: pairs or tuple(absent) for name, pairs in found.items()}
+    return {name: missed or tuple(absent) for name, missed in found.items()}

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features.returns import log_returns
 from bqx.features.rolling import extremes, mean_std
 from bqx.features.smoothing import (
     ema,
@@ -20,7 +21,7 @@ from bqx.features.smoothing import (
 )
 from bqx.features.sources import RATE, RATE_BARS
 from bqx.features.spec import Family, Output
-from bqx.features.windows import changes, log_returns, total
+from bqx.features.windows import changes, total
 
 F = NDArray[np.float64]
 

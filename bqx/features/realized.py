@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from bqx.bars import Bars
 from bqx.features import buckets
 from bqx.features.estimators import FAST, SLOW, by_products, by_ranges, high_state, over_time
+from bqx.features.returns import log_returns
 from bqx.features.smoothing import ema_run_in
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE_BARS, pseudo_bars
 from bqx.features.spec import Family, Output, Source
-from bqx.features.windows import MEMORY, changes, log_returns
+from bqx.features.windows import MEMORY, changes
 
 F = NDArray[np.float64]
 

@@ -10,10 +10,11 @@ from numba import njit
 from bqx.bars import Bars
 from bqx.features import changepoints, markov
 from bqx.features.joint import parabola
+from bqx.features.returns import log_returns
 from bqx.features.rolling import F
 from bqx.features.sources import BQX, BQX_WINDOW, bqx
 from bqx.features.spec import Family, Output, Source
-from bqx.features.windows import MEMORY, changes, clean_rows, log_returns
+from bqx.features.windows import MEMORY, changes, clean_rows
 
 FORGETTING = 120
 """Rows after which a filter has forgotten where it began: to 1e-9 with what six pairs teach in

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.features.both import BOTH
+from bqx.features.returns import logs
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -35,7 +36,7 @@ LEAK = 2
 """Bins on either side of a peak that belong to it."""
 
 _FLOOR = 1e-12  # share of power that stands for none where a logarithm is taken
-_LANES = 8
+_LANES = 8  # windows at a time
 
 _HANN = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / (WINDOW - 1))
 _COS = np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)
@@ -62,7 +63,7 @@ def _load(x: F, last: int, re: F, im: F, lane: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _transform(re: F, im: F) -> None:
+def _transform(re: F, im: F, lanes: int) -> None:
     """Fourier transform of 64 complex numbers in bit-reversed order, in place, lane by lane."""
     half = 1
     while half < BINS:
@@ -71,7 +72,7 @@ def _transform(re: F, im: F) -> None:
             c, s = _COS[k * stride], _SIN[k * stride]
             for top in range(k, BINS, 2 * half):
                 low = top + half
-                for lane in range(_LANES):
+                for lane in range(lanes):
                     a = re[low, lane] * c + im[low, lane] * s
                     b = im[low, lane] * c - re[low, lane] * s
                     re[low, lane] = re[top, lane] - a
@@ -82,50 +83,54 @@ def _transform(re: F, im: F) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _unfold(re: F, im: F, real: F, imag: F) -> None:
+def _unfold(re: F, im: F, real: F, imag: F, lanes: int) -> None:
     """Bins 1 to 64 of the windows whose even and odd rows were transformed together."""
     for k in range(1, BINS):
         c, s = _COS[k], _SIN[k]
-        for lane in range(_LANES):
+        for lane in range(lanes):
             ea = 0.5 * (re[k, lane] + re[BINS - k, lane])
             eb = 0.5 * (im[k, lane] - im[BINS - k, lane])
             oa = 0.5 * (im[k, lane] + im[BINS - k, lane])
             ob = -0.5 * (re[k, lane] - re[BINS - k, lane])
             real[k - 1, lane] = ea + (oa * c + ob * s)
             imag[k - 1, lane] = eb + (ob * c - oa * s)
-    for lane in range(_LANES):
+    for lane in range(lanes):
         real[BINS - 1, lane] = re[0, lane] - im[0, lane]
         imag[BINS - 1, lane] = 0.0
 
 
 @njit(cache=True, error_model="numpy")
-def transforms(x: F, first: int, real: F, imag: F, re: F, im: F) -> None:
+def transforms(x: F, first: int, real: F, imag: F, re: F, im: F, lanes: int) -> None:
     """Spectra of the windows that end at rows ``first`` to ``first + 7``: two (64, 8)."""
-    for lane in range(_LANES):
-        _load(x, min(first + lane, len(x) - 1), re, im, lane)
-    _transform(re, im)
-    _unfold(re, im, real, imag)
+    for lane in range(lanes):
+        _load(x, first + lane, re, im, lane)
+    _transform(re, im, lanes)
+    _unfold(re, im, real, imag, lanes)
 
 
 @njit(cache=True, error_model="numpy")
-def peak(power: F, lane: int) -> int:
+def peak(power: F) -> int:
     """Strongest bin, counted from 0."""
-    best = 0
+    best, most = 0, power[0]
     for k in range(1, BINS):
-        if power[k, lane] > power[best, lane]:
-            best = k
+        if power[k] > most:
+            best, most = k, power[k]
     return best
 
 
 @njit(cache=True, error_model="numpy")
-def _read(power: F, lane: int, total: float, out: F) -> None:
-    best, second = peak(power, lane), -1
+def _read(power: F, best: int, total: float, log: F, out: F) -> None:
+    second, most = -1, -1.0
+    for k in range(BINS):
+        if power[k] > most and abs(k - best) > LEAK:
+            second, most = k, power[k]
+    for k in range(BINS):
+        log[k] = max(power[k] / total, _FLOOR)
+    logs(log)
     low = high = entropy = slope = seen = 0.0
     edge = -1
     for k in range(BINS):
-        value = power[k, lane]
-        if abs(k - best) > LEAK and (second < 0 or value > power[second, lane]):
-            second = k
+        value = power[k]
         if k < SLOW:
             low += value
         if k >= FAST - 1:
@@ -133,16 +138,14 @@ def _read(power: F, lane: int, total: float, out: F) -> None:
         seen += value
         if edge < 0 and seen >= EDGE * total:
             edge = k
-        share = value / total
-        log = np.log(max(share, _FLOOR))
-        entropy -= share * log
-        slope += _LOG_BIN[k] * log
+        entropy -= value * log[k]
+        slope += _LOG_BIN[k] * log[k]
     out[0] = (best + 1.0) / WINDOW
-    out[1] = power[best, lane] / total
+    out[1] = power[best] / total
     out[2] = (second + 1.0) / WINDOW
-    out[3] = power[2 * best + 1, lane] / power[best, lane] if 2 * best + 1 < BINS else 0.0
+    out[3] = power[2 * best + 1] / power[best] if 2 * best + 1 < BINS else 0.0
     out[4], out[5] = low / total, high / total
-    out[6] = max(entropy, 0.0)
+    out[6] = max(entropy / total, 0.0)
     out[7] = (edge + 1.0) / WINDOW
     out[8] = slope / _LOG_SQUARE
     out[10] = high / low
@@ -151,7 +154,7 @@ def _read(power: F, lane: int, total: float, out: F) -> None:
         first, last = BANDS[i]
         band = 0.0
         for k in range(first - 1, last):
-            band += power[k, lane] if k < BINS - 1 else 0.5 * power[k, lane]
+            band += power[k] if k < BINS - 1 else 0.5 * power[k]
         out[12 + i] = np.sqrt(_SCALE * band)
     out[15] = (out[12] / out[14]) ** 2
 
@@ -164,16 +167,18 @@ def spectrum(x: F, first_minute: int) -> F:
     bins = np.full(rows, -1, dtype=np.int64)
     re, im = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     real, imag = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
+    power, log = np.empty(BINS), np.empty(BINS)
     for first in range(WINDOW - 1, rows, _LANES):
-        transforms(x, first, real, imag, re, im)
-        power = real * real + imag * imag
-        for lane in range(min(_LANES, rows - first)):
+        lanes = min(_LANES, rows - first)
+        transforms(x, first, real, imag, re, im, lanes)
+        for lane in range(lanes):
             total = 0.0
             for k in range(BINS):
-                total += power[k, lane]
+                power[k] = real[k, lane] * real[k, lane] + imag[k, lane] * imag[k, lane]
+                total += power[k]
             if total > 0.0 and total < np.inf:
-                _read(power, lane, total, out[first + lane])
-                bins[first + lane] = peak(power, lane)
+                bins[first + lane] = peak(power)
+                _read(power, bins[first + lane], total, log, out[first + lane])
     for row in range(WINDOW + STEADY - 2, rows):
         near = 0.0
         for k in range(STEADY):
@@ -193,11 +198,12 @@ def coherence(both: F, first_minute: int) -> F:
     a, b = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     c, d = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     for first in range(WINDOW - 1, rows, _LANES):
-        transforms(x, first, a, b, re, im)
-        transforms(y, first, c, d, re, im)
+        lanes = min(_LANES, rows - first)
+        transforms(x, first, a, b, re, im, lanes)
+        transforms(y, first, c, d, re, im, lanes)
         one, two = a * a + b * b, c * c + d * d
         same, turned = a * c + b * d, b * c - a * d
-        for lane in range(min(_LANES, rows - first)):
+        for lane in range(lanes):
             whole = 0.0
             for i in range(3):
                 p = q = r = s = 0.0
@@ -209,7 +215,7 @@ def coherence(both: F, first_minute: int) -> F:
                 whole += p + q
                 if p > 0.0 and q > 0.0:
                     out[first + lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
-            power, other = peak(one, lane), peak(two, lane)
+            power, other = peak(one[:, lane]), peak(two[:, lane])
             flat = not (one[power, lane] > 0.0 and two[other, lane] > 0.0)
             if np.isnan(whole) or flat:
                 continue

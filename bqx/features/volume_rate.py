@@ -7,13 +7,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features.returns import log_returns
 from bqx.features.spec import Family, Output
 from bqx.features.volume import RATE_VOLUME
 from bqx.features.windows import (
     changes,
     correlation,
     deviation,
-    log_returns,
     score,
     total,
     totals,

@@ -23,15 +23,6 @@ NOTHING = 1e-9
 
 
 @njit(cache=True, error_model="numpy")
-def log_returns(x: F) -> F:
-    """Log of each value over the one before: (T,), NaN in row 0."""
-    out = np.full(len(x), np.nan)
-    for row in range(1, len(x)):
-        out[row] = np.log(x[row] / x[row - 1])
-    return out
-
-
-@njit(cache=True, error_model="numpy")
 def changes(x: F, rows: int) -> F:
     """Each value minus the one ``rows`` before: (T,), NaN in the first rows."""
     out = np.full(len(x), np.nan)

@@ -155,7 +155,7 @@ def known_shares(
 ) -> pd.DataFrame:
     """What the martingale forecast explains of level and change, measured on the bars.
 
-    Mean over pairs, a row a window, horizon and target; ``theory`` is the level's closed form.
+    Mean over pairs, a row a window, horizon and target; ``theory`` is the closed form.
     """
     rows = []
     for window in (15, 30, 45, 60, 75, 90):
@@ -163,7 +163,7 @@ def known_shares(
             made = [targets.make(b, window, horizon) for b in dataset.bars.values()]
             for kind in ("level", "delta"):
                 shares = [_share(t.label(kind), t.martingale_of(kind)) for t in made]
-                theory = targets.known_share(window, horizon) if kind == "level" else np.nan
+                theory = targets.known_share(window, horizon, kind)
                 rows.append(
                     {"window": window, "horizon": horizon, "target": kind, "theory": theory,
                      "r2": float(np.mean(shares))}

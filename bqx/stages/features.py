@@ -9,7 +9,9 @@ import pandas as pd
 from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.features.compute import table, warm_up
+from bqx.features.needs import INPUTS, needs
 from bqx.features.spec import Feature
+from bqx.pairs import PAIRS
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages.bars import load
@@ -21,7 +23,17 @@ NAME = "02_features"
 def _publish(bars: Bars, profile: str, folders: Mapping[str, Path]) -> pd.DataFrame:
     # By name: kernels that travel to another process would be compiled anew there.
     tables = catalog.tables(_published(profile))
-    return pd.concat([_write(bars, tables[name], folders[name]) for name in folders])
+    shares = pd.concat([_write(bars, tables[name], folders[name]) for name in folders])
+    never = shares.loc[shares["missing"] == 1.0, "feature"]
+    missed = needs([catalog.FEATURES[name] for name in never], bars.pair, _lacking(bars))
+    return shares.assign(needs=[" ".join(missed.get(name, ())) for name in shares["feature"]])
+
+
+def _lacking(bars: Bars) -> tuple[str, ...]:
+    """Pairs without bars, and columns that the pair's bars have no value of."""
+    there = np.zeros(len(PAIRS), dtype=bool) if bars.panel is None else bars.panel.baselines > 0
+    pairs = [pair for pair, known in zip(PAIRS, there, strict=True) if not known]
+    return (*pairs, *(name for name in INPUTS if bars.frame[name].isna().all()))
 
 
 def _write(bars: Bars, features: tuple[Feature, ...], folder: Path) -> pd.DataFrame:
@@ -31,7 +43,7 @@ def _write(bars: Bars, features: tuple[Feature, ...], folder: Path) -> pd.DataFr
     warm = frame.iloc[warm_up(features) :]
     return pd.DataFrame(
         {"pair": bars.pair, "feature": frame.columns, "missing": warm.isna().mean().to_numpy(),
-         "mean": np.nanmean(warm, axis=0), "deviation": np.nanstd(warm, axis=0)}
+         "mean": warm.mean().to_numpy(), "deviation": warm.std(ddof=0).to_numpy()}
     )  # fmt: skip
 
 
@@ -43,7 +55,8 @@ def _published(profile: str) -> tuple[Feature, ...]:
 def build(params: Params) -> pd.DataFrame:
     """Compute and store every feature of every pair, a folder a table and pair, a file a month.
 
-    Returns a row a pair and feature: share missing after warm-up, mean, deviation.
+    Returns a row a pair and feature: share missing after warm-up, mean, deviation, and the pairs
+    and columns that the run lacks and it cannot do without.
     """
     run = Run.open(params.folder, params)
     dataset = load(run)
@@ -64,6 +77,14 @@ def build(params: Params) -> pd.DataFrame:
         over_pairs(_publish, tasks, params.workers, shares.__setitem__, params.backend)
         stage.add(*(to for folders in where.values() for to in folders.values()))
     return pd.concat([shares[pair] for pair in dataset.bars], ignore_index=True)
+
+
+def absent(shares: pd.DataFrame) -> pd.DataFrame:
+    """Features without a value in the whole run, counted by pair and what they need."""
+    never = shares[shares["missing"] == 1.0]
+    return never.groupby(["pair", "needs"], sort=False).agg(
+        features=("feature", "size"), such_as=("feature", "first")
+    )
 
 
 def read(run: Run, name: str, pair: str) -> pd.DataFrame:

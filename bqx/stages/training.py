@@ -1,15 +1,16 @@
 """Notebook 06: a model a pair, horizon and fold, and what it adds to the martingale forecast."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import bundle, market, sessions, skill, targets, training
+from bqx import bundle, conditions, ledger, market, sessions, skill, targets, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
+from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages import selection
 from bqx.stages.bars import load
@@ -30,11 +31,13 @@ class Result:
     ``cells`` : a row a pair and horizon: ``skill.Score``, the skill of the models' own forecasts
         before shrinkage, the market's attainable skill on the same rows where it is known, and
         how many labels the forecast's intervals caught.
+    ``conditions`` : the same a row a pair, horizon, kind of condition and its value.
     ``shrinkage`` : mean share of the forecasts kept, pairs by horizons.
     ``calibration`` : (n, 2) forecast and realised innovation, of forecasts that are not 0.
     """
 
     cells: pd.DataFrame
+    conditions: pd.DataFrame
     shrinkage: pd.DataFrame
     calibration: NDArray[np.float64]
 
@@ -44,6 +47,7 @@ def build(params: Params) -> Result:
     run = Run.open(params.folder, params)
     dataset = load(run)
     inputs = ["bars", "selection"]
+    folds = selection.folds_of(params, dataset)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
 
         def write(pair: str, result: PairResult) -> None:
@@ -70,18 +74,30 @@ def build(params: Params) -> Result:
         training.fit_all(
             dataset.bars,
             columns(params),
-            selection.folds_of(params, dataset),
+            folds,
             selection.read(run, dataset),
             params,
             write,
             done,
         )
-        parts = [_score(run, bars, params, len(dataset.bars)) for bars in dataset.bars.values()]
-        cells = pd.DataFrame([row for rows, _, _ in parts for row in rows])
+        parts = [
+            _score(run, bars, folds, params, len(dataset.bars)) for bars in dataset.bars.values()
+        ]
+        scores = pd.concat([frame for frame, _, _ in parts], ignore_index=True)
+        whole = scores["condition"] == skill.EVERYTHING
+        cells = scores[whole].drop(columns=["condition", "value"]).reset_index(drop=True)
+        by_condition = scores[~whole].dropna(axis=1, how="all").reset_index(drop=True)
         errors = pd.concat([frame for _, frames, _ in parts for frame in frames])
         stage.write_json("forecasts/cells.json", cells.to_dict("records"))
         stage.write_parquet("forecasts/errors.parquet", errors.reset_index(drop=True))
-    return Result(cells, _shrinkage(run, dataset.bars), _thin([c for _, _, c in parts]))
+        stage.write_json("forecasts/conditions.json", by_condition.to_dict("records"))
+        gain = errors.assign(gain=errors["known_loss"] - errors["loss"])
+        gain = gain.pivot(index="day", columns=["pair", "horizon"], values="gain")
+        ledger.beside(run.folder).record(
+            *ledger.cells(gain, "gain", params, training.MODEL, run.manifest["data_hash"])
+        )
+    calibration = _thin([points for _, _, points in parts])
+    return Result(cells, by_condition, _shrinkage(run, dataset.bars), calibration)
 
 
 def forecast_rows(run: Run, bars: Bars, column: str = "forecast") -> dict[int, NDArray[np.float64]]:
@@ -99,42 +115,46 @@ def forecast_rows(run: Run, bars: Bars, column: str = "forecast") -> dict[int, N
 
 
 def _score(
-    run: Run, bars: Bars, params: Params, pairs: int
-) -> tuple[list[dict[str, Any]], list[pd.DataFrame], NDArray[np.float64]]:
-    """Cells, squared errors by day, and calibration points of one pair."""
+    run: Run, bars: Bars, folds: Sequence[Fold], params: Params, pairs: int
+) -> tuple[pd.DataFrame, list[pd.DataFrame], NDArray[np.float64]]:
+    """Scores over all rows and by condition, squared errors by day, calibration points."""
     confidence = skill.simultaneous(params.confidence, pairs * len(params.horizons))
     day = sessions.trading_days(bars.minutes)
-    cells, errors, points = [], [], []
-    raw, reach, naive = (forecast_rows(run, bars, name) for name in ("raw", "reach", "naive"))
-    for horizon, innovation in forecast_rows(run, bars).items():
+    scores, errors, points = [], [], []
+    met = conditions.label(bars, folds)
+    made = {name: forecast_rows(run, bars, name) for name in ("forecast", "raw", "reach", "naive")}
+    for horizon, innovation in made["forecast"].items():
         target = targets.make(bars, params.window(horizon), horizon)
         y, known = target.label(params.target), target.martingale_of(params.target)
-        made = target.from_innovation(innovation, params.target)
+        forecast, unshrunk = (
+            target.from_innovation(made[name][horizon], params.target)
+            for name in ("forecast", "raw")
+        )
         rows = np.flatnonzero(np.isfinite(innovation))
         span = slice(int(rows[0]), int(rows[-1]) + 1)
-        score = skill.score(
-            y[span], made[span], known[span], day[span], target.window, horizon, confidence,
-            params.seed,
+        frame = skill.by_condition(
+            bars.pair, y[span], forecast[span], known[span], day[span],
+            {kind: values[span] for kind, values in met.items()},
+            target.window, horizon, confidence, params.seed,
         )  # fmt: skip
-        valid = np.isfinite(y) & np.isfinite(made) & np.isfinite(known)
-        unshrunk = target.from_innovation(raw[horizon], params.target)
-        cells.append(
-            {"pair": bars.pair, "horizon": horizon}
-            | asdict(score)
-            | {
-                "unshrunk_skill": _skill(y, unshrunk, known, valid),
-                "attainable": _attainable(run, bars, target, known, y, valid, params),
-            }
-            | _caught(target, innovation, reach[horizon], naive[horizon], params.coverage)
+        caught = _caught(
+            target, innovation, made["reach"][horizon], made["naive"][horizon], met, params.coverage
         )
+        frame = frame.merge(caught, on=["condition", "value"])
+        valid = np.isfinite(y) & np.isfinite(forecast) & np.isfinite(known)
+        frame["unshrunk_skill"] = np.nan
+        frame["attainable"] = np.nan
+        frame.loc[0, "unshrunk_skill"] = _skill(y, unshrunk, known, valid)
+        frame.loc[0, "attainable"] = _attainable(run, bars, target, known, y, valid, params)
+        scores.append(frame)
         losses = pd.DataFrame(
-            {"day": day, "loss": (y - made) ** 2, "known_loss": (y - known) ** 2}
+            {"day": day, "loss": (y - forecast) ** 2, "known_loss": (y - known) ** 2}
         )[valid]
         sums = losses.groupby("day", as_index=False).sum()
         errors.append(sums.assign(pair=bars.pair, horizon=horizon))
         spoken = valid & (innovation != 0)
         points.append(np.column_stack((innovation, target.label("innovation")))[spoken])
-    return cells, errors, np.concatenate(points)
+    return pd.concat(scores), errors, np.concatenate(points)
 
 
 def _caught(
@@ -142,20 +162,29 @@ def _caught(
     innovation: NDArray[np.float64],
     reach: NDArray[np.float64],
     naive: NDArray[np.float64],
+    met: Mapping[str, NDArray[np.str_]],
     coverage: float,
-) -> dict[str, float | None]:
-    """Coverage of the forecast's intervals, and their width and score beside the naive ones'."""
+) -> pd.DataFrame:
+    """Coverage of the forecast's intervals by condition, their width and score over naive ones'."""
     level, made = target.label("level"), target.from_innovation(innovation, "level")
-    ours, plain = (
-        Intervals(level, forecast, width * target.sigma, coverage)
-        for forecast, width in ((made, reach), (target.martingale, naive))
-    )
-    return {
-        "coverage": ours.share,
-        "naive_coverage": plain.share,
-        "width_ratio": _ratio(ours.width, plain.width),
-        "score_ratio": _ratio(ours.score, plain.score),
-    }
+    out = []
+    for kind, value, rows in skill.parts(met, len(level)):
+        label = np.where(rows, level, np.nan)
+        ours, plain = (
+            Intervals(label, forecast, width * target.sigma, coverage)
+            for forecast, width in ((made, reach), (target.martingale, naive))
+        )
+        out.append(
+            {
+                "condition": kind,
+                "value": value,
+                "coverage": ours.share,
+                "naive_coverage": plain.share,
+                "width_ratio": _ratio(ours.width, plain.width),
+                "score_ratio": _ratio(ours.score, plain.score),
+            }
+        )
+    return pd.DataFrame(out)
 
 
 def _ratio(one: float | None, other: float | None) -> float | None:

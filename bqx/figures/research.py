@@ -1,65 +1,32 @@
-"""Every plot of the book: results in, a matplotlib figure out.
-
-Colours are those of Okabe and Ito, which stay apart for colour-blind readers; every axis carries
-its unit.
-"""
+"""Plots of bars, features, models and forecasts."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from cycler import cycler
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-BLUE, ORANGE, GREEN, RED, SKY, PINK, YELLOW, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#7F7F7F",
-)  # fmt: skip
-PALETTE = (BLUE, ORANGE, GREEN, RED, SKY, PINK, YELLOW, GREY)
-
-_STYLE: Any = {
-    "figure.dpi": 110,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.alpha": 0.3,
-    "axes.titlesize": "medium",
-    "legend.frameon": False,
-    "legend.fontsize": "small",
-    "axes.prop_cycle": cycler(color=PALETTE),
-}
-
-
-def _canvas(
-    columns: int = 1, rows: int = 1, width: float = 8.0, height: float = 3.8
-) -> tuple[Figure, Any]:
-    with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained")
-    # Closed, or a notebook would show it a second time at the cell's end.
-    plt.close(figure)
-    return figure, axes
+from bqx.figures.canvas import BLUE, GREY, ORANGE, PALETTE, SKY, canvas, dates
 
 
 def rates(index: pd.DataFrame) -> Figure:
     """Rate index of every pair through the dataset; ``index`` is (T, pairs) in points."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     step = max(1, len(index) // 2_000)
     for pair in index:
         axes.plot(index.index[::step], index[pair].to_numpy()[::step], lw=0.9, label=pair)
     axes.set(ylabel="rate index (baseline = 100 pt)", xlabel="bar open (UTC)")
     axes.legend(ncols=4)
-    _dates(axes)
+    dates(axes)
     return figure
 
 
 def day_profile(profile: pd.DataFrame) -> Figure:
     """Volatility and spread by hour; ``profile`` has columns ``volatility`` (bp), ``spread``
     (pips) and an index of UTC hours."""
-    figure, (left, right) = _canvas(2)
+    figure, (left, right) = canvas(2)
     left.bar(profile.index, profile["volatility"], color=BLUE)
     left.set(xlabel="hour (UTC)", ylabel="deviation of one-minute returns (bp)", title="Volatility")
     right.bar(profile.index, profile["spread"], color=ORANGE)
@@ -72,7 +39,7 @@ def mechanical_share(measured: pd.DataFrame) -> Figure:
 
     ``measured`` has columns window, horizon, target (level or delta), theory, r2.
     """
-    figure, (left, right) = _canvas(2)
+    figure, (left, right) = canvas(2)
     level = measured[measured["target"] == "level"]
     for colour, (horizon, part) in zip(PALETTE, level.groupby("horizon"), strict=False):
         left.plot(part["window"], part["theory"], color=colour, lw=1)
@@ -100,7 +67,7 @@ def mechanical_share(measured: pd.DataFrame) -> Figure:
 
 def warm_up(catalog: pd.DataFrame) -> Figure:
     """Bars that a feature needs, by table; ``catalog`` is the catalog table."""
-    figure, axes = _canvas(height=3.4)
+    figure, axes = canvas(height=3.4)
     names = list(dict.fromkeys(catalog["table"]))
     for position, name in enumerate(names):
         values = catalog.loc[catalog["table"] == name, "lookback"].to_numpy()
@@ -113,7 +80,7 @@ def warm_up(catalog: pd.DataFrame) -> Figure:
 
 def counts(rows: pd.DataFrame) -> Figure:
     """Stated against implemented feature counts; columns table and the counts to compare."""
-    figure, axes = _canvas(height=max(3.4, 0.32 * len(rows) + 0.8))
+    figure, axes = canvas(height=max(3.4, 0.32 * len(rows) + 0.8))
     place = np.arange(len(rows))
     names = [name for name in rows if name != "table"]
     for number, (name, colour) in enumerate(zip(names, (SKY, ORANGE, BLUE), strict=False)):
@@ -134,7 +101,7 @@ def counts(rows: pd.DataFrame) -> Figure:
 
 def columns_by_kind(kinds: pd.DataFrame) -> Figure:
     """Columns of the lag grid: rows are tables, columns are kinds of lag."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     left = np.zeros(len(kinds))
     for colour, kind in zip(PALETTE, kinds, strict=False):
         axes.barh(kinds.index, kinds[kind], left=left, color=colour, label=kind)
@@ -147,7 +114,7 @@ def columns_by_kind(kinds: pd.DataFrame) -> Figure:
 
 def importance(ranked: pd.DataFrame) -> Figure:
     """Cumulative forest importance by rank, a line a pair; columns pair, rank, cumulative."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     for pair, part in ranked.groupby("pair"):
         axes.plot(part["rank"], part["cumulative"], lw=1.2, label=pair)
     axes.axhline(0.95, color=GREY, lw=1, ls="--")
@@ -166,7 +133,7 @@ def skill_by_horizon(cells: pd.DataFrame) -> Figure:
     ``cells`` has columns pair, horizon, r2, known_r2, skill, skill_lo, skill_hi, unshrunk_skill
     and attainable (absent where no market's attainable skill is known).
     """
-    figure, (upper, lower) = _canvas(rows=2, width=6.4, height=7.0)
+    figure, (upper, lower) = canvas(rows=2, width=6.4, height=7.0)
     horizons = sorted(cells["horizon"].unique())
     place = {horizon: i for i, horizon in enumerate(horizons)}
     names = sorted(cells["pair"].unique())
@@ -196,12 +163,6 @@ def skill_by_horizon(cells: pd.DataFrame) -> Figure:
     return figure
 
 
-def _dates(axes: Any) -> None:
-    locator = AutoDateLocator(maxticks=8)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-
-
 def _cycle(count: int) -> Sequence[str]:
     return [PALETTE[i % len(PALETTE)] for i in range(count)]
 
@@ -211,8 +172,10 @@ def _spread(number: int, of: int) -> float:
 
 
 def matrix(values: pd.DataFrame, label: str, centre: float | None = None) -> Figure:
-    """A heat map of pairs by columns with its values written in; ``label`` names the colour."""
-    figure, axes = _canvas(height=max(2.6, 0.34 * len(values) + 1.2))
+    """A heat map with its values written in, hatched where there is none; ``label`` names the
+    colour.
+    """
+    figure, axes = canvas(height=max(2.6, 0.34 * len(values) + 1.2))
     shown = values.to_numpy(float)
     finite = shown[np.isfinite(shown)]
     reach = float(np.max(np.abs(finite - (centre or 0.0)))) if len(finite) else 1.0
@@ -224,6 +187,10 @@ def matrix(values: pd.DataFrame, label: str, centre: float | None = None) -> Fig
             shown, cmap="PuOr", aspect="auto", vmin=centre - reach, vmax=centre + reach
         )
     norm = image.norm
+    for row, column in np.argwhere(~np.isfinite(shown)):
+        axes.add_patch(
+            Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="////", ec=GREY, lw=0)
+        )
     for row, column in np.argwhere(np.isfinite(shown)):
         value = shown[row, column]
         dark = norm(value) < 0.45 if centre is None else abs(norm(value) - 0.5) > 0.35
@@ -239,21 +206,42 @@ def matrix(values: pd.DataFrame, label: str, centre: float | None = None) -> Fig
     return figure
 
 
-def equity(daily: pd.DataFrame) -> Figure:
-    """Cumulative P&L of the mean cell, gross and net; columns day, gross, net in bp."""
-    figure, axes = _canvas()
-    axes.step(daily["day"], daily["gross"].cumsum(), where="post", color=SKY, label="gross")
-    axes.step(daily["day"], daily["net"].cumsum(), where="post", color=BLUE, label="net of spread")
-    axes.axhline(0, color="black", lw=1)
-    axes.set(xlabel="trading day", ylabel="cumulative P&L (bp of notional)")
-    _dates(axes)
-    axes.legend()
+def coverage(conditions: pd.DataFrame, nominal: float) -> Figure:
+    """Share of labels inside the intervals, a dot a pair, under every condition.
+
+    ``conditions`` has columns condition, value, horizon, coverage; ``nominal`` is the share asked
+    for. The band is two points to either side.
+    """
+    figure, axes = canvas(height=4.2)
+    names = list(dict.fromkeys(zip(conditions["condition"], conditions["value"], strict=True)))
+    place = {name: position for position, name in enumerate(names)}
+    horizons = sorted(conditions["horizon"].unique())
+    for number, (horizon, colour) in enumerate(zip(horizons, PALETTE, strict=False)):
+        part = conditions[conditions["horizon"] == horizon]
+        keys = zip(part["condition"], part["value"], strict=True)
+        shift = (number - (len(horizons) - 1) / 2) * 0.14
+        axes.plot(
+            [place[key] + shift for key in keys], part["coverage"], ".", color=colour,
+            label=f"{horizon} min",
+        )  # fmt: skip
+    axes.axhspan(nominal - 0.02, nominal + 0.02, color=GREY, alpha=0.2, lw=0)
+    axes.axhline(nominal, color=GREY, lw=1, ls="--")
+    axes.set_xticks(
+        range(len(names)), [f"{kind}\n{value}".replace("_", " ") for kind, value in names]
+    )
+    axes.tick_params(axis="x", labelsize="small")
+    axes.set(
+        ylabel="share of labels inside the interval",
+        xlabel="condition when forecast",
+        ylim=(nominal - 0.1, min(nominal + 0.08, 1.0)),
+    )
+    axes.legend(title="horizon", ncols=len(horizons))
     return figure
 
 
 def forecasts(rows: pd.DataFrame) -> Figure:
     """A served forecast: columns horizon, current, martingale, level (BQX, bp of the sum)."""
-    figure, axes = _canvas(height=3.2)
+    figure, axes = canvas(height=3.2)
     axes.plot(rows["horizon"], rows["current"], "s-", color=GREY, label="now")
     axes.plot(rows["horizon"], rows["martingale"], "_", ms=14, color="black", label="martingale")
     axes.plot(rows["horizon"], rows["level"], "o", color=BLUE, label="forecast")
@@ -264,7 +252,7 @@ def forecasts(rows: pd.DataFrame) -> Figure:
 
 def calibration(pairs_of: NDArray[np.float64]) -> Figure:
     """Realised against forecast innovation by forecast decile; (n, 2) forecast, realised."""
-    figure, axes = _canvas(width=5.0)
+    figure, axes = canvas(width=5.0)
     if len(pairs_of):
         order = np.argsort(pairs_of[:, 0], kind="stable")
         for part in np.array_split(pairs_of[order], 10):

@@ -1,0 +1,1 @@
+"""Bars, their versions, and published features in PostgreSQL."""

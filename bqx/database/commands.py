@@ -1,0 +1,106 @@
+"""The command line of the database: ``bqx db create``, ``bars``, ``load`` and so on."""
+
+import argparse
+import signal
+from pathlib import Path
+from typing import Any
+
+# Each command imports what it needs: drivers and kernels take seconds to import.
+
+
+def add(commands: Any) -> None:
+    """Add ``db`` and its commands to those of a parser."""
+    parser = commands.add_parser("db", help="bars and features in PostgreSQL")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    create = commands.add_parser("create", help="make the schema, its roles and pairs' tables")
+    create.add_argument("--pairs", metavar="a,b", help="default all 28")
+    create.set_defaults(command=_create)
+
+    bars = commands.add_parser("bars", help="load bars; what is there already stays")
+    bars.add_argument("--bars", type=Path, required=True, metavar="DIR", help="folder or file")
+    bars.add_argument(
+        "--late", action="store_true", help="they become known now, not each at its end"
+    )
+    bars.set_defaults(command=_bars)
+
+    load = commands.add_parser("load", help="load published features; goes on where it stopped")
+    load.add_argument("--store", required=True, metavar="DIR", help="what `bqx build` wrote")
+    load.add_argument("--pairs", metavar="a,b", help="default all of the store")
+    load.set_defaults(command=_load)
+
+    rename = commands.add_parser("rename", help="give seven older table types their _idx_ names")
+    rename.add_argument("--back", action="store_true", help="their old names again")
+    rename.set_defaults(command=_rename)
+
+    ddl = commands.add_parser("ddl", help="print sql/families.sql from the catalog")
+    ddl.set_defaults(command=_ddl)
+
+    serve = commands.add_parser("serve", help="run a local server until Ctrl-C")
+    serve.add_argument("folder", type=Path, metavar="DIR", help="of its files")
+    serve.set_defaults(command=_serve)
+
+
+def _pairs(given: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(given.pairs.lower().split(",")) if given.pairs else ()
+
+
+def _create(given: argparse.Namespace) -> int:
+    from bqx.database import connect, schema
+    from bqx.pairs import LIQUIDITY
+
+    pairs = _pairs(given) or LIQUIDITY
+    schema.create(connect.connect(connect.url()), pairs)
+    print(f"schema bqx with the tables of {len(pairs)} pairs")
+    return 0
+
+
+def _bars(given: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from bqx import readers, versions
+    from bqx.database import connect, loads
+
+    engine = connect.connect(connect.url())
+    frames = readers.read_folder(given.bars)
+    if given.late:
+        now = pd.Timestamp.now("UTC")
+        frames = {pair: versions.with_known(frame, now) for pair, frame in frames.items()}
+    print(f"{loads.put_bars(engine, frames):,} bars new or changed of {len(frames)} pairs")
+    return 0
+
+
+def _load(given: argparse.Namespace) -> int:
+    from bqx.database import connect, loads
+    from bqx.published import Store
+
+    engine = connect.connect(connect.url())
+    months, rows = loads.publish(engine, Store(given.store), _pairs(given))
+    print(f"{months} months of tables loaded, {rows:,} rows")
+    return 0
+
+
+def _rename(given: argparse.Namespace) -> int:
+    from bqx.database import connect, migration
+
+    report = migration.rename(connect.connect(connect.url()), given.back)
+    print(report.to_string(index=False) if len(report) else "nothing to rename")
+    return 0
+
+
+def _ddl(given: argparse.Namespace) -> int:
+    from bqx.database import schema
+
+    print(schema.definition(), end="")
+    return 0
+
+
+def _serve(given: argparse.Namespace) -> int:
+    from bqx.database.connect import URL_NAME
+    from bqx.database.server import serving
+
+    with serving(given.folder) as address:
+        shown = address.set(drivername="postgresql").render_as_string()
+        print(f"export {URL_NAME}='{shown}'\nCtrl-C stops the server.", flush=True)
+        signal.pause()
+    return 0

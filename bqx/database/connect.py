@@ -1,0 +1,142 @@
+"""Which PostgreSQL server, with which credentials, and always under TLS unless it is local."""
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from bqx.errors import DatabaseError
+
+URL_NAME = "BQX_DATABASE_URL"
+SECRET_NAME = "BQX_DATABASE_SECRET"
+
+_STRENGTH = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
+_POOL = 4
+
+
+def url(environment: Mapping[str, str] = os.environ) -> URL:
+    """Address of the server, from ``BQX_DATABASE_URL`` or a secret of AWS Secrets Manager.
+
+    Where the URL holds no password, libpq looks for it in ``PGPASSWORD`` and ``~/.pgpass``. The
+    secret that ``BQX_DATABASE_SECRET`` names is JSON with host, port, username, password, dbname.
+
+    Returns
+    -------
+    The address with the TLS mode that its host asks for: none when it is local, else ``require``,
+    and ``verify-full`` where ``sslrootcert`` or ``PGSSLROOTCERT`` names an authority.
+
+    Raises
+    ------
+    DatabaseError : neither is set, no such secret, no PostgreSQL address, or a TLS mode that a
+        remote host is not spoken to in.
+    """
+    if given := environment.get(URL_NAME):
+        return _secured(_parsed(given), environment)
+    if name := environment.get(SECRET_NAME):
+        return _secured(_from_secret(name), environment)
+    raise DatabaseError(
+        f"database: no server is named, got neither {URL_NAME} nor {SECRET_NAME}; expected one of "
+        "them. Set it, or start a local server with `make db`."
+    )
+
+
+def connect(address: URL) -> Engine:
+    """Pool of at most four connections; sessions speak UTC.
+
+    Parameters never appear in logs or errors.
+    """
+    return create_engine(
+        address,
+        pool_size=_POOL,
+        max_overflow=0,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "bqx",
+            "options": "-c timezone=UTC -c extra_float_digits=3",
+        },
+    )
+
+
+def shown(address: URL) -> str:
+    """Host and database of an address, for messages: never its credentials."""
+    hosts = _hosts(address, {})
+    return f"{hosts[0] if hosts else 'local socket'}/{address.database or ''}"
+
+
+def _parsed(text: str) -> URL:
+    try:
+        address = make_url(text)
+    except ArgumentError:
+        address = None
+    # The text may hold a password, so that no message repeats it.
+    if address is None or address.drivername not in _SCHEMES:
+        raise DatabaseError(
+            f"{URL_NAME}: no address of a PostgreSQL server, got another text; expected "
+            "postgresql://USER@HOST:PORT/DATABASE. Correct it."
+        )
+    return address.set(drivername="postgresql+psycopg2")
+
+
+def _from_secret(name: str) -> URL:
+    try:
+        answer = boto3.client("secretsmanager").get_secret_value(SecretId=name)
+        held = json.loads(answer["SecretString"])
+        return URL.create(
+            "postgresql+psycopg2", held["username"], held["password"], held["host"],
+            int(held.get("port", 5432)), held["dbname"],
+        )  # fmt: skip
+    except (BotoCoreError, ClientError) as error:
+        got = error.response["Error"]["Code"] if isinstance(error, ClientError) else str(error)
+    except (KeyError, ValueError, TypeError) as error:
+        got = f"{type(error).__name__} in its content"
+    raise DatabaseError(
+        f"{SECRET_NAME}: the secret {name!r} cannot be used, got {got}; expected JSON with host, "
+        "port, username, password and dbname. Correct the name, the region or the secret."
+    )
+
+
+def _texts(address: URL, name: str) -> list[str]:
+    held: Any = address.query.get(name, ())
+    return [
+        part for text in ([held] if isinstance(held, str) else held) for part in text.split(",")
+    ]
+
+
+def _hosts(address: URL, environment: Mapping[str, str]) -> list[str]:
+    """Every host that libpq may speak to."""
+    named = [address.host] if address.host else _texts(address, "host")
+    named = named or [part for part in environment.get("PGHOST", "").split(",") if part]
+    numbered = _texts(address, "hostaddr") or [environment.get("PGHOSTADDR", "")]
+    return [host for host in (*named, *numbered) if host]
+
+
+def _local(host: str) -> bool:
+    if host.startswith(("/", "@")) or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _secured(address: URL, environment: Mapping[str, str]) -> URL:
+    elsewhere = "service" in address.query or "PGSERVICE" in environment
+    if all(map(_local, _hosts(address, environment))) and not elsewhere:
+        return address
+    root = "sslrootcert" in address.query or "PGSSLROOTCERT" in environment
+    mode = (_texts(address, "sslmode") or ["verify-full" if root else "require"])[0]
+    if mode not in _STRENGTH or _STRENGTH.index(mode) < _STRENGTH.index("require"):
+        raise DatabaseError(
+            f"{shown(address)}: TLS is not required, got sslmode={mode}; expected require, "
+            "verify-ca or verify-full for a server that is not local. Leave sslmode out."
+        )
+    return address.update_query_dict({"sslmode": mode})

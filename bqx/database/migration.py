@@ -1,0 +1,37 @@
+"""The rename of seven table types of older databases, and its report."""
+
+import pandas as pd
+from sqlalchemy import Engine, text
+
+from bqx.database import schema
+from bqx.database.failures import told
+from bqx.pairs import PAIRS
+
+
+def rename(engine: Engine, back: bool = False) -> pd.DataFrame:
+    """Give ``reg_{pair}``, ``statistics_features_{pair}`` and so on their ``_idx_`` names.
+
+    Parents and partitions are renamed in one transaction, which is undone when any count differs
+    afterwards. Tables that have their new names are left alone.
+
+    Parameters
+    ----------
+    engine : of a user that owns the tables.
+    back : give the old names back.
+
+    Returns
+    -------
+    A row a table that was renamed: old_name, new_name, partitions, rows and NULL share before and
+    after.
+
+    Raises
+    ------
+    DatabaseError : a table stands under both names, or the server refused; nothing is renamed.
+    """
+    with told(engine, "rename"), engine.begin() as connection:
+        schema.execute(connection, schema.script("rename.sql"))
+        found = connection.execute(
+            text("SELECT * FROM bqx.rename_families(:pairs, :back)"),
+            {"pairs": list(PAIRS), "back": back},
+        )
+        return pd.DataFrame(found.all(), columns=list(found.keys()))

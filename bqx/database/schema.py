@@ -1,0 +1,164 @@
+"""The schema ``bqx``: its SQL from the catalog, its making, and its version."""
+
+import textwrap
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from bqx.database.connect import shown
+from bqx.database.failures import told
+from bqx.errors import ArtefactError, DatabaseError, ParameterError
+from bqx.features import catalog
+from bqx.features.spec import Feature
+from bqx.pairs import check
+
+VERSION = 1
+"""Of the tables' shape; a database of another version is refused."""
+
+FOLDER = Path(__file__).resolve().parents[2] / "sql"
+
+BARS = "m1"
+"""Table type of bars and their versions."""
+
+_NAMES = {"backward_bqx": "bqx"}
+"""Families whose table has another name in SQL."""
+
+MOST_COLUMNS, MOST_BYTES = 1_600, 8_160
+"""Of a PostgreSQL table; bytes of a row that is not stored out of line."""
+
+
+@cache
+def published() -> tuple[Feature, ...]:
+    """Features that have a column: all but fitted ones, whose values belong to a fold."""
+    return tuple(feature for feature in catalog.profile() if not feature.fit_key)
+
+
+@cache
+def tables() -> dict[str, tuple[Feature, ...]]:
+    """Features by store table; the columns of a SQL table in order."""
+    return catalog.tables(published())
+
+
+@cache
+def catalog_hash() -> str:
+    """Hash of the published features' declarations."""
+    return catalog.catalog_hash(published())
+
+
+def type_of(table: str) -> str:
+    """SQL table type of a store table."""
+    return _NAMES.get(table, table)
+
+
+def relation(table: str, pair: str) -> str:
+    """Name of the table of a pair in the schema, ``table`` being ``m1`` or a store table.
+
+    Raises ParameterError for a table that the catalog does not have, or no pair.
+    """
+    if table != BARS and table not in tables():
+        raise ParameterError(
+            f"table: no such table, got {table!r}; expected {BARS} or one of the catalog's "
+            f"{len(tables())}. `bqx catalog` lists them."
+        )
+    return f"{type_of(table)}_{check(pair)}"
+
+
+def definition() -> str:
+    """SQL of the families' types and of the catalog they come from: ``sql/families.sql``.
+
+    Raises ParameterError when a table is beyond what PostgreSQL can hold.
+    """
+    parts = [
+        "-- Made by `bqx db ddl` from the catalog; a test keeps them equal. A type a table, which\n"
+        "-- bqx.add_pair makes for each pair.",
+        f"INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (\n    {VERSION},\n"
+        f"    '{catalog_hash()}'\n);",
+    ]
+    for name, members in tables().items():
+        _fits(name, len(members))
+        columns = ["ts_utc timestamptz", *(f"{feature.name} float4" for feature in members)]
+        parts.append(_type(type_of(name), columns))
+    return "\n\n".join(parts) + "\n"
+
+
+def _type(name: str, columns: Sequence[str]) -> str:
+    # A column's name and type stay on one line.
+    glued = ", ".join(column.replace(" ", "\0") for column in columns)
+    lines = textwrap.wrap(glued, 96, break_long_words=False, break_on_hyphens=False)
+    listed = "\n".join("    " + line.replace("\0", " ") for line in lines)
+    return f"CREATE TYPE bqx.{name} AS (\n{listed}\n);"
+
+
+def _fits(name: str, columns: int) -> None:
+    # Header of a row, a bit a column for NULL, eight bytes of time, four a feature.
+    size = 23 + (columns + 8) // 8 + 8 + 8 + 4 * columns
+    if columns + 1 > MOST_COLUMNS or size > MOST_BYTES:
+        raise ParameterError(
+            f"{name}: too wide for a table, got {columns} features; expected at most "
+            f"{MOST_COLUMNS - 1} in {MOST_BYTES} bytes. Give some of its families another table."
+        )
+
+
+def script(name: str) -> str:
+    """Text of a file in ``sql/``; ArtefactError when the checkout lacks it."""
+    try:
+        return (FOLDER / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ArtefactError(
+            f"{FOLDER / name}: cannot be read, got {error.strerror}; expected a file of the "
+            "project. Run bqx from a checkout (pip install -e)."
+        ) from None
+
+
+def execute(connection: Connection, sql: str) -> None:
+    """Run a script that takes no parameters."""
+    connection.execution_options(no_parameters=True).exec_driver_sql(sql)
+
+
+def create(engine: Engine, pairs: Sequence[str]) -> None:
+    """Make the schema, its roles and the tables of pairs, as far as they are absent.
+
+    Raises DatabaseError when the schema that is there has another version or catalog.
+    """
+    for pair in pairs:
+        check(pair)
+    with told(engine, "create"):
+        with engine.begin() as connection:
+            there = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
+            if there.scalar():
+                require(connection)
+            else:
+                for name in ("tables.sql", "families.sql", "functions.sql", "roles.sql"):
+                    execute(connection, script(name))
+        for pair in pairs:
+            # A transaction each: together they would hold more locks than a server grants.
+            with engine.begin() as connection:
+                connection.execute(text("SELECT bqx.add_pair(:pair)"), {"pair": pair})
+
+
+def require(connection: Connection) -> None:
+    """Raise DatabaseError unless the schema is there in this version and of this catalog."""
+    where = shown(connection.engine.url)
+    try:
+        found = connection.execute(text("SELECT schema_version, catalog_hash FROM bqx.facts")).one()
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) not in ("42P01", "3F000"):
+            raise
+        raise DatabaseError(
+            f"{where}: the schema bqx is missing, got no table bqx.facts; expected version "
+            f"{VERSION}. Run `bqx db create` first."
+        ) from None
+    if found.schema_version != VERSION:
+        raise DatabaseError(
+            f"{where}: the schema is of another version, got {found.schema_version}; expected "
+            f"{VERSION}. Use the bqx that made it, or another database."
+        )
+    wanted = catalog_hash()
+    if found.catalog_hash != wanted:
+        raise DatabaseError(
+            f"{where}: the schema is of another catalog, got {found.catalog_hash[:12]}; expected "
+            f"{wanted[:12]}. Use the bqx that made it, or create it anew in another database."
+        )

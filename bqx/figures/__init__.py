@@ -1,0 +1,38 @@
+"""Every plot of the book: results in, a matplotlib figure out; every axis carries its unit."""
+
+from bqx.figures.research import (
+    calibration,
+    columns_by_kind,
+    counts,
+    coverage,
+    day_profile,
+    forecasts,
+    importance,
+    matrix,
+    mechanical_share,
+    rates,
+    skill_by_horizon,
+    warm_up,
+)
+from bqx.figures.speed import benchmarks
+from bqx.figures.trading import break_even, costs, equity, exposure
+
+__all__ = [
+    "benchmarks",
+    "break_even",
+    "calibration",
+    "columns_by_kind",
+    "costs",
+    "counts",
+    "coverage",
+    "day_profile",
+    "equity",
+    "exposure",
+    "forecasts",
+    "importance",
+    "matrix",
+    "mechanical_share",
+    "rates",
+    "skill_by_horizon",
+    "warm_up",
+]

@@ -1,0 +1,129 @@
+"""Folders that are local or in S3: whole files in, whole files or parts of them out.
+
+A file is there complete or not at all: a local one is renamed into its place, and S3 shows no
+object before its last byte has come. S3's credentials, region and endpoint are those of the AWS
+environment (``AWS_ENDPOINT_URL`` for a server of one's own).
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+from bqx.errors import ArtefactError
+from bqx.files import atomic, to_json
+
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
+
+
+class Folder:
+    """A folder of files, by their paths relative to it.
+
+    ``place`` : a local path, or ``s3://bucket/prefix``.
+    """
+
+    def __init__(self, place: str | Path) -> None:
+        self.place = str(place).rstrip("/")
+        self.is_local = "://" not in self.place
+        if self.is_local:
+            self._files, self._base = fs.LocalFileSystem(), str(Path(place).absolute())
+            return
+        with self._told("", "opened"):
+            self._files, self._base = fs.FileSystem.from_uri(self.place)
+
+    def files(self) -> list[str]:
+        """Paths of all files but hidden ones; none where there is no such folder."""
+        with self._told("", "listed"):
+            found = self._files.get_file_info(
+                fs.FileSelector(self._base, recursive=True, allow_not_found=True)
+            )
+        paths = [i.path.removeprefix(self._base + "/") for i in found if i.type == fs.FileType.File]
+        return sorted(p for p in paths if not any(part[0] == "." for part in p.split("/")))
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file."""
+        with self._told(path, "found"):
+            return bool(self._files.get_file_info(self._at(path)).type == fs.FileType.File)
+
+    def read(self, path: str) -> bytes:
+        """Content of a file; ArtefactError when it cannot be read."""
+        with self._told(path, "read"), self._files.open_input_stream(self._at(path)) as stream:
+            content: bytes = stream.read()
+            return content
+
+    def open(self, path: str) -> pa.NativeFile:
+        """A file of which parts are read; ArtefactError when it cannot be opened."""
+        with self._told(path, "read"):
+            return self._files.open_input_file(self._at(path))
+
+    def write(self, path: str, content: bytes) -> str:
+        """Write a file whole and return its SHA-256; ArtefactError when it cannot be written."""
+        with self._told(path, "written"):
+            if self.is_local:
+                with atomic(Path(self._at(path))) as temporary:
+                    temporary.write_bytes(content)
+            else:
+                with self._files.open_output_stream(self._at(path)) as stream:
+                    stream.write(content)
+        return hashlib.sha256(content).hexdigest()
+
+    def remove(self, path: str) -> None:
+        """Remove a file if it is there."""
+        if self.has(path):
+            with self._told(path, "removed"):
+                self._files.delete_file(self._at(path))
+
+    def read_json(self, path: str) -> Any:
+        """Content of a JSON file; ArtefactError when it is absent or none."""
+        try:
+            return json.loads(self.read(path))
+        except ValueError:
+            raise ArtefactError(
+                f"{self.place}/{path}: cannot be read, got no JSON; expected what bqx writes. "
+                "Remove it and make it again."
+            ) from None
+
+    def write_json(self, path: str, value: Any) -> None:
+        """Write JSON: keys sorted, NaN as null."""
+        self.write(path, to_json(value).encode())
+
+    def sweep(self) -> None:
+        """Remove what killed writers left half written; in S3 that never shows."""
+        if not self.is_local:
+            return
+        for path in Path(self._base).rglob(".*.tmp"):
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and not _alive(int(found[1])):
+                path.unlink(missing_ok=True)
+
+    def _at(self, path: str) -> str:
+        return f"{self._base}/{path}"
+
+    @contextmanager
+    def _told(self, path: str, done: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            rule = "a place with room that may be written" if done == "written" else "one that can"
+            raise ArtefactError(
+                f"{self.place}{path and '/' + path}: cannot be {done}, got {reason[:160]}; "
+                f"expected {rule}. Mend that and run it again: what was finished stays."
+            ) from None
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,120 @@
+"""What benchmarks share: a market, the time and memory of work, and what they have found."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bqx import bars as bar_frames
+from bqx import market
+from bqx.bars import Bars, Panel
+
+ROWS = 20_000
+"""A year of minutes, on which families are measured."""
+
+PAIR = "eurusd"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A number beside what is wanted of it.
+
+    ``floor`` is the bound that the benchmark asserts: the goal, or what holds on a busy machine
+    for the reason that ``limit`` gives. ``more`` says whether more is better.
+    """
+
+    what: str
+    found: float
+    goal: float
+    floor: float
+    unit: str
+    limit: str = ""
+    more: bool = True
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal itself is reached."""
+        return self.found >= self.goal if self.more else self.found <= self.goal
+
+    def check(self, results: dict[str, Any]) -> None:
+        """Keep the number among the results, and assert the floor."""
+        results.setdefault("goals", []).append(asdict(self))
+        print(f"\n{self.what}: {self.found:.3g} {self.unit}, goal {self.goal:g}")
+        assert self.found >= self.floor if self.more else self.found <= self.floor, self
+
+
+@cache
+def panel(rows: int = ROWS) -> dict[str, Bars]:
+    """All 28 pairs of a null market, so many rows each."""
+    days = rows // 1_440 * 7 // 5 + 4
+    grids = bar_frames.align(market.simulate("null", start="2023-01-01", days=days, seed=1).frames)
+    return bar_frames.join({pair: bars.rows(0, rows) for pair, bars in grids.items()})
+
+
+def fresh(bars: Bars) -> Bars:
+    """The same bars, with nothing made of them or of their panel yet."""
+    assert bars.panel is not None
+    return replace(bars, panel=Panel(bars.panel.closes, bars.panel.baselines))
+
+
+def seconds(work: Callable[[], object], budget: float = 1.0) -> float:
+    """Least CPU time of some runs after one that compiles and warms up."""
+    work()
+    spent: list[float] = []
+    while not spent or (sum(spent) < budget and len(spent) < 5):
+        start = time.process_time()
+        work()
+        spent.append(time.process_time() - start)
+    return min(spent)
+
+
+def peak(command: Sequence[str]) -> float:
+    """Largest memory of a command and its children, GB: shared pages count once."""
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    most = 0
+    watched = psutil.Process(child.pid)
+    while child.poll() is None:
+        most = max(most, sum(map(_memory, [watched, *_children(watched)])))
+        time.sleep(0.1)
+    assert child.returncode == 0, command
+    return most / 1e9
+
+
+def _children(of: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(of.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _memory(of: psutil.Process) -> int:
+    try:
+        return int(of.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
+
+
+def python(*arguments: str) -> list[str]:
+    """A command of this interpreter."""
+    return [sys.executable, *arguments]
+
+
+def machine() -> dict[str, Any]:
+    """Facts of the machine that the numbers depend on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    found = [line for line in lines if "model name" in line]
+    return {
+        "processor": found[0].partition(":")[2].strip() if found else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+    }

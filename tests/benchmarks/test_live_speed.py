@@ -1,0 +1,75 @@
+"""All features of all 28 pairs for a new bar, and the start of a process."""
+
+import subprocess
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from measure import Goal, panel, python
+from twins import FITS
+
+from bqx.bars import RATES
+from bqx.features import catalog
+from bqx.features.live import LiveWindow
+
+pytestmark = pytest.mark.benchmarks
+
+HISTORY, MINUTES = 5_000, 120
+
+
+@pytest.mark.parametrize(("profile", "goal", "floor"), [("core", 50.0, 250.0), ("full", 50.0, 4e3)])
+def test_latency_of_a_minute(
+    profile: str, goal: float, floor: float, results: dict[str, Any]
+) -> None:
+    bars = panel(HISTORY + MINUTES)
+    before = {pair: each.rows(0, HISTORY) for pair, each in bars.items()}
+    fits = dict.fromkeys(bars, FITS)
+    window = LiveWindow.of(before, catalog.profile(profile), fits=fits)
+    window.values()
+    frames = {pair: each.frame.iloc[HISTORY:] for pair, each in bars.items()}
+    spent = []
+    for i, ts in enumerate(next(iter(bars.values())).ts[HISTORY:]):
+        rows = {pair: frame.iloc[i] for pair, frame in frames.items()}
+        minute = {pair: dict(row[list(RATES)]) for pair, row in rows.items() if row.notna().all()}
+        start = time.perf_counter()
+        window.push(ts, minute)
+        window.values()
+        spent.append(1e3 * (time.perf_counter() - start))
+    middle, late = (float(np.percentile(spent, q)) for q in (50, 99))
+    count = len(catalog.profile(profile))
+    results.setdefault("live", []).append(
+        {"profile": profile, "features": count, "pairs": len(bars), "p50_ms": middle,
+         "p99_ms": late}
+    )  # fmt: skip
+    Goal(
+        f"a minute of 28 pairs, {profile}, P99", late, goal, floor, "ms",
+        "each of some thousand kernel calls costs microseconds before it computes", more=False,
+    ).check(results)  # fmt: skip
+
+
+IMPORT = "import time; t = time.perf_counter(); import bqx.features.catalog"
+KERNEL = """
+import time, numpy as np
+from bqx.features.statistics import moments
+x = np.random.default_rng(0).normal(size=2_000)
+t = time.perf_counter()
+moments(x, 0, 20)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "goal", "floor"),
+    [("import of the catalog", IMPORT, 1.0, 10.0),
+     ("first kernel from its cache", KERNEL, 3.0, 6.0)],
+)  # fmt: skip
+def test_start(what: str, code: str, goal: float, floor: float, results: dict[str, Any]) -> None:
+    command = python("-c", f"{code}\nprint(time.perf_counter() - t)")
+    found = [
+        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(4)
+    ]
+    results.setdefault("start", {})[what] = min(found[1:])
+    Goal(
+        what, min(found[1:]), goal, floor, "s", "numba and pandas are imported first", more=False
+    ).check(results)

@@ -1,0 +1,179 @@
+"""The whole build against writing the same bytes, its growth, its memory, and reading it back."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from measure import PAIR, ROWS, Goal, panel, peak, python, seconds
+
+from bqx import lags
+from bqx.build import build
+from bqx.features import catalog
+from bqx.features.spec import Feature
+from bqx.lags import Column
+
+pytestmark = pytest.mark.benchmarks
+
+V3 = tuple(feature for feature in catalog.profile("v3") if not feature.fit_key)
+PAIRS = ("eurusd", "usdjpy", "gbpusd", "audchf")
+SMALL = 30_000
+"""Rows of the growth with pairs and features: a month."""
+
+
+def written(folder: Path, rows: int) -> Path:
+    """Bars of all pairs as files."""
+    for pair, bars in panel(rows).items():
+        (folder / f"{pair}.parquet").parent.mkdir(parents=True, exist_ok=True)
+        bars.frame.drop(columns="filled").dropna(subset="close").reset_index().to_parquet(
+            folder / f"{pair}.parquet"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("small") / "bars", SMALL)
+
+
+def spent(work: Callable[[], object]) -> float:
+    """CPU time of one run."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def written_again(out: Path, to: Path) -> float:
+    """CPU time of writing the values of a build as the same Parquet files, from memory."""
+    total = 0.0
+    for path in sorted(out.glob("*/*.parquet")):
+        file = pq.ParquetFile(path)
+        encodings = dict.fromkeys(file.schema_arrow.names[1:], "BYTE_STREAM_SPLIT")
+        with pq.ParquetWriter(
+            to, file.schema_arrow, compression="zstd", use_dictionary=False,
+            column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"},
+        ) as writer:  # fmt: skip
+            for month in range(file.num_row_groups):
+                part = file.read_row_group(month)
+                total += spent(lambda p=part, w=writer: w.write_table(p))  # type: ignore
+    return total
+
+
+def test_a_build_against_writing_its_bytes(tmp_path: Path, results: dict[str, Any]) -> None:
+    bars = written(tmp_path / "bars", ROWS)
+    build(bars, tmp_path / "warm", V3, PAIRS[:1], until=pd.Timestamp("2023-01-20", tz="UTC"))
+    reading = spent(lambda: build(bars, tmp_path / "none", V3[:1], PAIRS[:1]))
+    rows = []
+    for pair in PAIRS:
+        out = tmp_path / pair
+        building = spent(lambda o=out, p=pair: build(bars, o, V3, (p,))) - reading  # type: ignore
+        writing = written_again(out, tmp_path / "again.parquet")
+        rows.append({"pair": pair, "build_s": building, "write_s": writing})
+        print(f"\n{rows[-1]}", end="")
+        for path in out.glob("*/*.parquet"):
+            path.unlink()
+    results["build"] = {"rows": ROWS, "features": len(V3), "reading_s": reading, "pairs": rows}
+    Goal(
+        "v3 build of a pair, of the time to write its bytes",
+        sum(row["build_s"] for row in rows) / sum(row["write_s"] for row in rows),
+        3.0, 12.0, "times", "the build computes and writes: computing alone takes the rest",
+        more=False,
+    ).check(results)  # fmt: skip
+
+
+def straight(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Largest distance of costs from their line through sizes, of the largest cost."""
+    line = np.polyval(np.polyfit(sizes, costs, 1), sizes)
+    return float(np.abs(costs - line).max() / max(costs))
+
+
+def test_cost_grows_linearly(small: Path, tmp_path: Path, results: dict[str, Any]) -> None:
+    def cost(name: str, features: Sequence[Feature], pairs: Sequence[str], rows: int) -> float:
+        since = panel(SMALL)[PAIR].ts[SMALL - rows]
+        return spent(lambda: build(small, tmp_path / name, features, pairs, since))
+
+    names = list(catalog.tables(V3))
+    np.random.default_rng(0).shuffle(names)
+    shuffled = [f for name in names for f in catalog.tables(V3)[name]]
+    cost("warm", V3, PAIRS[:1], 3_000)
+    growth = {
+        "pairs": [(n, cost(f"p{n}", V3, PAIRS[:n], 7_500)) for n in (1, 2, 3, 4)],
+        "bars": [(n, cost(f"b{n}", V3, PAIRS[:1], n)) for n in (3_750, 7_500, 15_000, 30_000)],
+        "features": [
+            (n, cost(f"f{n}", shuffled[:n], PAIRS[:1], 7_500))
+            for n in (len(V3) // 4, len(V3) // 2, 3 * len(V3) // 4, len(V3))
+        ],
+    }
+    results["growth"] = growth
+    for of, floor in (("pairs", 0.15), ("bars", 0.15), ("features", 0.25)):
+        Goal(
+            f"distance from linear growth with {of}", straight(*zip(*growth[of], strict=True)),
+            0.1, floor, "of the largest",
+            "tables differ in the cost of a value" if of == "features" else "noise of the clock",
+            more=False,
+        ).check(results)  # fmt: skip
+
+
+def test_memory_of_a_build(tmp_path: Path, results: dict[str, Any]) -> None:
+    months = []
+    for month in (1, 2, 4):
+        bars = written(tmp_path / f"bars{month}", month * SMALL)
+        command = python(
+            "-m", "bqx.cli", "build", "--bars", str(bars), "--out", str(tmp_path / f"out{month}"),
+            "--pairs", "eurusd,usdjpy", "--workers", "2", "--profile", "v3",
+        )  # fmt: skip
+        months.append((month, peak(command)))
+        print(f"\n{months[-1]}", end="")
+    a_month, least = np.polyfit(*zip(*months, strict=True), 1)
+    results["memory"] = {"months": months, "gb_a_month": a_month, "gb_least": least}
+    Goal(
+        "memory of 28 pairs and 18 months, from its growth", least + 18 * a_month, 6.0, 6.0, "GB",
+        more=False,
+    ).check(results)  # fmt: skip
+
+
+def columns() -> tuple[Column, ...]:
+    """250 columns of the lag grid of v3, evenly spread over its tables and lags."""
+    grid = [
+        column
+        for column in lags.grid(V3, plan=catalog.LISTS.plan("v3"))
+        if not column.feature.fit_key
+    ]
+    return tuple(grid[int(i)] for i in np.linspace(0, len(grid) - 1, 250))
+
+
+def read_back(out: Path, wanted: Sequence[Column], rows: int) -> np.ndarray:
+    features = tuple(dict.fromkeys(column.feature for column in wanted))
+    values = np.hstack(
+        [
+            pd.read_parquet(
+                out / name / f"{PAIR}.parquet", columns=[f.name for f in members]
+            ).to_numpy()
+            for name, members in catalog.tables(features).items()
+        ]
+    )
+    order = [f for members in catalog.tables(features).values() for f in members]
+    return lags.read(values, order, wanted, np.arange(rows))
+
+
+def test_columns_from_bars_against_reading_them(
+    small: Path, tmp_path: Path, results: dict[str, Any]
+) -> None:
+    wanted = columns()
+    of = tuple(dict.fromkeys(column.feature for column in wanted))
+    build(small, tmp_path, catalog.profile("v3"), (PAIR,))
+    bars = panel(SMALL)[PAIR]
+    read = read_back(tmp_path, wanted, SMALL)
+    np.testing.assert_array_equal(read, lags.matrix(bars, wanted, np.arange(SMALL)))
+    computing = seconds(lambda: lags.matrix(bars, wanted, np.arange(SMALL)), 4.0)
+    reading = seconds(lambda: read_back(tmp_path, wanted, SMALL), 4.0)
+    results["columns"] = {
+        "columns": len(wanted), "features": len(of), "rows": SMALL,
+        "compute_s": computing, "read_s": reading,
+    }  # fmt: skip
+    print(f"\n250 columns: {computing:.2f} s from bars, {reading:.2f} s from Parquet")
+    assert computing < 60.0 * reading, "one is chosen from the number; neither may be absurd"

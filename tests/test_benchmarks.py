@@ -1,0 +1,34 @@
+"""The book's page of benchmarks says what the JSON of the last run says."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from bqx import figures
+
+sys.path.append(str(Path(__file__).parent / "benchmarks"))
+import page
+
+RESULTS = json.loads(page.RESULTS.read_text())
+
+
+def test_the_page_is_that_of_the_results() -> None:
+    assert page.PAGE.read_text() == page.render(RESULTS)
+    assert page.FIGURE.stat().st_size > 10_000
+    assert "benchmarks.png" in page.PAGE.read_text()
+
+
+def test_every_family_and_goal_stands_on_the_page() -> None:
+    text = page.PAGE.read_text()
+    assert all(f"`{row['source']}` {row['family']} |" in text for row in RESULTS["families"])
+    assert all(f"| {goal['what']} |" in text for goal in RESULTS["goals"])
+
+
+def test_results_are_whole() -> None:
+    found = page.peers(RESULTS)
+    assert isinstance(found, pd.DataFrame)
+    assert (found["ns"] >= 0).all()
+    assert len(figures.benchmarks(found).axes) == 2
+    assert page.rounded({"a": [1.23456, 7]}) == {"a": [1.23, 7]}

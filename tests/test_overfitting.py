@@ -1,0 +1,158 @@
+"""The gate of promotion: formulas against an independent implementation, chance, and skill."""
+
+from math import e
+
+import numpy as np
+import purgedcv
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from bqx import overfitting
+from bqx.overfitting import deflated, independent, pbo, promote
+
+
+def profits(rng, days, trials, correlation=0.0):
+    """Daily profits with fat tails, uneven volatility, and a common part."""
+    common, own = rng.standard_t(4, (days, 1)), rng.standard_t(4, (days, trials))
+    together = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
+    return 1e-3 * together * np.exp(0.5 * rng.standard_normal((days, 1)))
+
+
+def best_of(daily):
+    return int((daily.mean(axis=0) / daily.std(axis=0)).argmax())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    days=st.integers(20, 60),
+    trials=st.integers(2, 6),
+    seed=st.integers(0, 1_000),
+    rounded=st.booleans(),
+)
+def test_pbo_is_purgedcvs(days, trials, seed, rounded):
+    daily = np.random.default_rng(seed).standard_t(4, (days, trials))
+    if rounded:
+        # Ties, and a trial that never trades.
+        daily = np.round(daily)
+        daily[:, 0] = 0.0
+    peer = purgedcv.probability_of_backtest_overfitting(daily.T, n_splits=10)
+    assert pbo(daily) == pytest.approx(peer.pbo, abs=1.5 / 252)
+
+
+def test_pbo_by_the_papers_steps():
+    """A trial that is best on every half has none; one that is best by turns has all of it."""
+    rng = np.random.default_rng(1)
+    daily = 1e-3 * rng.standard_normal((40, 5))
+    daily[:, 2] += 0.01
+    assert pbo(daily) == 0.0
+    turns = np.full((40, 3), -1.0) + 1e-3 * rng.standard_normal((40, 3))
+    for trial in range(3):
+        turns[trial * 12 : trial * 12 + 12, trial] = 1.0
+    assert pbo(turns) > 0.5
+    assert pbo(daily[:, :1]) is None
+    assert pbo(daily[:19]) is None
+
+
+def test_the_deflated_sharpe_ratio_by_its_formula():
+    rng = np.random.default_rng(2)
+    daily = profits(rng, 120, 30, 0.3) + 5e-4
+    found = deflated(daily, 3, 200)
+    x = daily[:, 3]
+    ratio, third, fourth = (
+        x.mean() / x.std(),
+        stats.skew(x, bias=False),
+        stats.kurtosis(x, bias=False, fisher=False),
+    )
+    n = independent(daily, 200)
+    ratios = daily.mean(axis=0) / daily.std(axis=0)
+    gamma = np.euler_gamma
+    most = (1 - gamma) * stats.norm.ppf(1 - 1 / n) + gamma * stats.norm.ppf(1 - 1 / (n * e))
+    benchmark = np.sqrt(max(ratios.var(ddof=1), 1 / 119)) * most
+    z = (ratio - benchmark) * np.sqrt(119)
+    z /= np.sqrt(1 - third * ratio + (fourth - 1) / 4 * ratio**2)
+    assert found.sr_star == pytest.approx(benchmark)
+    assert found.dsr == pytest.approx(stats.norm.cdf(z))
+
+
+def test_the_number_of_independent_trials():
+    rng = np.random.default_rng(3)
+    assert independent(rng.standard_normal((5_000, 10)), 10) in (9, 10)
+    same = np.repeat(rng.standard_normal((50, 1)), 10, axis=1)
+    assert independent(same, 10) == independent(same, 500) == 1
+    half = profits(rng, 20_000, 20, 0.5)
+    assert 0.4 * 1_000 < independent(half, 1_000) < 0.6 * 1_000
+    assert independent(same[:, :1], 7) == 7
+    # Trials against each other are no more than they are.
+    assert independent(np.column_stack([same[:, 0], -same[:, 0]]), 2) == 2
+
+
+def test_chance_is_promoted_in_at_most_5_percent_of_the_cases():
+    """400 searches of 20 and 140 trials without skill; each puts its best one forward."""
+    rng = np.random.default_rng(4)
+    promoted = naive = tries = 0
+    for trials in (20, 140):
+        for correlation in (0.0, 0.5, 0.9):
+            for _ in range(67):
+                daily = profits(rng, 80, trials, correlation)
+                best = best_of(daily)
+                promoted += promote(daily, best, trials, 1.0).promoted
+                naive += stats.ttest_1samp(daily[:, best], 0, alternative="greater").pvalue < 0.05
+                tries += 1
+    assert tries > 400
+    assert promoted / tries <= 0.05
+    assert naive / tries > 0.4
+
+
+def test_two_trials_without_skill_are_promoted_as_seldom():
+    rng = np.random.default_rng(5)
+    promoted = 0
+    for _ in range(200):
+        daily = profits(rng, 60, 2, 0.5)
+        promoted += promote(daily, best_of(daily), 2, 1.0).promoted
+    assert promoted / 200 <= 0.05
+
+
+def test_skill_is_promoted():
+    """A Sharpe ratio of 6 a year among 139 trials without skill, over a year."""
+    rng = np.random.default_rng(6)
+    promoted = 0
+    for _ in range(40):
+        daily = profits(rng, 250, 140, 0.3)
+        daily[:, 7] += 6 / np.sqrt(252) * daily[:, 7].std()
+        promoted += promote(daily, 7, 140, 0.001).promoted
+    assert promoted / 40 > 0.8
+
+
+def test_a_decision_says_what_stands_against_it():
+    rng = np.random.default_rng(7)
+    daily = profits(rng, 250, 20)
+    daily[:, 0] += 0.5 * daily[:, 0].std()
+    good = promote(daily, 0, 20, 0.001)
+    assert good.promoted
+    assert good.reasons == ()
+    assert good.sharpe > good.benchmark > 0
+    assert (good.trials, good.pbo) == (20, 0.0)
+    assert promote(daily, 0, 20, -0.001).reasons == (
+        "lower end of the skill's interval: -0.001, expected > 0.0",
+    )
+    assert promote(daily, 0, 20, None).reasons == (
+        "lower end of the skill's interval: does not exist, 250 days of 20 trials",
+    )
+    worse = promote(daily, 3, 20, 0.001)
+    assert not worse.promoted
+    assert worse.reasons[0].startswith("deflated Sharpe ratio: 0.")
+    # More trials raise the bar.
+    assert promote(daily, 0, 20_000, 0.001).deflated < good.deflated
+
+
+def test_one_trial_few_days_or_no_trades_are_not_promoted():
+    daily = np.column_stack([np.linspace(1.0, 2.0, 30), np.zeros(30)])
+    assert "overfitting: does not exist" in promote(daily[:, :1], 0, 1, 0.1).reasons[0]
+    few = promote(daily[: overfitting.FEWEST_DAYS - 1], 0, 2, 0.1)
+    assert few.deflated is few.pbo is None
+    assert len(few.reasons) == 2
+    none = promote(daily, 1, 2, 0.1)
+    assert none.deflated is None
+    assert not none.promoted

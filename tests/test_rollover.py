@@ -1,0 +1,64 @@
+"""Nights against the wall clock of New York, and interest that a pair's two sides share."""
+
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bqx import bars, pairs, rollover, sessions
+from bqx.params import Params
+
+# Weeks of winter, summer and those after New York's and London's clocks have changed.
+WEEKS = ("2024-01-07", "2024-03-10", "2024-03-31", "2024-07-14", "2024-10-27", "2024-11-03")
+
+
+def weeks_from(start: str, count: int, pair: str = "eurusd") -> bars.Bars:
+    first = int(np.datetime64(start, "D").astype(np.int64)) * sessions.DAY
+    minutes = sessions.grid(first, first + 7 * count * sessions.DAY)[: count * sessions.WEEK]
+    frame = pd.DataFrame({"close": 1.1}, index=sessions.timestamps(minutes))
+    return bars.Bars(pair, frame, 1.1)
+
+
+@pytest.mark.parametrize("start", WEEKS)
+@pytest.mark.parametrize(("pair", "triple"), [("eurusd", 2), ("eurcad", 2), ("usdcad", 3)])
+def test_seven_nights_a_week_at_five_in_new_york(start: str, pair: str, triple: int) -> None:
+    one = weeks_from(start, 1, pair)
+    nights = rollover.nights(one)
+    assert nights.sum() == 7
+    assert np.count_nonzero(nights) == 5
+    for row in np.flatnonzero(nights):
+        local = one.ts[row].tz_convert(ZoneInfo("America/New_York"))
+        assert (local.hour, local.minute) == (17, 0)
+        # What Friday's close rolls over stands at Sunday's open.
+        assert nights[row] == (3 if local.weekday() == triple else 1)
+
+
+def test_nights_of_a_slice_are_the_slice_of_the_nights() -> None:
+    whole = weeks_from("2024-03-03", 3)
+    nights = rollover.nights(whole)
+    assert nights.sum() == 21
+    for first, last in ((0, 1), (1, 1_441), (1_439, 1_441), (4_000, 12_345)):
+        np.testing.assert_array_equal(rollover.nights(whole.rows(first, last)), nights[first:last])
+
+
+@given(
+    st.sampled_from(pairs.PAIRS),
+    st.lists(st.floats(-5, 20), min_size=8, max_size=8),
+    st.floats(0, 10),
+)
+def test_a_long_and_a_short_lose_the_markup(pair: str, rates: list[float], markup: float) -> None:
+    interest = dict(zip(pairs.CURRENCIES, rates, strict=True))
+    long, short = rollover.night(pair, interest, markup)
+    assert 365 * (long + short) == pytest.approx(-markup / 100, abs=1e-12)
+    carry = interest[pair[:3].upper()] - interest[pair[3:].upper()]
+    assert 365 * (long - short) == pytest.approx(2 * carry / 100, abs=1e-12)
+
+
+def test_the_currency_of_more_interest_earns_it() -> None:
+    interest = Params().interest
+    long, short = rollover.night("usdjpy", interest, 0.0)
+    assert long == pytest.approx((5.4 + 0.1) / 100 / 365)
+    assert short == -long
