@@ -1,7 +1,7 @@
-"""What is deployed of a pair: models, columns and what ties them to bars, without pickle.
+"""What is deployed of a pair: model, columns and what ties them to bars, without pickle.
 
-A bundle is a folder: ``bundle.json`` and a UBJ model a horizon, whose hashes ``bundle.json`` holds.
-Hashes are checked before a model is parsed, since the parser trusts its input.
+A bundle is a folder: ``bundle.json``, and the model's folder, whose manifest's hash ``bundle.json``
+holds. Hashes are checked before a model is parsed, since the parser trusts its input.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import lags, targets
+from bqx import lags, models, targets
 from bqx.bars import Bars
 from bqx.conformal import Reach
 from bqx.errors import ArtefactError, RequestError
@@ -23,12 +23,14 @@ from bqx.features.fitting import Fits
 from bqx.features.needs import needs
 from bqx.files import read_json, sha256, write_json
 from bqx.lags import Column
-from bqx.models import MODELS, Estimator
+from bqx.models import Estimator, artefact, point
 from bqx.pairs import PAIRS
 from bqx.params import Params
-from bqx.training import MODEL, FoldFit
+from bqx.training import FoldFit
 
 MANIFEST = "bundle.json"
+MODEL = "model"
+"""Folder of the model inside the bundle's."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Models of one pair and all that a forecast needs besides the bars.
+    """The model of one pair and all that a forecast needs besides the bars.
 
     ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
     forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
@@ -64,7 +66,7 @@ class Bundle:
     columns: tuple[Column, ...]
     fits: Fits
     betas: dict[int, float]
-    models: dict[int, Estimator]
+    model: Estimator
     reach: dict[int, Reach]
     baseline: float
     panel: dict[str, float]
@@ -100,12 +102,13 @@ class Bundle:
         x = None
         if any(self.betas.values()):
             x = lags.matrix(part, self.columns, np.array([need - 1]), self.fits)
+        forecasts = None if x is None else point(self.model.predict(x))[0]
         out = {}
-        for horizon in self.horizons:
+        for place, horizon in enumerate(self.horizons):
             target = targets.make(part, self.window_of(horizon), horizon)
             innovation = 0.0
-            if x is not None and self.betas[horizon]:
-                innovation = float(self.betas[horizon] * self.models[horizon].predict(x)[0])
+            if forecasts is not None and self.betas[horizon]:
+                innovation = float(self.betas[horizon] * forecasts[place])
             level = target.from_innovation(np.full(need, innovation), "level")[-1]
             if not np.isfinite(level):
                 raise RequestError(
@@ -133,16 +136,12 @@ class Bundle:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
-            files = {}
-            for horizon in self.horizons:
-                path = temporary / _file(horizon)
-                self.models[horizon].save(path)
-                files[path.name] = sha256(path)
+            self.model.save(temporary / MODEL)
             write_json(
                 temporary / MANIFEST,
                 {
                     "pair": self.pair,
-                    "model": MODEL,
+                    "model": sha256(temporary / MODEL / artefact.MANIFEST),
                     "horizons": self.horizons,
                     "window": self.window,
                     "columns": [
@@ -158,17 +157,12 @@ class Bundle:
                     "catalog_hash": self.catalog_hash,
                     "metrics": self.metrics,
                     "trained_until": self.trained_until.isoformat(),
-                    "files": files,
                 },
             )
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _file(horizon: int) -> str:
-    return f"model_{horizon}.ubj"
 
 
 def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) -> Bundle:
@@ -180,7 +174,7 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         columns=fit.columns,
         fits=fit.fits,
         betas=fit.evidence.betas,
-        models=fit.models,
+        model=fit.model,
         reach=fit.reach,
         baseline=bars.baseline,
         panel=_panel(bars, fit.columns),
@@ -220,9 +214,7 @@ def load(folder: Path) -> Bundle:
                 f"{current[:12]}. Run notebook 07_deployment again."
             )
         horizons = tuple(int(horizon) for horizon in held["horizons"])
-        estimator = MODELS[held["model"]]
-        for horizon in horizons:
-            _check(folder / _file(horizon), held["files"][_file(horizon)])
+        _check(folder / MODEL / artefact.MANIFEST, held["model"])
         return Bundle(
             pair=str(held["pair"]),
             horizons=horizons,
@@ -233,7 +225,7 @@ def load(folder: Path) -> Bundle:
             ),
             fits=Fits.from_json(held["fits"]),
             betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
-            models={horizon: estimator.load(folder / _file(horizon)) for horizon in horizons},
+            model=models.load(folder / MODEL),
             reach={horizon: _reach(held["reach"][str(horizon)]) for horizon in horizons},
             baseline=float(held["baseline"]),
             panel={str(pair): float(first) for pair, first in held["panel"].items()},
@@ -255,10 +247,10 @@ def _reach(held: Any) -> Reach:
     return Reach((low, high), start, float(held["naive"]), float(held["coverage"]))
 
 
-def _check(path: Path, expected: str) -> None:
+def _check(path: Path, expected: object) -> None:
     if not path.is_file() or sha256(path) != expected:
         raise ArtefactError(
             f"{path}: damaged or exchanged, got "
-            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {expected[:12]}. Run "
-            "notebook 07_deployment again."
+            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {str(expected)[:12]}. "
+            "Run notebook 07_deployment again."
         )

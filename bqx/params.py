@@ -108,6 +108,8 @@ class Params(BaseModel):
     """Columns selected per pair and fold."""
     domain_share: float = Field(0.4, ge=0, le=0.5, strict=False)
     """Least share of the selected columns for each of the rate and BQX domains."""
+    ranked_by: Literal["forest", "borda"] = "forest"
+    """What ranks the columns: the forest alone, or the mean rank over five rankers."""
     forest_trees: Count = 60
     """Trees of the selecting forest."""
     forest_depth: Count = 5
@@ -118,6 +120,15 @@ class Params(BaseModel):
     """Depth of the boosted trees."""
     learning_rate: float = Field(0.05, gt=0, le=1, strict=False)
     """Learning rate of the boosting."""
+
+    models: Annotated[tuple[str, ...], BeforeValidator(rules.models)] = ("ridge", "xgboost")
+    """Models that are compared, the simpler before the more complex."""
+    trials: Size = 0
+    """Trials of the search for each model's settings, a pair and fold; 0 for none."""
+    tuning_seconds: Size = 0
+    """Seconds after which a search ends; 0 for no limit."""
+    tuned: Literal["priority", "each"] = "priority"
+    """Pairs that are searched on: the three with priority for all, or each for itself."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1, strict=False)
     """Confidence of intervals."""
@@ -222,7 +233,7 @@ _TRADING = (
     "spread_multiple", "slippage", "commission", "interest", "markup", "target_volatility",
     "largest_position",
 )  # fmt: skip
-_SELECTION = ("selected", "domain_share", "forest_trees", "forest_depth")
+_SELECTION = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "01_bars": ("out", "seed", *_BARS, *_TARGET),

@@ -12,6 +12,12 @@ from pydantic import BeforeValidator, Field
 
 from bqx.pairs import CURRENCIES, PAIRS
 
+MODELS = (
+    "martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile", "ensemble",
+    "stacking",
+)  # fmt: skip
+"""Estimators by name, the simpler before the more complex."""
+
 
 def ascending(values: Any) -> Any:
     """Minutes as an ascending tuple."""
@@ -34,6 +40,14 @@ def pairs(values: Any) -> Any:
     if len(set(values)) < len(values):
         raise ValueError("each pair once")
     return tuple(values)
+
+
+def models(values: Any) -> Any:
+    """Names of models as a tuple, each once."""
+    known = isinstance(values, list | tuple) and values and all(v in MODELS for v in values)
+    if not known or len(set(values)) < len(values):
+        raise ValueError(f"some of {', '.join(MODELS)}, each once")
+    return tuple(sorted(values, key=MODELS.index))
 
 
 def _iso(value: Any, kind: type[date] | type[datetime], rule: str) -> Any:

@@ -1,58 +1,54 @@
-"""Fit each pair fold by fold: select, boost, and shrink every forecast towards the martingale.
+"""Fit each pair fold by fold: select, learn, and shrink every forecast towards the martingale.
 
-Rounds are chosen on the last training rows, the share of the forecast that is kept on the
-validation rows, and the model that forecasts the test rows is fitted on both.
+A model chooses its rounds or its penalty on the last training rows, the share of the forecast that
+is kept is chosen on the validation rows, and the model that forecasts the test rows is fitted on
+both.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bqx import conformal, lags, sessions, targets
+from bqx import conformal, lags, samples, sessions
 from bqx.bars import Bars
 from bqx.conformal import Reach
-from bqx.errors import ParameterError
-from bqx.features.fitting import Fits, fit
-from bqx.folds import Fold, longest_run
+from bqx.features.fitting import Fits
+from bqx.folds import Fold
 from bqx.lags import Column
-from bqx.models import MODELS, Estimator
+from bqx.models import Design, Estimator, make, point, unfitted
 from bqx.parallel import over_pairs
 from bqx.params import Params
 from bqx.selection import Selection, select
 from bqx.shrinkage import Evidence, weigh
 from bqx.targets import Target
+from bqx.weights import uniqueness
 
-Rows = NDArray[np.int64]
-Series = NDArray[np.float64]
-
-LEAST = 180
-"""Fewest training rows."""
-EXTREME = 4.0
-"""Standard deviations at which training labels are cut off."""
-STOPPING = 0.2
-"""Last share of the training rows, by which the number of rounds is chosen."""
 MODEL = "xgboost"
+"""The model that is served."""
 
 
 @dataclass(frozen=True)
 class FoldFit:
-    """What one fold taught: evidence, and a model a horizon for the rows that follow.
+    """What one fold taught: evidence, and a model of all horizons for the rows that follow.
 
-    ``columns`` : in the models' order; ``fits`` : what their fitted families learnt; ``reach`` :
+    ``columns`` : in the model's order; ``fits`` : what their fitted families learnt; ``reach`` :
     where the intervals of each horizon start from; ``trained_until`` : open of the last bar that
-    it has seen.
+    it has seen; ``rows`` : rows that the model was fitted on; ``seconds`` : of the fits.
     """
 
     number: int
     columns: tuple[Column, ...]
     fits: Fits
     evidence: Evidence
-    models: dict[int, Estimator]
+    model: Estimator
     reach: dict[int, Reach]
     trained_until: pd.Timestamp
+    rows: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -70,52 +66,6 @@ class PairResult:
     forecasts: pd.DataFrame
 
 
-def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
-    """What the fitted families among the columns learn from a fold's training rows.
-
-    They read rows without a gap: the longest run, where test rows part the training rows.
-    """
-    features = tuple(dict.fromkeys(column.feature for column in columns))
-    return fit(bars, features, longest_run(fold.train))
-
-
-def _targets(bars: Bars, params: Params) -> dict[int, Target]:
-    return {
-        horizon: targets.make(bars, params.window(horizon), horizon) for horizon in params.horizons
-    }
-
-
-def _labels(made: Mapping[int, Target]) -> dict[int, Series]:
-    return {horizon: target.label("innovation") for horizon, target in made.items()}
-
-
-def _training_rows(
-    bars: Bars, columns: Sequence[Column], fold: Fold, labels: Mapping[int, Series], params: Params
-) -> Rows:
-    """Every stride-th row of the fold's training part that has all labels and a full lookback."""
-    complete = np.all([np.isfinite(label) for label in labels.values()], axis=0)
-    reach = max(column.lookback for column in columns)
-    rows = fold.train[complete[fold.train] & (fold.train >= reach - 1)][:: params.stride]
-    if len(rows) < LEAST:
-        raise ParameterError(
-            f"{bars.pair} fold {fold.number}: too few rows to learn from, got {len(rows)} with a "
-            f"stride of {params.stride} and a warm-up of {reach}; expected at least {LEAST}. Raise "
-            "train_days, lower stride, or leave out a pair with such holes."
-        )
-    return rows
-
-
-def _cut(labels: Mapping[int, Series], rows: Rows, scale: Mapping[int, float]) -> dict[int, Series]:
-    return {
-        horizon: np.clip(label[rows], -EXTREME * scale[horizon], EXTREME * scale[horizon])
-        for horizon, label in labels.items()
-    }
-
-
-def _scale(labels: Mapping[int, Series], rows: Rows) -> dict[int, float]:
-    return {horizon: float(np.std(label[rows])) for horizon, label in labels.items()}
-
-
 def select_pair(
     bars: Bars, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> tuple[Selection, ...]:
@@ -126,21 +76,21 @@ def select_pair(
     bars : T rows of the pair.
     columns : candidates.
     folds : over the rows of the bars.
-    params : horizons, target_window, stride, selected, domain_share, forest_trees, forest_depth
-        and seed are read.
+    params : horizons, target_window, stride, selected, domain_share, ranked_by, forest_trees,
+        forest_depth and seed are read.
 
     Raises
     ------
     ParameterError : too few rows to learn from, or no column left.
     """
-    labels = _labels(_targets(bars, params))
+    labels = samples.labels_of(samples.targets_of(bars, params))
     selections = []
     for fold in folds:
-        rows = _training_rows(bars, columns, fold, labels, params)
+        rows = samples.training_rows(bars, columns, fold, labels, params)
         selections.append(
             select(
-                lags.matrix(bars, columns, rows, fits_of(bars, columns, fold)),
-                np.column_stack(list(_cut(labels, rows, _scale(labels, rows)).values())),
+                lags.matrix(bars, columns, rows, samples.fits_of(bars, columns, fold)),
+                samples.cut(labels, rows, samples.scale_of(labels, rows)),
                 columns,
                 sessions.trading_days(bars.minutes[rows]),
                 params.selected,
@@ -148,6 +98,8 @@ def select_pair(
                 params.forest_trees,
                 params.forest_depth,
                 params.seed,
+                uniqueness(rows, max(labels)),
+                params.ranked_by,
             )
         )
     return tuple(selections)
@@ -160,27 +112,22 @@ def _fit_fold(
     made: Mapping[int, Target],
     params: Params,
     tests: int,
+    first: Estimator,
 ) -> FoldFit:
-    def model(rounds: int) -> Estimator:
-        return MODELS[MODEL](rounds, params.depth, params.learning_rate, params.seed)
-
-    labels = _labels(made)
-    train = _training_rows(bars, columns, fold, labels, params)
+    labels = samples.labels_of(made)
+    train = samples.training_rows(bars, columns, fold, labels, params)
     validation = fold.validation[np.isfinite(bars.close[fold.validation])]
-    scale = _scale(labels, train)
-    y = _cut(labels, train, scale)
-    fits = fits_of(bars, columns, fold)
+    scale = samples.scale_of(labels, train)
+    y = samples.cut(labels, train, scale)
+    fits = samples.fits_of(bars, columns, fold)
     x, later = (lags.matrix(bars, columns, rows, fits) for rows in (train, validation))
+    start = time.perf_counter()
+    weight = uniqueness(train, max(labels))
 
-    split = train[int(len(train) * (1 - STOPPING))]
-    early, late = train < split - max(labels), train >= split
-    stopped = [
-        model(params.rounds).fit(x[early], label[early], (x[late], label[late])).rounds
-        for label in y.values()
-    ]
-    # One number for all horizons, since where a single one stops is mostly chance.
-    rounds = int(np.median(stopped))
-    unseen = {horizon: model(rounds).fit(x, label).predict(later) for horizon, label in y.items()}
+    early, late = samples.stopping_parts(train, max(labels))
+    chosen = first.fit(x[early], y[early], weight[early], (x[late], y[late]))
+    checked = unfitted(chosen).fit(Design(x), y, weight)
+    unseen = dict(zip(labels, point(checked.predict(later)).T, strict=True))
     evidence = weigh(
         unseen,
         {horizon: label[validation] for horizon, label in labels.items()},
@@ -197,15 +144,21 @@ def _fit_fold(
     complete = np.all([np.isfinite(label[validation]) for label in labels.values()], axis=0)
     thin = np.flatnonzero(complete)[:: params.stride]
     both = np.concatenate((x, later[thin]))
-    added = _cut(labels, validation[thin], scale)
+    seen = np.concatenate((train, validation[thin]))
+    model = unfitted(chosen).fit(
+        both, np.concatenate((y, samples.cut(labels, validation[thin], scale))),
+        uniqueness(seen, max(labels)),
+    )  # fmt: skip
     return FoldFit(
         number=fold.number,
         columns=columns,
         fits=fits,
         evidence=evidence,
-        models={h: model(rounds).fit(both, np.concatenate((y[h], added[h]))) for h in labels},
+        model=model,
         reach=reach,
         trained_until=bars.ts[fold.last_seen],
+        rows=len(both),
+        seconds=round(time.perf_counter() - start, 3),
     )
 
 
@@ -213,9 +166,10 @@ def _forecast(bars: Bars, taught: FoldFit, fold: Fold, made: Mapping[int, Target
     rows = fold.test
     x = lags.matrix(bars, taught.columns, rows, taught.fits)
     there = np.isfinite(bars.close[rows])
+    predicted = point(taught.model.predict(x))
     parts = []
-    for horizon, beta in taught.evidence.betas.items():
-        raw = np.where(there, taught.models[horizon].predict(x), np.nan)
+    for place, (horizon, beta) in enumerate(taught.evidence.betas.items()):
+        raw = np.where(there, predicted[:, place], np.nan)
         target, reach = made[horizon], taught.reach[horizon]
         score = np.abs(target.label("innovation")[rows] - beta * raw)
         width = reach.track(score, bars.minutes[rows], target.sigma[rows], horizon)
@@ -241,6 +195,8 @@ def fit_pair(
     selections: Sequence[Selection],
     params: Params,
     pairs: int,
+    name: str = MODEL,
+    settings: Mapping[str, Any] | None = None,
 ) -> PairResult:
     """Fit and forecast one pair on every fold.
 
@@ -250,14 +206,16 @@ def fit_pair(
     ----------
     bars, columns, folds : as for `select_pair`.
     selections : of the folds.
-    params : horizons, target_window, stride, rounds, depth, learning_rate and seed are read.
+    params : horizons, target_window, stride, coverage, rounds, depth, learning_rate and seed are
+        read.
     pairs : pairs in the run; with the folds they make the family of tests.
+    name : of the model; ``settings`` win over those of ``params``.
 
     Raises
     ------
     ParameterError : too few rows to learn from.
     """
-    made = _targets(bars, params)
+    made = samples.targets_of(bars, params)
     by_name = {column.name: column for column in columns}
     fits = tuple(
         _fit_fold(
@@ -267,6 +225,7 @@ def fit_pair(
             made,
             params,
             pairs * len(folds),
+            make(name, params, **(settings or {})),
         )
         for fold, selection in zip(folds, selections, strict=True)
     )
@@ -302,6 +261,8 @@ def fit_all(
     params: Params,
     write: Callable[[str, PairResult], None],
     done: Collection[str] = (),
+    name: str = MODEL,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     """`fit_pair` for all pairs but those done, as `select_all`; all count in the family of tests.
 
@@ -310,7 +271,7 @@ def fit_all(
     BqxError : pairs failed; named once the others are written.
     """
     tasks = {
-        pair: (bars[pair], columns, folds, selections[pair], params, len(bars))
+        pair: (bars[pair], columns, folds, selections[pair], params, len(bars), name, settings)
         for pair in bars
         if pair not in done
     }

@@ -25,24 +25,26 @@ def folder(made, tmp_path):
     return tmp_path / "eurusd"
 
 
+def files(folder):
+    return {p.relative_to(folder).as_posix(): sha256(p) for p in folder.rglob("*") if p.is_file()}
+
+
 def test_saved_and_loaded_it_is_the_same(made, folder):
     loaded = bundle.load(folder)
     for name in ("pair", "horizons", "window", "columns", "betas", "baseline", "max_fill"):
         assert getattr(loaded, name) == getattr(made, name)
     assert loaded.metrics == {"skill": {"15": 0.05}}
     assert loaded.trained_until == made.trained_until
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "bundle.json",
-        "model_15.ubj",
-        "model_45.ubj",
-    ]
+    assert files(folder).keys() == {
+        "bundle.json", "model/model.json", "model/0.ubj", "model/1.ubj",
+    }  # fmt: skip
 
 
 def test_saving_again_writes_the_same_bytes_and_leaves_nothing_else(made, folder):
-    before = {path.name: sha256(path) for path in folder.iterdir()}
+    before = files(folder)
     (folder / "stray").write_text("from an older run")
     made.save(folder)
-    assert {path.name: sha256(path) for path in folder.iterdir()} == before
+    assert files(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["eurusd"]
 
 
@@ -97,9 +99,19 @@ def test_a_hole_just_before_is_refused(learned, made):
 
 
 def test_a_damaged_model_is_never_parsed(folder):
-    path = folder / "model_45.ubj"
+    path = folder / "model" / "1.ubj"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    with pytest.raises(ArtefactError, match="model_45.ubj: damaged or exchanged"):
+    with pytest.raises(ArtefactError, match=r"1\.ubj: damaged or exchanged"):
+        bundle.load(folder)
+    path.unlink()
+    with pytest.raises(ArtefactError, match=r"other files, got 1\.ubj"):
+        bundle.load(folder)
+
+
+def test_another_model_is_refused(folder):
+    path = folder / "model" / "model.json"
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(ArtefactError, match=r"model\.json: damaged or exchanged"):
         bundle.load(folder)
     path.unlink()
     with pytest.raises(ArtefactError, match="got no file"):
@@ -110,10 +122,9 @@ def test_a_damaged_model_is_never_parsed(folder):
     ("change", "message"),
     [
         ({"catalog_hash": "0" * 64}, "another catalog, got 000000000000"),
-        ({"model": "pickle"}, "not a bundle, got KeyError 'pickle'"),
+        ({"model": None}, "damaged or exchanged"),
         ({"columns": [{"feature": "none", "lag": 0, "suffix": ""}]}, "not a bundle"),
         ({"columns": [7]}, "not a bundle"),
-        ({"files": {}}, "not a bundle"),
         ({"horizons": ["../15"]}, "not a bundle"),
         ({"trained_until": "never"}, "not a bundle"),
     ],

@@ -19,7 +19,7 @@ from bqx.errors import ArtefactError, BarError, RequestError
 from bqx.features import catalog
 from bqx.features.fitting import fit
 from bqx.lags import Column
-from bqx.models import MODELS
+from bqx.models import make
 from bqx.serving import live
 from bqx.serving.app import LARGEST, app, bundles
 from bqx.shrinkage import Evidence
@@ -265,15 +265,18 @@ def crossed():
     fits = fit(grids[PAIR], [c.feature for c in columns], rows)
     x = lags.matrix(grids[PAIR], columns, rows, fits)
     y = np.random.default_rng(0).normal(size=len(rows))
-    model = MODELS[training.MODEL](20, 3, 0.3, 0).fit(x, y)
+    settings = {"rounds": 20, "depth": 3, "learning_rate": 0.3}
+    model = make(training.MODEL, PARAMS, **settings).fit(x, y[:, None])
     taught = training.FoldFit(
         number=0,
         columns=columns,
         fits=fits,
         evidence=Evidence(9.0, 1.0, {15: 1.0}),
-        models={15: model},
+        model=model,
         reach={15: Reach((1e-4, 2e-4), (np.nan,) * GROUPS, 1.0, 0.9)},
         trained_until=grids[PAIR].ts[12_000],
+        rows=len(rows),
+        seconds=0.0,
     )
     made = bundle.bundle(grids[PAIR], taught, PARAMS.model_copy(update={"horizons": (15,)}), {})
     return made, grids[PAIR], sent
@@ -296,7 +299,7 @@ def test_columns_that_read_other_pairs_answer_as_the_batch(crossed, tmp_path):
         body = json.loads(json.dumps(live.payload(PAIR, history, panel)))
         answer = live.forecast(loaded, *live.parse(body)[1:])
         innovation = answer["predictions"]["15"]["innovation"]
-        assert innovation == float(made.models[15].predict(x)[0])
+        assert innovation == float(made.model.predict(x)[0, 0])
         assert answer["predictions"]["15"]["low"] is None
         moved.add(innovation)
     assert len(moved) > 10

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn, make_folds
 
-from bqx import folds, lags, market, targets, training
+from bqx import folds, lags, market, samples, targets, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
 from bqx.errors import ParameterError
@@ -14,11 +14,8 @@ from bqx.features.catalog import join
 
 
 def model_bytes(fit, folder):
-    out = {}
-    for horizon, model in fit.models.items():
-        model.save(folder / "model")
-        out[horizon] = (folder / "model").read_bytes()
-    return out
+    fit.model.save(folder / "model")
+    return {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
 
 
 def skills(learned, forecasts):
@@ -134,10 +131,10 @@ def test_fitted_families_read_no_test_day_between_training_days():
     learned = learn("planted", 1)
     fold = folds.combinatorial(learned.bars.minutes, 5, 1, 120, 45, 1_000)[1]
     columns = [lags.Column(feature, 0) for feature in join(regimes.FAMILIES).values()]
-    before = training.fits_of(learned.bars, columns, fold)
+    before = samples.fits_of(learned.bars, columns, fold)
     frame = learned.bars.frame.copy()
     frame.iloc[fold.test, :4] *= np.linspace(1.0, 2.0, len(fold.test))[:, None]
-    after = training.fits_of(Bars(PAIR, frame, learned.bars.baseline), columns, fold)
+    after = samples.fits_of(Bars(PAIR, frame, learned.bars.baseline), columns, fold)
     assert before.parameters
     assert before.until == after.until
     for key, value in before.parameters.items():
@@ -207,3 +204,30 @@ def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
     assert model_bytes(fitted["eurusd"].fits[0], tmp_path) == model_bytes(
         learned.result.fits[0], tmp_path
     )
+
+
+@pytest.mark.parametrize("name", ["martingale", "ridge", "xgboost_quantile"])
+def test_other_models_are_fitted_the_same_way(name):
+    learned = learn("planted", 1)
+    few = PARAMS.model_copy(update={"rounds": 20})
+    result = training.fit_pair(
+        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], few, 1, name
+    )
+    fit, found = result.fits[0], result.forecasts
+    assert type(fit.model).__name__.lower() == name.replace("_", "")
+    assert fit.rows > 2_000
+    assert set(fit.evidence.betas) == set(PARAMS.horizons)
+    if name == "martingale":
+        assert not found["raw"].dropna().any()
+    else:
+        assert fit.evidence.t > 0
+
+
+def test_settings_win_over_parameters():
+    learned = learn("planted", 1)
+    result = training.fit_pair(
+        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], PARAMS, 1,
+        "xgboost", {"rounds": 7, "depth": 1},
+    )  # fmt: skip
+    assert result.fits[0].model.depth == 1
+    assert result.fits[0].model.rounds <= 7

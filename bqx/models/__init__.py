@@ -1,40 +1,59 @@
 """Estimators, one a file, behind one small interface."""
 
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from bqx.errors import ArtefactError
+from bqx.models import artefact
+from bqx.models.design import Design, Matrix, design
+from bqx.models.ensemble import Ensemble, Stacking
+from bqx.models.members import ALONE, Estimator, Vector, point
+from bqx.params import Params
 
-from bqx.models.xgb import XGBoost
+__all__ = ["MEMBERS", "MODELS", "Design", "Estimator", "Matrix", "Vector", "design", "load",
+           "make", "point", "unfitted"]  # fmt: skip
 
-Matrix = NDArray[np.float32]
-Vector = NDArray[np.float64]
+MODELS: dict[str, type[Estimator]] = ALONE | {"ensemble": Ensemble, "stacking": Stacking}
+"""All estimators by name, the simpler before the more complex."""
+
+MEMBERS = ("ridge", "forest", "xgboost")
+"""Estimators that an ensemble joins."""
 
 
-class Estimator(Protocol):
-    """What training, bundles and serving ask of a model.
+def make(name: str, params: Params, **settings: Any) -> Estimator:
+    """An unfitted estimator with a run's parameters, where it has fields of their names.
 
-    ``rounds`` : rounds, trees or epochs; the most before the fit, those kept after it.
+    ``settings`` win over them.
     """
-
-    rounds: int
-
-    def __init__(self, rounds: int, depth: int, learning_rate: float, seed: int) -> None: ...
-
-    def fit(self, x: Matrix, y: Vector, validation: tuple[Matrix, Vector] | None = None) -> Self:
-        """Fit to (n, C) columns and (n,) labels; later rows, where given, stop the fit early."""
-
-    def predict(self, x: Matrix) -> Vector:
-        """Forecasts (n,) of (n, C) columns."""
-
-    def save(self, path: Path) -> None:
-        """Write the model to a file, without pickle."""
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a model that ``save`` wrote."""
+    model = MODELS[name]
+    known = {field.name for field in fields(model) if field.init}  # type: ignore[arg-type]
+    given = {key: getattr(params, key) for key in known & set(Params.model_fields)}
+    if "members" in known:
+        given["members"] = tuple(make(member, params) for member in MEMBERS)
+        given["gap"] = -(-max(params.horizons) // params.stride)
+    return model(**given | settings)
 
 
-MODELS: dict[str, type[Estimator]] = {"xgboost": XGBoost}
-"""Estimators by name."""
+def unfitted(model: Estimator) -> Estimator:
+    """A model with the same settings, those that a validation part chose included."""
+    return replace(model)  # type: ignore[type-var]
+
+
+def load(folder: Path) -> Estimator:
+    """Read a model that ``save`` wrote; nothing is parsed before it is checked.
+
+    Raises
+    ------
+    ArtefactError : what `artefact.read` refuses, an unknown estimator, or files that it cannot
+        read.
+    """
+    name, settings, parts = artefact.read(folder)
+    try:
+        return MODELS[name].restore(settings, parts)
+    except Exception as error:
+        # Parsers of other packages raise whatever they like.
+        raise ArtefactError(
+            f"{folder}: cannot be read, got {type(error).__name__} {error}; expected a model of "
+            f"{', '.join(MODELS)}. Fit it again."
+        ) from error

@@ -1,12 +1,19 @@
 """Gradient-boosted trees, shallow and strongly regularised: minute returns are mostly noise."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
+
+from bqx.models import artefact
+from bqx.models.design import Design, Matrix, design
+
+Vector = NDArray[np.float64]
+Validation = tuple[Matrix | Design, Vector]
 
 PATIENCE = 30
 """Rounds without progress on the validation rows that stop the boosting."""
@@ -21,74 +28,143 @@ BINS = 64
 
 @dataclass
 class XGBoost:
-    """Boosted trees under squared error; NaN columns are read as they are.
+    """A booster a horizon under squared error; NaN columns are read as they are.
 
-    ``rounds`` : most rounds before the fit, those kept after it.
+    ``rounds`` : most rounds before a fit with a validation part, those kept after it: one number
+        for all horizons, since where a single one stops is mostly chance.
+    ``bag``, ``leaf`` : shares of the rows, see `BAG` and `LEAF`.
     """
 
-    rounds: int
-    depth: int
-    learning_rate: float
-    seed: int
-    booster: xgboost.Booster = field(init=False, repr=False)
+    NAME: ClassVar[str] = "xgboost"
+
+    rounds: int = 300
+    depth: int = 2
+    learning_rate: float = 0.05
+    bag: float = BAG
+    leaf: float = LEAF
+    seed: int = 0
+    boosters: tuple[xgboost.Booster, ...] = field(default=(), init=False, repr=False)
 
     def fit(
         self,
-        x: NDArray[np.float32],
-        y: NDArray[np.float64],
-        validation: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None,
+        x: Matrix | Design,
+        y: Vector,
+        weight: Vector | None = None,
+        validation: Validation | None = None,
     ) -> Self:
-        """Fit to (n, C) columns and (n,) labels; later rows, where given, stop the boosting."""
-        settings = {
-            "tree_method": "hist",
-            "nthread": 1,
-            "seed": self.seed,
-            "max_depth": self.depth,
-            "learning_rate": self.learning_rate,
-            "max_bin": BINS,
-            "subsample": BAG,
-            "colsample_bynode": TRIED,
-            "min_child_weight": LEAF * len(y),
-            "reg_lambda": LEAF * len(y),
-            # The forecast of one who knows nothing is 0, whatever the training rows drifted.
-            "base_score": 0.0,
-        }
-        rows = xgboost.QuantileDMatrix(x, y, max_bin=BINS, nthread=1)
-        if validation is None:
-            self.booster = xgboost.train(settings, rows, self.rounds)
-        else:
-            later = xgboost.QuantileDMatrix(*validation, max_bin=BINS, nthread=1, ref=rows)
-            self.booster = xgboost.train(
-                settings,
-                rows,
-                self.rounds,
-                evals=[(later, "validation")],
-                early_stopping_rounds=PATIENCE,
-                verbose_eval=False,
-            )
-            self.booster = self.booster[: self.booster.best_iteration + 1]
-        self.rounds = self.booster.num_boosted_rounds()
-        self.booster.set_attr(depth=self.depth, learning_rate=self.learning_rate, seed=self.seed)
+        """Fit to (n, C) columns and (n, H) labels; later rows, where given, choose the rounds."""
+        # The forecast of one who knows nothing is 0, whatever the training rows drifted.
+        own = {"base_score": 0.0}
+        self.rounds, self.boosters = boost(
+            boosting_of(self) | own, self.rounds, x, y, weight, validation
+        )
         return self
 
-    def predict(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Forecasts (n,) of (n, C) columns."""
-        return self.booster.inplace_predict(np.ascontiguousarray(x)).astype(np.float64)
+    def predict(self, x: Matrix | Design) -> Vector:
+        """(n, H) forecasts of (n, C) columns."""
+        return np.column_stack(forecasts(self.boosters, x))
 
-    def save(self, path: Path) -> None:
-        """Write the model as UBJ."""
-        path.write_bytes(self.booster.save_raw("ubj"))
+    def save(self, folder: Path) -> None:
+        """Write the model's folder."""
+        artefact.save(self, folder)
+
+    def settings(self) -> dict[str, Any]:
+        """Settings of the boosting."""
+        return settings_of(self)
+
+    def parts(self) -> artefact.Parts:
+        """A UBJ file a horizon."""
+        return to_parts(self.boosters)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a model that ``save`` wrote; check its hash first, the parser trusts its input."""
-        booster = xgboost.Booster({"nthread": 1})
-        booster.load_model(bytearray(path.read_bytes()))
-        model = cls(
-            rounds=booster.num_boosted_rounds(),
-            depth=int(booster.attr("depth") or 0),
-            learning_rate=float(booster.attr("learning_rate") or 0.0),
-            seed=int(booster.attr("seed") or 0),
-        )
-        model.booster = booster
+    def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
+        """The model of some settings and parts."""
+        model = cls(**settings)
+        model.boosters = from_parts(parts)
         return model
+
+
+def settings_of(model: Any) -> dict[str, Any]:
+    """Fields of a model that make it again."""
+    return {f.name: getattr(model, f.name) for f in fields(model) if f.init}
+
+
+def boosting_of(model: Any) -> dict[str, Any]:
+    """Settings under the names that `boost` knows."""
+    return {
+        "seed": model.seed,
+        "max_depth": model.depth,
+        "learning_rate": model.learning_rate,
+        "subsample": model.bag,
+        "leaf": model.leaf,
+    }
+
+
+def boost(
+    settings: Mapping[str, Any],
+    rounds: int,
+    x: Matrix | Design,
+    y: Vector,
+    weight: Vector | None,
+    validation: Validation | None,
+) -> tuple[int, tuple[xgboost.Booster, ...]]:
+    """A booster a horizon on one binned matrix, and the rounds that they keep.
+
+    Parameters
+    ----------
+    settings : of the boosting; ``leaf`` is a share of the rows.
+    rounds : most rounds with a validation part, else the rounds.
+    """
+    rows = design(x)
+    binned = rows.binned(BINS)
+    leaf = settings["leaf"] * len(rows)
+    given = {
+        "tree_method": "hist",
+        "nthread": 1,
+        "max_bin": BINS,
+        "colsample_bynode": TRIED,
+        "min_child_weight": leaf,
+        "reg_lambda": leaf,
+    } | {name: value for name, value in settings.items() if name != "leaf"}
+    binned.set_weight(np.ones(len(rows)) if weight is None else weight / weight.mean())
+
+    def train(h: int, most: int, **stopping: Any) -> xgboost.Booster:
+        binned.set_label(y[:, h])
+        return xgboost.train(given, binned, most, verbose_eval=False, **stopping)
+
+    horizons = range(y.shape[1])
+    if validation is None:
+        return rounds, tuple(train(h, rounds) for h in horizons)
+    later = design(validation[0]).binned(BINS, rows)
+    tried = []
+    for h in horizons:
+        later.set_label(validation[1][:, h])
+        tried.append(
+            train(h, rounds, evals=[(later, "validation")], early_stopping_rounds=PATIENCE)
+        )
+    kept = int(np.median([booster.best_iteration + 1 for booster in tried]))
+    return kept, tuple(
+        booster[:kept] if booster.num_boosted_rounds() >= kept else train(h, kept)
+        for h, booster in enumerate(tried)
+    )
+
+
+def forecasts(boosters: Sequence[xgboost.Booster], x: Matrix | Design) -> list[Vector]:
+    """Forecasts of each booster, straight from the columns."""
+    values = np.ascontiguousarray(design(x).values)
+    return [booster.inplace_predict(values).astype(np.float64) for booster in boosters]
+
+
+def to_parts(boosters: Sequence[xgboost.Booster]) -> artefact.Parts:
+    """UBJ files of boosters, a horizon each."""
+    return {f"{h}.ubj": bytes(b.save_raw("ubj")) for h, b in enumerate(boosters)}
+
+
+def from_parts(parts: artefact.Parts) -> tuple[xgboost.Booster, ...]:
+    """Boosters that ``to_parts`` wrote."""
+    boosters = []
+    for h in range(len(parts)):
+        booster = xgboost.Booster({"nthread": 1})
+        booster.load_model(bytearray(parts[f"{h}.ubj"]))
+        boosters.append(booster)
+    return tuple(boosters)

@@ -20,6 +20,7 @@ from bqx import bundle, lags, sessions, targets
 from bqx.bars import Bars
 from bqx.bundle import Bundle
 from bqx.errors import ArtefactError
+from bqx.models import point
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.serving import live
 from bqx.stages.bars import load
@@ -120,11 +121,12 @@ def _parity(
 ) -> pd.DataFrame:
     last = np.array([len(bars) - 1])
     x = lags.matrix(bars, packed.columns, last, packed.fits)
+    forecasts = point(packed.model.predict(x))[0]
     rows = []
-    for horizon in packed.horizons:
+    for horizon, forecast in zip(packed.horizons, forecasts, strict=True):
         target = targets.make(bars, packed.window_of(horizon), horizon)
         beta = packed.betas[horizon]
-        innovation = float(beta * packed.models[horizon].predict(x)[0]) if beta else 0.0
+        innovation = float(beta * forecast) if beta else 0.0
         batch = target.from_innovation(np.full(len(bars), innovation), "level")[-1]
         levels = [batch, alone[str(horizon)]["level"], answer["predictions"][str(horizon)]["level"]]
         rows.append([horizon, *levels, max(levels) - min(levels)])

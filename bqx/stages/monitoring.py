@@ -9,12 +9,12 @@ from bqx.folds import Fold
 from bqx.monitoring.drift import drift
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.samples import fits_of
 from bqx.selection import Selection
 from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_parquet
-from bqx.training import fits_of
 
 NAME = "09_monitoring"
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from bqx import folds, sessions, targets, training
 from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.selection import Selection
+from bqx.selection import Selection, jaccard, kuncheva
 from bqx.stages.bars import Dataset, load
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_json
@@ -49,12 +50,18 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
         training.select_all(
             dataset.bars, columns(params), folds_of(params, dataset), params, write, done
         )
-    return read(run, dataset)
+        chosen = _read(run, dataset)
+        stage.write_json("selection/stability.json", stability(chosen).to_dict("records"))
+    return chosen
 
 
 def read(run: Run, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
     """Stored selections by pair."""
     run.need("selection")
+    return _read(run, dataset)
+
+
+def _read(run: Run, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
     return {
         pair: tuple(_selection(held) for held in read_json(run.folder / f"selection/{pair}.json"))
         for pair in dataset.bars
@@ -65,19 +72,23 @@ def _selection(held: dict[str, Any]) -> Selection:
     return Selection(
         columns=tuple(held["columns"]),
         importance=tuple(held["importance"]),
+        permutation=tuple(held["permutation"]),
+        shap=tuple(held["shap"]),
         share=held["share"],
+        needed=held["needed"],
         candidates=held["candidates"],
         dropped=held["dropped"],
     )
 
 
 def summary(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
-    """A row a pair and fold: columns, candidates, dropped before the forest, share reached."""
+    """A row a pair and fold: columns, candidates, dropped before the forest, share of the
+    importance that the columns reach, and how many would reach 95 %."""
     return pd.DataFrame(
         [
             {"pair": pair, "fold": fold, "columns": len(each.columns),
              "candidates": each.candidates, "dropped": len(each.dropped),
-             "share": round(each.share, 3)}
+             "share": round(each.share, 3), "needed for 95 %": each.needed}
             for pair, selections in chosen.items()
             for fold, each in enumerate(selections)
         ]
@@ -112,14 +123,31 @@ def domains(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> pd.Data
 
 
 def stability(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
-    """Share of common columns (Jaccard) of neighbouring folds: pairs by fold."""
-    return pd.DataFrame(
-        {
-            pair: [
-                len(set(one.columns) & set(other.columns))
-                / len(set(one.columns) | set(other.columns))
-                for one, other in pairwise(selections)
-            ]
-            for pair, selections in chosen.items()
+    """Likeness of the columns of neighbouring folds: a row a pair and fold, against the one before.
+
+    ``jaccard`` : common columns as a share of all; ``kuncheva`` : beyond those of chance.
+    """
+    rows = [
+        {"pair": pair, "fold": fold, "jaccard": jaccard(one, other),
+         "kuncheva": kuncheva(one, other)}
+        for pair, selections in chosen.items()
+        for fold, (one, other) in enumerate(pairwise(selections), 1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["pair", "fold", "jaccard", "kuncheva"])
+
+
+def agreement(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
+    """Rank correlation of the importance with what two other measures say of the chosen columns.
+
+    A row a pair and fold: ``permutation`` on rows that the forest has not seen, and ``shap``.
+    """
+    rows = [
+        {"pair": pair, "fold": fold}
+        | {
+            name: stats.spearmanr(each.importance, getattr(each, name)).statistic
+            for name in ("permutation", "shap")
         }
-    ).T.rename_axis(index="pair", columns="fold")
+        for pair, selections in chosen.items()
+        for fold, each in enumerate(selections)
+    ]
+    return pd.DataFrame(rows)

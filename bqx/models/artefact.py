@@ -1,0 +1,136 @@
+"""Models as folders: what each holds is hashed, and checked before a parser sees a byte of it.
+
+A folder has ``model.json`` (estimator, settings, catalog, type of the columns, hashes) beside the
+files that the estimator names. The bytes that were hashed are the bytes that are parsed.
+"""
+
+import hashlib
+import io
+import os
+import pickletools
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+from bqx.errors import ArtefactError
+from bqx.features import catalog
+from bqx.files import read_json, write_json
+
+MANIFEST = "model.json"
+DTYPE = "float32"
+"""Type of the columns that every model reads."""
+
+Parts = dict[str, bytes]
+
+
+class Storable(Protocol):
+    """What an estimator must say of itself to be stored."""
+
+    NAME: ClassVar[str]
+
+    def settings(self) -> dict[str, Any]:
+        """Settings, with which ``restore`` makes it again."""
+
+    def parts(self) -> Parts:
+        """What it has learnt, by file name; no pickles."""
+
+    @classmethod
+    def restore(cls, settings: Mapping[str, Any], parts: Parts) -> Self:
+        """The estimator of some settings and parts."""
+
+
+def save(model: Storable, folder: Path) -> None:
+    """Write a model's folder; it appears, or is replaced, when everything is there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        parts = model.parts()
+        for name, content in parts.items():
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        write_json(
+            temporary / MANIFEST,
+            {
+                "model": model.NAME,
+                "settings": model.settings(),
+                "catalog_hash": catalog.catalog_hash(catalog.FEATURES.values()),
+                "dtype": DTYPE,
+                "files": {name: _hash(content) for name, content in parts.items()},
+            },
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
+    """Estimator, settings and parts of a model's folder, checked.
+
+    Raises
+    ------
+    ArtefactError : the folder is absent, no model's, of another catalog or another type of
+        columns; a file is missing, too many, changed, or holds a pickle.
+    """
+    path = folder / MANIFEST
+    held = read_json(path)
+    try:
+        name, settings, files = str(held["model"]), dict(held["settings"]), dict(held["files"])
+        made = {"catalog_hash": str(held["catalog_hash"]), "dtype": str(held["dtype"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(
+            f"{path}: not a model, got {type(error).__name__} {error}; expected what `save` "
+            "writes. Fit it again."
+        ) from error
+    current = catalog.catalog_hash(catalog.FEATURES.values())
+    for fact, expected in (("catalog_hash", current), ("dtype", DTYPE)):
+        if made[fact] != expected:
+            raise ArtefactError(
+                f"{path}: another {fact}, got {made[fact][:12]}; expected {expected[:12]}. "
+                "Fit the model again."
+            )
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()} - {
+        MANIFEST
+    }
+    if there != set(files):
+        raise ArtefactError(
+            f"{folder}: other files, got {', '.join(sorted(there ^ set(files)))} only here or only "
+            "in the manifest; expected the same ones. Fit the model again."
+        )
+    parts = {file: (folder / file).read_bytes() for file in files}
+    for file, content in parts.items():
+        if _hash(content) != files[file]:
+            raise ArtefactError(
+                f"{folder / file}: damaged or exchanged, got {_hash(content)[:12]}; expected "
+                f"{str(files[file])[:12]}. Fit the model again."
+            )
+        if _pickled(content):
+            raise ArtefactError(
+                f"{folder / file}: unsafe, got a pickle; expected UBJ, JSON or skops. Do not "
+                "load it."
+            )
+    return name, settings, parts
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _pickled(content: bytes) -> bool:
+    """Whether bytes are a pickle, or an archive that holds one or an array of objects."""
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return any(_pickled(archive.read(name)) for name in archive.namelist())
+    if content.startswith(b"\x93NUMPY"):
+        return b"'|O'" in content[:256]
+    try:
+        # Protocol 0 has no mark at its start; whatever disassembles to its end is one.
+        for _ in pickletools.genops(content):
+            pass
+    except ValueError:
+        return content[:1] == b"\x80" and content[1:2] <= b"\x05"
+    return True

@@ -1,0 +1,54 @@
+"""A matrix of columns and what boosting derives from it, made once for several fits."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from bqx.errors import ParameterError
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Design:
+    """(n, C) columns, NaN allowed, shared by horizons, trials and estimators.
+
+    Binning a matrix costs as much as many rounds of boosting, and does not depend on the labels.
+    """
+
+    values: Matrix
+    _binned: dict[tuple[int, int], tuple[xgboost.QuantileDMatrix, "Design | None"]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def binned(self, bins: int, like: "Design | None" = None) -> xgboost.QuantileDMatrix:
+        """The matrix in so many bins, or in those of another one; made at the first call."""
+        key = (bins, id(like))
+        if key not in self._binned:
+            ref = None if like is None else like.binned(bins)
+            made = xgboost.QuantileDMatrix(self.values, max_bin=bins, nthread=1, ref=ref)
+            # The other one is held too, since its address is part of the key.
+            self._binned[key] = (made, like)
+        return self._binned[key][0]
+
+
+def design(x: "Matrix | Design") -> Design:
+    """The matrix as a `Design`; one that is a `Design` already stays the same.
+
+    Raises
+    ------
+    ParameterError : the columns are no matrix of 32-bit floats.
+    """
+    if isinstance(x, Design):
+        return x
+    if x.dtype != np.float32 or x.ndim != 2:
+        raise ParameterError(
+            f"columns: of another kind, got {x.ndim} dimensions of {x.dtype}; expected a matrix of "
+            "float32. Take them from lags.matrix."
+        )
+    return Design(x)

@@ -1,0 +1,204 @@
+"""What columns are worth to a model: a forest's gains, and other opinions beside them.
+
+The forest is boosting's of one round with many trees on binned columns: it asks of each column
+which of a few bins a row falls in, where scikit-learn's sorts the rows anew at every split.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.feature_selection import mutual_info_regression
+from sklearn.linear_model import lasso_path
+
+Matrix = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+TRIED = 0.1
+"""Share of columns that the forest tries at a split."""
+BAG = 0.5
+"""Share of rows that a tree sees."""
+LEAF = 0.01
+"""Smallest leaf, as a share of the rows."""
+BINS = 64
+EDGES = 5_000
+"""Most rows from which the edges of the bins are taken."""
+HELD_BACK = 0.2
+"""Last share of the rows, which the forest behind permutation and SHAP does not see."""
+JUDGED = 2_000
+"""Most rows on which permutation, SHAP and mutual information are measured."""
+_BLOCK = 20_000
+
+
+def thin(rows: int, most: int) -> slice:
+    """Evenly spaced rows, no more than ``most``."""
+    return slice(None, None, -(-rows // most))
+
+
+class _Blocks(xgboost.DataIter):
+    """Some columns of a matrix in blocks of rows, so that no copy of all of them is made."""
+
+    def __init__(self, x: Matrix, columns: NDArray[np.int64]) -> None:
+        super().__init__()
+        self.x, self.columns, self.at = x, columns, 0
+
+    def next(self, input_data: Any) -> bool:
+        if self.at >= len(self.x):
+            return False
+        input_data(data=self.x[self.at : self.at + _BLOCK][:, self.columns])
+        self.at += _BLOCK
+        return True
+
+    def reset(self) -> None:
+        self.at = 0
+
+
+@dataclass
+class Forest:
+    """A forest a horizon over the same bins.
+
+    ``gains`` : (C,) total gain of each column over all horizons, in variances of a label.
+    """
+
+    boosters: tuple[xgboost.Booster, ...]
+    gains: Vector
+
+    def predict(self, x: Matrix) -> Vector:
+        """(n, H) forecasts."""
+        rows = np.ascontiguousarray(x)
+        return np.column_stack([booster.inplace_predict(rows) for booster in self.boosters])
+
+
+def grow(
+    x: Matrix,
+    labels: Vector,
+    columns: NDArray[np.int64],
+    weight: Vector,
+    trees: int,
+    depth: int,
+    seed: int,
+    tried: float = TRIED,
+) -> Forest:
+    """A forest over some columns, its trees shared out among the horizons.
+
+    Parameters
+    ----------
+    x : (n, C) columns, NaN allowed.
+    labels : (n, H) standardised labels.
+    columns : (c,) columns of ``x`` to grow on.
+    weight : (n,) of the rows, mean 1.
+    trees, depth : trees of all horizons together; depth of each.
+    tried : share of the columns that a split looks at.
+    """
+    edges = xgboost.QuantileDMatrix(x[thin(len(x), EDGES)][:, columns], max_bin=BINS, nthread=1)
+    binned = xgboost.QuantileDMatrix(_Blocks(x, columns), max_bin=BINS, nthread=1, ref=edges)
+    binned.set_weight(weight)
+    settings = {
+        "tree_method": "hist",
+        "nthread": 1,
+        "max_bin": BINS,
+        "max_depth": depth,
+        "learning_rate": 1.0,
+        "num_parallel_tree": -(-trees // labels.shape[1]),
+        "subsample": BAG,
+        "colsample_bynode": tried,
+        "min_child_weight": LEAF * len(x),
+        "reg_lambda": 0.0,
+        "base_score": 0.0,
+    }
+    boosters, gains = [], np.zeros(len(columns))
+    for h in range(labels.shape[1]):
+        binned.set_label(labels[:, h])
+        booster = xgboost.train(settings | {"seed": seed + h}, binned, 1)
+        for name, gain in booster.get_score(importance_type="total_gain").items():
+            gains[int(name.removeprefix("f"))] += gain
+        boosters.append(booster)
+    return Forest(tuple(boosters), gains)
+
+
+def shares(gains: Vector) -> Vector:
+    """Gains as shares of their sum; 0 where none gained."""
+    return gains / max(float(gains.sum()), np.finfo(np.float64).tiny)
+
+
+def second_opinions(
+    x: Matrix, labels: Vector, weight: Vector, trees: int, depth: int, seed: int
+) -> tuple[Vector, Vector]:
+    """Permutation importance and mean absolute SHAP value of each column.
+
+    A forest is grown on the first rows. Permutation importance is the error, in shares of the
+    labels' power, that a column's shuffling adds on the last rows, which the forest has not seen.
+
+    Parameters
+    ----------
+    x : (n, k) columns; labels, weight, trees, depth : as for `grow`.
+    """
+    stop = int(len(x) * (1 - HELD_BACK))
+    every = np.arange(x.shape[1])
+    forest = grow(
+        x[:stop],
+        labels[:stop],
+        every,
+        weight[:stop],
+        trees,
+        depth,
+        seed,
+        max(TRIED, 1 / len(every)),
+    )
+    rows, truth = x[stop:], labels[stop:]
+    kept = thin(len(rows), JUDGED)
+    rows, truth = rows[kept].copy(), truth[kept]
+    power = float(np.mean(truth**2))
+    error = float(np.mean((truth - forest.predict(rows)) ** 2))
+    draw = np.random.default_rng(seed)
+    permuted = np.empty(len(every))
+    for column in every:
+        true = rows[:, column].copy()
+        rows[:, column] = draw.permutation(true)
+        permuted[column] = (np.mean((truth - forest.predict(rows)) ** 2) - error) / power
+        rows[:, column] = true
+    return permuted, shap(forest.boosters, rows)
+
+
+def shap(boosters: Sequence[xgboost.Booster], x: Matrix) -> Vector:
+    """(C,) mean absolute SHAP value of each column, mean over boosters."""
+    rows = xgboost.DMatrix(x, nthread=1)
+    values = [booster.predict(rows, pred_contribs=True)[:, :-1] for booster in boosters]
+    return np.asarray(np.mean(np.abs(values), axis=(0, 1)), np.float64)
+
+
+def borda(
+    x: Matrix,
+    labels: Vector,
+    columns: NDArray[np.int64],
+    relevance: Vector,
+    forest: Forest,
+    seed: int,
+) -> Vector:
+    """(c,) mean rank from 0 (worst) to 1 over five rankers of some columns.
+
+    Mutual information with the mean label, squared correlation, the forest's gains, its SHAP values
+    and the coefficients along the lasso's path; what is slow sees an even choice of rows.
+
+    Parameters
+    ----------
+    x, labels, columns : as for `grow`, the columns standardised up to NaN.
+    relevance : (c,) squared correlation, sum over horizons.
+    """  # fmt: skip
+    rows = x[thin(len(x), JUDGED)][:, columns]
+    mean = labels[thin(len(x), JUDGED)].mean(axis=1)
+    spread = np.nanstd(rows, axis=0)
+    z = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / np.where(spread > 0, spread, 1.0))
+    path = lasso_path(z.astype(np.float64), mean, eps=0.1, n_alphas=10, precompute=True)[1]
+    scores = (
+        mutual_info_regression(z, mean, random_state=seed),
+        relevance,
+        forest.gains,
+        shap(forest.boosters, rows),
+        np.abs(path).sum(axis=1),
+    )
+    return np.mean([(stats.rankdata(s) - 1) / max(len(s) - 1, 1) for s in scores], axis=0)

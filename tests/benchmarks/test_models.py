@@ -1,0 +1,153 @@
+"""Selection and training against peers on the same rows, one thread, in the same run."""
+
+import resource
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xgboost
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestRegressor
+from threadpoolctl import threadpool_limits
+
+from bqx import lags, ranking, skill
+from bqx.features import catalog
+from bqx.models import Design, make
+from bqx.params import Params
+from bqx.selection import select
+from bqx.shrinkage import weigh
+
+pytestmark = pytest.mark.benchmarks
+
+HORIZONS = (15, 30, 45, 60, 75)
+GRID = lags.grid([f for f in catalog.profile("full") if not f.spanned_by], (60, 120))
+
+
+def columns_and_labels(
+    rows: int, columns: int, told: int, power: float = 0.02, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Noise, in which some columns tell a little of five labels, each half as much as the last."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, columns), dtype=np.float32)
+    weights = 0.9 ** np.arange(told)
+    signal = x[:, :told] @ weights / np.sqrt(np.sum(weights**2))
+    noise = rng.standard_normal((rows, len(HORIZONS)))
+    return x, np.sqrt(power) * signal[:, None].astype(np.float64) + noise
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def test_selection_of_a_pairs_columns() -> None:
+    rows, columns = 180_000, 2_640
+    x, y = columns_and_labels(rows, columns, 40)
+    day = np.arange(rows) // 1_440
+    spent = seconds(
+        lambda: select(
+            x, y, GRID[:columns], day, k=250, domain_share=0, trees=100, depth=10, seed=0
+        )
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"\n{columns:,} -> 250 of {rows:,} rows: {spent / 60:.1f} minutes, {peak:.1f} GB at most")
+    assert peak < 1.5 * rows * columns * 8 / 1e9
+
+
+def test_forest_against_scikit_learn() -> None:
+    told, trees, depth = 20, 30, 8
+    x, y = columns_and_labels(60_000, 500, told, power=0.3)
+    labels = (y - y.mean(axis=0)) / y.std(axis=0)
+    every, equal = np.arange(x.shape[1]), np.ones(len(x))
+    ours: list[ranking.Forest] = []
+    own = seconds(lambda: ours.append(ranking.grow(x, labels, every, equal, trees, depth, 0)))
+    peer = RandomForestRegressor(
+        trees, max_depth=depth, max_features=ranking.TRIED, max_samples=ranking.BAG,
+        min_samples_leaf=int(ranking.LEAF * len(x)), random_state=0, n_jobs=1,
+    )  # fmt: skip
+    with threadpool_limits(1):
+        other = seconds(lambda: peer.fit(x, labels))
+    mine, theirs = (
+        set(np.argsort(-gains)[:told].tolist())
+        for gains in (ours[0].gains, peer.feature_importances_)
+    )
+    top = set(np.argsort(-peer.feature_importances_)[: told // 2].tolist())
+    print(
+        f"\nforest: {other / own:.1f} times as fast as scikit-learn's, {len(mine & theirs)} of "
+        f"{told} columns in common, {len(top & mine)} of its first {told // 2}"
+    )
+    assert other / own > 3.0
+    assert top <= mine
+
+
+def test_training_against_plain_xgboost() -> None:
+    x, y = columns_and_labels(60_000, 250, 20)
+    ours = make("xgboost", Params(rounds=100, depth=3))
+    own = seconds(lambda: ours.fit(x, y))
+    settings = {
+        "tree_method": "hist", "nthread": 1, "max_depth": 3, "max_bin": 64, "subsample": 0.5,
+        "learning_rate": 0.05, "colsample_bynode": 0.3, "min_child_weight": 0.02 * len(x),
+        "reg_lambda": 0.02 * len(x), "base_score": 0.0,
+    }  # fmt: skip
+
+    def peer(matrices: int) -> None:
+        held = [xgboost.QuantileDMatrix(x, max_bin=64, nthread=1) for _ in range(matrices)]
+        for h in range(len(HORIZONS)):
+            held[h % matrices].set_label(y[:, h])
+            xgboost.train(settings, held[h % matrices], 100)
+
+    shared, apart = seconds(lambda: peer(1)), seconds(lambda: peer(len(HORIZONS)))
+    print(f"\ntraining: {own / shared:.2f} of plain XGBoost's time, {own / apart:.2f} unshared")
+    assert own < 1.15 * shared
+
+
+def test_one_minute_of_all_models() -> None:
+    x, y = columns_and_labels(5_000, 250, 20)
+    fitted = [make("xgboost", Params(rounds=300, seed=s)).fit(x, y) for s in range(2)] * 14
+    spent = []
+    for i in range(300):
+        # Time of this process alone: what else runs on the machine is no part of a forecast.
+        start = time.process_time()
+        for model in fitted:
+            model.predict(x[i : i + 1])
+        spent.append(time.process_time() - start)
+    late = float(np.percentile(spent, 99)) * 1e3
+    print(
+        f"\n28 x 5 forecasts of a minute: median {np.median(spent) * 1e3:.1f} ms, P99 {late:.1f} ms"
+    )
+    assert late < 20.0
+
+
+def test_pure_noise_earns_nothing() -> None:
+    rows, columns = 30_000, 2_640
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((rows, columns), dtype=np.float32)
+    y = rng.standard_normal((rows, len(HORIZONS)))
+    day = np.arange(rows) // 288
+    early, late, last = slice(0, 15_000), slice(15_000, 20_000), slice(20_000, rows)
+    chosen = select(
+        x[early], y[early], GRID[:columns], day[early], k=250, domain_share=0, trees=60, depth=5,
+        seed=0,
+    )  # fmt: skip
+    place = {c.name: i for i, c in enumerate(GRID)}
+    kept = Design(x[:, [place[name] for name in chosen.columns]])
+    for name in ("ridge", "xgboost"):
+        parts = [Design(kept.values[part]) for part in (early, late, last)]
+        fit = make(name, Params()).fit(parts[0], y[early], None, (parts[1], y[late]))
+        ahead, truth = fit.predict(parts[2]), y[last]
+        for h in range(len(HORIZONS)):
+            gain = truth[:, h] ** 2 - (truth[:, h] - ahead[:, h]) ** 2
+            low, high = skill.interval(
+                *(np.bincount(day[last] - day[last][0], loss) for loss in
+                  ((truth[:, h] - ahead[:, h]) ** 2, truth[:, h] ** 2)),
+                0.954, 0,
+            )  # fmt: skip
+            won = gain.sum() / np.sum(truth[:, h] ** 2)
+            print(f"{name} {h}: skill {won:.5f} [{low:.5f}, {high:.5f}]")
+            assert low <= 0 <= high or gain.sum() < 0
+        evidence = weigh(
+            dict(enumerate(ahead.T)), dict(enumerate(truth.T)), np.arange(len(truth)) * 5, 10
+        )
+        assert not any(evidence.betas.values())

@@ -1,0 +1,236 @@
+import datetime
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+from learned import PAIR, PARAMS, learn
+
+from bqx import bundle, registry
+from bqx.errors import ArtefactError, ParameterError
+from bqx.packages import ModelPackages
+from bqx.registry import Folder, Registry, gate
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    """Three bundles of one pair."""
+    folder, learned = tmp_path_factory.mktemp("bundles"), learn("planted", 1)
+    for number in range(3):
+        made = bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {"number": number})
+        made.save(folder / str(number))
+    return [str(folder / str(number)) for number in range(3)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Folder(tmp_path / "registry")
+
+
+@pytest.fixture
+def asked(store):
+    return Registry(store, "a quant")
+
+
+def test_versions_go_from_pending_to_approved_and_the_old_one_to_the_archive(asked, bundles):
+    assert asked.latest_approved(PAIR) is None
+    one, two = (asked.register(PAIR, source, {"skill": 0.02}) for source in bundles[:2])
+    assert (one.number, two.number, one.status) == (1, 2, "pending")
+    assert asked.latest_approved(PAIR) is None
+    asked.approve(one)
+    assert asked.latest_approved(PAIR).number == 1
+    asked.judge(two, ())
+    latest = asked.latest_approved(PAIR)
+    assert latest.number == 2
+    assert latest.facts == {"skill": 0.02}
+    assert bundle.load(Path(latest.bundle)).metrics == {"number": 1}
+    first = asked.store.versions(PAIR)[0]
+    assert (first.status, first.reasons) == ("archived", ("followed by version 2",))
+
+
+def test_a_rejected_version_says_why_and_is_never_served(asked, bundles):
+    version = asked.register(PAIR, bundles[0], {})
+    reasons = gate(["skill: -0.1, expected > 0"], ["a", "b"], ["b"], 35.0)
+    assert reasons == (
+        "skill: -0.1, expected > 0",
+        "features: 1 missing, the first a, expected all",
+        "latency: 35.0 ms, expected <= 20 ms",
+    )
+    assert gate([], ["a"], ["a", "b"], 3.0) == ()
+    assert gate([], [], [], float("nan")) != ()
+    asked.judge(version, reasons)
+    assert asked.latest_approved(PAIR) is None
+    assert asked.store.versions(PAIR)[0].reasons == reasons
+    with pytest.raises(ParameterError, match="cannot become approved, got rejected; expected one"):
+        asked.approve(version)
+    with pytest.raises(ParameterError, match="rejected without a reason"):
+        asked.reject(version, ())
+    asked.archive(version, "old")
+    with pytest.raises(ParameterError, match="cannot become archived, got archived"):
+        asked.archive(version, "again")
+
+
+def test_the_same_bundle_is_the_same_version(asked, bundles):
+    first = asked.register(PAIR, bundles[0], {"skill": 1})
+    assert asked.register(PAIR, bundles[0], {"skill": 2}) == first
+
+
+def test_other_pairs_and_damaged_bundles_are_refused(asked, bundles, tmp_path):
+    with pytest.raises(ArtefactError, match="another pair, got eurusd; expected gbpusd"):
+        asked.register("gbpusd", bundles[0], {})
+    with pytest.raises(ArtefactError, match="is absent"):
+        asked.register(PAIR, str(tmp_path), {})
+    assert asked.store.versions(PAIR) == []
+
+
+def test_every_step_stands_in_the_log_and_no_line_can_be_changed(asked, store, bundles):
+    version = asked.register(PAIR, bundles[0], {})
+    asked.reject(version, ["too little skill"])
+    lines = store.log()
+    assert [(line["status"], line["by"]) for line in lines] == [
+        ("pending", "a quant"),
+        ("rejected", "a quant"),
+    ]
+    path = store.folder / registry.LOG
+    kept = path.read_text()
+    first, second = kept.splitlines()
+    for text in (kept.replace("rejected", "approved"), second + "\n", first + "\nx\n"):
+        path.write_text(text)
+        with pytest.raises(ArtefactError, match=r"audit\.jsonl line [12]: altered"):
+            store.versions(PAIR)
+    path.write_text(kept)
+    assert len(store.log()) == 2
+
+
+def test_what_a_killed_attempt_left_is_replaced(asked, store, bundles):
+    (store.folder / PAIR / "0001" / "bundle").mkdir(parents=True)
+    assert asked.register(PAIR, bundles[0], {}).number == 1
+    assert asked.store.versions(PAIR)[0].status == "pending"
+
+
+def test_facts_tie_a_version_to_catalog_and_bytes(bundles):
+    one, other = (registry.facts_of(Path(source)) for source in bundles[:2])
+    assert one["features"] == PARAMS.selected
+    assert one["catalog_hash"] == other["catalog_hash"]
+    assert one["bundle_hash"] != other["bundle_hash"]
+
+
+GROUP, IMAGE, URL = "bqx-eurusd", "image:1", "s3://models/eurusd.tar.gz"
+NOW = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+
+
+def arn(number):
+    return f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{GROUP}/{number}"
+
+
+def package(number, approval, facts=None, description=None):
+    out = {
+        "ModelPackageName": GROUP, "ModelPackageArn": arn(number), "ModelPackageVersion": number,
+        "CreationTime": NOW, "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []},
+        "ModelApprovalStatus": approval,
+        "InferenceSpecification": {"Containers": [{"Image": IMAGE, "ModelDataUrl": URL}]},
+        "CustomerMetadataProperties": facts or {},
+    }  # fmt: skip
+    return out | ({"ApprovalDescription": description} if description else {})
+
+
+@pytest.fixture
+def aws():
+    client = boto3.client(
+        "sagemaker", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    with Stubber(client) as stub:
+        yield Registry(ModelPackages(client, "bqx", IMAGE), "a quant"), stub
+        stub.assert_no_pending_responses()
+
+
+def listed(stub, *numbers, token=None, given=None):
+    summary = [
+        {"ModelPackageArn": arn(n), "ModelPackageVersion": n, "CreationTime": NOW,
+         "ModelPackageStatus": "Completed"}
+        for n in numbers
+    ]  # fmt: skip
+    answer = {"ModelPackageSummaryList": summary} | ({"NextToken": token} if token else {})
+    asked = {"ModelPackageGroupName": GROUP} | ({"NextToken": given} if given else {})
+    stub.add_response("list_model_packages", answer, asked)
+
+
+def described(stub, number, *rest):
+    stub.add_response(
+        "describe_model_package", package(number, *rest), {"ModelPackageName": arn(number)}
+    )
+
+
+def test_sagemaker_registers_the_first_version_of_a_pair(aws):
+    asked, stub = aws
+    stub.add_client_error("list_model_packages", "ValidationException", "group does not exist")
+    stub.add_response(
+        "create_model_package_group",
+        {"ModelPackageGroupArn": arn(0)},
+        {"ModelPackageGroupName": GROUP},
+    )
+    stub.add_response(
+        "create_model_package",
+        {"ModelPackageArn": arn(1)},
+        {
+            "ModelPackageGroupName": GROUP, "ModelPackageDescription": ANY,
+            "InferenceSpecification": ANY, "ModelApprovalStatus": "PendingManualApproval",
+            "CustomerMetadataProperties": {"skill": "0.02"}, "ClientToken": ANY,
+        },
+    )  # fmt: skip
+    described(stub, 1, "PendingManualApproval", {"skill": "0.02"})
+    version = asked.register(PAIR, URL, {"skill": 0.02})
+    assert (version.number, version.status, version.bundle) == (1, "pending", URL)
+    listed(stub, 1)
+    described(stub, 1, "PendingManualApproval", {"skill": "0.02"})
+    assert asked.register(PAIR, URL, {"skill": 0.02}) == version
+
+
+def test_sagemaker_approves_and_archives(aws):
+    asked, stub = aws
+    version = registry.Version(PAIR, 2, "pending", URL, {})
+    listed(stub, 2, token="more")
+    listed(stub, 1, given="more")
+    described(stub, 1, "Approved")
+    described(stub, 2, "PendingManualApproval")
+    listed(stub, 1, 2)
+    stub.add_response(
+        "update_model_package",
+        {"ModelPackageArn": arn(2)},
+        {"ModelPackageArn": arn(2), "ModelApprovalStatus": "Approved",
+         "ApprovalDescription": "a quant: no reason against it"},
+    )  # fmt: skip
+    for _ in range(2):
+        listed(stub, 1, 2)
+        described(stub, 1, "Approved")
+        described(stub, 2, "Approved")
+    listed(stub, 1, 2)
+    stub.add_response(
+        "update_model_package",
+        {"ModelPackageArn": arn(1)},
+        {"ModelPackageArn": arn(1), "ModelApprovalStatus": "Rejected",
+         "ApprovalDescription": "a quant: followed by version 2",
+         "CustomerMetadataProperties": {"archived": "true"}},
+    )  # fmt: skip
+    assert asked.approve(version).status == "approved"
+    listed(stub, 1, 2)
+    described(stub, 1, "Rejected", {"archived": "true"}, "a quant: followed by version 2")
+    described(stub, 2, "Approved")
+    assert asked.latest_approved(PAIR).number == 2
+    listed(stub, 1)
+    described(stub, 1, "Rejected", {"skill": "0"}, "a quant: one; other")
+    rejected = asked.store.versions(PAIR)[0]
+    assert (rejected.status, rejected.reasons) == ("rejected", ("one", "other"))
+
+
+def test_other_errors_of_sagemaker_are_not_hidden(aws):
+    asked, stub = aws
+    stub.add_client_error("list_model_packages", "AccessDeniedException", "no")
+    with pytest.raises(asked.store.client.exceptions.ClientError, match="AccessDenied"):
+        asked.latest_approved(PAIR)
+
+
+def test_names_of_pairs_are_checked(asked):
+    with pytest.raises(ParameterError, match="eurxxx"):
+        asked.latest_approved("eurxxx")

@@ -1,0 +1,117 @@
+import numpy as np
+import optuna
+import pytest
+from learned import PAIR, PARAMS, learn
+
+from bqx import tuning
+from bqx.errors import ParameterError
+from bqx.models import make
+from bqx.weights import uniqueness
+
+RNG = np.random.default_rng(0)
+ROWS = np.arange(0, 12_000, 5)
+X = RNG.normal(size=(len(ROWS), 5)).astype(np.float32)
+Y = np.column_stack([np.sign(X[:, 0]) * np.sign(X[:, 1])] * 2) + RNG.normal(size=(len(ROWS), 2))
+FEW = PARAMS.model_copy(update={"trials": 6, "rounds": 40, "seed": 3})
+
+
+def tune(folder, params=FEW, name="xgboost", x=X, record=None):
+    heard = [] if record is None else record
+    settings = tuning.tune(x, Y, ROWS, name, params, folder / "studies.log", heard.append)
+    return settings, heard
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """Few and small trees, so that a trial takes a moment."""
+
+    def space(trial):
+        return {
+            "depth": trial.suggest_int("depth", 1, 4),
+            "rounds": trial.suggest_int("rounds", 5, 40, step=5),
+            "learning_rate": 0.2,
+        }
+
+    monkeypatch.setitem(tuning.SPACES, "xgboost", space)
+
+
+def test_finds_the_depth_that_an_interaction_needs(fast, tmp_path):
+    settings, heard = tune(tmp_path)
+    assert settings["depth"] >= 2
+    assert len(heard) == 6
+    best = max((t for t in heard if not t.pruned), key=lambda t: t.score)
+    assert best.settings == settings
+    assert best.score > 0.1
+
+
+def test_scores_are_those_of_forecasts_of_later_rows(fast, tmp_path):
+    _, heard = tune(tmp_path, FEW.model_copy(update={"trials": 1}))
+    one, horizon = heard[0], max(FEW.horizons)
+    weight = uniqueness(ROWS, horizon)
+    scores, at = [], 0
+    for before, part in tuning.inner_parts(ROWS, horizon):
+        assert ROWS[before].max() + horizon < ROWS[part].min()
+        cut = ROWS[before][int(len(before) * 0.8)]
+        early = before[ROWS[before] < cut - horizon]
+        late = before[ROWS[before] >= cut]
+        model = make("xgboost", FEW, **one.settings).fit(
+            X[early], Y[early], weight[early], (X[late], Y[late])
+        )
+        truth = Y[part]
+        left = ((truth - model.predict(X[part])) ** 2).sum(axis=0) / (truth**2).sum(axis=0)
+        scores.append(np.mean(1 - left))
+        np.testing.assert_array_equal(one.rows[at : at + len(part)], ROWS[part])
+        at += len(part)
+    assert one.score == pytest.approx(np.mean(scores), rel=1e-6)
+    assert one.gains.shape == (len(one.rows), 2)
+
+
+def test_a_stopped_search_goes_on_and_repeats_nothing(fast, tmp_path):
+    heard = []
+    tune(tmp_path, FEW.model_copy(update={"trials": 3}), record=heard)
+    settings, _ = tune(tmp_path, record=heard)
+    assert len(heard) == 6
+    again, none = tune(tmp_path)
+    assert (again, none) == (settings, [])
+
+
+def test_two_searches_find_the_same(fast, tmp_path):
+    one, first = tune(tmp_path / "a")
+    other, second = tune(tmp_path / "b")
+    assert one == other
+    assert [t.score for t in first] == [t.score for t in second]
+
+
+def test_what_lies_after_the_training_rows_is_not_asked_for(fast, tmp_path):
+    learned, few = learn("planted", 1), FEW.model_copy(update={"trials": 2})
+    heard = []
+    found = tuning.tune_pair(
+        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], few, "xgboost",
+        tmp_path / "studies.log", lambda number, trial: heard.append((number, trial)),
+    )  # fmt: skip
+    assert len(found) == 1
+    assert {number for number, _ in heard} == {0}
+    assert all(np.isin(trial.rows, learned.folds[0].train).all() for _, trial in heard)
+    assert learned.bars.pair == PAIR
+
+
+def test_time_ends_a_search(fast, tmp_path):
+    brief = FEW.model_copy(update={"trials": 500, "tuning_seconds": 1})
+    settings, heard = tune(tmp_path, brief)
+    assert 1 <= len(heard) < 500
+    assert settings
+
+
+def test_lines_need_no_search_and_few_rows_are_refused(tmp_path):
+    assert tune(tmp_path, name="ridge") == ({}, [])
+    with pytest.raises(ParameterError, match="too few rows to tune on"):
+        tuning.tune(
+            X[:40], Y[:40], ROWS[:40], "xgboost", FEW, tmp_path / "studies.log", lambda _: None
+        )
+
+
+@pytest.mark.parametrize("name", sorted(tuning.SPACES))
+def test_every_setting_of_a_space_is_one_of_the_estimator(name):
+    drawn = optuna.create_study().ask()
+    settings = tuning.SPACES[name](drawn)
+    assert make(name, FEW, **settings).settings().items() >= settings.items()
