@@ -1,34 +1,26 @@
-"""Notebook 02: the catalog's features of every pair, published as tables."""
+"""Notebook 02: the catalog's features of every pair, published as a store."""
 
-from pathlib import Path
+from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
+from bqx import build as building
+from bqx import published
 from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.features.compute import table, warm_up
 from bqx.features.spec import Feature
+from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.published import Store
 from bqx.stages.bars import load
-from bqx.store import Run, write_parquet
+from bqx.store import Run, Stage, code_version
 
 NAME = "02_features"
 
-
-def _publish(bars: Bars, names: tuple[str, ...], folder: Path) -> pd.DataFrame:
-    # By name: kernels that travel to another process would be compiled anew there.
-    features = tuple(catalog.FEATURES[name] for name in names)
-    frame = table(bars, features)
-    for month, part in frame.groupby(bars.ts.strftime("%Y-%m"), sort=False):
-        write_parquet(folder / f"{month}.parquet", part)
-    warm = frame.iloc[warm_up(features) :]
-    return pd.DataFrame(
-        {"pair": bars.pair, "feature": frame.columns, "missing": warm.isna().mean().to_numpy(),
-         "mean": np.nanmean(warm, axis=0), "deviation": np.nanstd(warm, axis=0)}
-    )  # fmt: skip
+FOLDER = "features"
+"""The store, in the run folder."""
 
 
 def _published(params: Params) -> tuple[Feature, ...]:
@@ -42,39 +34,64 @@ def build(params: Params) -> pd.DataFrame:
     Returns a row a pair and feature: share missing after warm-up, mean, deviation.
     """
     run = Run.open(params.folder, params)
-    dataset = load(run)
+    bars = load(run).bars
     features = _published(params)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars"]) as stage:
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         stage.write_json("catalog.json", catalog.frame(features).to_dict("records"))
-        work = [
-            (bars, tuple(f.name for f in members), f"features/{name}/{pair}")
-            for pair, bars in dataset.bars.items()
-            for name, members in catalog.tables(features).items()
-        ]
-        results = joblib.Parallel(n_jobs=params.workers, return_as="generator")(
-            joblib.delayed(_publish)(bars, names, stage.path(f"{where}/month").parent)
-            for bars, names, where in work
-        )
-        shares = list(tqdm(results, total=len(work), desc="features", unit="table"))
-        stage.add(*(where for _, _, where in work))
-    return pd.concat(shares, ignore_index=True)
+        _write(stage, bars, features)
+    return _shares(Store(run.folder / FOLDER), bars, features)
 
 
-def read(run: Run, name: str, pair: str) -> pd.DataFrame:
-    """A published table of a pair, all months: index ``ts_utc``, float32 columns."""
-    folder = run.need(f"features/{name}/{pair}")
-    return pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))])
+def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
+    tables = {name: [f.name for f in each] for name, each in catalog.tables(features).items()}
+    months = building.months_of(next(iter(bars.values())))
+    place = str(stage.path(f"{FOLDER}/{published.MANIFEST}").parent)
+    files: dict[str, Any] = {}
+
+    def write(pair: str, made: dict[str, Any]) -> None:
+        files.update(made)
+        stage.add(*(f"{FOLDER}/{path}" for path in made))
+
+    tasks = {
+        pair: (each, tables, months, building.paths_of(tables, pair, months), place, stage.key)
+        for pair, each in bars.items()
+    }
+    over_pairs(building.write_pair, tasks, stage.run.params.workers, write)
+    origin = {
+        "bars": stage.run.manifest["data_hash"], "catalog": catalog.catalog_hash(features),
+        "code": code_version(), "parameters": {}, "months": list(months),
+    }  # fmt: skip
+    stage.write_json(f"{FOLDER}/{published.CATALOG}", published.listed(features))
+    stage.write_json(
+        f"{FOLDER}/{published.MANIFEST}", {"builds": {stage.key: origin}, "files": files}
+    )
+
+
+def _shares(store: Store, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:
+    parts = []
+    for pair in bars:
+        for members in catalog.tables(features).values():
+            frame = store.read(pair, members).iloc[warm_up(members) :]
+            parts.append(
+                pd.DataFrame(
+                    {"pair": pair, "feature": frame.columns,
+                     "missing": frame.isna().mean().to_numpy(),
+                     "mean": np.nanmean(frame, axis=0), "deviation": np.nanstd(frame, axis=0)}
+                )
+            )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
 
 
 def republished(params: Params) -> int:
     """Published values of the last row that differ from those computed from the last bars alone."""
     run = Run.open(params.folder, params)
+    store = Store(run.need(FOLDER))
     differ = 0
     for pair, bars in load(run).bars.items():
-        for name, members in catalog.tables(_published(params)).items():
+        for members in catalog.tables(_published(params)).values():
             last = max(len(bars) - max(warm_up(members), 1), 0)
             anew = table(bars.rows(last, len(bars)), members).iloc[-1]
-            stored = read(run, name, pair).iloc[-1]
+            stored = store.read(pair, members, since=bars.ts[-1]).iloc[-1]
             differ += int((~((anew == stored) | (anew.isna() & stored.isna()))).sum())
     return differ
