@@ -189,6 +189,7 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", "spread_multiple"),
     "09_monitoring": ("out", "seed", "workers", "horizons", *_COLUMNS, *_FOLDS),
+    "10_quality": ("out", "workers"),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 
