@@ -4,8 +4,8 @@ A file that is there, intact and of the same bars, catalog, code and range is no
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +79,13 @@ def build(
     folder = Folder(out)
     folder.sweep()
     manifest = published.manifest_of(folder)
-    listed = [{name: feature.row()[name] for name in published.LISTED} for feature in features]
-    folder.write_json(published.CATALOG, listed)
+    folder.write_json(published.CATALOG, published.listed(features))
     # The months of an earlier build with this key tell what is complete without reading bars.
     known = manifest["builds"].get(key, {}).get("months", ())
     if known and not any(_missing(folder, manifest, tables, p, known, key) for p in wanted):
         return 0
     grids = bar_frames.align(readers.read_folder(bars))
-    months = _months(next(iter(grids.values())), since, until)
+    months = months_of(next(iter(grids.values())), since, until)
     manifest["builds"][key] = origin | {"months": list(months)}
     missing = {p: _missing(folder, manifest, tables, p, list(months), key) for p in wanted}
     _write_manifest(folder, manifest, wanted, tables, months, key)
@@ -115,7 +114,7 @@ def write_pair(
     bars: Bars,
     tables: Mapping[str, Sequence[Feature | str]],
     months: Months,
-    paths: Sequence[str],
+    paths: Collection[str],
     place: str,
     key: str,
 ) -> dict[str, Entry]:
@@ -155,21 +154,25 @@ def _missing(
 ) -> list[str]:
     """Files of a pair that are not there intact; the manifest gets those a killed build left."""
     missing = []
-    for table in tables:
-        for month in months:
-            path = published.path_of(table, pair, month)
-            entry = manifest["files"].get(path)
-            listed = entry is not None and entry["key"] == key
-            content = folder.read(path) if folder.has(path) else b""
-            found = hashlib.sha256(content).hexdigest()
-            if listed and entry["sha256"] == found:
-                continue
-            rows = None if listed else published.rows_of(content, key)
-            if rows is None:
-                missing.append(path)
-            else:
-                manifest["files"][path] = _entry(table, pair, month, rows, found, key)
+    for path, (table, month) in paths_of(tables, pair, months).items():
+        entry = manifest["files"].get(path)
+        listed = entry is not None and entry["key"] == key
+        content = folder.read(path) if folder.has(path) else b""
+        found = hashlib.sha256(content).hexdigest()
+        if listed and entry["sha256"] == found:
+            continue
+        rows = None if listed else published.rows_of(content, key)
+        if rows is None:
+            missing.append(path)
+        else:
+            manifest["files"][path] = _entry(table, pair, month, rows, found, key)
     return missing
+
+
+def paths_of(tables: Iterable[str], pair: str, months: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Table and month of each file of a pair, by its path."""
+    of = product(tables, months)
+    return {published.path_of(table, pair, month): (table, month) for table, month in of}
 
 
 def _write_manifest(
@@ -194,7 +197,10 @@ def _write_manifest(
     folder.write_json(published.MANIFEST, manifest)
 
 
-def _months(bars: Bars, since: pd.Timestamp | None, until: pd.Timestamp | None) -> Months:
+def months_of(
+    bars: Bars, since: pd.Timestamp | None = None, until: pd.Timestamp | None = None
+) -> Months:
+    """Months of the rows of bars; ParameterError when there are none in the range."""
     start, stop = _rows(bars, since, until)
     months = bars.ts[start:stop].tz_localize(None).to_numpy().astype("datetime64[M]")
     turns = start + 1 + np.flatnonzero(months[1:] != months[:-1])

@@ -248,6 +248,7 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", *_TRADING),
     "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
+    "10_quality": ("out", *_WORK),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 

@@ -60,6 +60,11 @@ class Part:
         return self.start + self.rows
 
 
+def listed(features: Sequence[Feature]) -> list[dict[str, Any]]:
+    """Content of the catalog beside the files."""
+    return [{name: feature.row()[name] for name in LISTED} for feature in features]
+
+
 def path_of(table: str, pair: str, month: str) -> str:
     """Path of the file of a month such as ``2024-03``."""
     return f"{table}/{pair}/{month}.parquet"

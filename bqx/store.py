@@ -61,6 +61,7 @@ MAKERS = {
     "bundles": "07_deployment",
     "backtest": "08_backtest",
     "drift": "09_monitoring",
+    "quality": "10_quality",
     "verdict.json": "the whole run",
 }
 """Notebook that makes each artefact, by the first part of its path."""

@@ -22,7 +22,7 @@ from sqlalchemy import URL, Engine, text
 from bqx import bars, cli, market, versions
 from bqx.bars import Bars
 from bqx.build import build
-from bqx.database import copying, loads, migration, reads, schema
+from bqx.database import copying, loads, migration, reads, schema, serving
 from bqx.database.connect import URL_NAME, connect, url
 from bqx.errors import BarError, BqxError, DatabaseError, ParameterError
 from bqx.features import catalog
@@ -228,6 +228,36 @@ def test_newest_bars_and_their_rate_index_are_a_view(
             text("SELECT rate_index FROM bqx.rates_eurusd ORDER BY ts_utc")
         ).scalars()
         np.testing.assert_allclose(list(found), whole.index[known], rtol=1e-15)
+
+
+# Serving
+
+
+def test_all_columns_of_a_bar_equal_what_was_published(
+    loaded: Engine, grids: dict[str, Bars]
+) -> None:
+    for pair in ("gbpusd", "eurgbp"):
+        for month in months_of(grids[pair], content="served"):
+            loads.put_month(loaded, month)
+    features = [f for table in reversed(TABLES) for f in schema.tables()[table]][::-2]
+    reader = serving.Reader(loaded, features)
+    whole = {pair: compute(grids[pair], features) for pair in HERE}
+    for row in (3, 4_000, -1):
+        ts = grids["eurusd"].ts[row]
+        np.testing.assert_array_equal(reader.read(["gbpusd"], ts), whole["gbpusd"][[row]])
+        every = np.stack([whole[pair][row] for pair in HERE])
+        np.testing.assert_array_equal(reader.read(HERE, ts), every)
+
+
+def test_a_bar_that_is_not_there_is_told(loaded: Engine, grids: dict[str, Bars]) -> None:
+    reader = serving.Reader(loaded, schema.tables()["time"])
+    with pytest.raises(DatabaseError, match="time_eurusd: no row, got none at 2024-03-02"):
+        reader.read(["eurusd"], pd.Timestamp("2024-03-02", tz="UTC"))
+    with pytest.raises(DatabaseError, match='"bqx.time_eurusd_y2024m09" does not exist'):
+        reader.read(["eurusd"], pd.Timestamp("2024-09-02", tz="UTC"))
+    with pytest.raises(ParameterError, match="unknown pair"):
+        reader.read(["eurusd; --"], pd.Timestamp("2024-03-01", tz="UTC"))
+    assert reader.read(["eurusd"], grids["eurusd"].ts[5]).shape == (1, 20)
 
 
 # Writing twice

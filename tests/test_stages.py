@@ -17,6 +17,7 @@ from bqx.stages import (
     features,
     lagging,
     monitoring,
+    quality,
     reconciliation,
     selection,
     training,
@@ -25,6 +26,7 @@ from bqx.store import Run, read_json, read_parquet
 
 STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
+    quality,
 )  # fmt: skip
 
 SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)
@@ -146,4 +148,4 @@ def test_run_publishes_a_book_that_needs_no_other_host(
     assert "What this run found" in text
     assert "No skill over the martingale forecast was found" in text
     assert published() == 0
-    assert capsys.readouterr().out.count("kept") == 9
+    assert capsys.readouterr().out.count("kept") == 10
