@@ -150,10 +150,13 @@ class Panel:
 
     ``closes`` : (T, 28) quote units in the order of ``pairs.PAIRS``; absent pairs are NaN.
     ``baselines`` : (28,) quote units.
+    ``wanted`` : rows at the end whose features are asked for, default all; a series of the panel
+    may be NaN above them where nothing later depends on it.
     """
 
     closes: NDArray[np.float64]
     baselines: NDArray[np.float64]
+    wanted: int | None = None
     _derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _slice: dict[tuple[int, int], "Panel"] = field(default_factory=dict, repr=False, compare=False)
 
@@ -164,6 +167,11 @@ class Panel:
             "index", lambda: 100.0 * self.closes / self.baselines
         )
         return index
+
+    @property
+    def since(self) -> int:
+        """First row that is wanted."""
+        return 0 if self.wanted is None else max(len(self.closes) - self.wanted, 0)
 
     def derived(self, key: str, make: Callable[[], Any]) -> Any:
         """What ``make`` gives, made once for all pairs that share the panel."""

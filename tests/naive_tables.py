@@ -292,6 +292,10 @@ def all_of(*twins: Callable[..., Outputs]) -> Callable[..., Outputs]:
     return lambda x, w: {name: value for twin in twins for name, value in twin(x, w).items()}
 
 
+def lags(x: Array) -> Outputs:
+    return {f"w{lag}": shift(x, lag) for lag in range(1, 61)}
+
+
 TWINS: dict[tuple[str, str], Callable[..., Outputs]] = {
     **{
         (name, source): through(twin)
@@ -300,7 +304,7 @@ TWINS: dict[tuple[str, str], Callable[..., Outputs]] = {
             "autocorr": autocorrelation,
             "sma": lambda x, w: {"": mean(x, w)},
             "ema": lambda x, span: {"": ema(x, span)},
-            "lag": lambda x, lag: {"": shift(x, lag)},
+            "lag": lags,
             "terms": terms,
         }.items()
         for source, through in (("rate", rate), ("bqx", of_bqx))
@@ -308,7 +312,7 @@ TWINS: dict[tuple[str, str], Callable[..., Outputs]] = {
     ("moments", "rate"): rate(described),
     ("moments", "bqx"): of_bqx(described_bqx),
     ("distribution", "return"): distribution,
-    ("lag", "return"): lambda bars, lag: {"": shift(returns(bars), lag)},
+    ("lag", "return"): lambda bars: lags(returns(bars)),
     ("bollinger", "rate"): rate_bands,
     ("bollinger", "bqx"): of_bqx(all_bands),
     ("index", "rate"): lambda bars: {"": bars.index},

@@ -171,47 +171,23 @@ def strong(lean: float, n: int) -> float:
     return direction(lean) if square * (n - 2.0 + STRONG**2) > STRONG**2 else 0.0 * lean
 
 
-@njit(cache=True)
-def _place(kept: F, held: int, value: float) -> int:
-    """Number of sorted values below one."""
-    place = 0
-    while held > 0:
-        half = held >> 1
-        step = half + 1 if kept[place + half] < value else 0
-        place += step
-        held = held - step if step else half
-    return place
+@njit(cache=True, error_model="numpy")
+def _no_larger(values: F, value: float) -> int:
+    number = 0
+    for i in range(len(values)):
+        number += 1 if values[i] <= value else 0
+    return number
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def terciles(x: F, memory: int) -> F:
-    """Third (0, 1, 2) of each value among the last ``memory`` ones, its own included: (T,).
-
-    Counts are exact whatever the way: the window is kept sorted.
-    """
+    """Third (0, 1, 2) of each value among the last ``memory`` ones, its own included: (T,)."""
     out = np.full(len(x), np.nan)
-    kept = np.empty(memory)
     held = 0
     for row in range(len(x)):
-        value = x[row]
-        if np.isnan(value):
-            held = 0
-            continue
-        old, new = held, _place(kept, held, value)
-        if held == memory:
-            old = _place(kept, held, x[row - memory])
-        else:
-            held += 1
-        if old < new:
-            new -= 1
-            for k in range(old, new):
-                kept[k] = kept[k + 1]
-        else:
-            for k in range(old, new, -1):
-                kept[k] = kept[k - 1]
-        kept[new] = value
-        if held == memory:
-            # At most k values are no larger where the one after the k smallest is larger.
-            low, high = kept[memory // 3] > value, kept[2 * memory // 3] > value
-            out[row] = 0.0 if low else 1.0 if high else 2.0
+        held = 0 if np.isnan(x[row]) else held + 1
+        if held >= memory:
+            number = _no_larger(x[row - memory + 1 : row + 1], x[row])
+            low, high = number <= memory // 3, number > 2 * memory // 3
+            out[row] = 0.0 if low else 2.0 if high else 1.0
     return out

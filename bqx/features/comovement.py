@@ -86,8 +86,10 @@ def eigenvalues(matrix: F) -> F:
 
 
 @njit(cache=True, error_model="numpy")
-def together(x: F, first_minute: int, window: int) -> F:
+def together(x: F, first_minute: int, window: int, since: int) -> F:
     """Covariance of the dollar pairs' returns in basis points: (T, 5) -> (T, 8).
+
+    Before row ``since`` nothing but what later rows depend on: the mean correlation.
 
     Determinant, trace, largest eigenvalue and its share of the trace, tercile of the mean
     correlation within a day, whether it has left its range, itself, and its deviation.
@@ -114,13 +116,15 @@ def together(x: F, first_minute: int, window: int) -> F:
             for j in range(k + 1, size):
                 found[place] = ratio_of_sums(matrix[k, j], matrix[k, k], matrix[j, j])
                 place += 1
+        out[row, 6] = found.mean()
+        if row < since:
+            continue
         out[row, 1] = np.trace(matrix)
         values = eigenvalues(matrix)
         out[row, 0] = max(np.prod(values), 0.0)
         out[row, 2] = np.max(values)
         if out[row, 1] > 0.0:
             out[row, 3] = min(out[row, 2] / out[row, 1], 1.0)
-        out[row, 6] = found.mean()
         out[row, 7] = np.sqrt(((found - found.mean()) ** 2).sum() / (len(found) - 1.0))
     mean = out[:, 6].copy()
     score = z_score(mean, MEMORY, first_minute)
@@ -129,7 +133,7 @@ def together(x: F, first_minute: int, window: int) -> F:
         if not np.isnan(score[row]):
             out[row, 5] = 1.0 if abs(score[row]) > _BREAKOUT else 0.0
         clean = 0 if np.isnan(mean[row]) else clean + 1
-        if clean >= DAY:
+        if clean >= DAY and row >= since:
             below = 0
             for k in range(DAY):
                 below += mean[row - k] <= mean[row]
@@ -156,7 +160,7 @@ def _market(series: panels.Series) -> panels.Build:
 def _together(bars: Bars) -> F:
     def make() -> F:
         x = panels.stack(bars, panels.returns, MAJORS, panels.in_dollars(MAJORS))
-        return together(x, bars.first_market_minute, 20)
+        return together(x, bars.first_market_minute, 20, panels.since(bars))
 
     return panels.shared(bars, "majors", make)
 

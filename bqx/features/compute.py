@@ -85,25 +85,25 @@ class Plan:
     ) -> NDArray[Any]:
         """Values on the last rows of the bars, see `compute`."""
         learnt = [_parameters(call.feature, fits or {}) for call in self.calls]
-        rows = len(bars) if last is None else min(last, len(bars))
+        count, first = len(bars), bars.first_market_minute
+        rows = count if last is None else min(last, count)
+        ahead = count - rows
         out = np.empty((rows, len(self.features)), dtype=dtype, order="F")
         sources: dict[int, NDArray[np.float64]] = {}
         for call, parameters in zip(self.calls, learnt, strict=True):
-            source, family = call.feature.source, call.feature.family
-            if id(source) not in sources:
-                sources[id(source)] = np.ascontiguousarray(source.build(bars))
-            x = sources[id(source)]
-            first, ahead = bars.first_market_minute, len(bars) - rows
+            feature = call.feature
+            source, kernel, window = feature.source, feature.family.kernel, feature.window
+            x = sources.get(id(source))
+            if x is None:
+                x = sources[id(source)] = np.ascontiguousarray(source.build(bars))
             # What lies behind a row of the source is not read again, unless its columns differ in
             # that.
             behind = call.rows - (max(source.lookback, 1) if x.ndim == 1 else 1)
             step = max(STRETCH, _SHARE * call.rows)
-            for start in range(ahead, len(bars), step):
-                stop = min(start + step, len(bars))
+            for start in range(ahead, count, step):
+                stop = min(start + step, count)
                 above = max(start - behind, 0)
-                values = family.kernel(
-                    x[above:stop], first + above, *call.feature.window, *parameters
-                )
+                values = kernel(x[above:stop], first + above, *window, *parameters)
                 _place(values, call.picked, out, call.columns, start - ahead, stop - ahead)
         return out
 
@@ -118,7 +118,7 @@ def _call(features: Sequence[Feature], columns: list[int]) -> Call:
 
 def _parameters(feature: Feature, fits: Mapping[str, Array]) -> tuple[Array, ...]:
     """What a kernel takes after the windows: the parameters of a fitted family, else nothing."""
-    if not feature.fit_key:
+    if feature.family.fit is None:
         return ()
     if feature.fit_key not in fits:
         raise ParameterError(

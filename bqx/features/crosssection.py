@@ -84,7 +84,8 @@ over 60 rows, deviation of one-row log returns over 60, triangle residual."""
 
 
 def _metric(bars: Bars, name: str) -> F:
-    return panels.shared(bars, f"panel:{name}", lambda: METRICS[name](bars))
+    """Cross-section on the rows that are wanted."""
+    return panels.shared(bars, f"panel:{name}", lambda: METRICS[name](bars)[panels.since(bars) :])
 
 
 def _across(bars: Bars, name: str) -> F:
@@ -95,7 +96,7 @@ def _component(bars: Bars) -> F:
     def make() -> F:
         x = _all(bars, panels.returns)
         dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
-        fitted = component(x, DAY, bars.first_market_minute, dollar, ITERATIONS)
+        fitted = component(x, DAY, bars.first_market_minute, dollar, ITERATIONS, panels.since(bars))
         return factor(x, fitted, bars.first_market_minute, DAY)
 
     return panels.shared(bars, "panel component", make)
@@ -119,12 +120,14 @@ def _readings(bars: Bars) -> F:
         of["vol"][:, 3],
         moved[:, 2],
         fell[:, 2],
-        *_component(bars).T,
+        *_component(bars)[panels.since(bars) :].T,
         spearman,
         fell[:, 0] / np.where(moved[:, 0] > 0.0, moved[:, 0], np.nan),
         1.0 - np.abs(moved[:, 1] - (1.0 - fell[:, 1])),
     ]
-    return np.column_stack(columns)
+    out = np.full((len(bars), len(columns)), np.nan)
+    out[panels.since(bars) :] = np.column_stack(columns)
+    return out
 
 
 def _gaps(series: panels.Series) -> panels.Build:

@@ -67,7 +67,7 @@ def _factor(bars: Bars) -> F:
     def make() -> F:
         x = panels.stack(bars, panels.returns, DOLLAR_PAIRS)
         rising = np.array(panels.in_dollars(DOLLAR_PAIRS))
-        fitted = component(x, DAY, bars.first_market_minute, rising, ITERATIONS)
+        fitted = component(x, DAY, bars.first_market_minute, rising, ITERATIONS, panels.since(bars))
         return path(x, fitted[:, :-1], bars.first_market_minute, DAY)
 
     return panels.shared(bars, "dollar factor", make)

@@ -99,8 +99,10 @@ def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def component(x: F, window: int, first_minute: int, first: F, iterations: int) -> F:
+def component(x: F, window: int, first_minute: int, first: F, iterations: int, since: int) -> F:
     """Leading principal component of each window's covariance (ddof 1): (T, C) -> (T, C + 1).
+
+    Of the windows that end at row ``since`` or later.
 
     Unit loadings, turned to a positive product with ``first`` (C,), then the component's share of
     the variance. The power method takes a fixed number of iterations from ``first``.
@@ -128,7 +130,7 @@ def component(x: F, window: int, first_minute: int, first: F, iterations: int) -
                 for j in range(columns):
                     total[k, j] += now[k] * now[j]
             before = window - (row - start + 1)
-            if before > start:
+            if before > start or row < since:
                 continue
             trace = 0.0
             for k in range(columns):

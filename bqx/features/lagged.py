@@ -10,16 +10,18 @@ from bqx.features.spec import Family, Output, Source
 
 F = NDArray[np.float64]
 
-LAGS = tuple((lag,) for lag in range(1, 61))
+LAGS = range(1, 61)
 
 
-@njit(cache=True)
-def lagged(x: F, first_minute: int, lag: int) -> F:
-    """Value ``lag`` rows ago: (T, 1)."""
-    out = np.full((len(x), 1), np.nan)
-    for row in range(lag, len(x)):
-        out[row, 0] = x[row - lag]
-    return out
+@njit(cache=True, error_model="numpy")
+def lagged(x: F, first_minute: int) -> F:
+    """Values 1 to 60 rows ago: (T, 60)."""
+    out = np.empty((60, len(x)))
+    for i in range(60):
+        known = max(len(x) - i - 1, 0)
+        out[i, : len(x) - known] = np.nan
+        out[i, len(x) - known :] = x[:known]
+    return out.T
 
 
 def _lags(source: Source, alias: str, what: str) -> Family:
@@ -27,19 +29,25 @@ def _lags(source: Source, alias: str, what: str) -> Family:
         "lag",
         "lagged",
         lagged,
-        {"": Output("{u}", alias=alias)},
-        LAGS,
+        {
+            f"w{lag}": Output(
+                "{u}",
+                alias=f"{alias}_{lag}",
+                lookback=lambda lag=lag: lag + 1,
+                skips=lambda lag=lag: lag,
+            )
+            for lag in LAGS
+        },
+        ((),),
         (source,),
         f"{what} some rows ago",
-        lookback=lambda lag: lag + 1,
-        skips=lambda lag: lag,
         laggable=False,
     )
 
 
 FAMILIES = (
-    _lags(RATE, "rate_idx_lag_{0}", "rate index"),
-    _lags(BQX, "bqx_lag_{0}", "BQX"),
-    _lags(RETURN, "return_lag_{0}", "one-minute log return"),
+    _lags(RATE, "rate_idx_lag", "rate index"),
+    _lags(BQX, "bqx_lag", "BQX"),
+    _lags(RETURN, "return_lag", "one-minute log return"),
 )
 """The newest ``lag`` rows are not read: a window of raw values spans every linear reading of it."""

@@ -167,7 +167,7 @@ class LiveWindow:
         out = np.empty((len(self.pairs), len(self.features)), dtype=self.dtype)
         for columns, plan in self._plans:
             start = max(self._end - max(plan.lookback, 1), self._first)
-            panel = Panel(self._closes[start : self._end], self._baselines)
+            panel = Panel(self._closes[start : self._end], self._baselines, wanted=1)
             index = sessions.timestamps(self._minutes[start : self._end])
             for i, pair in enumerate(self.pairs):
                 bars = self._of(i, start, index, panel)

@@ -34,6 +34,11 @@ def shared(bars: Bars, key: str, make: Callable[[], F]) -> F:
     return bars.panel.derived(key, make) if bars.panel else make()
 
 
+def since(bars: Bars) -> int:
+    """First row whose features are wanted."""
+    return bars.panel.since if bars.panel else 0
+
+
 def closes(bars: Bars, pair: str) -> F:
     """(T,) closes, quote units."""
     if bars.panel is None:

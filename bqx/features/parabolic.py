@@ -36,17 +36,25 @@ _SPANS = ((5, 30), (15, 60))
 
 
 @njit(cache=True, error_model="numpy")
+def normalised(x: F, first_minute: int, window: int) -> F:
+    """Normalised terms of the trend over a window: (T, 3)."""
+    out = np.empty((len(x), 3))
+    w = float(window)
+    fitted = fit(x, first_minute, window)
+    for row in range(len(x)):
+        scale = w / fitted[row, 3]
+        out[row, 0] = fitted[row, 0] * w * scale
+        out[row, 1] = fitted[row, 1] * scale
+        out[row, 2] = fitted[row, 2] / fitted[row, 3]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
 def terms(x: F, first_minute: int) -> F:
     """Normalised terms of the trends over 5, 15, 30 and 60 rows: (T, 12), see ``SLOTS``."""
     out = np.empty((len(x), 12))
     for i, window in enumerate(WINDOWS):
-        w = float(window)
-        fitted = fit(x, first_minute, window)
-        for row in range(len(x)):
-            scale = w / fitted[row, 3]
-            out[row, 3 * i] = fitted[row, 0] * w * scale
-            out[row, 3 * i + 1] = fitted[row, 1] * scale
-            out[row, 3 * i + 2] = fitted[row, 2] / fitted[row, 3]
+        out[:, 3 * i : 3 * i + 3] = normalised(x, first_minute, window)
     return out
 
 

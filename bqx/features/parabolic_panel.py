@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.bars import Bars, Panel
-from bqx.features.parabolic import NOTHING, SLOTS, TERMS, rows, terms
+from bqx.features.parabolic import NOTHING, SLOTS, TERMS, WINDOWS, normalised, rows, terms
 from bqx.features.rolling import first_block
 from bqx.features.sources import BQX_WINDOW, bqx
 from bqx.features.spec import Family, Output, Source
@@ -34,7 +34,6 @@ WINDOW = 15
 """Window of the terms compared with sisters and behind the component."""
 
 _DOLLAR = np.array([float(base(p) == "USD") - float(quote(p) == "USD") for p in PAIRS])
-_AT = SLOTS.index(("t2", WINDOW))
 _ONE = [SLOTS.index((term, w)) for w in SIGNED for term in TERMS]
 
 
@@ -63,8 +62,11 @@ def _known(x: F, window: int) -> NDArray[np.bool_]:
 
 
 @njit(cache=True, error_model="numpy")
-def component(z: F, start: F, memory: int, steps: int, first_minute: int) -> F:
-    """First principal component of columns (T, P) over ``memory`` rows, at the last: (T,)."""
+def component(z: F, start: F, memory: int, steps: int, first_minute: int, since: int) -> F:
+    """First principal component of columns (T, P) over ``memory`` rows, at the last: (T,).
+
+    Of the windows that end at row ``since`` or later.
+    """
     count, width = z.shape
     size = width * (width + 1) // 2
     out = np.full(count, np.nan)
@@ -91,7 +93,7 @@ def component(z: F, start: F, memory: int, steps: int, first_minute: int) -> F:
                     ahead[at + b] += value * z[row, a + b]
                 at += width - a
             before = memory - (row - block + 1)
-            if before > block:
+            if before > block or row < since:
                 continue
             if np.isnan(ahead[0]) or (before > 0 and np.isnan(tail[before - 1, 0])):
                 continue
@@ -137,31 +139,35 @@ def _share(sums: F, signs: F) -> F:
 
 def _panel(panel: Panel, first_minute: int) -> tuple[F, F]:
     """Statistics of the panel (T, 40), and terms of BQX over 15 rows of each pair (T, 28, 3)."""
-    count = len(panel.closes)
-    sums, signs = np.zeros((2, count, 12, 3)), np.zeros((2, count, 12))
+    count, since = len(panel.closes), panel.since
+    # The first row of the slice whose statistics are wanted, and the rows behind it.
+    behind = min(since, max(WINDOWS) - 1)
+    sums, signs = np.zeros((2, count - since, 12, 3)), np.zeros((2, count - since, 12))
     own = np.full((count, len(PAIRS), 3), np.nan)
     known = np.zeros((count, len(PAIRS)), dtype=bool)
     for i in np.flatnonzero(~np.isnan(panel.baselines)):
         index = np.ascontiguousarray(panel.index[:, i])
         series = bqx(index, BQX_WINDOW)
         for domain, x in enumerate((index, series)):
-            t = terms(x, first_minute)
-            _gather(t, sums[domain], signs[domain])
-        own[:, i] = t[:, _AT : _AT + 3]
+            t = terms(x[since - behind :], first_minute + since - behind)
+            _gather(t[behind:], sums[domain], signs[domain])
+        own[:, i] = normalised(series, first_minute, WINDOW)
         known[:, i] = _known(series, WINDOW)
     trends = np.where(np.isnan(own), 0.0, own)
     trends[known.sum(axis=1) < FEWEST] = np.nan
     ones = []
     for k in range(2):
         z = np.ascontiguousarray(trends[:, :, k])
-        one = component(z, _DOLLAR, MEMORY, STEPS, first_minute)
+        one = component(z, _DOLLAR, MEMORY, STEPS, first_minute, max(since - 1, 0))
         ones += [one, np.diff(one, prepend=np.nan)]
     parts = [
         *(_moments(sums[d]) for d in range(2)),
         *(_share(sums[d][:, _ONE], signs[d][:, _ONE]) for d in range(2)),
-        np.column_stack(ones),
+        np.column_stack(ones)[since:],
     ]
-    return np.concatenate(parts, axis=1), own
+    out = np.full((count, 40), np.nan)
+    out[since:] = np.concatenate(parts, axis=1)
+    return out, own
 
 
 def _statistics(bars: Bars) -> tuple[F, F] | None:

@@ -28,12 +28,16 @@ def bqx(index: F, window: int) -> F:
     """
     rows = len(index)
     out = np.full(rows, np.nan)
-    for row in range(window, rows):
-        now = index[row]
-        total = 0.0
-        for k in range(1, window + 1):
-            total += index[row - k] - now
-        out[row] = total / now
+    if rows <= window:
+        return out
+    total, now = out[window:], index[window:]
+    total[:] = 0.0
+    for k in range(1, window + 1):
+        past = index[window - k : rows - k]
+        for row in range(len(total)):
+            total[row] += past[row] - now[row]
+    for row in range(len(total)):
+        total[row] /= now[row]
     return out
 
 

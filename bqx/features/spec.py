@@ -37,7 +37,7 @@ class Output:
     """One column of a kernel.
 
     ``alias`` is the name the field's documents use, with windows as ``{0}``, ``{1}``.
-    ``lookback`` in rows of the source, where it is not the family's.
+    ``lookback`` and ``skips`` in rows of the source, where they are not the family's.
     ``capped`` outputs search back and stop at the lookback: without its oldest bar there is no
     value, though that bar rarely decides it.
     ``spanned_by`` names the features, with ``{s}`` for the source, of which it is an exact linear
@@ -52,6 +52,7 @@ class Output:
     spanned_by: tuple[str, ...] = ()
     about: str = ""
     capped: bool = False
+    skips: Callable[..., int] | None = None
 
 
 def _largest(*window: int) -> int:
@@ -156,7 +157,7 @@ class Feature:
     @property
     def skips(self) -> int:
         """Newest bars that it does not read."""
-        return int(self.family.skips(*self.window))
+        return int((self.spec.skips or self.family.skips)(*self.window))
 
     @property
     def lo(self) -> float:
