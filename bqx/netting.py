@@ -66,8 +66,9 @@ def _tree(names: list[str], cost: Series) -> tuple[list[int], Series]:
         (pairs.CURRENCIES.index(pairs.base(pair)), pairs.CURRENCIES.index(pairs.quote(pair)))
         for pair in names
     ]
-    for (one, other), weight in zip(ends, cost, strict=True):
-        graph[one, other] = weight
+    # A tree is cheapest by the order of the costs alone, and an order has no zeros.
+    for rank, number in enumerate(np.argsort(cost, kind="stable")):
+        graph[ends[number]] = 1 + rank
     kept = minimum_spanning_tree(graph).toarray() > 0
     legs = [number for number, end in enumerate(ends) if kept[end]]
     sides = np.zeros((size, len(legs)))
@@ -100,8 +101,7 @@ def net(
     )
     incidence = _incidence(names)
     by_pair = (np.abs(bought) * np.nan_to_num(cost)).sum(axis=1)
-    # Free trading is no tree's weight; the smallest number keeps every pair in the graph.
-    legs, sides = _tree(names, np.maximum(np.nanmean(cost, axis=0), np.finfo(np.float64).tiny))
+    legs, sides = _tree(names, np.nanmean(cost, axis=0))
     # NaN where a leg has no rate: there the pairs' own orders are sent.
     through_legs = (np.abs(bought @ incidence @ sides) * cost[:, legs]).sum(axis=1)
     return Netting(

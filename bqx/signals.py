@@ -65,8 +65,8 @@ def volatility(bars: Bars) -> Series:
     60 returns and anew after a long hole; the jump over a weekend is left out.
     """
     returns = np.diff(np.log(bars.close), prepend=np.nan)
-    opens = np.arange(-bars.first_market_minute % sessions.WEEK, len(returns), sessions.WEEK)
-    returns[opens[opens > 0]] = 0.0
+    # NaN stays NaN.
+    returns[-bars.first_market_minute % sessions.WEEK :: sessions.WEEK] *= 0.0
     variance = ewm_mean(
         returns * returns, 2.0 / (SPAN + 1.0), RUN_IN, SPAN, bars.first_market_minute
     )

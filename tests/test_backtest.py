@@ -149,6 +149,22 @@ def test_trades_minutes_and_days_add_up_to_the_same(
     np.testing.assert_array_equal(found.position[last], 0.0)
 
 
+def test_labels_share_out_the_whole_account() -> None:
+    walk = make(100, 300, seed=10)
+    signal = np.random.default_rng(10).choice([-1.0, 0.0, 1.0], 300)
+    found = backtest.run(walk, signal, 15, costs.make(walk, PARAMS))
+    labels = np.where(np.arange(300) % 7 < 3, "calm", "wild")
+    by = found.by(labels)
+    assert by.index.tolist() == ["calm", "wild"]
+    for name in backtest.SUMMED:
+        expected = getattr(found, name)
+        assert by.loc["calm", name] == pytest.approx(expected[labels == "calm"].sum(), abs=1e-12)
+        assert by[name].sum() == pytest.approx(expected.sum(), abs=1e-12)
+    assert by["trades"].sum() == np.count_nonzero(found.entered)
+    labels[labels == "wild"] = ""
+    pd.testing.assert_frame_equal(found.by(labels), by.loc[["calm"]])
+
+
 def test_one_trade_buys_at_the_ask_and_sells_at_the_bid() -> None:
     walk = make(100, 60, seed=1)
     signal = np.zeros(60)

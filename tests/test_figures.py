@@ -34,7 +34,8 @@ BREAKDOWN = pd.DataFrame(
     index=HORIZONS,
 )  # fmt: skip
 TRADED = pd.DataFrame(
-    {"horizon": [15, 30, 15], "break_even": [0.6, 0.55, 0.8],
+    {"pair": ["eurusd", "eurusd", "usdjpy"], "horizon": [15, 30, 15],
+     "break_even": [0.6, 0.55, 0.8], "forecast_accuracy": [0.5, 0.51, None],
      "trades_break_even": [0.55, 0.52, None], "accuracy": [0.5, 0.6, None]}
 )  # fmt: skip
 MATRIX = pd.DataFrame([[0.1, np.nan], [-0.2, 0.0]], index=PAIRS, columns=HORIZONS)
@@ -152,6 +153,16 @@ def test_drawdown_starts_with_the_first_loss() -> None:
     assert [line.get_ydata()[-1] for line in lines] == [-30.0, -60.0]
 
 
-def test_cells_that_did_not_trade_are_marked() -> None:
-    legend = figures.break_even(TRADED).axes[0].get_legend()
-    assert "did not trade" in [text.get_text() for text in legend.get_texts()]
+def test_needed_and_reached_accuracy_of_a_cell_stand_above_each_other() -> None:
+    needed, _, traded, reached, _ = figures.break_even(TRADED).axes[0].lines
+    assert needed.get_ydata().tolist() == pytest.approx([60.0, 55.0, 80.0])
+    assert reached.get_ydata()[:2].tolist() == pytest.approx([50.0, 60.0])
+    assert np.isnan(reached.get_ydata()[2])
+    assert needed.get_xdata().tolist() == traded.get_xdata().tolist() == [-0.2, 0.8, 0.2]
+
+
+def test_without_positions_the_exposure_says_so() -> None:
+    idle = pd.DataFrame({"gross": [0.0], "net": [0.0]}, index=["EUR"])
+    assert [text.get_text() for text in figures.exposure(idle).axes[0].texts] == [
+        "nothing was held"
+    ]

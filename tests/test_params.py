@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from bqx import params
 from bqx.errors import ParameterError
-from bqx.pairs import PAIRS
+from bqx.pairs import CURRENCIES, PAIRS
 from bqx.params import KEYS, NOTEBOOK_KEYS, Params, for_notebook, load
 
 FILES = sorted((Path(__file__).parents[1] / "params").glob("*.yaml"))
@@ -97,6 +97,13 @@ def test_overrides_win_and_are_yaml(tmp_path):
         ("target_window: 1", "a window from 2 to 240"),
         ("target: innovation", "target has a wrong value"),
         ("domain_share: 0.6", "less than or equal to 0.5"),
+        (
+            "interest: {USD: 5}",
+            "interest has a wrong value, .*expected a number for each of EUR, GBP",
+        ),
+        ("interest: 5.0", "a number for each of"),
+        ("slippage: -0.1", "slippage has a wrong value"),
+        ("target_volatility: 0", "greater than 0"),
         ("confidence: 1.0", "confidence has a wrong value"),
         ("train_days: 0", "expected all 0 or none"),
         ("serve_pair: eurgbp\npairs: [eurusd]", "serve_pair: expected '' or one of pairs"),
@@ -137,6 +144,17 @@ def test_values_of_all_kinds(tmp_path):
     assert [loaded.window(h) for h in loaded.horizons] == [15, 30, 45, 60, 75]
     assert Params().window(75) == 15
     assert (loaded.lags, loaded.domain_share) == ((), 0)
+
+
+def test_interest_is_of_every_currency_in_their_order(tmp_path):
+    rates = {"USD": 1, "JPY": 2, "EUR": 3.5, "GBP": 4, "AUD": 5, "NZD": 6, "CAD": 7, "CHF": -1}
+    loaded = load(written(tmp_path, f"interest: {yaml.safe_dump(rates, default_flow_style=True)}"))
+    assert list(loaded.interest) == list(CURRENCIES)
+    assert loaded.interest == rates
+    assert all(type(value) is float for value in loaded.interest.values())
+    for bad in (True, float("inf"), "5"):
+        with pytest.raises(ParameterError, match="interest has a wrong value"):
+            for_notebook("08_backtest", {"interest": rates | {"CHF": bad}})
 
 
 def test_notebooks_take_their_own_keys_only():

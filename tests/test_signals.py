@@ -84,14 +84,14 @@ def test_the_weekend_gap_is_no_volatility() -> None:
 
 def test_size_gives_the_target_volatility_up_to_the_largest() -> None:
     one = walk(4_000)
-    size = signals.size(one, 6.0, 1.2)
+    size = signals.size(one, 6.0, 1.0)
     assert (size[:60] == 0).all()
-    assert size.max() == 1.2
-    below = (size > 0) & (size < 1.2)
+    assert size.max() == 1.0
+    below = (size > 0) & (size < 1.0)
     assert below.sum() > 1_000
     np.testing.assert_allclose(size[below] * signals.volatility(one)[below], 6.0)
     still = bars.Bars("eurusd", one.frame * 0 + 1.1, 1.1)
-    np.testing.assert_array_equal(signals.size(still, 6.0, 1.2)[60:], 1.2)
+    np.testing.assert_array_equal(signals.size(still, 6.0, 1.0)[60:], 1.0)
 
 
 def test_size_knows_nothing_of_later_rates() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from offline import foreign
 
-from bqx import cli, ledger, params, verdict
+from bqx import cli, comparators, ledger, params, performance, verdict
 from bqx.errors import ArtefactError
 from bqx.params import Params
 from bqx.stages import (
@@ -85,6 +85,29 @@ def test_nothing_is_found_where_there_is_nothing(null: Run) -> None:
     for cell in [*written["cells"], *written["horizons"]]:
         assert cell["skill_lo"] <= 0 <= cell["skill_hi"]
         assert cell["net_sharpe"] is None or cell["net_sharpe_lo"] <= 0
+
+
+def test_every_cell_is_traded_beside_signals_without_a_model(planted: Run) -> None:
+    result = backtest.build(planted.params)
+    assert result.identity < 1e-12
+    assert len(result.cells) == 2 * 5
+    assert result.beside("net_sharpe").index.tolist() == ["forecast", *comparators.NAMES]
+    earned = result.comparators.pivot(index="horizon", columns="signal", values="gross_sharpe")
+    assert (earned["forecast"] > 0).all()
+    assert (earned["known part only"] < 0).all()
+    by_day = backtest.net_by_day(planted)
+    assert by_day.shape == (result.cells["days"].max(), 10)
+    stored = pd.DataFrame(read_json(planted.folder / "backtest/cells.json"))
+    for _, cell in stored.iterrows():
+        daily = by_day[cell["pair"], cell["horizon"]].to_numpy()
+        assert performance.sharpe(daily) == pytest.approx(cell["net_sharpe"], rel=1e-9)
+    mean = 1e4 * by_day.mean(axis=1).cumsum().iloc[-1]
+    assert result.daily["net"].sum() == pytest.approx(mean, rel=1e-9)
+    assert result.sessions["net"].sum() == pytest.approx(result.daily["net"].mean(), rel=1e-9)
+    alone, by_pair, by_currency = result.netting["cost"]
+    parts = result.breakdown[["spread", "slippage", "commission"]].sum(axis=1)
+    assert alone == pytest.approx(parts.mean(), rel=1e-9)
+    assert alone >= by_pair >= by_currency > 0
 
 
 def test_verdict_has_a_cell_for_every_pair_and_horizon_and_says_why_values_lack(null: Run) -> None:

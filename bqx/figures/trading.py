@@ -6,10 +6,8 @@ from matplotlib.figure import Figure
 
 from bqx.figures.canvas import (
     BLUE,
-    GREEN,
     GREY,
     ORANGE,
-    PALETTE,
     PINK,
     RED,
     SKY,
@@ -67,35 +65,29 @@ def costs(breakdown: pd.DataFrame) -> Figure:
 
 
 def break_even(cells: pd.DataFrame) -> Figure:
-    """Accuracy that trades reached against the one they needed; a dot a cell.
+    """Accuracy needed and reached by horizon, pairs side by side in alphabetical order, in percent.
 
-    ``cells`` has columns horizon, break_even, trades_break_even and accuracy; cells that did not
-    trade stand below the line at what a trade on every row would need.
+    ``cells`` has columns pair, horizon, and shares in 0..1: break_even (needed by trades on every
+    row), forecast_accuracy (reached there by the forecasts that are not 0), trades_break_even and
+    accuracy (needed and reached by the trades made), absent where there are none.
     """
-    figure, axes = canvas(width=6.0, height=4.4)
-    idle = cells[cells["accuracy"].isna()]
-    traded = cells[cells["accuracy"].notna()]
-    for colour, (horizon, part) in zip(PALETTE, traded.groupby("horizon"), strict=False):
-        axes.plot(
-            100 * part["trades_break_even"].astype(float), 100 * part["accuracy"].astype(float),
-            "o", ms=5, color=colour, label=f"{horizon} min",
-        )  # fmt: skip
-    values = pd.concat([traded["trades_break_even"], traded["accuracy"], idle["break_even"]])
-    values = 100 * values.dropna().astype(float)
-    low, high = (values.min() - 2, values.max() + 2) if len(values) else (45.0, 75.0)
-    if len(idle):
-        needed = 100 * idle["break_even"].astype(float)
-        axes.plot(needed, np.full(len(idle), low), "x", color=GREY, label="did not trade")
-    axes.plot([low, high], [low, high], color="black", lw=1)
-    axes.fill_between([low, high], [low, high], high, color=GREEN, alpha=0.08, lw=0)
-    axes.set(
-        xlabel="break-even accuracy (%)",
-        ylabel="accuracy of the trades (%)",
-        title="Above the line, trades earn their costs",
-        xlim=(low - 1, high),
-        ylim=(low - 1, high),
+    figure, axes = canvas(height=4.2)
+    horizons, names = sorted(cells["horizon"].unique()), sorted(cells["pair"].unique())
+    offset = 0.8 * ((np.arange(len(names)) + 0.5) / len(names) - 0.5)
+    place = cells["horizon"].map(horizons.index) + offset[cells["pair"].map(names.index)]
+    marks = (
+        ("break_even", "needed on every row", "_", GREY),
+        ("forecast_accuracy", "forecasts on every row", ".", GREY),
+        ("trades_break_even", "needed by the trades", "_", RED),
+        ("accuracy", "trades", "o", BLUE),
     )
-    axes.legend(title="horizon")
+    for name, label, mark, colour in marks:
+        values = 100 * cells[name].astype(float)
+        axes.plot(place, values, mark, ms=5, mew=1.5, color=colour, label=label)
+    axes.axhline(50, color="black", lw=1)
+    axes.set_xticks(range(len(horizons)), [str(horizon) for horizon in horizons])
+    axes.set(xlabel="horizon (min)", ylabel="right moves (%)")
+    axes.legend(ncols=2)
     return figure
 
 
@@ -109,5 +101,9 @@ def exposure(exposures: pd.DataFrame) -> Figure:
     axes.set_yticks(place, held.index)
     axes.invert_yaxis()
     axes.set(xlabel="mean absolute position (notionals)")
-    axes.legend()
+    if len(held):
+        axes.legend()
+    else:
+        axes.text(0.5, 0.5, "nothing was held", ha="center", va="center",
+                  transform=axes.transAxes)  # fmt: skip
     return figure

@@ -14,6 +14,7 @@ from bqx import (
     ledger,
     netting,
     performance,
+    sessions,
     signals,
     skill,
     targets,
@@ -45,11 +46,14 @@ class Result:
 
     ``cells`` : a row a pair and horizon: ``performance.Performance`` with the reason where a value
         does not exist; ``net_..._2x``, the net values at twice the spread; ``break_even``, the
-        accuracy that a trade on every row would need, ``trades_break_even``, the one that the
-        trades made needed, and ``accuracy``, theirs.
+        accuracy that a trade on every row would need, beside ``forecast_accuracy``, that of the
+        forecasts that are not 0; ``trades_break_even``, the one that the trades made needed,
+        beside ``accuracy``, theirs.
     ``daily`` : mean over cells by day: day, gross, net, net_2x, in bp of the notional.
     ``breakdown`` : mean a day over cells by horizon: gross, the parts of the cost, net, in bp.
     ``comparators`` : the forecast and the signals without a model: a row a signal and horizon.
+    ``sessions`` : mean a day over cells by trading session: gross, cost, net, in bp, and the share
+        of the turnover.
     ``netting`` : what the portfolio of all cells pays for its fills at each level of netting.
     ``exposure`` : its mean absolute exposure by currency, gross and net, in notionals.
     ``identity`` : largest difference between a cell's summed trades, minutes and days.
@@ -59,6 +63,7 @@ class Result:
     daily: pd.DataFrame
     breakdown: pd.DataFrame
     comparators: pd.DataFrame
+    sessions: pd.DataFrame
     netting: pd.DataFrame
     exposure: pd.DataFrame
     identity: float
@@ -94,6 +99,7 @@ class _Pair:
     traded: list[pd.DataFrame] = field(default_factory=list)
     compared: list[pd.DataFrame] = field(default_factory=list)
     accuracy: list[dict[str, Any]] = field(default_factory=list)
+    by_session: list[pd.DataFrame] = field(default_factory=list)
     identity: float = 0.0
 
 
@@ -108,10 +114,18 @@ def _identity(made: Backtest, daily: pd.DataFrame) -> float:
     )
 
 
-def _accuracy(made: Backtest, paid: Costs) -> dict[str, float | None]:
+def _session(bars: Bars) -> NDArray[np.str_]:
+    """(T,) session of each minute, the one that opened last where two are open."""
+    names = list(sessions.SESSIONS)[::-1]
+    return np.select([sessions.in_session(bars.minutes, name) for name in names], names, "none")
+
+
+def _accuracy(made: Backtest, paid: Costs, expected: Series) -> dict[str, float | None]:
     round_trip = 2.0 * float(paid.fill[made.quoted].mean())
+    valid = np.isfinite(made.move) & np.isfinite(expected)
     return {
         "break_even": performance.break_even(round_trip, made.move),
+        "forecast_accuracy": skill.agreement(made.move[valid], expected[valid]),
         "trades_break_even": made.break_even,
         "accuracy": made.accuracy,
     }
@@ -120,6 +134,7 @@ def _accuracy(made: Backtest, paid: Costs) -> dict[str, float | None]:
 def _pair(run: Run, bars: Bars, params: Params) -> _Pair:
     priced = costs.make(bars, params)
     size = signals.size(bars, params.target_volatility, params.largest_position)
+    session = _session(bars)
     out = _Pair(np.zeros(len(bars)), np.zeros(len(bars)), priced.fill, first=len(bars))
     for horizon, forecast in forecast_rows(run, bars).items():
         known = np.flatnonzero(np.isfinite(forecast))
@@ -141,7 +156,10 @@ def _pair(run: Run, bars: Bars, params: Params) -> _Pair:
                 out.traded.append(account)
                 out.position[rows] += made.position
                 out.bought[rows] += made.bought
-                out.accuracy.append({"pair": bars.pair, "horizon": horizon} | _accuracy(made, paid))
+                out.by_session.append(made.by(session[rows]))
+                out.accuracy.append(
+                    {"pair": bars.pair, "horizon": horizon} | _accuracy(made, paid, move[rows])
+                )
     return out
 
 
@@ -200,6 +218,13 @@ def _breakdown(daily: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(index="horizon")
 
 
+def _by_session(parts: list[pd.DataFrame], days: int) -> pd.DataFrame:
+    sums = pd.concat(parts).groupby("label").sum()
+    table = 1e4 * sums[["gross", "cost", "net"]] / (len(parts) * days)
+    table["turnover"] = sums["turnover"] / max(sums["turnover"].sum(), np.finfo(float).tiny)
+    return table.rename_axis("session")
+
+
 def _netted(made: dict[str, _Pair], daily: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cost of the fills of the equal-weighted portfolio at three levels of netting; exposures."""
     cells, days = daily.groupby(["pair", "horizon"]).ngroups, daily["day"].nunique()
@@ -253,6 +278,9 @@ def build(params: Params) -> Result:
         daily=curves,
         breakdown=_breakdown(daily),
         comparators=beside,
+        sessions=_by_session(
+            [part for one in made.values() for part in one.by_session], daily["day"].nunique()
+        ),
         netting=netted,
         exposure=exposure,
         identity=max(one.identity for one in made.values()),
