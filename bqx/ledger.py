@@ -27,6 +27,8 @@ Days = NDArray[np.int64]
 Series = NDArray[np.float64]
 
 FOLDER = "ledger"
+SHARED = 0.9
+"""Least share of a candidate's days that a trial beside it has."""
 
 _ELSEWHERE = ("scheme", "profile", "target", "confidence", "max_fill")
 """Keys of notebook 06 that are fields of a trial, part of the bars, or only say how to score."""
@@ -178,11 +180,29 @@ def cells(
     return trials
 
 
-def matrix(trials: Sequence[Trial]) -> tuple[Days, Series]:
-    """Days that all trials share, (d,), and the values on them, (d, trials)."""
-    frame = pd.concat([pd.Series(t.values, t.days) for t in trials], axis=1, join="inner")
-    frame = frame.sort_index()
-    return frame.index.to_numpy(np.int64), frame.to_numpy(np.float64)
+def matrix(trials: Sequence[Trial], candidate: Trial) -> tuple[Days, Series, int]:
+    """A candidate beside the trials that were measured on nearly the same days.
+
+    Trials of another measure, or with fewer than `SHARED` of the candidate's days, are left out.
+
+    Parameters
+    ----------
+    trials : the candidate among them.
+
+    Returns
+    -------
+    Days that those left share, (d,); the values on them, (d, n); the candidate's column.
+    """
+    near = [
+        trial
+        for trial in trials
+        if trial.measure == candidate.measure
+        and np.isin(candidate.days, trial.days).mean() >= SHARED
+    ]
+    held = [pd.Series(trial.values, trial.days) for trial in near]
+    frame = pd.concat(held, axis=1, join="inner").sort_index()
+    column = [trial.name for trial in near].index(candidate.name)
+    return frame.index.to_numpy(np.int64), frame.to_numpy(np.float64), column
 
 
 def _check(trial: Trial, bars: str) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import purgedcv
 from numpy.typing import NDArray
 
+from bqx.ledger import Ledger, Trial, count, matrix
+
 Series = NDArray[np.float64]
 
 PARTS = 10
@@ -138,9 +140,9 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
 
     Parameters
     ----------
-    daily : (d, n) net profits of the trials on days that they share, see `ledger.matrix`.
+    daily : (d, n) net profits of the trials on days that they share.
     candidate : column of the trial.
-    trials : number of trials on these bars, n or more, see `ledger.Ledger.count`.
+    trials : number of trials on these bars, n or more.
     skill_lo : lower end of the interval of the candidate's skill.
     """
     found, overfitting = deflated(daily, candidate, trials), pbo(daily)
@@ -167,3 +169,19 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
         trials=trials,
         independent=independent(daily, trials),
     )
+
+
+def promote_trial(held: Ledger, candidate: Trial, skill_lo: float | None) -> Decision:
+    """Decide on a trial of net profits among all that a ledger holds on the same bars.
+
+    Every trial counts; those measured on nearly the same days are what it is compared with.
+
+    Parameters
+    ----------
+    held : the ledger, the candidate in it.
+    candidate : of the measure ``net``.
+    skill_lo : lower end of the interval of the candidate's skill.
+    """
+    trials = held.trials(candidate.bars)
+    _, daily, column = matrix(trials, candidate)
+    return promote(daily, column, count(trials), skill_lo)

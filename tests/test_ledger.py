@@ -159,7 +159,16 @@ def test_cells_of_a_run_are_trials(tmp_path):
     assert [t.name for t in again] == [t.name for t in made]
     deeper = params.model_copy(update={"depth": 3})
     assert ledger.count(made + ledger.cells(daily, "net", deeper, "xgboost", BARS)) == 8
-    days, values = ledger.matrix(made)
-    assert days.tolist() == [5, 7]
-    np.testing.assert_array_equal(values, daily.loc[[5, 7]].to_numpy())
     assert ledger.beside(tmp_path / "run").folder == tmp_path / "ledger"
+
+
+def test_a_candidate_stands_beside_trials_of_the_same_days():
+    candidate, other = trial(0), trial(1)
+    late = trial(2, days=np.arange(19_002, 19_032))
+    short = trial(3, days=np.arange(19_000, 19_020), values=np.ones(20))
+    gain = trial(4, measure="gain")
+    days, values, column = ledger.matrix([short, other, late, gain, candidate], candidate)
+    assert days.tolist() == list(range(19_002, 19_030))
+    assert values.shape == (28, 3)
+    np.testing.assert_array_equal(values[:, column], candidate.values[2:])
+    np.testing.assert_array_equal(values[:, 1], late.values[:28])

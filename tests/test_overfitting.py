@@ -3,6 +3,7 @@
 from math import e
 
 import numpy as np
+import pandas as pd
 import purgedcv
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bqx import overfitting
-from bqx.overfitting import deflated, independent, pbo, promote
+from bqx.ledger import Ledger, cells
+from bqx.overfitting import deflated, independent, pbo, promote, promote_trial
+from bqx.params import Params
 
 
 def profits(rng, days, trials, correlation=0.0):
@@ -156,3 +159,31 @@ def test_one_trial_few_days_or_no_trades_are_not_promoted():
     none = promote(daily, 1, 2, 0.1)
     assert none.deflated is None
     assert not none.promoted
+
+
+def test_every_trial_of_the_ledger_counts(tmp_path):
+    rng = np.random.default_rng(8)
+    daily = profits(rng, 250, 12)
+    daily[:, 5] += 0.4 * daily[:, 5].std()
+    columns = pd.MultiIndex.from_product([["eurusd", "gbpusd", "usdjpy"], [15, 30, 45, 60]])
+    net = pd.DataFrame(daily, index=np.arange(19_000, 19_250), columns=columns)
+    held = Ledger.open(tmp_path)
+    made = cells(net, "net", Params(), "xgboost", "ab" * 32)
+    held.record(*made)
+    alone = promote_trial(held, made[5], 0.01)
+    assert alone == promote(daily[:, order(held, made)], order(held, made).index(5), 12, 0.01)
+    assert alone.promoted
+    searched = [
+        trial
+        for depth in range(1, 12)
+        for trial in cells(net, "gain", Params(depth=depth), "xgboost", "ab" * 32)
+    ]
+    held.record(*searched)
+    after = promote_trial(held, made[5], 0.01)
+    assert after.trials == 11 * 12
+    assert after.deflated < alone.deflated
+
+
+def order(held, made):
+    names = [trial.name for trial in made]
+    return [names.index(trial.name) for trial in held.trials("ab" * 32)]

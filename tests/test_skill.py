@@ -37,6 +37,30 @@ def test_every_number_against_its_definition():
     assert result.effective_rows == pytest.approx(len(y) / overlap(15, 15))
 
 
+def test_every_interval_is_that_of_its_days():
+    """Student's where all days weigh the same, wider than the percentiles otherwise."""
+    rng = np.random.default_rng(15)
+    y = rng.standard_normal(30 * DAY)
+    made = 0.1 * y + 0.3 * rng.standard_normal(30 * DAY)
+    result = score(y, made, np.zeros(30 * DAY), days(30), 15, 15, 0.9)
+    off = np.abs(y - made).reshape(30, DAY).mean(axis=1)
+    agreed = (np.sign(y) == np.sign(made)).reshape(30, DAY).mean(axis=1)
+    ranks = stats.zscore(stats.rankdata(y)) * stats.zscore(stats.rankdata(made))
+    daily = ranks.reshape(30, DAY).mean(axis=1)
+    for name, values in (("mae", off), ("direction", agreed), ("ic", daily)):
+        expected = stats.t.interval(0.9, 29, values.mean(), stats.sem(values))
+        found = getattr(result, f"{name}_lo"), getattr(result, f"{name}_hi")
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        assert getattr(result, name) == pytest.approx(values.mean())
+    assert result.ic_t == pytest.approx(stats.ttest_1samp(daily, 0).statistic)
+    assert result.ic_p == pytest.approx(stats.ttest_1samp(daily, 0).pvalue)
+    assert result.r2_lo < result.r2 < result.r2_hi <= 1
+    # The mean of the target hardly differs from 0: R² and skill are nearly the same.
+    np.testing.assert_allclose(
+        (result.r2_lo, result.r2_hi), (result.skill_lo, result.skill_hi), atol=1e-3
+    )
+
+
 def test_the_martingale_itself_has_no_skill_and_no_interval():
     rng = np.random.default_rng(1)
     y, known = rng.standard_normal((2, 5 * DAY))
