@@ -6,6 +6,7 @@ is best on one half of the days is below the median on the other.
 """
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import ceil
@@ -14,7 +15,7 @@ import numpy as np
 import purgedcv
 from numpy.typing import NDArray
 
-from bqx.ledger import Ledger, Trial, count, matrix
+from bqx.ledger import Trial, count, matrix
 
 Series = NDArray[np.float64]
 
@@ -171,17 +172,16 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
     )
 
 
-def promote_trial(held: Ledger, candidate: Trial, skill_lo: float | None) -> Decision:
+def promote_trial(trials: Sequence[Trial], candidate: Trial, skill_lo: float | None) -> Decision:
     """Decide on a trial of net profits among all that a ledger holds on the same bars.
 
     Every trial counts; those measured on nearly the same days are what it is compared with.
 
     Parameters
     ----------
-    held : the ledger, the candidate in it.
+    trials : see `ledger.Ledger.trials`, the candidate among them.
     candidate : of the measure ``net``.
     skill_lo : lower end of the interval of the candidate's skill.
     """
-    trials = held.trials(candidate.bars)
     _, daily, column = matrix(trials, candidate)
     return promote(daily, column, count(trials), skill_lo)

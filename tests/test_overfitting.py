@@ -170,7 +170,7 @@ def test_every_trial_of_the_ledger_counts(tmp_path):
     held = Ledger.open(tmp_path)
     made = cells(net, "net", Params(), "xgboost", "ab" * 32)
     held.record(*made)
-    alone = promote_trial(held, made[5], 0.01)
+    alone = promote_trial(held.trials(made[5].bars), made[5], 0.01)
     assert alone == promote(daily[:, order(held, made)], order(held, made).index(5), 12, 0.01)
     assert alone.promoted
     searched = [
@@ -179,7 +179,7 @@ def test_every_trial_of_the_ledger_counts(tmp_path):
         for trial in cells(net, "gain", Params(depth=depth), "xgboost", "ab" * 32)
     ]
     held.record(*searched)
-    after = promote_trial(held, made[5], 0.01)
+    after = promote_trial(held.trials(made[5].bars), made[5], 0.01)
     assert after.trials == 11 * 12
     assert after.deflated < alone.deflated
 

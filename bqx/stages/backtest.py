@@ -34,6 +34,9 @@ NAME = "08_backtest"
 FORECAST = "forecast"
 """Name of the model's own signal beside the comparators."""
 
+ENDS = ("", "_lo", "_hi")
+"""What follows a value's name for the value and the ends of its interval."""
+
 TWICE = 2.0
 """Multiple of the spread that was paid at which the same trades are judged once more."""
 
@@ -71,6 +74,20 @@ class Result:
     def matrix(self, column: str) -> pd.DataFrame:
         """One column of the cells, pairs by horizons."""
         return _by_horizon(self.cells, "pair", column)
+
+    def ratios(self) -> pd.DataFrame:
+        """Sharpe and Sortino ratios with their intervals: gross, net, net at twice the spread."""
+        cells = self.cells.set_index(["pair", "horizon"])
+        columns = [(side, end) for side in ("gross", "net", "net_2x") for end in ENDS]
+        parts = {}
+        for name in ("sharpe", "sortino"):
+            held = [
+                f"{side.removesuffix('_2x')}_{name}{end}{'_2x' * side.endswith('_2x')}"
+                for side, end in columns
+            ]
+            parts[name] = cells[held].set_axis([side + end for side, end in columns], axis=1)
+        table = pd.concat(parts, names=["ratio"]).astype(float)
+        return table.reorder_levels(["pair", "horizon", "ratio"]).sort_index(sort_remaining=False)
 
     def beside(self, column: str) -> pd.DataFrame:
         """One column of the forecast and the comparators, signals by horizons."""
