@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from bqx.database.connect import URL_NAME, connect, url
 from bqx.errors import BarError, BqxError, DatabaseError, ParameterError
 from bqx.features import catalog
 from bqx.features.compute import compute
+from bqx.features.spec import Output
 from bqx.published import Store
 
 HERE = ("eurusd", "gbpusd", "eurgbp")
@@ -142,6 +144,18 @@ def test_hostile_names_are_refused(engine: Engine) -> None:
     with pytest.raises(DatabaseError, match="does not exist"), loads.told(engine, "test"):
         scalar(engine, f"SELECT bqx.add_month('{hostile}', '2024-01-01')")
     assert scalar(engine, "SELECT count(*) FROM bqx.facts") == 1
+
+
+def test_hostile_columns_are_refused(loaded: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = catalog.FAMILIES[0]
+    hostile = replace(family, outputs={'a" float4); DROP SCHEMA bqx CASCADE; --': Output("1")})
+    (feature, *_) = hostile.features()
+    with pytest.raises(DatabaseError, match="a column is missing"):
+        reads.read_features(loaded, "eurusd", [feature])
+    monkeypatch.setattr(schema, "tables", lambda: {"some": (feature,)})
+    with pytest.raises(ParameterError, match="no name of a column, got"):
+        schema.definition()
+    assert scalar(loaded, "SELECT count(*) FROM bqx.facts") == 1
 
 
 def test_a_table_that_no_server_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,14 +287,15 @@ def test_the_same_bars_and_months_again_write_nothing(
 
 
 def test_a_month_of_other_content_replaces_it(loaded: Engine, grids: dict[str, Bars]) -> None:
+    listed = "SELECT rows FROM bqx.loads WHERE relation = 'time_gbpusd' AND month = '2024-02-01'"
     (month, _) = months_of(grids["gbpusd"], ("time",))
     few = loads.Month(month.relation, month.first, month.ts[:10], month.values[:10] + 1, "2")
     assert loads.put_month(loaded, month)
     assert loads.put_month(loaded, few)
-    assert scalar(loaded, "SELECT count(*) FROM bqx.time_gbpusd") == 10
-    assert scalar(loaded, "SELECT rows FROM bqx.loads WHERE relation = 'time_gbpusd'") == 10
+    assert scalar(loaded, "SELECT count(*) FROM bqx.time_gbpusd_y2024m02") == 10
+    assert scalar(loaded, listed) == 10
     assert loads.put_month(loaded, month)
-    assert scalar(loaded, "SELECT count(*) FROM bqx.time_gbpusd") == len(month.ts)
+    assert scalar(loaded, "SELECT count(*) FROM bqx.time_gbpusd_y2024m02") == len(month.ts)
 
 
 def test_bars_known_before_they_ended_are_refused(

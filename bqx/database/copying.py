@@ -15,7 +15,7 @@ Stamps = NDArray[np.int64]
 MICROSECONDS_2000 = 946_684_800_000_000
 """Unix time of the server's epoch, microseconds."""
 
-PIECE = 1 << 20
+PIECE = 1 << 18
 """Bytes that are handed to the server at a time."""
 
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)

@@ -1,5 +1,6 @@
 """The schema ``bqx``: its SQL from the catalog, its making, and its version."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from functools import cache
@@ -25,6 +26,8 @@ BARS = "m1"
 
 _NAMES = {"backward_bqx": "bqx"}
 """Families whose table has another name in SQL."""
+
+_NAME = re.compile("[a-z][a-z0-9_]{0,62}")
 
 MOST_COLUMNS, MOST_BYTES = 1_600, 8_160
 """Of a PostgreSQL table; bytes of a row that is not stored out of line."""
@@ -78,7 +81,8 @@ def definition() -> str:
         f"    '{catalog_hash()}'\n);",
     ]
     for name, members in tables().items():
-        _fits(name, len(members))
+        _check_names([name, *(feature.name for feature in members)])
+        _check_width(name, len(members))
         columns = ["ts_utc timestamptz", *(f"{feature.name} float4" for feature in members)]
         parts.append(_type(type_of(name), columns))
     return "\n\n".join(parts) + "\n"
@@ -92,7 +96,16 @@ def _type(name: str, columns: Sequence[str]) -> str:
     return f"CREATE TYPE bqx.{name} AS (\n{listed}\n);"
 
 
-def _fits(name: str, columns: int) -> None:
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ParameterError(
+                f"catalog: no name of a column, got {name!r}; expected lower-case letters, digits "
+                "and underscores, at most 63. Rename it."
+            )
+
+
+def _check_width(name: str, columns: int) -> None:
     # Header of a row, a bit a column for NULL, eight bytes of time, four a feature.
     size = 23 + (columns + 8) // 8 + 8 + 8 + 4 * columns
     if columns + 1 > MOST_COLUMNS or size > MOST_BYTES:
