@@ -57,6 +57,7 @@ MAKERS = {
     "lags.json": "04_lagging",
     "selection": "05_selection",
     "forecasts": "06_training",
+    "conditions": "06_training",
     "models": "06_training",
     "bundles": "07_deployment",
     "backtest": "08_backtest",

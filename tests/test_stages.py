@@ -103,7 +103,10 @@ def test_every_cell_is_traded_beside_signals_without_a_model(planted: Run) -> No
         assert performance.sharpe(daily) == pytest.approx(cell["net_sharpe"], rel=1e-9)
     mean = 1e4 * by_day.mean(axis=1).cumsum().iloc[-1]
     assert result.daily["net"].sum() == pytest.approx(mean, rel=1e-9)
-    assert result.sessions["net"].sum() == pytest.approx(result.daily["net"].mean(), rel=1e-9)
+    for _, part in result.conditions.groupby("condition"):
+        assert part["turnover"].sum() == pytest.approx(1.0)
+    sessions = result.conditions.loc["session"]
+    assert sessions["net"].sum() == pytest.approx(result.daily["net"].mean(), rel=1e-9)
     alone, by_pair, by_currency = result.netting["cost"]
     parts = result.breakdown[["spread", "slippage", "commission"]].sum(axis=1)
     assert alone == pytest.approx(parts.mean(), rel=1e-9)

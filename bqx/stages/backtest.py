@@ -14,7 +14,6 @@ from bqx import (
     ledger,
     netting,
     performance,
-    sessions,
     signals,
     skill,
     targets,
@@ -26,7 +25,7 @@ from bqx.costs import Costs
 from bqx.ledger import Trial
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages.bars import load
-from bqx.stages.training import forecast_rows
+from bqx.stages.training import conditions_of, forecast_rows
 from bqx.store import Run, read_parquet
 
 NAME = "08_backtest"
@@ -55,8 +54,8 @@ class Result:
     ``daily`` : mean over cells by day: day, gross, net, net_2x, in bp of the notional.
     ``breakdown`` : mean a day over cells by horizon: gross, the parts of the cost, net, in bp.
     ``comparators`` : the forecast and the signals without a model: a row a signal and horizon.
-    ``sessions`` : mean a day over cells by trading session: gross, cost, net, in bp, and the share
-        of the turnover.
+    ``conditions`` : mean a day over cells by session, volatility and trend: gross, cost, net, in
+        bp, and the share of the turnover.
     ``netting`` : what the portfolio of all cells pays for its fills at each level of netting.
     ``exposure`` : its mean absolute exposure by currency, gross and net, in notionals.
     ``identity`` : largest difference between a cell's summed trades, minutes and days.
@@ -66,7 +65,7 @@ class Result:
     daily: pd.DataFrame
     breakdown: pd.DataFrame
     comparators: pd.DataFrame
-    sessions: pd.DataFrame
+    conditions: pd.DataFrame
     netting: pd.DataFrame
     exposure: pd.DataFrame
     identity: float
@@ -116,7 +115,7 @@ class _Pair:
     traded: list[pd.DataFrame] = field(default_factory=list)
     compared: list[pd.DataFrame] = field(default_factory=list)
     accuracy: list[dict[str, Any]] = field(default_factory=list)
-    by_session: list[pd.DataFrame] = field(default_factory=list)
+    by_condition: list[pd.DataFrame] = field(default_factory=list)
     identity: float = 0.0
 
 
@@ -129,12 +128,6 @@ def _identity(made: Backtest, daily: pd.DataFrame) -> float:
         abs(net - float(daily["net"].sum())),
         abs(net - float((daily["gross"] - daily["cost"]).sum())),
     )
-
-
-def _session(bars: Bars) -> NDArray[np.str_]:
-    """(T,) session of each minute, the one that opened last where two are open."""
-    names = list(sessions.SESSIONS)[::-1]
-    return np.select([sessions.in_session(bars.minutes, name) for name in names], names, "none")
 
 
 def _accuracy(made: Backtest, paid: Costs, expected: Series) -> dict[str, float | None]:
@@ -151,7 +144,8 @@ def _accuracy(made: Backtest, paid: Costs, expected: Series) -> dict[str, float 
 def _pair(run: Run, bars: Bars, params: Params) -> _Pair:
     priced = costs.make(bars, params)
     size = signals.size(bars, params.target_volatility, params.largest_position)
-    session = _session(bars)
+    # What is still held after the last forecast belongs to its condition.
+    met = conditions_of(run, bars).ffill().fillna("")
     out = _Pair(np.zeros(len(bars)), np.zeros(len(bars)), priced.fill, first=len(bars))
     for horizon, forecast in forecast_rows(run, bars).items():
         known = np.flatnonzero(np.isfinite(forecast))
@@ -173,7 +167,9 @@ def _pair(run: Run, bars: Bars, params: Params) -> _Pair:
                 out.traded.append(account)
                 out.position[rows] += made.position
                 out.bought[rows] += made.bought
-                out.by_session.append(made.by(session[rows]))
+                for kind in met:
+                    found = made.by(met[kind].to_numpy(np.str_)[rows])
+                    out.by_condition.append(found.assign(condition=kind).reset_index())
                 out.accuracy.append(
                     {"pair": bars.pair, "horizon": horizon} | _accuracy(made, paid, move[rows])
                 )
@@ -235,11 +231,12 @@ def _breakdown(daily: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(index="horizon")
 
 
-def _by_session(parts: list[pd.DataFrame], days: int) -> pd.DataFrame:
-    sums = pd.concat(parts).groupby("label").sum()
-    table = 1e4 * sums[["gross", "cost", "net"]] / (len(parts) * days)
-    table["turnover"] = sums["turnover"] / max(sums["turnover"].sum(), np.finfo(float).tiny)
-    return table.rename_axis("session")
+def _by_condition(parts: list[pd.DataFrame], cells: int, days: int) -> pd.DataFrame:
+    sums = pd.concat(parts).groupby(["condition", "label"], sort=False).sum()
+    table = 1e4 * sums[["gross", "cost", "net"]] / (cells * days)
+    whole = sums.groupby("condition")["turnover"].transform("sum")
+    table["turnover"] = sums["turnover"] / np.maximum(whole, np.finfo(float).tiny)
+    return table.rename_axis(["condition", "value"])
 
 
 def _netted(made: dict[str, _Pair], daily: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -266,7 +263,7 @@ def build(params: Params) -> Result:
     """Trade all pairs and horizons on their out-of-sample days and store the daily accounts."""
     run = Run.open(params.folder, params)
     dataset = load(run)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "forecasts"]) as stage:
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "forecasts", "conditions"]) as stage:
         made = {pair: _pair(run, bars, params) for pair, bars in dataset.bars.items()}
         for pair, one in made.items():
             stage.write_parquet(f"backtest/{pair}.parquet", pd.concat(one.traded))
@@ -295,8 +292,10 @@ def build(params: Params) -> Result:
         daily=curves,
         breakdown=_breakdown(daily),
         comparators=beside,
-        sessions=_by_session(
-            [part for one in made.values() for part in one.by_session], daily["day"].nunique()
+        conditions=_by_condition(
+            [part for one in made.values() for part in one.by_condition],
+            len(cells),
+            daily["day"].nunique(),
         ),
         netting=netted,
         exposure=exposure,

@@ -1,6 +1,6 @@
 """Notebook 06: a model a pair, horizon and fold, and what it adds to the martingale forecast."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from bqx import bundle, conditions, ledger, market, sessions, skill, targets, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
-from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages import selection
 from bqx.stages.bars import load
@@ -80,8 +79,13 @@ def build(params: Params) -> Result:
             write,
             done,
         )
+        met = {pair: conditions.label(bars, folds) for pair, bars in dataset.bars.items()}
+        for pair, bars in dataset.bars.items():
+            labels = pd.DataFrame(met[pair], index=bars.ts)[met[pair]["session"] != ""]
+            stage.write_parquet(f"conditions/{pair}.parquet", labels)
         parts = [
-            _score(run, bars, folds, params, len(dataset.bars)) for bars in dataset.bars.values()
+            _score(run, bars, met[pair], params, len(dataset.bars))
+            for pair, bars in dataset.bars.items()
         ]
         scores = pd.concat([frame for frame, _, _ in parts], ignore_index=True)
         whole = scores["condition"] == skill.EVERYTHING
@@ -114,14 +118,18 @@ def forecast_rows(run: Run, bars: Bars, column: str = "forecast") -> dict[int, N
     return out
 
 
+def conditions_of(run: Run, bars: Bars) -> pd.DataFrame:
+    """(T,) value of every kind of condition, see `conditions.label`; None where it has none."""
+    return read_parquet(run.need(f"conditions/{bars.pair}.parquet")).reindex(bars.ts)
+
+
 def _score(
-    run: Run, bars: Bars, folds: Sequence[Fold], params: Params, pairs: int
+    run: Run, bars: Bars, met: Mapping[str, NDArray[np.str_]], params: Params, pairs: int
 ) -> tuple[pd.DataFrame, list[pd.DataFrame], NDArray[np.float64]]:
     """Scores over all rows and by condition, squared errors by day, calibration points."""
     confidence = skill.simultaneous(params.confidence, pairs * len(params.horizons))
     day = sessions.trading_days(bars.minutes)
     scores, errors, points = [], [], []
-    met = conditions.label(bars, folds)
     made = {name: forecast_rows(run, bars, name) for name in ("forecast", "raw", "reach", "naive")}
     for horizon, innovation in made["forecast"].items():
         target = targets.make(bars, params.window(horizon), horizon)
