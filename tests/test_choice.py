@@ -31,7 +31,7 @@ def test_a_real_gain_displaces():
 
 
 def test_every_trial_asks_for_more_evidence():
-    losses = {"xgboost": better(0.010, noise=0.03)}
+    losses = {"xgboost": better(0.02, noise=0.04)}
     few, many = (honest(losses, KNOWN, trials, 0.95, 0) for trials in (1, 100_000))
     assert few[0] == "xgboost"
     assert many[0] == "martingale"
