@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import resource
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -30,6 +32,15 @@ def digest(value: Any) -> str:
     True
     """
     return hashlib.sha256(to_json(value).encode()).hexdigest()
+
+
+def peak_mb() -> float:
+    """Most memory that this process or one of its children has held, MB."""
+    kilobytes = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return round(kilobytes / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
 
 
 @cache

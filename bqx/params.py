@@ -249,6 +249,11 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", *_TRADING),
     "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
     "10_quality": ("out", *_WORK),
+    "11_models": (
+        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
+        "rounds", "depth", "learning_rate", "target", "confidence", "coverage",
+        "models", "trials", "tuning_seconds", "tuned",
+    ),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""
 

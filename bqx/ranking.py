@@ -193,7 +193,7 @@ def borda(
     mean = labels[thin(len(x), JUDGED)].mean(axis=1)
     spread = np.nanstd(rows, axis=0)
     z = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / np.where(spread > 0, spread, 1.0))
-    path = lasso_path(z.astype(np.float64), mean, eps=0.1, n_alphas=10, precompute=True)[1]
+    path = lasso_path(z.astype(np.float64), mean, eps=0.1, alphas=10, precompute=True)[1]
     scores = (
         mutual_info_regression(z, mean, random_state=seed),
         relevance,

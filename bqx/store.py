@@ -6,8 +6,6 @@ that is killed leaves no entry and runs again. Until then a journal lists the fi
 finished, so that the next attempt with the same inputs can keep them.
 """
 
-import resource
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from bqx.files import (
     atomic,
     code_version,
     digest,
+    peak_mb,
     read_json,
     read_parquet,
     sha256,
@@ -63,17 +62,10 @@ MAKERS = {
     "backtest": "08_backtest",
     "drift": "09_monitoring",
     "quality": "10_quality",
+    "models_compared": "11_models",
     "verdict.json": "the whole run",
 }
 """Notebook that makes each artefact, by the first part of its path."""
-
-
-def _peak_mb() -> float:
-    kilobytes = max(
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return round(kilobytes / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
 
 
 class Stage:
@@ -219,7 +211,7 @@ class Run:
             "outputs": stage.outputs,
             "code_version": code_version(),
             "seconds": round(time.perf_counter() - start, 2),
-            "peak_mb": _peak_mb(),
+            "peak_mb": peak_mb(),
             **stage.facts,
         }
         stage._finish()

@@ -17,6 +17,7 @@ from bqx import conformal, lags, samples, sessions
 from bqx.bars import Bars
 from bqx.conformal import Reach
 from bqx.features.fitting import Fits
+from bqx.files import peak_mb
 from bqx.folds import Fold
 from bqx.lags import Column
 from bqx.models import Design, Estimator, make, point, unfitted
@@ -37,7 +38,8 @@ class FoldFit:
 
     ``columns`` : in the model's order; ``fits`` : what their fitted families learnt; ``reach`` :
     where the intervals of each horizon start from; ``trained_until`` : open of the last bar that
-    it has seen; ``rows`` : rows that the model was fitted on; ``seconds`` : of the fits.
+    it has seen; ``rows`` : rows that the model was fitted on; ``seconds`` : of the fits;
+    ``peak_mb`` : most memory of the process until then.
     """
 
     number: int
@@ -49,6 +51,7 @@ class FoldFit:
     trained_until: pd.Timestamp
     rows: int
     seconds: float
+    peak_mb: float
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ def _fit_fold(
         trained_until=bars.ts[fold.last_seen],
         rows=len(both),
         seconds=round(time.perf_counter() - start, 3),
+        peak_mb=peak_mb(),
     )
 
 
@@ -196,7 +200,7 @@ def fit_pair(
     params: Params,
     pairs: int,
     name: str = MODEL,
-    settings: Mapping[str, Any] | None = None,
+    settings: Sequence[Mapping[str, Any]] = (),
 ) -> PairResult:
     """Fit and forecast one pair on every fold.
 
@@ -209,7 +213,7 @@ def fit_pair(
     params : horizons, target_window, stride, coverage, rounds, depth, learning_rate and seed are
         read.
     pairs : pairs in the run; with the folds they make the family of tests.
-    name : of the model; ``settings`` win over those of ``params``.
+    name : of the model; ``settings`` of each fold win over those of ``params``.
 
     Raises
     ------
@@ -225,9 +229,9 @@ def fit_pair(
             made,
             params,
             pairs * len(folds),
-            make(name, params, **(settings or {})),
+            make(name, params, **(settings[place] if settings else {})),
         )
-        for fold, selection in zip(folds, selections, strict=True)
+        for place, (fold, selection) in enumerate(zip(folds, selections, strict=True))
     )
     parts = [_forecast(bars, taught, fold, made) for taught, fold in zip(fits, folds, strict=True)]
     return PairResult(bars.pair, fits, pd.concat(parts, ignore_index=True))
@@ -262,7 +266,7 @@ def fit_all(
     write: Callable[[str, PairResult], None],
     done: Collection[str] = (),
     name: str = MODEL,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> None:
     """`fit_pair` for all pairs but those done, as `select_all`; all count in the family of tests.
 
@@ -271,7 +275,16 @@ def fit_all(
     BqxError : pairs failed; named once the others are written.
     """
     tasks = {
-        pair: (bars[pair], columns, folds, selections[pair], params, len(bars), name, settings)
+        pair: (
+            bars[pair],
+            columns,
+            folds,
+            selections[pair],
+            params,
+            len(bars),
+            name,
+            (settings or {}).get(pair, ()),
+        )
         for pair in bars
         if pair not in done
     }

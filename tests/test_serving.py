@@ -277,6 +277,7 @@ def crossed():
         trained_until=grids[PAIR].ts[12_000],
         rows=len(rows),
         seconds=0.0,
+        peak_mb=0.0,
     )
     made = bundle.bundle(grids[PAIR], taught, PARAMS.model_copy(update={"horizons": (15,)}), {})
     return made, grids[PAIR], sent

@@ -16,6 +16,7 @@ from bqx.stages import (
     deployment,
     features,
     lagging,
+    models,
     monitoring,
     quality,
     reconciliation,
@@ -27,6 +28,7 @@ from bqx.store import Run, read_json, read_parquet
 STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
     quality,
+    models,
 )  # fmt: skip
 
 SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)

@@ -227,7 +227,7 @@ def test_settings_win_over_parameters():
     learned = learn("planted", 1)
     result = training.fit_pair(
         learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], PARAMS, 1,
-        "xgboost", {"rounds": 7, "depth": 1},
+        "xgboost", [{"rounds": 7, "depth": 1}],
     )  # fmt: skip
     assert result.fits[0].model.depth == 1
     assert result.fits[0].model.rounds <= 7

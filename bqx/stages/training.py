@@ -1,5 +1,6 @@
 """Notebook 06: a model a pair, horizon and fold, and what it adds to the martingale forecast."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -7,18 +8,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import bundle, conditions, ledger, market, sessions, skill, targets, training
+from bqx import bundle, conditions, ledger, market, sessions, skill, targets, tracking, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
+from bqx.features import catalog
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_json, read_parquet
-from bqx.training import PairResult
+from bqx.training import FoldFit, PairResult
 
 NAME = "06_training"
 
+ASKED = 20
+"""Forecasts of a row that a model's latency is the median of."""
 SHOWN = 200_000
 """Most points behind the calibration figure."""
 
@@ -59,6 +63,8 @@ def build(params: Params) -> Result:
                 [asdict(fit.evidence) | {"fold": fit.number} for fit in result.fits],
             )
             stage.write_parquet(f"forecasts/{pair}.parquet", result.forecasts)
+            for fit in result.fits:
+                track(run, pair, training.MODEL, fit)
 
         done = {
             pair
@@ -102,6 +108,36 @@ def build(params: Params) -> Result:
         )
     calibration = _thin([points for _, _, points in parts])
     return Result(cells, by_condition, _shrinkage(run, dataset.bars), calibration)
+
+
+def track(run: Run, pair: str, name: str, fit: FoldFit) -> None:
+    """Add a fit to the run's `tracking`."""
+    row = np.zeros((1, len(fit.columns)), np.float32)
+    spent = []
+    for _ in range(ASKED):
+        start = time.perf_counter()
+        fit.model.predict(row)
+        spent.append(time.perf_counter() - start)
+    tracking.record(
+        run.folder,
+        {
+            "model": name,
+            "pair": pair,
+            "fold": fit.number,
+            "settings": fit.model.settings(),
+            "data_hash": run.manifest["data_hash"],
+            "catalog_hash": catalog.catalog_hash(catalog.FEATURES.values()),
+            "columns": len(fit.columns),
+            "rows": fit.rows,
+            "trained_until": fit.trained_until.isoformat(),
+            "t": fit.evidence.t,
+            "kept": {str(h): beta for h, beta in fit.evidence.betas.items()},
+            "seconds": fit.seconds,
+            "peak_mb": fit.peak_mb,
+            "kb": sum(map(len, fit.model.parts().values())) / 1024,
+            "milliseconds": float(np.median(spent)) * 1e3,
+        },
+    )
 
 
 def forecast_rows(run: Run, bars: Bars, column: str = "forecast") -> dict[int, NDArray[np.float64]]:
