@@ -97,8 +97,7 @@ def blind(
         few = _few([feature for feature in group if feature.name in left], bars, fits)
 
         def gone(part: Bars, factor: float, back: int = skips) -> Bars:
-            row = len(part) - 1 - back
-            return altered(part, slice(row, row + 1), lambda old: old * np.nan)
+            return _blank(part, len(part) - 1 - back)
 
         stubborn = [feature for feature in group if feature.name in few]
         read = few - set(_unfelt(stubborn, bars, warm_up(group), gone, count, fits, seed))
@@ -111,6 +110,10 @@ def blind(
         for column in np.flatnonzero(~same(old, new)):
             broken[timeless[column].name] = f"reads the bar at {part.ts[-1].isoformat()}"
     return broken
+
+
+def _blank(part: Bars, row: int) -> Bars:
+    return altered(part, slice(row, row + 1), lambda old: old * np.nan)
 
 
 def _unfelt(
@@ -133,7 +136,8 @@ def padded(
     """Features whose oldest bar is not needed.
 
     It is needed when altering it changes a value at least once; for a feature of few distinct
-    values, or a capped one, when there is no value without it.
+    values, or a capped one, when there is no value where it is blank: a count of rows that holds
+    values back is no need.
     """
     few = _few(features, bars, fits) | {f.name for f in features if f.spec.capped}
     broken: Broken = {}
@@ -174,9 +178,9 @@ def _needed(
     group: Features, bars: Bars, lookback: int, count: int, fits: Fits, seed: int
 ) -> set[str]:
     needed: set[str] = set()
-    if not group or lookback < 2:
+    if not group:
         return needed
     for _, part, old in _tried(group, bars, lookback, count, seed, fits):
-        fewer = values(part.rows(1, lookback), group, fits, last=1)[-1]
-        needed |= {group[int(i)].name for i in np.flatnonzero(np.isnan(fewer) & ~np.isnan(old))}
+        new = values(_blank(part, 0), group, fits, last=1)[-1]
+        needed |= {group[int(i)].name for i in np.flatnonzero(np.isnan(new) & ~np.isnan(old))}
     return needed

@@ -277,6 +277,11 @@ def test_planted_padding_is_caught(walk: Bars, clean: Bars) -> None:
     assert properties.ill_warmed(features, clean)
     hidden = family("hidden", lambda x, _, w: x.rolling(w).max() + 0.0 * x.shift(w + 2), extra=3)
     assert properties.padded(hidden, walk)
+    # A flag hardly ever feels its oldest bar; that rows are counted before it shows is no reason.
+    counted = family(
+        "counted", lambda x, _, w: (x > x.shift(w - 1)).where(np.arange(len(x)) > w + 1), extra=3
+    )
+    assert properties.padded(counted, walk)
 
 
 def test_planted_false_declarations_are_caught(walk: Bars) -> None:
