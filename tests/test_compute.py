@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import MARKET_PAIR
 from numpy.typing import NDArray
 
-from bqx.bars import Bars
+from bqx import market
+from bqx.bars import Bars, align, validate
 from bqx.features import catalog
 from bqx.features.compute import compute, table, warm_up
+from bqx.features.fitting import fit
 
 FEATURES = catalog.profile("core")
 
@@ -93,3 +96,21 @@ def test_table_names_its_columns_and_rows(walk: Bars) -> None:
     assert frame.index.equals(walk.ts)
     assert (frame.dtypes == np.float32).all()
     np.testing.assert_array_equal(frame.to_numpy(), compute(walk, some))
+
+
+def test_ten_thousand_minutes_do_not_depend_on_where_history_starts() -> None:
+    """All features over five weeks with holes, weekends and both continents' clock changes."""
+    frames = market.simulate("null", start="2024-03-03", days=35, seed=5).frames
+    bars = align({pair: validate(frame, pair) for pair, frame in frames.items()})[MARKET_PAIR]
+    features = catalog.profile("full")
+    reach, length = warm_up(features), 1_000
+    fits = fit(bars, features, np.arange(reach)).parameters
+    expected = compute(bars, features, np.float64, fits=fits)
+    places = np.arange(reach, len(bars) - length, length)
+    starts = np.random.default_rng(0).choice(places, 10_000 // length, replace=False)
+    for start in starts.tolist():
+        part = bars.rows(start - reach + 1, start + length)
+        found = compute(part, features, np.float64, last=length, fits=fits)
+        same = (found == expected[start : start + length]) | np.isnan(found)
+        same &= np.isnan(found) == np.isnan(expected[start : start + length])
+        assert same.all(), [features[i].name for i in np.flatnonzero(~same.all(axis=0))]
