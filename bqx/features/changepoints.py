@@ -25,6 +25,7 @@ DRIFT, ALARM = 0.5, 5.0
 """Allowance of a cumulative sum a row, and the level from which it is an alarm, in sigma."""
 
 _NOTHING = 1e-100
+_ABREAST = 64
 
 
 @njit(cache=True, error_model="numpy")
@@ -63,22 +64,28 @@ def _constants(reach: int) -> tuple[F, NDArray[np.bool_]]:
 def _densities(
     z: float, mean: F, spread: F, factors: F, powers: NDArray[np.bool_], square: F, out: F
 ) -> None:
-    """Densities (reach,) of a value after each run, times that of its growth; runs then take it in.
+    """Densities of a value after each run, times that of its growth; runs then take it in.
 
     A run has a normal-inverse-gamma prior of mean 0 and one row's weight, shape 1 and scale 1, so
     that its density is a Student's with whole degrees of freedom: the power of a quotient.
-    ``mean`` and ``spread`` (root of the scale) of each run, the longest first.
+    ``mean`` and ``spread`` (root of the scale) of each run, the longest first; of ``factors``,
+    ``powers`` and ``out`` they are the last ones.
     """
-    for i in range(len(out)):
+    none = len(out) - len(mean)
+    whole, inner, step, density = (
+        factors[0, none:], factors[1, none:], factors[2, none:], out[none:]
+    )  # fmt: skip
+    for i in range(len(mean)):
         d = z - mean[i]
-        after = np.sqrt(spread[i] * spread[i] + factors[1, i] * d * d)
-        out[i] = factors[0, i] / spread[i]
+        after = np.sqrt(spread[i] * spread[i] + inner[i] * d * d)
+        density[i] = whole[i] / spread[i]
         square[i] = spread[i] / after
-        mean[i] += d * factors[2, i]
+        mean[i] += d * step[i]
         spread[i] = after
     for digit in range(len(powers)):
-        for i in range(len(out)):
-            out[i] *= square[i] if powers[digit, i] else 1.0
+        power = powers[digit, none:]
+        for i in range(len(mean)):
+            density[i] *= square[i] if power[i] else 1.0
             square[i] *= square[i]
 
 
@@ -148,9 +155,10 @@ def run_lengths(x: F, first_minute: int, window: int, parameters: F) -> F:
             end = reach - 1
         mean[end], spread[end] = 0.0, 1.0
         end += 1
-        runs = slice(end - reach, end)
-        now = table[row % reach]
-        _densities(x[row] * scale, mean[runs], spread[runs], factors, powers, square, now)
+        # Runs that began before the first row are never asked for.
+        runs = slice(end - min(row + 1, reach), end)
+        _densities(x[row] * scale, mean[runs], spread[runs], factors, powers, square,
+                   table[row % reach])  # fmt: skip
         start = row - reach + 1
         if start >= 0 and (start - at) % STEP == 0:
             _detect(table, start, row + 1, window, out)
@@ -164,6 +172,25 @@ def run_lengths(x: F, first_minute: int, window: int, parameters: F) -> F:
 
 
 @njit(cache=True, error_model="numpy")
+def _sums(x: F, start: int, window: int, std: F, room: F) -> None:
+    """Sums upwards and downwards over the windows that end at rows from ``start`` on.
+
+    ``room`` (6 x 64) : the sums, the largest of each, and the rows back to these.
+    """
+    for i in range(window):
+        values, back = x[start - i :], i + 1.0
+        for k in range(len(std)):
+            drift = DRIFT * std[k]
+            up, down = room[k] + (values[k] - drift), room[k + 64] - (values[k] + drift)
+            most, least = room[k + 128], room[k + 192]
+            room[k], room[k + 64] = up, down
+            room[k + 256] = back if up > most else room[k + 256]
+            room[k + 320] = back if down > least else room[k + 320]
+            room[k + 128] = up if up > most else most
+            room[k + 192] = down if down > least else least
+
+
+@njit(cache=True, error_model="numpy")
 def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
     """Cumulative sum of the last ``window`` values beyond the allowance: (T, 3).
 
@@ -174,21 +201,19 @@ def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
     rows = len(x)
     out = np.full((rows, 3), np.nan)
     std = mean_std(x, memory, first_minute, 1)[1]
-    for row in range(rows):
-        if not std[row] > 0.0:
+    # Rows side by side, so that one's additions need not wait for one another.
+    room = np.empty(6 * _ABREAST)
+    for start in range(window - 1, rows, _ABREAST):
+        of = std[start : start + _ABREAST]
+        if not np.nanmax(of) > 0.0:
             continue
-        drift = DRIFT * std[row]
-        up = down = most = least = 0.0
-        risen = fallen = 0
-        for i in range(window):
-            value = x[row - i]
-            up += value - drift
-            down -= value + drift
-            if up > most:
-                most, risen = up, i + 1
-            if down > least:
-                least, fallen = down, i + 1
-        out[row, 0] = (most if most >= least else -least) / std[row]
-        out[row, 1] = abs(out[row, 0]) > ALARM
-        out[row, 2] = risen if most >= least else fallen
+        room[:] = 0.0
+        _sums(x, start, window, of, room)
+        for i in range(len(of)):
+            if not of[i] > 0.0:
+                continue
+            most, least, risen, fallen = room[i + 128], room[i + 192], room[i + 256], room[i + 320]
+            out[start + i, 0] = (most if most >= least else -least) / of[i]
+            out[start + i, 1] = abs(out[start + i, 0]) > ALARM
+            out[start + i, 2] = risen if most >= least else fallen
     return out

@@ -42,15 +42,16 @@ def fit(x: F, first_minute: int, window: int) -> F:
     m2 = w * (w * w - 1.0) / 12.0
     m4 = w * (w * w - 1.0) * (3.0 * w * w - 7.0) / 240.0
     curved = m4 - m2 * m2 / w
+    share, free, over, bent = 1.0 / w, 1.0 / (w - 1.0), 1.0 / m2, 1.0 / curved
     for row in range(rows):
         # Flatness is asked of the bars themselves: a deviation may round to nearly nothing.
         if not top[row] > bottom[row]:
             continue
         s0, s1, s2, sq, r = sums[row]
-        mean = s0 / w
-        beta = s1 / m2
-        a2 = (s2 - m2 * mean) / curved
-        centre = mean - a2 * m2 / w
+        mean = s0 * share
+        beta = s1 * over
+        a2 = (s2 - m2 * mean) * bent
+        centre = mean - a2 * m2 * share
         total = sq - s0 * mean
         rest = total - beta * beta * m2 - a2 * a2 * curved
         if rest < _CLOSE * total:
@@ -62,11 +63,19 @@ def fit(x: F, first_minute: int, window: int) -> F:
         out[row, 0] = a2
         out[row, 1] = beta - 2.0 * a2 * half
         out[row, 2] = centre - beta * half + a2 * half * half - mean
-        out[row, 3] = np.sqrt(total / (w - 1.0))
-        out[row, 4] = np.sqrt(rest / w)
+        out[row, 3] = np.sqrt(total * free)
+        out[row, 4] = np.sqrt(rest * share)
         out[row, 5] = (x[row] - r) - (centre + beta * half + a2 * half * half)
         out[row, 6] = beta
     return out
+
+
+@njit(cache=True, error_model="numpy")
+def _norm(out: F, a2: float, a1: float, b: float, rmse: float, less: float, w: float) -> None:
+    out[0], out[1], out[2] = a2 * less, a1 * less, b * less
+    share = rmse * less
+    out[3] = max(1.0 - share * share * (w / (w - 1.0)), 0.0)
+    out[4] = share
 
 
 @njit(cache=True, error_model="numpy")
@@ -75,21 +84,15 @@ def quadratic(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.full((rows, 12), np.nan)
     w = float(window)
-    late = window // 4
+    late, wide = window // 4, np.sqrt(w / (w - 1.0))
     terms = fit(x, first_minute, window)
     for row in range(rows):
         a2, a1, b, sigma, rmse, last, slope = terms[row]
         if not sigma > 0.0:
             continue
-        total = sigma * sigma * (w - 1.0)
-        rest = rmse * rmse * w
-        residual_std = np.sqrt(rest / (w - 1.0))
-        out[row, 0] = a2 / sigma
-        out[row, 1] = a1 / sigma
-        out[row, 2] = b / sigma
-        out[row, 3] = max(1.0 - rest / total, 0.0)
-        out[row, 4] = rmse / sigma
-        out[row, 5] = last / sigma
+        residual_std, less = rmse * wide, 1.0 / sigma
+        _norm(out[row], a2, a1, b, rmse, less, w)
+        out[row, 5] = last * less
         out[row, 6] = slope
         if abs(a2) * w * w > _NOTHING * sigma:
             apex = -a1 / (2.0 * a2)
@@ -127,16 +130,28 @@ _CROSS = tuple(
 _COLUMN = {"a2_ratio": 0, "a1_ratio": 1, "b_gap": 2, "r2_spread": 3, "rmse_ratio": 4}
 
 
+@njit(cache=True, error_model="numpy")
+def _five(x: F, first_minute: int, window: int) -> F:
+    """First five readings of ``quadratic``, by column: (5, T)."""
+    out = np.full((5, len(x)), np.nan)
+    fitted = fit(x, first_minute, window)
+    for row in range(len(x)):
+        a2, a1, b, sigma, rmse, _, _ = fitted[row]
+        if sigma > 0.0:
+            _norm(out[:, row], a2, a1, b, rmse, 1.0 / sigma, float(window))
+    return out
+
+
 def across(x: F, first_minute: int) -> F:
     """Readings of a short window against those of a long one: (T, 18).
 
     Ratios and differences (short over or minus long) of the normalised terms, of R² and of the
     normalised root mean square; a ratio with nothing below it is NaN.
     """
-    readings = {w: quadratic(x, first_minute, w)[:, :5] for w in SPAN}
-    out = np.empty((len(x), len(_CROSS)))
+    readings = {w: _five(x, first_minute, w) for w in SPAN}
+    out = np.empty((len(x), len(_CROSS)), order="F")
     for column, (metric, (short, long)) in enumerate(_CROSS):
-        one, other = (readings[w][:, _COLUMN[metric]] for w in (short, long))
+        one, other = (readings[w][_COLUMN[metric]] for w in (short, long))
         if metric.endswith("ratio"):
             out[:, column] = one / np.where(np.abs(other) < _NOTHING, np.nan, other)
         else:

@@ -98,13 +98,28 @@ def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
     """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
     rows = len(x)
     mean, std = np.full(rows, np.nan), np.full(rows, np.nan)
-    sums = power_sums(x, window, first_minute)
-    for row in range(rows):
-        s1 = sums[row, 0]
-        mean[row] = sums[row, 4] + s1 / window
-        std[row] = np.sqrt(max(sums[row, 1] - s1 * s1 / window, 0.0) / (window - ddof))
-        if np.isnan(s1):
-            std[row] = np.nan
+    tail = np.zeros((window, 2))
+    share, free = 1.0 / window, 1.0 / (window - ddof)
+    for start in range(first_block(first_minute, window), rows, window):
+        # The reference lies inside each window, as in ``power_sums``.
+        r = x[start]
+        s1 = s2 = 0.0
+        for i in range(min(window - 1, start)):
+            d = x[start - 1 - i] - r
+            s1 += d
+            s2 += d * d
+            tail[i + 1, 0], tail[i + 1, 1] = s1, s2
+        s1 = s2 = 0.0
+        for row in range(start, min(start + window, rows)):
+            d = x[row] - r
+            s1 += d
+            s2 += d * d
+            before = window - (row - start + 1)
+            if before <= start:
+                total, squares = s1 + tail[before, 0], s2 + tail[before, 1]
+                rest = squares - total * total * share
+                mean[row] = r + total * share
+                std[row] = np.sqrt(0.0 if rest < 0.0 else rest * free)
     return mean, std
 
 

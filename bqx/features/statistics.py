@@ -27,11 +27,13 @@ def moments(x: F, first_minute: int, window: int) -> F:
     sums = power_sums(x, window, first_minute)
     top, bottom = extremes(x, x, window, first_minute)
     n = float(window)
+    share, free = 1.0 / n, np.sqrt(n / (n - 1.0))
+    of_skew, of_kurt = np.sqrt(n * (n - 1.0)) / (n - 2.0), (n - 1.0) / ((n - 2.0) * (n - 3.0))
     for row in range(rows):
         p1, p2, p3, p4, r = sums[row]
         if np.isnan(p1):
             continue
-        d = p1 / n
+        d = p1 * share
         out[row, 0] = r + d
         out[row, 4] = bottom[row]
         out[row, 5] = top[row]
@@ -40,15 +42,17 @@ def moments(x: F, first_minute: int, window: int) -> F:
             out[row, 0] = x[row]
             out[row, 1] = 0.0
             continue
-        m2 = p2 / n - d * d
-        m3 = p3 / n - 3.0 * d * p2 / n + 2.0 * d * d * d
-        m4 = p4 / n - 4.0 * d * p3 / n + 6.0 * d * d * p2 / n - 3.0 * d * d * d * d
-        std = np.sqrt(m2 * n / (n - 1.0))
-        out[row, 1] = std
-        out[row, 2] = np.sqrt(n * (n - 1.0)) / (n - 2.0) * m3 / (m2 * np.sqrt(m2))
-        excess = (n + 1.0) * m4 / (m2 * m2) - 3.0 * (n - 1.0)
-        out[row, 3] = (n - 1.0) / ((n - 2.0) * (n - 3.0)) * excess
-        out[row, 7] = ((x[row] - r) - d) / std
+        q2, q3, q4 = p2 * share, p3 * share, p4 * share
+        square = d * d
+        m2 = q2 - square
+        m3 = q3 - 3.0 * d * q2 + 2.0 * d * square
+        m4 = q4 - 4.0 * d * q3 + 6.0 * square * q2 - 3.0 * square * square
+        root = np.sqrt(m2)
+        less = 1.0 / root
+        out[row, 1] = root * free
+        out[row, 2] = of_skew * (m3 * less * less * less)
+        out[row, 3] = of_kurt * ((n + 1.0) * (m4 * less * less * less * less) - 3.0 * (n - 1.0))
+        out[row, 7] = ((x[row] - r) - d) * less / free
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bqx.features.rolling import first_block, trend_sums
+from bqx.features.rolling import first_block, mean_std, trend_sums
 
 F = NDArray[np.float64]
 
@@ -77,31 +77,7 @@ def totals(x: F, window: int, first_minute: int) -> F:
 @njit(cache=True, error_model="numpy")
 def mean_deviation(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Rolling mean and standard deviation (ddof 1), two (T,) arrays; 0 for a flat window."""
-    rows = len(x)
-    mean, std = np.full(rows, np.nan), np.full(rows, np.nan)
-    tail = np.zeros((window, 2))
-    share, free = 1.0 / window, 1.0 / (window - 1.0)
-    for start in range(first_block(first_minute, window), rows, window):
-        # The reference lies inside each window, which bounds the loss of digits.
-        r = x[start]
-        s1 = s2 = 0.0
-        for i in range(min(window - 1, start)):
-            d = x[start - 1 - i] - r
-            s1 += d
-            s2 += d * d
-            tail[i + 1, 0], tail[i + 1, 1] = s1, s2
-        s1 = s2 = 0.0
-        for row in range(start, min(start + window, rows)):
-            d = x[row] - r
-            s1 += d
-            s2 += d * d
-            before = window - (row - start + 1)
-            if before <= start:
-                total, squares = s1 + tail[before, 0], s2 + tail[before, 1]
-                rest = squares - total * total * share
-                mean[row] = r + total * share
-                std[row] = np.sqrt(0.0 if rest < 0.0 else rest * free)
-    return mean, std
+    return mean_std(x, window, first_minute, 1)
 
 
 @njit(cache=True, error_model="numpy")
