@@ -28,8 +28,8 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 	$(BIN)/ruff format
 	$(BIN)/nbstripout $(STRIP) notebooks/*.ipynb
 
-bench: .venv/benchmarks  ## Times against peers
-	$(BIN)/python -m pytest -m benchmarks tests/benchmarks
+bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.json and its page
+	$(BIN)/python -m pytest -m benchmarks tests/benchmarks --record
 
 clean:  ## Remove runs and caches, not .venv
 	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -54,6 +54,16 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "matrix": lambda: figures.matrix(
         MATRIX.rename_axis(index="pair", columns="horizon (min)"), "skill", centre=0
     ),
+    "benchmarks": lambda: figures.benchmarks(
+        pd.DataFrame(
+            {
+                "family": ["moments", "clock"],
+                "ns": [3.0, 9.0],
+                "peer": ["pandas", None],
+                "peer_ns": [20.0, np.nan],
+            }
+        )
+    ),
     "equity": lambda: figures.equity(pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0})),
     "forecasts": lambda: figures.forecasts(
         pd.DataFrame({"horizon": [15, 30], "current": 1.0, "martingale": 0.0, "level": [2.0, 1.0]})
