@@ -31,8 +31,8 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 	$(BIN)/ruff format
 	$(BIN)/nbstripout $(STRIP) notebooks/*.ipynb
 
-bench: .venv/benchmarks  ## Times against peers
-	$(BIN)/python -m pytest -m benchmarks tests/benchmarks
+bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.json and its page
+	$(BIN)/python -m pytest -m benchmarks tests/benchmarks --record
 
 study: .venv/installed  ## The whole pipeline on hundreds of markets without and with a signal
 	$(BIN)/python -m pytest -s -m studies tests/studies

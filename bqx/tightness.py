@@ -178,7 +178,7 @@ def _needed(
     group: Features, bars: Bars, lookback: int, count: int, fits: Fits, seed: int
 ) -> set[str]:
     needed: set[str] = set()
-    if not group:
+    if not group or lookback < 2:
         return needed
     for _, part, old in _tried(group, bars, lookback, count, seed, fits):
         new = values(_blank(part, 0), group, fits, last=1)[-1]

@@ -19,9 +19,11 @@ def benchmarks(rows: pd.DataFrame) -> Figure:
     left.plot(np.arange(1, len(every) + 1), every, ".", color=BLUE)
     left.set(xlabel="families, fastest first", ylabel="time of a value (ns)", yscale="log")
     place = {name: i for i, name in enumerate(names)}
-    for number, (peer, part) in enumerate(compared.groupby("peer")):
-        colour = PALETTE[number % len(PALETTE)]
-        right.plot(part["peer_ns"], part["family"].map(place), "o", ms=4, color=colour, label=peer)
+    for i, (peer, part) in enumerate(compared.groupby("peer")):
+        right.plot(
+            part["peer_ns"], part["family"].map(place), "os"[i // len(PALETTE) % 2], ms=4,
+            color=PALETTE[i % len(PALETTE)], label=peer,
+        )  # fmt: skip
     own = compared.drop_duplicates("family")
     right.plot(own["ns"], own["family"].map(place), "k|", ms=8, label="bqx")
     right.set_yticks(range(len(names)), names)

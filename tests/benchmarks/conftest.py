@@ -6,15 +6,30 @@ from typing import Any
 import measure
 import page
 import pytest
+from threadpoolctl import threadpool_limits
+
+A_YEAR = 370_000
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record", action="store_true", help="write the results into the book")
+    parser.addoption(
+        "--rows",
+        type=int,
+        default=A_YEAR,
+        help="minutes of bars for the large ones, default a year",
+    )
 
 
 @pytest.fixture(scope="session")
-def results(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    found: dict[str, Any] = {"machine": measure.machine()}
-    yield found
+def rows(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--rows"))
+
+
+@pytest.fixture(scope="session")
+def results(rows: int, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    found: dict[str, Any] = {"machine": measure.machine(), "rows": rows}
+    with threadpool_limits(1):
+        yield found
     if request.config.getoption("--record"):
         page.write(found)

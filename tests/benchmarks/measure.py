@@ -17,9 +17,6 @@ from bqx import bars as bar_frames
 from bqx import market
 from bqx.bars import Bars, Panel
 
-ROWS = 20_000
-"""A year of minutes, on which families are measured."""
-
 PAIR = "eurusd"
 
 
@@ -52,7 +49,7 @@ class Goal:
 
 
 @cache
-def panel(rows: int = ROWS) -> dict[str, Bars]:
+def panel(rows: int) -> dict[str, Bars]:
     """All 28 pairs of a null market, so many rows each."""
     days = rows // 1_440 * 7 // 5 + 4
     grids = bar_frames.align(market.simulate("null", start="2023-01-01", days=days, seed=1).frames)

@@ -75,12 +75,23 @@ def _families(results: dict[str, Any]) -> tuple[str, str]:
     )
 
 
+def _default(columns: dict[str, Any], growth: dict[str, Any]) -> str:
+    computing, reading = columns["compute_s"], columns["read_s"]
+    if computing <= reading:
+        return "Computing is faster, and is the default."
+    rows, cost = growth["bars"][-1]
+    times = cost * columns["rows"] / rows / (computing - reading)
+    return (
+        f"Reading alone is {computing / reading:.2g} times as fast, but the files have to be built "
+        f"first: for v3 that pays from {times:.1f} readings on."
+    )
+
+
 def render(results: dict[str, Any]) -> str:
     """The page."""
     machine, build, memory = results["machine"], results["build"], results["memory"]
     columns, growth = results["columns"], results["growth"]
     beside, alone = _families(results)
-    faster = "computing" if columns["compute_s"] < columns["read_s"] else "reading"
     pairs = [
         (row["pair"], row["build_s"], row["write_s"], f"{row['build_s'] / row['write_s']:.2g}")
         for row in build["pairs"]
@@ -106,10 +117,10 @@ some runs; absolute numbers say little about another machine, ratios carry over 
 {_goals(results)}
 ## Families
 
-Nanoseconds of one thread for an output value. What several families read, such as BQX itself, is
-not part of a family's own time; "with its source" adds it. What other pairs give is made for one
-pair here, though 28 share it. A peer's time is that of a value too: none gives just what a family
-gives.
+Nanoseconds of one thread for an output value, over {results["rows"]:,} rows. What several families
+read, such as BQX itself, is not part of a family's own time; "with its source" adds it. What other
+pairs give is made for one pair here, though 28 share it. A peer's time is that of a value too: none
+gives just what a family gives.
 
 ```{{figure}} benchmarks.png
 :name: benchmarks
@@ -137,9 +148,9 @@ Memory of `bqx build` with two workers, all processes together: {memory["gb_leas
 
 {columns["columns"]} columns of the lag grid of v3, of {columns["features"]} features, over
 {columns["rows"]:,} rows of a pair: {columns["compute_s"]:g} s from bars, {columns["read_s"]:g} s
-from the Parquet files of `bqx build`; {faster} is faster here. Selection and training compute
-columns from bars, which needs no files and no room for them; fitted features are in no file, since
-they belong to a fold.
+from the Parquet files of `bqx build`. {_default(columns, growth)} Selection and training compute
+columns from bars: a fold's fitted features are in no file, and nothing has to be built, or kept in
+step, before them.
 
 ## Live and at the start
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from measure import PAIR, ROWS, Goal, panel, peak, python, seconds
+from measure import PAIR, Goal, panel, peak, python, seconds
 
 from bqx import lags
 from bqx.build import build
@@ -63,24 +63,26 @@ def written_again(out: Path, to: Path) -> float:
     return total
 
 
-def test_a_build_against_writing_its_bytes(tmp_path: Path, results: dict[str, Any]) -> None:
-    bars = written(tmp_path / "bars", ROWS)
+def test_a_build_against_writing_its_bytes(
+    rows: int, tmp_path: Path, results: dict[str, Any]
+) -> None:
+    bars = written(tmp_path / "bars", rows)
     build(bars, tmp_path / "warm", V3, PAIRS[:1], until=pd.Timestamp("2023-01-20", tz="UTC"))
     reading = spent(lambda: build(bars, tmp_path / "none", V3[:1], PAIRS[:1]))
-    rows = []
+    found = []
     for pair in PAIRS:
         out = tmp_path / pair
         building = spent(lambda o=out, p=pair: build(bars, o, V3, (p,))) - reading  # type: ignore
         writing = written_again(out, tmp_path / "again.parquet")
-        rows.append({"pair": pair, "build_s": building, "write_s": writing})
-        print(f"\n{rows[-1]}", end="")
+        found.append({"pair": pair, "build_s": building, "write_s": writing})
+        print(f"\n{found[-1]}", end="")
         for path in out.glob("*/*.parquet"):
             path.unlink()
-    results["build"] = {"rows": ROWS, "features": len(V3), "reading_s": reading, "pairs": rows}
+    results["build"] = {"rows": rows, "features": len(V3), "reading_s": reading, "pairs": found}
     Goal(
         "v3 build of a pair, of the time to write its bytes",
-        sum(row["build_s"] for row in rows) / sum(row["write_s"] for row in rows),
-        3.0, 12.0, "times", "the build computes and writes: computing alone takes the rest",
+        sum(row["build_s"] for row in found) / sum(row["write_s"] for row in found),
+        3.0, 12.0, "times", "computing the values takes the rest",
         more=False,
     ).check(results)  # fmt: skip
 
@@ -165,7 +167,7 @@ def test_columns_from_bars_against_reading_them(
 ) -> None:
     wanted = columns()
     of = tuple(dict.fromkeys(column.feature for column in wanted))
-    build(small, tmp_path, catalog.profile("v3"), (PAIR,))
+    build(small, tmp_path, catalog.profile(), (PAIR,))
     bars = panel(SMALL)[PAIR]
     read = read_back(tmp_path, wanted, SMALL)
     np.testing.assert_array_equal(read, lags.matrix(bars, wanted, np.arange(SMALL)))
@@ -175,5 +177,7 @@ def test_columns_from_bars_against_reading_them(
         "columns": len(wanted), "features": len(of), "rows": SMALL,
         "compute_s": computing, "read_s": reading,
     }  # fmt: skip
-    print(f"\n250 columns: {computing:.2f} s from bars, {reading:.2f} s from Parquet")
-    assert computing < 60.0 * reading, "one is chosen from the number; neither may be absurd"
+    Goal(
+        "250 columns from bars, of the time to read them", computing / reading, 1.0, 100.0, "times",
+        "a kernel gives every output of a window where few are asked for", more=False,
+    ).check(results)  # fmt: skip
