@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bqx import bars as bar_frames
-from bqx import published, readers
+from bqx import published, publishing, readers
 from bqx.bars import Bars
 from bqx.errors import ParameterError
 from bqx.features import catalog
@@ -79,7 +79,7 @@ def build(
     folder = Folder(out)
     folder.sweep()
     manifest = published.manifest_of(folder)
-    folder.write_json(published.CATALOG, published.listed(features))
+    folder.write_json(publishing.CATALOG, publishing.listed(features))
     # The months of an earlier build with this key tell what is complete without reading bars.
     known = manifest["builds"].get(key, {}).get("months", ())
     if known and not any(_missing(folder, manifest, tables, p, known, key) for p in wanted):
@@ -129,10 +129,10 @@ def write_pair(
         # One slice for all tables, so that they share what their sources make of the panel.
         part = bars.rows(max(0, start - lookback + 1), stop)
         for name, plan in plans.items():
-            path = published.path_of(name, bars.pair, month)
+            path = publishing.path_of(name, bars.pair, month)
             if path in paths:
                 values = plan(part, last=stop - start)
-                content = published.encode(bars.ts[start:stop], plan.features, values, key)
+                content = publishing.encode(bars.ts[start:stop], plan.features, values, key)
                 written = folder.write(path, content)
                 made[path] = _entry(name, bars.pair, month, stop - start, written, key)
     return made
@@ -161,7 +161,7 @@ def _missing(
         found = hashlib.sha256(content).hexdigest()
         if listed and entry["sha256"] == found:
             continue
-        rows = None if listed else published.rows_of(content, key)
+        rows = None if listed else publishing.rows_of(content, key)
         if rows is None:
             missing.append(path)
         else:
@@ -172,7 +172,7 @@ def _missing(
 def paths_of(tables: Iterable[str], pair: str, months: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Table and month of each file of a pair, by its path."""
     of = product(tables, months)
-    return {published.path_of(table, pair, month): (table, month) for table, month in of}
+    return {publishing.path_of(table, pair, month): (table, month) for table, month in of}
 
 
 def _write_manifest(

@@ -38,15 +38,6 @@ class Folder:
         with self._told("", "opened"):
             self._files, self._base = fs.FileSystem.from_uri(self.place)
 
-    def files(self) -> list[str]:
-        """Paths of all files but hidden ones; none where there is no such folder."""
-        with self._told("", "listed"):
-            found = self._files.get_file_info(
-                fs.FileSelector(self._base, recursive=True, allow_not_found=True)
-            )
-        paths = [i.path.removeprefix(self._base + "/") for i in found if i.type == fs.FileType.File]
-        return sorted(p for p in paths if not any(part[0] == "." for part in p.split("/")))
-
     def has(self, path: str) -> bool:
         """Whether there is such a file."""
         with self._told(path, "found"):

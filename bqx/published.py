@@ -22,15 +22,9 @@ from bqx.features import catalog
 from bqx.features.spec import Feature
 from bqx.folders import Folder
 from bqx.lags import Column
+from bqx.publishing import CATALOG, DECLARED, KEY, declared, path_of
 
-MANIFEST, CATALOG = "manifest.json", "catalog.json"
-
-LISTED = ("name", "alias", "table", "unit", "lookback", "laggable")
-"""What the catalog beside the files says of a feature."""
-
-_KEY, _DECLARED = b"bqx.key", b"bqx.declared"
-
-_TIME = pa.timestamp("ns", tz="UTC")
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -58,56 +52,6 @@ class Part:
     def stop(self) -> int:
         """The row that follows its last one."""
         return self.start + self.rows
-
-
-def listed(features: Sequence[Feature]) -> list[dict[str, Any]]:
-    """Content of the catalog beside the files."""
-    return [{name: feature.row()[name] for name in LISTED} for feature in features]
-
-
-def path_of(table: str, pair: str, month: str) -> str:
-    """Path of the file of a month such as ``2024-03``."""
-    return f"{table}/{pair}/{month}.parquet"
-
-
-def encode(
-    ts: pd.DatetimeIndex, features: Sequence[Feature], values: NDArray[np.float32], key: str
-) -> bytes:
-    """A month of a table as Parquet, the same bytes for the same values.
-
-    Parameters
-    ----------
-    ts : (T,) bar opens in UTC.
-    values : (T, F) of the features; Fortran order saves a copy.
-    key : of what they were made from.
-    """
-    fields = [pa.field("ts_utc", _TIME)]
-    fields += [pa.field(f.name, pa.float32(), metadata={_DECLARED: _declared(f)}) for f in features]
-    arrays = [pa.array(ts.as_unit("ns").asi8, _TIME)]
-    arrays += [pa.array(values[:, i]) for i in range(len(features))]
-    encodings = {feature.name: "BYTE_STREAM_SPLIT" for feature in features}
-    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, {_KEY: key}))
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table, sink, compression="zstd", use_dictionary=False, row_group_size=len(ts),
-        column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"}, write_page_checksum=True,
-    )  # fmt: skip
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
-
-
-def _declared(feature: Feature) -> bytes:
-    return catalog.catalog_hash([feature])[:16].encode()
-
-
-def rows_of(content: bytes, key: str) -> int | None:
-    """Rows of a file that is whole and was written with the key; else None."""
-    try:
-        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
-        return None
-    same = (table.schema.metadata or {}).get(_KEY) == key.encode()
-    return int(table.num_rows) if same else None
 
 
 class Store:
@@ -241,13 +185,13 @@ class Store:
         return table
 
     def _check(self, part: Part, schema: pa.Schema, features: Sequence[Feature]) -> None:
-        if (schema.metadata or {}).get(_KEY) != part.key.encode():
+        if (schema.metadata or {}).get(KEY) != part.key.encode():
             raise self._broken(part.path, "a file of another build", "the manifest's")
         for feature in features:
             place = schema.get_field_index(feature.name)
             if place < 0:
                 raise self._broken(part.path, f"no column {feature.name}", "all of its table")
-            if schema.field(place).metadata.get(_DECLARED) != _declared(feature):
+            if schema.field(place).metadata.get(DECLARED) != declared(feature):
                 raise self._broken(part.path, f"{feature.name} of another catalog", "the present")
 
     def _of_one_build(self, pair: str, parts: Mapping[str, tuple[Part, ...]]) -> None:

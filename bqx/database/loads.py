@@ -182,6 +182,7 @@ def publish(engine: Engine, store: Store, pairs: Sequence[str] = ()) -> tuple[in
         there = {(row.relation, f"{row.month:%Y-%m}"): row.content for row in found}
     work = []
     for pair in pairs or store.pairs:
+        store.origin(pair)  # which refuses files of two builds
         for table in store.tables(pair):
             relation, features = schema.relation(table, pair), store.features(table)
             for part in store.parts(table, pair):

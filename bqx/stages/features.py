@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bqx import build as building
-from bqx import published
+from bqx import published, publishing
 from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.features.compute import table, warm_up
@@ -67,7 +67,7 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         "bars": stage.run.manifest["data_hash"], "catalog": catalog.catalog_hash(features),
         "code": code_version(), "parameters": {}, "months": list(months),
     }  # fmt: skip
-    stage.write_json(f"{FOLDER}/{published.CATALOG}", published.listed(features))
+    stage.write_json(f"{FOLDER}/{publishing.CATALOG}", publishing.listed(features))
     stage.write_json(
         f"{FOLDER}/{published.MANIFEST}", {"builds": {stage.key: origin}, "files": files}
     )

@@ -1,0 +1,78 @@
+"""A month of a published table as a Parquet file, and the catalog that lies beside them.
+
+Each file says what it was made from, and of every column how the feature was declared, so that a
+file that was copied elsewhere is still told from one of another build or catalog.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bqx.features import catalog
+from bqx.features.spec import Feature
+
+CATALOG = "catalog.json"
+
+LISTED = ("name", "alias", "table", "unit", "lookback", "laggable")
+"""What the catalog beside the files says of a feature."""
+
+KEY, DECLARED = b"bqx.key", b"bqx.declared"
+"""In the metadata of a file, and of a column."""
+
+TIME = pa.timestamp("ns", tz="UTC")
+
+
+def listed(features: Sequence[Feature]) -> list[dict[str, Any]]:
+    """Content of the catalog beside the files."""
+    return [{name: feature.row()[name] for name in LISTED} for feature in features]
+
+
+def path_of(table: str, pair: str, month: str) -> str:
+    """Path of the file of a month such as ``2024-03``."""
+    return f"{table}/{pair}/{month}.parquet"
+
+
+def encode(
+    ts: pd.DatetimeIndex, features: Sequence[Feature], values: NDArray[np.float32], key: str
+) -> bytes:
+    """A month of a table as Parquet, the same bytes for the same values.
+
+    Parameters
+    ----------
+    ts : (T,) bar opens in UTC.
+    values : (T, F) of the features; Fortran order saves a copy.
+    key : of what they were made from.
+    """
+    fields = [pa.field("ts_utc", TIME)]
+    fields += [pa.field(f.name, pa.float32(), metadata={DECLARED: declared(f)}) for f in features]
+    arrays = [pa.array(ts.as_unit("ns").asi8, TIME)]
+    arrays += [pa.array(values[:, i]) for i in range(len(features))]
+    encodings = {feature.name: "BYTE_STREAM_SPLIT" for feature in features}
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, {KEY: key}))
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table, sink, compression="zstd", use_dictionary=False, row_group_size=len(ts),
+        column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"}, write_page_checksum=True,
+    )  # fmt: skip
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def declared(feature: Feature) -> bytes:
+    """What a column says of how its feature was declared."""
+    return catalog.catalog_hash([feature])[:16].encode()
+
+
+def rows_of(content: bytes, key: str) -> int | None:
+    """Rows of a file that is whole and was written with the key; else None."""
+    try:
+        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    except (OSError, pa.ArrowException):
+        return None
+    same = (table.schema.metadata or {}).get(KEY) == key.encode()
+    return int(table.num_rows) if same else None
