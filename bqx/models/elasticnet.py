@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import enet_path
+from threadpoolctl import threadpool_limits
 
 from bqx.models import artefact
 from bqx.models.design import Design, Matrix, design
@@ -38,6 +39,8 @@ class ElasticNet:
     scaler: Scaler = field(init=False, repr=False)
     coefficients: Vector = field(init=False, repr=False)
 
+    # Sums of BLAS depend on the number of its threads.
+    @threadpool_limits.wrap(limits=1)
     def fit(
         self,
         x: Matrix | Design,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bqx.models import artefact
 from bqx.models.design import Design, Matrix, design
@@ -34,6 +35,8 @@ class Ridge:
     scaler: Scaler = field(init=False, repr=False)
     coefficients: Vector = field(init=False, repr=False)
 
+    # Sums of BLAS depend on the number of its threads.
+    @threadpool_limits.wrap(limits=1)
     def fit(
         self,
         x: Matrix | Design,
