@@ -97,7 +97,7 @@ def _notebooks(sources: Path) -> list[Path]:
             raise ParameterError(
                 f"{notebook.name}: its parameters are unknown, got a stem that is not listed; "
                 f"expected one of {', '.join(NOTEBOOK_KEYS)}. List it in NOTEBOOK_KEYS of "
-                "bqx/params.py."
+                "bqx/params/keys.py."
             )
     return notebooks
 
