@@ -199,8 +199,12 @@ def matrix(values: pd.DataFrame, label: str, centre: float | None = None) -> Fig
             color="white" if dark else "black",
         )  # fmt: skip
     axes.set_xticks(range(values.shape[1]), [str(name) for name in values.columns])
-    axes.set_yticks(range(values.shape[0]), [str(name) for name in values.index])
-    axes.set(xlabel=str(values.columns.name or ""), ylabel=str(values.index.name or ""))
+    rows = [
+        " ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in values.index
+    ]
+    axes.set_yticks(range(values.shape[0]), rows)
+    names = ", ".join(str(name) for name in values.index.names if name)
+    axes.set(xlabel=str(values.columns.name or ""), ylabel=names)
     axes.grid(visible=False)
     figure.colorbar(image, ax=axes, label=label)
     return figure
