@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated import DATA
 
 from bqx import backtest, bars, costs, market, sessions
 from bqx.costs import Costs

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import properties
 import pytest
-from conftest import bars_of, random_ticks
 from numpy.typing import NDArray
+from simulated import bars_of, random_ticks
 from twins import FITS, TWINS
 
 from bqx import checks, sessions

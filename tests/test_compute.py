@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import MARKET_PAIR
 from numpy.typing import NDArray
+from simulated import MARKET_PAIR
 
 from bqx import market
 from bqx.bars import Bars, align, validate
