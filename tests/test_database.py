@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -296,6 +297,25 @@ def test_a_month_of_other_content_replaces_it(loaded: Engine, grids: dict[str, B
     assert scalar(loaded, listed) == 10
     assert loads.put_month(loaded, month)
     assert scalar(loaded, "SELECT count(*) FROM bqx.time_gbpusd_y2024m02") == len(month.ts)
+
+
+def test_loaders_at_the_same_time_write_once(
+    server: URL, frames: dict[str, pd.DataFrame], grids: dict[str, Bars]
+) -> None:
+    months = list(months_of(grids["eurusd"], ("time", "statistics_return_idx")))
+    with fresh(server) as engine:
+        schema.create(engine, ["eurusd"])
+
+        def load(_: int) -> tuple[int, int]:
+            bars_written = loads.put_bars(engine, {"eurusd": frames["eurusd"]})
+            return bars_written, sum(loads.put_month(engine, month) for month in months)
+
+        with ThreadPoolExecutor(4) as threads:
+            written = list(threads.map(load, range(4)))
+        assert sum(count for count, _ in written) == len(frames["eurusd"])
+        assert sum(count for _, count in written) == len(months)
+        assert scalar(engine, "SELECT count(*) FROM bqx.m1_eurusd") == len(frames["eurusd"])
+        assert scalar(engine, "SELECT count(*) FROM bqx.time_eurusd") == len(grids["eurusd"])
 
 
 def test_bars_known_before_they_ended_are_refused(

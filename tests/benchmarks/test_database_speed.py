@@ -25,7 +25,7 @@ YEAR = ("2024-01-01", "2025-01-01")
 FAMILY = "reg_idx"
 FAMILY_PAIRS = LIQUIDITY[:2]
 
-READS, READS_OF_ALL = 400, 60
+READS, READS_OF_ALL = 400, 200
 TARGET_MS = 100.0
 
 
@@ -102,17 +102,14 @@ def test_a_family_of_ninety_columns_for_a_year(engine: Engine, year: pd.Datetime
     assert report(f"{width} columns", len(year) * len(FAMILY_PAIRS), ours, theirs) > 0.7
 
 
-def milliseconds(work: Callable[[int], object], times: int) -> tuple[float, float]:
-    """P50 and P99 of calls with 0, 1, and so on, after a first few."""
-    for i in range(3):
-        work(i)
+def milliseconds(work: Callable[[int], object], times: int, before: int) -> list[float]:
+    """The first call, and P50 and P99 of calls after some, with 0, 1, and so on."""
     spent = []
-    for i in range(times):
+    for i in range(before + times):
         start = time.perf_counter()
         work(i)
-        spent.append(time.perf_counter() - start)
-    p50, p99 = np.percentile(spent, [50, 99]) * 1e3
-    return float(p50), float(p99)
+        spent.append(1e3 * (time.perf_counter() - start))
+    return [spent[0], *map(float, np.percentile(spent[before:], [50, 99]))]
 
 
 def test_serving_reads_beside_the_live_window(engine: Engine) -> None:
@@ -129,14 +126,15 @@ def test_serving_reads_beside_the_live_window(engine: Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
     reader = serving.Reader(engine, features)
-    one = milliseconds(lambda i: reader.read(["eurusd"], ts[3 * i]), READS)
-    every = milliseconds(lambda i: reader.read(PAIRS, ts[20 * i]), READS_OF_ALL)
+    one = milliseconds(lambda i: reader.read(["eurusd"], ts[3 * i]), READS, 10)
+    # Each connection of the pool prepares a pair's statement when it first meets it.
+    every = milliseconds(lambda i: reader.read(PAIRS, ts[7 * i]), READS_OF_ALL, 50)
     frames = market.simulate("null", PAIRS, "2024-03-03", 9, 1).frames
     window = LiveWindow.of(align({p: validate(f, p) for p, f in frames.items()}), features)
-    live = milliseconds(lambda i: window.values(), 20)
+    live = milliseconds(lambda i: window.values(), 20, 2)
     print(f"\n{len(features):,} columns of {len(tables)} tables, milliseconds")
-    for what, (p50, p99) in {
+    for what, (first_ms, p50, p99) in {
         "PostgreSQL, one pair": one, "PostgreSQL, 28 pairs": every, "live window, 28 pairs": live,
     }.items():  # fmt: skip
-        print(f"{what}: P50 {p50:.1f}, P99 {p99:.1f}")
-    assert one[1] < TARGET_MS
+        print(f"{what}: P50 {p50:.1f}, P99 {p99:.1f}, the first {first_ms:.0f}")
+    assert one[2] < TARGET_MS
