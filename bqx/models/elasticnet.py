@@ -1,19 +1,16 @@
 """Elastic net on standardised columns: ridge that sets most coefficients to exactly 0."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import enet_path
 from threadpoolctl import threadpool_limits
 
-from bqx.models import artefact
 from bqx.models.design import Design, Matrix, design
-from bqx.models.ridge import FILE, coefficients_from, coefficients_to
-from bqx.models.scaler import Scaler, linear
+from bqx.models.line import Line
+from bqx.models.scaler import Scaler
 
 Vector = NDArray[np.float64]
 
@@ -25,7 +22,7 @@ PASSES = 5_000
 
 
 @dataclass
-class ElasticNet:
+class ElasticNet(Line):
     """Least squares with a penalty on absolute and squared coefficients.
 
     ``penalty`` : share of each horizon's smallest penalty that leaves no coefficient; a validation
@@ -35,9 +32,6 @@ class ElasticNet:
     NAME: ClassVar[str] = "elasticnet"
 
     penalty: float = 0.25
-    seed: int = 0
-    scaler: Scaler = field(init=False, repr=False)
-    coefficients: Vector = field(init=False, repr=False)
 
     # Sums of BLAS depend on the number of its threads.
     @threadpool_limits.wrap(limits=1)
@@ -83,26 +77,3 @@ class ElasticNet:
             self.penalty = penalties[best]
         self.coefficients = np.ascontiguousarray(paths[:, :, best])
         return self
-
-    def predict(self, x: Matrix | Design) -> Vector:
-        """(n, H) forecasts of (n, C) columns."""
-        return linear(self.scaler.apply(design(x).values), self.coefficients)
-
-    def save(self, folder: Path) -> None:
-        """Write the model's folder."""
-        artefact.save(self, folder)
-
-    def settings(self) -> dict[str, Any]:
-        """Penalty and seed."""
-        return {"penalty": self.penalty, "seed": self.seed}
-
-    def parts(self) -> artefact.Parts:
-        """Scale and coefficients as JSON."""
-        return {FILE: coefficients_to(self.scaler, self.coefficients)}
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
-        """The model of some settings and parts."""
-        model = cls(float(settings["penalty"]), int(settings["seed"]))
-        model.scaler, model.coefficients = coefficients_from(parts[FILE])
-        return model

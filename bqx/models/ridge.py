@@ -1,28 +1,24 @@
 """Ridge regression on standardised columns, without an intercept: no label drift is learnt."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from bqx.models import artefact
 from bqx.models.design import Design, Matrix, design
-from bqx.models.scaler import Scaler, linear
+from bqx.models.line import Line
+from bqx.models.scaler import Scaler
 
 Vector = NDArray[np.float64]
 
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Penalties that a validation part chooses from, a row."""
-FILE = "coefficients.json"
 
 
 @dataclass
-class Ridge:
+class Ridge(Line):
     """Least squares with ``penalty`` times the rows on the squared coefficients.
 
     ``penalty`` : a validation part replaces it by the best of `PENALTIES` for all horizons.
@@ -31,9 +27,6 @@ class Ridge:
     NAME: ClassVar[str] = "ridge"
 
     penalty: float = 1.0
-    seed: int = 0
-    scaler: Scaler = field(init=False, repr=False)
-    coefficients: Vector = field(init=False, repr=False)
 
     # Sums of BLAS depend on the number of its threads.
     @threadpool_limits.wrap(limits=1)
@@ -63,38 +56,3 @@ class Ridge:
             self.penalty = PENALTIES[int(np.argmin(errors))]
         self.coefficients = solve(self.penalty)
         return self
-
-    def predict(self, x: Matrix | Design) -> Vector:
-        """(n, H) forecasts of (n, C) columns."""
-        return linear(self.scaler.apply(design(x).values), self.coefficients)
-
-    def save(self, folder: Path) -> None:
-        """Write the model's folder."""
-        artefact.save(self, folder)
-
-    def settings(self) -> dict[str, Any]:
-        """Penalty and seed."""
-        return {"penalty": self.penalty, "seed": self.seed}
-
-    def parts(self) -> artefact.Parts:
-        """Scale and coefficients as JSON, in which 64-bit floats survive."""
-        return {FILE: coefficients_to(self.scaler, self.coefficients)}
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
-        """The model of some settings and parts."""
-        model = cls(float(settings["penalty"]), int(settings["seed"]))
-        model.scaler, model.coefficients = coefficients_from(parts[FILE])
-        return model
-
-
-def coefficients_to(scaler: Scaler, coefficients: Vector) -> bytes:
-    """JSON of a linear model."""
-    held = scaler.to_json() | {"coefficients": coefficients.tolist()}
-    return json.dumps(held, sort_keys=True, allow_nan=False).encode()
-
-
-def coefficients_from(content: bytes) -> tuple[Scaler, Vector]:
-    """Scale and coefficients that ``coefficients_to`` wrote."""
-    held = json.loads(content)
-    return Scaler.from_json(held), np.array(held["coefficients"], np.float64)

@@ -36,6 +36,8 @@ class XGBoost:
     """
 
     NAME: ClassVar[str] = "xgboost"
+    # The forecast of one who knows nothing is 0, whatever the training rows drifted.
+    OWN: ClassVar[dict[str, Any]] = {"base_score": 0.0}
 
     rounds: int = 300
     depth: int = 2
@@ -53,10 +55,8 @@ class XGBoost:
         validation: Validation | None = None,
     ) -> Self:
         """Fit to (n, C) columns and (n, H) labels; later rows, where given, choose the rounds."""
-        # The forecast of one who knows nothing is 0, whatever the training rows drifted.
-        own = {"base_score": 0.0}
         self.rounds, self.boosters = boost(
-            boosting_of(self) | own, self.rounds, x, y, weight, validation
+            boosting_of(self) | self.OWN, self.rounds, x, y, weight, validation
         )
         return self
 
