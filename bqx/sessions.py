@@ -7,7 +7,6 @@ so that it anchors windows at the same bars whatever slice of history is at hand
 
 from functools import cache
 
-import holidays
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -106,6 +105,9 @@ def trading_days(minutes: Minutes) -> Minutes:
 
 @cache
 def _holidays(country: str, year: int) -> tuple[int, ...]:
+    # Few who need the sessions need the calendars of all countries.
+    import holidays
+
     days = holidays.country_holidays(country, years=year)
     return tuple(sorted(int(np.datetime64(day, "D").astype(np.int64)) for day in days))
 

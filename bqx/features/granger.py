@@ -8,7 +8,6 @@ methods, Econometrica 37 (1969).
 """
 
 import numpy as np
-from scipy.special import fdtrc
 
 from bqx.features.rolling import F
 
@@ -54,6 +53,9 @@ def statistic(x: F) -> tuple[float, float]:
 
     NaN where fewer than 500 rows are complete, or a series is flat.
     """
+    # Only a fit needs it, and it takes as long to import as pandas.
+    from scipy.special import fdtrc
+
     nothing = np.nan, np.nan
     if np.isfinite(x).sum(axis=0).min() < LEAST_ROWS:
         return nothing
