@@ -99,6 +99,9 @@ def _serve(given: argparse.Namespace) -> int:
     from bqx.database.connect import URL_NAME
     from bqx.database.server import serving
 
+    # Whoever runs it may also end it by SIGTERM, or have told children to ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with serving(given.folder) as address:
         shown = address.set(drivername="postgresql").render_as_string()
         print(f"export {URL_NAME}='{shown}'\nCtrl-C stops the server.", flush=True)

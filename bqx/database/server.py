@@ -31,6 +31,7 @@ def serving(folder: Path) -> Iterator[URL]:
     folder.mkdir(parents=True, exist_ok=True)
     server = get_server(folder.resolve(), cleanup_mode="stop")
     try:
-        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
+        address = make_url(server.get_uri())._replace(password=None)
+        yield address.set(drivername="postgresql+psycopg2")
     finally:
         server.cleanup()
