@@ -16,6 +16,8 @@ from bqx.build import build
 from bqx.features import catalog
 from bqx.features.spec import Feature
 from bqx.lags import Column
+from bqx.published import Store
+from bqx.publishing import encode
 
 pytestmark = pytest.mark.benchmarks
 
@@ -50,16 +52,14 @@ def spent(work: Callable[[], object]) -> float:
 def written_again(out: Path, to: Path) -> float:
     """CPU time of writing the values of a build as the same Parquet files, from memory."""
     total = 0.0
-    for path in sorted(out.glob("*/*.parquet")):
-        file = pq.ParquetFile(path)
-        encodings = dict.fromkeys(file.schema_arrow.names[1:], "BYTE_STREAM_SPLIT")
-        with pq.ParquetWriter(
-            to, file.schema_arrow, compression="zstd", use_dictionary=False,
-            column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"},
-        ) as writer:  # fmt: skip
-            for month in range(file.num_row_groups):
-                part = file.read_row_group(month)
-                total += spent(lambda p=part, w=writer: w.write_table(p))  # type: ignore
+    for path in sorted(out.glob("*/*/*.parquet")):
+        held = pq.read_table(path)
+        features = [catalog.FEATURES[name] for name in held.column_names[1:]]
+        ts = pd.DatetimeIndex(held["ts_utc"].to_pandas())
+        values = np.asfortranarray(np.column_stack([held[f.name].to_numpy() for f in features]))
+        total += spent(
+            lambda t=ts, f=features, v=values: to.write_bytes(encode(t, f, v, ""))  # type: ignore
+        )
     return total
 
 
@@ -76,7 +76,7 @@ def test_a_build_against_writing_its_bytes(
         writing = written_again(out, tmp_path / "again.parquet")
         found.append({"pair": pair, "build_s": building, "write_s": writing})
         print(f"\n{found[-1]}", end="")
-        for path in out.glob("*/*.parquet"):
+        for path in out.glob("*/*/*.parquet"):
             path.unlink()
     results["build"] = {"rows": rows, "features": len(V3), "reading_s": reading, "pairs": found}
     Goal(
@@ -148,20 +148,6 @@ def columns() -> tuple[Column, ...]:
     return tuple(grid[int(i)] for i in np.linspace(0, len(grid) - 1, 250))
 
 
-def read_back(out: Path, wanted: Sequence[Column], rows: int) -> np.ndarray:
-    features = tuple(dict.fromkeys(column.feature for column in wanted))
-    values = np.hstack(
-        [
-            pd.read_parquet(
-                out / name / f"{PAIR}.parquet", columns=[f.name for f in members]
-            ).to_numpy()
-            for name, members in catalog.tables(features).items()
-        ]
-    )
-    order = [f for members in catalog.tables(features).values() for f in members]
-    return lags.read(values, order, wanted, np.arange(rows))
-
-
 def test_columns_from_bars_against_reading_them(
     small: Path, tmp_path: Path, results: dict[str, Any]
 ) -> None:
@@ -169,10 +155,11 @@ def test_columns_from_bars_against_reading_them(
     of = tuple(dict.fromkeys(column.feature for column in wanted))
     build(small, tmp_path, catalog.profile(), (PAIR,))
     bars = panel(SMALL)[PAIR]
-    read = read_back(tmp_path, wanted, SMALL)
+    store = Store(tmp_path)
+    read = store.read(PAIR, wanted).to_numpy()
     np.testing.assert_array_equal(read, lags.matrix(bars, wanted, np.arange(SMALL)))
     computing = seconds(lambda: lags.matrix(bars, wanted, np.arange(SMALL)), 4.0)
-    reading = seconds(lambda: read_back(tmp_path, wanted, SMALL), 4.0)
+    reading = seconds(lambda: store.read(PAIR, wanted), 4.0)
     results["columns"] = {
         "columns": len(wanted), "features": len(of), "rows": SMALL,
         "compute_s": computing, "read_s": reading,
