@@ -146,7 +146,7 @@ def test_components_are_those_of_scikit_learn(smooth: Bars) -> None:
     pairs = LIQUIDITY[:7]
     x = panels.stack(smooth, panels.returns, pairs)[-1_500:]
     first = np.ones(len(pairs))
-    found = component(x, panels.DAY, 0, first, 200)
+    found = component(x, panels.DAY, 0, first, 200, 0)
     for row in (1_440, 1_470, 1_499):
         peer = PCA(1).fit(x[row - panels.DAY + 1 : row + 1])
         loadings = peer.components_[0] * np.sign(peer.components_[0] @ first)

@@ -1,5 +1,6 @@
 """The whole path on small parameters: artefacts repeat, signals are found, noise is not."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from bqx.stages import (
     training,
 )
 from bqx.store import Run, read_json, read_parquet
+from bqx.training import MODEL
 
 STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
@@ -66,6 +68,21 @@ def test_half_of_the_planted_skill_is_recovered_at_every_horizon(planted: Run) -
     assert (by_horizon["skill"] > 0.5 * by_horizon["attainable"]).all()
 
 
+def test_trials_are_the_same_from_a_notebook_that_knows_its_own_parameters_only(
+    planted: Run,
+) -> None:
+    own = params.for_notebook("08_backtest", {"out": str(planted.folder)})
+    net = backtest.net_by_day(planted)
+    found = [
+        [trial.name for trial in backtest.trials(Run.open(planted.folder, given), net)]
+        for given in (planted.params, own)
+    ]
+    assert found[0] == found[1]
+    recorded = {trial.name for trial in ledger.beside(planted.folder).trials(
+        planted.manifest["data_hash"])}  # fmt: skip
+    assert set(found[0]) <= recorded
+
+
 def test_every_cell_is_a_trial_in_the_ledger(planted: Run) -> None:
     held = ledger.beside(planted.folder)
     bars_hash = planted.manifest["data_hash"]
@@ -74,11 +91,17 @@ def test_every_cell_is_a_trial_in_the_ledger(planted: Run) -> None:
     )}  # fmt: skip
     trials = held.trials(bars_hash)
     assert {(trial.pair, trial.horizon) for trial in trials} == cells
-    assert held.count(bars_hash) == len(trials) == len(cells)
+    # A gain for each of the two models, and the profit of the one that is traded.
+    assert held.count(bars_hash) == len(SMALL.models) * len(cells)
+    made = Counter((trial.model, trial.measure) for trial in trials)
+    assert made == {("ridge", "gain"): 10, ("xgboost", "gain"): 10, ("xgboost", "net"): 10}
     errors = read_parquet(planted.folder / "forecasts/errors.parquet")
     saved = (errors["known_loss"] - errors["loss"]).groupby([errors["pair"], errors["horizon"]])
+    earned = backtest.net_by_day(planted)
     for trial in trials:
-        assert trial.values.sum() == pytest.approx(saved.sum()[trial.pair, trial.horizon])
+        if trial.model == MODEL:
+            of = saved.sum() if trial.measure == "gain" else earned.sum()
+            assert trial.values.sum() == pytest.approx(of[trial.pair, trial.horizon])
 
 
 def test_nothing_is_found_where_there_is_nothing(null: Run) -> None:

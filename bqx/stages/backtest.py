@@ -23,7 +23,7 @@ from bqx.backtest import Backtest
 from bqx.bars import Bars
 from bqx.costs import Costs
 from bqx.ledger import Trial
-from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.params import NOTEBOOK_KEYS, Params, for_notebook
 from bqx.stages.bars import load
 from bqx.stages.training import conditions_of, forecast_rows
 from bqx.store import Run, read_parquet
@@ -211,7 +211,9 @@ def _net(daily: pd.DataFrame) -> pd.DataFrame:
 
 def trials(run: Run, net: pd.DataFrame) -> list[Trial]:
     """What the ledger holds of the cells' net profits, see `net_by_day`."""
-    return ledger.cells(net, "net", run.params, training.MODEL, run.manifest["data_hash"])
+    # A notebook knows its own parameters only; those that made the forecasts are on record.
+    fitted = for_notebook("06_training", run.stages["06_training"]["params"])
+    return ledger.cells(net, "net", fitted, training.MODEL, run.manifest["data_hash"])
 
 
 def _portfolios(compared: pd.DataFrame, params: Params) -> pd.DataFrame:
