@@ -58,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     catalog.add_argument("--json", action="store_true", help="as JSON")
     catalog.set_defaults(command=_catalog)
 
+    compiled = commands.add_parser("compile", help="compile every kernel now, minutes once")
+    _add_profile(compiled)
+    compiled.set_defaults(command=_compile)
+
     certify = commands.add_parser(
         "certify", help="prove on bars that no feature reads ahead; status 1 when one does"
     )
@@ -133,6 +137,14 @@ def _catalog(given: argparse.Namespace) -> int:
     lines = [keys, *(row.values() for row in rows), (), *counts.items(), ("total", len(rows))]
     for line in lines:
         print("\t".join(map(str, line)))
+    return 0
+
+
+def _compile(given: argparse.Namespace) -> int:
+    from bqx.features import catalog, kernels
+
+    families = kernels.compile_all(catalog.profile(given.profile))
+    print(f"{families} families compiled")
     return 0
 
 

@@ -102,6 +102,14 @@ def test_catalog_lists_every_feature_and_counts(capsys):
     assert total == sum(counts.values()) == len(profile())
 
 
+def test_compile_runs_every_family(capsys):
+    assert cli.main(["compile", "--profile", "core"]) == 0
+    written = capsys.readouterr()
+    families = {feature.family.name for feature in profile("core")}
+    assert written.out == f"{len(families)} families compiled\n"
+    assert f"{len(families)}/{len(families)}" in written.err
+
+
 def test_catalog_as_json(capsys):
     assert cli.main(["catalog", "--json", "--profile", "full"]) == 0
     told = json.loads(capsys.readouterr().out)

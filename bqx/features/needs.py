@@ -19,13 +19,14 @@ SPARE = 240
 """Rows beyond the longest lookback: what is defined at all has a value on some of them."""
 
 
-def _walk(rows: int) -> Array:
+def walk(rows: int) -> Array:
     """(rows, 28) closes about 1, a random walk a pair."""
     moves = np.random.default_rng(0).normal(0.0, 1e-4, (rows, len(PAIRS)))
     return np.exp(np.cumsum(moves, axis=0))
 
 
-def _bars(pair: str, closes: Array, absent: Collection[str] = ()) -> Bars:
+def bars_of(pair: str, closes: Array, absent: Collection[str] = ()) -> Bars:
+    """Bars of a pair on (T, 28) closes of all pairs, without what is absent."""
     close = closes[:, PAIRS.index(pair)]
     opened = np.concatenate((close[:1], close[:-1]))
     minutes = sessions.grid(0, 3 * len(closes) + 3 * sessions.DAY)[: len(closes)]
@@ -65,12 +66,12 @@ def needs(
     """
     if not features or not absent:
         return {}
-    closes = _walk(warm_up(features) + SPARE)
-    whole = _bars(pair, closes)
+    closes = walk(warm_up(features) + SPARE)
+    whole = bars_of(pair, closes)
     fits = fit(whole, features, np.arange(len(closes))).parameters
 
     def valued(some: Sequence[Feature], without: Collection[str]) -> list[bool]:
-        bars = _bars(pair, closes, without)
+        bars = bars_of(pair, closes, without)
         return list(np.isfinite(compute(bars, some, last=SPARE, fits=fits)).any(axis=0))
 
     rest = [f for f, there in zip(features, valued(features, absent), strict=True) if not there]
