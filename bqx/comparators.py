@@ -11,7 +11,8 @@ from bqx.bars import Bars
 from bqx.signals import Side
 from bqx.targets import Target
 
-NAMES = ("martingale", "known part only", "momentum sign", "zero", "buy and hold")
+HELD = "buy and hold"
+NAMES = ("martingale", "known part only", "momentum sign", "zero", HELD)
 
 
 def sides(bars: Bars, target: Target, kind: str) -> dict[str, Side]:
@@ -20,7 +21,7 @@ def sides(bars: Bars, target: Target, kind: str) -> dict[str, Side]:
     The martingale forecast expects no move and so takes no position. *Known part only* reads the
     target's martingale forecast, which moves because of what has already happened, as if it were
     a view of the rate: a forecast that BQX will rise sells. *Momentum sign* follows the move over
-    the last ``horizon`` minutes. *Zero* never trades, *buy and hold* always buys.
+    the last ``horizon`` minutes. *Zero* never trades, *buy and hold* always buys one notional.
     """
     none, horizon = np.zeros(len(bars)), target.horizon
     still = signals.expected_move(none, target.window, horizon)

@@ -157,7 +157,9 @@ def _pair(run: Run, bars: Bars, params: Params) -> _Pair:
         sides = {FORECAST: signals.side(move, *priced.expected(horizon))}
         sides |= comparators.sides(bars, target, params.target)
         for name, side in sides.items():
-            signal = np.where(np.isfinite(forecast), side * size, 0.0)
+            # What is held must not be traded again and again to keep its volatility.
+            sized = side if name == comparators.HELD else side * size
+            signal = np.where(np.isfinite(forecast), sized, 0.0)
             made = backtest.run(judged, signal[rows], horizon, paid)
             daily = made.daily()
             out.identity = max(out.identity, _identity(made, daily))
