@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bqx import figures
-from bqx.files import write_json
+from bqx.files import read_json, write_json
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 RESULTS, PAGE, FIGURE = (BOOK / f"benchmarks.{kind}" for kind in ("json", "md", "png"))
@@ -15,8 +15,8 @@ RESULTS, PAGE, FIGURE = (BOOK / f"benchmarks.{kind}" for kind in ("json", "md", 
 
 def write(results: dict[str, Any]) -> None:
     """Keep results as JSON, page and figure."""
-    kept = rounded(results)
-    write_json(RESULTS, kept)
+    write_json(RESULTS, rounded(results))
+    kept = read_json(RESULTS)
     PAGE.write_text(render(kept), encoding="utf-8")
     figures.benchmarks(peers(kept)).savefig(FIGURE, dpi=110)
 
