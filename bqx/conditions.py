@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bqx import sessions, targets
 from bqx.bars import Bars
-from bqx.features.rolling import ewm_mean, mean_std
+from bqx.features.rolling import mean_std
 from bqx.folds import Fold
 
 Labels = NDArray[np.str_]
@@ -77,7 +77,4 @@ def trend(bars: Bars) -> Labels:
 
 def _volatility(bars: Bars) -> NDArray[np.float64]:
     returns = np.diff(np.log(bars.close), prepend=np.nan)
-    alpha = 2.0 / (targets.SPAN + 1.0)
-    return np.sqrt(
-        ewm_mean(returns * returns, alpha, targets.RUN_IN, targets.SPAN, bars.first_market_minute)
-    )
+    return np.sqrt(targets.mean_square(returns, bars.first_market_minute))

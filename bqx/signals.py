@@ -7,17 +7,13 @@ martingale expects the rate to fall.
 import numpy as np
 from numpy.typing import NDArray
 
-from bqx import sessions
+from bqx import sessions, targets
 from bqx.bars import Bars
-from bqx.features.rolling import ewm_mean
 
 Series = NDArray[np.float64]
 Side = NDArray[np.int8]
 
 BUY, HOLD, SELL = 1, 0, -1
-
-SPAN, RUN_IN = 60, 600
-"""Span and run-in, rows, of the volatility that sizes a position; none before ``SPAN`` returns."""
 
 MINUTES_A_YEAR = 252 * sessions.DAY
 
@@ -67,9 +63,7 @@ def volatility(bars: Bars) -> Series:
     returns = np.diff(np.log(bars.close), prepend=np.nan)
     # NaN stays NaN.
     returns[-bars.first_market_minute % sessions.WEEK :: sessions.WEEK] *= 0.0
-    variance = ewm_mean(
-        returns * returns, 2.0 / (SPAN + 1.0), RUN_IN, SPAN, bars.first_market_minute
-    )
+    variance = targets.mean_square(returns, bars.first_market_minute)
     return 100.0 * np.sqrt(MINUTES_A_YEAR * variance)
 
 

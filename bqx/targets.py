@@ -119,16 +119,21 @@ def lookback(window: int) -> int:
     return window + RUN_IN
 
 
+def mean_square(changes: Series, first_market_minute: int) -> Series:
+    """(T,) EWMA of squared one-minute changes: span 60, zero mean, run-in ``RUN_IN`` rows.
+
+    NaN before 60 changes and anew after one that is NaN.
+    """
+    return ewm_mean(changes * changes, 2.0 / (SPAN + 1.0), RUN_IN, SPAN, first_market_minute)
+
+
 def volatility(bars: Bars, current: Series, window: int) -> Series:
     """(T,) sigma: EWMA volatility (span 60, zero mean) of one-minute changes of BQX_window.
 
     Known at t and reproduced by the last ``RUN_IN`` changes; floored at a tenth of a pip times
     the window; NaN before 60 changes and anew after a long hole.
     """
-    changes = np.diff(current, prepend=np.nan)
-    variance = ewm_mean(
-        changes * changes, 2.0 / (SPAN + 1.0), RUN_IN, SPAN, bars.first_market_minute
-    )
+    variance = mean_square(np.diff(current, prepend=np.nan), bars.first_market_minute)
     floor = window * FLOOR_PIPS * pairs.pip(bars.pair) / bars.close
     return np.sqrt(np.maximum(variance, floor * floor))
 

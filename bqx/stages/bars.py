@@ -150,9 +150,7 @@ def day_profile(dataset: Dataset) -> pd.DataFrame:
     )
 
 
-def known_shares(
-    dataset: Dataset, windows: tuple[int, ...] = (15, 30, 45, 60, 75, 90)
-) -> pd.DataFrame:
+def known_shares(dataset: Dataset) -> pd.DataFrame:
     """What the martingale forecast explains of level and change, measured on the bars.
 
     Mean over pairs, a row a window, horizon and target; ``theory`` is the closed form.
