@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from bqx import choice, ledger, sessions, skill, targets, tracking, training, tuning
 from bqx.bars import Bars
 from bqx.choice import Step
+from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.selection import Selection
 from bqx.stages import selection
 from bqx.stages.bars import Dataset, load
 from bqx.stages.lagging import columns
@@ -49,10 +51,11 @@ def build(params: Params) -> Comparison:
     run = Run.open(params.folder, params)
     dataset = load(run)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection", "forecasts"]) as stage:
+        folds, chosen = selection.folds_of(params, dataset), selection.read(run, dataset)
         for name in params.models:
             # Notebook 06 has fitted the model that is served, with the same parameters.
             if name != training.MODEL or params.trials:
-                _fit(run, stage, dataset, params, name)
+                _fit(run, stage, dataset, folds, chosen, params, name)
         frames = {name: _frames(run, dataset, params, name) for name in params.models}
         scored = pd.concat(
             [_score(bars, frames[name][pair], params, name)
@@ -66,15 +69,21 @@ def build(params: Params) -> Comparison:
     return replace(made, models=made.models.join(cost))
 
 
-def _fit(run: Run, stage: Stage, dataset: Dataset, params: Params, name: str) -> None:
-    folds = selection.folds_of(params, dataset)
-    chosen = selection.read(run, dataset)
+def _fit(
+    run: Run,
+    stage: Stage,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    chosen: Mapping[str, Sequence[Selection]],
+    params: Params,
+    name: str,
+) -> None:
     paths = {pair: f"models_compared/{name}/{pair}.parquet" for pair in dataset.bars}
     done = {pair for pair, path in paths.items() if stage.done(path)}
     settings: dict[str, Sequence[Settings]] = {}
     if params.trials:
         # A search that is finished gives its answer at once, from its own journal.
-        settings = _tune(run, dataset, params, name)
+        settings = _tune(run, dataset, folds, chosen, params, name)
         stage.write_json(f"models_compared/{name}/settings.json", settings)
 
     def write(pair: str, result: PairResult) -> None:
@@ -87,9 +96,14 @@ def _fit(run: Run, stage: Stage, dataset: Dataset, params: Params, name: str) ->
     )
 
 
-def _tune(run: Run, dataset: Dataset, params: Params, name: str) -> dict[str, Sequence[Settings]]:
-    folds = selection.folds_of(params, dataset)
-    chosen = selection.read(run, dataset)
+def _tune(
+    run: Run,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    chosen: Mapping[str, Sequence[Selection]],
+    params: Params,
+    name: str,
+) -> dict[str, Sequence[Settings]]:
     searched = [pair for pair in tuning.PRIORITY if pair in dataset.bars]
     if params.tuned == "each" or not searched:
         searched = list(dataset.bars)
