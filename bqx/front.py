@@ -55,7 +55,7 @@ def _doubts(verdict: dict[str, Any]) -> list[str]:
     facts, rows, cells = verdict["run"], verdict["horizons"], verdict["cells"]
     doubts = []
     if facts["market"] != "files":
-        what = "a planted signal" if facts["market"] == "planted" else "no signal at all"
+        what = "no signal at all" if facts["market"] == "null" else "a planted signal"
         doubts.append(
             f"The bars are synthetic, with {what}: this run tests the pipeline, it says nothing "
             "about any market."

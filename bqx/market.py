@@ -1,12 +1,11 @@
-"""A synthetic FX market, without a signal (``null``) or with a known one (``planted``).
+"""A synthetic FX market, without a signal (``null``) or with a known one, see `planted`.
 
 Eight currency factors move in log value; a pair is the difference of two, so that 28 pairs have
 rank 7 and triangles close but for a little noise, rounding and the spread. Volatility has the humps
 of Tokyo, London and New York and clusters from minutes to days; the shocks have heavy tails.
 
-In the null market every log rate is a martingale. In the planted one each factor's expected next
-return is ``KAPPA`` times the exponential mean of its own past one-minute returns. The filter is
-linear and the same for all factors, hence a pair's drift is that filter of the pair's own returns.
+In the null market every log rate is a martingale. In the others each factor's expected next return
+follows from past returns of factors, and a pair's is the difference of two.
 
 Closes are bids: the mid less the pair's *typical* half spread. What the spread does beyond the
 typical falls on the ask, since a bid that stepped back at every rollover could be forecast from the
@@ -22,19 +21,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from bqx import sessions
+from bqx import planted, sessions
 from bqx.bars import RATES
 from bqx.errors import ParameterError
 from bqx.pairs import CURRENCIES, PAIRS, base, check, pip, quote
 
 Series = NDArray[np.float64]
-
-KAPPA, MEMORY = 0.75, 120
-"""A planted market expects of the next minute this share of its mean past return, the mean having
-this time constant in minutes."""
-
-DECAY = 1 - (1 - KAPPA) / MEMORY
-"""Factor by which a planted drift is expected to shrink each minute."""
 
 AVERAGE_SPREAD = {
     "eurusd": 1.3, "usdjpy": 1.3, "gbpusd": 1.5, "audusd": 1.8, "usdchf": 1.8, "nzdusd": 2.0,
@@ -75,18 +67,16 @@ _SHOCK, _BLOC, _CLUSTER, _OWN_CLUSTER, _GAP, _PAIR = range(6)
 
 @dataclass(frozen=True)
 class Market:
-    """Simulated bars and, in a planted market, what an oracle knows about them.
+    """Simulated bars and, in a market with a signal, what an oracle knows about them.
 
     ``frames`` : bars of each pair in the bar schema, a few missing, never the first or last.
-    ``planted`` : open minutes x pairs, the next minute's expected log return known at a bar's end;
-        None in a null market.
-    ``decay`` : the log return expected k minutes ahead is ``planted * decay**(k - 1)``; 0 if null.
-    ``mode`` : ``null`` or ``planted``.
+    ``planted`` : open minutes x pairs, the next minute's expected log return known at a bar's end,
+        and ``decay``, by which it is expected to change within a minute; None in a null market.
+    ``mode`` : ``null`` or one of ``planted.SIGNALS``.
     """
 
     frames: dict[str, pd.DataFrame]
     planted: pd.DataFrame | None
-    decay: float
     mode: str
 
 
@@ -96,13 +86,15 @@ class Factors:
 
     ``minutes`` : (T,) open epoch minutes; ``log`` : (T, 8) log dollar value at the bar's end;
     ``gap`` : (T, 8) its jump over the weekend before the bar; ``drift`` : (T, 8) expected next
-    log return; ``sigma`` : (T, 8) conditional sd of the bar's log return.
+    log return, and ``decay`` : (T,) the factor by which it is expected to change within a minute;
+    ``sigma`` : (T, 8) conditional sd of the bar's log return.
     """
 
     minutes: NDArray[np.int64]
     log: Series
     gap: Series
     drift: Series
+    decay: Series
     sigma: Series
 
 
@@ -123,13 +115,13 @@ def _hump(minutes: NDArray[np.int64], zone: str, centre: float, width: float) ->
     return np.exp(-0.5 * (away / width) ** 2)
 
 
-def factors(minutes: NDArray[np.int64], planted: bool, seed: int) -> Factors:
+def factors(minutes: NDArray[np.int64], mode: str, seed: int) -> Factors:
     """Simulate the currency factors at ascending open epoch minutes."""
     rows = len(minutes)
     humps = np.column_stack([_hump(minutes, *hump) for hump in _HUMPS])
     common = [_stream(seed, _CLUSTER, k).standard_normal(rows) for k in range(len(_CLUSTERS))]
     opens = (sessions.market_minutes(minutes) % sessions.WEEK == 0) & (np.arange(rows) > 0)
-    log, gap, drift, sigma = (np.zeros((rows, len(CURRENCIES))) for _ in range(4))
+    shocks, gap, sigma = (np.zeros((rows, len(CURRENCIES))) for _ in range(3))
     for column, name in enumerate(CURRENCIES):
         _, size, weights, bloc = _CURRENCIES[name]
         cluster = np.zeros(rows)
@@ -143,16 +135,13 @@ def factors(minutes: NDArray[np.int64], planted: bool, seed: int) -> Factors:
         if bloc:
             shared_shock = _stream(seed, _BLOC, _BLOCS.index(bloc)).standard_t(_TAIL, rows)
             shock = np.sqrt(1 - _BLOC_SHARE) * shock + np.sqrt(_BLOC_SHARE) * shared_shock
-        shock *= sigma[:, column] * np.sqrt(1 - 2 / _TAIL)
+        shocks[:, column] = shock * sigma[:, column] * np.sqrt(1 - 2 / _TAIL)
         gaps = _stream(seed, _GAP, column).standard_t(1.5, int(opens.sum()))
         gap[opens, column] = np.clip(4e-4 * gaps, -0.01, 0.01)
-        # Mean past return s(t) = (1 - 1/MEMORY) s(t-1) + r(t) / MEMORY with r(t) = KAPPA s(t-1) +
-        # shock(t). The weekend gap stays out of it: it would dominate the signal for a day.
-        mean = lfilter([1 / MEMORY], [1, -DECAY], shock)
-        drift[:, column] = KAPPA * mean if planted else 0.0
-        returns = shock + np.concatenate(([0.0], drift[:-1, column]))
-        log[:, column] = np.cumsum(returns + gap[:, column])
-    return Factors(minutes, log, gap, drift, sigma)
+    # The weekend gap stays out of the signal: it would dominate it for a day.
+    drift, decay = planted.drift(mode, shocks, minutes)
+    returns = shocks + np.vstack((np.zeros_like(drift[:1]), drift[:-1]))
+    return Factors(minutes, np.cumsum(returns + gap, axis=0), gap, drift, decay, sigma)
 
 
 def _difference(values: Series, pair: str) -> Series:
@@ -223,17 +212,19 @@ def simulate(
 
     Parameters
     ----------
-    mode : ``null`` (every log rate a martingale) or ``planted`` (momentum of known strength).
+    mode : ``null`` (every log rate a martingale) or a signal of known strength:
+        ``planted`` (momentum), ``threshold`` or ``lead``, see `planted.SIGNALS`.
     pairs : pairs to return; all eight currencies are simulated whatever is asked for.
     start : first UTC date.
     days : calendar days.
-    seed : the same seed gives the same shocks in both modes.
+    seed : the same seed gives the same shocks in all modes.
 
     Raises
     ------
     ParameterError : unknown mode or pair, a malformed date, a negative seed, no open minute.
     """
-    _expect(mode in ("null", "planted"), "market: unknown mode", mode, "'null' or 'planted'")
+    one = f"one of {', '.join(planted.MODES)}"
+    _expect(mode in planted.MODES, "market: unknown mode", mode, one)
     _expect(seed >= 0, "seed: negative", seed, "0 or more")
     try:
         first = (date.fromisoformat(start) - date(1970, 1, 1)).days * sessions.DAY
@@ -243,57 +234,10 @@ def simulate(
     minutes = sessions.grid(first, first + days * sessions.DAY - 1)
     names = [check(pair) for pair in pairs]
     _expect(len(minutes) > 0, "days: the market is closed", days, "days in the FX week")
-    market = factors(minutes, mode == "planted", seed)
+    market = factors(minutes, mode, seed)
     frames = {pair: _bars(pair, market, seed) for pair in names}
     if mode == "null":
-        return Market(frames, None, 0.0, mode)
+        return Market(frames, None, mode)
     drift = {pair: _difference(market.drift, pair) for pair in names}
-    return Market(frames, pd.DataFrame(drift, sessions.timestamps(minutes)), DECAY, mode)
-
-
-def oracle(drift: Series, decay: float, window: int, horizon: int) -> Series:
-    """(T,) expected BQX_window(t + horizon) beyond its martingale forecast, given the drift.
-
-    First order in log returns: BQX_w(t+h) beyond the martingale is minus the sum over
-    j < min(w, h) of (w - j) times the log return of minute t+h-j.
-
-    Parameters
-    ----------
-    drift : (T,) expected next log return known at t.
-    decay : factor by which the expectation shrinks each further minute.
-    window, horizon : minutes.
-    """
-    back = np.arange(min(window, horizon))
-    return -drift * np.sum((window - back) * decay ** (horizon - back - 1.0))
-
-
-def _bqx(index: Series, window: int) -> Series:
-    padded = np.concatenate((np.full(window, np.nan), index))
-    past = np.lib.stride_tricks.sliding_window_view(padded, window)[:-1]
-    return past.sum(axis=1) / index - window
-
-
-def attainable_skill(
-    index: Series,
-    drift: Series,
-    decay: float,
-    window: int,
-    horizon: int,
-    first_market_minute: int = 0,
-) -> float:
-    """Skill of the `oracle` against the martingale, measured on the simulated bars.
-
-    Parameters
-    ----------
-    index : (T,) rate index on the grid; rows whose label or window touches NaN are left out.
-    drift, decay, window, horizon : as for `oracle`.
-    first_market_minute : market minute of row 0 (0: it opens a week); labels across a weekend are
-        left out.
-    """
-    whole = np.isfinite(index)
-    stretch = np.cumsum(~whole) + (first_market_minute + np.arange(len(index))) // sessions.WEEK
-    martingale = _bqx(index, window - horizon) if window > horizon else np.zeros(len(index))
-    error = _bqx(index, window)[horizon:] - martingale[:-horizon]
-    left = error - oracle(drift, decay, window, horizon)[:-horizon]
-    scored = np.isfinite(left) & whole[:-horizon] & (stretch[horizon:] == stretch[:-horizon])
-    return float(1 - np.sum(left[scored] ** 2) / np.sum(error[scored] ** 2))
+    known = pd.DataFrame(drift | {"decay": market.decay}, sessions.timestamps(minutes))
+    return Market(frames, known, mode)

@@ -115,6 +115,7 @@ def interest(values: Any) -> Any:
 
 
 Backend = Literal["processes", "threads", "dask"]
+Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValidator(market)]
 """Where pairs are worked on: on this machine, or on the cluster whose scheduler stands in
 DASK_SCHEDULER_ADDRESS (where that is not set, processes of this machine for as long as it takes).
 """

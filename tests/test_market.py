@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bqx import bars, market, sessions
+from bqx import bars, market, planted, sessions
 from bqx.errors import ParameterError
 from bqx.pairs import CURRENCIES, PAIRS, TRIANGLES, base, pip, quote
 
-CASES = (("null", 0, "2024-01-07"), ("planted", 1, "2024-01-07"), ("null", 2, "2024-06-02"))
+CASES = (
+    ("null", 0, "2024-01-07"), ("planted", 1, "2024-01-07"), ("null", 2, "2024-06-02"),
+    ("lead", 3, "2024-01-07"),
+)  # fmt: skip
 
 
 class Simulated:
@@ -34,14 +37,14 @@ def simulated(request):
 
 
 @pytest.fixture(scope="module")
-def planted():
+def momentum():
     return Simulated("planted", 0, "2024-01-07", days=90)
 
 
 @pytest.fixture(scope="module")
 def long_factors():
     minutes = sessions.grid(28_000_000, 28_000_000 + 200 * 1_440)
-    return {planted: market.factors(minutes, planted, 5) for planted in (False, True)}
+    return {mode: market.factors(minutes, mode, 5) for mode in planted.MODES}
 
 
 def clean(values):
@@ -70,11 +73,11 @@ def test_a_few_minutes_are_missing_mostly_the_quiet_ones(simulated):
     assert hourly[18] > 2 * hourly[9]
 
 
-def test_aligned_bars_lie_on_the_grid_of_open_minutes(planted):
-    assert planted.market.planted is not None
-    assert planted.bars["audnzd"].ts.equals(pd.DatetimeIndex(planted.market.planted.index))
+def test_aligned_bars_lie_on_the_grid_of_open_minutes(momentum):
+    assert momentum.market.planted is not None
+    assert momentum.bars["audnzd"].ts.equals(pd.DatetimeIndex(momentum.market.planted.index))
     np.testing.assert_array_equal(
-        planted.minutes, sessions.grid(planted.minutes[0], planted.minutes[-1])
+        momentum.minutes, sessions.grid(momentum.minutes[0], momentum.minutes[-1])
     )
 
 
@@ -202,7 +205,7 @@ def test_no_arbitrage_around_a_triangle_can_be_traded(simulated):
 
 
 def test_log_rates_without_noise_have_rank_seven(long_factors):
-    log = long_factors[False].log
+    log = long_factors["null"].log
     rates = np.column_stack(
         [log[:, CURRENCIES.index(base(p))] - log[:, CURRENCIES.index(quote(p))] for p in PAIRS]
     )
@@ -213,15 +216,15 @@ def test_log_rates_without_noise_have_rank_seven(long_factors):
 
 def test_weekend_gaps_have_a_fat_tail():
     opens = sessions.week_opens(20_000_000, 28_000_000)
-    gap = market.factors(opens, False, 0).gap[1:]
+    gap = market.factors(opens, "null", 0).gap[1:]
     size = np.abs(gap[:, CURRENCIES.index("EUR")] - gap[:, CURRENCIES.index("USD")])
     assert 3e-4 < np.median(size) < 12e-4
     assert 0.01 < (size > 6 * np.median(size)).mean() < 0.2
 
 
 def test_gaps_lie_at_weekly_openings_only(long_factors):
-    moved = (long_factors[False].gap != 0).any(axis=1)
-    minute = sessions.market_minutes(long_factors[False].minutes) % sessions.WEEK
+    moved = (long_factors["null"].gap != 0).any(axis=1)
+    minute = sessions.market_minutes(long_factors["null"].minutes) % sessions.WEEK
     np.testing.assert_array_equal(moved, minute == 0)
 
 
@@ -232,7 +235,7 @@ def t_statistic(x, y):
 
 
 def test_null_returns_cannot_be_forecast_from_their_past(long_factors):
-    drawn = long_factors[False]
+    drawn = long_factors["null"]
     assert not drawn.drift.any()
     returns = np.diff(drawn.log, axis=0) - drawn.gap[1:]
     for column in range(len(CURRENCIES)):
@@ -252,35 +255,59 @@ def test_null_bids_cannot_be_forecast_from_the_clock():
         assert abs(rollover.mean()) < 4 * rollover.std() / np.sqrt(rollover.count())
 
 
-def test_both_modes_share_their_shocks(long_factors):
-    null, planted = long_factors[False], long_factors[True]
+@pytest.mark.parametrize("mode", planted.SIGNALS)
+def test_all_modes_share_their_shocks(long_factors, mode):
+    null, drawn = long_factors["null"], long_factors[mode]
     shocks = np.diff(null.log, axis=0)
-    np.testing.assert_allclose(
-        np.diff(planted.log, axis=0) - planted.drift[:-1], shocks, atol=1e-12
-    )
-    np.testing.assert_array_equal(null.sigma, planted.sigma)
+    np.testing.assert_allclose(np.diff(drawn.log, axis=0) - drawn.drift[:-1], shocks, atol=1e-12)
+    np.testing.assert_array_equal(null.sigma, drawn.sigma)
 
 
-def test_drift_of_a_pair_is_the_filter_of_its_own_returns(long_factors):
-    drawn = long_factors[True]
+@pytest.mark.parametrize("mode", ["planted", "threshold"])
+def test_drift_of_a_pair_is_the_filter_of_its_own_returns(long_factors, mode):
+    drawn = long_factors[mode]
     one, other = CURRENCIES.index("GBP"), CURRENCIES.index("JPY")
     log, gap = (table[:5_000, one] - table[:5_000, other] for table in (drawn.log, drawn.gap))
+    minutes = drawn.minutes[:5_000]
+    busy = sessions.in_session(minutes, "london") | sessions.in_session(minutes, "new_york")
+    turned = np.where(busy | (mode == "planted"), 1.0, -1.0)
     mean, expected = 0.0, []
-    for value in np.diff(log, prepend=0.0) - gap:
-        mean += (value - mean) / market.MEMORY
-        expected.append(market.KAPPA * mean)
+    for value, sign in zip(np.diff(log, prepend=0.0) - gap, turned, strict=True):
+        mean += (value - mean) / planted.MEMORY
+        expected.append(sign * planted.KAPPA * mean)
     drift = drawn.drift[:5_000, one] - drawn.drift[:5_000, other]
     np.testing.assert_allclose(drift, expected, rtol=1e-9, atol=1e-15)
 
 
+def test_drift_of_a_follower_is_the_filter_of_its_leader(long_factors):
+    drawn = long_factors["lead"]
+    returns = np.diff(drawn.log[:5_000], axis=0, prepend=0.0) - drawn.gap[:5_000]
+    means = pd.DataFrame(returns).ewm(alpha=1 / planted.MEMORY, adjust=False).mean()
+    # pandas starts from the first value itself, the filter from nothing.
+    means -= np.outer((1 - 1 / planted.MEMORY) ** np.arange(1, 5_001), returns[0])
+    for column, name in enumerate(CURRENCIES):
+        leader = planted.FOLLOWS.get(name)
+        led = planted.LED * means[CURRENCIES.index(leader)] if leader else np.zeros(5_000)
+        np.testing.assert_allclose(drawn.drift[:5_000, column], led, rtol=1e-9, atol=1e-15)
+
+
 @pytest.mark.parametrize("ahead", [1, 15, 60])
-def test_drift_decays_as_stated(long_factors, ahead):
-    drawn = long_factors[True]
+@pytest.mark.parametrize("mode", planted.SIGNALS)
+def test_drift_decays_as_stated(long_factors, mode, ahead):
+    drawn = long_factors[mode]
     returns = np.diff(drawn.log, axis=0) - drawn.gap[1:]
     sigma = drawn.sigma[:-ahead]
-    known, future = drawn.drift[:-ahead] / sigma, returns[ahead - 1 :] / sigma
-    slope = np.sum(known * future) / np.sum(known**2)
-    assert slope == pytest.approx(market.DECAY ** (ahead - 1), abs=0.08)
+    expected = oracle_path(drawn.drift, drawn.decay, ahead)[:-ahead] / sigma
+    future = returns[ahead - 1 :] / sigma
+    assert np.sum(expected * future) / np.sum(expected**2) == pytest.approx(1.0, abs=0.12)
+
+
+def oracle_path(drift, decay, ahead):
+    """Log return expected of the minute ``ahead`` of each row, step by step."""
+    out = drift.copy()
+    for step in range(ahead - 1):
+        out[: len(out) - step] *= decay[step:, None]
+    return out
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (15, 75), (60, 15), (90, 75), (30, 31)])
@@ -294,19 +321,18 @@ def test_oracle_equals_bqx_on_the_expected_path(window, horizon):
     def bqx(path):
         return sum((path[-1 - k] - path[-1]) / path[-1] for k in range(1, window + 1))
 
-    expected = market.oracle(np.array([drift]), decay, window, horizon)[0]
+    expected = planted.oracle(np.array([drift]), np.array([decay]), window, horizon)[0]
     assert bqx(index) - bqx(stopped) == pytest.approx(expected, rel=1e-3)
 
 
+def attainable(simulated, pair, horizon):
+    drift, decay = simulated.market.planted[[pair, "decay"]].to_numpy().T
+    return planted.attainable_skill(simulated.bars[pair].index, drift, decay, 15, horizon)
+
+
 @pytest.mark.parametrize("horizon", [15, 30, 45, 60, 75])
-def test_attainable_skill_of_the_planted_market(planted, horizon):
-    skill = [
-        market.attainable_skill(
-            planted.bars[pair].index, planted.market.planted[pair].to_numpy(),
-            planted.market.decay, 15, horizon,
-        )
-        for pair in PAIRS
-    ]  # fmt: skip
+def test_attainable_skill_of_momentum(momentum, horizon):
+    skill = [attainable(momentum, pair, horizon) for pair in PAIRS]
     assert min(skill) > 0.03
     assert max(skill) < 0.15
     assert 0.05 < np.mean(skill) < 0.12
@@ -314,7 +340,7 @@ def test_attainable_skill_of_the_planted_market(planted, horizon):
 
 def test_attainable_skill_is_zero_without_a_drift(simulated):
     index = simulated.bars["eurusd"].index
-    assert market.attainable_skill(index, np.zeros(len(index)), 0.0, 15, 30) == 0.0
+    assert planted.attainable_skill(index, *np.zeros((2, len(index))), 15, 30) == 0.0
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (60, 15), (15, 75)])
@@ -325,7 +351,8 @@ def test_attainable_skill_agrees_with_a_loop(window, horizon):
     returns[500] = 0.05  # the weekend
     index, drift = 100 * np.exp(np.cumsum(returns)), rng.normal(0, 1e-5, rows)
     index[900:910] = np.nan
-    oracle = market.oracle(drift, 0.99, window, horizon)
+    decay = np.full(rows, 0.99)
+    oracle = planted.oracle(drift, decay, window, horizon)
     naive, better = [], []
     for t in range(rows - horizon):
         if (first + t) // sessions.WEEK != (first + t + horizon) // sessions.WEEK:
@@ -340,7 +367,7 @@ def test_attainable_skill_agrees_with_a_loop(window, horizon):
         )
         naive.append(error**2)
         better.append((error - oracle[t]) ** 2)
-    skill = market.attainable_skill(index, drift, 0.99, window, horizon, first)
+    skill = planted.attainable_skill(index, drift, decay, window, horizon, first)
     assert skill == pytest.approx(1 - sum(better) / sum(naive), rel=1e-6)
 
 
@@ -351,15 +378,17 @@ def test_same_seed_same_market_whatever_pairs_are_asked_for():
     assert list(some.frames) == ["usdjpy", "eurgbp"]
     for pair, frame in some.frames.items():
         pd.testing.assert_frame_equal(frame, every.frames[pair])
-    pd.testing.assert_frame_equal(some.planted, every.planted[["usdjpy", "eurgbp"]])
+    pd.testing.assert_frame_equal(some.planted, every.planted[["usdjpy", "eurgbp", "decay"]])
     assert not other.frames["usdjpy"]["close"].equals(some.frames["usdjpy"]["close"])
 
 
 def test_modes():
     null = market.simulate("null", ("eurusd",), days=2)
-    assert (null.mode, null.planted, null.decay) == ("null", None, 0.0)
-    planted = market.simulate("planted", ("eurusd",), days=2)
-    assert (planted.mode, planted.decay) == ("planted", market.DECAY)
+    assert (null.mode, null.planted) == ("null", None)
+    for mode in planted.SIGNALS:
+        made = market.simulate(mode, ("eurusd",), days=2)
+        assert made.mode == mode
+        assert list(made.planted) == ["eurusd", "decay"]
 
 
 def test_rates_start_near_the_stated_dollar_values():
@@ -372,7 +401,10 @@ def test_rates_start_near_the_stated_dollar_values():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mode": "Null"}, r"market: unknown mode, got 'Null'; expected 'null' or 'planted'"),
+        (
+            {"mode": "Null"},
+            r"market: unknown mode, got 'Null'; expected one of null, planted",
+        ),
         ({"pairs": ("usdeur",)}, r"pair: unknown pair, got 'usdeur'"),
         ({"start": "7 Jan"}, r"start: not a date, got '7 Jan'; expected YYYY-MM-DD"),
         ({"start": "2024-01-06", "days": 1}, r"days: the market is closed, got 1"),

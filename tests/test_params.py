@@ -88,7 +88,7 @@ def test_overrides_win_and_are_yaml(tmp_path):
         ("pairs: [usdeur, usdeur]", "market convention"),
         ("pairs: [eurusd, eurusd]", "each pair once"),
         ("pairs: eurusd", "a list of pairs"),
-        ("market: nul", "market has a wrong value, got 'nul'; expected 'null' or 'planted'"),
+        ("market: nul", "market has a wrong value, got 'nul'; expected 'null', 'planted'"),
         ("start: 2024-13-01", "an ISO date such as"),
         ("baseline: noon", "baseline has a wrong value, got 'noon'"),
         ("clock: [[2018-01-01]]", "clock has a wrong value"),

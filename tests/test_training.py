@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn, make_folds
 
-from bqx import folds, lags, market, samples, targets, training
+from bqx import folds, lags, market, planted, samples, targets, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
 from bqx.errors import ParameterError
@@ -34,13 +34,13 @@ def skills(learned, forecasts):
 
 def test_half_of_a_planted_signal_is_recovered():
     learned = learn("planted", 1)
-    drift = market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1)
+    made = market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1)
     best = learned.result.forecasts.copy()
     place = learned.bars.ts.get_indexer(best["ts_utc"])
-    planted = drift.planted[PAIR].reindex(learned.bars.ts).to_numpy()
+    drift, decay = made.planted[[PAIR, "decay"]].reindex(learned.bars.ts).to_numpy().T
     for horizon in PARAMS.horizons:
         chosen = (best["horizon"] == horizon).to_numpy()
-        oracle = market.oracle(planted, drift.decay, 15, horizon)
+        oracle = planted.oracle(drift, decay, 15, horizon)
         sigma = targets.make(learned.bars, 15, horizon).sigma
         best.loc[chosen, "forecast"] = (oracle / sigma)[place[chosen]]
     attainable = skills(learned, best)

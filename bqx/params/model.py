@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from bqx import rules
 from bqx.errors import ParameterError
 from bqx.pairs import PAIRS
-from bqx.rules import Backend, Clock, Count, Minutes, Size
+from bqx.rules import Backend, Clock, Count, Market, Minutes, Size
 
 MOST_UNIT_DAYS = 60
 """Longest test part, in trading days, of a split that is chosen from the length of the bars."""
@@ -40,8 +40,9 @@ class Params(BaseModel):
     """Where pairs are worked on: processes, threads, or dask for a cluster, whose scheduler stands
     in DASK_SCHEDULER_ADDRESS."""
 
-    market: Annotated[Literal["null", "planted"], BeforeValidator(rules.market)] = "planted"
-    """Synthetic market, used when bars is empty."""
+    market: Market = "planted"
+    """Synthetic market, used when bars is empty: null, a martingale, or with a signal: planted
+    momentum, a threshold, or a lead of other pairs."""
     bars: Annotated[str, BeforeValidator(rules.bars)] = ""
     """Folder or file of one-minute bars, from the project's root; empty for a synthetic market,
     null where the user must give one."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bqx import bars as bar_frames
-from bqx import costs, market, readers, sessions, targets
+from bqx import costs, market, planted, readers, sessions, targets
 from bqx.bars import Bars
 from bqx.market import Market
 from bqx.pairs import LIQUIDITY, pip
@@ -22,7 +22,7 @@ class Dataset:
     """Bars of all pairs on one grid, and what is known of the market that made them.
 
     ``bars`` : by pair, most liquid first.
-    ``market`` : ``{"mode", "decay", "attainable": {pair: {horizon: skill}}}``, None for files.
+    ``market`` : ``{"mode", "attainable": {pair: {horizon: skill}}}``, None for files.
     ``coverage`` : a row a pair: rows, filled, holes, spread in pips, volatility in bp and so on.
     """
 
@@ -95,14 +95,14 @@ def _write(
 
 
 def _market_facts(simulated: Market, bars: dict[str, Bars], params: Params) -> dict[str, Any]:
-    facts: dict[str, Any] = {"mode": simulated.mode, "decay": simulated.decay, "attainable": {}}
+    facts: dict[str, Any] = {"mode": simulated.mode, "attainable": {}}
     if simulated.planted is None:
         return facts
     for pair, b in bars.items():
-        drift = simulated.planted[pair].reindex(b.ts).to_numpy()
+        drift, decay = simulated.planted[[pair, "decay"]].reindex(b.ts).to_numpy().T
         facts["attainable"][pair] = {
-            str(h): market.attainable_skill(
-                b.index, drift, simulated.decay, params.window(h), h, b.first_market_minute
+            str(h): planted.attainable_skill(
+                b.index, drift, decay, params.window(h), h, b.first_market_minute
             )
             for h in params.horizons
         }

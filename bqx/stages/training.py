@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import bundle, conditions, ledger, market, sessions, skill, targets, tracking, training
+from bqx import bundle, conditions, ledger, planted, sessions, skill, targets, tracking, training
 from bqx.bars import Bars
 from bqx.conformal import Intervals
 from bqx.features import catalog
@@ -248,9 +248,8 @@ def _attainable(
     path = run.folder / "bars" / "planted.parquet"
     if not path.exists():
         return None
-    facts = read_json(run.folder / "bars" / "dataset.json")["market"]
-    drift = read_parquet(path)[bars.pair].reindex(bars.ts).to_numpy()
-    oracle = market.oracle(drift, facts["decay"], target.window, target.horizon)
+    drift, decay = read_parquet(path)[[bars.pair, "decay"]].reindex(bars.ts).to_numpy().T
+    oracle = planted.oracle(drift, decay, target.window, target.horizon)
     best = target.from_innovation(oracle / target.sigma, params.target)
     return _skill(y, best, known, valid)
 
