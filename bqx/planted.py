@@ -2,8 +2,8 @@
 
 ``planted`` is momentum: a factor's expected next return is ``KAPPA`` times the exponential mean of
 its own past returns. ``threshold`` is the same while London or New York is open, and its opposite
-while both are closed: lines see what is left of the two. In ``lead`` four currencies follow what
-four others did (`FOLLOWS`), so that most pairs' own past says little.
+while both are closed: lines see what is left of the two. In ``lead`` four currencies follow what pairs of
+the four others did (`FOLLOWS`), of which a pair's own past says little.
 
 The filters are linear and the same for all factors, hence a pair's drift is the difference of its
 currencies' drifts.
@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx import sessions
-from bqx.pairs import CURRENCIES
+from bqx.pairs import CURRENCIES, base, quote
 
 Series = NDArray[np.float64]
 
@@ -26,10 +26,10 @@ MODES = ("null", *SIGNALS)
 KAPPA, MEMORY = 0.75, 120
 """Expected next return as a share of the mean past return, and that mean's time constant in
 minutes."""
-LED = 1.5
-"""The same share for a currency that follows another: without feedback the mean moves less."""
-FOLLOWS = {"GBP": "EUR", "NZD": "AUD", "CAD": "USD", "JPY": "CHF"}
-"""The currency whose past returns a follower's next return is expected to repeat."""
+LED, LED_MEMORY = 1.2, 30
+"""The same for a currency that follows another, soon after it."""
+FOLLOWS = {"GBP": "eurusd", "NZD": "audusd", "CAD": "usdchf", "JPY": "eurchf"}
+"""The pair whose past returns a follower's next return is expected to repeat."""
 
 
 @njit(cache=True)
@@ -52,20 +52,22 @@ def drift(mode: str, shocks: Series, minutes: NDArray[np.int64]) -> tuple[Series
     minutes : (T,) open epoch minutes.
     """
     rows = len(minutes)
-    still = 1 - 1 / MEMORY
     if mode == "null":
         return np.zeros_like(shocks), np.zeros(rows)
     if mode == "lead":
-        means = _recursion(np.full(rows, still), shocks / MEMORY)
+        still = np.full(rows, 1 - 1 / LED_MEMORY)
+        means = _recursion(still, shocks / LED_MEMORY)
         out = np.zeros_like(shocks)
-        for name, leader in FOLLOWS.items():
-            out[:, CURRENCIES.index(name)] = LED * means[:, CURRENCIES.index(leader)]
-        return out, np.full(rows, still)
+        for name, pair in FOLLOWS.items():
+            one, other = CURRENCIES.index(base(pair)), CURRENCIES.index(quote(pair))
+            out[:, CURRENCIES.index(name)] = LED * (means[:, one] - means[:, other])
+        return out, still
     share = np.full(rows, KAPPA)
     if mode == "threshold":
         busy = [sessions.in_session(minutes, name) for name in ("london", "new_york")]
         share[~np.any(busy, axis=0)] = -KAPPA
-    # The mean past return s(t) = still s(t-1) + r(t) / MEMORY, with r(t) = share s(t-1) + shock(t).
+    # The mean past return s(t) = (1 - 1/MEMORY) s(t-1) + r(t) / MEMORY with r(t) = share s(t-1) +
+    # shock(t).
     factor = 1 - (1 - share) / MEMORY
     means = _recursion(factor, shocks / MEMORY)
     return share[:, None] * means, factor * np.append(share[1:], share[-1:]) / share

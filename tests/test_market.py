@@ -282,12 +282,14 @@ def test_drift_of_a_pair_is_the_filter_of_its_own_returns(long_factors, mode):
 def test_drift_of_a_follower_is_the_filter_of_its_leader(long_factors):
     drawn = long_factors["lead"]
     returns = np.diff(drawn.log[:5_000], axis=0, prepend=0.0) - drawn.gap[:5_000]
-    means = pd.DataFrame(returns).ewm(alpha=1 / planted.MEMORY, adjust=False).mean()
+    means = pd.DataFrame(returns).ewm(alpha=1 / planted.LED_MEMORY, adjust=False).mean()
     # pandas starts from the first value itself, the filter from nothing.
-    means -= np.outer((1 - 1 / planted.MEMORY) ** np.arange(1, 5_001), returns[0])
+    means -= np.outer((1 - 1 / planted.LED_MEMORY) ** np.arange(1, 5_001), returns[0])
     for column, name in enumerate(CURRENCIES):
-        leader = planted.FOLLOWS.get(name)
-        led = planted.LED * means[CURRENCIES.index(leader)] if leader else np.zeros(5_000)
+        pair, led = planted.FOLLOWS.get(name), np.zeros(5_000)
+        if pair:
+            one, other = CURRENCIES.index(base(pair)), CURRENCIES.index(quote(pair))
+            led = planted.LED * (means[one] - means[other])
         np.testing.assert_allclose(drawn.drift[:5_000, column], led, rtol=1e-9, atol=1e-15)
 
 
