@@ -26,7 +26,7 @@ MODES = ("null", *SIGNALS)
 KAPPA, MEMORY = 0.75, 120
 """Expected next return as a share of the mean past return, and that mean's time constant in
 minutes."""
-LED, LED_MEMORY = 1.2, 30
+LED, LED_MEMORY = 0.9, 30
 """The same for a currency that follows another, soon after it."""
 FOLLOWS = {"GBP": "eurusd", "NZD": "audusd", "CAD": "usdchf", "JPY": "eurchf"}
 """The pair whose past returns a follower's next return is expected to repeat."""
