@@ -40,18 +40,23 @@ class Step:
 
 
 def honest(
-    losses: Mapping[str, Series], known: Series, trials: int, confidence: float, seed: int
+    losses: Mapping[str, Series],
+    known: Series,
+    trials: int,
+    confidence: float,
+    seed: int,
+    base: str = "martingale",
 ) -> tuple[str, tuple[Step, ...]]:
     """The simplest model within the noise, and the steps that led to it.
 
     Parameters
     ----------
     losses : (d,) squared errors by block of days, by model, the simpler first.
-    known : (d,) those of the martingale forecast.
-    trials : all that were tried on these bars; each interval holds together with so many others.
+    known : (d,) those of ``base``, the forecast that stays where nothing displaces it.
+    trials : all that were tried on these rows; each interval holds together with so many others.
     confidence : of all intervals together.
     """
-    best, standard, steps = "martingale", known, []
+    best, standard, steps = base, known, []
     each = skill.simultaneous(confidence, max(trials, 1))
     for model, loss in losses.items():
         low, high = skill.interval(loss, standard, each, seed)

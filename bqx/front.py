@@ -100,7 +100,8 @@ def page(run: Run) -> str:
         "",
         f"{facts['pairs']} pairs, {facts['bars']:,} bars from {facts['from'][:16]} to "
         f"{facts['to'][:16]} UTC ({_market(facts['market'])}), {facts['features']} features. "
-        f"Target: {facts['target']} of BQX over {_window(facts['target_window'])}.",
+        f"Target: {facts['target']} of BQX over {_window(facts['target_window'])}. "
+        f"{_models(facts)}",
         "",
         "```{figure} figures/skill.png",
         ":alt: Raw R² and skill by pair and horizon",
@@ -195,6 +196,13 @@ def _signal_table(rows: list[dict[str, Any]]) -> list[str]:
 
 def _market(name: str) -> str:
     return "from files" if name == "files" else f"synthetic market, {name}"
+
+
+def _models(facts: dict[str, Any]) -> str:
+    names = list(dict.fromkeys(facts["models"]))
+    folds = "" if len(names) == 1 else f" (fold by fold: {', '.join(facts['models'])})"
+    how = "chosen on validation rows" if facts["model"] == "chosen" else "as asked"
+    return f"Model: {' or '.join(names)}{folds}, {how}."
 
 
 def _window(window: int | str) -> str:

@@ -30,8 +30,12 @@ FOLDER = "ledger"
 SHARED = 0.9
 """Least share of a candidate's days that a trial beside it has."""
 
-_ELSEWHERE = ("scheme", "profile", "target", "confidence", "max_fill")
-"""Keys of notebook 06 that are fields of a trial, part of the bars, or only say how to score."""
+_ELSEWHERE = (
+    "scheme", "profile", "target", "confidence", "max_fill", "models", "model", "trials",
+    "tuning_seconds", "tuned",
+)  # fmt: skip
+"""Keys of notebook 06 that are fields of a trial, part of the bars, or only say how to score; a
+search's settings are its own trials'."""
 
 
 @dataclass(frozen=True, eq=False)

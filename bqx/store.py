@@ -55,6 +55,7 @@ MAKERS = {
     "reconciliation.json": "03_reconciliation",
     "lags.json": "04_lagging",
     "selection": "05_selection",
+    "candidates": "06_training",
     "forecasts": "06_training",
     "conditions": "06_training",
     "models": "06_training",

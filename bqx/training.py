@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx import conformal, lags, samples, sessions
 from bqx.bars import Bars
@@ -29,7 +30,7 @@ from bqx.targets import Target
 from bqx.weights import uniqueness
 
 MODEL = "xgboost"
-"""The model that is served."""
+"""Estimator that is fitted where none is named."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class FoldFit:
     where the intervals of each horizon start from; ``trained_until`` : open of the last bar that
     it has seen; ``rows`` : rows that the model was fitted on; ``seconds`` : of the fits;
     ``peak_mb`` : most memory of the process until then.
+    ``validated`` : squared errors of the validation rows by day and horizon, of the share of the
+    forecast that is kept (``loss``) and of the martingale (``known_loss``), in sigma squared.
     """
 
     number: int
@@ -52,6 +55,7 @@ class FoldFit:
     rows: int
     seconds: float
     peak_mb: float
+    validated: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,26 @@ def _fit_fold(
         rows=len(both),
         seconds=round(time.perf_counter() - start, 3),
         peak_mb=peak_mb(),
+        validated=_validated(bars, validation, labels, unseen, evidence),
     )
+
+
+def _validated(
+    bars: Bars,
+    rows: NDArray[np.int64],
+    labels: Mapping[int, NDArray[np.float64]],
+    unseen: Mapping[int, NDArray[np.float64]],
+    evidence: Evidence,
+) -> pd.DataFrame:
+    """Squared errors of forecasts of validation rows: day, horizon, loss, known_loss."""
+    day = sessions.trading_days(bars.minutes[rows])
+    parts = []
+    for horizon, forecast in unseen.items():
+        label = labels[horizon][rows]
+        loss = (label - evidence.betas[horizon] * forecast) ** 2
+        frame = pd.DataFrame({"day": day, "loss": loss, "known_loss": label**2}).dropna()
+        parts.append(frame.groupby("day", as_index=False).sum().assign(horizon=horizon))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _forecast(bars: Bars, taught: FoldFit, fold: Fold, made: Mapping[int, Target]) -> pd.DataFrame:
@@ -212,7 +235,8 @@ def fit_pair(
     selections : of the folds.
     params : horizons, target_window, stride, coverage, rounds, depth, learning_rate and seed are
         read.
-    pairs : pairs in the run; with the folds they make the family of tests.
+    pairs : pairs in the run; with the folds and the models that the validation rows choose from
+        they make the family of tests.
     name : of the model; ``settings`` of each fold win over those of ``params``.
 
     Raises
@@ -228,7 +252,7 @@ def fit_pair(
             fold,
             made,
             params,
-            pairs * len(folds),
+            pairs * len(folds) * params.candidates,
             make(name, params, **(settings[place] if settings else {})),
         )
         for place, (fold, selection) in enumerate(zip(folds, selections, strict=True))

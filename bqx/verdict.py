@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bqx import figures, performance, skill
-from bqx.stages import backtest, promotion
+from bqx.stages import backtest, candidates, promotion
 from bqx.stages.bars import known_shares, load
 from bqx.store import Run, atomic, read_json, read_parquet, write_json
 
@@ -120,6 +120,8 @@ def write(run: Run) -> dict[str, Any]:
             "to": str(next(iter(dataset.bars.values())).ts[-1]),
             "market": dataset.market["mode"] if dataset.market else "files",
             "target": run.params.target,
+            "models": list(candidates.used(run).values()),
+            "model": run.params.model,
             "target_window": run.params.target_window,
             "confidence": run.params.confidence,
             "coverage": run.params.coverage,

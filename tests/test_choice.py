@@ -25,6 +25,14 @@ def test_the_simplest_within_the_noise_stays():
     assert steps[0].low < steps[0].gain < steps[0].high
 
 
+def test_another_forecast_than_the_martingale_may_be_the_one_that_stays():
+    base = better(0.05)
+    name, steps = honest({"xgboost": better(0.05)}, base, 1, 0.95, 0, "ridge")
+    assert (name, steps[0].over, steps[0].wins) == ("ridge", "ridge", False)
+    assert honest({"xgboost": better(0.2)}, base, 1, 0.95, 0, "ridge")[0] == "xgboost"
+    assert honest({}, base, 1, 0.95, 0, "ridge") == ("ridge", ())
+
+
 def test_a_real_gain_displaces():
     losses = {"ridge": better(0.02), "xgboost": better(0.10)}
     assert honest(losses, KNOWN, 2, 0.95, 0)[0] == "xgboost"

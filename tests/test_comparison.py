@@ -1,14 +1,16 @@
-"""Notebook 11: models side by side in a run, tuned or not, stopped and gone on."""
+"""Models side by side in a run: fitted, chosen, tuned or not, stopped and gone on."""
 
-from pathlib import Path
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bqx import ledger, tracking, training, tuning
+from bqx import bundle, ledger, sessions, tracking, training, tuning
 from bqx.params import Params
-from bqx.stages import bars, models, selection
+from bqx.stages import bars, candidates, models, selection
 from bqx.stages import training as fitted
+from bqx.stages.bars import load
 from bqx.store import Run, read_json, read_parquet
 
 SMALL = {
@@ -28,6 +30,11 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 
 @pytest.fixture(scope="module")
+def used(given: Params) -> dict[int, str]:
+    return candidates.used(run_of(given))
+
+
+@pytest.fixture(scope="module")
 def made(given: Params) -> models.Comparison:
     return models.build(given)
 
@@ -36,19 +43,55 @@ def run_of(params: Params) -> Run:
     return Run.open(params.folder, params)
 
 
-def test_the_martingale_has_no_skill_and_the_served_model_that_of_notebook_06(
+def test_the_martingale_has_no_skill_and_a_named_model_that_of_the_comparison(
     given: Params, made: models.Comparison
 ) -> None:
     assert list(made.models.index) == ["martingale", "ridge", "xgboost"]
     assert made.models.loc["martingale", ["skill", "skill_lo", "skill_hi"]].tolist() == [0, 0, 0]
-    known = {
-        (cell["pair"], cell["horizon"]): cell["skill"]
-        for cell in read_json(given.folder / "forecasts/cells.json")
-    }
-    found = made.cells["xgboost"].to_dict()
+    named = given.model_copy(update={"model": "xgboost", "out": f"{given.out}-named"})
+    shutil.copytree(given.folder, named.folder)
+    result = fitted.build(named)
+    assert set(result.used.values()) == {"xgboost"}
+    known = result.cells.set_index(["pair", "horizon"])["skill"].to_dict()
+    found = models.build(named).cells["xgboost"].to_dict()
     assert found.keys() == known.keys()
     for cell, skill in known.items():
         assert found[cell] == pytest.approx(skill, abs=1e-9)
+
+
+def test_a_fold_forecasts_and_is_served_by_the_model_that_its_validation_chose(
+    given: Params, used: dict[int, str]
+) -> None:
+    run = run_of(given)
+    steps = candidates.steps(run)
+    assert list(steps["model"].unique()) == ["ridge", "xgboost"]
+    for fold, name in used.items():
+        won = steps[(steps["fold"] == fold) & steps["wins"]]["model"].tolist()
+        assert name == ([*won] or ["martingale"])[-1]
+    for pair in ("eurusd", "gbpusd"):
+        made = read_parquet(given.folder / f"forecasts/{pair}.parquet")
+        for fold, part in made.groupby("fold"):
+            alone = candidates.forecasts(run, used[fold], pair)
+            expected = alone[alone["fold"] == fold]
+            pd.testing.assert_frame_equal(
+                part.reset_index(drop=True), expected.reset_index(drop=True)
+            )
+        last = max(used)
+        assert bundle.load(given.folder / "models" / pair).model.NAME == used[last]
+
+
+def test_rows_out_of_sample_take_no_part_in_the_choice(given: Params, used: dict[int, str]) -> None:
+    run, pairs = run_of(given), ("eurusd", "gbpusd")
+    dataset = load(run)
+    folds = selection.folds_of(given, dataset)
+    for pair in pairs:
+        for name in given.models:
+            held = read_parquet(run.folder / candidates.place(name, pair) / "validated.parquet")
+            for fold in folds:
+                rows = dataset.bars[pair].minutes[fold.validation]
+                days = held.loc[held["fold"] == fold.number, "day"]
+                assert set(days) <= set(sessions.trading_days(rows))
+                assert (held["loss"] >= 0).all()
 
 
 def test_every_fit_has_its_costs_and_hashes(given: Params, made: models.Comparison) -> None:
@@ -62,12 +105,13 @@ def test_every_fit_has_its_costs_and_hashes(given: Params, made: models.Comparis
 
 
 def test_every_model_is_a_trial_and_the_choice_counts_them(
-    given: Params, made: models.Comparison
+    given: Params, made: models.Comparison, used: dict[int, str]
 ) -> None:
     book = ledger.beside(given.folder)
     trials = book.trials(run_of(given).manifest["data_hash"])
-    assert {trial.model for trial in trials} == {"martingale", "ridge", "xgboost"}
-    assert made.trials == 3
+    names = {"martingale", "ridge", "xgboost", candidates.name_of(used)}
+    assert {trial.model for trial in trials} == names
+    assert made.trials == len(names)
     assert made.honest in made.models.index
     stored = read_json(given.folder / "models_compared/choice.json")
     assert stored["honest"] == made.honest
@@ -89,10 +133,11 @@ def test_what_was_finished_before_a_stop_is_not_fitted_again(
 
     monkeypatch.setattr(training, "fit_pair", stops)
     with pytest.raises(KeyboardInterrupt):
-        models.build(given)
+        fitted.build(given)
     assert calls == ["eurusd", "gbpusd"] * 2
+    fitted.build(given)
+    assert calls[4:] == ["gbpusd", "eurusd", "gbpusd"]
     models.build(given)
-    assert calls[4:] == ["gbpusd"]
     assert run_of(given).outputs == before
 
 
@@ -105,8 +150,9 @@ def test_a_tuned_run_records_every_trial_and_shares_its_settings(
         lambda trial: {"depth": trial.suggest_int("depth", 1, 3), "rounds": 10},
     )
     tuned = given.model_copy(update={"models": ("xgboost",), "trials": 2})
+    fitted.build(tuned)
     found = models.build(tuned)
-    settings = read_json(tuned.folder / "models_compared/xgboost/settings.json")
+    settings = read_json(tuned.folder / "candidates/xgboost/settings.json")
     folds = len(settings["eurusd"])
     assert {fold["depth"] for fold in settings["gbpusd"]} <= {1, 2, 3}
     book = ledger.beside(tuned.folder)
@@ -115,5 +161,5 @@ def test_a_tuned_run_records_every_trial_and_shares_its_settings(
     assert len(searched) >= 2 * folds * 2
     assert all(np.isfinite(t.values).all() for t in searched)
     assert found.trials > made.trials
-    frame = read_parquet(Path(tuned.folder) / "models_compared/xgboost/eurusd.parquet")
+    frame = read_parquet(tuned.folder / "forecasts/eurusd.parquet")
     assert set(frame["horizon"]) == {15, 30}

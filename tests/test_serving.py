@@ -278,6 +278,7 @@ def crossed():
         rows=len(rows),
         seconds=0.0,
         peak_mb=0.0,
+        validated=pd.DataFrame(),
     )
     made = bundle.bundle(grids[PAIR], taught, PARAMS.model_copy(update={"horizons": (15,)}), {})
     return made, grids[PAIR], sent

@@ -14,6 +14,7 @@ from bqx.params import Params
 from bqx.stages import (
     backtest,
     bars,
+    candidates,
     deployment,
     features,
     lagging,
@@ -25,7 +26,6 @@ from bqx.stages import (
     training,
 )
 from bqx.store import Run, read_json, read_parquet
-from bqx.training import MODEL
 
 STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
@@ -91,15 +91,17 @@ def test_every_cell_is_a_trial_in_the_ledger(planted: Run) -> None:
     )}  # fmt: skip
     trials = held.trials(bars_hash)
     assert {(trial.pair, trial.horizon) for trial in trials} == cells
-    # A gain for each of the two models, and the profit of the one that is traded.
-    assert held.count(bars_hash) == len(SMALL.models) * len(cells)
+    # A gain for each model and for what is traded, and the profit of that.
+    traded = candidates.name_of(candidates.used(planted))
+    names = {*SMALL.models, traded}
+    assert held.count(bars_hash) == len(names) * len(cells)
     made = Counter((trial.model, trial.measure) for trial in trials)
-    assert made == {("ridge", "gain"): 10, ("xgboost", "gain"): 10, ("xgboost", "net"): 10}
+    assert made == {(name, "gain"): 10 for name in names} | {(traded, "net"): 10}
     errors = read_parquet(planted.folder / "forecasts/errors.parquet")
     saved = (errors["known_loss"] - errors["loss"]).groupby([errors["pair"], errors["horizon"]])
     earned = backtest.net_by_day(planted)
     for trial in trials:
-        if trial.model == MODEL:
+        if trial.model == traded:
             of = saved.sum() if trial.measure == "gain" else earned.sum()
             assert trial.values.sum() == pytest.approx(of[trial.pair, trial.horizon])
 

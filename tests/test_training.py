@@ -104,6 +104,7 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
     before, after = learned.result.fits[0], result.fits[0]
     assert after.evidence == before.evidence
     assert after.reach == before.reach
+    pd.testing.assert_frame_equal(after.validated, before.validated)
     assert model_bytes(after, tmp_path) == model_bytes(before, tmp_path)
     assert after.trained_until == learned.bars.ts[fold.last_seen]
 

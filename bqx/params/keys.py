@@ -16,6 +16,7 @@ _TRADING = (
     "spread_multiple", "slippage", "commission", "interest", "markup", "target_volatility",
     "largest_position",
 )  # fmt: skip
+_MODELS = ("models", "model", "trials", "tuning_seconds", "tuned")
 _SELECTION = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
@@ -27,15 +28,12 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "06_training": (
         "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
         "rounds", "depth", "learning_rate", "target", "confidence", "coverage", "max_fill",
+        *_MODELS,
     ),
     "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", *_TRADING),
     "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
     "10_quality": ("out", *_WORK),
-    "11_models": (
-        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
-        "rounds", "depth", "learning_rate", "target", "confidence", "coverage",
-        "models", "trials", "tuning_seconds", "tuned",
-    ),
+    "11_models": ("out", "seed", "confidence", "models"),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""

@@ -117,6 +117,9 @@ class Params(BaseModel):
 
     models: Annotated[tuple[str, ...], BeforeValidator(rules.models)] = ("ridge", "xgboost")
     """Models that are compared, the simpler before the more complex."""
+    model: str = "chosen"
+    """Model that forecasts, is traded and served: one of models, or chosen among them on each
+    fold's validation rows."""
     trials: Size = 0
     """Trials of the search for each model's settings, a pair and fold; 0 for none."""
     tuning_seconds: Size = 0
@@ -163,6 +166,8 @@ class Params(BaseModel):
                 "groups: expected at least 2 more than test_groups, got "
                 f"{self.groups} and {self.test_groups}"
             )
+        if self.model not in ("chosen", *self.models):
+            raise ValueError(f"model: expected 'chosen' or one of models, got {self.model!r}")
         if self.serve_pair and self.serve_pair not in (self.pairs or PAIRS):
             raise ValueError(f"serve_pair: expected '' or one of pairs, got {self.serve_pair!r}")
         return self
@@ -176,6 +181,11 @@ class Params(BaseModel):
     def bars_path(self) -> Path | None:
         """Folder or file of bars; None for a synthetic market."""
         return root() / Path(self.bars).expanduser() if self.bars else None
+
+    @property
+    def candidates(self) -> int:
+        """Models among which a fold's validation rows choose."""
+        return len(self.models) if self.model == "chosen" else 1
 
     def window(self, horizon: int) -> int:
         """Window of the target at a horizon, minutes."""

@@ -17,13 +17,13 @@ from bqx import (
     signals,
     skill,
     targets,
-    training,
 )
 from bqx.backtest import Backtest
 from bqx.bars import Bars
 from bqx.costs import Costs
 from bqx.ledger import Trial
 from bqx.params import NOTEBOOK_KEYS, Params, for_notebook
+from bqx.stages import candidates
 from bqx.stages.bars import load
 from bqx.stages.training import conditions_of, forecast_rows
 from bqx.store import Run, read_parquet
@@ -215,7 +215,9 @@ def trials(run: Run, net: pd.DataFrame) -> list[Trial]:
     """What the ledger holds of the cells' net profits, see `net_by_day`."""
     # A notebook knows its own parameters only; those that made the forecasts are on record.
     fitted = for_notebook("06_training", run.stages["06_training"]["params"])
-    return ledger.cells(net, "net", fitted, training.MODEL, run.manifest["data_hash"])
+    name = candidates.name_of(candidates.used(run))
+    made = ledger.cells(net, "net", fitted, name, run.manifest["data_hash"])
+    return candidates.searched(made, fitted)
 
 
 def _portfolios(compared: pd.DataFrame, params: Params) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Notebook 11: models compared on the same folds, rows and columns, and which of them to use."""
+"""Notebook 11: models compared out of sample, on the same folds, rows and columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,21 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bqx import choice, ledger, sessions, skill, targets, tracking, training, tuning
-from bqx.bars import Bars
+from bqx import choice, ledger, skill, tracking
 from bqx.choice import Step
-from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.selection import Selection
-from bqx.stages import selection
-from bqx.stages.bars import Dataset, load
-from bqx.stages.lagging import columns
-from bqx.stages.training import track
-from bqx.store import Run, Stage, read_parquet
-from bqx.training import PairResult
-from bqx.tuning import Settings, Tried
+from bqx.stages import candidates
+from bqx.stages.bars import load
+from bqx.store import Run, read_parquet
 
 NAME = "11_models"
 
@@ -35,7 +27,8 @@ class Comparison:
         of a forecast; ``cells`` : skill, pairs and horizons by model.
     ``steps`` : each model against the best of the simpler ones; ``honest`` : the simplest within
         the noise; ``documented`` : the documents' choice, None where they have no rule.
-    ``trials`` : configurations of all cells tried on these bars.
+    ``trials`` : configurations of all cells tried on these bars; ``used`` : model of each fold,
+        as chosen on its validation rows.
     """
 
     models: pd.DataFrame
@@ -44,129 +37,23 @@ class Comparison:
     honest: str
     documented: str | None
     trials: int
+    used: dict[int, str]
 
 
 def build(params: Params) -> Comparison:
-    """Fit each model, score it, choose, and store forecasts, scores and the choice."""
+    """Compare what every model forecast out of sample, and store the comparison."""
     run = Run.open(params.folder, params)
     dataset = load(run)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection", "forecasts"]) as stage:
-        folds, chosen = selection.folds_of(params, dataset), selection.read(run, dataset)
-        for name in params.models:
-            # Notebook 06 has fitted the model that is served, with the same parameters.
-            if name != training.MODEL or params.trials:
-                _fit(run, stage, dataset, folds, chosen, params, name)
-        frames = {name: _frames(run, dataset, params, name) for name in params.models}
-        scored = pd.concat(
-            [_score(bars, frames[name][pair], params, name)
-             for name in params.models for pair, bars in dataset.bars.items()]
-        )  # fmt: skip
-        _record_scores(run, scored, params)
-        made = _compare(scored, frames, params, _trials(run))
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "candidates"]) as stage:
+        scored = read_parquet(run.need(candidates.ERRORS))
+        frames = {
+            name: {pair: candidates.forecasts(run, name, pair) for pair in dataset.bars}
+            for name in params.models
+        }
+        made = _compare(scored, frames, params, _trials(run), candidates.used(run))
         stage.write_json("models_compared/choice.json", _chosen(made))
-        stage.write_parquet("models_compared/errors.parquet", scored.reset_index(drop=True))
     cost = _cost(tracking.fits(run.folder), params.models)
     return replace(made, models=made.models.join(cost))
-
-
-def _fit(
-    run: Run,
-    stage: Stage,
-    dataset: Dataset,
-    folds: Sequence[Fold],
-    chosen: Mapping[str, Sequence[Selection]],
-    params: Params,
-    name: str,
-) -> None:
-    paths = {pair: f"models_compared/{name}/{pair}.parquet" for pair in dataset.bars}
-    done = {pair for pair, path in paths.items() if stage.done(path)}
-    settings: dict[str, Sequence[Settings]] = {}
-    if params.trials:
-        # A search that is finished gives its answer at once, from its own journal.
-        settings = _tune(run, dataset, folds, chosen, params, name)
-        stage.write_json(f"models_compared/{name}/settings.json", settings)
-
-    def write(pair: str, result: PairResult) -> None:
-        for fit in result.fits:
-            track(run, pair, name, fit)
-        stage.write_parquet(paths[pair], result.forecasts)
-
-    training.fit_all(
-        dataset.bars, columns(params), folds, chosen, params, write, done, name, settings
-    )
-
-
-def _tune(
-    run: Run,
-    dataset: Dataset,
-    folds: Sequence[Fold],
-    chosen: Mapping[str, Sequence[Selection]],
-    params: Params,
-    name: str,
-) -> dict[str, Sequence[Settings]]:
-    searched = [pair for pair in tuning.PRIORITY if pair in dataset.bars]
-    if params.tuned == "each" or not searched:
-        searched = list(dataset.bars)
-    found = {}
-    for pair in searched:
-        bars = dataset.bars[pair]
-        day = sessions.trading_days(bars.minutes)
-
-        def heard(fold: int, trial: Tried, pair: str = pair, day: NDArray[Any] = day) -> None:
-            cells = pd.MultiIndex.from_product([[pair], params.horizons])
-            gain = pd.DataFrame(trial.gains, day[trial.rows], cells).groupby(level=0).sum()
-            made = ledger.cells(gain, "gain", params, name, run.manifest["data_hash"])
-            own = {"fold": fold, "settings": trial.settings, "pruned": trial.pruned}
-            ledger.beside(run.folder).record(
-                *(replace(cell, parameters=cell.parameters | own) for cell in made)
-            )
-
-        found[pair] = tuning.tune_pair(
-            bars, columns(params), folds, chosen[pair], params, name,
-            run.folder / ".tuning" / f"{pair}.log", heard,
-        )  # fmt: skip
-    common = tuning.shared(found)
-    return {pair: found.get(pair, common) for pair in dataset.bars}
-
-
-def _frames(run: Run, dataset: Dataset, params: Params, name: str) -> dict[str, pd.DataFrame]:
-    """Forecasts of a model by pair."""
-    ours = name != training.MODEL or params.trials
-    place = f"models_compared/{name}" if ours else "forecasts"
-    return {pair: read_parquet(run.folder / place / f"{pair}.parquet") for pair in dataset.bars}
-
-
-def _score(bars: Bars, forecasts: pd.DataFrame, params: Params, name: str) -> pd.DataFrame:
-    """Squared errors by day of a model on one pair: day, horizon, loss, raw, known and spread."""
-    day = sessions.trading_days(bars.minutes)
-    parts = []
-    for horizon, made in forecasts.groupby("horizon"):
-        minutes = int(str(horizon))
-        target = targets.make(bars, params.window(minutes), minutes)
-        rows = bars.ts.get_indexer(pd.DatetimeIndex(made["ts_utc"]))
-        y, known = target.label(params.target)[rows], target.martingale_of(params.target)[rows]
-        errors = {"known_loss": (y - known) ** 2}
-        for column, loss in (("forecast", "loss"), ("raw", "raw_loss")):
-            series = np.full(len(bars), np.nan)
-            series[rows] = made[column]
-            errors[loss] = (y - target.from_innovation(series, params.target)[rows]) ** 2
-        frame = pd.DataFrame({"day": day[rows], "y": y} | errors).dropna()
-        frame["spread"] = (frame["y"] - frame["y"].mean()) ** 2
-        sums = frame.drop(columns="y").groupby("day", as_index=False).sum()
-        parts.append(sums.assign(model=name, pair=bars.pair, horizon=minutes))
-    return pd.concat(parts)
-
-
-def _record_scores(run: Run, scored: pd.DataFrame, params: Params) -> None:
-    for name, part in scored.groupby("model"):
-        gain = part.assign(gain=part["known_loss"] - part["loss"])
-        daily = gain.pivot(index="day", columns=["pair", "horizon"], values="gain")
-        trials = ledger.cells(daily, "gain", params, str(name), run.manifest["data_hash"])
-        # The served model is in the ledger already, by notebook 06.
-        if name != training.MODEL or params.trials:
-            own = {"trials": params.trials, "tuned": params.tuned} if params.trials else {}
-            trials = [replace(t, parameters=t.parameters | own) for t in trials]
-            ledger.beside(run.folder).record(*trials)
 
 
 def _trials(run: Run) -> int:
@@ -183,6 +70,7 @@ def _compare(
     frames: Mapping[str, Mapping[str, pd.DataFrame]],
     params: Params,
     trials: int,
+    used: dict[int, str],
 ) -> Comparison:
     cell = ["model", "pair", "horizon"]
     sums = scored.drop(columns="day").groupby(cell).sum()
@@ -210,6 +98,7 @@ def _compare(
         honest=best,
         documented=choice.documented(r2.to_dict(), _alike(frames)),
         trials=trials,
+        used=used,
     )
 
 

@@ -1,28 +1,22 @@
-"""Notebook 06: a model a pair, horizon and fold, and what it adds to the martingale forecast."""
+"""Notebook 06: models a pair and fold, the one that is used, and what it adds to the martingale."""
 
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import bundle, conditions, ledger, planted, sessions, skill, targets, tracking, training
+from bqx import conditions, planted, sessions, skill, targets
 from bqx.bars import Bars
 from bqx.conformal import Intervals
-from bqx.features import catalog
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.stages import selection
+from bqx.stages import candidates, selection
 from bqx.stages.bars import load
-from bqx.stages.lagging import columns
 from bqx.store import Run, read_json, read_parquet
-from bqx.training import FoldFit, PairResult
 
 NAME = "06_training"
 
-ASKED = 20
-"""Forecasts of a row that a model's latency is the median of."""
 SHOWN = 200_000
 """Most points behind the calibration figure."""
 
@@ -37,54 +31,29 @@ class Result:
     ``conditions`` : the same a row a pair, horizon, kind of condition and its value.
     ``shrinkage`` : mean share of the forecasts kept, pairs by horizons.
     ``calibration`` : (n, 2) forecast and realised innovation, of forecasts that are not 0.
+    ``used`` : model of each fold; ``steps`` : each model of a fold against the best of the simpler
+        ones, on the validation rows.
     """
 
     cells: pd.DataFrame
     conditions: pd.DataFrame
     shrinkage: pd.DataFrame
     calibration: NDArray[np.float64]
+    used: dict[int, str]
+    steps: pd.DataFrame
 
 
 def build(params: Params) -> Result:
-    """Fit, forecast out of sample, score, and store forecasts, models and scores."""
+    """Fit every model, choose one on each fold's validation rows, and score what it forecasts."""
     run = Run.open(params.folder, params)
     dataset = load(run)
-    inputs = ["bars", "selection"]
     folds = selection.folds_of(params, dataset)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
-
-        def write(pair: str, result: PairResult) -> None:
-            bundle.bundle(dataset.bars[pair], result.fits[-1], params, {}).save(
-                stage.path(f"models/{pair}")
-            )
-            stage.add(f"models/{pair}")
-            stage.write_json(
-                f"forecasts/{pair}.json",
-                [asdict(fit.evidence) | {"fold": fit.number} for fit in result.fits],
-            )
-            stage.write_parquet(f"forecasts/{pair}.parquet", result.forecasts)
-            for fit in result.fits:
-                track(run, pair, training.MODEL, fit)
-
-        done = {
-            pair
-            for pair in dataset.bars
-            if all(
-                stage.done(path)
-                for path in (
-                    f"models/{pair}", f"forecasts/{pair}.json", f"forecasts/{pair}.parquet",
-                )
-            )
-        }  # fmt: skip
-        training.fit_all(
-            dataset.bars,
-            columns(params),
-            folds,
-            selection.read(run, dataset),
-            params,
-            write,
-            done,
-        )
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection"]) as stage:
+        candidates.fit(run, stage, dataset, folds, selection.read(run, dataset), params)
+        used = candidates.choose(run, stage, tuple(dataset.bars), params)
+        for pair in dataset.bars:
+            candidates.assemble(run, stage, pair, used)
+        candidates.score(run, stage, dataset, params)
         met = {pair: conditions.label(bars, folds) for pair, bars in dataset.bars.items()}
         for pair, bars in dataset.bars.items():
             labels = pd.DataFrame(met[pair], index=bars.ts)[met[pair]["session"] != ""]
@@ -101,43 +70,13 @@ def build(params: Params) -> Result:
         stage.write_json("forecasts/cells.json", cells.to_dict("records"))
         stage.write_parquet("forecasts/errors.parquet", errors.reset_index(drop=True))
         stage.write_json("forecasts/conditions.json", by_condition.to_dict("records"))
-        gain = errors.assign(gain=errors["known_loss"] - errors["loss"])
-        gain = gain.pivot(index="day", columns=["pair", "horizon"], values="gain")
-        ledger.beside(run.folder).record(
-            *ledger.cells(gain, "gain", params, training.MODEL, run.manifest["data_hash"])
-        )
+        if candidates.name_of(used) == candidates.CHOSEN:
+            # What one model forecast alone is a trial already.
+            gain = errors.assign(gain=errors["known_loss"] - errors["loss"])
+            candidates.record(run, gain, candidates.CHOSEN, params)
     calibration = _thin([points for _, _, points in parts])
-    return Result(cells, by_condition, _shrinkage(run, dataset.bars), calibration)
-
-
-def track(run: Run, pair: str, name: str, fit: FoldFit) -> None:
-    """Add a fit to the run's `tracking`."""
-    row = np.zeros((1, len(fit.columns)), np.float32)
-    spent = []
-    for _ in range(ASKED):
-        start = time.perf_counter()
-        fit.model.predict(row)
-        spent.append(time.perf_counter() - start)
-    tracking.record(
-        run.folder,
-        {
-            "model": name,
-            "pair": pair,
-            "fold": fit.number,
-            "settings": fit.model.settings(),
-            "data_hash": run.manifest["data_hash"],
-            "catalog_hash": catalog.catalog_hash(catalog.FEATURES.values()),
-            "columns": len(fit.columns),
-            "rows": fit.rows,
-            "trained_until": fit.trained_until.isoformat(),
-            "t": fit.evidence.t,
-            "kept": {str(h): beta for h, beta in fit.evidence.betas.items()},
-            "seconds": fit.seconds,
-            "peak_mb": fit.peak_mb,
-            "kb": sum(map(len, fit.model.parts().values())) / 1024,
-            "milliseconds": float(np.median(spent)) * 1e3,
-        },
-    )
+    shrinkage = _shrinkage(run, dataset.bars)
+    return Result(cells, by_condition, shrinkage, calibration, used, candidates.steps(run))
 
 
 def forecast_rows(run: Run, bars: Bars, column: str = "forecast") -> dict[int, NDArray[np.float64]]:
