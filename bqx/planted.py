@@ -2,8 +2,8 @@
 
 ``planted`` is momentum: a factor's expected next return is ``KAPPA`` times the exponential mean of
 its own past returns. ``threshold`` is the same while London or New York is open, and its opposite
-while both are closed: lines see what is left of the two. In ``lead`` four currencies follow what pairs of
-the four others did (`FOLLOWS`), of which a pair's own past says little.
+while both are closed: lines see what is left of the two. In ``lead`` four currencies follow
+what pairs of the four others did (`FOLLOWS`), of which a pair's own past says little.
 
 The filters are linear and the same for all factors, hence a pair's drift is the difference of its
 currencies' drifts.
