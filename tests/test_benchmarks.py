@@ -10,6 +10,7 @@ from bqx import figures
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
 import page
+from written import rounded
 
 RESULTS = json.loads(page.RESULTS.read_text())
 
@@ -31,4 +32,4 @@ def test_results_are_whole() -> None:
     assert isinstance(found, pd.DataFrame)
     assert (found["ns"] >= 0).all()
     assert len(figures.benchmarks(found).axes) == 2
-    assert page.rounded({"a": [1.23456, 7]}) == {"a": [1.23, 7]}
+    assert rounded({"a": [1.23456, 7]}) == {"a": [1.23, 7]}

@@ -1,10 +1,10 @@
 """The book's page of benchmarks: Markdown and a figure from the JSON of their last whole run."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from written import rounded, table
 
 from bqx import figures
 from bqx.files import read_json, write_json
@@ -21,15 +21,6 @@ def write(results: dict[str, Any]) -> None:
     figures.benchmarks(peers(kept)).savefig(FIGURE, dpi=110)
 
 
-def rounded(value: Any) -> Any:
-    """Numbers to three digits, in whatever holds them."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(item) for item in value]
-    return float(f"{value:.3g}") if isinstance(value, float) else value
-
-
 def peers(results: dict[str, Any]) -> pd.DataFrame:
     """A row a family and peer, one row where a family has none: family, ns, peer, peer_ns."""
     nobody = [{"peer": None, "ns": None}]
@@ -40,13 +31,6 @@ def peers(results: dict[str, Any]) -> pd.DataFrame:
         for other in row["peers"] or nobody
     ]  # fmt: skip
     return pd.DataFrame(rows).astype({"peer_ns": float})
-
-
-def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A Markdown table; numbers stand right."""
-    heads, lines = list(heads), [[str(cell) for cell in row] for row in rows]
-    rule = [":--"] + ["--:"] * (len(heads) - 1)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *lines)) + "\n"
 
 
 def _goals(results: dict[str, Any]) -> str:

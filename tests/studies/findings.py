@@ -1,0 +1,125 @@
+"""The book's page of studies: Markdown from the JSON of what their runs have found."""
+
+from pathlib import Path
+from typing import Any
+
+from written import rounded, table
+
+from bqx.files import read_json, write_json
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+RESULTS, PAGE = (BOOK / f"studies.{kind}" for kind in ("json", "md"))
+
+
+def write(found: dict[str, Any]) -> None:
+    """Keep what was found beside what earlier runs of other studies found, and the page."""
+    held = read_json(RESULTS) if RESULTS.exists() else {}
+    write_json(RESULTS, held | rounded(found))
+    PAGE.write_text(render(read_json(RESULTS)), encoding="utf-8")
+
+
+def render(found: dict[str, Any]) -> str:
+    """The page."""
+    return f"""# Studies
+
+Made by `make study`: the whole pipeline on many markets whose answer is known, and on real bars.
+
+## Markets without a signal
+
+{found["markets"]} synthetic markets, each learned and traded as a run does it. Models are judged by
+their own forecasts, before the validation rows can hold them back: noise, fitted as hard as ever.
+A test at 5 % should call about 5 % of them significant.
+
+{_quiet(found)}
+{found["left"]} of the {found["markets"]} let a fold's model leave the martingale at all;
+{found["promoted"]} had a cell promoted.
+
+## Every estimator without a signal
+
+{found["estimators"]["markets"]} other markets, every estimator on each. The gate is that of
+promotion: an interval of skill above 0, a deflated Sharpe ratio of at least 0.95 and a probability
+of overfitting of at most 0.2, with all estimators and horizons of the market as its trials. An
+interval by itself counts neither estimators nor horizons, which is why it alone decides nothing.
+
+{_passed(found["estimators"])}
+## Three kinds of signal
+
+Share of the attainable skill that an estimator's own forecasts recover out of sample, over all
+horizons: momentum that lines see, momentum that turns into its opposite while London and New York
+are closed, and a pair that follows another, without and with features across pairs.
+
+{_recovered(found["planted"])}
+## Real bars
+
+{_real(found["real"])}"""
+
+
+def _quiet(found: dict[str, Any]) -> str:
+    rows = [
+        (horizon, f"{share:.1%}", f"{found['above'][horizon]:.1%}")
+        for horizon, share in found["significant"].items()
+    ]
+    heads = ("horizon (min)", "information coefficient significant", "interval of skill above 0")
+    return table(heads, rows)
+
+
+def _passed(found: dict[str, Any]) -> str:
+    rows = [
+        (f"`{name}`" if "," not in name else f"`{name.split(',')[0]}`,{name.split(',')[1]}",
+         count, found["skilled"][name])
+        for name, count in found["passed"].items()
+    ]  # fmt: skip
+    return table(("estimator", "passed the gate", "some interval of skill above 0"), rows)
+
+
+KINDS = {
+    ("planted", False): "momentum",
+    ("threshold", False): "threshold",
+    ("lead", False): "lead, own features alone",
+    ("lead", True): "lead, features across pairs too",
+}
+
+
+def _recovered(found: list[dict[str, Any]]) -> str:
+    names = [name for name in found[0] if name not in ("kind", "cross")]
+    rows = [
+        (KINDS[row["kind"], row["cross"]], *(f"{row[name]:.0%}" for name in names)) for row in found
+    ]
+    return table(("signal", *(f"`{name}`" for name in names)), rows)
+
+
+def _real(found: dict[str, Any]) -> str:
+    facts = found["bars"]
+    rows = [
+        (f"`{row['model']}`", f"{row['skill']:.5f}", _between(row), f"{row['unshrunk_skill']:.5f}",
+         f"{row['r2']:.3f}", f"{row['seconds']:.0f}", f"{row['kb']:.0f}",
+         f"{row['milliseconds']:.2f}")
+        for row in found["models"]
+    ]  # fmt: skip
+    heads = (
+        "model", "skill", "its interval", "skill before shrinkage", "raw R²", "seconds of all fits",
+        "kB a pair", "ms a forecast",
+    )  # fmt: skip
+    names = [row["model"] for row in found["models"]]
+    cells = [
+        (row["pair"], row["horizon"], *(f"{row[name]:.5f}" for name in names))
+        for row in found["cells"]
+    ]
+    used = ", ".join(f"{name} in fold {fold}" for fold, name in found["used"].items())
+    return f"""{len(found["pairs"])} pairs ({", ".join(found["pairs"])}), {facts["bars"]:,} bars
+from {facts["from"][:16]} to {facts["to"][:16]} UTC, five horizons. Skill is over all pairs and
+horizons, against the martingale forecast, after the validation rows have shrunk each model. The raw
+R² is what a change of BQX gives without any model. {found["trials"]} configurations were tried on
+these bars. Out of sample the simplest model within the noise is {found["honest"]}; the documents'
+margins choose {found["documented"] or "nothing"}. On validation rows alone the folds chose: {used}.
+
+{table(heads, rows)}
+````{{dropdown}} Skill by pair and horizon
+{table(("pair", "minutes", *(f"`{name}`" for name in names)), cells)}````
+"""
+
+
+def _between(row: dict[str, Any]) -> str:
+    if row["skill_lo"] is None:
+        return "none"
+    return f"{row['skill_lo']:.5f} to {row['skill_hi']:.5f}"

@@ -1,0 +1,55 @@
+"""Every estimator on real minutes of the majors, compared as a run compares them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from simulated import DATA
+
+from bqx import params, rules
+from bqx.models import MODELS
+from bqx.stages import bars, features, models, selection, training
+from bqx.store import Run
+
+pytestmark = pytest.mark.studies
+
+M1 = DATA / "m1"
+REAL = Path(__file__).parents[2] / "params" / "real.yaml"
+NAMES = [name for name in rules.MODELS if name in MODELS]
+
+
+@pytest.fixture(scope="module")
+def compared(
+    tmp_path_factory: pytest.TempPathFactory, studied: dict[str, Any]
+) -> models.Comparison:
+    if not M1.exists():
+        pytest.skip(f"no real bars in {M1}")
+    folder = Path(os.environ.get("BQX_STUDY", tmp_path_factory.mktemp("real"))) / "run"
+    given = params.load(REAL, [f"bars={M1}", f"models=[{', '.join(NAMES)}]", f"out={folder}"])
+    for stage in (bars, features, selection, training):
+        stage.build(given)
+    made = models.build(given)
+    dataset = bars.load(Run.open(given.folder, given))
+    studied["real"] = {
+        "pairs": list(dataset.bars),
+        "bars": bars.summary(dataset),
+        "used": {str(fold): name for fold, name in made.used.items()},
+        "honest": made.honest,
+        "documented": made.documented,
+        "trials": made.trials,
+        "models": made.models.reset_index().to_dict("records"),
+        "cells": made.cells.reset_index().to_dict("records"),
+    }
+    return made
+
+
+def test_every_model_is_compared_on_every_pair_and_horizon(compared: models.Comparison) -> None:
+    assert list(compared.cells) == NAMES
+    assert len(compared.cells) == 6 * 5
+    assert np.isfinite(compared.cells.to_numpy()).all()
+
+
+def test_no_forecast_costs_more_than_noise_would(compared: models.Comparison) -> None:
+    assert (compared.models["skill"] > -0.005).all()
