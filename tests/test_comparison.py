@@ -77,7 +77,7 @@ def test_a_fold_forecasts_and_is_served_by_the_model_that_its_validation_chose(
                 part.reset_index(drop=True), expected.reset_index(drop=True)
             )
         last = max(used)
-        assert bundle.load(given.folder / "models" / pair).model.NAME == used[last]
+        assert used[last] == bundle.load(given.folder / "models" / pair).model.NAME
 
 
 def test_rows_out_of_sample_take_no_part_in_the_choice(given: Params, used: dict[int, str]) -> None:
