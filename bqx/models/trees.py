@@ -74,13 +74,15 @@ def _walk(values, column, bound, left, right, absent, roots, outputs, start):  #
 def of(boosters: Sequence[xgboost.Booster]) -> Trees:
     """Trees of boosters of numeric columns, the outputs of each after those of the one before."""
     parts: list[tuple[Whole, Single, Whole, Whole, Whole]] = []
-    roots, outputs, starts = [], [], []
+    roots: list[int] = []
+    outputs: list[int] = []
+    starts: list[Single] = []
     nodes = 0
     for booster in boosters:
         learner = ubj.loads(bytes(booster.save_raw("ubj")))["learner"]
         held = learner["gradient_booster"]["model"]
         base = learner["learner_model_param"]["base_score"].strip("[]").split(",")
-        first = sum(map(len, starts))
+        first = sum(len(start) for start in starts)
         starts.append(np.array(base, np.float32))
         for tree, output in zip(held["trees"], held["tree_info"], strict=True):
             left, right = (tree[f"{side}_children"].astype(np.int32) for side in ("left", "right"))
