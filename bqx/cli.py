@@ -1,10 +1,12 @@
-"""The command line: ``bqx run``, ``serve``, ``catalog``, ``certify``, ``build`` and ``db``."""
+"""The command line: ``bqx run``, ``serve``, ``registry``, ``catalog``, ``certify`` and others."""
 
 import argparse
+import getpass
 import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -49,9 +51,16 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     serve = commands.add_parser("serve", help="answer /ping and /invocations on this machine")
-    serve.add_argument("bundles", type=Path, metavar="BUNDLES", help="folder of bundles")
+    serve.add_argument(
+        "bundles", type=Path, metavar="DIR",
+        help="folder of bundles, or a registry, of which the latest approved versions are served",
+    )  # fmt: skip
     serve.add_argument("--port", type=int, default=8080, help="default %(default)s")
+    serve.add_argument(
+        "--pair", default="", help="this pair alone; from a registry even when not approved"
+    )
     serve.set_defaults(command=_serve)
+    _add_registry(commands)
 
     catalog = commands.add_parser("catalog", help="list the features and their counts")
     _add_profile(catalog)
@@ -94,6 +103,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_registry(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("registry", help="versions of the pairs' bundles and their status")
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for action, what in (
+        ("list", "every version, its status and why"),
+        ("show", "one version with its facts and its lines of the log, as JSON"),
+        ("approve", "serve it from now on; the one before is archived"),
+        ("reject", "never serve it"),
+        ("archive", "serve it no more"),
+    ):
+        made = actions.add_parser(action, help=what)
+        made.add_argument(
+            "registry", type=Path, metavar="DIR", help="registry, such as runs/registry/files"
+        )
+        if action == "list":
+            made.add_argument("--pair", default="", help="default all")
+        else:
+            made.add_argument("pair", metavar="PAIR")
+            made.add_argument("version", type=int, metavar="N")
+        if action in ("approve", "reject", "archive"):
+            made.add_argument("--reason", required=True, help="for the log")
+            made.add_argument("--by", metavar="NAME", help="for the log, default this user")
+        made.set_defaults(command=_registry)
+
+
 def _add_profile(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--profile", default="full", metavar="P", help="default %(default)s")
 
@@ -119,7 +153,44 @@ def _run(given: argparse.Namespace) -> int:
 def _serve(given: argparse.Namespace) -> int:
     from bqx.serving import app
 
-    app.serve(given.bundles, given.port)
+    app.serve(given.bundles, given.port, pair=given.pair)
+    return 0
+
+
+def _registry(given: argparse.Namespace) -> int:
+    from bqx.registry import Folder, Registry
+
+    store = Folder(given.registry)
+    if not store.folder.is_dir():
+        raise ParameterError(
+            f"registry: no folder, got {store.folder}; expected one such as runs/registry/files. "
+            "A run makes it beside its folder."
+        )
+    if given.action == "list":
+        for pair in [given.pair] if given.pair else store.pairs():
+            for one in store.versions(pair):
+                print(pair, one.number, one.status, "; ".join(one.reasons), sep="\t")
+        return 0
+    version = next((v for v in store.versions(given.pair) if v.number == given.version), None)
+    if version is None:
+        raise ParameterError(
+            f"registry: no version, got {given.pair} {given.version}; expected one that "
+            "`bqx registry list` shows. Correct it."
+        )
+    if given.action == "show":
+        lines = [
+            line for line in store.log()
+            if (line["pair"], line["version"]) == (version.pair, version.number)
+        ]  # fmt: skip
+        print(json.dumps(asdict(version) | {"log": lines}, indent=1))
+        return 0
+    asked = Registry(store, given.by or getpass.getuser())
+    if given.action == "archive":
+        moved = asked.archive(version, given.reason)
+    else:
+        move = asked.approve if given.action == "approve" else asked.reject
+        moved = move(version, (given.reason,))
+    print(f"{moved.pair} version {moved.number}: {moved.status}")
     return 0
 
 

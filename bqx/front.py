@@ -147,6 +147,7 @@ def page(run: Run) -> str:
               "could be told from noise on its validation part."]  # fmt: skip
     lines += ["", "## What the model adds", "", *_signal_table(verdict["signals"])]
     lines += ["", "## Promotion", "", _promotion(verdict)]
+    lines += ["", "## Registry", "", *_registry(verdict["registry"])]
     lines += ["", "## What to distrust", "", *(f"- {doubt}" for doubt in _doubts(verdict))]
     lines += ["", "## Drift", "", monitoring.sentence(run)]
     lines += ["", "## All pairs and horizons", "", *_cell_table(verdict["cells"])]
@@ -176,6 +177,27 @@ def _promotion(verdict: dict[str, Any]) -> str:
         f"of at least {LEAST_DEFLATED:g} given so many trials, and a probability of backtest "
         f"overfitting of at most {MOST_OVERFITTING:g}."
     )
+
+
+def _registry(rows: list[dict[str, Any]]) -> list[str]:
+    approved = [row["pair"] for row in rows if row["status"] == "approved"]
+    lines = [
+        f"{len(approved)} of {len(rows)} versions are approved"
+        + (f" and served: {', '.join(approved)}." if approved else "; nothing is served.")
+        + " A version is approved where a horizon passes all that a promotion asks, no feature is "
+        "missing, and a forecast is fast enough.",
+        "",
+        "| Pair | Version | Model | Status | Horizons that passed | Against it |",
+        "|---|---:|---|---|---|---|",
+    ]
+    for row in rows:
+        first = row["reasons"][0] if row["reasons"] else "–"
+        more = f" (and {len(row['reasons']) - 1} more)" if len(row["reasons"]) > 1 else ""
+        lines.append(
+            f"| {row['pair']} | {row['version']} | {row['model']} | {row['status']} | "
+            f"{', '.join(map(str, row['horizons'])) or '–'} | {first}{more} |"
+        )
+    return lines
 
 
 def _signal_table(rows: list[dict[str, Any]]) -> list[str]:

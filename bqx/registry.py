@@ -27,15 +27,17 @@ NEXT: dict[str, tuple[Status, ...]] = {
     "pending": ("approved", "rejected", "archived"),
     "approved": ("archived", "rejected"),
     "rejected": ("archived",),
-    "archived": (),
+    "archived": ("approved",),
 }
-"""What a version may become."""
+"""What a version may become; an archived one only where it was approved before, to go back to it.
+"""
 
 MOST_MS = 20.0
 """Longest time of one forecast that a version may take, milliseconds (99th percentile)."""
 LOG = "audit.jsonl"
 FACTS = "version.json"
 FIRST = "0" * 64
+FOLDER = "registry"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Version:
     """One version of a pair's bundle.
 
     ``number`` : from 1; ``bundle`` : folder or address of the bundle; ``facts`` : scores and
-    hashes that it was registered with; ``reasons`` : of its present status.
+    hashes that it was registered with; ``reasons`` : of its present status; ``passed`` : whether
+    it is known to have been approved at some time.
     """
 
     pair: str
@@ -52,6 +55,7 @@ class Version:
     bundle: str
     facts: dict[str, Any]
     reasons: tuple[str, ...] = ()
+    passed: bool = False
 
 
 class Store(Protocol):
@@ -106,9 +110,9 @@ class Registry:
         """Approve where no reason stands against it, else reject; see `gate`."""
         return self.reject(version, reasons) if reasons else self.approve(version)
 
-    def approve(self, version: Version) -> Version:
-        """Approve a version; the one that was approved before is archived."""
-        approved = self._move(version, "approved", ())
+    def approve(self, version: Version, reasons: Sequence[str] = ()) -> Version:
+        """Approve a version, for reasons where a person does; the one before is archived."""
+        approved = self._move(version, "approved", reasons)
         for old in self.store.versions(version.pair):
             if old.status == "approved" and old.number != version.number:
                 self._move(old, "archived", (f"followed by version {version.number}",))
@@ -136,7 +140,8 @@ class Registry:
         now = next(
             (v for v in self.store.versions(version.pair) if v.number == version.number), None
         )
-        if now is None or status not in NEXT[now.status]:
+        back = now is not None and now.status == "archived" and not now.passed
+        if now is None or back or status not in NEXT[now.status]:
             raise ParameterError(
                 f"{version.pair} version {version.number}: cannot become {status}, got "
                 f"{now.status if now else 'no such version'}; expected one of "
@@ -188,6 +193,10 @@ class Folder:
             self._log(version.pair, version.number, status, reasons, by)
         return replace(version, status=status, reasons=tuple(reasons))
 
+    def pairs(self) -> tuple[str, ...]:
+        """Pairs that have versions, in the order of their first ones."""
+        return tuple(dict.fromkeys(line["pair"] for line in self.log()))
+
     def versions(self, pair: str) -> list[Version]:
         """All versions of a pair, oldest first."""
         found: dict[int, Version] = {}
@@ -195,9 +204,11 @@ class Folder:
             if line["pair"] == pair:
                 number = int(line["version"])
                 folder = self.folder / pair / f"{number:04d}"
+                before = found.get(number)
                 found[number] = Version(
                     pair, number, line["status"], str(folder / "bundle"),
-                    read_json(folder / FACTS), tuple(line["reasons"]),
+                    before.facts if before else read_json(folder / FACTS), tuple(line["reasons"]),
+                    line["status"] == "approved" or (before is not None and before.passed),
                 )  # fmt: skip
         return [found[number] for number in sorted(found)]
 
@@ -254,6 +265,15 @@ class Folder:
         with (self.folder / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def beside(run: Path, market: str) -> Folder:
+    """The registry that a run folder shares with the others in its parent.
+
+    ``market`` : where the bars come from; versions of a synthetic market are never taken for
+    those of another, nor for those of real bars.
+    """
+    return Folder(run.resolve().parent / FOLDER / market)
 
 
 def facts_of(folder: Path) -> dict[str, Any]:

@@ -64,6 +64,7 @@ MAKERS = {
     "drift": "09_monitoring",
     "quality": "10_quality",
     "models_compared": "11_models",
+    "registry.json": "12_registry",
     "verdict.json": "the whole run",
 }
 """Notebook that makes each artefact, by the first part of its path."""

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bqx import figures, performance, skill
-from bqx.stages import backtest, candidates, promotion
+from bqx.stages import backtest, candidates, promotion, registry
 from bqx.stages.bars import known_shares, load
 from bqx.store import Run, atomic, read_json, read_parquet, write_json
 
@@ -135,6 +135,7 @@ def write(run: Run) -> dict[str, Any]:
         },
         "horizons": _plain(pd.DataFrame(_pooled(run, cells))),
         "signals": _plain(_signals(run)),
+        "registry": registry.read(run),
         "cells": [{name: row[name] for name in CELL} | {"why": _why(row)} for row in rows],
     }
     write_json(run.folder / "verdict.json", verdict)

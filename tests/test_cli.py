@@ -20,7 +20,7 @@ def calls(monkeypatch):
     report = ModuleType("bqx.report")
     report.run = lambda *given: made.append(given) or Path("index.html")  # type: ignore[attr-defined]
     app = ModuleType("bqx.serving.app")
-    app.serve = lambda *given: made.append(given)  # type: ignore[attr-defined]
+    app.serve = lambda *given, pair: made.append((*given, pair))  # type: ignore[attr-defined]
     serving = ModuleType("bqx.serving")
     serving.app = app  # type: ignore[attr-defined]
     for module in (report, serving, app):
@@ -86,7 +86,7 @@ def test_failed_notebook_has_status_two(calls, monkeypatch, capsys):
 def test_serve_passes_folder_and_port_on(calls):
     assert cli.main(["serve", "runs/ci/bundles", "--port", "9000"]) == 0
     assert cli.main(["serve", "runs/ci/bundles"]) == 0
-    assert calls == [(Path("runs/ci/bundles"), 9000), (Path("runs/ci/bundles"), 8080)]
+    assert calls == [(Path("runs/ci/bundles"), 9000, ""), (Path("runs/ci/bundles"), 8080, "")]
 
 
 def test_catalog_lists_every_feature_and_counts(capsys):

@@ -1,4 +1,5 @@
 import datetime
+import json
 from pathlib import Path
 
 import boto3
@@ -6,10 +7,11 @@ import pytest
 from botocore.stub import ANY, Stubber
 from learned import PAIR, PARAMS, learn
 
-from bqx import bundle, registry
+from bqx import bundle, cli, registry
 from bqx.errors import ArtefactError, ParameterError
 from bqx.packages import ModelPackages
 from bqx.registry import Folder, Registry, gate
+from bqx.serving.app import served
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,69 @@ def test_a_rejected_version_says_why_and_is_never_served(asked, bundles):
     asked.archive(version, "old")
     with pytest.raises(ParameterError, match="cannot become archived, got archived"):
         asked.archive(version, "again")
+
+
+def test_one_goes_back_to_what_was_approved_and_to_nothing_else(asked, bundles, store):
+    one, two, three = (asked.register(PAIR, source, {}) for source in bundles)
+    for version in (one, two):
+        asked.approve(version)
+    asked.reject(three, ["slow"])
+    asked.archive(three, "old")
+    with pytest.raises(ParameterError, match="cannot become approved, got archived"):
+        asked.approve(three, ["I like it"])
+    again = asked.approve(store.versions(PAIR)[0], ["two is worse"])
+    assert (again.number, again.reasons) == (1, ("two is worse",))
+    assert asked.latest_approved(PAIR).number == 1
+    assert [v.status for v in store.versions(PAIR)] == ["approved", "archived", "archived"]
+    assert store.pairs() == (PAIR,)
+
+
+def test_registries_lie_beside_the_runs_a_market_each(tmp_path):
+    run = tmp_path / "runs" / "demo"
+    run.mkdir(parents=True)
+    assert registry.beside(run, "planted").folder == tmp_path / "runs" / "registry" / "planted"
+    assert registry.beside(run, "files").folder != registry.beside(run, "planted").folder
+
+
+def test_the_command_line_moves_versions_and_writes_who_and_why(asked, store, bundles, capsys):
+    asked.register(PAIR, bundles[0], {"skill": 1})
+    folder = str(store.folder)
+    approve = ["registry", "approve", folder, PAIR, "1", "--reason", "tried it", "--by", "a quant"]
+    assert cli.main(approve) == 0
+    assert cli.main(["registry", "list", folder]) == 0
+    assert capsys.readouterr().out == f"{PAIR} version 1: approved\n{PAIR}\t1\tapproved\ttried it\n"
+    assert cli.main(["registry", "archive", folder, PAIR, "1", "--reason", "old"]) == 0
+    capsys.readouterr()
+    assert cli.main(["registry", "show", folder, PAIR, "1"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["status"], shown["facts"], shown["passed"]) == ("archived", {"skill": 1}, True)
+    assert [line["status"] for line in shown["log"]] == ["pending", "approved", "archived"]
+    assert shown["log"][1]["by"] == "a quant"
+    assert cli.main(["registry", "reject", folder, PAIR, "1", "--reason", "no"]) == 2
+    assert cli.main(["registry", "show", folder, PAIR, "2"]) == 2
+    assert cli.main(["registry", "list", f"{folder}-absent"]) == 2
+    assert "runs/registry/files" in capsys.readouterr().err
+
+
+def test_a_server_takes_what_is_approved_and_says_what_is_not(asked, store, bundles):
+    version = asked.register(PAIR, bundles[0], {"horizons": [15]})
+    with pytest.raises(ArtefactError, match="nothing to serve, got eurusd pending"):
+        served(store.folder)
+    standing = served(store.folder, PAIR)[PAIR].standing
+    assert standing == {"version": 1, "status": "pending", "approved_horizons": []}
+    asked.approve(version)
+    later = asked.register(PAIR, bundles[1], {})
+    asked.reject(later, ["slow"])
+    for pair in ("", PAIR):
+        (ready,) = served(store.folder, pair).values()
+        assert ready.standing == {"version": 1, "status": "approved", "approved_horizons": [15]}
+        assert ready.bundle.metrics == {"number": 0}
+    with pytest.raises(ArtefactError, match="nothing to serve"):
+        served(store.folder, "gbpusd")
+    alone = served(Path(bundles[0]))[PAIR]
+    assert alone.standing["status"] == "unregistered"
+    with pytest.raises(ArtefactError, match="no bundle of gbpusd"):
+        served(Path(bundles[0]), "gbpusd")
 
 
 def test_the_same_bundle_is_the_same_version(asked, bundles):

@@ -11,6 +11,7 @@ from offline import foreign
 from bqx import cli, comparators, ledger, params, performance, verdict
 from bqx.errors import ArtefactError
 from bqx.params import Params
+from bqx.registry import beside
 from bqx.stages import (
     backtest,
     bars,
@@ -22,6 +23,7 @@ from bqx.stages import (
     monitoring,
     quality,
     reconciliation,
+    registry,
     selection,
     training,
 )
@@ -31,6 +33,7 @@ STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
     quality,
     models,
+    registry,
 )  # fmt: skip
 
 SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)
@@ -162,6 +165,29 @@ def test_server_live_and_batch_agree_to_the_bit(planted: Run) -> None:
     assert (served.parity["difference"] == 0).all()
 
 
+def test_every_pair_has_a_version_with_a_reasoned_status(planted: Run, null: Run) -> None:
+    for run in (planted, null):
+        rows = read_json(run.folder / "verdict.json")["registry"]
+        assert [row["pair"] for row in rows] == ["eurusd", "gbpusd"]
+        for row in rows:
+            assert row["status"] == ("approved" if row["horizons"] else "rejected")
+            assert bool(row["reasons"]) == (row["status"] == "rejected")
+            store = beside(run.folder, run.params.market)
+            (version,) = store.versions(row["pair"])
+            assert (version.number, version.status) == (1, row["status"])
+            assert version.facts["data_hash"] == run.manifest["data_hash"]
+    assert {row["status"] for row in read_json(null.folder / "registry.json")} == {"rejected"}
+
+
+def test_what_is_not_approved_is_served_on_request_only_and_says_so(null: Run) -> None:
+    assert registry.build(null.params).answer is None
+    asked = registry.build(null.params.model_copy(update={"serve_pair": "gbpusd"}))
+    assert "gbpusd version 1 is rejected, NOT approved" in asked.standing
+    assert asked.answer is not None
+    assert (asked.answer["status"], asked.answer["approved_horizons"]) == ("rejected", [])
+    assert asked.log["status"].tolist() == ["pending", "rejected"] * 2
+
+
 def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:
     given = SMALL.model_copy(update={"out": str(tmp_path / "empty")})
     with pytest.raises(ArtefactError, match="01_bars"):
@@ -201,4 +227,4 @@ def test_run_publishes_a_book_that_needs_no_other_host(
     assert "What this run found" in text
     assert "No skill over the martingale forecast was found" in text
     assert published() == 0
-    assert capsys.readouterr().out.count("kept") == 11
+    assert capsys.readouterr().out.count("kept") == 12

@@ -35,5 +35,6 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
     "10_quality": ("out", *_WORK),
     "11_models": ("out", "seed", "confidence", "models"),
+    "12_registry": ("out", "serve_pair"),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""

@@ -65,16 +65,16 @@ def build(params: Params) -> Served:
             packed[pair].save(stage.path(f"bundles/{pair}"))
             stage.add(f"bundles/{pair}")
     pair = params.serve_pair or next(iter(dataset.bars))
-    bars, sent, panel = _sent(dataset.bars, packed[pair])
+    bars, closes, panel = sent(dataset.bars, packed[pair])
     with serving(run.folder / "bundles") as url:
         ping = _get(f"{url}/ping")
-        answer = _post(f"{url}/invocations", live.payload(pair, sent, panel))
-    alone = live.forecast(packed[pair], sent, panel)["predictions"]
+        answer = ask(url, pair, closes, panel)
+    alone = live.forecast(packed[pair], closes, panel)["predictions"]
     parity = _parity(packed[pair], bars, alone, answer)
     return Served(_table(packed), ping, answer, _rows(bars, answer), parity)
 
 
-def _sent(bars: dict[str, Bars], packed: Bundle) -> tuple[Bars, pd.DataFrame, dict[str, pd.Series]]:
+def sent(bars: dict[str, Bars], packed: Bundle) -> tuple[Bars, pd.DataFrame, dict[str, pd.Series]]:
     """Bars of a pair up to the last minute that every pair needed has one of, and what their feeds
     had sent of it and of the others until then."""
     pairs = (packed.pair, *packed.panel)
@@ -134,12 +134,13 @@ def _parity(
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """A server process for the bundles of a folder on a free port of this machine: its address."""
+def serving(folder: Path, *arguments: str) -> Iterator[str]:
+    """A server process on a free port of this machine, see ``bqx serve``: its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), "--port", str(port)]
+    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), *arguments]
+    command += ["--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -164,6 +165,11 @@ def _wait(process: "subprocess.Popen[str]", url: str) -> None:
         f"bundles: the server did not start, got {printed[-1] if printed else 'no word'!r}; "
         f"expected an answer to /ping within {STARTED:.0f} seconds. Try bqx serve by hand."
     )
+
+
+def ask(url: str, pair: str, frame: pd.DataFrame, panel: dict[str, pd.Series]) -> dict[str, Any]:
+    """What a server answers for the last bar of a frame."""
+    return _post(f"{url}/invocations", live.payload(pair, frame, panel))
 
 
 def _get(url: str) -> int:

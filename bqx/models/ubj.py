@@ -1,0 +1,79 @@
+"""Reader of Universal Binary JSON, as boosters write it: big-endian, arrays of numbers typed.
+
+Typed arrays become NumPy's, so that 32-bit floats keep their bits and no number is parsed as text.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from bqx.errors import ArtefactError
+
+_NUMBERS = {
+    "i": ">i1", "U": ">u1", "I": ">i2", "l": ">i4", "L": ">i8", "d": ">f4", "D": ">f8",
+}  # fmt: skip
+_WORDS = {"Z": None, "T": True, "F": False}
+
+
+def loads(content: bytes) -> Any:
+    """The value that the bytes hold.
+
+    Raises
+    ------
+    ArtefactError : they are no Universal Binary JSON, or more than one value.
+    """
+    try:
+        value, end = _value(content, 1, chr(content[0]))
+    except (IndexError, ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(
+            f"booster: no Universal Binary JSON, got {type(error).__name__} {error}; expected what "
+            "XGBoost writes. Fit the model again."
+        ) from error
+    if end != len(content):
+        raise ArtefactError(
+            f"booster: no Universal Binary JSON, got {len(content) - end} bytes after it; expected "
+            "one value. Fit the model again."
+        )
+    return value
+
+
+def _value(content: bytes, at: int, kind: str) -> tuple[Any, int]:
+    """The value of a kind that starts at a byte, and the byte after it."""
+    if kind in _NUMBERS:
+        return _numbers(content, at, kind, 1)[0].item(), at + np.dtype(_NUMBERS[kind]).itemsize
+    if kind in _WORDS:
+        return _WORDS[kind], at
+    if kind == "S":
+        length, at = _value(content, at + 1, chr(content[at]))
+        return content[at : at + length].decode(), at + length
+    return _object(content, at) if kind == "{" else _array(content, at, kind)
+
+
+def _numbers(content: bytes, at: int, kind: str, count: int) -> Any:
+    return np.frombuffer(content, _NUMBERS[kind], count, at)
+
+
+def _array(content: bytes, at: int, kind: str) -> tuple[Any, int]:
+    if kind != "[":
+        raise ValueError(f"marker {kind!r}")
+    if content[at : at + 1] == b"$":
+        member = chr(content[at + 1])
+        count, at = _value(content, at + 4, chr(content[at + 3]))
+        made = _numbers(content, at, member, count)
+        return made.astype(made.dtype.newbyteorder("=")), at + made.nbytes
+    count = None
+    if content[at : at + 1] == b"#":
+        count, at = _value(content, at + 2, chr(content[at + 1]))
+    out: list[Any] = []
+    while len(out) != count if count is not None else content[at : at + 1] != b"]":
+        member, at = _value(content, at + 1, chr(content[at]))
+        out.append(member)
+    return out, at if count is not None else at + 1
+
+
+def _object(content: bytes, at: int) -> tuple[dict[str, Any], int]:
+    out: dict[str, Any] = {}
+    while content[at : at + 1] != b"}":
+        name, at = _value(content, at, "S")
+        out[name], at = _value(content, at + 1, chr(content[at]))
+    return out, at + 1
