@@ -1,8 +1,9 @@
 """Profiles: the documents' lists, resolved into features of the catalog.
 
-``full`` is every feature, ``core`` the window-exact start of the inventory (trend, statistics,
-Bollinger, technical, clock), ``v1`` to ``v4`` the documents. A name that no feature bears yet is
-left out of its profile and counted by the reconciliation.
+``full`` is every feature but those of ``learned``, which are learnt from v4; ``core`` is the
+window-exact start of the inventory (trend, statistics, Bollinger, technical, clock), ``v1`` to
+``v4`` the documents. A name that no feature bears yet is left out of its profile and counted by
+the reconciliation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,10 @@ DOCUMENTS = {document.name: document for document in (V1, V2, V3, V4)}
 EVERY = (*DOCUMENTS.values(), OTHER)
 """All documents that list features."""
 
-NAMES = ("full", "core", *DOCUMENTS)
+LEARNED = "learned"
+"""The profile, and the domain of its features."""
+
+NAMES = ("full", "core", *DOCUMENTS, LEARNED)
 """Names of the profiles."""
 
 CORE = V2.tables[: [table.name for table in V2.tables].index("time") + 1]
@@ -86,8 +90,9 @@ class Lists:
                 f"profile: unknown profile, got {name!r}; expected one of {', '.join(NAMES)}. "
                 "Correct the name."
             )
-        if name == "full":
-            return tuple(self._features.values())
+        if name in ("full", LEARNED):
+            every = self._features.values()
+            return tuple(each for each in every if (each.domain == LEARNED) == (name == LEARNED))
         return self._union(CORE if name == "core" else DOCUMENTS[name].tables)
 
     def plan(self, name: str) -> Plan:
