@@ -21,7 +21,7 @@ from bqx.folds import Fold, longest_run
 from bqx.lags import Column
 from bqx.params import Params
 
-CODES = catalog.profile("learned")
+CODES = tuple(each for each in catalog.FEATURES.values() if each.source.inputs)
 """Features of the codes."""
 
 SOURCE = CODES[0].source

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import properties
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from naive_panels import FITS as PANEL_FITS
 from numpy.typing import NDArray
 
-from bqx import checks, embeddings, lags, samples
+from bqx import bars as bar_frames
+from bqx import bundle, checks, embeddings, lags, market, samples, training
 from bqx.bars import Bars
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.features import autoencoder, catalog, fitting, learned, network
@@ -26,10 +28,11 @@ from bqx.features.live import LiveWindow
 from bqx.features.needs import needs
 from bqx.features.network import Network, Scale
 from bqx.folds import Fold
+from bqx.params import Params
 
 Array = NDArray[np.float64]
 
-FEATURES = catalog.profile("learned")
+FEATURES = tuple(each for each in catalog.FEATURES.values() if each.domain == "learned")
 INPUTS = catalog.profile("v4")
 SIGNATURE = learned.signature(INPUTS)
 LOOKBACK = 2_040
@@ -79,6 +82,7 @@ def test_the_802_are_the_inventory_and_72_interactions() -> None:
     assert len(INPUTS) == 802
     assert len(set(INPUTS) - set(catalog.profile("v2"))) == 72
     assert FEATURES[0].source.inputs == INPUTS
+    assert catalog.profile("learned") == (*INPUTS, *FEATURES)
     assert {f.name for f in FEATURES} | {f.name for f in catalog.profile()} == set(catalog.FEATURES)
     assert {f.domain for f in FEATURES} == {"learned"}
     assert {f.lookback for f in FEATURES} == {LOOKBACK} == {max(f.lookback for f in INPUTS)}
@@ -440,3 +444,59 @@ def test_silhouette_tells_clusters_from_a_cloud() -> None:
     assert embeddings.silhouette(clear) > 0.8
     assert embeddings.silhouette(rng.normal(size=(900, 4))) < 0.3
     assert builtins.isinstance(embeddings.silhouette(clear), float)
+
+
+GIVEN = Params(
+    workers=1, pairs=("eurusd", "gbpusd"), days=35, horizons=(15,), lags=(), selected=12,
+    forest_trees=10, forest_depth=3, rounds=40, stride=10,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[dict[str, Bars], list[lags.Column], Fold]:
+    frames = market.simulate("planted", GIVEN.pairs, GIVEN.start, GIVEN.days, 1).frames
+    columns = lags.grid([f for f in catalog.profile("core")[::4] if not f.spanned_by], ())
+    rows = np.arange(32_000)
+    fold = Fold(0, rows[:14_000], rows[18_000:24_000], rows[27_000:], rows[27_000:], 24_200)
+    return bar_frames.align(frames), list(columns), fold
+
+
+def test_codes_are_compared_beside_no_code(planted: tuple) -> None:
+    pytest.importorskip("torch")
+    bars, columns, fold = planted
+    codes = {"linear": SMALL, "relu": replace(SMALL, code="relu")}
+    table = embeddings.compare(bars, columns, [fold], GIVEN, codes)
+    assert table.index.tolist() == ["none", "pca", "linear", "relu"]
+    plain, others = table.loc["none"], table.loc["pca":]
+    assert plain[["mse", "dead", "silhouette"]].isna().all()
+    assert (plain["importance"], plain["gain"]) == (0.0, 0.0)
+    assert others["inputs"].nunique() == 1
+    # Sixty-four components keep most of what 700 inputs say, three epochs of a narrow net less.
+    assert 0.0 < others["mse"]["pca"] < 0.5 * others["mse"]["linear"] < 0.5
+    assert (others["mae"] < np.sqrt(others["mse"])).all()
+    assert others["dead"]["pca"] == 0
+    assert (others["importance"] > 0.0).all()
+    assert (table["skill_lo"] <= table["skill"]).all()
+    assert (table["skill"] <= table["skill_hi"]).all()
+    np.testing.assert_allclose(
+        1 - table["gain"], (1 - table["skill"]) / (1 - plain["skill"]), rtol=1e-9
+    )
+
+
+def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: Path) -> None:
+    bars, columns, fold = planted
+    columns = [*columns[:20], *(lags.Column(feature) for feature in FEATURES[64:])]
+    (taught,) = samples.share(bars, columns, [fold])
+    eurusd = bars["eurusd"]
+    chosen = training.select_pair(eurusd, columns, [taught], GIVEN)
+    result = training.fit_pair(eurusd, columns, [taught], chosen, GIVEN, pairs=1)
+    assert any(column.domain == "learned" for column in result.fits[0].columns)
+    made = bundle.bundle(eurusd, result.fits[0], GIVEN, {})
+    made = replace(made, betas={15: 1.0})
+    made.save(tmp_path / "eurusd")
+    again = bundle.load(tmp_path / "eurusd")
+    part = eurusd.rows(0, 28_001)
+    (one,), (other,) = made.predict(part).values(), again.predict(part).values()
+    assert one == other
+    raw = result.forecasts.set_index("ts_utc")["raw"][part.ts[-1]]
+    assert one.innovation == pytest.approx(raw, abs=0.0)

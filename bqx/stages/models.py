@@ -51,7 +51,7 @@ def build(params: Params) -> Comparison:
     run = Run.open(params.folder, params)
     dataset = load(run)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection", "forecasts"]) as stage:
-        folds, chosen = selection.folds_of(params, dataset), selection.read(run, dataset)
+        folds, chosen = selection.taught(run, params, dataset), selection.read(run, dataset)
         for name in params.models:
             # Notebook 06 has fitted the model that is served, with the same parameters.
             if name != training.MODEL or params.trials:

@@ -50,7 +50,7 @@ def build(params: Params) -> Result:
     run = Run.open(params.folder, params)
     dataset = load(run)
     inputs = ["bars", "selection"]
-    folds = selection.folds_of(params, dataset)
+    folds = selection.taught(run, params, dataset)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
 
         def write(pair: str, result: PairResult) -> None:

@@ -1,9 +1,9 @@
 """Profiles: the documents' lists, resolved into features of the catalog.
 
-``full`` is every feature but those of ``learned``, which are learnt from v4; ``core`` is the
-window-exact start of the inventory (trend, statistics, Bollinger, technical, clock), ``v1`` to
-``v4`` the documents. A name that no feature bears yet is left out of its profile and counted by
-the reconciliation.
+``full`` is every feature but those that are learnt from others, ``core`` the window-exact start of
+the inventory (trend, statistics, Bollinger, technical, clock), ``v1`` to ``v4`` the documents,
+``learned`` v4 and what is learnt from it. A name that no feature bears yet is left out of its
+profile and counted by the reconciliation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ EVERY = (*DOCUMENTS.values(), OTHER)
 """All documents that list features."""
 
 LEARNED = "learned"
-"""The profile, and the domain of its features."""
+"""The profile, and the domain of the features that v4 does not have."""
 
 NAMES = ("full", "core", *DOCUMENTS, LEARNED)
 """Names of the profiles."""
@@ -90,9 +90,11 @@ class Lists:
                 f"profile: unknown profile, got {name!r}; expected one of {', '.join(NAMES)}. "
                 "Correct the name."
             )
-        if name in ("full", LEARNED):
-            every = self._features.values()
-            return tuple(each for each in every if (each.domain == LEARNED) == (name == LEARNED))
+        if name == "full":
+            return tuple(each for each in self._features.values() if each.domain != LEARNED)
+        if name == LEARNED:
+            learnt = (each for each in self._features.values() if each.domain == LEARNED)
+            return (*self.members("v4"), *learnt)
         return self._union(CORE if name == "core" else DOCUMENTS[name].tables)
 
     def plan(self, name: str) -> Plan:
