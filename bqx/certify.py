@@ -89,7 +89,7 @@ def certify(
             f"{len(one)} rows; expected at least 1, 1 and 3. Give more."
         )
     rows = checks.cuts(one, cuts, min(warm_up(features), len(one) // 2), seed)
-    fits = {pair: _fits(b, features) for pair, b in bars.items()}
+    fits = _fits(bars, features)
     _try_kernels(one, features, fits[first])
     try:
         return _try_all(bars, features, rows, fits, tries, seed)
@@ -136,11 +136,17 @@ def _try_all(
     return Certificate(len(names), len(cuts), found, insufficient, loose, silent)
 
 
-def _fits(bars: Bars, features: Sequence[Feature]) -> Mapping[str, Array]:
+def _fits(
+    bars: Mapping[str, Bars], features: Sequence[Feature]
+) -> Mapping[str, Mapping[str, Array]]:
     if not any(feature.fit_key for feature in features):
-        return {}
-    rows = np.arange(min(len(bars), FITTED_ROWS))
-    return fitting.fit(bars, features, rows).parameters
+        return {pair: {} for pair in bars}
+    rows = np.arange(min(min(map(len, bars.values())), FITTED_ROWS))
+    shared = fitting.pool(bars, features, rows)
+    return {
+        pair: fitting.fit(each, features, rows).beside(shared).parameters
+        for pair, each in bars.items()
+    }
 
 
 def _try_kernels(bars: Bars, features: Sequence[Feature], fits: Mapping[str, Array]) -> None:
@@ -154,6 +160,8 @@ def _try_kernels(bars: Bars, features: Sequence[Feature], fits: Mapping[str, Arr
 def _try_kernel(bars: Bars, feature: Feature, learnt: tuple[Array, ...]) -> None:
     rows, columns = len(bars), len(feature.family.outputs)
     try:
+        if feature.source.inputs:
+            return  # not of others, and read in one way only
         x = np.ascontiguousarray(feature.source.build(bars))
         made = feature.family.kernel(x, bars.first_market_minute, *feature.window, *learnt)
     except BqxError:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bqx import sessions
 from bqx.errors import ParameterError
+from bqx.features.fitting import Fits
 
 Rows = NDArray[np.int64]
 
@@ -25,6 +26,7 @@ class Fold:
     ``train``, ``validation`` : rows left after the purge.
     ``test`` : every row of the test days; ``scored`` : those that no earlier fold has tested.
     ``last_seen`` : last row whose bar a train or validation label reads.
+    ``shared`` : what fitted families have learnt from the training rows of all pairs together.
     """
 
     number: int
@@ -33,6 +35,7 @@ class Fold:
     test: Rows
     scored: Rows
     last_seen: int
+    shared: Fits | None = None
 
 
 def purge(rows: Rows, horizon: int, lookback: int, held_out: Rows, embargo: int) -> Rows:

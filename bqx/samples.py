@@ -1,6 +1,7 @@
 """Rows and labels that a fold learns from."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from bqx import targets
 from bqx.bars import Bars
 from bqx.errors import ParameterError
-from bqx.features.fitting import Fits, fit
+from bqx.features.fitting import Fits, fit, pool
+from bqx.features.spec import Feature
 from bqx.folds import Fold, longest_run
 from bqx.lags import Column
 from bqx.params import Params
@@ -28,10 +30,34 @@ STOPPING = 0.2
 def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
     """What the fitted families among the columns learn from a fold's training rows.
 
-    They read rows without a gap: the longest run, where test rows part the training rows.
+    They read rows without a gap: the longest run, where test rows part the training rows. What
+    all pairs share stands beside it, see `share`.
     """
-    features = tuple(dict.fromkeys(column.feature for column in columns))
-    return fit(bars, features, longest_run(fold.train))
+    own = fit(bars, _features(columns), longest_run(fold.train))
+    return own.beside(fold.shared)
+
+
+def share(
+    bars: Mapping[str, Bars], columns: Sequence[Column], folds: Sequence[Fold]
+) -> tuple[Fold, ...]:
+    """Folds with what the columns' families learn from the training rows of all pairs at once.
+
+    Once for a run, before anything of a pair is fitted; folds as they were where no family does.
+
+    Raises
+    ------
+    BqxError : what a family needs to learn is not installed.
+    """
+    features = _features(columns)
+    if not any(feature.family.pool for feature in features):
+        return tuple(folds)
+    return tuple(
+        replace(fold, shared=pool(bars, features, longest_run(fold.train))) for fold in folds
+    )
+
+
+def _features(columns: Sequence[Column]) -> tuple[Feature, ...]:
+    return tuple(dict.fromkeys(column.feature for column in columns))
 
 
 def targets_of(bars: Bars, params: Params) -> dict[int, Target]:

@@ -19,19 +19,19 @@ from bqx.features.spec import Feature
 Array = NDArray[np.float64]
 
 
-def values(bars: Bars, features: Features) -> Array:
+def values(bars: Bars, features: Features, fits: checks.Fits = FITS) -> Array:
     """(T, F) in float64; fitted families take the tests' parameters."""
-    return checks.values(bars, features, FITS)
+    return checks.values(bars, features, fits)
 
 
-def blind(features: Features, bars: Bars, count: int = 50) -> Broken:
+def blind(features: Features, bars: Bars, count: int = 50, fits: checks.Fits = FITS) -> Broken:
     """Features that never feel the newest bar they read."""
-    return tightness.blind(features, bars, count, FITS)
+    return tightness.blind(features, bars, count, fits)
 
 
-def padded(features: Features, bars: Bars, count: int = 50) -> Broken:
+def padded(features: Features, bars: Bars, count: int = 50, fits: checks.Fits = FITS) -> Broken:
     """Features whose oldest bar is not needed."""
-    return tightness.padded(features, bars, count, FITS)
+    return tightness.padded(features, bars, count, fits)
 
 
 def rates(bars: Bars) -> Array:
@@ -43,32 +43,36 @@ def with_rates(bars: Bars, new: Array) -> Bars:
     return replace(bars, frame=bars.frame.assign(**dict(zip(RATES, new.T, strict=True))))
 
 
-def reading_ahead(features: Features, bars: Bars, cuts: Sequence[int], seed: int = 0) -> Broken:
+def reading_ahead(
+    features: Features, bars: Bars, cuts: Sequence[int], seed: int = 0, fits: checks.Fits = FITS
+) -> Broken:
     """Features with a value at or before a cut that changes when later bars do."""
-    leaks = checks.reading_ahead(features, bars, cuts, FITS, seed)
+    leaks = checks.reading_ahead(features, bars, cuts, fits, seed)
     return {name: str(leak) for name, leak in leaks.items()}
 
 
-def insufficient(features: Features, bars: Bars, count: int = 50) -> Broken:
+def insufficient(
+    features: Features, bars: Bars, count: int = 50, fits: checks.Fits = FITS
+) -> Broken:
     """Features with a value that the last ``lookback`` bars alone do not reproduce.
 
     Tried at rows with and without values: a slice may not invent what history lacks.
     """
-    known = (~np.isnan(values(bars, features))).sum(axis=0)
+    known = (~np.isnan(values(bars, features, fits))).sum(axis=0)
     broken = {
         feature.name: f"only {rows} rows to try"
         for feature, rows in zip(features, known, strict=True)
         if rows < count
     }
     for row in np.random.default_rng(0).permutation(len(bars))[:count]:
-        broken |= checks.insufficient_at(features, bars, int(row), FITS)
+        broken |= checks.insufficient_at(features, bars, int(row), fits)
     return broken
 
 
-def out_of_range(features: Features, bars: Bars) -> Broken:
+def out_of_range(features: Features, bars: Bars, fits: checks.Fits = FITS) -> Broken:
     """Features with a value outside the declared range, or an infinite one."""
     broken: Broken = {}
-    for feature, column in zip(features, values(bars, features).T, strict=True):
+    for feature, column in zip(features, values(bars, features, fits).T, strict=True):
         known = column[~np.isnan(column)]
         bad = (known < feature.lo) | (known > feature.hi) | np.isinf(known)
         if bad.any():
@@ -76,10 +80,10 @@ def out_of_range(features: Features, bars: Bars) -> Broken:
     return broken
 
 
-def ill_warmed(features: Features, clean: Bars) -> Broken:
+def ill_warmed(features: Features, clean: Bars, fits: checks.Fits = FITS) -> Broken:
     """Features whose first value on clean bars does not stand at row ``lookback - 1``."""
     broken: Broken = {}
-    for feature, column in zip(features, values(clean, features).T, strict=True):
+    for feature, column in zip(features, values(clean, features, fits).T, strict=True):
         first = int(np.argmax(~np.isnan(column))) if not np.isnan(column).all() else -1
         expected = max(feature.lookback, 1) - 1
         if first != expected:
@@ -87,17 +91,17 @@ def ill_warmed(features: Features, clean: Bars) -> Broken:
     return broken
 
 
-def off_unit(features: Features, bars: Bars) -> Broken:
+def off_unit(features: Features, bars: Bars, fits: checks.Fits = FITS) -> Broken:
     """Features that do not answer a doubling of all rates and spreads as their unit says.
 
     What is measured in points of the index, or in quote units, doubles, squares quadruple, all
     else stays, in every bit. Rates of the other pairs stay: doubling them would break triangles.
     """
     broken: Broken = {}
-    old = values(bars, features)
+    old = values(bars, features, fits)
     doubled = with_rates(bars, rates(bars) * 2.0)
     frame = doubled.frame.assign(spread=doubled.frame["spread"] * 2.0)
-    new = values(replace(doubled, frame=frame), features)
+    new = values(replace(doubled, frame=frame), features, fits)
     powers = {"pt": 1, "pt tick": 1, "quote": 1, "pt^2": 2}
     for i, feature in enumerate(features):
         factor = 2.0 ** powers.get(feature.unit.split("/")[0], 0)
@@ -111,9 +115,9 @@ def standardised(columns: Array) -> Array:
     return np.asarray(centred / np.sqrt((centred**2).mean(axis=0)))
 
 
-def twins_of_others(features: Features, bars: Bars) -> Broken:
+def twins_of_others(features: Features, bars: Bars, fits: checks.Fits = FITS) -> Broken:
     """Features that are an affine copy of an earlier one (absolute correlation 1 to 1e-12)."""
-    columns = values(bars, features)
+    columns = values(bars, features, fits)
     columns = standardised(columns[~np.isnan(columns).any(axis=1)])
     close = np.abs(columns.T @ columns) / len(columns) > 1.0 - 1e-12
     return {
@@ -121,9 +125,9 @@ def twins_of_others(features: Features, bars: Bars) -> Broken:
     }
 
 
-def dependent(features: Features, bars: Bars) -> Broken:
+def dependent(features: Features, bars: Bars, fits: checks.Fits = FITS) -> Broken:
     """Features that are an exact linear combination of earlier ones and a constant."""
-    columns = values(bars, features)
+    columns = values(bars, features, fits)
     columns = standardised(columns[~np.isnan(columns).any(axis=1)])
     basis = np.zeros((len(columns), 0))
     broken: Broken = {}

@@ -26,6 +26,7 @@ from bqx.features import (
     fibonacci,
     interactions,
     lagged,
+    learned,
     moving,
     order,
     oscillators,
@@ -99,8 +100,7 @@ _MODULES = (
     regimes,
 )
 
-FAMILIES: tuple[Family, ...] = tuple(family for module in _MODULES for family in module.FAMILIES)
-"""Every family, in the catalog's order."""
+_DEFINED = tuple(family for module in _MODULES for family in module.FAMILIES)
 
 
 def join(families: Iterable[Family]) -> dict[str, Feature]:
@@ -120,6 +120,12 @@ def join(families: Iterable[Family]) -> dict[str, Feature]:
             features[feature.name] = feature
     return features
 
+
+FAMILIES: tuple[Family, ...] = (
+    *_DEFINED,
+    *learned.families(Lists(join(_DEFINED)).members("v4")),
+)
+"""Every family, in the catalog's order: at the end, what is learnt from the others."""
 
 FEATURES = join(FAMILIES)
 """Every feature of the catalog by name."""

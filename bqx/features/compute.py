@@ -1,6 +1,6 @@
 """Features from bars: one path for history and for the last bar."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from bqx.bars import Bars
 from bqx.errors import ParameterError
-from bqx.features.spec import Array, Feature
+from bqx.features.spec import Array, Feature, Source
 
 _BLOCK = 256
 
@@ -75,6 +75,8 @@ class Plan:
             key = (id(feature.family), feature.source.key, feature.window)
             grouped.setdefault(key, []).append(column)
         self.calls = tuple(_call(features, columns) for columns in grouped.values())
+        sources = {id(call.feature.source): call.feature.source for call in self.calls}
+        self._stacks = tuple(Stack(source) for source in sources.values() if source.inputs)
 
     def __call__(
         self,
@@ -84,7 +86,8 @@ class Plan:
         fits: Mapping[str, Array] | None = None,
     ) -> NDArray[Any]:
         """Values on the last rows of the bars, see `compute`."""
-        learnt = [_parameters(call.feature, fits or {}) for call in self.calls]
+        fits = fits or {}
+        learnt = [_parameters(call.feature, fits) for call in self.calls]
         count, first = len(bars), bars.first_market_minute
         rows = count if last is None else min(last, count)
         ahead = count - rows
@@ -93,6 +96,8 @@ class Plan:
         for call, parameters in zip(self.calls, learnt, strict=True):
             feature = call.feature
             source, kernel, window = feature.source, feature.family.kernel, feature.window
+            if source.inputs:
+                continue
             x = sources.get(id(source))
             if x is None:
                 x = sources[id(source)] = np.ascontiguousarray(source.build(bars))
@@ -105,7 +110,38 @@ class Plan:
                 above = max(start - behind, 0)
                 values = kernel(x[above:stop], first + above, *window, *parameters)
                 _place(values, call.picked, out, call.columns, start - ahead, stop - ahead)
+        for stack in self._stacks:
+            for start, x in stack(bars, fits, rows):
+                for call, parameters in zip(self.calls, learnt, strict=True):
+                    if call.feature.source is stack.source:
+                        kernel, window = call.feature.family.kernel, call.feature.window
+                        values = kernel(x, first + start, *window, *parameters)
+                        at = start - ahead
+                        _place(values, call.picked, out, call.columns, at, at + len(x))
         return out
+
+
+class Stack:
+    """A source that is made of features, a stretch of rows at a time.
+
+    Its kernels read no row but their own.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._plan = Plan(source.inputs)
+
+    def __call__(
+        self, bars: Bars, fits: Mapping[str, Array], last: int
+    ) -> Iterator[tuple[int, Array]]:
+        """First row of each stretch of the last rows of the bars, and (n, C) of the source."""
+        behind = self._plan.lookback - 1
+        step = max(STRETCH, _SHARE * behind // 2)
+        for start in range(len(bars) - last, len(bars), step):
+            stop = min(start + step, len(bars))
+            part = bars.rows(max(start - behind, 0), stop)
+            values = self._plan(part, np.float64, stop - start, fits)
+            yield start, np.ascontiguousarray(self.source.build(part, values))
 
 
 def _call(features: Sequence[Feature], columns: list[int]) -> Call:
@@ -118,12 +154,12 @@ def _call(features: Sequence[Feature], columns: list[int]) -> Call:
 
 def _parameters(feature: Feature, fits: Mapping[str, Array]) -> tuple[Array, ...]:
     """What a kernel takes after the windows: the parameters of a fitted family, else nothing."""
-    if feature.family.fit is None:
+    if not feature.fit_key:
         return ()
     if feature.fit_key not in fits:
         raise ParameterError(
             f"{feature.name}: not fitted, got fits of {', '.join(fits) or 'nothing'}; expected "
-            f"{feature.fit_key}. Fit the features on training rows first (features.fitting.fit)."
+            f"{feature.fit_key}. Fit the features on training rows first (features.fitting)."
         )
     return (fits[feature.fit_key],)
 

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bqx.features.compute import compute
-from bqx.features.fitting import fit
+from bqx.features.fitting import fit, pool
 from bqx.features.needs import bars_of, walk
 from bqx.features.spec import Feature
 
@@ -24,6 +24,7 @@ def compile_all(features: Sequence[Feature]) -> int:
     for feature in features:
         families.setdefault(feature.family.name, []).append(feature)
     for members in tqdm(families.values(), desc="kernels", unit="family"):
-        fits = fit(bars, members, np.arange(ROWS)).parameters
-        compute(bars, members, fits=fits)
+        rows = np.arange(ROWS)
+        shared = pool({bars.pair: bars}, members, rows)
+        compute(bars, members, fits=fit(bars, members, rows).beside(shared).parameters)
     return len(families)

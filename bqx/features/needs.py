@@ -9,7 +9,7 @@ from bqx import sessions
 from bqx.bars import Bars, Panel
 from bqx.features.compute import compute, warm_up
 from bqx.features.fitting import fit
-from bqx.features.spec import Array, Feature
+from bqx.features.spec import Array, Feature, unfolded
 from bqx.pairs import PAIRS
 
 INPUTS = ("volume", "spread")
@@ -62,10 +62,18 @@ def needs(
     Returns
     -------
     By name of the feature, in the order given: what of the absent alone leaves it without a value;
-    all of it where nothing alone does.
+    all of it where nothing alone does. A feature that is made of others misses what they miss.
     """
     if not features or not absent:
         return {}
+    made = [feature for feature in features if feature.source.inputs]
+    if made:
+        plain = [feature for feature in unfolded(features) if not feature.source.inputs]
+        missed = needs(plain, pair, absent)
+        for feature in made:
+            of = [missed.get(each.name, ()) for each in feature.source.inputs]
+            missed[feature.name] = tuple(each for each in absent if any(each in m for m in of))
+        return {f.name: missed[f.name] for f in features if missed.get(f.name)}
     closes = walk(warm_up(features) + SPARE)
     whole = bars_of(pair, closes)
     fits = fit(whole, features, np.arange(len(closes))).parameters

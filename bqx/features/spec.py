@@ -4,15 +4,13 @@ A ``Family`` stands right under its kernel. Names, units, lookbacks, tables, cou
 grid all derive from it; nothing about a feature is ever read back out of its name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from bqx.bars import Bars
 
 Array = NDArray[np.float64]
 
@@ -23,13 +21,16 @@ class Source:
 
     ``build(bars)`` gives (T,) or (T, C); ``lookback`` counts the bars behind one of its rows,
     that row's own bar included; ``unit`` is what ``{u}`` stands for in the units of outputs.
+    ``inputs`` are features that it is made of: ``build(bars, values)`` is then given their values
+    (n, len(inputs)) on the last n bars.
     """
 
     key: str
     domain: str
     unit: str
     lookback: int
-    build: Callable[[Bars], Array]
+    build: Callable[..., Array]
+    inputs: tuple["Feature", ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Family:
     ``causality`` lists the windows whose features also get a column lagged by 61 rows.
     ``fit(x, first_minute)`` learns parameters (P,) from the source's training rows; the kernel of
     a family that has one takes them after the windows. They are NaN where nothing can be learnt.
+    ``pool(parts, rows, reach)`` learns them once for all pairs instead: from (n, C) of the source a
+    pair, at the same n rows of the grid, each of which looks ``reach`` bars back.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Family:
     laggable: bool = True
     causality: tuple[tuple[int, ...], ...] = ()
     fit: Callable[[Array, int], Array] | None = None
+    pool: Callable[[Sequence[Array], NDArray[np.int64], int], Array] | None = None
 
     def features(self) -> tuple["Feature", ...]:
         """All features of the family, in the order source, window, output."""
@@ -133,7 +137,7 @@ class Feature:
 
     @property
     def domain(self) -> str:
-        """``rate``, ``bqx``, ``cross`` or ``clock``."""
+        """``rate``, ``bqx``, ``cross``, ``clock`` or ``learned``."""
         return self.source.domain
 
     @property
@@ -182,7 +186,8 @@ class Feature:
     @property
     def fit_key(self) -> str:
         """What its parameters are called among fits, empty for a feature that needs none."""
-        return f"{self.source.key}_{self.family.name}" if self.family.fit else ""
+        fitted = self.family.fit or self.family.pool
+        return f"{self.source.key}_{self.family.name}" if fitted else ""
 
     @property
     def spanned_by(self) -> tuple[str, ...]:
@@ -204,3 +209,8 @@ class Feature:
             "spanned_by": " ".join(self.spanned_by),
             "about": self.spec.about or self.family.about,
         }
+
+
+def unfolded(features: Iterable[Feature]) -> tuple[Feature, ...]:
+    """Features, each once, behind the inputs that their sources are made of."""
+    return tuple(dict.fromkeys(part for each in features for part in (*each.source.inputs, each)))

@@ -70,7 +70,7 @@ class Params(BaseModel):
     """Target in the scores."""
     horizons: Minutes = Field((15, 30, 45, 60, 75), min_length=1)
     """Horizons, minutes."""
-    profile: Literal["core", "v1", "v2", "v3", "v4", "full"] = "core"
+    profile: Literal["core", "v1", "v2", "v3", "v4", "learned", "full"] = "core"
     """Named list of features."""
     lags: Minutes = (60, 120, 180, 240)
     """Lags of columns, minutes."""

@@ -45,7 +45,7 @@ def build(params: Params) -> pd.DataFrame:
     dataset = load(run)
     found: dict[str, pd.DataFrame] = {}
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection"]) as stage:
-        folds, chosen = selection.folds_of(params, dataset), selection.read(run, dataset)
+        folds, chosen = selection.taught(run, params, dataset), selection.read(run, dataset)
         tasks = {pair: (bars, folds, chosen[pair], params) for pair, bars in dataset.bars.items()}
         over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
         frame = pd.concat([found[pair] for pair in dataset.bars], ignore_index=True)

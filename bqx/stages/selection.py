@@ -1,6 +1,6 @@
 """Notebook 05: columns chosen inside each training fold."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bqx import folds, sessions, targets, training
+from bqx import folds, samples, sessions, targets, training
+from bqx.features.fitting import Fits
 from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.selection import Selection, jaccard, kuncheva
@@ -17,6 +18,9 @@ from bqx.stages.lagging import columns
 from bqx.store import Run, read_json
 
 NAME = "05_selection"
+
+SHARED = "selection/shared.json"
+"""What the pairs have learnt together on each fold."""
 
 
 def folds_of(params: Params, dataset: Dataset) -> tuple[Fold, ...]:
@@ -37,6 +41,15 @@ def folds_of(params: Params, dataset: Dataset) -> tuple[Fold, ...]:
     return folds.rolling_origin(minutes, *split, params.embargo, horizon, lookback)
 
 
+def taught(run: Run, params: Params, dataset: Dataset) -> tuple[Fold, ...]:
+    """`folds_of` a run with what its pairs have learnt together, as `build` has stored it."""
+    held = read_json(run.folder / SHARED)
+    return tuple(
+        replace(fold, shared=each and Fits.from_json(each))
+        for fold, each in zip(folds_of(params, dataset), held, strict=True)
+    )
+
+
 def build(params: Params) -> dict[str, tuple[Selection, ...]]:
     """Select and store; returns the selections of every pair's folds."""
     run = Run.open(params.folder, params)
@@ -47,8 +60,11 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
             stage.write_json(f"selection/{pair}.json", [asdict(each) for each in selections])
 
         done = {pair for pair in dataset.bars if stage.done(f"selection/{pair}.json")}
+        if not stage.done(SHARED):
+            shared = samples.share(dataset.bars, columns(params), folds_of(params, dataset))
+            stage.write_json(SHARED, [each.shared and each.shared.to_json() for each in shared])
         training.select_all(
-            dataset.bars, columns(params), folds_of(params, dataset), params, write, done
+            dataset.bars, columns(params), taught(run, params, dataset), params, write, done
         )
         chosen = _read(run, dataset)
         stage.write_json("selection/stability.json", stability(chosen).to_dict("records"))

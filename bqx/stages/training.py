@@ -47,7 +47,7 @@ def build(params: Params) -> Result:
     """Fit every model, choose one on each fold's validation rows, and score what it forecasts."""
     run = Run.open(params.folder, params)
     dataset = load(run)
-    folds = selection.folds_of(params, dataset)
+    folds = selection.taught(run, params, dataset)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection"]) as stage:
         candidates.fit(run, stage, dataset, folds, selection.read(run, dataset), params)
         used = candidates.choose(run, stage, tuple(dataset.bars), params)

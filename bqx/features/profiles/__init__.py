@@ -1,8 +1,9 @@
 """Profiles: the documents' lists, resolved into features of the catalog.
 
-``full`` is every feature, ``core`` the window-exact start of the inventory (trend, statistics,
-Bollinger, technical, clock), ``v1`` to ``v4`` the documents. A name that no feature bears yet is
-left out of its profile and counted by the reconciliation.
+``full`` is every feature but those that are learnt from others, ``core`` the window-exact start of
+the inventory (trend, statistics, Bollinger, technical, clock), ``v1`` to ``v4`` the documents,
+``learned`` v4 and what is learnt from it. A name that no feature bears yet is left out of its
+profile and counted by the reconciliation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,10 @@ DOCUMENTS = {document.name: document for document in (V1, V2, V3, V4)}
 EVERY = (*DOCUMENTS.values(), OTHER)
 """All documents that list features."""
 
-NAMES = ("full", "core", *DOCUMENTS)
+LEARNED = "learned"
+"""The profile, and the domain of the features that v4 does not have."""
+
+NAMES = ("full", "core", *DOCUMENTS, LEARNED)
 """Names of the profiles."""
 
 CORE = V2.tables[: [table.name for table in V2.tables].index("time") + 1]
@@ -87,7 +91,10 @@ class Lists:
                 "Correct the name."
             )
         if name == "full":
-            return tuple(self._features.values())
+            return tuple(each for each in self._features.values() if each.domain != LEARNED)
+        if name == LEARNED:
+            learnt = (each for each in self._features.values() if each.domain == LEARNED)
+            return (*self.members("v4"), *learnt)
         return self._union(CORE if name == "core" else DOCUMENTS[name].tables)
 
     def plan(self, name: str) -> Plan:

@@ -1,6 +1,7 @@
 """Lists of companion documents that neither the inventory nor the later list holds."""
 
 from bqx.features import bollinger
+from bqx.features.autoencoder import CODE
 from bqx.features.profiles.enhanced import BANDS, STATISTICS
 from bqx.features.profiles.lists import Document, Table, both, expand
 from bqx.features.technical_lists import ENHANCED_FIBONACCI
@@ -8,6 +9,7 @@ from bqx.features.technical_lists import ENHANCED_FIBONACCI
 _TERMS = "quadratic_term,linear_term,constant_term,residual,r2,rmse,prediction"
 _PAIRS = "quad_lin,quad_const,quad_resid,lin_const,lin_resid,const_resid"
 _STATES = "prob_calm,prob_trend,prob_shock"
+_CODE = ",".join(map(str, range(1, CODE + 1)))
 _FLOW = (
     "{uptick,downtick}_ratio_{5,15,30,60}min "
     "{vol_x_volatility,vol_trend,vol_spike,cum_vol_delta,vol_imbalance}_{15,30,60}min "
@@ -81,6 +83,13 @@ OTHER = Document(
         Table(
             "currency_pair", 3,
             expand("{base,quote}_currency_index currency_index_differential"), ("currency",),
+        ),
+        *(
+            Table(
+                f"{name}_embeddings", CODE, expand(f"embedding_{{{_CODE}}}"),
+                (f"{name}_embeddings",), lag="of the features then",
+            )
+            for name in ("autoencoder", "pca")
         ),
     ),
 )  # fmt: skip
