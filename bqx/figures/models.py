@@ -68,7 +68,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     for axes, what in ((left, "Rows it was fitted on"), (right, "Validation rows")):
         axes.axhline(0, color="black", lw=1)
         axes.set(xlabel="training rows", ylabel="skill before shrinkage", title=what)
-    left.legend()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
 
 
