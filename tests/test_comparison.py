@@ -100,7 +100,12 @@ def test_every_fit_has_its_costs_and_hashes(given: Params, made: models.Comparis
     folds = fits["fold"].nunique()
     assert len(fits) == 3 * 2 * folds
     assert set(fits["data_hash"]) == {run_of(given).manifest["data_hash"]}
-    assert fits[["catalog_hash", "settings", "rows", "seconds", "peak_mb", "t"]].notna().all().all()
+    assert (
+        fits[["catalog_hash", "settings", "rows", "seconds", "peak_mb", "t", "validation_skill"]]
+        .notna()
+        .all()
+        .all()
+    )
     assert (made.models["milliseconds"] > 0).all()
     assert made.models.loc["xgboost", "kb"] > made.models.loc["ridge", "kb"]
 

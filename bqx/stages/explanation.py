@@ -12,10 +12,9 @@ from bqx import bundle, lags, sessions
 from bqx.bars import Bars
 from bqx.explanation import contributions, learning
 from bqx.folds import Fold
-from bqx.lags import Column
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.samples import cut, fits_of, labels_of, scale_of, targets_of, training_rows
+from bqx.samples import cut, labels_of, scale_of, targets_of, training_rows
 from bqx.stages import candidates, selection
 from bqx.stages.bars import load
 from bqx.store import Run
@@ -173,13 +172,15 @@ def _fold(bars: Bars, fold: Fold, folder: Path, params: Params) -> pd.DataFrame:
 
 def _curves(bars: Bars, fold: Fold, models: Mapping[str, Path], params: Params) -> pd.DataFrame:
     packed = {name: bundle.load(folder) for name, folder in models.items()}
-    chosen: tuple[Column, ...] = next(iter(packed.values())).columns
+    # All models of a fold read the same columns, and learnt the same of their families.
+    any_of_them = next(iter(packed.values()))
+    chosen = any_of_them.columns
     labels = labels_of(targets_of(bars, params))
     train = training_rows(bars, chosen, fold, labels, params)
     complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
     later = fold.validation[complete][:: params.stride]
-    scale, fits = scale_of(labels, train), fits_of(bars, chosen, fold)
-    x, unseen = (lags.matrix(bars, chosen, rows, fits) for rows in (train, later))
+    scale = scale_of(labels, train)
+    x, unseen = (lags.matrix(bars, chosen, rows, any_of_them.fits) for rows in (train, later))
     y, truth = (cut(labels, rows, scale) for rows in (train, later))
     weight = uniqueness(train, max(labels))
     return pd.concat(
