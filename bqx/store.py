@@ -65,6 +65,7 @@ MAKERS = {
     "quality": "10_quality",
     "models_compared": "11_models",
     "registry.json": "12_registry",
+    "explanation": "13_explanation",
     "verdict.json": "the whole run",
 }
 """Notebook that makes each artefact, by the first part of its path."""

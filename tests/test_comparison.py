@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from bqx import bundle, ledger, sessions, tracking, training, tuning
+from bqx.explanation import SHARES
 from bqx.params import Params
-from bqx.stages import bars, candidates, models, selection
+from bqx.stages import bars, candidates, explanation, models, selection
 from bqx.stages import training as fitted
 from bqx.stages.bars import load
 from bqx.store import Run, read_json, read_parquet
@@ -99,7 +100,12 @@ def test_every_fit_has_its_costs_and_hashes(given: Params, made: models.Comparis
     folds = fits["fold"].nunique()
     assert len(fits) == 3 * 2 * folds
     assert set(fits["data_hash"]) == {run_of(given).manifest["data_hash"]}
-    assert fits[["catalog_hash", "settings", "rows", "seconds", "peak_mb", "t"]].notna().all().all()
+    assert (
+        fits[["catalog_hash", "settings", "rows", "seconds", "peak_mb", "t", "validation_skill"]]
+        .notna()
+        .all()
+        .all()
+    )
     assert (made.models["milliseconds"] > 0).all()
     assert made.models.loc["xgboost", "kb"] > made.models.loc["ridge", "kb"]
 
@@ -116,6 +122,37 @@ def test_every_model_is_a_trial_and_the_choice_counts_them(
     stored = read_json(given.folder / "models_compared/choice.json")
     assert stored["honest"] == made.honest
     assert made.documented is None
+
+
+def test_every_fold_is_explained_by_the_model_that_it_uses(
+    given: Params, used: dict[int, str]
+) -> None:
+    made = explanation.build(given)
+    assert made.shap.groupby("fold")["model"].unique().map(list).to_dict() == {
+        fold: [name] for fold, name in used.items()
+    }
+    for pair in ("eurusd", "gbpusd"):
+        for fold, name in used.items():
+            chosen = bundle.load(given.folder / candidates.place(name, pair) / str(fold))
+            part = made.shap[(made.shap["pair"] == pair) & (made.shap["fold"] == fold)]
+            assert set(part["column"]) == {column.name for column in chosen.columns}
+            assert set(part["horizon"]) == {15, 30}
+            assert (part["shap"] > 0).any() == (name != "martingale")
+    shares = made.by_domain(["pair", "horizon"])
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert set(made.curves["model"]) == set(given.models)
+    assert len(made.curves) == len(given.models) * 2 * len(SHARES)
+    pairs = made.stability()
+    assert len(pairs) == 2 * (len(used) - 1)
+    assert pairs["jaccard"].between(0, 1).all()
+    first = made.shap[made.shap["fold"] == max(used)]
+    twice = pd.concat([first, first.assign(fold=max(used) + 1)])
+    same = explanation.Explanation(twice, made.curves).stability()
+    np.testing.assert_allclose(same[["jaccard", "overlap", "domains"]], 1.0)
+    top = made.top("eurusd", 5)
+    assert top.shape == (5, 2)
+    assert top.mean(axis=1).is_monotonic_decreasing
+    assert made.leading().shape == (2, 2)
 
 
 def test_what_was_finished_before_a_stop_is_not_fitted_again(

@@ -87,7 +87,27 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         )
     ),
     "coverage": lambda: figures.coverage(CONDITIONS, 0.9),
-}
+    "domain_shares": lambda: figures.domain_shares(
+        SHARES.rename_axis("pair"), SHARES.set_axis(HORIZONS)
+    ),
+    "domains_over_time": lambda: figures.domains_over_time(SHARES),
+    "learning_curves": lambda: figures.learning_curves(
+        pd.DataFrame(
+            {"model": ["ridge"] * 4, "pair": ["eurusd", "eurusd", "usdjpy", "usdjpy"],
+             "rows": [100, 200, 101, 202], "seen": [0.3, 0.2, 0.3, 0.2],
+             "unseen": [-0.1, 0.1, 0.0, 0.1]}
+        )
+    ),
+    "compared": lambda: figures.compared(COMPARED),
+}  # fmt: skip
+
+
+SHARES = pd.DataFrame({"rate": [0.6, 0.5], "bqx": [0.4, 0.5]}, index=PAIRS)
+COMPARED = pd.DataFrame(
+    {"skill": [0.0, 0.02], "skill_lo": [0.0, -0.01], "skill_hi": [0.0, 0.05],
+     "seconds": [0.1, 20.0], "milliseconds": [0.001, 0.2], "kb": [0.0, 900.0]},
+    index=["martingale", "forest"],
+)  # fmt: skip
 
 
 CONDITIONS = pd.DataFrame(
@@ -144,6 +164,25 @@ def test_the_parts_of_the_cost_pile_up_to_gross_less_net() -> None:
     ends = np.array([[bar.get_y() + bar.get_height() for bar in part] for part in bars])
     assert ends.max() == pytest.approx(1.8)
     assert ends.min() == pytest.approx(-0.1)
+
+
+def test_shares_of_domains_fill_their_bars() -> None:
+    parts = figures.domain_shares(SHARES, SHARES).axes[0].containers
+    piled = sum(np.array([bar.get_width() for bar in part]) for part in parts)
+    np.testing.assert_allclose(piled, 1.0)
+
+
+def test_a_learning_curve_is_the_mean_over_pairs() -> None:
+    seen, unseen = DRAWN["learning_curves"]().axes
+    assert seen.lines[0].get_ydata().tolist() == pytest.approx([0.3, 0.2])
+    assert unseen.lines[0].get_ydata().tolist() == pytest.approx([-0.05, 0.1])
+    assert unseen.lines[0].get_xdata().tolist() == pytest.approx([100.5, 201.0])
+
+
+def test_a_model_without_a_size_has_no_dot() -> None:
+    size = figures.compared(COMPARED).axes[3].lines[0].get_xdata()
+    assert np.isnan(size[0])
+    assert size[1] == 900.0
 
 
 def test_drawdown_starts_with_the_first_loss() -> None:

@@ -227,4 +227,4 @@ def test_run_publishes_a_book_that_needs_no_other_host(
     assert "What this run found" in text
     assert "No skill over the martingale forecast was found" in text
     assert published() == 0
-    assert capsys.readouterr().out.count("kept") == 12
+    assert capsys.readouterr().out.count("kept") == 13

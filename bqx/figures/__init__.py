@@ -1,5 +1,6 @@
 """Every plot of the book: results in, a matplotlib figure out; every axis carries its unit."""
 
+from bqx.figures.models import compared, domain_shares, domains_over_time, learning_curves
 from bqx.figures.research import (
     calibration,
     columns_by_kind,
@@ -22,14 +23,18 @@ __all__ = [
     "break_even",
     "calibration",
     "columns_by_kind",
+    "compared",
     "costs",
     "counts",
     "coverage",
     "day_profile",
+    "domain_shares",
+    "domains_over_time",
     "equity",
     "exposure",
     "forecasts",
     "importance",
+    "learning_curves",
     "matrix",
     "mechanical_share",
     "rates",

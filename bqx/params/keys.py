@@ -36,5 +36,8 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "10_quality": ("out", *_WORK),
     "11_models": ("out", "seed", "confidence", "models"),
     "12_registry": ("out", "serve_pair"),
+    "13_explanation": (
+        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, "models", "serve_pair",
+    ),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""

@@ -99,6 +99,7 @@ def _track(run: Run, pair: str, name: str, fit: FoldFit) -> None:
         start = time.perf_counter()
         fit.model.predict(row)
         spent.append(time.perf_counter() - start)
+    errors = fit.validated[["loss", "known_loss"]].sum()
     tracking.record(
         run.folder,
         {
@@ -112,6 +113,7 @@ def _track(run: Run, pair: str, name: str, fit: FoldFit) -> None:
             "rows": fit.rows,
             "trained_until": fit.trained_until.isoformat(),
             "t": fit.evidence.t,
+            "validation_skill": 1.0 - float(errors["loss"] / errors["known_loss"]),
             "kept": {str(h): beta for h, beta in fit.evidence.betas.items()},
             "seconds": fit.seconds,
             "peak_mb": fit.peak_mb,

@@ -1,0 +1,189 @@
+"""Notebook 13: what the forecasts read, how steadily, and how much more rows would teach."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bqx import bundle, lags, sessions
+from bqx.bars import Bars
+from bqx.explanation import contributions, learning
+from bqx.folds import Fold
+from bqx.parallel import over_pairs
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.samples import cut, labels_of, scale_of, targets_of, training_rows
+from bqx.stages import candidates, selection
+from bqx.stages.bars import load
+from bqx.store import Run
+from bqx.weights import uniqueness
+
+NAME = "13_explanation"
+
+EXPLAINED = 300
+"""Most test rows of a fold behind its SHAP values."""
+TOP = 10
+"""Columns that count as the most used ones of a fold."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the forecasts read.
+
+    ``shap`` : a row a pair, fold, horizon and column: model, first day of the test part, domain,
+        and shap, the mean absolute SHAP value on test rows, in sigma.
+    ``curves`` : a row a model, pair and share of the last fold's training rows: see
+        ``explanation.learning``.
+    """
+
+    shap: pd.DataFrame
+    curves: pd.DataFrame
+
+    def by_domain(self, by: Sequence[str]) -> pd.DataFrame:
+        """Share of the absolute SHAP values by domain, columns; rows are what ``by`` names.
+
+        Every pair, fold and horizon counts alike; those whose model reads nothing are left out.
+        """
+        cell = ["pair", "fold", "horizon"]
+        whole = self.shap.groupby(cell)["shap"].transform("sum")
+        spoken = self.shap[whole > 0].assign(share=self.shap["shap"] / whole)
+        keys = list(dict.fromkeys([*cell, "start", "domain"]))
+        shares = spoken.groupby(keys)["share"].sum().unstack("domain", fill_value=0.0)
+        return shares.groupby(list(by)).mean()
+
+    def top(self, pair: str, count: int = 15) -> pd.DataFrame:
+        """SHAP values of a pair's most used columns in the last fold, columns by horizons."""
+        part = self.shap[self.shap["pair"] == pair]
+        last = part[part["fold"] == part["fold"].max()]
+        table = last.pivot(index="column", columns="horizon", values="shap")
+        order = table.mean(axis=1).sort_values(ascending=False, kind="stable").index[:count]
+        return table.loc[order].rename_axis(columns="horizon (min)")
+
+    def leading(self) -> pd.DataFrame:
+        """Most used column of each pair and horizon in the last fold."""
+        last = self.shap[self.shap["fold"] == self.shap["fold"].max()]
+        best = last.loc[last.groupby(["pair", "horizon"])["shap"].idxmax()]
+        table = best.pivot(index="pair", columns="horizon", values="column")
+        return table.rename_axis(columns="horizon (min)")
+
+    def stability(self) -> pd.DataFrame:
+        """How alike neighbouring folds read: a row a pair and fold, against the one before.
+
+        ``jaccard`` : common columns among the `TOP` most used ones, as a share of all of them;
+        ``overlap`` : absolute SHAP values that both give to the same columns, as a share;
+        ``domains`` : the same for whole domains. 1 is the same in both folds.
+        """
+        rows = []
+        for pair, part in self.shap.groupby("pair"):
+            used = part.groupby(["fold", "column"])["shap"].sum().unstack("column", fill_value=0.0)
+            told = part.groupby(["fold", "domain"])["shap"].sum().unstack("domain", fill_value=0.0)
+            for before, fold in pairwise(used.index):
+                one, other = (set(used.loc[f].nlargest(TOP).index) for f in (before, fold))
+                rows.append(
+                    {
+                        "pair": pair,
+                        "fold": fold,
+                        "jaccard": len(one & other) / len(one | other),
+                        "overlap": _overlap(used, before, fold),
+                        "domains": _overlap(told, before, fold),
+                    }
+                )
+        return pd.DataFrame(rows, columns=["pair", "fold", "jaccard", "overlap", "domains"])
+
+
+def _overlap(values: pd.DataFrame, one: int, other: int) -> float:
+    whole = values.loc[[one, other]].sum(axis=1)
+    if (whole == 0).any():
+        return float("nan")
+    shares = values.loc[[one, other]].div(whole, axis=0)
+    return float(shares.min(axis=0).sum())
+
+
+def build(params: Params) -> Explanation:
+    """Explain every fold's forecasts, measure learning curves, and store both."""
+    run = Run.open(params.folder, params)
+    dataset = load(run)
+    folds = selection.folds_of(params, dataset)
+    found: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection", "candidates"]) as stage:
+        used = candidates.used(run)
+        tasks = {
+            pair: (bars, folds, _folders(run, pair, used), _last(run, pair, params, used), params)
+            for pair, bars in dataset.bars.items()
+        }
+        over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
+        shap, curves = (
+            pd.concat([found[pair][place] for pair in dataset.bars], ignore_index=True)
+            for place in (0, 1)
+        )
+        stage.write_parquet("explanation/shap.parquet", shap)
+        stage.write_parquet("explanation/curves.parquet", curves)
+    return Explanation(shap, curves)
+
+
+def _folders(run: Run, pair: str, used: Mapping[int, str]) -> dict[int, Path]:
+    """Bundle of each fold's own model."""
+    return {
+        fold: run.folder / candidates.place(name, pair) / str(fold) for fold, name in used.items()
+    }
+
+
+def _last(run: Run, pair: str, params: Params, used: Mapping[int, str]) -> dict[str, Path]:
+    """Bundle of every model in the last fold."""
+    last = str(max(used))
+    return {name: run.folder / candidates.place(name, pair) / last for name in params.models}
+
+
+def _pair(
+    bars: Bars,
+    folds: Sequence[Fold],
+    folders: Mapping[int, Path],
+    models: Mapping[str, Path],
+    params: Params,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    shap = pd.concat([_fold(bars, fold, folders[fold.number], params) for fold in folds])
+    return shap, _curves(bars, folds[-1], models, params)
+
+
+def _fold(bars: Bars, fold: Fold, folder: Path, params: Params) -> pd.DataFrame:
+    packed = bundle.load(folder)
+    there = fold.test[np.isfinite(bars.close[fold.test])]
+    rows = there[:: -(-len(there) // EXPLAINED)]
+    x = lags.matrix(bars, packed.columns, rows, packed.fits)
+    values = np.abs(contributions(packed.model, x, params.seed)).mean(axis=0)
+    names = [column.name for column in packed.columns]
+    parts = [
+        pd.DataFrame(
+            {
+                "column": names,
+                "domain": [c.domain for c in packed.columns],
+                "shap": values[:, place],
+            }
+        ).assign(horizon=horizon)
+        for place, horizon in enumerate(packed.horizons)
+    ]
+    start = sessions.timestamps(bars.minutes[fold.test[:1]])[0].strftime("%Y-%m-%d")
+    return pd.concat(parts).assign(
+        pair=bars.pair, fold=fold.number, start=start, model=packed.model.NAME
+    )
+
+
+def _curves(bars: Bars, fold: Fold, models: Mapping[str, Path], params: Params) -> pd.DataFrame:
+    packed = {name: bundle.load(folder) for name, folder in models.items()}
+    # All models of a fold read the same columns, and learnt the same of their families.
+    any_of_them = next(iter(packed.values()))
+    chosen = any_of_them.columns
+    labels = labels_of(targets_of(bars, params))
+    train = training_rows(bars, chosen, fold, labels, params)
+    complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
+    later = fold.validation[complete][:: params.stride]
+    scale = scale_of(labels, train)
+    x, unseen = (lags.matrix(bars, chosen, rows, any_of_them.fits) for rows in (train, later))
+    y, truth = (cut(labels, rows, scale) for rows in (train, later))
+    weight = uniqueness(train, max(labels))
+    return pd.concat(
+        learning(each.model, x, y, weight, unseen, truth).assign(model=name, pair=bars.pair)
+        for name, each in packed.items()
+    )
