@@ -161,7 +161,7 @@ def _try_kernel(bars: Bars, feature: Feature, learnt: tuple[Array, ...]) -> None
     rows, columns = len(bars), len(feature.family.outputs)
     try:
         if feature.source.inputs:
-            return  # not of others, and read in one way only
+            return  # of the catalog's own kind, whose kernels are tried by the cuts
         x = np.ascontiguousarray(feature.source.build(bars))
         made = feature.family.kernel(x, bars.first_market_minute, *feature.window, *learnt)
     except BqxError:

@@ -100,6 +100,7 @@ def compare(
     params: Params,
     settings: Mapping[str, Settings],
     name: str = training.MODEL,
+    most: int = fitting.POOLED,
 ) -> pd.DataFrame:
     """The principal components and autoencoders beside the columns without any code.
 
@@ -112,6 +113,7 @@ def compare(
     folds, params : as for `training.select_pair` and `training.fit_pair`.
     settings : of the autoencoders, by the name of their row.
     name : of the model.
+    most : rows of all pairs together that a code is learnt from.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def compare(
     made: dict[str, list[_Code]] = {each: [] for each in ("pca", *settings)}
     for fold in folds:
         rows = longest_run(fold.train)
-        parts, picked = fitting.gathered(bars, SOURCE, rows)
+        parts, picked = fitting.gathered(bars, SOURCE, rows, most)
         later = _later(bars, fold, rows)
         for each, codes in made.items():
             codes.append(_code(each, parts, picked, later, settings.get(each)))

@@ -279,6 +279,7 @@ def test_a_fold_holds_nothing_else():
         "test",
         "scored",
         "last_seen",
+        "shared",
     ]
 
 

@@ -1,0 +1,62 @@
+"""Learned codes beside each other and beside none, on a planted market and on real bars."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import codes
+import numpy as np
+import pandas as pd
+import pytest
+from simulated import DATA
+
+from bqx import bars, embeddings, folds, lags, market, sessions
+from bqx.bars import Bars
+from bqx.features import catalog
+from bqx.features.autoencoder import Settings
+from bqx.params import Params
+
+pytestmark = pytest.mark.studies
+
+GIVEN = Params(
+    workers=1, pairs=("eurusd", "gbpusd", "usdchf"), days=70, horizons=(15, 45), lags=(),
+    train_days=16, validation_days=10, test_days=10, step_days=10, selected=30,
+    forest_trees=30, forest_depth=5, rounds=120, learning_rate=0.1,
+)  # fmt: skip
+MOST = 12_000
+LINEAR = Settings(epochs=20, batch=256)
+CODES = {"autoencoder, linear": LINEAR, "autoencoder, ReLU": replace(LINEAR, code="relu")}
+
+
+def compared(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    grids: dict[str, Bars] = bars.align({p: bars.validate(f, p) for p, f in frames.items()})
+    minutes = next(iter(grids.values())).minutes
+    columns = lags.grid([f for f in catalog.profile("core") if not f.spanned_by], ())
+    split = GIVEN.split(len(np.unique(sessions.trading_days(minutes))))
+    reach = embeddings.SOURCE.lookback
+    parts = folds.rolling_origin(minutes, *split, GIVEN.embargo, max(GIVEN.horizons), reach)
+    return embeddings.compare(grids, columns, parts[:1], GIVEN, CODES, most=MOST)
+
+
+def about(of: str, table: pd.DataFrame) -> dict:
+    text = (
+        f"{of}. One fold of {GIVEN.train_days} training, {GIVEN.validation_days} validation and "
+        f"{GIVEN.test_days} test days; codes of {MOST:,} rows, at most {LINEAR.epochs} epochs of "
+        f"batches of {LINEAR.batch}; boosting on {GIVEN.selected} of the core columns and the "
+        "code's, horizons of 15 and 45 minutes."
+    )
+    return codes.records(table, text)
+
+
+def test_codes_beside_none() -> None:
+    frames = market.simulate("planted", GIVEN.pairs, GIVEN.start, GIVEN.days, 1).frames
+    planted = compared(frames)
+    found = {"A planted market": about("Three pairs of a synthetic market", planted)}
+    paths = sorted((DATA / "m1").glob("*.parquet"))
+    if paths:
+        span = slice("2018-01-07", "2018-04-20")
+        real = compared({p.stem: pd.read_parquet(p).set_index("ts_utc").loc[span] for p in paths})
+        found["Real bars"] = about("Six majors, January to April 2018", real)
+    print(planted.T.to_string(float_format="{:.4f}".format))
+    codes.write(found)
+    # The code that knows nothing of the target costs nothing that counts.
+    assert (planted["gain_hi"] > -0.02).all()
