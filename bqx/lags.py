@@ -91,6 +91,20 @@ def _causal(feature: Feature) -> Column:
     return Column(feature, CAUSALITY_LAG, f"_causality_lag{CAUSALITY_LAG}")
 
 
+def steps(columns: Sequence[Column], count: int, spacing: int) -> tuple[Column, ...]:
+    """Columns at ``count`` times ``spacing`` rows apart, the oldest first, the last one now.
+
+    >>> line = Column(catalog.FEATURES["rate_quadratic_r2_w15"])
+    >>> [(column.lag, column.suffix) for column in steps([line], 3, 5)]
+    [(10, '_step10'), (5, '_step5'), (0, '_step0')]
+    """
+    return tuple(
+        Column(column.feature, column.lag + back, f"{column.suffix}_step{back}")
+        for back in range((count - 1) * spacing, -1, -spacing)
+        for column in columns
+    )
+
+
 def read(
     values: NDArray[np.floating],
     features: Sequence[Feature],

@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field
 from bqx.pairs import CURRENCIES, PAIRS
 
 MODELS = (
-    "martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile", "ensemble",
-    "stacking",
+    "martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile", "multi_horizon",
+    "multi_task", "tft", "ensemble", "stacking",
 )  # fmt: skip
 """Estimators by name, the simpler before the more complex."""
 

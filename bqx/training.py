@@ -21,7 +21,7 @@ from bqx.features.fitting import Fits
 from bqx.files import peak_mb
 from bqx.folds import Fold
 from bqx.lags import Column
-from bqx.models import Design, Estimator, make, point, unfitted
+from bqx.models import Design, Estimator, make, point, reads, unfitted
 from bqx.parallel import over_pairs
 from bqx.params import Params
 from bqx.selection import Selection, select
@@ -122,6 +122,7 @@ def _fit_fold(
     first: Estimator,
 ) -> FoldFit:
     labels = samples.labels_of(made)
+    columns = reads(first, columns)
     train = samples.training_rows(bars, columns, fold, labels, params)
     validation = fold.validation[np.isfinite(bars.close[fold.validation])]
     scale = samples.scale_of(labels, train)

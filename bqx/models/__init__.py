@@ -1,18 +1,22 @@
 """Estimators, one a file, behind one small interface."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from bqx import lags
 from bqx.errors import ArtefactError
+from bqx.lags import Column
 from bqx.models import artefact
 from bqx.models.design import Design, Matrix, design
 from bqx.models.ensemble import Ensemble, Stacking
 from bqx.models.members import ALONE, Estimator, Vector, point
+from bqx.models.transformer import Transformer
 from bqx.params import Params
 
 __all__ = ["MEMBERS", "MODELS", "Design", "Estimator", "Matrix", "Vector", "design", "load",
-           "make", "point", "unfitted"]  # fmt: skip
+           "make", "point", "reads", "unfitted"]  # fmt: skip
 
 MODELS: dict[str, type[Estimator]] = ALONE | {"ensemble": Ensemble, "stacking": Stacking}
 """All estimators by name, the simpler before the more complex."""
@@ -38,6 +42,13 @@ def make(name: str, params: Params, **settings: Any) -> Estimator:
 def unfitted(model: Estimator) -> Estimator:
     """A model with the same settings, those that a validation part chose included."""
     return replace(model)  # type: ignore[type-var]
+
+
+def reads(model: Estimator, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Columns that a model reads of some chosen ones: a sequence has each at all its steps."""
+    if isinstance(model, Transformer):
+        return lags.steps(columns, model.steps, model.spacing)
+    return tuple(columns)
 
 
 def load(folder: Path) -> Estimator:

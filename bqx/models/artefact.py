@@ -110,8 +110,8 @@ def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
             )
         if _pickled(content):
             raise ArtefactError(
-                f"{folder / file}: unsafe, got a pickle; expected UBJ, JSON or skops. Do not "
-                "load it."
+                f"{folder / file}: unsafe, got a pickle; expected UBJ, JSON, skops "
+                "or safetensors. Do not load it."
             )
     return name, settings, parts
 
@@ -122,6 +122,9 @@ def _hash(content: bytes) -> str:
 
 def _pickled(content: bytes) -> bool:
     """Whether bytes are a pickle, or an archive that holds one or an array of objects."""
+    if content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8:
+        # The length that safetensors start with may look like a pickle's first bytes.
+        return False
     if zipfile.is_zipfile(io.BytesIO(content)):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return any(_pickled(archive.read(name)) for name in archive.namelist())

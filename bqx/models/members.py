@@ -11,8 +11,11 @@ from bqx.models.design import Design, Matrix
 from bqx.models.elasticnet import ElasticNet
 from bqx.models.forest import RandomForest
 from bqx.models.martingale import Martingale
+from bqx.models.multihorizon import MultiHorizon
+from bqx.models.multitask import MultiTask
 from bqx.models.quantile import XGBoostQuantile
 from bqx.models.ridge import Ridge
+from bqx.models.transformer import Transformer
 from bqx.models.xgb import XGBoost
 
 Vector = NDArray[np.float64]
@@ -54,6 +57,9 @@ ALONE: dict[str, type[Estimator]] = {
     "forest": RandomForest,
     "xgboost": XGBoost,
     "xgboost_quantile": XGBoostQuantile,
+    "multi_horizon": MultiHorizon,
+    "multi_task": MultiTask,
+    "tft": Transformer,
 }
 """Estimators by name, the simpler before the more complex."""
 
