@@ -1,6 +1,7 @@
 """Features of the newest minute of all pairs, from a window of bars that moves with the market."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from bqx import sessions
 from bqx.bars import COLUMNS, RATES, Bars, Panel
 from bqx.errors import BarError
+from bqx.features.calls import in_threads
 from bqx.features.compute import Plan
 from bqx.features.spec import Feature
 from bqx.pairs import PAIRS, check
@@ -164,15 +166,24 @@ class LiveWindow:
         Raises BarError when there is no minute yet.
         """
         self._need_one()
-        out = np.empty((len(self.pairs), len(self.features)), dtype=self.dtype)
-        for columns, plan in self._plans:
+        tiers = [
+            np.empty((len(self.pairs), len(plan.features), 1), self.dtype)
+            for _, plan in self._plans
+        ]
+        in_threads(self._works(tiers), len(os.sched_getaffinity(0)))
+        out = np.empty((len(self.pairs), len(self.features)), self.dtype)
+        for (columns, _), values in zip(self._plans, tiers, strict=True):
+            out[:, columns] = values[:, :, 0]
+        return out
+
+    def _works(self, tiers: Sequence[NDArray[Any]]) -> Iterator[Callable[[], None]]:
+        fits = [self.fits.get(pair) for pair in self.pairs]
+        for (_, plan), out in zip(self._plans, tiers, strict=True):
             start = max(self._end - max(plan.lookback, 1), self._first)
             panel = Panel(self._closes[start : self._end], self._baselines, wanted=1)
             index = sessions.timestamps(self._minutes[start : self._end])
-            for i, pair in enumerate(self.pairs):
-                bars = self._of(i, start, index, panel)
-                out[i, columns] = plan(bars, self.dtype, 1, self.fits.get(pair))[0]
-        return out
+            bars = [self._of(i, start, index, panel) for i in range(len(self.pairs))]
+            yield from plan.works(bars, out, fits)
 
     def _of(self, i: int, start: int, index: pd.DatetimeIndex, panel: Panel) -> Bars:
         values = self._bars[i, :, start : self._end]
