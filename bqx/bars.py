@@ -234,10 +234,20 @@ class Bars:
         """(T,) rate index of the closes, points."""
         return self.ohlc[:, 3]
 
-    @property
+    @cached_property
     def close(self) -> NDArray[np.float64]:
         """(T,) closes, quote units."""
         return self.frame["close"].to_numpy(np.float64)
+
+    @cached_property
+    def volume(self) -> NDArray[np.float64]:
+        """(T,) ticks, NaN where absent."""
+        return self.frame["volume"].to_numpy(np.float64)
+
+    @cached_property
+    def spread(self) -> NDArray[np.float64]:
+        """(T,) spreads, quote units, NaN where absent."""
+        return self.frame["spread"].to_numpy(np.float64)
 
     def rows(self, start: int, stop: int) -> "Bars":
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""

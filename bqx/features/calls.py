@@ -88,7 +88,7 @@ def _run(
     picked: NDArray[np.int64], out: NDArray[Any], columns: NDArray[np.int64], first: int, last: int,
 ) -> None:  # fmt: skip
     for i in range(len(series)):
-        at = _pointer(series[i])  # type: ignore[call-arg]
+        at: Any = _pointer(series[i])  # type: ignore[call-arg]
         x = carray(at, shape, np.float64)[start:stop]
         if parameters is None:
             values = _values(kernel, (x, first_minute) + window)  # noqa: RUF005

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,31 @@ FILLED = len(COLUMNS)
 
 TIERS = (128, 1_600)
 """Features of alike lookbacks are computed together, so that short windows read few rows."""
+
+
+class _NewestBars(Bars):
+    """Bars that are what ``Bars`` would make of their frame, without the time that pandas takes."""
+
+    def __init__(
+        self, pair: str, columns: F, baseline: float, panel: Panel, minutes: NDArray[np.int64],
+        market: int,
+    ) -> None:  # fmt: skip
+        vars(self).update(
+            pair=pair, baseline=baseline, panel=panel, minutes=minutes, _columns=columns,
+            ohlc=100.0 * columns[: len(RATES)].T / baseline, close=columns[CLOSE],
+            volume=columns[VOLUME], spread=columns[SPREAD],
+            first_market_minute=market + 1 - len(minutes),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.minutes)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """(T,) rows, for sources that read it."""
+        columns: F = vars(self)["_columns"]
+        index = sessions.timestamps(self.minutes)
+        return pd.DataFrame(columns.T, index=index, columns=_COLUMNS, copy=False)
 
 
 class LiveWindow:
@@ -181,18 +207,15 @@ class LiveWindow:
         for (_, plan), out in zip(self._plans, tiers, strict=True):
             start = max(self._end - max(plan.lookback, 1), self._first)
             panel = Panel(self._closes[start : self._end], self._baselines, wanted=1)
-            index = sessions.timestamps(self._minutes[start : self._end])
-            bars = [self._of(i, start, index, panel) for i in range(len(self.pairs))]
+            minutes = self._minutes[start : self._end]
+            bars = [
+                _NewestBars(
+                    pair, self._bars[i, :, start : self._end],
+                    float(self._baselines[self._places[i]]), panel, minutes, self._market,
+                )
+                for i, pair in enumerate(self.pairs)
+            ]  # fmt: skip
             yield from plan.works(bars, out, fits)
-
-    def _of(self, i: int, start: int, index: pd.DatetimeIndex, panel: Panel) -> Bars:
-        values = self._bars[i, :, start : self._end]
-        frame = pd.DataFrame(values.T, index=index, columns=_COLUMNS, copy=False)
-        bars = Bars(self.pairs[i], frame, self._baselines[self._places[i]], panel)
-        # What Bars would make of the frame, without the time that pandas takes for it.
-        vars(bars)["ohlc"] = 100.0 * values[: len(RATES)].T / bars.baseline
-        vars(bars)["first_market_minute"] = self._market + 1 - len(frame)
-        return bars
 
     def _need_one(self) -> None:
         if not len(self):

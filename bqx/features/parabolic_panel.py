@@ -138,7 +138,9 @@ def _share(sums: F, signs: F) -> F:
 
 
 def _panel(panel: Panel, first_minute: int) -> tuple[F, F]:
-    """Statistics of the panel (T, 40), and terms of BQX over 15 rows of each pair (T, 28, 3)."""
+    """Statistics of the panel on the rows wanted (T, 40), and terms of BQX over 15 rows of each
+    pair (T, 28, 3).
+    """
     count, since = len(panel.closes), panel.since
     # The first row of the slice whose statistics are wanted, and the rows behind it.
     behind = min(since, max(WINDOWS) - 1)
@@ -165,9 +167,7 @@ def _panel(panel: Panel, first_minute: int) -> tuple[F, F]:
         *(_share(sums[d][:, _ONE], signs[d][:, _ONE]) for d in range(2)),
         np.column_stack(ones)[since:],
     ]
-    out = np.full((count, 40), np.nan)
-    out[since:] = np.concatenate(parts, axis=1)
-    return out, own
+    return np.concatenate(parts, axis=1), own
 
 
 def _statistics(bars: Bars) -> tuple[F, F] | None:

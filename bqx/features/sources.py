@@ -83,8 +83,5 @@ BQX_BARS = Source(
 )
 """Trailing five-row bars of BQX, for directional indicators."""
 
-CLOCK = Source("clock", "clock", "1", 0, lambda bars: bars.minutes.astype(np.float64))
-"""Epoch minutes of the bar opens."""
-
 CLOCK_RATE = Source("clock", "clock", "1", 1, lambda bars: bars.index)
 """Rate index, for what is said of the time of day by the bars that it meets."""
