@@ -82,7 +82,10 @@ class Plan:
         out : (pairs, features, last rows wanted), that is filled.
         fits : of each pair, see `compute`.
         """
-        learnt = [[_parameters(call.feature, of or {}) for of in fits] for call in self.calls]
+        learnt = [
+            [_parameters(call.feature, of or {}) for of in fits] if call.feature.fit_key else []
+            for call in self.calls
+        ]
         count, first = len(bars[0]), bars[0].first_market_minute
         ahead = count - out.shape[2]
         sources: dict[int, Series] = {}
@@ -100,7 +103,7 @@ class Plan:
                 stop = min(start + step, count)
                 yield partial(
                     series.run, call.feature.family, call.feature.window,
-                    slice(max(start - behind, 0), stop), first, sum(parameters, ()), call.picked,
+                    slice(max(start - behind, 0), stop), first, parameters, call.picked,
                     out, call.columns, slice(start - ahead, stop - ahead),
                 )  # fmt: skip
 
@@ -113,16 +116,14 @@ def _call(features: Sequence[Feature], columns: list[int]) -> Call:
     return Call(one, rows, np.array(picked), np.array(columns))
 
 
-def _parameters(feature: Feature, fits: Mapping[str, Array]) -> tuple[Array, ...]:
-    """What a kernel takes after the windows: the parameters of a fitted family, else nothing."""
-    if feature.family.fit is None:
-        return ()
+def _parameters(feature: Feature, fits: Mapping[str, Array]) -> Array:
+    """What the kernel of a fitted family takes after the windows."""
     if feature.fit_key not in fits:
         raise ParameterError(
             f"{feature.name}: not fitted, got fits of {', '.join(fits) or 'nothing'}; expected "
             f"{feature.fit_key}. Fit the features on training rows first (features.fitting.fit)."
         )
-    return (fits[feature.fit_key],)
+    return fits[feature.fit_key]
 
 
 def compute(
