@@ -39,6 +39,7 @@ class _NewestBars(Bars):
     ) -> None:  # fmt: skip
         vars(self).update(
             pair=pair, baseline=baseline, panel=panel, minutes=minutes, _columns=columns,
+            _derived={},
             ohlc=100.0 * columns[: len(RATES)].T / baseline, close=columns[CLOSE],
             volume=columns[VOLUME], spread=columns[SPREAD],
             first_market_minute=market + 1 - len(minutes),

@@ -55,7 +55,9 @@ def index(bars: Bars, pair: str) -> F:
 
 
 def _change(x: F) -> F:
-    return np.diff(x, prepend=np.nan)
+    out = np.full(len(x), np.nan)
+    np.subtract(x[1:], x[:-1], out=out[1:])
+    return out
 
 
 def returns(bars: Bars, pair: str) -> F:

@@ -14,7 +14,7 @@ from bqx.features import changepoints, hidden, markov
 from bqx.features.joint import parabola
 from bqx.features.returns import log_returns
 from bqx.features.rolling import F
-from bqx.features.sources import BQX, BQX_WINDOW, bqx
+from bqx.features.sources import BQX, BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
 from bqx.features.windows import MEMORY, changes
 
@@ -34,7 +34,7 @@ def _returns(bars: Bars) -> F:
 
 
 def _changes(bars: Bars) -> F:
-    return changes(bqx(bars.index, BQX_WINDOW), 1)
+    return changes(momentum(bars), 1)
 
 
 def _curvature(bars: Bars) -> F:
