@@ -98,7 +98,7 @@ def _terms(windows: tuple[int, ...], change: bool) -> panels.Build:
     def build(bars: Bars) -> F:
         columns = [momentum(bars, window) / window for window in windows]
         if change:
-            columns = [np.diff(column, prepend=np.nan) for column in columns]
+            columns = [panels.change(column) for column in columns]
         return np.column_stack(columns)
 
     return build

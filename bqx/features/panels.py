@@ -54,7 +54,8 @@ def index(bars: Bars, pair: str) -> F:
     return shared(bars, f"index:{pair}", lambda: 100.0 * closes(bars, pair) / baseline)
 
 
-def _change(x: F) -> F:
+def change(x: F) -> F:
+    """Difference to the row before: (T,)."""
     out = np.full(len(x), np.nan)
     np.subtract(x[1:], x[:-1], out=out[1:])
     return out
@@ -79,7 +80,7 @@ def momentum(bars: Bars, pair: str, window: int = BQX_WINDOW) -> F:
 
 def moves(bars: Bars, pair: str) -> F:
     """(T,) one-row changes of BQX."""
-    return shared(bars, f"move:{pair}", lambda: _change(momentum(bars, pair)))
+    return shared(bars, f"move:{pair}", lambda: change(momentum(bars, pair)))
 
 
 def level(bars: Bars, pair: str) -> F:

@@ -76,6 +76,8 @@ def component(z: F, start: F, memory: int, steps: int, first_minute: int, since:
     square = np.empty((width, width))
     v, turned = np.empty(width), np.empty(width)
     for block in range(first_block(first_minute, memory), count, memory):
+        if block + memory <= since:
+            continue
         ahead[:] = 0.0
         for i in range(min(memory, block)):
             at = 0
@@ -84,7 +86,9 @@ def component(z: F, start: F, memory: int, steps: int, first_minute: int, since:
                 for b in range(width - a):
                     ahead[at + b] += value * z[block - 1 - i, a + b]
                 at += width - a
-            tail[i] = ahead
+            # Of the window that ends so much later.
+            if block + memory - 2 - i >= since:
+                tail[i] = ahead
         ahead[:] = 0.0
         for row in range(block, min(block + memory, count)):
             at = 0
