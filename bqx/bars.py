@@ -205,6 +205,7 @@ class Bars:
     frame: pd.DataFrame
     baseline: float
     panel: Panel | None = field(default=None, repr=False, compare=False)
+    _derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -234,10 +235,27 @@ class Bars:
         """(T,) rate index of the closes, points."""
         return self.ohlc[:, 3]
 
-    @property
+    @cached_property
     def close(self) -> NDArray[np.float64]:
         """(T,) closes, quote units."""
         return self.frame["close"].to_numpy(np.float64)
+
+    @cached_property
+    def volume(self) -> NDArray[np.float64]:
+        """(T,) ticks, NaN where absent."""
+        return self.frame["volume"].to_numpy(np.float64)
+
+    @cached_property
+    def spread(self) -> NDArray[np.float64]:
+        """(T,) spreads, quote units, NaN where absent."""
+        return self.frame["spread"].to_numpy(np.float64)
+
+    def derived(self, key: str, make: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What ``make`` gives, made once."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        found: NDArray[np.float64] = self._derived[key]
+        return found
 
     def rows(self, start: int, stop: int) -> "Bars":
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""

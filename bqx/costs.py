@@ -112,7 +112,7 @@ def average_spread(pair: str) -> float:
 
 def spread(bars: Bars) -> Series:
     """(T,) spread of each minute, quote units: the bars' own where there is one, else the table."""
-    own = bars.frame["spread"].to_numpy(np.float64)
+    own = bars.spread
     missing = ~np.isfinite(own)
     if not missing.any():
         return own

@@ -1,6 +1,7 @@
 """The 8 currencies, their 28 pairs in market convention, and how pairs relate."""
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 from bqx.errors import ParameterError
@@ -133,6 +134,7 @@ def third_currency(pair: str) -> str:
     return min(others, key=rank)
 
 
+@cache
 def triangle(pair: str) -> Triangle:
     """The triangle of a pair, through its third currency."""
     return _triangle((base(pair), quote(pair), third_currency(pair)))

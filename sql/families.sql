@@ -3,7 +3,7 @@
 
 INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (
     1,
-    '958c611a9c5710ebe82ae0b293527e664e42e188c10f8ad966cd46b942ae937f'
+    'c8985f1e07c00be8ee47add215035be4568a5ded1f323c0407ee4ab7c4263bbc'
 );
 
 CREATE TYPE bqx.reg_idx AS (
@@ -470,20 +470,20 @@ CREATE TYPE bqx.correlation_bqx AS (
     bqx_term_company_corr_resid_lin_w15_60 float4, bqx_relatives_corr_base_1_w15 float4,
     bqx_relatives_corr_base_2_w15 float4, bqx_relatives_corr_quote_1_w15 float4,
     bqx_relatives_corr_quote_2_w15 float4, bqx_relatives_delta_corr_base_w15 float4,
-    bqx_relatives_delta_corr_quote_w15 float4, bqx_relatives_z_corr_base_w15 float4,
-    bqx_relatives_z_corr_quote_w15 float4, bqx_relatives_corr_stability_w15 float4,
-    bqx_relatives_lead_lag_w15 float4, bqx_relatives_vol_ratio_w15 float4,
-    bqx_relatives_corr_base_1_w30 float4, bqx_relatives_corr_base_2_w30 float4,
-    bqx_relatives_corr_quote_1_w30 float4, bqx_relatives_corr_quote_2_w30 float4,
-    bqx_relatives_delta_corr_base_w30 float4, bqx_relatives_delta_corr_quote_w30 float4,
-    bqx_relatives_z_corr_base_w30 float4, bqx_relatives_z_corr_quote_w30 float4,
-    bqx_relatives_corr_stability_w30 float4, bqx_relatives_lead_lag_w30 float4,
+    bqx_relatives_delta_corr_quote_w15 float4, bqx_relatives_lead_lag_w15 float4,
+    bqx_relatives_vol_ratio_w15 float4, bqx_relatives_corr_base_1_w30 float4,
+    bqx_relatives_corr_base_2_w30 float4, bqx_relatives_corr_quote_1_w30 float4,
+    bqx_relatives_corr_quote_2_w30 float4, bqx_relatives_delta_corr_base_w30 float4,
+    bqx_relatives_delta_corr_quote_w30 float4, bqx_relatives_lead_lag_w30 float4,
     bqx_relatives_vol_ratio_w30 float4, bqx_relatives_corr_base_1_w60 float4,
     bqx_relatives_corr_base_2_w60 float4, bqx_relatives_corr_quote_1_w60 float4,
     bqx_relatives_corr_quote_2_w60 float4, bqx_relatives_delta_corr_base_w60 float4,
-    bqx_relatives_delta_corr_quote_w60 float4, bqx_relatives_z_corr_base_w60 float4,
+    bqx_relatives_delta_corr_quote_w60 float4, bqx_relatives_lead_lag_w60 float4,
+    bqx_relatives_vol_ratio_w60 float4, bqx_relatives_z_corr_base_w15 float4,
+    bqx_relatives_z_corr_quote_w15 float4, bqx_relatives_corr_stability_w15 float4,
+    bqx_relatives_z_corr_base_w30 float4, bqx_relatives_z_corr_quote_w30 float4,
+    bqx_relatives_corr_stability_w30 float4, bqx_relatives_z_corr_base_w60 float4,
     bqx_relatives_z_corr_quote_w60 float4, bqx_relatives_corr_stability_w60 float4,
-    bqx_relatives_lead_lag_w60 float4, bqx_relatives_vol_ratio_w60 float4,
     bqx_relative_spread_z_w15 float4, bqx_relative_spread_z_w30 float4,
     bqx_relative_spread_z_w60 float4, bqx_cointegration_residual_w1440 float4,
     bqx_cointegration_z_w1440 float4, bqx_cointegration_half_life_w1440 float4,
@@ -594,9 +594,9 @@ CREATE TYPE bqx.realized_volatility_idx AS (
     rate_realized_bipower_w20 float4, rate_realized_quarticity_w20 float4,
     rate_realized_jump_test_w20 float4, rate_realized_signed_jump_w20 float4,
     rate_realized_vol_of_vol_w20 float4, rate_realized_acceleration_w20 float4,
-    rate_realized_ewma_ratio_w20 float4, rate_realized_high_w20 float4,
-    rate_realized_held_w20 float4, rate_realized_transition_w20 float4,
-    rate_realized_skewness_w20 float4, rate_realized_5m_parkinson_w20 float4,
+    rate_realized_ewma_ratio_w20 float4, rate_realized_skewness_w20 float4,
+    rate_realized_high_w20 float4, rate_realized_held_w20 float4,
+    rate_realized_transition_w20 float4, rate_realized_5m_parkinson_w20 float4,
     rate_realized_5m_garman_klass_w20 float4, rate_realized_5m_rogers_satchell_w20 float4,
     rate_realized_5m_yang_zhang_w20 float4, rate_realized_5m_bipower_w20 float4,
     rate_realized_5m_quarticity_w20 float4, rate_realized_5m_jump_test_w20 float4
@@ -608,8 +608,8 @@ CREATE TYPE bqx.realized_volatility_bqx AS (
     bqx_realized_bipower_w20 float4, bqx_realized_quarticity_w20 float4,
     bqx_realized_jump_test_w20 float4, bqx_realized_signed_jump_w20 float4,
     bqx_realized_vol_of_vol_w20 float4, bqx_realized_acceleration_w20 float4,
-    bqx_realized_ewma_ratio_w20 float4, bqx_realized_high_w20 float4, bqx_realized_held_w20 float4,
-    bqx_realized_transition_w20 float4, bqx_realized_skewness_w20 float4
+    bqx_realized_ewma_ratio_w20 float4, bqx_realized_skewness_w20 float4,
+    bqx_realized_high_w20 float4, bqx_realized_held_w20 float4, bqx_realized_transition_w20 float4
 );
 
 CREATE TYPE bqx.realized_volatility AS (
@@ -734,10 +734,11 @@ CREATE TYPE bqx.multi_resolution_idx AS (
     rate_bucket_state_return_w5 float4, rate_bucket_state_vol_regime_w5 float4,
     rate_bucket_state_trend_regime_w5 float4, rate_bucket_state_jumps_w5 float4,
     volume_bucket_mean_w5_10 float4, spread_bucket_mean_w5_10 float4,
-    rate_against_mean_ratio_w5 float4, rate_against_vol_ratio_w5 float4,
-    rate_against_trend_w5 float4, rate_against_regime_w5 float4, rate_against_divergence_w5 float4,
-    rate_cascade_mean_ratio_w5_15 float4, rate_cascade_trend_w5_15 float4,
-    rate_cascade_aligned_w5_15 float4, rate_cascade_diverged_w5_15 float4
+    rate_against_mean_ratio_w5 float4, rate_against_trend_w5 float4,
+    rate_against_divergence_w5 float4, rate_against_vol_ratio_w5 float4,
+    rate_against_regime_w5 float4, rate_cascade_mean_ratio_w5_15 float4,
+    rate_cascade_trend_w5_15 float4, rate_cascade_aligned_w5_15 float4,
+    rate_cascade_diverged_w5_15 float4
 );
 
 CREATE TYPE bqx.multi_scale_idx AS (
@@ -747,12 +748,12 @@ CREATE TYPE bqx.multi_scale_idx AS (
     rate_bucket_macd_w30_12_26 float4, rate_bucket_macd_w60_12_26 float4,
     rate_bucket_atr_w30_14 float4, rate_bucket_atr_w60_14 float4, rate_bucket_width_w30_20 float4,
     rate_bucket_width_w60_20 float4, rate_against_mean_ratio_w30 float4,
-    rate_against_vol_ratio_w30 float4, rate_against_trend_w30 float4,
-    rate_against_regime_w30 float4, rate_against_divergence_w30 float4,
-    rate_against_dominance_w30 float4, rate_against_mean_ratio_w60 float4,
-    rate_against_vol_ratio_w60 float4, rate_against_trend_w60 float4,
-    rate_against_regime_w60 float4, rate_against_divergence_w60 float4,
-    rate_against_dominance_w60 float4
+    rate_against_trend_w30 float4, rate_against_divergence_w30 float4,
+    rate_against_mean_ratio_w60 float4, rate_against_trend_w60 float4,
+    rate_against_divergence_w60 float4, rate_against_vol_ratio_w30 float4,
+    rate_against_dominance_w30 float4, rate_against_vol_ratio_w60 float4,
+    rate_against_dominance_w60 float4, rate_against_regime_w30 float4,
+    rate_against_regime_w60 float4
 );
 
 CREATE TYPE bqx.multi_resolution_bqx AS (
@@ -771,11 +772,11 @@ CREATE TYPE bqx.multi_scale_bqx AS (
     bqx_bucket_shape_autocorr_20_w30 float4, bqx_bucket_shape_slope_10_w60 float4,
     bqx_bucket_shape_z_20_w60 float4, bqx_bucket_shape_range_20_w60 float4,
     bqx_bucket_shape_autocorr_20_w60 float4, bqx_against_mean_ratio_w30 float4,
-    bqx_against_vol_ratio_w30 float4, bqx_against_trend_w30 float4, bqx_against_regime_w30 float4,
-    bqx_against_divergence_w30 float4, bqx_against_dominance_w30 float4,
-    bqx_against_mean_ratio_w60 float4, bqx_against_vol_ratio_w60 float4,
-    bqx_against_trend_w60 float4, bqx_against_regime_w60 float4, bqx_against_divergence_w60 float4,
-    bqx_against_dominance_w60 float4
+    bqx_against_trend_w30 float4, bqx_against_divergence_w30 float4,
+    bqx_against_mean_ratio_w60 float4, bqx_against_trend_w60 float4,
+    bqx_against_divergence_w60 float4, bqx_against_vol_ratio_w30 float4,
+    bqx_against_dominance_w30 float4, bqx_against_vol_ratio_w60 float4,
+    bqx_against_dominance_w60 float4, bqx_against_regime_w30 float4, bqx_against_regime_w60 float4
 );
 
 CREATE TYPE bqx.multi_resolution AS (
@@ -829,20 +830,20 @@ CREATE TYPE bqx.correlation_idx AS (
     ts_utc timestamptz, rate_relatives_corr_base_1_w15 float4,
     rate_relatives_corr_base_2_w15 float4, rate_relatives_corr_quote_1_w15 float4,
     rate_relatives_corr_quote_2_w15 float4, rate_relatives_delta_corr_base_w15 float4,
-    rate_relatives_delta_corr_quote_w15 float4, rate_relatives_z_corr_base_w15 float4,
-    rate_relatives_z_corr_quote_w15 float4, rate_relatives_corr_stability_w15 float4,
-    rate_relatives_lead_lag_w15 float4, rate_relatives_vol_ratio_w15 float4,
-    rate_relatives_corr_base_1_w30 float4, rate_relatives_corr_base_2_w30 float4,
-    rate_relatives_corr_quote_1_w30 float4, rate_relatives_corr_quote_2_w30 float4,
-    rate_relatives_delta_corr_base_w30 float4, rate_relatives_delta_corr_quote_w30 float4,
-    rate_relatives_z_corr_base_w30 float4, rate_relatives_z_corr_quote_w30 float4,
-    rate_relatives_corr_stability_w30 float4, rate_relatives_lead_lag_w30 float4,
+    rate_relatives_delta_corr_quote_w15 float4, rate_relatives_lead_lag_w15 float4,
+    rate_relatives_vol_ratio_w15 float4, rate_relatives_corr_base_1_w30 float4,
+    rate_relatives_corr_base_2_w30 float4, rate_relatives_corr_quote_1_w30 float4,
+    rate_relatives_corr_quote_2_w30 float4, rate_relatives_delta_corr_base_w30 float4,
+    rate_relatives_delta_corr_quote_w30 float4, rate_relatives_lead_lag_w30 float4,
     rate_relatives_vol_ratio_w30 float4, rate_relatives_corr_base_1_w60 float4,
     rate_relatives_corr_base_2_w60 float4, rate_relatives_corr_quote_1_w60 float4,
     rate_relatives_corr_quote_2_w60 float4, rate_relatives_delta_corr_base_w60 float4,
-    rate_relatives_delta_corr_quote_w60 float4, rate_relatives_z_corr_base_w60 float4,
+    rate_relatives_delta_corr_quote_w60 float4, rate_relatives_lead_lag_w60 float4,
+    rate_relatives_vol_ratio_w60 float4, rate_relatives_z_corr_base_w15 float4,
+    rate_relatives_z_corr_quote_w15 float4, rate_relatives_corr_stability_w15 float4,
+    rate_relatives_z_corr_base_w30 float4, rate_relatives_z_corr_quote_w30 float4,
+    rate_relatives_corr_stability_w30 float4, rate_relatives_z_corr_base_w60 float4,
     rate_relatives_z_corr_quote_w60 float4, rate_relatives_corr_stability_w60 float4,
-    rate_relatives_lead_lag_w60 float4, rate_relatives_vol_ratio_w60 float4,
     rate_relative_spread_z_w15 float4, rate_relative_spread_z_w30 float4,
     rate_relative_spread_z_w60 float4, rate_cointegration_residual_w1440 float4,
     rate_cointegration_z_w1440 float4, rate_cointegration_half_life_w1440 float4,

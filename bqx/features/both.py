@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 
 from bqx.bars import Bars
 from bqx.features.rolling import first_block
-from bqx.features.sources import BQX_WINDOW, bqx
+from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Source
 
 F = NDArray[np.float64]
 
 
 def _both(bars: Bars) -> F:
-    return np.column_stack([bars.index, bqx(bars.index, BQX_WINDOW)])
+    return np.column_stack([bars.index, momentum(bars)])
 
 
 BOTH = Source("both", "cross", "1", BQX_WINDOW + 1, _both)

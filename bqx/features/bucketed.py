@@ -20,11 +20,11 @@ F = NDArray[np.float64]
 
 
 def _volume(bars: Bars) -> F:
-    return bars.frame["volume"].to_numpy(np.float64)
+    return bars.volume
 
 
 def _spread(bars: Bars) -> F:
-    return bars.frame["spread"].to_numpy(np.float64)
+    return bars.spread
 
 
 VOLUME = Source("volume", "rate", "tick", 1, _volume)

@@ -180,6 +180,15 @@ def _no_larger(values: F, value: float) -> int:
 
 
 @njit(cache=True, error_model="numpy")
+def third(values: F, value: float) -> float:
+    """Third (0, 1, 2) of the values that one of them belongs to."""
+    number = _no_larger(values, value)
+    if number <= len(values) // 3:
+        return 0.0
+    return 2.0 if number > 2 * len(values) // 3 else 1.0
+
+
+@njit(cache=True, error_model="numpy")
 def terciles(x: F, memory: int) -> F:
     """Third (0, 1, 2) of each value among the last ``memory`` ones, its own included: (T,)."""
     out = np.full(len(x), np.nan)
@@ -187,7 +196,5 @@ def terciles(x: F, memory: int) -> F:
     for row in range(len(x)):
         held = 0 if np.isnan(x[row]) else held + 1
         if held >= memory:
-            number = _no_larger(x[row - memory + 1 : row + 1], x[row])
-            low, high = number <= memory // 3, number > 2 * memory // 3
-            out[row] = 0.0 if low else 2.0 if high else 1.0
+            out[row] = third(x[row - memory + 1 : row + 1], x[row])
     return out

@@ -12,7 +12,7 @@ from bqx.features import panels
 from bqx.features.joint import correlations, shifted, snapped, z_score
 from bqx.features.panels import DAY, DOLLAR_PAIRS, read
 from bqx.features.rolling import mean_std
-from bqx.features.sources import BQX_WINDOW, bqx
+from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
 
 F = NDArray[np.float64]
@@ -96,9 +96,9 @@ def breadth(x: F, first_minute: int, window: int) -> F:
 
 def _terms(windows: tuple[int, ...], change: bool) -> panels.Build:
     def build(bars: Bars) -> F:
-        columns = [bqx(bars.index, window) / window for window in windows]
+        columns = [momentum(bars, window) / window for window in windows]
         if change:
-            columns = [np.diff(column, prepend=np.nan) for column in columns]
+            columns = [panels.change(column) for column in columns]
         return np.column_stack(columns)
 
     return build

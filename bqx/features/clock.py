@@ -9,9 +9,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx import sessions
+from bqx.bars import Bars
+from bqx.features import panels
 from bqx.features.rolling import mean_std
-from bqx.features.sources import CLOCK, CLOCK_RATE
-from bqx.features.spec import Family, Output
+from bqx.features.sources import CLOCK_RATE
+from bqx.features.spec import Family, Output, Source
 
 F = NDArray[np.float64]
 
@@ -69,14 +71,13 @@ _OUTPUTS = {
 _COUNTRIES = {"us": "US", "uk": "GB", "jp": "JP"}
 
 
-def calendar(minutes: F, first_minute: int) -> F:
+def calendar(minutes: NDArray[np.int64]) -> F:
     """Readings of the clock at epoch minutes (T,): (T, 22), see the outputs above."""
-    when = minutes.astype(np.int64)
-    hour, minute = when % sessions.DAY // 60, when % sessions.DAY
-    day = when // sessions.DAY
+    hour, minute = minutes % sessions.DAY // 60, minutes % sessions.DAY
+    day = minutes // sessions.DAY
     weekday = (day + 3) % 7
-    tokyo, london, new_york = (sessions.in_session(when, name) for name in sessions.SESSIONS)
-    left = sessions.minutes_to_close(when)
+    tokyo, london, new_york = (sessions.in_session(minutes, name) for name in sessions.SESSIONS)
+    left = sessions.minutes_to_close(minutes)
     month = day.astype("datetime64[D]").astype("datetime64[M]")
     days_left = ((month + 1).astype("datetime64[D]") - day.astype("datetime64[D]")).astype(int)
     edge = (left < _EDGE) | (left >= sessions.WEEK - _EDGE)
@@ -85,7 +86,7 @@ def calendar(minutes: F, first_minute: int) -> F:
         for part, whole in ((hour, 24), (minute, sessions.DAY), (weekday, 7))
         for turn in (np.sin, np.cos)
     ]
-    ahead = [sessions.days_to_holiday(when, country) for country in _COUNTRIES.values()]
+    ahead = [sessions.days_to_holiday(minutes, country) for country in _COUNTRIES.values()]
     opening = np.array(_OPENINGS)[np.searchsorted(_OPENINGS, hour, side="right") - 1]
     session = np.select(
         [hour < _OPENINGS[1], hour < _OPENINGS[2], hour < _OVERLAP_ENDS, hour < _QUIET],
@@ -97,6 +98,14 @@ def calendar(minutes: F, first_minute: int) -> F:
         (weekday == _FRIDAY) & (hour >= _WEEKEND_NEARS), minute - 60 * opening, session,
     )  # fmt: skip
     return np.column_stack(columns).astype(np.float64)
+
+
+def _calendar(bars: Bars) -> F:
+    return panels.shared(bars, "calendar", lambda: calendar(bars.minutes[panels.since(bars) :]))
+
+
+CLOCK = Source("clock", "clock", "1", 0, _calendar)
+"""Readings of the clock, the same for all pairs."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -126,7 +135,7 @@ def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
 
 FAMILIES = (
     Family(
-        "", "time", calendar, _OUTPUTS, ((),), (CLOCK,), "clock and calendar", laggable=False,
+        "", "time", panels.read, _OUTPUTS, ((),), (CLOCK,), "clock and calendar", laggable=False,
     ),
     Family(
         "session_vol_regime",

@@ -1,19 +1,18 @@
 """Features from bars: one path for history and for the last bar."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
 from bqx.bars import Bars
 from bqx.errors import ParameterError
+from bqx.features.calls import Series
 from bqx.features.spec import Array, Feature, Source
-
-_BLOCK = 256
 
 STRETCH = 8_192
 """Rows that a kernel is given at a time, so that what it makes stays in the cache."""
@@ -24,28 +23,6 @@ _SHARE = 16  # rows of a stretch to each that is read again before it
 def warm_up(features: Iterable[Feature]) -> int:
     """Bars that reproduce the features' values, the current one included."""
     return max((feature.lookback for feature in features), default=0)
-
-
-@njit(cache=True, error_model="numpy")
-def _place(
-    values: NDArray[np.float64],
-    picked: NDArray[np.int64],
-    out: NDArray[Any],
-    columns: NDArray[np.int64],
-    first: int,
-    last: int,
-) -> None:
-    """Copy the end of row-major values to rows of column-major ``out``; infinite becomes NaN."""
-    # Block by block, so that a row's outputs are read from the cache for every column but one.
-    above = len(values) - last
-    for start in range(first, last, _BLOCK):
-        stop = min(start + _BLOCK, last)
-        for i in range(len(picked)):
-            of, to = values[above + start : above + stop, picked[i]], out[start:stop, columns[i]]
-            for row in range(len(to)):
-                to[row] = of[row]
-            for row in range(len(to)):
-                to[row] = np.nan if abs(to[row]) == np.inf else to[row]
 
 
 @dataclass(frozen=True)
@@ -86,39 +63,64 @@ class Plan:
         fits: Mapping[str, Array] | None = None,
     ) -> NDArray[Any]:
         """Values on the last rows of the bars, see `compute`."""
-        fits = fits or {}
-        learnt = [_parameters(call.feature, fits) for call in self.calls]
-        count, first = len(bars), bars.first_market_minute
-        rows = count if last is None else min(last, count)
-        ahead = count - rows
-        out = np.empty((rows, len(self.features)), dtype=dtype, order="F")
-        sources: dict[int, NDArray[np.float64]] = {}
+        rows = len(bars) if last is None else min(last, len(bars))
+        out = np.empty((1, len(self.features), rows), dtype)
+        for work in self.works((bars,), out, (fits,)):
+            work()
+        values: NDArray[Any] = out[0].T
+        return values
+
+    def works(
+        self,
+        bars: Sequence[Bars],
+        out: NDArray[Any],
+        fits: Sequence[Mapping[str, Array] | None],
+    ) -> Iterator[Callable[[], None]]:
+        """What is to be done for the values of several pairs, in any order or thread.
+
+        Parameters
+        ----------
+        bars : of each pair, on the same rows.
+        out : (pairs, features, last rows wanted), that is filled.
+        fits : of each pair, see `compute`.
+        """
+        learnt = [
+            [_parameters(call.feature, of or {}) for of in fits] if call.feature.fit_key else []
+            for call in self.calls
+        ]
+        count, first = len(bars[0]), bars[0].first_market_minute
+        ahead = count - out.shape[2]
+        sources: dict[int, Series] = {}
         for call, parameters in zip(self.calls, learnt, strict=True):
-            feature = call.feature
-            source, kernel, window = feature.source, feature.family.kernel, feature.window
+            source = call.feature.source
             if source.inputs:
                 continue
-            x = sources.get(id(source))
-            if x is None:
-                x = sources[id(source)] = np.ascontiguousarray(source.build(bars))
+            series = sources.get(id(source))
+            if series is None:
+                series = sources[id(source)] = Series([source.build(b) for b in bars], count)
             # What lies behind a row of the source is not read again, unless its columns differ in
             # that.
-            behind = call.rows - (max(source.lookback, 1) if x.ndim == 1 else 1)
+            flat = len(series.shape) == 1
+            behind = call.rows - (max(source.lookback, 1) if flat else 1)
             step = max(STRETCH, _SHARE * call.rows)
             for start in range(ahead, count, step):
                 stop = min(start + step, count)
-                above = max(start - behind, 0)
-                values = kernel(x[above:stop], first + above, *window, *parameters)
-                _place(values, call.picked, out, call.columns, start - ahead, stop - ahead)
+                yield partial(
+                    series.run, call.feature.family, call.feature.window,
+                    slice(max(start - behind, 0), stop), first, parameters, call.picked,
+                    out, call.columns, slice(start - ahead, stop - ahead),
+                )  # fmt: skip
         for stack in self._stacks:
-            for start, x in stack(bars, fits, rows):
+            for start, each in stack(bars, fits, out.shape[2]):
+                stop = start + len(each[0])
+                series = Series(each, stop)
                 for call, parameters in zip(self.calls, learnt, strict=True):
                     if call.feature.source is stack.source:
-                        kernel, window = call.feature.family.kernel, call.feature.window
-                        values = kernel(x, first + start, *window, *parameters)
-                        at = start - ahead
-                        _place(values, call.picked, out, call.columns, at, at + len(x))
-        return out
+                        yield partial(
+                            series.run, call.feature.family, call.feature.window,
+                            slice(start, stop), first, parameters, call.picked,
+                            out, call.columns, slice(start - ahead, stop - ahead),
+                        )  # fmt: skip
 
 
 class Stack:
@@ -132,16 +134,19 @@ class Stack:
         self._plan = Plan(source.inputs)
 
     def __call__(
-        self, bars: Bars, fits: Mapping[str, Array], last: int
-    ) -> Iterator[tuple[int, Array]]:
-        """First row of each stretch of the last rows of the bars, and (n, C) of the source."""
-        behind = self._plan.lookback - 1
+        self, bars: Sequence[Bars], fits: Sequence[Mapping[str, Array] | None], last: int
+    ) -> Iterator[tuple[int, list[Array]]]:
+        """First row of each stretch of the last rows of the bars, and (n, C) of each pair."""
+        behind, count = self._plan.lookback - 1, len(bars[0])
         step = max(STRETCH, _SHARE * behind // 2)
-        for start in range(len(bars) - last, len(bars), step):
-            stop = min(start + step, len(bars))
-            part = bars.rows(max(start - behind, 0), stop)
-            values = self._plan(part, np.float64, stop - start, fits)
-            yield start, np.ascontiguousarray(self.source.build(part, values))
+        for start in range(count - last, count, step):
+            stop = min(start + step, count)
+            made = []
+            for each, learnt in zip(bars, fits, strict=True):
+                part = each.rows(max(start - behind, 0), stop)
+                values = self._plan(part, np.float64, stop - start, learnt)
+                made.append(self.source.build(part, values))
+            yield start, made
 
 
 def _call(features: Sequence[Feature], columns: list[int]) -> Call:
@@ -152,16 +157,14 @@ def _call(features: Sequence[Feature], columns: list[int]) -> Call:
     return Call(one, rows, np.array(picked), np.array(columns))
 
 
-def _parameters(feature: Feature, fits: Mapping[str, Array]) -> tuple[Array, ...]:
-    """What a kernel takes after the windows: the parameters of a fitted family, else nothing."""
-    if not feature.fit_key:
-        return ()
+def _parameters(feature: Feature, fits: Mapping[str, Array]) -> Array:
+    """What the kernel of a fitted family takes after the windows."""
     if feature.fit_key not in fits:
         raise ParameterError(
             f"{feature.name}: not fitted, got fits of {', '.join(fits) or 'nothing'}; expected "
             f"{feature.fit_key}. Fit the features on training rows first (features.fitting)."
         )
-    return (fits[feature.fit_key],)
+    return fits[feature.fit_key]
 
 
 def compute(

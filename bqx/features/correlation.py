@@ -27,15 +27,13 @@ LEADS = 5
 
 
 @njit(cache=True, error_model="numpy")
-def relatives(x: F, first_minute: int, window: int) -> F:
-    """A pair against two relatives on either side: (T, 5) -> (T, 11), see the outputs below.
-
-    Columns: the pair, two relatives of its base, two of its quote.
+def _with_relatives(x: F, first_minute: int, window: int) -> F:
+    """Correlations with four relatives, the deviation over the mean of theirs, and the means of
+    the first and the last two correlations: (T, 7).
     """
     rows = len(x)
-    out = np.full((rows, 11), np.nan)
+    out = np.full((rows, 7), np.nan)
     parts = cross_sums(x, window, first_minute)
-    base, quote, both = np.empty(rows), np.empty(rows), np.empty(rows)
     for row in range(rows):
         own = np.sqrt(parts[row, 0])
         others = 0.0
@@ -44,16 +42,37 @@ def relatives(x: F, first_minute: int, window: int) -> F:
             others += other
             if own > 0.0 and other > 0.0:
                 out[row, j] = min(max(parts[row, j + 5] / (own * other), -1.0), 1.0)
-        base[row] = (out[row, 0] + out[row, 1]) / 2.0
-        quote[row] = (out[row, 2] + out[row, 3]) / 2.0
-        both[row] = (base[row] + quote[row]) / 2.0
         if others > 0.0:
-            out[row, 10] = own / (others / 4.0)
-    out[:, 4], out[:, 5] = base - shifted(base, window), quote - shifted(quote, window)
-    out[:, 6] = z_score(base, MEMORY, first_minute)
-    out[:, 7] = z_score(quote, MEMORY, first_minute)
-    out[:, 8] = mean_std(both, MEMORY, first_minute, 1)[1]
-    out[:, 9] = best_lead(x, first_minute, window)
+            out[row, 4] = own / (others / 4.0)
+        out[row, 5] = (out[row, 0] + out[row, 1]) / 2.0
+        out[row, 6] = (out[row, 2] + out[row, 3]) / 2.0
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def relatives(x: F, first_minute: int, window: int) -> F:
+    """A pair against two relatives on either side: (T, 5) -> (T, 8), see the outputs below.
+
+    Columns: the pair, two relatives of its base, two of its quote.
+    """
+    out = np.empty((len(x), 8))
+    found = _with_relatives(x, first_minute, window)
+    out[:, :4] = found[:, :4]
+    out[:, 4:6] = found[:, 5:] - shifted(found[:, 5:], window)
+    out[:, 6] = best_lead(x, first_minute, window)
+    out[:, 7] = found[:, 4]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def relatives_over_time(x: F, first_minute: int, window: int) -> F:
+    """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
+    out = np.empty((len(x), 3))
+    found = _with_relatives(x, first_minute, window)
+    base, quote = found[:, 5].copy(), found[:, 6].copy()
+    out[:, 0] = z_score(base, MEMORY, first_minute)
+    out[:, 1] = z_score(quote, MEMORY, first_minute)
+    out[:, 2] = mean_std((base + quote) / 2.0, MEMORY, first_minute, 1)[1]
     return out
 
 
@@ -164,23 +183,6 @@ FAMILIES = (
                 )
                 for side in ("base", "quote")
             },
-            **{
-                f"z_corr_{side}": Output(
-                    "1",
-                    alias=f"z_corr_{side}_{{0}}min",
-                    lookback=_long,
-                    about="score of the mean correlation among its last 240",
-                )
-                for side in ("base", "quote")
-            },
-            "corr_stability": Output(
-                "1",
-                0.0,
-                1.1,
-                alias="corr_stability_{0}min",
-                lookback=_long,
-                about="deviation of the mean correlation over 240 rows",
-            ),
             "lead_lag": Output(
                 *_SHARE,
                 alias="lead_lag_{0}min",
@@ -197,6 +199,32 @@ FAMILIES = (
         WINDOWS,
         RELATIVES,
         "moves against two relatives of the base and of the quote",
+    ),
+    Family(
+        "relatives",
+        "correlation",
+        relatives_over_time,
+        {
+            **{
+                f"z_corr_{side}": Output(
+                    "1",
+                    alias=f"z_corr_{side}_{{0}}min",
+                    about="score of the mean correlation among its last 240",
+                )
+                for side in ("base", "quote")
+            },
+            "corr_stability": Output(
+                "1",
+                0.0,
+                1.1,
+                alias="corr_stability_{0}min",
+                about="deviation of the mean correlation over 240 rows",
+            ),
+        },
+        WINDOWS,
+        RELATIVES,
+        "moves against two relatives of the base and of the quote",
+        lookback=_long,
     ),
     Family(
         "relative_spread",

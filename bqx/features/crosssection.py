@@ -13,7 +13,7 @@ from bqx.features import panels
 from bqx.features.fits import component
 from bqx.features.joint import parabola, sums
 from bqx.features.panels import DAY, read
-from bqx.features.ranks import across, rank, rank_correlation, without_rounding
+from bqx.features.ranks import across, rank_correlation, ranks_of, without_rounding
 from bqx.features.rolling import mean_std
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
@@ -102,10 +102,8 @@ def _component(bars: Bars) -> F:
     return panels.shared(bars, "panel component", make)
 
 
-def _readings(bars: Bars) -> F:
-    column = PAIRS.index(bars.pair)
-    ranks = [rank(_metric(bars, name), column) for name in METRICS]
-    count = len(PAIRS)
+def _of_all(bars: Bars) -> F:
+    """What is the same for all pairs."""
     of = {name: _across(bars, name) for name in METRICS}
     moved, fell = of["return"], of["bqx"]
     spearman = panels.shared(
@@ -113,8 +111,6 @@ def _readings(bars: Bars) -> F:
         lambda: rank_correlation(_metric(bars, "return"), _metric(bars, "bqx")),
     )  # fmt: skip
     columns = [
-        *(value / count for value in ranks),
-        *((value - 1.0) / (count - 1.0) for value in ranks),
         *(of[name][:, 0] for name in METRICS),
         *(of[name][:, 1] for name in ("a2", "a1", "return", "bqx")),
         of["vol"][:, 3],
@@ -125,9 +121,17 @@ def _readings(bars: Bars) -> F:
         fell[:, 0] / np.where(moved[:, 0] > 0.0, moved[:, 0], np.nan),
         1.0 - np.abs(moved[:, 1] - (1.0 - fell[:, 1])),
     ]
-    out = np.full((len(bars), len(columns)), np.nan)
-    out[panels.since(bars) :] = np.column_stack(columns)
-    return out
+    return np.column_stack(columns)
+
+
+def _readings(bars: Bars) -> F:
+    metrics = panels.shared(
+        bars, "panel metrics", lambda: np.array([_metric(bars, name) for name in METRICS])
+    )
+    ranks = ranks_of(metrics, PAIRS.index(bars.pair))
+    count = len(PAIRS)
+    common = panels.shared(bars, "panel readings", lambda: _of_all(bars))
+    return np.concatenate((ranks / count, (ranks - 1.0) / (count - 1.0), common), axis=1)
 
 
 def _gaps(series: panels.Series) -> panels.Build:

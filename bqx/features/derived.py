@@ -58,11 +58,15 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
 @njit(cache=True, error_model="numpy")
 def strength(x: F, first_minute: int) -> F:
     """Mean R² of the parabolas through the past rows of the six windows: (T, 1)."""
-    out = np.zeros((len(x), 1))
+    out = np.full((len(x), 1), np.nan)
+    # There is no value before the longest window has one.
+    longest = int(FITS.max())
+    out[longest:] = 0.0
     for i in range(len(FITS)):
-        fits = terms.parabola(x, first_minute, FITS[i])
-        for row in range(len(x)):
-            out[row, 0] += fits[row, 5]
+        late = longest - FITS[i]
+        fits = terms.parabola(x[late:], first_minute + late, FITS[i])
+        for row in range(longest, len(x)):
+            out[row, 0] += fits[row - late, 5]
     return out / len(FITS)
 
 

@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.features.smoothing import ema
-from bqx.features.windows import MEMORY, changes, clean_rows, count, deviation, ranks, total, totals
+from bqx.features.windows import MEMORY, below, changes, clean_rows, count, deviation, total, totals
 
 F = NDArray[np.float64]
 
@@ -111,38 +111,58 @@ def high_state(volatility: F) -> F:
     """Whether volatility is above the 67th percentile of its last 1,440 values: (T,), 0 or 1."""
     # With linear interpolation a member exceeds a quantile exactly where more than that share of
     # the other members is smaller.
-    out = ranks(volatility, MEMORY)[0]
-    for row in range(len(out)):
-        if not np.isnan(out[row]):
-            out[row] = out[row] > HIGH * (MEMORY - 1)
+    rows = len(volatility)
+    out = np.full(rows, np.nan)
+    clean = clean_rows(volatility)
+    single = volatility.astype(np.float32)
+    for row in range(rows):
+        if clean[row] >= MEMORY:
+            smaller = below(single[row - MEMORY + 1 : row + 1], single[row])
+            out[row] = smaller > HIGH * (MEMORY - 1)
     return out
 
 
 @njit(cache=True, error_model="numpy")
 def over_time(returns: F, volatility: F, window: int, first_minute: int) -> F:
-    """How volatility itself moves: (T, 6).
+    """How volatility itself moves: (T, 3).
 
-    Its deviation over the window, its acceleration, fast over slow exponential volatility, the
-    high state, rows in the present state (to 1,440), share of the last 1,440 rows that changed it.
+    Its deviation over the window, its acceleration, fast over slow exponential volatility.
     """
     rows = len(returns)
-    out = np.full((rows, 6), np.nan)
+    out = np.full((rows, 3), np.nan)
     out[:, 0] = deviation(volatility, window, first_minute)
     out[2 * window :, 1] = changes(changes(volatility, window), window)[2 * window :]
     squares = returns * returns
     fast, slow = ema(squares, FAST, first_minute), ema(squares, SLOW, first_minute)
+    for row in range(rows):
+        if slow[row] > 0.0:
+            out[row, 2] = np.sqrt(max(fast[row], 0.0) / slow[row])
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def mean_root(returns: F, window: int, first_minute: int) -> F:
+    """Volatility (root mean square) over the window: (T,)."""
+    return np.sqrt(total(returns * returns, window, first_minute) / float(window))
+
+
+@njit(cache=True, error_model="numpy")
+def high_or_low(volatility: F) -> F:
+    """The high state, rows in the present state (to 1,440), share of the last 1,440 rows that
+    changed it: (T, 3).
+    """
+    rows = len(volatility)
+    out = np.full((rows, 3), np.nan)
     state = high_state(volatility)
-    out[:, 3] = state
+    out[:, 0] = state
     clean = clean_rows(state)
     flips = np.full(rows, np.nan)
     held = 0
     for row in range(rows):
-        if slow[row] > 0.0:
-            out[row, 2] = np.sqrt(max(fast[row], 0.0) / slow[row])
         held = min(held + 1, MEMORY) if clean[row] > 1 and state[row] == state[row - 1] else 1
         if clean[row] > 1:
             flips[row] = held == 1
         if clean[row] >= MEMORY:
-            out[row, 4] = held
-    out[:, 5] = count(flips, MEMORY - 1) / (MEMORY - 1.0)
+            out[row, 1] = held
+    out[:, 2] = count(flips, MEMORY - 1) / (MEMORY - 1.0)
     return out

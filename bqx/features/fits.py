@@ -114,6 +114,8 @@ def component(x: F, window: int, first_minute: int, first: F, iterations: int, s
     matrix = np.empty((columns, columns))
     v, turned, last = np.empty(columns), np.empty(columns), np.empty(columns)
     for start in range(first_block(first_minute, window), rows, window):
+        if start + window <= since:
+            continue
         total[:] = 0.0
         for i in range(min(window, start)):
             past = x[start - 1 - i]
@@ -121,7 +123,9 @@ def component(x: F, window: int, first_minute: int, first: F, iterations: int, s
                 total[columns, k] += past[k]
                 for j in range(columns):
                     total[k, j] += past[k] * past[j]
-            tail[i] = total
+            # Of the window that ends so much later.
+            if start + window - 2 - i >= since:
+                tail[i] = total
         total[:] = 0.0
         for row in range(start, min(start + window, rows)):
             now = x[row]

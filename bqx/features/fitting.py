@@ -150,7 +150,7 @@ def values_of(
     if len(rows):
         first = max(int(rows[0]) - source.lookback + 1, 0)
         part = bars.rows(first, int(rows[-1]) + 1)
-        for start, x in Stack(source)(part, own, int(rows[-1] - rows[0]) + 1):
+        for start, (x,) in Stack(source)((part,), (own,), int(rows[-1] - rows[0]) + 1):
             at = rows - first - start
             found.append(x[at[(at >= 0) & (at < len(x))]])
     return np.concatenate(found)

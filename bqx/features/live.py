@@ -1,6 +1,8 @@
 """Features of the newest minute of all pairs, from a window of bars that moves with the market."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from bqx import sessions
 from bqx.bars import COLUMNS, RATES, Bars, Panel
 from bqx.errors import BarError
+from bqx.features.calls import in_threads
 from bqx.features.compute import Plan
 from bqx.features.spec import Feature
 from bqx.pairs import PAIRS, check
@@ -25,6 +28,32 @@ FILLED = len(COLUMNS)
 
 TIERS = (128, 1_600)
 """Features of alike lookbacks are computed together, so that short windows read few rows."""
+
+
+class _NewestBars(Bars):
+    """Bars that are what ``Bars`` would make of their frame, without the time that pandas takes."""
+
+    def __init__(
+        self, pair: str, columns: F, baseline: float, panel: Panel, minutes: NDArray[np.int64],
+        market: int,
+    ) -> None:  # fmt: skip
+        vars(self).update(
+            pair=pair, baseline=baseline, panel=panel, minutes=minutes, _columns=columns,
+            _derived={},
+            ohlc=100.0 * columns[: len(RATES)].T / baseline, close=columns[CLOSE],
+            volume=columns[VOLUME], spread=columns[SPREAD],
+            first_market_minute=market + 1 - len(minutes),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.minutes)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """(T,) rows, for sources that read it."""
+        columns: F = vars(self)["_columns"]
+        index = sessions.timestamps(self.minutes)
+        return pd.DataFrame(columns.T, index=index, columns=_COLUMNS, copy=False)
 
 
 class LiveWindow:
@@ -164,24 +193,30 @@ class LiveWindow:
         Raises BarError when there is no minute yet.
         """
         self._need_one()
-        out = np.empty((len(self.pairs), len(self.features)), dtype=self.dtype)
-        for columns, plan in self._plans:
-            start = max(self._end - max(plan.lookback, 1), self._first)
-            panel = Panel(self._closes[start : self._end], self._baselines, wanted=1)
-            index = sessions.timestamps(self._minutes[start : self._end])
-            for i, pair in enumerate(self.pairs):
-                bars = self._of(i, start, index, panel)
-                out[i, columns] = plan(bars, self.dtype, 1, self.fits.get(pair))[0]
+        tiers = [
+            np.empty((len(self.pairs), len(plan.features), 1), self.dtype)
+            for _, plan in self._plans
+        ]
+        in_threads(self._works(tiers), len(os.sched_getaffinity(0)))
+        out = np.empty((len(self.pairs), len(self.features)), self.dtype)
+        for (columns, _), values in zip(self._plans, tiers, strict=True):
+            out[:, columns] = values[:, :, 0]
         return out
 
-    def _of(self, i: int, start: int, index: pd.DatetimeIndex, panel: Panel) -> Bars:
-        values = self._bars[i, :, start : self._end]
-        frame = pd.DataFrame(values.T, index=index, columns=_COLUMNS, copy=False)
-        bars = Bars(self.pairs[i], frame, self._baselines[self._places[i]], panel)
-        # What Bars would make of the frame, without the time that pandas takes for it.
-        vars(bars)["ohlc"] = 100.0 * values[: len(RATES)].T / bars.baseline
-        vars(bars)["first_market_minute"] = self._market + 1 - len(frame)
-        return bars
+    def _works(self, tiers: Sequence[NDArray[Any]]) -> Iterator[Callable[[], None]]:
+        fits = [self.fits.get(pair) for pair in self.pairs]
+        for (_, plan), out in zip(self._plans, tiers, strict=True):
+            start = max(self._end - max(plan.lookback, 1), self._first)
+            panel = Panel(self._closes[start : self._end], self._baselines, wanted=1)
+            minutes = self._minutes[start : self._end]
+            bars = [
+                _NewestBars(
+                    pair, self._bars[i, :, start : self._end],
+                    float(self._baselines[self._places[i]]), panel, minutes, self._market,
+                )
+                for i, pair in enumerate(self.pairs)
+            ]  # fmt: skip
+            yield from plan.works(bars, out, fits)
 
     def _need_one(self) -> None:
         if not len(self):

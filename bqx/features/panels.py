@@ -5,11 +5,12 @@ column of NaN, and so is every pair where there is no panel.
 """
 
 from collections.abc import Callable, Iterable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bqx.bars import Bars, Panel
+from bqx.bars import Bars
 from bqx.features.joint import demeaned
 from bqx.features.rolling import extremes
 from bqx.features.sources import BQX_WINDOW, bqx
@@ -43,18 +44,21 @@ def closes(bars: Bars, pair: str) -> F:
     """(T,) closes, quote units."""
     if bars.panel is None:
         return np.full(len(bars), np.nan)
-    return np.ascontiguousarray(bars.panel.closes[:, PAIRS.index(pair)])
+    rates = bars.panel.closes[:, PAIRS.index(pair)]
+    return shared(bars, f"close:{pair}", lambda: np.ascontiguousarray(rates))
 
 
 def index(bars: Bars, pair: str) -> F:
     """(T,) rate index, points."""
-    panel = bars.panel or Panel(np.full((len(bars), 28), np.nan), np.full(28, np.nan))
-    column = PAIRS.index(pair)
-    return 100.0 * panel.closes[:, column] / panel.baselines[column]
+    baseline = np.nan if bars.panel is None else bars.panel.baselines[PAIRS.index(pair)]
+    return shared(bars, f"index:{pair}", lambda: 100.0 * closes(bars, pair) / baseline)
 
 
-def _change(x: F) -> F:
-    return np.diff(x, prepend=np.nan)
+def change(x: F) -> F:
+    """Difference to the row before: (T,)."""
+    out = np.full(len(x), np.nan)
+    np.subtract(x[1:], x[:-1], out=out[1:])
+    return out
 
 
 def returns(bars: Bars, pair: str) -> F:
@@ -76,7 +80,7 @@ def momentum(bars: Bars, pair: str, window: int = BQX_WINDOW) -> F:
 
 def moves(bars: Bars, pair: str) -> F:
     """(T,) one-row changes of BQX."""
-    return shared(bars, f"move:{pair}", lambda: _change(momentum(bars, pair)))
+    return shared(bars, f"move:{pair}", lambda: change(momentum(bars, pair)))
 
 
 def level(bars: Bars, pair: str) -> F:
@@ -88,9 +92,13 @@ def stack(bars: Bars, series: Series, pairs: Iterable[str], signs: Iterable[floa
     """(T, C) a series of each pair, times its sign."""
     columns = [series(bars, pair) for pair in pairs]
     turns = list(signs) or [1.0] * len(columns)
-    return np.column_stack([x if s > 0 else -x for x, s in zip(columns, turns, strict=True)])
+    out = np.empty((len(bars), len(columns)))
+    for k, (x, turn) in enumerate(zip(columns, turns, strict=True)):
+        np.multiply(x, turn, out=out[:, k])
+    return out
 
 
+@cache
 def relatives(pair: str, of_base: bool) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """The six other pairs of a pair's base (or quote), most liquid first, and their signs.
 
@@ -121,21 +129,24 @@ def in_dollars(pairs: Iterable[str]) -> tuple[float, ...]:
     return tuple(1.0 if base(pair) == "USD" else -1.0 for pair in pairs)
 
 
-def _parity(bars: Bars, pair: str) -> tuple[F, F]:
-    # The log parity error and the reach of three rates' last digits in it.
-    sides = triangle(pair)
-    names = (sides.direct, sides.first, sides.second)
-    rates = [closes(bars, name) for name in names]
-    digits = sum(pip(name) / 10.0 / rate for name, rate in zip(names, rates, strict=True))
-    return np.log(rates[0] / (rates[1] * rates[2])), np.asarray(digits)
+def _parity(bars: Bars, pair: str) -> F:
+    """(2, T) log parity error, and whether one of the three rates was made from the others."""
+
+    def make() -> F:
+        sides = triangle(pair)
+        names = (sides.direct, sides.first, sides.second)
+        rates = [closes(bars, name) for name in names]
+        digits = sum(pip(name) / 10.0 / rate for name, rate in zip(names, rates, strict=True))
+        error = np.log(rates[0] / (rates[1] * rates[2]))
+        top, bottom = extremes(error, error, DAY, bars.first_market_minute)
+        return np.stack((error, top - bottom <= digits))
+
+    return shared(bars, f"parity:{triangle(pair)}", make)
 
 
 def _residual(bars: Bars, pair: str, x: F) -> F:
-    first = bars.first_market_minute
-    error, digits = _parity(bars, pair)
-    top, bottom = extremes(error, error, DAY, first)
-    built = top - bottom <= digits
-    return np.where(built, np.nan, demeaned(x, DAY, first))
+    built = _parity(bars, pair)[1] == 1.0
+    return np.where(built, np.nan, demeaned(x, DAY, bars.first_market_minute))
 
 
 def triangle_residual(bars: Bars, pair: str) -> F:

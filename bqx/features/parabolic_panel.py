@@ -12,9 +12,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.bars import Bars, Panel
+from bqx.features import panels
 from bqx.features.parabolic import NOTHING, SLOTS, TERMS, WINDOWS, normalised, rows, terms
 from bqx.features.rolling import first_block
-from bqx.features.sources import BQX_WINDOW, bqx
+from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.pairs import PAIRS, SISTERS, base, quote
 
@@ -75,6 +76,8 @@ def component(z: F, start: F, memory: int, steps: int, first_minute: int, since:
     square = np.empty((width, width))
     v, turned = np.empty(width), np.empty(width)
     for block in range(first_block(first_minute, memory), count, memory):
+        if block + memory <= since:
+            continue
         ahead[:] = 0.0
         for i in range(min(memory, block)):
             at = 0
@@ -83,7 +86,9 @@ def component(z: F, start: F, memory: int, steps: int, first_minute: int, since:
                 for b in range(width - a):
                     ahead[at + b] += value * z[block - 1 - i, a + b]
                 at += width - a
-            tail[i] = ahead
+            # Of the window that ends so much later.
+            if block + memory - 2 - i >= since:
+                tail[i] = ahead
         ahead[:] = 0.0
         for row in range(block, min(block + memory, count)):
             at = 0
@@ -137,8 +142,17 @@ def _share(sums: F, signs: F) -> F:
     return signs / np.where(count < FEWEST, np.nan, count)
 
 
-def _panel(panel: Panel, first_minute: int) -> tuple[F, F]:
-    """Statistics of the panel (T, 40), and terms of BQX over 15 rows of each pair (T, 28, 3)."""
+def _own(bars: Bars, pair: str) -> F:
+    """(T, 3) terms of a pair's BQX over 15 rows."""
+    return panels.shared(
+        bars, f"parabolic:{pair}",
+        lambda: normalised(panels.momentum(bars, pair), bars.first_market_minute, WINDOW),
+    )  # fmt: skip
+
+
+def _panel(bars: Bars, panel: Panel) -> F:
+    """Statistics of the panel on the rows wanted: (T, 40)."""
+    first_minute = bars.first_market_minute
     count, since = len(panel.closes), panel.since
     # The first row of the slice whose statistics are wanted, and the rows behind it.
     behind = min(since, max(WINDOWS) - 1)
@@ -146,12 +160,11 @@ def _panel(panel: Panel, first_minute: int) -> tuple[F, F]:
     own = np.full((count, len(PAIRS), 3), np.nan)
     known = np.zeros((count, len(PAIRS)), dtype=bool)
     for i in np.flatnonzero(~np.isnan(panel.baselines)):
-        index = np.ascontiguousarray(panel.index[:, i])
-        series = bqx(index, BQX_WINDOW)
-        for domain, x in enumerate((index, series)):
+        series = panels.momentum(bars, PAIRS[i])
+        for domain, x in enumerate((panels.index(bars, PAIRS[i]), series)):
             t = terms(x[since - behind :], first_minute + since - behind)
             _gather(t[behind:], sums[domain], signs[domain])
-        own[:, i] = normalised(series, first_minute, WINDOW)
+        own[:, i] = _own(bars, PAIRS[i])
         known[:, i] = _known(series, WINDOW)
     trends = np.where(np.isnan(own), 0.0, own)
     trends[known.sum(axis=1) < FEWEST] = np.nan
@@ -165,31 +178,19 @@ def _panel(panel: Panel, first_minute: int) -> tuple[F, F]:
         *(_share(sums[d][:, _ONE], signs[d][:, _ONE]) for d in range(2)),
         np.column_stack(ones)[since:],
     ]
-    out = np.full((count, 40), np.nan)
-    out[since:] = np.concatenate(parts, axis=1)
-    return out, own
-
-
-def _statistics(bars: Bars) -> tuple[F, F] | None:
-    panel = bars.panel
-    if panel is None:
-        return None
-    made: tuple[F, F] = panel.derived("parabolic", lambda: _panel(panel, bars.first_market_minute))
-    return made
+    return np.concatenate(parts, axis=1)
 
 
 def _of_panel(bars: Bars) -> F:
-    made = _statistics(bars)
-    return np.full((len(bars), 40), np.nan) if made is None else made[0]
+    panel = bars.panel
+    if panel is None:
+        return np.full((len(bars), 40), np.nan)
+    return panels.shared(bars, "parabolic", lambda: _panel(bars, panel))
 
 
 def _of_sisters(bars: Bars) -> F:
-    made = _statistics(bars)
-    if made is None:
-        return np.full((len(bars), 6), np.nan)
-    own = made[1][:, PAIRS.index(bars.pair)]
-    others = [made[1][:, PAIRS.index(name)] for name in SISTERS[bars.pair][:2]]
-    return np.concatenate([own - other for other in others], axis=1)
+    own = _own(bars, bars.pair)
+    return np.column_stack([own - _own(bars, name) for name in SISTERS[bars.pair][:2]])
 
 
 PANEL_TRENDS = Source("panel", "cross", "1", 1, _of_panel)

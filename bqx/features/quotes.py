@@ -25,7 +25,7 @@ SAME = {"spread_pct": "spread_pct"}
 
 
 def _quotes(bars: Bars) -> F:
-    return np.column_stack([bars.close, bars.frame["spread"].to_numpy(np.float64)])
+    return np.column_stack([bars.close, bars.spread])
 
 
 QUOTES = Source("spread", "rate", "quote", 1, _quotes)

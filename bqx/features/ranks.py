@@ -26,12 +26,17 @@ def place(values: F, column: int) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def rank(x: F, column: int) -> F:
-    """Rank of a column among all, ascending, ties averaged: (T, C) -> (T,), 1 to C."""
-    out = np.full(len(x), np.nan)
-    for row in range(len(x)):
-        if not np.isnan(x[row].sum()):
-            out[row] = place(x[row], column)
+def ranks_of(x: F, column: int) -> F:
+    """Rank of a column in each of M cross-sections, ascending, ties averaged: (M, T, C) -> (T, M).
+
+    1 to C.
+    """
+    metrics, rows, _ = x.shape
+    out = np.full((rows, metrics), np.nan)
+    for k in range(metrics):
+        for row in range(rows):
+            if not np.isnan(x[k, row].sum()):
+                out[row, k] = place(x[k, row], column)
     return out
 
 

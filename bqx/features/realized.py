@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 
 from bqx.bars import Bars
 from bqx.features import buckets
-from bqx.features.estimators import FAST, SLOW, by_products, by_ranges, high_state, over_time
+from bqx.features.estimators import (
+    FAST,
+    SLOW,
+    by_products,
+    by_ranges,
+    high_or_low,
+    high_state,
+    mean_root,
+    over_time,
+)
 from bqx.features.returns import log_returns
 from bqx.features.smoothing import ema_run_in
-from bqx.features.sources import BQX, PSEUDO_BAR, RATE_BARS, pseudo_bars
+from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
 from bqx.features.spec import Family, Output, Source
 from bqx.features.windows import MEMORY, changes
 
@@ -36,13 +45,13 @@ RATE_AND_BQX = Source("cross", "cross", "1", BQX.lookback, _both)
 
 
 @njit(cache=True, error_model="numpy")
-def _fifteen(over: F, returns: F, window: int, first_minute: int) -> F:
-    out = np.empty((len(returns), 15))
+def _twelve(over: F, returns: F, window: int, first_minute: int) -> F:
+    out = np.empty((len(returns), 12))
     out[:, :4] = by_ranges(over, window, first_minute)
     products = by_products(returns, window, first_minute)
     out[:, 4:8] = products[:, :4]
-    out[:, 8:14] = over_time(returns, products[:, 5].copy(), window, first_minute)
-    out[:, 14] = products[:, 4]
+    out[:, 8:11] = over_time(returns, products[:, 5].copy(), window, first_minute)
+    out[:, 11] = products[:, 4]
     return out
 
 
@@ -60,14 +69,14 @@ def over_before(ohlc: F, close: F) -> F:
 
 @njit(cache=True, error_model="numpy")
 def of_rate(ohlc: F, first_minute: int, window: int) -> F:
-    """Fifteen readings of one-minute bars: (T, 15), see the outputs below."""
+    """Twelve readings of one-minute bars: (T, 12), see the outputs below."""
     close = ohlc[:, 3].copy()
-    return _fifteen(over_before(ohlc, close), log_returns(close), window, first_minute)
+    return _twelve(over_before(ohlc, close), log_returns(close), window, first_minute)
 
 
 @njit(cache=True, error_model="numpy")
 def of_bqx(x: F, first_minute: int, window: int) -> F:
-    """Fifteen readings of BQX: (T, 15), see the outputs below."""
+    """Twelve readings of BQX: (T, 12), see the outputs below."""
     bars = pseudo_bars(x, PSEUDO_BAR)
     over = np.full((len(x), 4), np.nan)
     for row in range(PSEUDO_BAR - 1, len(x)):
@@ -75,7 +84,19 @@ def of_bqx(x: F, first_minute: int, window: int) -> F:
             over[row, 0] = bars[row, 0] - x[row - PSEUDO_BAR]
         for k in range(1, 4):
             over[row, k] = bars[row, k] - bars[row, 0]
-    return _fifteen(over, changes(x, 1), window, first_minute)
+    return _twelve(over, changes(x, 1), window, first_minute)
+
+
+@njit(cache=True, error_model="numpy")
+def states_of_rate(x: F, first_minute: int, window: int) -> F:
+    """Three readings of the state that the rate's volatility is in: (T, 3), see the outputs."""
+    return high_or_low(mean_root(log_returns(x), window, first_minute))
+
+
+@njit(cache=True, error_model="numpy")
+def states_of_bqx(x: F, first_minute: int, window: int) -> F:
+    """Three readings of the state that BQX's volatility is in: (T, 3), see the outputs."""
+    return high_or_low(mean_root(changes(x, 1), window, first_minute))
 
 
 @njit(cache=True, error_model="numpy")
@@ -97,20 +118,30 @@ def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
 
 
 @njit(cache=True, error_model="numpy")
-def across(x: F, first_minute: int, window: int) -> F:
-    """Whether both states agree, BQX over rate volatility, whether both jump: (T, 3)."""
+def agreeing(x: F, first_minute: int, window: int) -> F:
+    """Whether the states of rate and BQX agree: (T, 1)."""
     rows = len(x)
-    out = np.full((rows, 3), np.nan)
-    rate = by_products(log_returns(x[:, 0].copy()), window, first_minute)
-    bqx = by_products(changes(x[:, 1].copy(), 1), window, first_minute)
-    one, other = high_state(rate[:, 5].copy()), high_state(bqx[:, 5].copy())
+    out = np.full((rows, 1), np.nan)
+    one = high_state(mean_root(log_returns(x[:, 0].copy()), window, first_minute))
+    other = high_state(mean_root(changes(x[:, 1].copy(), 1), window, first_minute))
     for row in range(rows):
         if not np.isnan(one[row] + other[row]):
             out[row, 0] = one[row] == other[row]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def across(x: F, first_minute: int, window: int) -> F:
+    """BQX over rate volatility, whether both jump: (T, 2)."""
+    rows = len(x)
+    out = np.full((rows, 2), np.nan)
+    rate = by_products(log_returns(x[:, 0].copy()), window, first_minute)
+    bqx = by_products(changes(x[:, 1].copy(), 1), window, first_minute)
+    for row in range(rows):
         if rate[row, 5] > 0.0:
-            out[row, 1] = bqx[row, 5] / rate[row, 5]
+            out[row, 0] = bqx[row, 5] / rate[row, 5]
         if not np.isnan(rate[row, 5] + bqx[row, 5]):
-            out[row, 2] = rate[row, 2] > JUMP and bqx[row, 2] > JUMP
+            out[row, 1] = rate[row, 2] > JUMP and bqx[row, 2] > JUMP
     return out
 
 
@@ -126,13 +157,13 @@ def _states(window: int) -> int:
     return window + 2 * MEMORY - 1
 
 
-def _fifteen_outputs(domain: str, reach: int) -> dict[str, Output]:
+def _twelve_outputs(domain: str, reach: int) -> dict[str, Output]:
     """Outputs of a domain; ``reach`` rows of the source beyond the last are behind a bar."""
 
     def bars(window: int) -> int:
         return window + reach
 
-    vol, var, flag = ("1", 0.0), ("1^2", 0.0), ("1", 0.0, 1.0)
+    vol, var = ("1", 0.0), ("1^2", 0.0)
     end, whole = f"_{domain}_{{0}}_1m", f"_{domain}_{{0}}"
     return {
         "parkinson": Output(*vol, alias="parkinson_vol" + end, lookback=bars),
@@ -157,6 +188,13 @@ def _fifteen_outputs(domain: str, reach: int) -> dict[str, Output]:
             *vol, alias=f"ewma_vol_ratio_{domain}_{FAST}_{SLOW}",
             lookback=lambda window: ema_run_in(SLOW) + 1, about="fast over slow",
         ),
+        "skewness": Output("1", alias=f"realized_skewness_{domain}_{{0}}"),
+    }  # fmt: skip
+
+
+def _state_outputs(domain: str) -> dict[str, Output]:
+    flag = ("1", 0.0, 1.0)
+    return {
         "high": Output(
             *flag, alias=f"vol_regime_high_{domain}", lookback=_state,
             about="above the 67th percentile of the last 1,440 values",
@@ -171,14 +209,13 @@ def _fifteen_outputs(domain: str, reach: int) -> dict[str, Output]:
             capped=True,
             about="share of the last 1,440 rows that changed the state of the 67th percentile",
         ),
-        "skewness": Output("1", alias=f"realized_skewness_{domain}_{{0}}"),
     }  # fmt: skip
 
 
 _ABOUT = "realized over the trailing window, current row included"
 _TABLE = "realized_volatility"
 _WINDOW = ((20,),)
-_FIVE = _fifteen_outputs("idx", 0)
+_FIVE = _twelve_outputs("idx", 0)
 
 
 def _buckets(window: int) -> int:
@@ -190,8 +227,14 @@ FAMILIES = (
         "realized", _TABLE, of_rate, _FIVE, _WINDOW, (RATE_BARS,), _ABOUT, lookback=_change
     ),
     Family(
-        "realized", _TABLE, of_bqx, _fifteen_outputs("bqx", PSEUDO_BAR - 1), _WINDOW, (BQX,),
+        "realized", _TABLE, of_bqx, _twelve_outputs("bqx", PSEUDO_BAR - 1), _WINDOW, (BQX,),
         _ABOUT, lookback=_change,
+    ),
+    *(
+        Family("realized", _TABLE, kernel, _state_outputs(domain), _WINDOW, (source,), _ABOUT)
+        for kernel, domain, source in (
+            (states_of_rate, "idx", RATE), (states_of_bqx, "bqx", BQX)
+        )
     ),
     Family(
         "realized_5m",
@@ -210,14 +253,20 @@ FAMILIES = (
         lookback=lambda window: _buckets(window) + 1,
     ),
     Family(
-        "realized",
-        _TABLE,
-        across,
+        "realized", _TABLE, agreeing,
         {
             "alignment": Output(
                 "1", 0.0, 1.0, alias="vol_regime_alignment_idx_bqx", lookback=_state,
                 about="both domains high, or neither",
             ),
+        },
+        _WINDOW, (RATE_AND_BQX,), "BQX against the rate",
+    ),
+    Family(
+        "realized",
+        _TABLE,
+        across,
+        {
             "ratio": Output(
                 "1", 0.0, alias="realized_vol_ratio_bqx_idx", about="root mean squares"
             ),

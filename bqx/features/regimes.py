@@ -4,17 +4,19 @@
 Of the rate, moves are log returns; of BQX, its one-row changes.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
 
 from bqx.bars import Bars
-from bqx.features import changepoints, markov
+from bqx.features import changepoints, hidden, markov
 from bqx.features.joint import parabola
 from bqx.features.returns import log_returns
 from bqx.features.rolling import F
-from bqx.features.sources import BQX, BQX_WINDOW, bqx
+from bqx.features.sources import BQX, BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
-from bqx.features.windows import MEMORY, changes, clean_rows
+from bqx.features.windows import MEMORY, changes
 
 FORGETTING = 120
 """Rows after which a filter has forgotten where it began: to 1e-9 with what six pairs teach in
@@ -23,84 +25,8 @@ either domain (median of their largest differences; 7e-8 at worst)."""
 RUN = 250
 """Longest run that is told from longer ones."""
 
-WITHIN = 5
-"""Rows within which both domains change state at once."""
-
 TREND = 60
 """Rows of the quadratic trend whose curvature is summed."""
-
-
-@njit(cache=True, error_model="numpy")
-def durations(states: F, cap: int) -> F:
-    """Rows for which a state has been the likeliest of (T, 3): (T,), to ``cap``.
-
-    NaN until ``cap`` rows are known.
-    """
-    out = np.full(len(states), np.nan)
-    known = clean_rows(states[:, 0])
-    held, before = 0, -1
-    for row in range(len(states)):
-        now = int(np.argmax(states[row])) if known[row] else -1
-        held = held + 1 if now == before else 1
-        before = now
-        if known[row] >= cap:
-            out[row] = min(held, cap)
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def states(x: F, first_minute: int, window: int, parameters: F) -> F:
-    """Seven readings of the hidden state: (T, 7), see the outputs below."""
-    rows = len(x)
-    out = np.full((rows, 7), np.nan)
-    p = markov.filtered(x, first_minute, window, parameters)
-    matrix = parameters[markov.MATRIX : markov.MEAN].reshape((markov.STATES, markov.STATES))
-    out[:, :3] = p
-    out[:, 3] = durations(p, MEMORY)
-    for row in range(rows):
-        if np.isnan(p[row, 0]):
-            continue
-        likeliest = int(np.argmax(p[row]))
-        stays = persists = entropy = 0.0
-        for k in range(markov.STATES):
-            stays += p[row, k] * matrix[k, likeliest]
-            persists += p[row, k] * matrix[k, k]
-            entropy -= p[row, k] * np.log(p[row, k]) if p[row, k] > 0.0 else 0.0
-        out[row, 4] = max(1.0 - stays, 0.0)
-        out[row, 5], out[row, 6] = max(entropy, 0.0), min(persists, 1.0)
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
-    """Three readings of the hidden states of rate and BQX: (T, 3), see the outputs below."""
-    rows, half = len(x), markov.PARAMETERS
-    out = np.full((rows, 3), np.nan)
-    rate = markov.filtered(x[:, 0].copy(), first_minute, window, parameters[:half])
-    bqx = markov.filtered(x[:, 1].copy(), first_minute, window, parameters[half:])
-    one, other = durations(rate, MEMORY), durations(bqx, MEMORY)
-    fresh, newer = durations(rate, WITHIN), durations(bqx, WITHIN)
-    known = clean_rows(rate[:, 0] + bqx[:, 0])
-    for row in range(rows):
-        if known[row]:
-            same = 0.0
-            for k in range(markov.STATES):
-                same += rate[row, k] * bqx[row, k]
-            out[row, 0] = min(same, 1.0)
-        out[row, 1] = one[row] - other[row]
-        if known[row] >= WITHIN:
-            out[row, 2] = fresh[row] < WITHIN and newer[row] < WITHIN
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def learn_both(x: F, first_minute: int) -> F:
-    """Parameters of the models of two columns of moves, one after the other: (36,)."""
-    out = np.empty(2 * markov.PARAMETERS)
-    for column in range(2):
-        found = markov.learn(x[:, column].copy(), first_minute)
-        out[column * markov.PARAMETERS : (column + 1) * markov.PARAMETERS] = found
-    return out
 
 
 def _returns(bars: Bars) -> F:
@@ -108,7 +34,7 @@ def _returns(bars: Bars) -> F:
 
 
 def _changes(bars: Bars) -> F:
-    return changes(bqx(bars.index, BQX_WINDOW), 1)
+    return changes(momentum(bars), 1)
 
 
 def _curvature(bars: Bars) -> F:
@@ -138,20 +64,15 @@ def _held(window: int) -> int:
     return window + MEMORY - 1
 
 
-def _hidden(source: Source, domain: str) -> Family:
-    return Family(
-        "hmm", "hmm_regime", states,
+def _hidden(source: Source, domain: str) -> tuple[Family, ...]:
+    likeliest = Family(
+        "hmm", "hmm_regime", hidden.states,
         {
             "calm": Output(*_SHARE, alias=f"hmm_state_prob_calm_{domain}"),
             "trend": Output(*_SHARE, alias=f"hmm_state_prob_trend_{domain}"),
             "shock": Output(
                 *_SHARE, alias=f"hmm_state_prob_shock_{domain}",
                 spanned_by=("{s}_hmm_calm_w{0}", "{s}_hmm_trend_w{0}"),
-            ),
-            "duration": Output(
-                "bar", 1.0, float(MEMORY), alias=f"hmm_state_duration_{domain}", lookback=_held,
-                capped=True,
-                about="rows for which the likeliest state has been so, to 1,440",
             ),
             "transition": Output(
                 *_SHARE, alias=f"hmm_state_transition_prob_{domain}",
@@ -172,6 +93,17 @@ def _hidden(source: Source, domain: str) -> Family:
         "rows, never smoothed",
         laggable=False, fit=markov.learn,
     )  # fmt: skip
+    held = replace(
+        likeliest, kernel=hidden.durations, lookback=_held,
+        outputs={
+            "duration": Output(
+                "bar", 1.0, float(MEMORY), alias=f"hmm_state_duration_{domain}",
+                capped=True,
+                about="rows for which the likeliest state has been so, to 1,440",
+            ),
+        },
+    )  # fmt: skip
+    return likeliest, held
 
 
 def _run_lengths(source: Source, domain: str) -> Family:
@@ -230,36 +162,44 @@ CUSUM = 240
 """Rows of a cumulative sum."""
 
 FAMILIES = (
-    _hidden(RETURNS, "idx"),
+    *_hidden(RETURNS, "idx"),
     _run_lengths(RETURNS, "idx"),
     _sums(RETURNS, "idx", "cusum_returns_idx", "returns", True),
     _sums(CURVATURE, "idx", "cusum_a2_idx", "a2", False),
-    _hidden(CHANGES, "bqx"),
+    *_hidden(CHANGES, "bqx"),
     _run_lengths(CHANGES, "bqx"),
     _sums(BQX, "bqx", "cusum_momentum_bqx", "momentum", False),
     _sums(CHANGES, "bqx", "cusum_velocity_bqx", "velocity", True),
     Family(
-        "hmm", "hmm_regime", meeting,
+        "hmm", "hmm_regime", hidden.meeting,
         {
             "agreement": Output(
                 *_SHARE, alias="regime_agreement_idx_bqx",
                 about="probability that both are in the same state, taken as independent",
             ),
-            "transition_lag": Output(
-                "bar", -float(MEMORY), float(MEMORY), alias="regime_transition_lag_idx_bqx",
-                lookback=_held, capped=True,
-                spanned_by=("rate_hmm_duration_w{0}", "bqx_hmm_duration_w{0}"),
-                about="rows from the rate's last change of state to BQX's",
-            ),
             "double_transition": Output(
                 *_SHARE, alias="double_transition_flag",
-                lookback=lambda window: window + WITHIN - 1,
+                lookback=lambda window: window + hidden.WITHIN - 1,
                 about="1 where both have changed state within 5 rows",
             ),
         },
         ((FORGETTING,),), (MOVES,),
         "likeliest states of log returns and of changes of BQX side by side",
-        laggable=False, fit=learn_both,
+        laggable=False, fit=hidden.learn_both,
+    ),
+    Family(
+        "hmm", "hmm_regime", hidden.lead,
+        {
+            "transition_lag": Output(
+                "bar", -float(MEMORY), float(MEMORY), alias="regime_transition_lag_idx_bqx",
+                capped=True,
+                spanned_by=("rate_hmm_duration_w{0}", "bqx_hmm_duration_w{0}"),
+                about="rows from the rate's last change of state to BQX's",
+            ),
+        },
+        ((FORGETTING,),), (MOVES,),
+        "likeliest states of log returns and of changes of BQX side by side",
+        lookback=_held, laggable=False, fit=hidden.learn_both,
     ),
 )  # fmt: skip
 

@@ -142,21 +142,36 @@ def _five(x: F, first_minute: int, window: int) -> F:
     return out
 
 
+# Reading, short and long window, and whether their ratio is taken, by column.
+_ACROSS = np.array(
+    [
+        (_COLUMN[metric], SPAN.index(short), SPAN.index(long), metric.endswith("ratio"))
+        for metric, (short, long) in _CROSS
+    ]
+)
+
+
+@njit(cache=True, error_model="numpy")
 def across(x: F, first_minute: int) -> F:
     """Readings of a short window against those of a long one: (T, 18).
 
     Ratios and differences (short over or minus long) of the normalised terms, of R² and of the
     normalised root mean square; a ratio with nothing below it is NaN.
     """
-    readings = {w: _five(x, first_minute, w) for w in SPAN}
-    out = np.empty((len(x), len(_CROSS)), order="F")
-    for column, (metric, (short, long)) in enumerate(_CROSS):
-        one, other = (readings[w][_COLUMN[metric]] for w in (short, long))
-        if metric.endswith("ratio"):
-            out[:, column] = one / np.where(np.abs(other) < _NOTHING, np.nan, other)
-        else:
-            out[:, column] = one - other
-    return out
+    rows = len(x)
+    readings = np.empty((len(SPAN), 5, rows))
+    for k in range(len(SPAN)):
+        readings[k] = _five(x, first_minute, SPAN[k])
+    out = np.full((len(_ACROSS), rows), np.nan)
+    for column in range(len(_ACROSS)):
+        reading, short, long, is_ratio = _ACROSS[column]
+        one, other = readings[short, reading], readings[long, reading]
+        for row in range(rows):
+            if not is_ratio:
+                out[column, row] = one[row] - other[row]
+            elif not abs(other[row]) < _NOTHING:
+                out[column, row] = one[row] / other[row]
+    return out.T
 
 
 def _across_outputs() -> dict[str, Output]:

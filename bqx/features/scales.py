@@ -14,6 +14,7 @@ from bqx.features.bucketed import LONG, SHORT
 from bqx.features.rolling import mean_std
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
+from bqx.features.windows import clean_rows
 from bqx.sessions import DAY
 
 F = NDArray[np.float64]
@@ -47,50 +48,85 @@ def _reach(y: F, n: int) -> F:
 
 
 @njit(cache=True, error_model="numpy")
-def _against(x: F, first_minute: int, size: int, plain: bool) -> F:
-    rows = len(x)
-    out = np.full((rows, 6), np.nan)
+def trends(x: F, first_minute: int, size: int) -> F:
+    """Means and trends of rows against those of buckets: (T, 3), see the outputs."""
+    rows, need = len(x), MEAN * size
+    out = np.full((rows, 3), np.nan)
     y = buckets.closes(x, size, first_minute)
-    move, minute = buckets.moves(y, plain), buckets.moves(x, plain)
-    vols, vol = buckets.volatility(move, VOL), buckets.volatility(minute, VOL)
-    need = MEAN * size
     means = buckets.carried(buckets.mean(y, MEAN), x, need, size, first_minute)
     size_of = buckets.carried(_reach(y, MEAN), x, need, size, first_minute)
-    out[:, 0] = _over(buckets.mean(x, MEAN), means, size_of)
-    coarse = buckets.carried(vols, x, (VOL + 1) * size, size, first_minute)
-    lean = buckets.slope(x, MEAN)[1]
     leans = buckets.carried(buckets.slope(y, MEAN)[1], x, need, size, first_minute)
-    day = DAY // size
-    regime = buckets.terciles(vol, DAY)
-    regimes = buckets.terciles(vols, day)
-    regimes = buckets.carried(regimes, x, (VOL + day) * size, size, first_minute)
-    long = mean_std(minute, VOL * size, first_minute, 1)[1]
-    for row in range(rows):
-        if coarse[row] > 0.0:
-            out[row, 1] = vol[row] / coarse[row]
-        fine, wide = lean[row], leans[row]
+    # There is no value before the buckets have theirs.
+    late = need - MEAN
+    out[late:, 0] = _over(buckets.mean(x[late:], MEAN), means[late:], size_of[late:])
+    lean = buckets.slope(x[late:], MEAN)[1]
+    for row in range(late, rows):
+        fine, wide = lean[row - late], leans[row]
         if not (np.isnan(fine) or np.isnan(wide)):
             same = buckets.direction(fine) == buckets.direction(wide)
-            out[row, 2] = 1.0 if same else 0.0
+            out[row, 1] = 1.0 if same else 0.0
             against = buckets.strong(fine, MEAN) * buckets.strong(wide, MEAN) < 0.0
-            out[row, 4] = 1.0 if against else 0.0
-        if not (np.isnan(regime[row]) or np.isnan(regimes[row])):
-            out[row, 3] = 1.0 if regime[row] == regimes[row] else 0.0
-        square = coarse[row] * coarse[row]
-        out[row, 5] = square / (square + size * long[row] * long[row])
+            out[row, 2] = 1.0 if against else 0.0
     return out
 
 
 @njit(cache=True, error_model="numpy")
-def against(x: F, first_minute: int, size: int) -> F:
-    """Rows of the rate index against its buckets: (T, 6), see the outputs."""
-    return _against(x, first_minute, size, False)
+def _volatilities(x: F, first_minute: int, size: int, plain: bool) -> F:
+    rows, need = len(x), (VOL + 1) * size
+    out = np.full((rows, 2), np.nan)
+    move = buckets.moves(buckets.closes(x, size, first_minute), plain)
+    coarse = buckets.carried(buckets.volatility(move, VOL), x, need, size, first_minute)
+    minute = buckets.moves(x, plain)
+    long = mean_std(minute, VOL * size, first_minute, 1)[1]
+    late = need - VOL
+    vol = buckets.volatility(minute[late:], VOL)
+    for row in range(late, rows):
+        if coarse[row] > 0.0:
+            out[row, 0] = vol[row - late] / coarse[row]
+        square = coarse[row] * coarse[row]
+        out[row, 1] = square / (square + size * long[row] * long[row])
+    return out
 
 
 @njit(cache=True, error_model="numpy")
-def against_bqx(x: F, first_minute: int, size: int) -> F:
-    """Rows of BQX against its buckets: (T, 6), see the outputs."""
-    return _against(x, first_minute, size, True)
+def volatilities(x: F, first_minute: int, size: int) -> F:
+    """Volatility of the rate's rows against that of its buckets: (T, 2), see the outputs."""
+    return _volatilities(x, first_minute, size, False)
+
+
+@njit(cache=True, error_model="numpy")
+def volatilities_of_bqx(x: F, first_minute: int, size: int) -> F:
+    """Volatility of BQX's rows against that of its buckets: (T, 2), see the outputs."""
+    return _volatilities(x, first_minute, size, True)
+
+
+@njit(cache=True, error_model="numpy")
+def _regimes(x: F, first_minute: int, size: int, plain: bool) -> F:
+    rows, day = len(x), DAY // size
+    out = np.full((rows, 1), np.nan)
+    move = buckets.moves(buckets.closes(x, size, first_minute), plain)
+    coarse, need = buckets.terciles(buckets.volatility(move, VOL), day), (VOL + day) * size
+    coarse = buckets.carried(coarse, x, need, size, first_minute)
+    late = need - DAY - VOL
+    vol = buckets.volatility(buckets.moves(x[late:], plain), VOL)
+    clean = clean_rows(vol)
+    for row in range(late, rows):
+        i = row - late
+        if clean[i] >= DAY and not np.isnan(coarse[row]):
+            out[row, 0] = coarse[row] == buckets.third(vol[i - DAY + 1 : i + 1], vol[i])
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def regimes(x: F, first_minute: int, size: int) -> F:
+    """Whether the rate's rows and buckets are in one regime: (T, 1)."""
+    return _regimes(x, first_minute, size, False)
+
+
+@njit(cache=True, error_model="numpy")
+def regimes_of_bqx(x: F, first_minute: int, size: int) -> F:
+    """Whether BQX's rows and buckets are in one regime: (T, 1)."""
+    return _regimes(x, first_minute, size, True)
 
 
 @njit(cache=True, error_model="numpy")
@@ -120,70 +156,71 @@ def cascade(x: F, first_minute: int, fine: int, coarse: int) -> F:
 _FLAG = ("1", 0.0, 1.0)
 
 
-def _regime_rows(size: int) -> int:
-    return max((VOL + DAY // size) * size, VOL + DAY)
-
-
-def _outputs(prefix: str, least: float) -> dict[str, Output]:
-    return {
+def _against(
+    table: str, sizes: tuple[tuple[int, ...], ...], domain: str, dominance: bool = True
+) -> tuple[Family, ...]:
+    """What stands in a table of rows against buckets of some sizes, for one domain."""
+    is_rate = domain == "rate"
+    prefix, source = ("", RATE) if is_rate else ("bqx_", BQX)
+    flag = "scale_{0}m_divergence_flag" if dominance else "scale_divergence_flag"
+    trend = {
         "mean_ratio": Output(
-            "1", least, alias=prefix + "sma_1m_vs_{0}m_ratio", lookback=lambda size: MEAN * size,
+            "1", 0.0 if is_rate else -np.inf, alias=prefix + "sma_1m_vs_{0}m_ratio",
             about="mean of 10 rows over that of 10 buckets",
         ),
+        "trend": Output(
+            *_FLAG, alias=prefix + "trend_1m_vs_{0}m_agreement",
+            about="1 where the trends have one sign",
+        ),
+        "divergence": Output(
+            *_FLAG, alias=prefix + flag,
+            about="1 where both trends are strong (t beyond two) and opposite",
+        ),
+    }  # fmt: skip
+    volatility = {
         "vol_ratio": Output(
             "1", 0.0, alias=prefix + "vol_1m_vs_{0}m_ratio",
             about="volatility of 20 rows over that of 20 buckets",
         ),
-        "trend": Output(
-            *_FLAG, alias=prefix + "trend_1m_vs_{0}m_agreement", lookback=lambda size: MEAN * size,
-            about="1 where the trends have one sign",
-        ),
-        "regime": Output(
-            *_FLAG, alias=prefix + "regime_1m_vs_{0}m_agreement", lookback=_regime_rows,
-            about="1 where the volatilities are in one tercile",
-        ),
-        "divergence": Output(
-            *_FLAG, alias=prefix + "scale_{0}m_divergence_flag", lookback=lambda size: MEAN * size,
-            about="1 where both trends are strong (t beyond two) and opposite",
-        ),
-        "dominance": Output(
+    }  # fmt: skip
+    if dominance:
+        volatility["dominance"] = Output(
             *_FLAG, alias=prefix + "scale_{0}m_dominance",
             about="bucket variance over itself plus what as many rows would give; 0.5 in a walk",
+        )  # fmt: skip
+    regime = {
+        "regime": Output(
+            *_FLAG, alias=prefix + "regime_1m_vs_{0}m_agreement",
+            about="1 where the volatilities are in one tercile",
         ),
     }  # fmt: skip
+    return tuple(
+        Family(
+            "against", table, kernel, outputs, sizes, (source,),
+            "one-minute rows against complete buckets", lookback=rows, laggable=False,
+        )
+        for kernel, outputs, rows in (
+            (trends, trend, lambda size: MEAN * size),
+            (volatilities if is_rate else volatilities_of_bqx, volatility, _rows),
+            (regimes if is_rate else regimes_of_bqx, regime, _regime_rows),
+        )
+    )  # fmt: skip
 
 
-def _short() -> dict[str, Output]:
-    out = _outputs("", 0.0)
-    del out["dominance"]
-    flag = out["divergence"]
-    out["divergence"] = Output(
-        *_FLAG, alias="scale_divergence_flag", lookback=flag.lookback, about=flag.about
-    )
-    return out
+def _regime_rows(size: int) -> int:
+    return (VOL + DAY // size) * size
 
 
 def _rows(size: int) -> int:
     return (VOL + 1) * size
 
 
-_ABOUT = "one-minute rows against complete buckets"
 _HALF_HOURS = ((30,), (60,))
 
 FAMILIES = (
-    Family(
-        "against", SHORT, against, _short(), ((5,),), (RATE,), _ABOUT, lookback=_rows,
-        laggable=False,
-    ),
-    Family(
-        "against", LONG, against, _outputs("", 0.0), _HALF_HOURS, (RATE,), _ABOUT, lookback=_rows,
-        laggable=False,
-    ),
-    Family(
-        "against", LONG, against_bqx, _outputs("bqx_", -np.inf), _HALF_HOURS, (BQX,), _ABOUT,
-        lookback=_rows,
-        laggable=False,
-    ),
+    *_against(SHORT, ((5,),), "rate", dominance=False),
+    *_against(LONG, _HALF_HOURS, "rate"),
+    *_against(LONG, _HALF_HOURS, "bqx"),
     Family(
         "cascade", SHORT, cascade,
         {

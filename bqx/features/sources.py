@@ -41,12 +41,13 @@ def bqx(index: F, window: int) -> F:
     return out
 
 
-def _bqx(bars: Bars) -> F:
-    return bqx(bars.index, BQX_WINDOW)
+def momentum(bars: Bars, window: int = BQX_WINDOW) -> F:
+    """(T,) BQX of the bars, made once for all sources that read it."""
+    return bars.derived(f"bqx{window}", lambda: bqx(bars.index, window))
 
 
 def _bqx_line(bars: Bars) -> F:
-    return np.repeat(_bqx(bars)[:, None], 4, axis=1)
+    return np.repeat(momentum(bars)[:, None], 4, axis=1)
 
 
 @njit(cache=True)
@@ -72,19 +73,16 @@ RATE = Source("rate", "rate", "pt", 1, lambda bars: bars.index)
 RATE_BARS = Source("rate", "rate", "pt", 1, lambda bars: bars.ohlc)
 """Open, high, low, close of the rate index."""
 
-BQX = Source("bqx", "bqx", "1", BQX_WINDOW + 1, _bqx)
+BQX = Source("bqx", "bqx", "1", BQX_WINDOW + 1, momentum)
 """BQX over 15 minutes."""
 
 BQX_LINE = Source("bqx", "bqx", "1", BQX_WINDOW + 1, _bqx_line)
 """BQX as bars without extent, for indicators that read closes or rolling extremes."""
 
 BQX_BARS = Source(
-    "bqx", "bqx", "1", BQX_WINDOW + PSEUDO_BAR, lambda bars: pseudo_bars(_bqx(bars), PSEUDO_BAR)
+    "bqx", "bqx", "1", BQX_WINDOW + PSEUDO_BAR, lambda bars: pseudo_bars(momentum(bars), PSEUDO_BAR)
 )
 """Trailing five-row bars of BQX, for directional indicators."""
-
-CLOCK = Source("clock", "clock", "1", 0, lambda bars: bars.minutes.astype(np.float64))
-"""Epoch minutes of the bar opens."""
 
 CLOCK_RATE = Source("clock", "clock", "1", 1, lambda bars: bars.index)
 """Rate index, for what is said of the time of day by the bars that it meets."""

@@ -19,7 +19,8 @@ Array = NDArray[np.float64]
 class Source:
     """A series that kernels read.
 
-    ``build(bars)`` gives (T,) or (T, C); ``lookback`` counts the bars behind one of its rows,
+    ``build(bars)`` gives (T,) or (T, C), of the last rows alone where it knows that no others are
+    wanted (see ``bars.Panel``); ``lookback`` counts the bars behind one of its rows,
     that row's own bar included; ``unit`` is what ``{u}`` stands for in the units of outputs.
     ``inputs`` are features that it is made of: ``build(bars, values)`` is then given their values
     (n, len(inputs)) on the last n bars.

@@ -32,7 +32,7 @@ SAME = {"spread_percentile_60": "spread_level_percentile_w60"}
 
 
 def _spread(bars: Bars) -> F:
-    return bars.frame["spread"].to_numpy(np.float64)
+    return bars.spread
 
 
 SPREAD = Source("spread", "rate", "quote", 1, _spread)

@@ -26,13 +26,13 @@ F = NDArray[np.float64]
 SPIKE = 2.0
 """Deviations above the mean that make a spike; in the hour's table, the multiple of the mean."""
 
-VOLUME = Source("rate", "rate", "tick", 1, lambda bars: bars.frame["volume"].to_numpy(np.float64))
+VOLUME = Source("rate", "rate", "tick", 1, lambda bars: bars.volume)
 """Ticks of each bar."""
 
 
 def with_volume(bars: Bars) -> F:
     """(T, 2) rate index and volume."""
-    return np.column_stack([bars.index, bars.frame["volume"].to_numpy(np.float64)])
+    return np.column_stack([bars.index, bars.volume])
 
 
 RATE_VOLUME = Source("rate", "rate", "pt", 1, with_volume)

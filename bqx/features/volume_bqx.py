@@ -17,7 +17,7 @@ STRONG = 1.0
 
 
 def _with_volume(bars: Bars) -> F:
-    return np.column_stack([BQX.build(bars), bars.frame["volume"].to_numpy(np.float64)])
+    return np.column_stack([BQX.build(bars), bars.volume])
 
 
 BQX_VOLUME = Source("bqx", "bqx", "1", BQX.lookback, _with_volume)

@@ -33,7 +33,7 @@ OPEN, HIGH, LOW, CLOSE, TICKS = range(5)
 
 
 def _bars_with_volume(bars: Bars) -> F:
-    return np.column_stack((bars.ohlc, bars.frame["volume"].to_numpy(np.float64)))
+    return np.column_stack((bars.ohlc, bars.volume))
 
 
 VOLUME = Source("rate", "rate", "pt", 1, _bars_with_volume)

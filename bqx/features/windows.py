@@ -151,14 +151,25 @@ def clean_rows(x: F) -> NDArray[np.int64]:
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"})
-def _counts(values: NDArray[np.float32], value: np.float32) -> tuple[float, float]:
+def below(values: NDArray[np.float32], value: np.float32) -> float:
+    """How many values are smaller."""
     # Whole numbers below 2^24: the order of addition does not matter, and they add eight abreast.
     one, none = np.float32(1.0), np.float32(0.0)
-    below, above = none, none
+    smaller = none
     for i in range(len(values)):
-        below += one if values[i] < value else none
-        above += one if values[i] > value else none
-    return float(below), float(above)
+        smaller += one if values[i] < value else none
+    return float(smaller)
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+def _counts(values: NDArray[np.float32], value: np.float32) -> tuple[float, float]:
+    # As in ``below``.
+    one, none = np.float32(1.0), np.float32(0.0)
+    less, more = none, none
+    for i in range(len(values)):
+        less += one if values[i] < value else none
+        more += one if values[i] > value else none
+    return float(less), float(more)
 
 
 @njit(cache=True, error_model="numpy")
@@ -169,23 +180,23 @@ def ranks(x: F, window: int) -> tuple[F, F]:
     precision, so that rounding does not part what is equal.
     """
     rows = len(x)
-    below, equal = np.full(rows, np.nan), np.full(rows, np.nan)
+    smaller, equal = np.full(rows, np.nan), np.full(rows, np.nan)
     clean = clean_rows(x)
     single = x.astype(np.float32)
     for row in range(rows):
         if clean[row] >= window:
             less, more = _counts(single[row - window + 1 : row + 1], single[row])
-            below[row], equal[row] = less, window - less - more
-    return below, equal
+            smaller[row], equal[row] = less, window - less - more
+    return smaller, equal
 
 
 @njit(cache=True, error_model="numpy")
 def share(x: F, window: int) -> F:
     """Rank of each value among the last ``window``, ties averaged, as a share: (T,), to 1."""
-    below, equal = ranks(x, window)
+    out, equal = ranks(x, window)
     for row in range(len(x)):
-        below[row] = (below[row] + 0.5 * (equal[row] + 1.0)) / window
-    return below
+        out[row] = (out[row] + 0.5 * (equal[row] + 1.0)) / window
+    return out
 
 
 @njit(cache=True, error_model="numpy")
