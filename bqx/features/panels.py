@@ -133,7 +133,7 @@ def _parity(bars: Bars, pair: str) -> tuple[F, F]:
 def _residual(bars: Bars, pair: str, x: F) -> F:
     first = bars.first_market_minute
     error, digits = _parity(bars, pair)
-    top, bottom = extremes(error, error, DAY, first)
+    top, bottom = extremes(error, error, DAY)
     built = top - bottom <= digits
     return np.where(built, np.nan, demeaned(x, DAY, first))
 

@@ -36,7 +36,7 @@ def fit(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.full((rows, 7), np.nan)
     sums = trend_sums(x, window, first_minute)
-    top, bottom = extremes(x, x, window, first_minute)
+    top, bottom = extremes(x, x, window)
     w = float(window)
     half = 0.5 * (w - 1.0)
     m2 = w * (w * w - 1.0) / 12.0
