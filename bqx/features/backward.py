@@ -41,28 +41,29 @@ def level(x: F, first_minute: int) -> F:
 def backward(x: F, first_minute: int, window: int) -> F:
     """BQX over the past ``window`` rows, and the oldest of them against now: (T, 2)."""
     rows = len(x)
-    out = np.full((rows, 2), np.nan)
-    sums = shift_sums(x, window, first_minute)
+    out = np.full((2, rows), np.nan)
+    sums, reference = shift_sums(x, window, first_minute)
     for row in range(window, rows):
-        total, r = sums[row - 1]
-        out[row, 0] = (total + window * (r - x[row])) / x[row]
-        out[row, 1] = (x[row - window] - x[row]) / x[row]
-    return out
+        now = x[row]
+        out[0, row] = (sums[row - 1] + window * (reference[row - 1] - now)) / now
+        out[1, row] = (x[row - window] - now) / now
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def past(x: F, first_minute: int, window: int) -> F:
     """Levels of the past ``window`` rows, the current one left out: (T, 4) max, min, avg, stdev."""
     rows = len(x)
-    out = np.full((rows, 4), np.nan)
-    top, bottom = extremes(x, x, window, first_minute)
+    out = np.full((4, rows), np.nan)
+    top, bottom = extremes(x, x, window)
     mean, std = mean_std(x, window, first_minute, 1)
     for row in range(window, rows):
-        flat = top[row - 1] == bottom[row - 1]
-        out[row, 0], out[row, 1] = top[row - 1], bottom[row - 1]
-        out[row, 2] = top[row - 1] if flat else mean[row - 1]
-        out[row, 3] = 0.0 if flat else std[row - 1]
-    return out
+        most, least = top[row - 1], bottom[row - 1]
+        middle, width = mean[row - 1], std[row - 1]
+        out[0, row], out[1, row] = most, least
+        out[2, row] = most if most == least else middle
+        out[3, row] = 0.0 if most == least else width
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")

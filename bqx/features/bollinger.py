@@ -24,20 +24,18 @@ def bands(x: F, first_minute: int, window: int) -> F:
     ``percent_b`` is 0 on the lower band, 1 on the upper one, and 0.5 in a flat window.
     """
     rows = len(x)
-    out = np.full((rows, 4), np.nan)
+    out = np.empty((4, rows))
     mean, std = mean_std(x, window, first_minute, 0)
-    top, bottom = extremes(x, x, window, first_minute)
+    top, bottom = extremes(x, x, window)
     for row in range(rows):
-        if np.isnan(mean[row]):
-            continue
+        now = x[row]
         flat = top[row] == bottom[row]
-        middle = x[row] if flat else mean[row]
+        middle = now if flat else mean[row]
         reach = 0.0 if flat else WIDTH * std[row]
-        out[row, 0] = middle + reach
-        out[row, 1] = middle
-        out[row, 2] = middle - reach
-        out[row, 3] = 0.5 if flat else 0.5 + (x[row] - middle) / (2.0 * reach)
-    return out
+        place = 0.5 + (now - middle) / (2.0 * reach)
+        out[0, row], out[1, row], out[2, row] = middle + reach, middle, middle - reach
+        out[3, row] = 0.5 if flat else place
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")

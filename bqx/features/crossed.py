@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bqx.features.rolling import first_block
+from bqx.features.rolling import first_block, join
 
 F = NDArray[np.float64]
 
@@ -13,35 +13,33 @@ PRODUCTS = SERIES * (SERIES + 1) // 2
 
 
 @njit(cache=True, error_model="numpy")
-def shift_sums(x: F, window: int, first_minute: int) -> F:
-    """Sum of ``x - r`` over each window, and ``r``, a value inside the window: (T, 2)."""
+def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
+    """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
     rows = len(x)
-    out = np.full((rows, 2), np.nan)
-    tail = np.empty(window)
-    for start in range(first_block(first_minute, window), rows, window):
-        r = x[start]
-        total = 0.0
-        for i in range(min(window, start)):
-            total += x[start - 1 - i] - r
-            tail[i] = total
-        total = 0.0
-        for row in range(start, min(start + window, rows)):
-            total += x[row] - r
-            before = window - (row - start + 1)
-            if before > start:
-                continue
-            out[row, 0] = total + tail[before - 1] if before else total
-            out[row, 1] = r
-    return out
+    total, before, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin, stop = max(start, 0), min(start + window, rows)
+        values, r, q = x[begin:stop], x[begin], x[min(stop, rows - 1)]
+        head, tail, of = total[begin:stop], before[begin:stop], reference[begin:stop]
+        newer = older = 0.0
+        for i in range(len(values)):
+            newer += values[i] - r
+            head[i], of[i] = newer, r
+            back = np.uint64(len(values) - 1 - i)  # never counted from the end: no check for it
+            older += values[back] - q
+            tail[back] = older
+        if start >= 0:
+            tail[0] = 0.0
+    join(total, before, window)
+    return total, reference
 
 
 @njit(cache=True, error_model="numpy")
 def mean(x: F, window: int, first_minute: int) -> F:
-    """Rolling mean: (T,), NaN in warm-up."""
-    sums = shift_sums(x, window, first_minute)
-    out = np.empty(len(x))
+    """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
+    out, reference = shift_sums(x, window, first_minute)
     for row in range(len(x)):
-        out[row] = sums[row, 1] + sums[row, 0] / window
+        out[row] = reference[row] + out[row] / window
     return out
 
 

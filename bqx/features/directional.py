@@ -24,6 +24,7 @@ from bqx.features.smoothing import (
 )
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output, Source
+from bqx.features.windows import changes
 
 F = NDArray[np.float64]
 
@@ -37,23 +38,28 @@ def atr(ohlc: F, first_minute: int, n: int) -> F:
 @njit(cache=True, error_model="numpy")
 def atr_percent(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, and in percent of the close: (T, 2)."""
+    out = np.empty((2, len(ohlc)))
     value = wilder(true_range(ohlc), n, first_minute)
-    return np.column_stack((value, 100.0 * value / ohlc[:, 3]))
+    for row in range(len(ohlc)):
+        out[0, row], out[1, row] = value[row], 100.0 * value[row] / ohlc[row, 3]
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def atr_percent_bqx(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, and in percent of the deviation over 60 rows: (T, 2)."""
-    value = wilder(true_range(ohlc), n, first_minute)
-    return np.column_stack((value, over_deviation(value, ohlc[:, 3].copy(), first_minute)))
+    out = np.empty((2, len(ohlc)))
+    out[0] = wilder(true_range(ohlc), n, first_minute)
+    out[1] = over_deviation(out[0], ohlc[:, 3].copy(), first_minute)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def _with_score(values: F, first_minute: int) -> F:
-    out = np.empty((len(values), 3))
-    out[:, :2] = values
-    out[:, 2] = score(values[:, 0], values[:, 0], SCORE_ROWS, first_minute)
-    return out
+    out = np.empty((3, len(values)))
+    out[:2] = values.T
+    out[2] = score(out[0], out[0], SCORE_ROWS, first_minute)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -84,30 +90,26 @@ def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
     for row in range(1, rows):
         rise = ohlc[row, 1] - ohlc[row - 1, 1]
         fall = ohlc[row - 1, 2] - ohlc[row, 2]
-        if not (np.isnan(rise) or np.isnan(fall)):
-            up[row] = rise if rise > fall and rise > 0.0 else 0.0
-            down[row] = fall if fall > rise and fall > 0.0 else 0.0
+        rising, falling = rise > fall and rise > 0.0, fall > rise and fall > 0.0
+        nothing = 0.0 if rise == rise and fall == fall else np.nan
+        up[row], down[row] = rise if rising else nothing, fall if falling else nothing
     plus, minus = wilder(up, n, first_minute), wilder(down, n, first_minute)
     apart = wilder(true_range(ohlc), n, first_minute)
     for row in range(rows):
-        plus[row] = 100.0 * (plus[row] / apart[row])
-        minus[row] = 100.0 * (minus[row] / apart[row])
-        apart[row] = 100.0 * (abs(plus[row] - minus[row]) / (plus[row] + minus[row]))
+        one, other = 100.0 * (plus[row] / apart[row]), 100.0 * (minus[row] / apart[row])
+        plus[row], minus[row] = one, other
+        apart[row] = 100.0 * (abs(one - other) / (one + other))
     return plus, minus, apart
 
 
 @njit(cache=True, error_model="numpy")
 def directional(ohlc: F, first_minute: int, n: int) -> F:
     """Directional movement: (T, 6) ADX, +DI, -DI, their difference, DX, five-row change of ADX."""
-    rows = len(ohlc)
-    out = np.empty((rows, 6))
-    plus, minus, apart = movement(ohlc, first_minute, n)
-    index = wilder(apart, n, first_minute)
-    for row in range(rows):
-        out[row, 0], out[row, 1], out[row, 2] = index[row], plus[row], minus[row]
-        out[row, 3], out[row, 4] = plus[row] - minus[row], apart[row]
-        out[row, 5] = index[row] - index[row - DELTA] if row >= DELTA else np.nan
-    return out
+    out = np.empty((6, len(ohlc)))
+    out[1], out[2], out[4] = movement(ohlc, first_minute, n)
+    out[0] = wilder(out[4], n, first_minute)
+    out[3], out[5] = out[1] - out[2], changes(out[0], DELTA)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")

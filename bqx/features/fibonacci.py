@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features.crossed import mean
 from bqx.features.rolling import extremes, mean_std
-from bqx.features.smoothing import rolling_mean, true_range
+from bqx.features.smoothing import true_range
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output
 
@@ -51,7 +52,7 @@ def levels(ohlc: F, first_minute: int, window: int) -> F:
     rows = len(ohlc)
     out = np.full((rows, 22), np.nan)
     close = ohlc[:, 3].copy()
-    top, bottom = extremes(ohlc[:, 1].copy(), ohlc[:, 2].copy(), window, first_minute)
+    top, bottom = extremes(ohlc[:, 1].copy(), ohlc[:, 2].copy(), window)
     std = mean_std(close, window, first_minute, 1)[1]
     for row in range(rows):
         high, low, x = top[row], bottom[row], close[row]
@@ -117,7 +118,7 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
     rows = len(ohlc)
     out = np.full((rows, 12), np.nan)
     tops, bottoms, top_ages, bottom_ages = swings(ohlc[:, 1], ohlc[:, 2], memory)
-    reach = rolling_mean(true_range(ohlc), ATR_ROWS, first_minute)
+    reach = mean(true_range(ohlc), ATR_ROWS, first_minute)
     for row in range(rows):
         high, low, x = tops[row], bottoms[row], ohlc[row, 3]
         if np.isnan(high) or np.isnan(low):

@@ -42,11 +42,11 @@ def strength(x: F, first_minute: int, n: int) -> F:
     NaN where nothing moved in the whole run-in.
     """
     rows = len(x)
-    gain, loss = np.full(rows, np.nan), np.full(rows, np.nan)
-    for row in range(1, rows):
-        move = x[row] - x[row - 1]
-        if not np.isnan(move):
-            gain[row], loss[row] = max(move, 0.0), max(-move, 0.0)
+    move = changes(x, 1)
+    gain, loss = np.empty(rows), np.empty(rows)
+    for row in range(rows):
+        gain[row] = 0.0 if move[row] < 0.0 else move[row]
+        loss[row] = 0.0 if move[row] > 0.0 else -move[row]
     up, down = wilder(gain, n, first_minute), wilder(loss, n, first_minute)
     for row in range(rows):
         up[row] = 100.0 * (up[row] / (up[row] + down[row]))
@@ -79,19 +79,19 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     histogram's change over one row and score, and 1 or -1 where it turns positive or negative.
     """
     rows = len(x)
-    out = np.full((rows, 6), np.nan)
+    out = np.empty((6, rows))
     line = ema_gap(x, first_minute, fast, slow)[:, 0]
     slower = ema(line, signal, first_minute)
     gap = line - slower
-    scores = score(gap, x, SCORE_ROWS, first_minute)
-    for row in range(rows):
-        out[row, 0], out[row, 1], out[row, 2] = line[row], slower[row], gap[row]
-        out[row, 4] = scores[row]
-        now, before = gap[row], gap[row - 1] if row else np.nan
-        out[row, 3] = now - before
-        if not (np.isnan(now) or np.isnan(before)):
-            out[row, 5] = 1.0 if now > 0.0 >= before else -1.0 if now < 0.0 <= before else 0.0
-    return out
+    out[0], out[1], out[2] = line, slower, gap
+    out[3] = changes(gap, 1)
+    out[4] = score(gap, x, SCORE_ROWS, first_minute)
+    out[5, :1] = np.nan
+    for row in range(1, rows):
+        now, before = gap[row], gap[row - 1]
+        turn = 1.0 if now > 0.0 >= before else -1.0 if now < 0.0 <= before else 0.0
+        out[5, row] = turn if now == now and before == before else np.nan
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -113,8 +113,7 @@ def roc_bqx(x: F, first_minute: int, window: int) -> F:
 def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     # A market at rest for 60 rows leaves the changes of the rows before it: no reason for NaN.
     out = readings(value, value, 0.0, 0.0, first_minute)
-    for row in range(len(x)):
-        out[row, 3] = np.sign(x[row] - x[row - window]) if row >= window else np.nan
+    out[:, 3] = np.sign(changes(x, window))
     return out
 
 

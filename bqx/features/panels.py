@@ -138,7 +138,7 @@ def _parity(bars: Bars, pair: str) -> F:
         rates = [closes(bars, name) for name in names]
         digits = sum(pip(name) / 10.0 / rate for name, rate in zip(names, rates, strict=True))
         error = np.log(rates[0] / (rates[1] * rates[2]))
-        top, bottom = extremes(error, error, DAY, bars.first_market_minute)
+        top, bottom = extremes(error, error, DAY)
         return np.stack((error, top - bottom <= digits))
 
     return shared(bars, f"parity:{triangle(pair)}", make)

@@ -17,6 +17,7 @@ from bqx.features.both import BOTH
 from bqx.features.regression import fit
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
+from bqx.features.windows import changes
 
 F = NDArray[np.float64]
 
@@ -38,89 +39,84 @@ _SPANS = ((5, 30), (15, 60))
 @njit(cache=True, error_model="numpy")
 def normalised(x: F, first_minute: int, window: int) -> F:
     """Normalised terms of the trend over a window: (T, 3)."""
-    out = np.empty((len(x), 3))
+    out = np.empty((3, len(x)))
     w = float(window)
     fitted = fit(x, first_minute, window)
     for row in range(len(x)):
         scale = w / fitted[row, 3]
-        out[row, 0] = fitted[row, 0] * w * scale
-        out[row, 1] = fitted[row, 1] * scale
-        out[row, 2] = fitted[row, 2] / fitted[row, 3]
-    return out
+        out[0, row] = fitted[row, 0] * w * scale
+        out[1, row] = fitted[row, 1] * scale
+        out[2, row] = fitted[row, 2] / fitted[row, 3]
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def terms(x: F, first_minute: int) -> F:
     """Normalised terms of the trends over 5, 15, 30 and 60 rows: (T, 12), see ``SLOTS``."""
-    out = np.empty((len(x), 12))
+    out = np.empty((12, len(x)))
     for i, window in enumerate(WINDOWS):
-        out[:, 3 * i : 3 * i + 3] = normalised(x, first_minute, window)
-    return out
+        out[3 * i : 3 * i + 3] = normalised(x, first_minute, window).T
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def ratio(above: float, below: float) -> float:
     """Quotient within the limit; NaN where there is nothing to divide by."""
-    if not abs(below) >= NOTHING:
-        return np.nan
-    return min(max(above / below, -LIMIT), LIMIT)
+    quotient = above / below
+    quotient = LIMIT if quotient > LIMIT else -LIMIT if quotient < -LIMIT else quotient
+    return quotient if abs(below) >= NOTHING else np.nan
 
 
 @njit(cache=True, error_model="numpy")
 def sign(value: float) -> float:
     """-1, 0 or 1; NaN stays."""
-    if np.isnan(value):
-        return value
-    return 1.0 if value >= NOTHING else -1.0 if value <= -NOTHING else 0.0
+    side = 1.0 if value >= NOTHING else -1.0 if value <= -NOTHING else 0.0
+    return side if value == value else np.nan
 
 
 @njit(cache=True, error_model="numpy")
 def comparisons(x: F, first_minute: int) -> F:
     """Terms, their changes, ratios and signs within a domain: (T, 55), see the outputs."""
     rows = len(x)
-    out = np.full((rows, 55), np.nan)
+    out = np.empty((55, rows))
     t = terms(x, first_minute)
-    for row in range(rows):
-        for k in range(12):
-            out[row, k] = t[row, k]
-            if row:
-                out[row, 12 + k] = t[row, k] - t[row - 1, k]
-        for i in range(4):
+    out[:12] = t.T
+    for k in range(12):
+        out[12 + k] = changes(t[:, k], 1)
+    for i in range(4):
+        w = float(WINDOWS[i])
+        for row in range(rows):
             t2, t1, b = t[row, 3 * i], t[row, 3 * i + 1], t[row, 3 * i + 2]
             turn = ratio(t1, t2)
-            out[row, 24 + 3 * i] = turn
-            out[row, 25 + 3 * i] = ratio(b, t1)
+            out[24 + 3 * i, row], out[25 + 3 * i, row] = turn, ratio(b, t1)
             # b = -(t2 mean(u^2) + t1 mean(u)) with u = x / w.
-            w = float(WINDOWS[i])
-            out[row, 26 + 3 * i] = -(w - 1.0) / (2.0 * w) * ((2.0 * w - 1.0) / (3.0 * w) + turn)
-            same = sign(t2) - sign(t1)
-            out[row, 51 + i] = same if np.isnan(same) else 1.0 if same == 0.0 else 0.0
-        for k in range(3):
-            for j in range(2):
+            out[26 + 3 * i, row] = -(w - 1.0) / (2.0 * w) * ((2.0 * w - 1.0) / (3.0 * w) + turn)
+            apart = sign(t2) - sign(t1)
+            out[51 + i, row] = 1.0 if apart == 0.0 else 0.0 * apart
+    for k in range(3):
+        for j in range(2):
+            for row in range(rows):
                 short, long = t[row, 3 * j + k], t[row, 3 * j + 6 + k]
-                out[row, 36 + 2 * k + j] = ratio(short, long)
-                out[row, 42 + 2 * k + j] = short - long
+                out[36 + 2 * k + j, row] = ratio(short, long)
+                out[42 + 2 * k + j, row] = short - long
+        for row in range(rows):
+            # Half the sum of the signs and of their sizes counts those that are positive.
             up = 0.0
             for i in range(4):
-                s = sign(t[row, 3 * i + k])
-                up += max(s, 0.0) if s == s else np.nan
-            out[row, 48 + k] = 0.25 * up
-    return out
+                side = sign(t[row, 3 * i + k])
+                up += 0.5 * (side + abs(side))
+            out[48 + k, row] = 0.25 * up
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def gaps(both: F, first_minute: int) -> F:
     """Terms of the rate index less those of BQX, and their change: (T, 24)."""
-    rows = len(both)
-    out = np.full((rows, 24), np.nan)
-    rate = terms(both[:, 0].copy(), first_minute)
-    other = terms(both[:, 1].copy(), first_minute)
-    for row in range(rows):
-        for k in range(12):
-            out[row, k] = rate[row, k] - other[row, k]
-            if row:
-                out[row, 12 + k] = out[row, k] - out[row - 1, k]
-    return out
+    out = np.empty((24, len(both)))
+    out[:12] = (terms(both[:, 0].copy(), first_minute) - terms(both[:, 1].copy(), first_minute)).T
+    for k in range(12):
+        out[12 + k] = changes(out[k], 1)
+    return out.T
 
 
 def rows(count: int) -> Callable[[], int]:

@@ -40,15 +40,15 @@ _ONE = [SLOTS.index((term, w)) for w in SIGNED for term in TERMS]
 
 @njit(cache=True, error_model="numpy")
 def _gather(t: F, sums: F, signs: F) -> None:
-    for row in range(len(t)):
-        for k in range(12):
+    for k in range(12):
+        for row in range(len(t)):
             value = t[row, k]
-            if not np.isnan(value):
-                sums[row, k, 0] += 1.0
-                sums[row, k, 1] += value
-                sums[row, k, 2] += value * value
-                if value >= NOTHING:
-                    signs[row, k] += 1.0
+            known = value == value
+            term = value if known else 0.0
+            sums[0, k, row] += 1.0 if known else 0.0
+            sums[1, k, row] += term
+            sums[2, k, row] += term * term
+            signs[k, row] += 1.0 if term >= NOTHING else 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -66,7 +66,7 @@ def _known(x: F, window: int) -> NDArray[np.bool_]:
 def component(z: F, start: F, memory: int, steps: int, first_minute: int, since: int) -> F:
     """First principal component of columns (T, P) over ``memory`` rows, at the last: (T,).
 
-    Of the windows that end at row ``since`` or later.
+    Of the windows that end at row ``since`` or later. P is a multiple of four.
     """
     count, width = z.shape
     size = width * (width + 1) // 2
@@ -112,9 +112,11 @@ def component(z: F, start: F, memory: int, steps: int, first_minute: int, since:
             v[:] = start
             for _ in range(steps):
                 turned[:] = 0.0
-                for a in range(width):
+                for a in range(0, width, 4):
+                    one, two, three, four = square[a], square[a + 1], square[a + 2], square[a + 3]
                     for b in range(width):
-                        turned[b] += square[a, b] * v[a]
+                        pairs = one[b] * v[a] + two[b] * v[a + 1]
+                        turned[b] += pairs + (three[b] * v[a + 2] + four[b] * v[a + 3])
                 norm = 0.0
                 for a in range(width):
                     norm = max(norm, abs(turned[a]))
@@ -131,14 +133,14 @@ def component(z: F, start: F, memory: int, steps: int, first_minute: int, since:
 
 
 def _moments(sums: F) -> F:
-    count, total, squares = np.moveaxis(sums, -1, 0)
+    count, total, squares = sums
     count = np.where(count < FEWEST, np.nan, count)
     spread = np.maximum(squares - total * total / count, 0.0)
     return np.asarray(np.sqrt(spread / (count - 1.0)))
 
 
 def _share(sums: F, signs: F) -> F:
-    count = sums[..., 0]
+    count = sums[0]
     return signs / np.where(count < FEWEST, np.nan, count)
 
 
@@ -156,7 +158,7 @@ def _panel(bars: Bars, panel: Panel) -> F:
     count, since = len(panel.closes), panel.since
     # The first row of the slice whose statistics are wanted, and the rows behind it.
     behind = min(since, max(WINDOWS) - 1)
-    sums, signs = np.zeros((2, count - since, 12, 3)), np.zeros((2, count - since, 12))
+    sums, signs = np.zeros((2, 3, 12, count - since)), np.zeros((2, 12, count - since))
     own = np.full((count, len(PAIRS), 3), np.nan)
     known = np.zeros((count, len(PAIRS)), dtype=bool)
     for i in np.flatnonzero(~np.isnan(panel.baselines)):
@@ -175,10 +177,10 @@ def _panel(bars: Bars, panel: Panel) -> F:
         ones += [one, np.diff(one, prepend=np.nan)]
     parts = [
         *(_moments(sums[d]) for d in range(2)),
-        *(_share(sums[d][:, _ONE], signs[d][:, _ONE]) for d in range(2)),
-        np.column_stack(ones)[since:],
+        *(_share(sums[d][:, _ONE], signs[d][_ONE]) for d in range(2)),
+        np.array(ones)[:, since:],
     ]
-    return np.concatenate(parts, axis=1)
+    return np.concatenate(parts).T
 
 
 def _of_panel(bars: Bars) -> F:

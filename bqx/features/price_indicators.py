@@ -9,12 +9,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features import crossed
 from bqx.features.returns import log_returns
-from bqx.features.rolling import extremes, mean_std
+from bqx.features.rolling import extremes, largest, mean_std
 from bqx.features.smoothing import (
     ema,
     ema_run_in,
-    rolling_mean,
     true_range,
     wilder,
     wilder_change,
@@ -61,16 +61,15 @@ def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> 
     NaN where a window's true range is 0.
     """
     rows = len(ohlc)
-    pressure = np.full(rows, np.nan)
+    reach, pressure, pushed = true_range(ohlc), np.empty(rows), np.zeros(rows)
+    pressure[:1] = np.nan
     for row in range(1, rows):
-        low, before = ohlc[row, 2], ohlc[row - 1, 3]
-        if not (np.isnan(low) or np.isnan(before)):
-            pressure[row] = ohlc[row, 3] - min(low, before)
-    reach = true_range(ohlc)
-    pushed = np.zeros(rows)
+        close, low, before = ohlc[row, 3], ohlc[row, 2], ohlc[row - 1, 3]
+        pressure[row] = close - (before if low > before or before != before else low)
     for window, weight in ((short, 4.0), (middle, 2.0), (long, 1.0)):
-        bought = total(pressure, window, first_minute)
-        pushed += weight * (bought / total(reach, window, first_minute))
+        bought, moved = total(pressure, window, first_minute), total(reach, window, first_minute)
+        for row in range(rows):
+            pushed[row] += weight * (bought[row] / moved[row])
     return (100.0 * (pushed / 7.0)).reshape(-1, 1)
 
 
@@ -78,27 +77,33 @@ def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> 
 def awesome(ohlc: F, first_minute: int, short: int, long: int) -> F:
     """Mean of the bars' middles over a short less that over a long window: (T, 1)."""
     middle = (ohlc[:, 1] + ohlc[:, 2]) / 2.0
-    gap = rolling_mean(middle, short, first_minute) - rolling_mean(middle, long, first_minute)
+    gap = crossed.mean(middle, short, first_minute) - crossed.mean(middle, long, first_minute)
     return gap.reshape(-1, 1)
 
 
 @njit(cache=True, error_model="numpy")
 def keltner(ohlc: F, first_minute: int, n: int) -> F:
     """Two average true ranges around the exponential mean of closes: (T, 2) upper, lower."""
-    out = np.empty((len(ohlc), 2))
+    rows = len(ohlc)
+    out = np.empty((2, rows))
     middle = ema(ohlc[:, 3].copy(), n, first_minute)
-    reach = WIDTH * wilder(true_range(ohlc), n, first_minute)
-    out[:, 0], out[:, 1] = middle + reach, middle - reach
-    return out
+    reach = wilder(true_range(ohlc), n, first_minute)
+    for row in range(rows):
+        out[0, row] = middle[row] + WIDTH * reach[row]
+        out[1, row] = middle[row] - WIDTH * reach[row]
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def donchian(ohlc: F, first_minute: int, window: int) -> F:
     """Highest high, lowest low and their middle: (T, 3) upper, middle, lower."""
-    out = np.empty((len(ohlc), 3))
-    top, bottom = extremes(ohlc[:, 1].copy(), ohlc[:, 2].copy(), window, first_minute)
-    out[:, 0], out[:, 1], out[:, 2] = top, (top + bottom) / 2.0, bottom
-    return out
+    rows = len(ohlc)
+    out = np.empty((3, rows))
+    top, bottom = extremes(ohlc[:, 1].copy(), ohlc[:, 2].copy(), window)
+    for row in range(rows):
+        out[0, row], out[2, row] = top[row], bottom[row]
+        out[1, row] = (top[row] + bottom[row]) / 2.0
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -130,23 +135,26 @@ def vortex(ohlc: F, first_minute: int, window: int) -> F:
     Both over the sum of true ranges; NaN where it is 0.
     """
     rows = len(ohlc)
-    out = np.empty((rows, 2))
+    out = np.empty((2, rows))
     up, down = np.full(rows, np.nan), np.full(rows, np.nan)
     for row in range(1, rows):
         up[row] = abs(ohlc[row, 1] - ohlc[row - 1, 2])
         down[row] = abs(ohlc[row, 2] - ohlc[row - 1, 1])
     reach = total(true_range(ohlc), window, first_minute)
-    out[:, 0] = total(up, window, first_minute) / reach
-    out[:, 1] = total(down, window, first_minute) / reach
-    return out
+    up, down = total(up, window, first_minute), total(down, window, first_minute)
+    for row in range(rows):
+        out[0, row], out[1, row] = up[row] / reach[row], down[row] / reach[row]
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def ulcer(x: F, first_minute: int, window: int) -> F:
     """Root mean square of percent falls below the trailing maximum: (T, 1)."""
-    top = extremes(x, x, window, first_minute)[0]
-    fall = 100.0 * (x - top) / top
-    return np.sqrt(rolling_mean(fall * fall, window, first_minute)).reshape(-1, 1)
+    top = largest(x, window)
+    for row in range(len(x)):
+        fall = 100.0 * (x[row] - top[row]) / top[row]
+        top[row] = fall * fall
+    return np.sqrt(crossed.mean(top, window, first_minute)).reshape(-1, 1)
 
 
 _LIST = "technical_ohlcv"

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features.crossed import shift_sums
 from bqx.features.rolling import extremes, trend_sums
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
@@ -34,9 +35,9 @@ def fit(x: F, first_minute: int, window: int) -> F:
     ``slope`` belongs to the straight line. A flat window gives NaN.
     """
     rows = len(x)
-    out = np.full((rows, 7), np.nan)
+    out = np.empty((7, rows))
     sums = trend_sums(x, window, first_minute)
-    top, bottom = extremes(x, x, window, first_minute)
+    top, bottom = extremes(x, x, window)
     w = float(window)
     half = 0.5 * (w - 1.0)
     m2 = w * (w * w - 1.0) / 12.0
@@ -45,71 +46,70 @@ def fit(x: F, first_minute: int, window: int) -> F:
     share, free, over, bent = 1.0 / w, 1.0 / (w - 1.0), 1.0 / m2, 1.0 / curved
     for row in range(rows):
         # Flatness is asked of the bars themselves: a deviation may round to nearly nothing.
-        if not top[row] > bottom[row]:
-            continue
-        s0, s1, s2, sq, r = sums[row]
-        mean = s0 * share
-        beta = s1 * over
-        a2 = (s2 - m2 * mean) * bent
+        moving = top[row] > bottom[row]
+        mean = sums[row, 0] * share if moving else np.nan
+        beta = sums[row, 1] * over if moving else np.nan
+        a2 = (sums[row, 2] - m2 * mean) * bent
         centre = mean - a2 * m2 * share
-        total = sq - s0 * mean
-        rest = total - beta * beta * m2 - a2 * a2 * curved
-        if rest < _CLOSE * total:
+        total = sums[row, 3] - sums[row, 0] * mean
+        out[0, row], out[1, row] = a2, beta - 2.0 * a2 * half
+        out[2, row] = centre - beta * half + a2 * half * half - mean
+        out[3, row] = total
+        out[4, row] = total - beta * beta * m2 - a2 * a2 * curved
+        out[5, row] = (x[row] - sums[row, 4]) - (centre + beta * half + a2 * half * half)
+        out[6, row] = beta
+    for row in range(rows):
+        if out[4, row] < _CLOSE * out[3, row]:
+            a2, beta, r = out[0, row], out[6, row], sums[row, 4]
+            centre = sums[row, 0] * share - a2 * m2 * share
             rest = 0.0
             for k in range(window):
                 u = half - k
                 gap = (x[row - k] - r) - (centre + beta * u + a2 * u * u)
                 rest += gap * gap
-        out[row, 0] = a2
-        out[row, 1] = beta - 2.0 * a2 * half
-        out[row, 2] = centre - beta * half + a2 * half * half - mean
-        out[row, 3] = np.sqrt(total * free)
-        out[row, 4] = np.sqrt(rest * share)
-        out[row, 5] = (x[row] - r) - (centre + beta * half + a2 * half * half)
-        out[row, 6] = beta
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def _norm(out: F, a2: float, a1: float, b: float, rmse: float, less: float, w: float) -> None:
-    out[0], out[1], out[2] = a2 * less, a1 * less, b * less
-    share = rmse * less
-    out[3] = max(1.0 - share * share * (w / (w - 1.0)), 0.0)
-    out[4] = share
+            out[4, row] = rest
+    for row in range(rows):
+        out[3, row] = np.sqrt(out[3, row] * free)
+        out[4, row] = np.sqrt(out[4, row] * share)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def quadratic(x: F, first_minute: int, window: int) -> F:
     """Twelve readings of the quadratic fit: (T, 12), see the outputs below."""
     rows = len(x)
-    out = np.full((rows, 12), np.nan)
+    out = np.empty((12, rows))
     w = float(window)
-    late, wide = window // 4, np.sqrt(w / (w - 1.0))
+    end, apart, wide = w - 1.0, w / (w - 1.0), np.sqrt(w / (w - 1.0))
     terms = fit(x, first_minute, window)
+    # The last quarter's values and counts are taken from the last row, whose residual is known,
+    # to keep their digits.
+    late = window // 4
+    sums, reference = shift_sums(x, late, first_minute)
+    n = float(late)
+    counts, squares = n * (n - 1.0) / 2.0, n * (n - 1.0) * (2.0 * n - 1.0) / 6.0
     for row in range(rows):
-        a2, a1, b, sigma, rmse, last, slope = terms[row]
-        if not sigma > 0.0:
-            continue
-        residual_std, less = rmse * wide, 1.0 / sigma
-        _norm(out[row], a2, a1, b, rmse, less, w)
-        out[row, 5] = last * less
-        out[row, 6] = slope
-        if abs(a2) * w * w > _NOTHING * sigma:
-            apex = -a1 / (2.0 * a2)
-            out[row, 7] = min(max(apex, -10.0 * w), 10.0 * w)
-        out[row, 8] = 2.0 * a2
-        # Deviations are taken from the last row, whose residual is known, to keep their digits.
-        drift = 0.0
-        for k in range(late):
-            back = -float(k)
-            end = w - 1.0
-            fitted = a1 * back + a2 * back * (2.0 * end + back)
-            drift += (x[row - k] - x[row]) - fitted
-        out[row, 9] = last + drift / late
-        out[row, 10] = residual_std
-        if residual_std > _NOTHING * sigma:
-            out[row, 11] = last / residual_std
-    return out
+        sigma = terms[row, 3]
+        moving = sigma > 0.0
+        less = 1.0 / sigma if moving else np.nan
+        a2 = terms[row, 0] if moving else np.nan
+        a1 = terms[row, 1] if moving else np.nan
+        rmse, last = terms[row, 4], terms[row, 5]
+        share, residual_std = rmse * less, rmse * wide
+        r2 = 1.0 - share * share * apart
+        apex = -a1 / (2.0 * a2)
+        apex = 10.0 * w if apex > 10.0 * w else -10.0 * w if apex < -10.0 * w else apex
+        z = last / residual_std
+        drift = sums[row] + n * (reference[row] - x[row])
+        drift += (a1 + 2.0 * a2 * end) * counts - a2 * squares
+        out[0, row], out[1, row], out[2, row] = a2 * less, a1 * less, terms[row, 2] * less
+        out[3, row], out[4, row], out[5, row] = 0.0 if r2 < 0.0 else r2, share, last * less
+        out[6, row] = terms[row, 6] if moving else np.nan
+        out[7, row] = apex if abs(a2) * w * w > _NOTHING * sigma else np.nan
+        out[8, row], out[9, row] = 2.0 * a2, last + drift / n
+        out[10, row] = residual_std if moving else np.nan
+        out[11, row] = z if residual_std > _NOTHING * sigma else np.nan
+    return out.T
 
 
 _RATIOS = ((15, 60), (30, 75), (45, 90), (15, 90))
@@ -128,18 +128,6 @@ _CROSS = tuple(
     for pair in pairs
 )
 _COLUMN = {"a2_ratio": 0, "a1_ratio": 1, "b_gap": 2, "r2_spread": 3, "rmse_ratio": 4}
-
-
-@njit(cache=True, error_model="numpy")
-def _five(x: F, first_minute: int, window: int) -> F:
-    """First five readings of ``quadratic``, by column: (5, T)."""
-    out = np.full((5, len(x)), np.nan)
-    fitted = fit(x, first_minute, window)
-    for row in range(len(x)):
-        a2, a1, b, sigma, rmse, _, _ = fitted[row]
-        if sigma > 0.0:
-            _norm(out[:, row], a2, a1, b, rmse, 1.0 / sigma, float(window))
-    return out
 
 
 # Reading, short and long window, and whether their ratio is taken, by column.
@@ -161,7 +149,7 @@ def across(x: F, first_minute: int) -> F:
     rows = len(x)
     readings = np.empty((len(SPAN), 5, rows))
     for k in range(len(SPAN)):
-        readings[k] = _five(x, first_minute, SPAN[k])
+        readings[k] = quadratic(x, first_minute, SPAN[k]).T[:5]
     out = np.full((len(_ACROSS), rows), np.nan)
     for column in range(len(_ACROSS)):
         reading, short, long, is_ratio = _ACROSS[column]

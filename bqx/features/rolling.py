@@ -5,7 +5,8 @@ that length. A window then spans at most two blocks: it is the end of one (summe
 the start of the next (summed forwards). Nothing is ever subtracted from a running sum, so the
 cost is two additions a row whatever the window, rounding does not build up, NaN reaches exactly
 the windows that contain it, and histories that start at different bars agree in every bit.
-(The block trick is van Herk's and Gil and Werman's for running extremes.)
+(The block trick is van Herk's and Gil and Werman's for running extremes, which here are
+put together from shorter windows: that loop adds several rows at a time.)
 """
 
 import numpy as np
@@ -22,45 +23,45 @@ def first_block(first_minute: int, size: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
-def extremes(high: F, low: F, window: int, first_minute: int) -> tuple[F, F]:
+def largest(x: F, window: int) -> F:
+    """Rolling maximum: (T,), NaN in warm-up and where the window holds one.
+
+    Four windows make one of up to four times their length: a maximum may count a row twice.
+    """
+    rows = len(x)
+    top, wider = x.copy(), np.empty(rows)
+    span = 1
+    while span < window:
+        reach = min(3 * span, window - span)
+        ahead = min(reach, rows)
+        wider[:ahead] = np.nan
+        oldest, second = top[: rows - ahead], top[max(reach - 2 * span, 0) :]
+        third, newest, whole = top[max(reach - span, 0) :], top[ahead:], wider[ahead:]
+        for i in range(len(whole)):
+            a, b, c, d = oldest[i], second[i], third[i], newest[i]
+            a = a if a > b or a != a else b
+            c = c if c > d or c != c else d
+            whole[i] = a if a > c or a != a else c
+        top, wider = wider, top
+        span += reach
+    return top
+
+
+@njit(cache=True, error_model="numpy")
+def extremes(high: F, low: F, window: int) -> tuple[F, F]:
     """Rolling maximum of ``high`` and minimum of ``low``: two (T,) arrays, NaN in warm-up."""
-    rows = len(high)
-    top, bottom = np.full(rows, np.nan), np.full(rows, np.nan)
-    tail_top, tail_bottom = np.empty(window), np.empty(window)
-    for start in range(first_block(first_minute, window), rows, window):
-        most, least = -np.inf, np.inf
-        broken = False
-        for i in range(min(window, start)):
-            row = start - 1 - i
-            broken = broken or np.isnan(high[row]) or np.isnan(low[row])
-            most, least = max(most, high[row]), min(least, low[row])
-            tail_top[i] = np.nan if broken else most
-            tail_bottom[i] = least
-        most, least = -np.inf, np.inf
-        broken = False
-        for row in range(start, min(start + window, rows)):
-            broken = broken or np.isnan(high[row]) or np.isnan(low[row])
-            most, least = max(most, high[row]), min(least, low[row])
-            before = window - (row - start + 1)
-            if broken or before > start:
-                continue
-            if before == 0:
-                top[row], bottom[row] = most, least
-            elif not np.isnan(tail_top[before - 1]):
-                top[row] = max(most, tail_top[before - 1])
-                bottom[row] = min(least, tail_bottom[before - 1])
-    return top, bottom
+    return largest(high, window), -largest(-low, window)
 
 
 @njit(cache=True, error_model="numpy")
 def power_sums(x: F, window: int, first_minute: int) -> F:
-    """Sums of the first four powers of ``x - r`` over each window, and ``r``: (T, 5).
+    """Sums of the first four powers of ``x - r`` over each window, and ``r``: (T, 5), by column.
 
     ``r`` is a value inside the window (where its second block starts), which bounds the loss of
     digits: no value of a window lies more than ``sqrt(window)`` standard deviations off its mean.
     """
     rows = len(x)
-    out = np.full((rows, 5), np.nan)
+    out = np.full((5, rows), np.nan)
     tail = np.empty((window, 4))
     for start in range(first_block(first_minute, window), rows, window):
         r = x[start]
@@ -83,54 +84,81 @@ def power_sums(x: F, window: int, first_minute: int) -> F:
             if before > start:
                 continue
             if before == 0:
-                out[row, 0], out[row, 1], out[row, 2], out[row, 3] = s1, s2, s3, s4
+                out[0, row], out[1, row], out[2, row], out[3, row] = s1, s2, s3, s4
             else:
-                out[row, 0] = tail[before - 1, 0] + s1
-                out[row, 1] = tail[before - 1, 1] + s2
-                out[row, 2] = tail[before - 1, 2] + s3
-                out[row, 3] = tail[before - 1, 3] + s4
-            out[row, 4] = r
-    return out
+                out[0, row] = tail[before - 1, 0] + s1
+                out[1, row] = tail[before - 1, 1] + s2
+                out[2, row] = tail[before - 1, 2] + s3
+                out[3, row] = tail[before - 1, 3] + s4
+            out[4, row] = r
+    return out.T
+
+
+@njit(cache=True, error_model="numpy")
+def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
+    """Sums of ``x - r`` and of its squares over each window, and ``r``: three (T,) arrays.
+
+    ``r`` lies inside the window, as in ``power_sums``: a sum of squares of 0 is a flat window.
+    """
+    rows = len(x)
+    total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    total_before, square_before = np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin, stop = max(start, 0), min(start + window, rows)
+        values, r, q = x[begin:stop], x[begin], x[min(stop, rows - 1)]
+        t, s, of = total[begin:stop], square[begin:stop], reference[begin:stop]
+        tb, sb = total_before[begin:stop], square_before[begin:stop]
+        count = len(values)
+        t1 = t2 = s1 = s2 = 0.0
+        for i in range(count):
+            d = values[i] - r
+            t1 += d
+            s1 += d * d
+            t[i], s[i], of[i] = t1, s1, r
+            back = np.uint64(count - 1 - i)  # never counted from the end: no check for it
+            d = values[back] - q
+            t2 += d
+            s2 += d * d
+            tb[back], sb[back] = t2, s2
+        if start >= 0:
+            tb[0] = sb[0] = 0.0
+    join(total, total_before, window)
+    join(square, square_before, window)
+    return total, square, reference
+
+
+@njit(cache=True, error_model="numpy")
+def join(newer: F, older: F, window: int) -> None:
+    """Add sums from a block's start to those up to the end of the block before."""
+    ahead = min(window - 1, len(newer))
+    newer[:ahead] = np.nan
+    whole = newer[ahead:]
+    for i in range(len(whole)):
+        whole[i] += older[i]
 
 
 @njit(cache=True, error_model="numpy")
 def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
     """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
-    rows = len(x)
-    mean, std = np.full(rows, np.nan), np.full(rows, np.nan)
-    tail = np.zeros((window, 2))
+    mean, std, r = square_sums(x, window, first_minute)
     share, free = 1.0 / window, 1.0 / (window - ddof)
-    for start in range(first_block(first_minute, window), rows, window):
-        # The reference lies inside each window, as in ``power_sums``.
-        r = x[start]
-        s1 = s2 = 0.0
-        for i in range(min(window - 1, start)):
-            d = x[start - 1 - i] - r
-            s1 += d
-            s2 += d * d
-            tail[i + 1, 0], tail[i + 1, 1] = s1, s2
-        s1 = s2 = 0.0
-        for row in range(start, min(start + window, rows)):
-            d = x[row] - r
-            s1 += d
-            s2 += d * d
-            before = window - (row - start + 1)
-            if before <= start:
-                total, squares = s1 + tail[before, 0], s2 + tail[before, 1]
-                rest = squares - total * total * share
-                mean[row] = r + total * share
-                std[row] = np.sqrt(0.0 if rest < 0.0 else rest * free)
+    for row in range(len(x)):
+        total = mean[row]
+        rest = std[row] - total * total * share
+        mean[row] = r[row] + total * share
+        std[row] = np.sqrt((0.0 if rest < 0.0 else rest) * free)
     return mean, std
 
 
 @njit(cache=True, error_model="numpy")
 def trend_sums(x: F, window: int, first_minute: int) -> F:
-    """Sums for a quadratic fit over each window: (T, 5) of d, u d, u^2 d, d^2 and r.
+    """Sums for a quadratic fit over each window: (T, 5), by column, of d, u d,
+    u^2 d, d^2 and r.
 
     ``d = x - r`` with ``r`` inside the window; ``u`` counts rows from the window's middle.
     """
     rows = len(x)
-    out = np.full((rows, 5), np.nan)
+    out = np.full((5, rows), np.nan)
     tail = np.empty((window, 4))
     half = 0.5 * (window - 1)
     for start in range(first_block(first_minute, window), rows, window):
@@ -162,12 +190,12 @@ def trend_sums(x: F, window: int, first_minute: int) -> F:
                 t2 += tail[before - 1, 2]
                 tq += tail[before - 1, 3]
             middle = k - half
-            out[row, 0] = t0
-            out[row, 1] = t1 - middle * t0
-            out[row, 2] = t2 - 2.0 * middle * t1 + middle * middle * t0
-            out[row, 3] = tq
-            out[row, 4] = r
-    return out
+            out[0, row] = t0
+            out[1, row] = t1 - middle * t0
+            out[2, row] = t2 - 2.0 * middle * t1 + middle * middle * t0
+            out[3, row] = tq
+            out[4, row] = r
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -179,38 +207,47 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
     ``min_rows`` on, else NaN.
     """
     rows = len(x)
-    out = np.full(rows, np.nan)
     keep = 1.0 - alpha
     powers = np.empty(run_in + 1)
     powers[0] = 1.0
     for i in range(run_in):
         powers[i + 1] = powers[i] * keep
-    tail = np.empty(run_in)
-    young = 0.0
-    age = 0
-    start = first_block(first_minute, run_in) - run_in
-    r = forward = 0.0
-    for row in range(rows):
-        if row == start + run_in:
-            start = row
-            r = x[start]
-            forward = backward = 0.0
-            for i in range(min(run_in, start)):
-                backward += alpha * powers[i] * (x[start - 1 - i] - r)
-                tail[i] = backward
-        forward = keep * forward + alpha * (x[row] - r)
+    growing, fading, left = alpha / powers, alpha * powers, powers[run_in]
+    out, older = np.full(rows, np.nan), np.empty(rows)
+    for start in range(first_block(first_minute, run_in) - run_in, rows, run_in):
+        begin, stop = max(start, 0), min(start + run_in, rows)
+        values, r, q = x[begin:stop], x[begin], x[min(stop, rows - 1)]
+        head, tail = np.empty(len(values)), older[begin:stop]
+        newer = before = 0.0
+        for i in range(len(values)):
+            newer += growing[i] * (values[i] - r)
+            head[i] = newer
+            back = np.uint64(len(values) - 1 - i)
+            before += fading[i] * (values[back] - q)
+            tail[back] = before
+        if start < 0:
+            continue
+        tail[0] = 0.0
+        ahead = max(run_in - 1 - begin, 0)
+        first, rest = x[begin + ahead - run_in + 1 :], older[begin + ahead - run_in + 1 :]
+        into, head = out[begin + ahead : stop], head[ahead:]
+        now, then = powers[ahead:], powers[ahead + 1 :]
+        for i in range(len(into)):
+            since = now[i] * head[i] + left * (first[i] - r)
+            into[i] = r + (since + then[i] * rest[i])
+    if min_rows < run_in:
+        _young(out, x, alpha, run_in, min_rows)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _young(out: F, x: F, alpha: float, run_in: int, min_rows: int) -> None:
+    age, mean = 0, 0.0
+    for row in range(len(x)):
         if np.isnan(x[row]):
             age = 0
             continue
         age += 1
-        young = x[row] if age == 1 else young + alpha * (x[row] - young)
-        if age >= run_in:
-            newer = row - start + 1
-            oldest = x[row - run_in + 1] - r
-            value = forward + powers[run_in] * oldest
-            if newer < run_in:
-                value += powers[newer] * tail[run_in - newer - 1]
-            out[row] = r + value
-        elif age >= min_rows:
-            out[row] = young
-    return out
+        mean = x[row] if age == 1 else mean + alpha * (x[row] - mean)
+        if min_rows <= age < run_in:
+            out[row] = mean

@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bqx.features.crossed import shift_sums
-from bqx.features.rolling import ewm_mean, first_block, mean_std
+from bqx.features.rolling import ewm_mean, mean_std, square_sums
+from bqx.features.windows import changes
 
 F = NDArray[np.float64]
 
@@ -62,13 +62,6 @@ def wilder(x: F, n: int, first_minute: int) -> F:
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_mean(x: F, window: int, first_minute: int) -> F:
-    """Mean of each window: (T,); exact where the window is flat."""
-    sums = shift_sums(x, window, first_minute)
-    return sums[:, 1] + sums[:, 0] / window
-
-
-@njit(cache=True, error_model="numpy")
 def score(values: F, x: F, window: int, first_minute: int) -> F:
     """Distance from the trailing mean in deviations (ddof 1): (T,).
 
@@ -76,35 +69,25 @@ def score(values: F, x: F, window: int, first_minute: int) -> F:
     recursion over a flat stretch fades or rests, and its changes there are rounding.
     """
     rows = len(values)
-    out = np.full(rows, np.nan)
-    tail = np.empty((window, 2))
-    same = still = 0
-    for start in range(first_block(first_minute, window) - window, rows, window):
-        begin = max(start, 0)
-        r = values[begin]
-        s1 = s2 = 0.0
-        for i in range(min(window, begin)):
-            d = values[begin - 1 - i] - r
-            s1 += d
-            s2 += d * d
-            tail[i, 0], tail[i, 1] = s1, s2
-        s1 = s2 = 0.0
-        for row in range(begin, min(start + window, rows)):
-            d = values[row] - r
-            s1 += d
-            s2 += d * d
-            same = same + 1 if row and values[row] == values[row - 1] else 0
-            still = still + 1 if row and x[row] == x[row - 1] else 0
-            before = window - (row - start + 1)
-            if before > start or max(same, still) >= window - 1:
-                continue
-            t1, t2 = s1, s2
-            if before:
-                t1 += tail[before - 1, 0]
-                t2 += tail[before - 1, 1]
-            square = (t2 - t1 * t1 / window) / (window - 1.0)
-            if square > 0.0:
-                out[row] = (d - t1 / window) / np.sqrt(square)
+    out, square, r = square_sums(values, window, first_minute)
+    moved = _last_moves(x)
+    for row in range(rows):
+        total = out[row]
+        variance = (square[row] - total * total / window) / (window - 1.0)
+        value = ((values[row] - r[row]) - total / window) / np.sqrt(variance)
+        out[row] = value if variance > 0.0 and moved[row] > row - window + 1 else np.nan
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _last_moves(x: F) -> NDArray[np.int64]:
+    """Last row that differs from the one before: (T,)."""
+    out = np.empty(len(x), dtype=np.int64)
+    last = 0
+    for row in range(1, len(x)):
+        last = row if x[row] != x[row - 1] else last
+        out[row] = last
+    out[0] = 0
     return out
 
 
@@ -115,23 +98,19 @@ def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
     The zone is 1 above the upper threshold, -1 below the lower one, 0 between or on them.
     """
     rows = len(value)
-    out = np.empty((rows, 4))
-    scores = score(value, x, SCORE_ROWS, first_minute)
+    out = np.empty((4, rows))
+    out[0], out[1] = value, changes(value, DELTA)
+    out[2] = score(value, x, SCORE_ROWS, first_minute)
     for row in range(rows):
-        now = value[row]
-        out[row, 0] = now
-        out[row, 1] = now - value[row - DELTA] if row >= DELTA else np.nan
-        out[row, 2] = scores[row]
-        out[row, 3] = zone(now, low, high)
-    return out
+        out[3, row] = zone(value[row], low, high)
+    return out.T
 
 
 @njit(cache=True)
 def zone(value: float, low: float, high: float) -> float:
     """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
-    if np.isnan(value):
-        return np.nan
-    return 1.0 if value > high + TIE else -1.0 if value < low - TIE else 0.0
+    place = 1.0 if value > high + TIE else -1.0 if value < low - TIE else 0.0
+    return place if value == value else np.nan
 
 
 @njit(cache=True, error_model="numpy")
@@ -139,16 +118,18 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
     """Values in percent of the trailing deviation of ``x``: (T,); NaN where ``x`` is flat."""
     std = mean_std(x, LEVEL_ROWS, first_minute, 1)[1]
     for row in range(len(x)):
-        std[row] = 100.0 * values[row] / std[row] if std[row] > 0.0 else np.nan
+        share = 100.0 * values[row] / std[row]
+        std[row] = share if std[row] > 0.0 else np.nan
     return std
 
 
 @njit(cache=True, error_model="numpy")
 def true_range(ohlc: F) -> F:
     """Largest of high - low and the distances of both from the close before: (T,)."""
-    out = np.full(len(ohlc), np.nan)
+    out = np.empty(len(ohlc))
+    out[:1] = np.nan
     for row in range(1, len(ohlc)):
         before, high, low = ohlc[row - 1, 3], ohlc[row, 1], ohlc[row, 2]
-        if not (np.isnan(before) or np.isnan(high)):
-            out[row] = max(high - low, abs(high - before), abs(low - before))
+        reach = max(high - low, max(abs(high - before), abs(low - before)))
+        out[row] = reach if high == high and before == before else np.nan
     return out

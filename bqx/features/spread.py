@@ -53,7 +53,7 @@ def levels(x: F, first_minute: int, window: int) -> F:
     """
     out = np.empty((len(x), 5))
     mean, std = mean_deviation(x, window, first_minute)
-    top = extremes(x, x, window, first_minute)[0]
+    top = extremes(x, x, window)[0]
     for row in range(len(x)):
         out[row, 0], out[row, 2] = mean[row], top[row]
         out[row, 1] = (x[row] - mean[row]) / std[row] if std[row] > NOTHING * mean[row] else np.nan
@@ -76,7 +76,7 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     """Mean, deviation, range, rank and whether above twice the mean: (T, 5)."""
     out = np.empty((len(x), 5))
     out[:, 0], out[:, 1] = mean_deviation(x, window, first_minute)
-    top, bottom = extremes(x, x, window, first_minute)
+    top, bottom = extremes(x, x, window)
     out[:, 2] = top - bottom
     out[:, 3] = share(x, window)
     above = np.where(x > (TIMES + NOTHING) * out[:, 0], 1.0, 0.0)

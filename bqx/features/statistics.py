@@ -23,37 +23,31 @@ def moments(x: F, first_minute: int, window: int) -> F:
     A flat window has deviation 0 and no skewness, kurtosis or score.
     """
     rows = len(x)
-    out = np.full((rows, 8), np.nan)
+    out = np.empty((8, rows))
     sums = power_sums(x, window, first_minute)
-    top, bottom = extremes(x, x, window, first_minute)
+    top, bottom = extremes(x, x, window)
     n = float(window)
     share, free = 1.0 / n, np.sqrt(n / (n - 1.0))
     of_skew, of_kurt = np.sqrt(n * (n - 1.0)) / (n - 2.0), (n - 1.0) / ((n - 2.0) * (n - 3.0))
     for row in range(rows):
-        p1, p2, p3, p4, r = sums[row]
-        if np.isnan(p1):
-            continue
-        d = p1 * share
-        out[row, 0] = r + d
-        out[row, 4] = bottom[row]
-        out[row, 5] = top[row]
-        out[row, 6] = top[row] - bottom[row]
-        if top[row] == bottom[row]:
-            out[row, 0] = x[row]
-            out[row, 1] = 0.0
-            continue
-        q2, q3, q4 = p2 * share, p3 * share, p4 * share
+        now, r = x[row], sums[row, 4]
+        d, q2, q3, q4 = (
+            sums[row, 0] * share, sums[row, 1] * share, sums[row, 2] * share, sums[row, 3] * share,
+        )  # fmt: skip
         square = d * d
         m2 = q2 - square
         m3 = q3 - 3.0 * d * q2 + 2.0 * d * square
         m4 = q4 - 4.0 * d * q3 + 6.0 * square * q2 - 3.0 * square * square
+        flat = top[row] == bottom[row]
         root = np.sqrt(m2)
-        less = 1.0 / root
-        out[row, 1] = root * free
-        out[row, 2] = of_skew * (m3 * less * less * less)
-        out[row, 3] = of_kurt * ((n + 1.0) * (m4 * less * less * less * less) - 3.0 * (n - 1.0))
-        out[row, 7] = ((x[row] - r) - d) * less / free
-    return out
+        less = np.nan if flat else 1.0 / root
+        out[0, row] = now if flat else r + d
+        out[1, row] = 0.0 if flat else root * free
+        out[2, row] = of_skew * (m3 * less * less * less)
+        out[3, row] = of_kurt * ((n + 1.0) * (m4 * less * less * less * less) - 3.0 * (n - 1.0))
+        out[4, row], out[5, row], out[6, row] = bottom[row], top[row], top[row] - bottom[row]
+        out[7, row] = ((now - r) - d) * less / free
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -63,13 +57,13 @@ def described(x: F, first_minute: int, window: int) -> F:
     The last is ``n / 6 (skew^2 + kurt^2 / 4)``, NaN in a flat window as they are.
     """
     some = moments(x, first_minute, window)
-    out = np.empty((len(x), 6))
+    out = np.empty((6, len(x)))
     for row in range(len(x)):
         mean, std, skew, kurt = some[row, 0], some[row, 1], some[row, 2], some[row, 3]
-        out[row, 0], out[row, 1], out[row, 2], out[row, 3] = mean, std, skew, kurt
-        out[row, 4] = std / mean
-        out[row, 5] = window / 6.0 * (skew * skew + 0.25 * kurt * kurt)
-    return out
+        out[0, row], out[1, row], out[2, row], out[3, row] = mean, std, skew, kurt
+        out[4, row] = std / mean
+        out[5, row] = window / 6.0 * (skew * skew + 0.25 * kurt * kurt)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -78,7 +72,8 @@ def described_bqx(x: F, first_minute: int, window: int) -> F:
     out = described(x, first_minute, window)
     size = mean(np.abs(x), window, first_minute)
     for row in range(len(x)):
-        out[row, 4] = out[row, 1] / size[row] if size[row] > 0.0 else np.nan
+        share = out[row, 1] / size[row]
+        out[row, 4] = share if size[row] > 0.0 else np.nan
     return out
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bqx.features import crossed
 from bqx.features.rolling import extremes
-from bqx.features.smoothing import DELTA, SCORE_ROWS, readings, rolling_mean, score, zone
+from bqx.features.smoothing import DELTA, SCORE_ROWS, readings, score, zone
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output
+from bqx.features.windows import changes
 
 F = NDArray[np.float64]
 
@@ -30,14 +32,14 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
     NaN in a flat range.
     """
     rows = len(ohlc)
-    k, r = np.full(rows, np.nan), np.full(rows, np.nan)
+    k, r = np.empty(rows), np.empty(rows)
     high, low, close = ohlc[:, 1].copy(), ohlc[:, 2].copy(), ohlc[:, 3]
-    top, bottom = extremes(high, low, window, first_minute)
+    top, bottom = extremes(high, low, window)
     for row in range(rows):
         reach = top[row] - bottom[row]
-        if reach > 0.0:
-            k[row] = 100.0 * ((close[row] - bottom[row]) / reach)
-            r[row] = -100.0 * ((top[row] - close[row]) / reach)
+        reach = reach if reach > 0.0 else np.nan
+        k[row] = 100.0 * ((close[row] - bottom[row]) / reach)
+        r[row] = -100.0 * ((top[row] - close[row]) / reach)
     return k, r
 
 
@@ -45,21 +47,20 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
 def smooth_mean(x: F, rows: int) -> F:
     """Mean of the last few values: (T,)."""
     out = np.full(len(x), np.nan)
-    for row in range(rows - 1, len(x)):
-        total = 0.0
+    if len(x) >= rows:
+        out[rows - 1 :] = 0.0
         for i in range(rows):
-            total += x[row - i]
-        out[row] = total / rows
-    return out
+            out[rows - 1 :] += x[rows - 1 - i : len(x) - i]
+    return out / rows
 
 
 @njit(cache=True, error_model="numpy")
 def stochastic(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
     """Close within the trailing range: (T, 3) %K, %D (mean of ``smooth`` %K), Williams %R."""
-    out = np.empty((len(ohlc), 3))
-    out[:, 0], out[:, 2] = place(ohlc, window, first_minute)
-    out[:, 1] = smooth_mean(out[:, 0], smooth)
-    return out
+    out = np.empty((3, len(ohlc)))
+    out[0], out[2] = place(ohlc, window, first_minute)
+    out[1] = smooth_mean(out[0], smooth)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -71,19 +72,14 @@ def williams(ohlc: F, first_minute: int, window: int) -> F:
 @njit(cache=True, error_model="numpy")
 def stochastic_readings(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
     """Stochastic and Williams %R with what they did: (T, 9), see the outputs below."""
-    rows = len(ohlc)
-    out = np.empty((rows, 9))
+    out = np.empty((9, len(ohlc)))
     k, r = place(ohlc, window, first_minute)
-    d = smooth_mean(k, smooth)
-    scores = score(r, r, SCORE_ROWS, first_minute)
-    for row in range(rows):
-        out[row, 0], out[row, 1], out[row, 2], out[row, 3] = k[row], d[row], r[row], k[row] - d[row]
-        out[row, 4] = k[row] - k[row - DELTA] if row >= DELTA else np.nan
-        out[row, 5] = zone(k[row], 20.0, 80.0)
-        out[row, 6] = r[row] - r[row - DELTA] if row >= DELTA else np.nan
-        out[row, 7] = scores[row]
-        out[row, 8] = zone(r[row], -80.0, -20.0)
-    return out
+    out[0], out[1], out[2] = k, smooth_mean(k, smooth), r
+    out[3], out[4], out[6] = k - out[1], changes(k, DELTA), changes(r, DELTA)
+    out[7] = score(r, r, SCORE_ROWS, first_minute)
+    for row in range(len(ohlc)):
+        out[5, row], out[8, row] = zone(k[row], 20.0, 80.0), zone(r[row], -80.0, -20.0)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -97,7 +93,7 @@ def channel_index(ohlc: F, window: int, first_minute: int) -> F:
     typical = np.empty(rows)
     for row in range(rows):
         typical[row] = (ohlc[row, 1] + ohlc[row, 2] + ohlc[row, 3]) / 3.0
-    mean = rolling_mean(typical, window, first_minute)
+    mean = crossed.mean(typical, window, first_minute)
     same = 0
     for row in range(1, rows):
         same = same + 1 if typical[row] == typical[row - 1] else 0

@@ -32,52 +32,53 @@ def curve(x: F, first_minute: int, window: int) -> F:
     R² of a flat window is NaN.
     """
     rows = len(x)
-    out = np.full((rows, 6), np.nan)
+    out = np.empty((6, rows))
     some = fit(x, first_minute, window)
     centre = mean(x, window, first_minute)
     for row in range(rows):
-        if np.isnan(centre[row]):
-            continue
-        a2, a1, b, sigma, rmse, last, _ = some[row]
-        if np.isnan(sigma):
-            out[row, 0] = out[row, 1] = out[row, 4] = out[row, 5] = 0.0
-            out[row, 2] = x[row]
-            continue
-        out[row, 0], out[row, 1], out[row, 2] = a2, a1, centre[row] + b
-        rest = rmse * rmse * window / (sigma * sigma * (window - 1.0))
-        out[row, 3] = min(max(1.0 - rest, 0.0), 1.0)
-        out[row, 4], out[row, 5] = rmse, last
-    return out
+        sigma, rmse, now, middle = some[row, 3], some[row, 4], x[row], centre[row]
+        # A window with a mean and no deviation is flat.
+        flat = middle == middle and sigma != sigma
+        rest = 1.0 - rmse * rmse * window / (sigma * sigma * (window - 1.0))
+        out[0, row] = 0.0 if flat else some[row, 0]
+        out[1, row] = 0.0 if flat else some[row, 1]
+        out[2, row] = now if flat else middle + some[row, 2]
+        out[3, row] = 0.0 if rest < 0.0 else 1.0 if rest > 1.0 else rest
+        out[4, row] = 0.0 if flat else rmse
+        out[5, row] = 0.0 if flat else some[row, 5]
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def parabola(x: F, first_minute: int, window: int) -> F:
     """Nine readings of the fit to the past ``window`` rows: (T, 9), see the outputs below."""
     rows = len(x)
-    out = np.full((rows, 9), np.nan)
+    out = np.full((9, rows), np.nan)
     curves = curve(x, first_minute, window)
     end = window - 1.0
     for row in range(window, rows):
-        a2, a1, a0, r2, rmse, last = curves[row - 1]
-        out[row, 0], out[row, 1], out[row, 2] = a2, a1, a0
-        out[row, 3], out[row, 4] = a2 * end * end, a1 * end
-        out[row, 5] = 0.0 if np.isnan(r2) and not np.isnan(a0) else r2
-        out[row, 6], out[row, 7], out[row, 8] = rmse, x[row - 1] - last, last
-    return out
+        a2, a1, a0 = curves[row - 1, 0], curves[row - 1, 1], curves[row - 1, 2]
+        r2, last = curves[row - 1, 3], curves[row - 1, 5]
+        out[0, row], out[1, row], out[2, row] = a2, a1, a0
+        out[3, row], out[4, row] = a2 * end * end, a1 * end
+        out[5, row] = r2 if r2 == r2 or a0 != a0 else 0.0
+        out[6, row], out[7, row], out[8, row] = curves[row - 1, 4], x[row - 1] - last, last
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
 def terms(x: F, first_minute: int, window: int) -> F:
     """Seven readings of the fit to each window: (T, 7), see the outputs below."""
     rows = len(x)
-    out = np.full((rows, 7), np.nan)
+    out = np.empty((7, rows))
     curves = curve(x, first_minute, window)
     end = window - 1.0
     for row in range(rows):
-        a2, a1, a0, r2, rmse, last = curves[row]
-        out[row, 0], out[row, 1], out[row, 2] = a2 * end * end, a1 * end, a0
-        out[row, 3], out[row, 4], out[row, 5], out[row, 6] = last, r2, rmse, x[row] - last
-    return out
+        last = curves[row, 5]
+        out[0, row], out[1, row] = curves[row, 0] * end * end, curves[row, 1] * end
+        out[2, row], out[3, row], out[4, row] = curves[row, 2], last, curves[row, 3]
+        out[5, row], out[6, row] = curves[row, 4], x[row] - last
+    return out.T
 
 
 # Places of the pairs of quadratic, linear, constant and residual among the sums of products.

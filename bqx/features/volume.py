@@ -62,7 +62,7 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.full((rows, 4), np.nan)
     sums, std = total(x, window, first_minute), deviation(x, window, first_minute)
-    top, bottom = extremes(x, x, window, first_minute)
+    top, bottom = extremes(x, x, window)
     for row in range(rows):
         out[row, 0], out[row, 1] = sums[row], std[row]
         if not np.isnan(top[row]):

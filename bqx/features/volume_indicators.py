@@ -14,7 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.bars import Bars
-from bqx.features.smoothing import ema, ema_run_in, rolling_mean
+from bqx.features.crossed import mean
+from bqx.features.smoothing import ema, ema_run_in
 from bqx.features.spec import Family, Output, Source
 from bqx.features.windows import total
 
@@ -106,7 +107,7 @@ def ease(x: F, first_minute: int, window: int) -> F:
         moves[row] = (now - before) * (x[row, HIGH] - x[row, LOW]) / x[row, TICKS]
         if x[row, TICKS] == 0.0 and not np.isnan(now - before):
             moves[row] = 0.0
-    return rolling_mean(moves, window, first_minute).reshape(-1, 1)
+    return mean(moves, window, first_minute).reshape(-1, 1)
 
 
 @njit(cache=True, error_model="numpy")

@@ -122,7 +122,7 @@ def wavelet(x: F, first_minute: int) -> F:
     c = coefficients(x)
     sums = _sums(c, first_minute)
     trend = trend_sums(x + c[:, 3], COUNT, first_minute)
-    top, bottom = extremes(c[:, 0].copy(), c[:, 0].copy(), COUNT, first_minute)
+    top, bottom = extremes(c[:, 0].copy(), c[:, 0].copy(), COUNT)
     n = float(COUNT)
     for row in range(len(x)):
         s = sums[row]

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bqx.features.rolling import first_block, mean_std, trend_sums
+from bqx.features.rolling import first_block, join, mean_std, trend_sums
 
 F = NDArray[np.float64]
 
@@ -35,20 +35,20 @@ def changes(x: F, rows: int) -> F:
 def total(x: F, window: int, first_minute: int) -> F:
     """Rolling sum: (T,). For values that do not cancel; else use ``rolling.power_sums``."""
     rows = len(x)
-    out = np.full(rows, np.nan)
-    tail = np.empty(window)
-    for start in range(first_block(first_minute, window), rows, window):
-        backward = 0.0
-        for i in range(min(window, start)):
-            backward += x[start - 1 - i]
-            tail[i] = backward
-        forward = 0.0
-        for row in range(start, min(start + window, rows)):
-            forward += x[row]
-            before = window - (row - start + 1)
-            if before > start:
-                continue
-            out[row] = forward + tail[before - 1] if before else forward
+    out, before = np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin, stop = max(start, 0), min(start + window, rows)
+        values, head, tail = x[begin:stop], out[begin:stop], before[begin:stop]
+        newer = older = 0.0
+        for i in range(len(values)):
+            newer += values[i]
+            head[i] = newer
+            back = np.uint64(len(values) - 1 - i)  # never counted from the end: no check for it
+            older += values[back]
+            tail[back] = older
+        if start >= 0:
+            tail[0] = 0.0
+    join(out, before, window)
     return out
 
 
@@ -91,8 +91,8 @@ def score(x: F, window: int, first_minute: int) -> F:
     """Deviations between each value and the mean of its window: (T,), NaN where flat."""
     out, std = mean_deviation(x, window, first_minute)
     for row in range(len(x)):
-        moving = std[row] > NOTHING * abs(out[row])
-        out[row] = (x[row] - out[row]) / std[row] if moving else np.nan
+        value = (x[row] - out[row]) / std[row]
+        out[row] = value if std[row] > NOTHING * abs(out[row]) else np.nan
     return out
 
 
