@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bqx.overfitting import LEAST_DEFLATED, MOST_OVERFITTING
-from bqx.stages import monitoring
+from bqx.stages import monitoring, registry
 from bqx.store import Run, read_json
 
 SUSPECT_SHARPE = 2.0
@@ -190,12 +190,12 @@ def _registry(rows: list[dict[str, Any]]) -> list[str]:
         "| Pair | Version | Model | Status | Horizons that passed | Against it |",
         "|---|---:|---|---|---|---|",
     ]
+    found = registry.against(rows)
     for row in rows:
-        first = row["reasons"][0] if row["reasons"] else "–"
-        more = f" (and {len(row['reasons']) - 1} more)" if len(row["reasons"]) > 1 else ""
+        why = ", ".join(found.loc[found["pair"] == row["pair"], "against it"])
         lines.append(
             f"| {row['pair']} | {row['version']} | {row['model']} | {row['status']} | "
-            f"{', '.join(map(str, row['horizons'])) or '–'} | {first}{more} |"
+            f"{', '.join(map(str, row['horizons'])) or '–'} | {why or '–'} |"
         )
     return lines
 

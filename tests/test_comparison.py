@@ -152,7 +152,9 @@ def test_every_fold_is_explained_by_the_model_that_it_uses(
     top = made.top("eurusd", 5)
     assert top.shape == (5, 2)
     assert top.mean(axis=1).is_monotonic_decreasing
-    assert made.leading().shape == (2, 2)
+    leading = made.leading()
+    assert leading.loc["eurusd", "column"] == made.top("eurusd", 1).index[0]
+    assert leading["share"].between(1 / 12, 1).all()
 
 
 def test_what_was_finished_before_a_stop_is_not_fitted_again(

@@ -12,6 +12,7 @@ from bqx.errors import ArtefactError, ParameterError
 from bqx.packages import ModelPackages
 from bqx.registry import Folder, Registry, gate
 from bqx.serving.app import served
+from bqx.stages.registry import against
 
 
 @pytest.fixture(scope="module")
@@ -299,3 +300,13 @@ def test_other_errors_of_sagemaker_are_not_hidden(aws):
 def test_names_of_pairs_are_checked(asked):
     with pytest.raises(ParameterError, match="eurxxx"):
         asked.latest_approved("eurxxx")
+
+
+def test_reasons_are_told_by_what_they_are_about():
+    reasons = ["15 min: skill: -0.1, expected > 0", "30 min: skill: -0.2, expected > 0",
+               "latency: 35.0 ms, expected <= 20 ms"]  # fmt: skip
+    found = against([{"pair": PAIR, "reasons": reasons}, {"pair": "gbpusd", "reasons": []}])
+    assert found.values.tolist() == [
+        [PAIR, "skill", "15, 30", "-0.1, expected > 0"],
+        [PAIR, "latency", "all", "35.0 ms, expected <= 20 ms"],
+    ]

@@ -66,10 +66,10 @@ def fit(
         ) -> None:
             folder = stage.path(places[pair])
             _write(folder, dataset.bars[pair], result, params)
-            # Recorded at once, so that a folder that lacks a file never counts as finished.
-            stage.add(places[pair])
             for each in result.fits:
                 _track(run, pair, name, each)
+            # Recorded at once, so that a folder that lacks a file never counts as finished.
+            stage.add(places[pair])
 
         training.fit_all(
             dataset.bars, columns(params), folds, chosen, params, write, done, name, settings

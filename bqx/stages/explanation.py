@@ -24,6 +24,7 @@ NAME = "13_explanation"
 
 EXPLAINED = 300
 """Most test rows of a fold behind its SHAP values."""
+TINY = float(np.finfo(np.float64).tiny)
 TOP = 10
 """Columns that count as the most used ones of a fold."""
 
@@ -62,11 +63,20 @@ class Explanation:
         return table.loc[order].rename_axis(columns="horizon (min)")
 
     def leading(self) -> pd.DataFrame:
-        """Most used column of each pair and horizon in the last fold."""
+        """Most used column of each pair in the last fold: its share of the absolute SHAP values
+        over all horizons, and the horizons at which no other is used more."""
         last = self.shap[self.shap["fold"] == self.shap["fold"].max()]
-        best = last.loc[last.groupby(["pair", "horizon"])["shap"].idxmax()]
-        table = best.pivot(index="pair", columns="horizon", values="column")
-        return table.rename_axis(columns="horizon (min)")
+        rows = []
+        for pair, part in last.groupby("pair"):
+            table = part.pivot(index="column", columns="horizon", values="shap")
+            used = table.sum(axis=1)
+            first = str(used.idxmax())
+            leads = table.columns[table.idxmax() == first]
+            rows.append(
+                {"pair": pair, "column": first, "share": used[first] / max(used.sum(), TINY),
+                 "leads at (min)": ", ".join(map(str, leads))}
+            )  # fmt: skip
+        return pd.DataFrame(rows).set_index("pair")
 
     def stability(self) -> pd.DataFrame:
         """How alike neighbouring folds read: a row a pair and fold, against the one before.

@@ -41,12 +41,12 @@ class Comparison:
 
     def table(self) -> pd.DataFrame:
         """Models by what they add and cost, as text."""
-        made, skill = self.models, "{:+.4f} [{:+.4f}, {:+.4f}]"
+        made, skill = self.models, "{:+.3f} [{:+.3f}, {:+.3f}]"
         ends = zip(*(made[name] for name in ("skill", "skill_lo", "skill_hi")), strict=True)
         return pd.DataFrame(
             {
                 "skill [interval]": [skill.format(*map(float, row)) for row in ends],
-                "unshrunk skill": made["unshrunk_skill"].map("{:+.4f}".format),
+                "unshrunk": made["unshrunk_skill"].map("{:+.3f}".format),
                 "R²": made["r2"].map("{:.3f}".format),
                 "seconds": made["seconds"].map("{:.1f}".format),
                 "kB": made["kb"].map("{:,.0f}".format),

@@ -152,10 +152,31 @@ def _serve(
     if latest:
         return f"{pair} version {version.number} is served, the latest approved.", answer
     return (
-        f"{pair} version {version.number} is {version.status}, NOT approved. It is served here "
-        "only because this pair was asked for (serve_pair); do not trade on it.",
+        f"{pair} version {version.number} is {version.status}, NOT approved.\n"
+        "It is served here only because this pair was asked for (serve_pair).",
         answer,
     )
+
+
+def against(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """What stands against versions: a row a pair and reason, with horizons and what was found.
+
+    ``rows`` : see `read`.
+    """
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in rows:
+        for reason in row["reasons"]:
+            horizon, parted, rest = reason.partition(" min: ")
+            what, _, value = (rest if parted else reason).partition(": ")
+            found.setdefault((row["pair"], what), []).append((horizon if parted else "all", value))
+    return pd.DataFrame(
+        [
+            {"pair": pair, "against it": what, "horizons": ", ".join(h for h, _ in each),
+             "first found": each[0][1]}
+            for (pair, what), each in found.items()
+        ],
+        columns=["pair", "against it", "horizons", "first found"],
+    )  # fmt: skip
 
 
 def read(run: Run) -> list[dict[str, Any]]:
