@@ -35,7 +35,7 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "11_models": (
         "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
         "rounds", "depth", "learning_rate", "target", "confidence", "coverage",
-        "models", "trials", "tuning_seconds", "tuned",
+        "models", "device", "trials", "tuning_seconds", "tuned",
     ),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""

@@ -116,6 +116,8 @@ class Params(BaseModel):
 
     models: Annotated[tuple[str, ...], BeforeValidator(rules.models)] = ("ridge", "xgboost")
     """Models that are compared, the simpler before the more complex."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where networks are trained; cuda needs a GPU."""
     trials: Size = 0
     """Trials of the search for each model's settings, a pair and fold; 0 for none."""
     tuning_seconds: Size = 0
