@@ -4,13 +4,15 @@ BIN := .venv/bin
 STRIP := --keep-id --extra-keys "metadata.language_info.version metadata.papermill cell.metadata.papermill"
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: report test lab db check format bench study clean
+.PHONY: report test torch lab db check format bench study clean
 
 report: .venv/installed  ## Run the demo and build its book: runs/demo/book/index.html
 	$(BIN)/bqx run params/demo.yaml --out runs/demo
 
 test: .venv/installed  ## Tests, doctests, and every notebook on its own parameters
 	$(BIN)/python -m pytest
+
+torch: .venv/torch  ## The packages of the networks, beside those of the lock
 
 lab: .venv/installed  ## JupyterLab on the notebooks
 	$(BIN)/python -m jupyterlab notebooks
@@ -55,4 +57,10 @@ clean:  ## Remove runs and caches, not .venv
 # The peers that only benchmarks compare with, on top of the lock.
 .venv/benchmarks: requirements-bench.lock .venv/installed
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements-bench.lock
+	touch $@
+
+# What PyTorch needs besides differs between a CPU and a GPU build, so it names that itself; what
+# both locks hold stays as it is.
+.venv/torch: requirements-torch.lock .venv/installed
+	$(BIN)/python -m pip install --quiet -c requirements.lock -r requirements-torch.lock
 	touch $@

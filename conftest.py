@@ -2,6 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore = (
-    [] if find_spec("torch") else ["bqx/models/descent.py", "bqx/models/layers.py"]
-)
+collect_ignore = [] if find_spec("torch") else ["bqx/models/descent.py", "bqx/models/layers.py"]

@@ -158,7 +158,7 @@ def _mean(layers: Layers, rows: Tensor, weight: Tensor, batch: int) -> Vector:
         made = layers(part)
         made = made if made.ndim == 2 else made[:, :, made.shape[2] // 2]
         total = total + (made * share[:, None]).sum(dim=0)
-    return np.asarray((total / weight.sum()).cpu().numpy(), np.float64)  # type: ignore[union-attr]
+    return np.asarray((total / weight.sum()).cpu().numpy(), np.float64)
 
 
 def _state(layers: Layers) -> dict[str, Tensor]:

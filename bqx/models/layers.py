@@ -39,11 +39,11 @@ class Shared(Layers):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, H) forecasts."""
-        return self.forecast(self.trunk(x))  # type: ignore[no-any-return]
+        return self.forecast(self.trunk(x))
 
     def miss(self, forecast: Tensor, labels: Tensor) -> Tensor:
         """(n,) squared errors, weighed over the horizons."""
-        return ((forecast - labels) ** 2) @ self.shares  # type: ignore[operator]
+        return ((forecast - labels) ** 2) @ self.get_buffer("shares")
 
 
 class Tasks(Shared):
@@ -130,11 +130,11 @@ class Fusion(Layers):
             "decoder_lengths": torch.full_like(length, len(ahead)),
             "target_scale": x.new_ones((rows, 2)),
         }
-        return self.inner(feed)["prediction"]  # type: ignore[no-any-return]
+        return self.inner(feed)["prediction"]
 
     def miss(self, forecast: Tensor, labels: Tensor) -> Tensor:
         """(n,) pinball losses, mean over horizons and levels."""
-        return self.pinball.loss(forecast, labels).mean(dim=(1, 2))  # type: ignore[no-any-return]
+        return self.pinball.loss(forecast, labels).mean(dim=(1, 2))
 
 
 def _dense(columns: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
@@ -160,4 +160,4 @@ def _silent(layer: nn.Module) -> nn.Module:
 
 
 def _as_is(out: dict[str, Any]) -> Tensor:
-    return out["prediction"]  # type: ignore[no-any-return]
+    return out["prediction"]

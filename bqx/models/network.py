@@ -113,8 +113,7 @@ class Network:
         from bqx.models import descent
 
         if self.layers is None:
-            made = self._made(len(self.scaler.mean), len(self.scale), False)
-            self.layers = descent.loaded(made, self.weights)
+            self.layers = self._loaded()
         out = descent.forecasts(self.layers, self._scaled(x)).astype(np.float64)
         wide = (slice(None), *(None for _ in range(out.ndim - 2)))
         return np.asarray((out - self.centre[wide]) * self.scale[wide])
@@ -141,15 +140,23 @@ class Network:
     @classmethod
     def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
         """The model of some settings and parts."""
-        model = cls(**settings)
         from safetensors.numpy import load
+
+        model = cls(**settings)
 
         held = json.loads(parts[SCALES])
         model.scaler = Scaler.from_json(held)
         model.scale = np.array(held["scale"], np.float64)
         model.centre = np.array(held["centre"], np.float64)
         model.weights = load(parts[WEIGHTS])
+        model.layers = model._loaded()
         return model
+
+    def _loaded(self) -> "Layers":
+        from bqx.models import descent
+
+        made = self._made(len(self.scaler.mean), len(self.scale), False)
+        return descent.loaded(made, self.weights)
 
     def _scaled(self, x: Matrix | Design) -> Matrix:
         return self.scaler.apply(design(x).values).astype(np.float32)

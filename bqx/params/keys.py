@@ -16,7 +16,7 @@ _TRADING = (
     "spread_multiple", "slippage", "commission", "interest", "markup", "target_volatility",
     "largest_position",
 )  # fmt: skip
-_MODELS = ("models", "model", "trials", "tuning_seconds", "tuned")
+_MODELS = ("models", "model", "device", "trials", "tuning_seconds", "tuned")
 _SELECTION = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
@@ -37,7 +37,8 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "11_models": ("out", "seed", "confidence", "models"),
     "12_registry": ("out", "serve_pair"),
     "13_explanation": (
-        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, "models", "serve_pair",
+        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, "models", "device",
+        "serve_pair",
     ),
 }  # fmt: skip
 """Keys of each notebook's ``parameters`` cell."""

@@ -120,6 +120,8 @@ class Params(BaseModel):
     model: str = "chosen"
     """Model that forecasts, is traded and served: one of models, or chosen among them on each
     fold's validation rows."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where networks are trained; cuda needs a GPU."""
     trials: Size = 0
     """Trials of the search for each model's settings, a pair and fold; 0 for none."""
     tuning_seconds: Size = 0

@@ -1,0 +1,189 @@
+"""Networks of the extra: what they learn, when they stop, and what they refuse."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_models import PARAMS, X, Y, files, fresh, rewrite, skill
+
+from bqx import lags, models
+from bqx.errors import ArtefactError, ParameterError
+from bqx.features import catalog
+from bqx.files import sha256
+from bqx.lags import Column
+from bqx.models.multitask import REGIMES
+from bqx.models.network import SCALES, WEIGHTS
+
+NETWORKS = ("multi_horizon", "multi_task", "tft")
+RNG = np.random.default_rng(5)
+ABSENT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "safetensors", "pytorch_forecasting"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from importlib import util
+known = util.find_spec
+util.find_spec = lambda name: None if name in {"torch", "safetensors"} else known(name)
+from bqx.errors import ParameterError
+from bqx.models import MODELS, make
+from bqx.params import Params
+make("ridge", Params())
+for name in ("multi_horizon", "multi_task", "tft"):
+    try:
+        MODELS[name]()
+    except ParameterError as error:
+        print(error)
+"""
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request):
+    return fresh(request.param, epochs=1)
+
+
+def test_models_are_known_without_the_packages_and_making_one_names_the_mend():
+    out = subprocess.run(
+        [sys.executable, "-c", ABSENT], capture_output=True, text=True, check=True
+    ).stdout
+    assert out.count("got no torch; expected the extra 'torch'. Run `make torch`, or") == 3
+
+
+def test_the_transformer_finds_a_step_in_the_past_of_a_row():
+    x = RNG.normal(size=(3_000, 6)).astype(np.float32)
+    step = np.where(x[:, 0] > 0, 1.0, -1.0)
+    y = np.column_stack([step, -step]) + 0.7 * RNG.normal(size=(3_000, 2))
+    fit = fresh("tft", epochs=5, batch=64, rate=0.01).fit(x[:2_000], y[:2_000])
+    found = fit.predict(x[2_000:])
+    assert found.shape == (1_000, 2, 3)
+    assert (np.diff(found, axis=2) >= 0).all()
+    for h, sign in enumerate((1, -1)):
+        attainable = skill(sign * step[2_000:], y[2_000:, h])
+        assert skill(found[:, h, 1], y[2_000:, h]) > 0.6 * attainable
+    inside = (y[2_000:, :, None] < found).mean(axis=(0, 1))
+    np.testing.assert_allclose(inside, (0.1, 0.5, 0.9), atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["multi_horizon", "multi_task"])
+def test_later_rows_of_noise_stop_the_training_and_leave_next_to_nothing(name):
+    noise, later = RNG.normal(size=(2_000, 2)), (X[2_000:], RNG.normal(size=(1_000, 2)))
+    fit = fresh(name, epochs=100).fit(X[:2_000], noise, None, later)
+    assert fit.epochs < 10
+    assert abs(skill(fit.predict(X[2_000:]), RNG.normal(size=(1_000, 2)))) < 0.01
+
+
+def test_a_rate_that_was_halved_is_halved_again():
+    given = fresh("multi_horizon", epochs=3, drops=[1])
+    seen = [replace(given, drops=drops).fit(X, Y).weights for drops in ((1,), (1,), (), (3,))]
+    names = [name for name in seen[0] if name.endswith("weight")]
+    same = [all((seen[0][n] == other[n]).all() for n in names) for other in seen[1:]]
+    assert same == [True, False, False]
+    assert all((seen[2][n] == seen[3][n]).all() for n in names)
+
+
+def test_no_progress_leaves_a_forecast_of_nothing():
+    x, y = X[:600], RNG.normal(size=(600, 2))
+    # Labels of the later rows are the opposite: whatever is learnt makes it worse.
+    fit = fresh("multi_horizon").fit(x, 0.1 * y + Y[:600], None, (x, -Y[:600]))
+    assert fit.epochs == 0
+    assert not fit.predict(x).any()
+
+
+def test_no_label_drift_is_learnt(network):
+    drift = Y + 2.0
+    made = models.point(network.fit(X, drift).predict(X))
+    np.testing.assert_allclose(made.mean(axis=0), 0.0, atol=1e-3)
+
+
+def test_a_row_is_the_same_at_any_place(network):
+    x = X.copy()
+    x[::7, 0] = np.nan
+    fit = network.fit(x, Y)
+    order = RNG.permutation(500)
+    np.testing.assert_array_equal(fit.predict(x[:500])[order], fit.predict(x[:500][order]))
+
+
+@pytest.mark.parametrize("name", ["multi_horizon", "tft"])
+def test_labels_of_rows_of_no_weight_count_for_nothing(name):
+    nowhere = np.where(np.arange(len(X)) % 3 == 0, 0.0, 1.0)
+    other = np.where(nowhere[:, None] == 0.0, 50.0, Y)
+    one, two = (fresh(name, epochs=1).fit(X, y, nowhere) for y in (Y, other))
+    np.testing.assert_array_equal(one.predict(X[:50]), two.predict(X[:50]))
+
+
+def test_regimes_are_fifths_and_volatility_is_standardised():
+    targets = fresh("multi_task")._targets(Y)
+    assert targets.shape == (3_000, 4)
+    assert targets[:, 2].mean() == pytest.approx(0, abs=1e-9)
+    assert targets[:, 2].std() == pytest.approx(1)
+    assert np.bincount(targets[:, 3].astype(int)).tolist() == [600] * REGIMES
+    assert np.corrcoef(targets[:, 3], Y.mean(axis=1))[0, 1] > 0.9
+
+
+def test_only_what_forecasts_is_stored():
+    kept = fresh("multi_task", epochs=1).fit(X, Y).weights
+    assert not any(name.startswith(("volatility", "regime")) for name in kept)
+
+
+def test_shares_of_five_horizons_are_those_of_the_documents():
+    layers = fresh("multi_horizon")._made(3, 5, True)
+    np.testing.assert_allclose(layers.shares.numpy(), (0.10, 0.15, 0.20, 0.25, 0.30), rtol=1e-6)
+    shapes = [tuple(p.shape) for p in layers.parameters() if p.ndim == 2]
+    assert shapes == [(256, 3), (128, 256), (64, 128), (5, 64)]
+
+
+def test_lower_precision_learns_too():
+    fit = fresh("multi_horizon", precision="bfloat16").fit(X[:2_000], Y[:2_000])
+    assert skill(fit.predict(X[2_000:])[:, 0], Y[2_000:, 0]) > 0.1
+
+
+def test_a_device_that_is_not_there_is_refused(network):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ParameterError, match="device: not there, got 'cuda'; expected 'cpu'"):
+        replace(network, device="cuda").fit(X, Y)
+
+
+def test_columns_that_are_no_whole_steps_are_refused():
+    with pytest.raises(ParameterError, match="got 5 columns for 2 steps; expected a multiple"):
+        fresh("tft").fit(X[:, :5], Y)
+
+
+def test_a_sequence_reads_each_column_at_each_step():
+    line = Column(catalog.FEATURES["rate_quadratic_r2_w15"])
+    ago = Column(line.feature, 60, "_lag60")
+    assert models.reads(models.make("ridge", PARAMS), [line, ago]) == (line, ago)
+    steps = models.reads(fresh("tft", steps=3, spacing=5), [line, ago])
+    assert [column.lag for column in steps] == [10, 70, 5, 65, 0, 60]
+    assert len({column.name for column in steps}) == 6
+    assert steps == lags.steps((line, ago), 3, 5)
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, SCALES])
+def test_changed_weights_are_refused_before_they_are_parsed(file, tmp_path, monkeypatch):
+    fresh("multi_horizon", epochs=1).fit(X, Y).save(tmp_path / "model")
+    path = tmp_path / "model" / file
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr("safetensors.numpy.load", None)
+    with pytest.raises(ArtefactError, match="damaged or exchanged"):
+        models.load(tmp_path / "model")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    for name in ("multi_horizon", "multi_task"):
+        fresh(name, epochs=1).fit(X, Y).save(tmp_path / name)
+    held = files(tmp_path / "multi_task")
+    folder = tmp_path / "multi_horizon"
+    (folder / WEIGHTS).write_bytes((tmp_path / "multi_task" / WEIGHTS).read_bytes())
+    assert len(held) == 3
+    settings = json.loads((folder / "model.json").read_text())["files"]
+    rewrite(folder, files=settings | {WEIGHTS: sha256(folder / WEIGHTS)})
+    with pytest.raises(ArtefactError, match="cannot be read, got RuntimeError"):
+        models.load(folder)
