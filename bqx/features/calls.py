@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
+from bqx.errors import ParameterError
 from bqx.features.spec import Array, Family
 
 _BLOCK = 256
@@ -109,7 +110,10 @@ def _address(kernel: Dispatcher, dimensions: int, windows: int, fitted: bool) ->
     compiled: Any = kernel.overloads[given]
     made = compiled.signature.return_type
     if not (isinstance(made, types.Array) and (made.dtype, made.ndim) == (types.float64, 2)):
-        raise TypeError(f"{kernel}: no (T, K) floats, got {made}; expected float64.")
+        raise ParameterError(
+            f"{kernel}: its values are of another kind, got {made}; expected float64, (T, K). "
+            "Mend the kernel."
+        )
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 

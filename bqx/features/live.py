@@ -26,7 +26,7 @@ _COLUMNS = pd.Index([*COLUMNS, "filled"], dtype=object)
 FILLED = len(COLUMNS)
 """Column of the window that says whether a bar was carried, 1 or 0."""
 
-TIERS = (128, 1_600)
+TIERS = (330, 1_600)
 """Features of alike lookbacks are computed together, so that short windows read few rows."""
 
 
