@@ -17,10 +17,10 @@ from naive_panels import FITS as PANEL_FITS
 from numpy.typing import NDArray
 
 from bqx import bars as bar_frames
-from bqx import bundle, checks, embeddings, lags, market, samples, training
+from bqx import bundle, certify, checks, embeddings, lags, market, samples, training
 from bqx.bars import Bars
 from bqx.errors import ArtefactError, BqxError, ParameterError
-from bqx.features import autoencoder, catalog, fitting, learned, network
+from bqx.features import autoencoder, catalog, fitting, kernels, learned, network
 from bqx.features.autoencoder import Settings
 from bqx.features.compute import compute
 from bqx.features.fitting import Fits
@@ -500,3 +500,9 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
     assert one == other
     raw = result.forecasts.set_index("ts_utc")["raw"][part.ts[-1]]
     assert one.innovation == pytest.approx(raw, abs=0.0)
+
+
+def test_codes_are_certified_and_compiled_like_all_others(panel: dict[str, Bars]) -> None:
+    found = certify.certify(trio(panel), FEATURES[-3:-1], 6, 2)
+    assert (found.features, found.leaks, found.insufficient, found.silent) == (2, (), {}, ())
+    assert kernels.compile_all(FEATURES[-3:]) == 1
