@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import conformal, lags, samples, sessions
-from bqx.bars import Bars
+from bqx import conformal, samples, sessions
 from bqx.conformal import Reach
 from bqx.features.fitting import Fits
 from bqx.files import peak_mb
 from bqx.folds import Fold
+from bqx.history import History
 from bqx.lags import Column
 from bqx.models import Design, Estimator, make, point, unfitted
 from bqx.parallel import over_pairs
@@ -70,13 +70,13 @@ class PairResult:
 
 
 def select_pair(
-    bars: Bars, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+    history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> tuple[Selection, ...]:
     """Choose the columns of one pair on every fold, from its training rows alone.
 
     Parameters
     ----------
-    bars : T rows of the pair.
+    history : of the pair.
     columns : candidates.
     folds : over the rows of the bars.
     params : horizons, target_window, stride, selected, domain_share, ranked_by, forest_trees,
@@ -86,13 +86,14 @@ def select_pair(
     ------
     ParameterError : too few rows to learn from, or no column left.
     """
+    bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
     selections = []
     for fold in folds:
         rows = samples.training_rows(bars, columns, fold, labels, params)
         selections.append(
             select(
-                lags.matrix(bars, columns, rows, samples.fits_of(bars, columns, fold)),
+                history.matrix(columns, rows, samples.fits_of(bars, columns, fold)),
                 samples.cut(labels, rows, samples.scale_of(labels, rows)),
                 columns,
                 sessions.trading_days(bars.minutes[rows]),
@@ -109,7 +110,7 @@ def select_pair(
 
 
 def _fit_fold(
-    bars: Bars,
+    history: History,
     columns: tuple[Column, ...],
     fold: Fold,
     made: Mapping[int, Target],
@@ -117,13 +118,13 @@ def _fit_fold(
     tests: int,
     first: Estimator,
 ) -> FoldFit:
-    labels = samples.labels_of(made)
+    bars, labels = history.bars, samples.labels_of(made)
     train = samples.training_rows(bars, columns, fold, labels, params)
     validation = fold.validation[np.isfinite(bars.close[fold.validation])]
     scale = samples.scale_of(labels, train)
     y = samples.cut(labels, train, scale)
     fits = samples.fits_of(bars, columns, fold)
-    x, later = (lags.matrix(bars, columns, rows, fits) for rows in (train, validation))
+    x, later = (history.matrix(columns, rows, fits) for rows in (train, validation))
     start = time.perf_counter()
     weight = uniqueness(train, max(labels))
 
@@ -166,9 +167,11 @@ def _fit_fold(
     )
 
 
-def _forecast(bars: Bars, taught: FoldFit, fold: Fold, made: Mapping[int, Target]) -> pd.DataFrame:
-    rows = fold.test
-    x = lags.matrix(bars, taught.columns, rows, taught.fits)
+def _forecast(
+    history: History, taught: FoldFit, fold: Fold, made: Mapping[int, Target]
+) -> pd.DataFrame:
+    bars, rows = history.bars, fold.test
+    x = history.matrix(taught.columns, rows, taught.fits)
     there = np.isfinite(bars.close[rows])
     predicted = point(taught.model.predict(x))
     parts = []
@@ -193,7 +196,7 @@ def _forecast(bars: Bars, taught: FoldFit, fold: Fold, made: Mapping[int, Target
 
 
 def fit_pair(
-    bars: Bars,
+    history: History,
     columns: Sequence[Column],
     folds: Sequence[Fold],
     selections: Sequence[Selection],
@@ -208,7 +211,7 @@ def fit_pair(
 
     Parameters
     ----------
-    bars, columns, folds : as for `select_pair`.
+    history, columns, folds : as for `select_pair`.
     selections : of the folds.
     params : horizons, target_window, stride, coverage, rounds, depth, learning_rate and seed are
         read.
@@ -219,11 +222,11 @@ def fit_pair(
     ------
     ParameterError : too few rows to learn from.
     """
-    made = samples.targets_of(bars, params)
+    made = samples.targets_of(history.bars, params)
     by_name = {column.name: column for column in columns}
     fits = tuple(
         _fit_fold(
-            bars,
+            history,
             tuple(by_name[name] for name in selection.columns),
             fold,
             made,
@@ -233,12 +236,14 @@ def fit_pair(
         )
         for place, (fold, selection) in enumerate(zip(folds, selections, strict=True))
     )
-    parts = [_forecast(bars, taught, fold, made) for taught, fold in zip(fits, folds, strict=True)]
-    return PairResult(bars.pair, fits, pd.concat(parts, ignore_index=True))
+    parts = [
+        _forecast(history, taught, fold, made) for taught, fold in zip(fits, folds, strict=True)
+    ]
+    return PairResult(history.bars.pair, fits, pd.concat(parts, ignore_index=True))
 
 
 def select_all(
-    bars: Mapping[str, Bars],
+    histories: Mapping[str, History],
     columns: Sequence[Column],
     folds: Sequence[Fold],
     params: Params,
@@ -253,12 +258,16 @@ def select_all(
     ------
     BqxError : pairs failed; named once the others are written.
     """
-    tasks = {pair: (bars[pair], columns, folds, params) for pair in bars if pair not in done}
+    tasks = {
+        pair: (history, columns, folds, params)
+        for pair, history in histories.items()
+        if pair not in done
+    }
     over_pairs(select_pair, tasks, params.workers, write, params.backend)
 
 
 def fit_all(
-    bars: Mapping[str, Bars],
+    histories: Mapping[str, History],
     columns: Sequence[Column],
     folds: Sequence[Fold],
     selections: Mapping[str, Sequence[Selection]],
@@ -276,16 +285,16 @@ def fit_all(
     """
     tasks = {
         pair: (
-            bars[pair],
+            history,
             columns,
             folds,
             selections[pair],
             params,
-            len(bars),
+            len(histories),
             name,
             (settings or {}).get(pair, ()),
         )
-        for pair in bars
+        for pair, history in histories.items()
         if pair not in done
     }
     over_pairs(fit_pair, tasks, params.workers, write, params.backend)

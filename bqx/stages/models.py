@@ -17,6 +17,7 @@ from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.selection import Selection
 from bqx.stages import selection
 from bqx.stages.bars import Dataset, load
+from bqx.stages.features import histories
 from bqx.stages.lagging import columns
 from bqx.stages.training import track
 from bqx.store import Run, Stage, read_parquet
@@ -92,8 +93,9 @@ def _fit(
         stage.write_parquet(paths[pair], result.forecasts)
 
     training.fit_all(
-        dataset.bars, columns(params), folds, chosen, params, write, done, name, settings
-    )
+        histories(run, dataset.bars), columns(params), folds, chosen, params, write, done, name,
+        settings,
+    )  # fmt: skip
 
 
 def _tune(
@@ -107,10 +109,9 @@ def _tune(
     searched = [pair for pair in tuning.PRIORITY if pair in dataset.bars]
     if params.tuned == "each" or not searched:
         searched = list(dataset.bars)
-    found = {}
+    found, known = {}, histories(run, dataset.bars)
     for pair in searched:
-        bars = dataset.bars[pair]
-        day = sessions.trading_days(bars.minutes)
+        day = sessions.trading_days(dataset.minutes)
 
         def heard(fold: int, trial: Tried, pair: str = pair, day: NDArray[Any] = day) -> None:
             cells = pd.MultiIndex.from_product([[pair], params.horizons])
@@ -122,7 +123,7 @@ def _tune(
             )
 
         found[pair] = tuning.tune_pair(
-            bars, columns(params), folds, chosen[pair], params, name,
+            known[pair], columns(params), folds, chosen[pair], params, name,
             run.folder / ".tuning" / f"{pair}.log", heard,
         )  # fmt: skip
     common = tuning.shared(found)

@@ -13,6 +13,7 @@ from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.selection import Selection, jaccard, kuncheva
 from bqx.stages.bars import Dataset, load
+from bqx.stages.features import histories
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_json
 
@@ -48,7 +49,12 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
 
         done = {pair for pair in dataset.bars if stage.done(f"selection/{pair}.json")}
         training.select_all(
-            dataset.bars, columns(params), folds_of(params, dataset), params, write, done
+            histories(run, dataset.bars),
+            columns(params),
+            folds_of(params, dataset),
+            params,
+            write,
+            done,
         )
         chosen = _read(run, dataset)
         stage.write_json("selection/stability.json", stability(chosen).to_dict("records"))

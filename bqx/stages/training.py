@@ -15,6 +15,7 @@ from bqx.features import catalog
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.stages import selection
 from bqx.stages.bars import load
+from bqx.stages.features import histories
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_json, read_parquet
 from bqx.training import FoldFit, PairResult
@@ -77,7 +78,7 @@ def build(params: Params) -> Result:
             )
         }  # fmt: skip
         training.fit_all(
-            dataset.bars,
+            histories(run, dataset.bars),
             columns(params),
             folds,
             selection.read(run, dataset),

@@ -26,6 +26,7 @@ from bqx import (
     targets,
     training,
 )
+from bqx.history import History
 from bqx.pairs import LIQUIDITY
 from bqx.shrinkage import FAMILY_ERROR
 
@@ -54,8 +55,8 @@ def one(seed: int) -> Market:
     of = bars.align(frames)[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)
-    selections = training.select_pair(of, columns, folds, given)
-    result = training.fit_pair(of, columns, folds, selections, given, pairs=1)
+    selections = training.select_pair(History(of), columns, folds, given)
+    result = training.fit_pair(History(of), columns, folds, selections, given, pairs=1)
     priced = costs.make(of, given)
     size = signals.size(of, given.target_volatility, given.largest_position)
     day = sessions.trading_days(of.minutes)
