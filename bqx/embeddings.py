@@ -18,6 +18,7 @@ from bqx.features.fitting import Fits
 from bqx.features.network import Network, Scale
 from bqx.features.spec import Array
 from bqx.folds import Fold, longest_run
+from bqx.history import History
 from bqx.lags import Column
 from bqx.params import Params
 
@@ -206,12 +207,12 @@ def _losses(
     learnt = {column.name for column in columns if column.domain == SOURCE.domain}
     parts, shares = [], []
     for each in bars.values():
-        chosen = training.select_pair(each, columns, folds, params)
+        chosen = training.select_pair(History(each), columns, folds, params)
         shares += [
             sum(s for c, s in zip(one.columns, one.importance, strict=True) if c in learnt)
             for one in chosen
         ]
-        found = training.fit_pair(each, columns, folds, chosen, params, len(bars), name)
+        found = training.fit_pair(History(each), columns, folds, chosen, params, len(bars), name)
         day = sessions.trading_days(each.minutes)
         for horizon, made in found.forecasts.groupby("horizon"):
             target = targets.make(each, params.window(int(str(horizon))), int(str(horizon)))

@@ -1,4 +1,4 @@
-"""Lagged columns are read, not stored: a column is a feature some rows earlier.
+"""Lagged columns are shifts, never stored: a column is a feature some rows earlier.
 
 The grid of columns spans the laggable features and the lags. A causality column reads bars up to
 61 rows back and nothing newer; in the strict grid it replaces the unlagged column.
@@ -105,29 +105,73 @@ def steps(columns: Sequence[Column], count: int, spacing: int) -> tuple[Column, 
     )
 
 
+def place(
+    values: Sequence[NDArray[np.floating]],
+    first: int,
+    features: Sequence[Feature],
+    columns: Sequence[tuple[int, Column]],
+    rows: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    """Put what a stretch of features holds of some columns where it belongs in a matrix.
+
+    Parameters
+    ----------
+    values : (T,) of each feature, from row ``first`` on.
+    columns : where each stands in the matrix, and the column; all of these features.
+    rows : (n,) of the matrix, ascending.
+    out : (n, C); where a lag reaches out of the stretch, nothing is changed.
+    """
+    of = dict(zip(features, values, strict=True))
+    by_lag: dict[int, list[tuple[int, Feature]]] = {}
+    for i, column in columns:
+        by_lag.setdefault(column.lag, []).append((i, column.feature))
+    for lag, members in by_lag.items():
+        below = first + lag
+        start, stop = np.searchsorted(rows, (below, below + len(values[0])))
+        source = rows[start:stop] - below
+        for i, feature in members:
+            out[start:stop, i] = of[feature].take(source)
+
+
 def read(
     values: NDArray[np.floating],
     features: Sequence[Feature],
     columns: Sequence[Column],
     rows: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Columns at some rows: (n, C); NaN where a lag reaches behind row 0.
+    """Columns at some ascending rows: (n, C); NaN where a lag reaches behind row 0.
 
     Parameters
     ----------
     values : (T, F) values of ``features``, one column each.
     rows : (n,) rows of ``values``.
     """
-    place = {feature.name: i for i, feature in enumerate(features)}
-    by_lag: dict[int, list[int]] = {}
-    for i, column in enumerate(columns):
-        by_lag.setdefault(column.lag, []).append(i)
     out = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
-    for lag, members in by_lag.items():
-        there = np.flatnonzero(rows >= lag)
-        source = np.array([place[columns[i].feature.name] for i in members])
-        out[np.ix_(there, np.array(members))] = values[np.ix_(rows[there] - lag, source)]
+    place(list(values.T), 0, features, list(enumerate(columns)), rows, out)
     return out
+
+
+def fill(
+    bars: Bars,
+    columns: Sequence[tuple[int, Column]],
+    rows: NDArray[np.int64],
+    out: NDArray[np.float32],
+    fits: Fits | None = None,
+    block: int = BLOCK,
+) -> None:
+    """Compute columns where they belong in a matrix, see `matrix` and `place`."""
+    learnt = fits.parameters if fits else None
+    features = tuple(dict.fromkeys(column.feature for _, column in columns))
+    reach = max((column.lookback for _, column in columns), default=0)
+    at = 0
+    while at < len(rows):
+        stop = int(np.searchsorted(rows, rows[at] + block))
+        first = max(int(rows[at]) - reach, 0)
+        part = bars.rows(first, int(rows[stop - 1]) + 1)
+        values = compute(part, features, fits=learnt)
+        place(list(values.T), first, features, columns, rows[at:stop], out[at:stop])
+        at = stop
 
 
 def matrix(
@@ -143,16 +187,6 @@ def matrix(
     depend on ``block``, nor on bars more than a column's lookback old. ``fits`` holds what the
     fitted families among the columns have learnt.
     """
-    learnt = fits.parameters if fits else None
-    features = tuple(dict.fromkeys(column.feature for column in columns))
-    reach = max((column.lookback for column in columns), default=0)
-    out = np.empty((len(rows), len(columns)), dtype=np.float32)
-    at = 0
-    while at < len(rows):
-        stop = int(np.searchsorted(rows, rows[at] + block))
-        first = max(int(rows[at]) - reach, 0)
-        part = bars.rows(first, int(rows[stop - 1]) + 1)
-        values = compute(part, features, fits=learnt)
-        out[at:stop] = read(values, features, columns, rows[at:stop] - first)
-        at = stop
+    out = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    fill(bars, list(enumerate(columns)), rows, out, fits, block)
     return out

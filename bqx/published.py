@@ -7,7 +7,8 @@ months, and of every file only the columns asked for are read.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from bqx import lags
 from bqx.errors import ArtefactError
 from bqx.features import catalog
 from bqx.features.spec import Feature
@@ -53,6 +55,11 @@ class Part:
         """The row that follows its last one."""
         return self.start + self.rows
 
+    def meets(self, rows: NDArray[np.int64], lag: int) -> bool:
+        """Whether a column of this lag reads the month at some of the ascending rows."""
+        start, stop = np.searchsorted(rows, (self.start + lag, self.stop + lag))
+        return bool(start < stop)
+
 
 class Store:
     """Published features to read.
@@ -86,11 +93,15 @@ class Store:
 
         Raises ArtefactError for one that the catalog does not have.
         """
-        names = [row["name"] for row in self.folder.read_json(CATALOG) if row["table"] == table]
+        names = [name for name, listed in self._listed.items() if listed == table]
         for name in names:
             if name not in catalog.FEATURES:
                 raise self._broken(CATALOG, f"the unknown feature {name}", "those of the catalog")
         return tuple(catalog.FEATURES[name] for name in names)
+
+    def has(self, feature: Feature) -> bool:
+        """Whether it is one of the store's, as of another catalog though it may be declared."""
+        return feature.name in self._listed
 
     def origin(self, pair: str) -> dict[str, Any]:
         """What a pair's files were made from: hash of the bars, catalog, code, parameters.
@@ -108,17 +119,16 @@ class Store:
 
         Raises ArtefactError when there are none.
         """
-        found = [
-            entry for entry in self._manifest["files"].values()
-            if entry["table"] == table and entry["pair"] == pair
-        ]  # fmt: skip
-        if not found:
+        if (table, pair) not in self._parts:
             raise self._broken(f"{table}/{pair}", "absent", "a table that was built")
-        found.sort(key=lambda entry: entry["month"])
-        starts = accumulate((entry["rows"] for entry in found), initial=0)
-        return tuple(
-            Part(start=start, **entry) for start, entry in zip(starts, found, strict=False)
-        )
+        return tuple(self._parts[table, pair])
+
+    def ts(self, pair: str) -> pd.DatetimeIndex:
+        """(T,) bar opens of a pair's rows.
+
+        Raises ArtefactError : absent or damaged files.
+        """
+        return self._times(self.parts(self.tables(pair)[0], pair), None, None)[0]
 
     def read(
         self,
@@ -146,17 +156,43 @@ class Store:
         ArtefactError : absent or damaged files, or such of another catalog or of two builds.
         """
         wanted = [c if isinstance(c, Column) else Column(c) for c in columns]
-        grouped: dict[str, list[int]] = {}
-        for i, column in enumerate(wanted):
-            grouped.setdefault(column.feature.table, []).append(i)
+        ts, first = self._times(self.parts(wanted[0].feature.table, pair), since, until)
+        out = np.full((len(ts), len(wanted)), np.nan, dtype=np.float32, order="F")
+        self.fill(pair, list(enumerate(wanted)), np.arange(first, first + len(ts)), out)
+        return pd.DataFrame(out, index=ts, columns=[column.name for column in wanted])
+
+    def fill(
+        self,
+        pair: str,
+        columns: Sequence[tuple[int, Column]],
+        rows: NDArray[np.int64],
+        out: NDArray[np.float32],
+    ) -> None:
+        """Read columns where they belong in a matrix, a month of a table at a time.
+
+        Parameters
+        ----------
+        columns : where each stands in the matrix, and the column.
+        rows : (n,) of the store, ascending; 0 is its first.
+        out : (n, C); where a lag reaches out of the store, nothing is changed.
+
+        Raises
+        ------
+        ArtefactError : as of `read`.
+        """
+        grouped: dict[str, list[tuple[int, Column]]] = {}
+        for i, column in columns:
+            grouped.setdefault(column.feature.table, []).append((i, column))
         parts = {table: self.parts(table, pair) for table in grouped}
         self._of_one_build(pair, parts)
-        ts, first = self._times(next(iter(parts.values())), since, until)
-        out = np.full((len(ts), len(wanted)), np.nan, dtype=np.float32, order="F")
         for table, members in grouped.items():
             for part in parts[table]:
-                _fill(self, part, [(i, wanted[i]) for i in members], out, first)
-        return pd.DataFrame(out, index=ts, columns=[column.name for column in wanted])
+                met = {lag: part.meets(rows, lag) for lag in {c.lag for _, c in members}}
+                there = [(i, column) for i, column in members if met[column.lag]]
+                features = tuple(dict.fromkeys(column.feature for _, column in there))
+                if features:
+                    held = self.values(part, features)
+                    lags.place(held, part.start, features, there, rows, out)
 
     def times(self, part: Part) -> pd.DatetimeIndex:
         """Bar opens of a month; ArtefactError as of `values`."""
@@ -171,6 +207,20 @@ class Store:
         """
         table = self._columns(part, [feature.name for feature in features], features)
         return [column.to_numpy() for column in table.columns]
+
+    @cached_property
+    def _listed(self) -> dict[str, str]:
+        """Table of each feature, by name."""
+        return {row["name"]: row["table"] for row in self.folder.read_json(CATALOG)}
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], list[Part]]:
+        """Months in order, by table and pair."""
+        parts: dict[tuple[str, str], list[Part]] = {}
+        for entry in sorted(self._manifest["files"].values(), key=itemgetter("month")):
+            months = parts.setdefault((entry["table"], entry["pair"]), [])
+            months.append(Part(start=months[-1].stop if months else 0, **entry))
+        return parts
 
     def _columns(self, part: Part, names: Sequence[str], features: Sequence[Feature]) -> pa.Table:
         with self.folder.open(part.path) as source:
@@ -219,30 +269,6 @@ class Store:
             f"{self.folder.place}/{path}: cannot be used, got {got}; expected {rule}. "
             "Run `bqx build` again."
         )
-
-
-def _fill(
-    store: Store,
-    part: Part,
-    columns: Sequence[tuple[int, Column]],
-    out: NDArray[np.float32],
-    first: int,
-) -> None:
-    """Put what a month holds of some columns where it belongs in the rows from ``first`` on."""
-    spans = {}
-    for i, column in columns:
-        # A row's value stands ``lag`` rows further down in a lagged column.
-        start = max(part.start + column.lag - first, 0)
-        stop = min(part.stop + column.lag - first, len(out))
-        if start < stop:
-            spans[i] = (column, start, stop)
-    features = list(dict.fromkeys(column.feature for column, _, _ in spans.values()))
-    if not features:
-        return
-    held = dict(zip(features, store.values(part, features), strict=True))
-    for i, (column, start, stop) in spans.items():
-        offset = first - part.start - column.lag
-        out[start:stop, i] = held[column.feature][start + offset : stop + offset]
 
 
 def _month(time: pd.Timestamp) -> str:

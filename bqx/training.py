@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import conformal, lags, samples, sessions
+from bqx import conformal, samples, sessions
 from bqx.bars import Bars
 from bqx.conformal import Reach
 from bqx.features.fitting import Fits
 from bqx.files import peak_mb
 from bqx.folds import Fold
+from bqx.history import History
 from bqx.lags import Column
 from bqx.models import Design, Estimator, make, point, reads, unfitted
 from bqx.parallel import over_pairs
@@ -74,13 +75,13 @@ class PairResult:
 
 
 def select_pair(
-    bars: Bars, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+    history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> tuple[Selection, ...]:
     """Choose the columns of one pair on every fold, from its training rows alone.
 
     Parameters
     ----------
-    bars : T rows of the pair.
+    history : of the pair.
     columns : candidates.
     folds : over the rows of the bars.
     params : horizons, target_window, stride, selected, domain_share, ranked_by, forest_trees,
@@ -90,13 +91,14 @@ def select_pair(
     ------
     ParameterError : too few rows to learn from, or no column left.
     """
+    bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
     selections = []
     for fold in folds:
         rows = samples.training_rows(bars, columns, fold, labels, params)
         selections.append(
             select(
-                lags.matrix(bars, columns, rows, samples.fits_of(bars, columns, fold)),
+                history.matrix(columns, rows, samples.fits_of(bars, columns, fold)),
                 samples.cut(labels, rows, samples.scale_of(labels, rows)),
                 columns,
                 sessions.trading_days(bars.minutes[rows]),
@@ -113,7 +115,7 @@ def select_pair(
 
 
 def _fit_fold(
-    bars: Bars,
+    history: History,
     columns: tuple[Column, ...],
     fold: Fold,
     made: Mapping[int, Target],
@@ -121,14 +123,14 @@ def _fit_fold(
     tests: int,
     first: Estimator,
 ) -> FoldFit:
-    labels = samples.labels_of(made)
+    bars, labels = history.bars, samples.labels_of(made)
     columns = reads(first, columns)
     train = samples.training_rows(bars, columns, fold, labels, params)
     validation = fold.validation[np.isfinite(bars.close[fold.validation])]
     scale = samples.scale_of(labels, train)
     y = samples.cut(labels, train, scale)
     fits = samples.fits_of(bars, columns, fold)
-    x, later = (lags.matrix(bars, columns, rows, fits) for rows in (train, validation))
+    x, later = (history.matrix(columns, rows, fits) for rows in (train, validation))
     start = time.perf_counter()
     weight = uniqueness(train, max(labels))
 
@@ -190,9 +192,11 @@ def _validated(
     return pd.concat(parts, ignore_index=True)
 
 
-def _forecast(bars: Bars, taught: FoldFit, fold: Fold, made: Mapping[int, Target]) -> pd.DataFrame:
-    rows = fold.test
-    x = lags.matrix(bars, taught.columns, rows, taught.fits)
+def _forecast(
+    history: History, taught: FoldFit, fold: Fold, made: Mapping[int, Target]
+) -> pd.DataFrame:
+    bars, rows = history.bars, fold.test
+    x = history.matrix(taught.columns, rows, taught.fits)
     there = np.isfinite(bars.close[rows])
     predicted = point(taught.model.predict(x))
     parts = []
@@ -217,7 +221,7 @@ def _forecast(bars: Bars, taught: FoldFit, fold: Fold, made: Mapping[int, Target
 
 
 def fit_pair(
-    bars: Bars,
+    history: History,
     columns: Sequence[Column],
     folds: Sequence[Fold],
     selections: Sequence[Selection],
@@ -232,7 +236,7 @@ def fit_pair(
 
     Parameters
     ----------
-    bars, columns, folds : as for `select_pair`.
+    history, columns, folds : as for `select_pair`.
     selections : of the folds.
     params : horizons, target_window, stride, coverage, rounds, depth, learning_rate and seed are
         read.
@@ -244,11 +248,11 @@ def fit_pair(
     ------
     ParameterError : too few rows to learn from.
     """
-    made = samples.targets_of(bars, params)
+    made = samples.targets_of(history.bars, params)
     by_name = {column.name: column for column in columns}
     fits = tuple(
         _fit_fold(
-            bars,
+            history,
             tuple(by_name[name] for name in selection.columns),
             fold,
             made,
@@ -258,12 +262,14 @@ def fit_pair(
         )
         for place, (fold, selection) in enumerate(zip(folds, selections, strict=True))
     )
-    parts = [_forecast(bars, taught, fold, made) for taught, fold in zip(fits, folds, strict=True)]
-    return PairResult(bars.pair, fits, pd.concat(parts, ignore_index=True))
+    parts = [
+        _forecast(history, taught, fold, made) for taught, fold in zip(fits, folds, strict=True)
+    ]
+    return PairResult(history.bars.pair, fits, pd.concat(parts, ignore_index=True))
 
 
 def select_all(
-    bars: Mapping[str, Bars],
+    histories: Mapping[str, History],
     columns: Sequence[Column],
     folds: Sequence[Fold],
     params: Params,
@@ -278,12 +284,16 @@ def select_all(
     ------
     BqxError : pairs failed; named once the others are written.
     """
-    tasks = {pair: (bars[pair], columns, folds, params) for pair in bars if pair not in done}
+    tasks = {
+        pair: (history, columns, folds, params)
+        for pair, history in histories.items()
+        if pair not in done
+    }
     over_pairs(select_pair, tasks, params.workers, write, params.backend)
 
 
 def fit_all(
-    bars: Mapping[str, Bars],
+    histories: Mapping[str, History],
     columns: Sequence[Column],
     folds: Sequence[Fold],
     selections: Mapping[str, Sequence[Selection]],
@@ -301,16 +311,16 @@ def fit_all(
     """
     tasks = {
         pair: (
-            bars[pair],
+            history,
             columns,
             folds,
             selections[pair],
             params,
-            len(bars),
+            len(histories),
             name,
             (settings or {}).get(pair, ()),
         )
-        for pair in bars
+        for pair, history in histories.items()
         if pair not in done
     }
     over_pairs(fit_pair, tasks, params.workers, write, params.backend)

@@ -17,11 +17,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from bqx import lags, samples
-from bqx.bars import Bars
+from bqx import samples
 from bqx.errors import ParameterError
 from bqx.files import digest
 from bqx.folds import Fold
+from bqx.history import History
 from bqx.lags import Column
 from bqx.models import Design, make, point
 from bqx.params import Params
@@ -183,7 +183,7 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def tune_pair(
-    bars: Bars,
+    history: History,
     columns: Sequence[Column],
     folds: Sequence[Fold],
     selections: Sequence[Selection],
@@ -193,13 +193,14 @@ def tune_pair(
     record: Callable[[int, Tried], None],
 ) -> tuple[Settings, ...]:
     """`tune` on the training rows of each fold; ``record(fold, trial)`` hears of every trial."""
+    bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
     by_name = {column.name: column for column in columns}
     found = []
     for fold, selection in zip(folds, selections, strict=True):
         chosen = tuple(by_name[each] for each in selection.columns)
         rows = samples.training_rows(bars, chosen, fold, labels, params)
-        x = lags.matrix(bars, chosen, rows, samples.fits_of(bars, chosen, fold))
+        x = history.matrix(chosen, rows, samples.fits_of(bars, chosen, fold))
         y = samples.cut(labels, rows, samples.scale_of(labels, rows))
 
         def heard(trial: Tried, number: int = fold.number) -> None:

@@ -9,6 +9,7 @@ from bqx import bars, folds, lags, market, sessions, training
 from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.folds import Fold
+from bqx.history import History
 from bqx.lags import Column
 from bqx.params import Params
 from bqx.selection import Selection
@@ -35,11 +36,15 @@ PARAMS = Params(
 
 @dataclass(frozen=True)
 class Learned:
-    bars: Bars
+    history: History
     columns: tuple[Column, ...]
     folds: tuple[Fold, ...]
     selections: tuple[Selection, ...]
     result: PairResult
+
+    @property
+    def bars(self) -> Bars:
+        return self.history.bars
 
 
 def some_columns() -> tuple[Column, ...]:
@@ -61,9 +66,9 @@ def make_folds(of: Bars, columns: tuple[Column, ...], params: Params = PARAMS) -
 @cache
 def learn(mode: str, seed: int) -> Learned:
     frames = market.simulate(mode, (PAIR,), PARAMS.start, PARAMS.days, seed).frames
-    of = bars.align(frames)[PAIR]
+    history = History(bars.align(frames)[PAIR])
     columns = some_columns()
-    parts = make_folds(of, columns)
-    selections = training.select_pair(of, columns, parts, PARAMS)
-    result = training.fit_pair(of, columns, parts, selections, PARAMS, pairs=1)
-    return Learned(of, columns, parts, selections, result)
+    parts = make_folds(history.bars, columns)
+    selections = training.select_pair(history, columns, parts, PARAMS)
+    result = training.fit_pair(history, columns, parts, selections, PARAMS, pairs=1)
+    return Learned(history, columns, parts, selections, result)

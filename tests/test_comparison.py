@@ -164,11 +164,11 @@ def test_what_was_finished_before_a_stop_is_not_fitted_again(
     calls: list[str] = []
     real = training.fit_pair
 
-    def stops(pair_bars, *rest):  # type: ignore[no-untyped-def]
-        calls.append(pair_bars.pair)
+    def stops(history, *rest):  # type: ignore[no-untyped-def]
+        calls.append(history.bars.pair)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return real(pair_bars, *rest)
+        return real(history, *rest)
 
     monkeypatch.setattr(training, "fit_pair", stops)
     with pytest.raises(KeyboardInterrupt):

@@ -28,6 +28,7 @@ from bqx.features.live import LiveWindow
 from bqx.features.needs import needs
 from bqx.features.network import Network, Scale
 from bqx.folds import Fold
+from bqx.history import History
 from bqx.params import Params
 
 Array = NDArray[np.float64]
@@ -488,8 +489,8 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
     columns = [*columns[:20], *(lags.Column(feature) for feature in FEATURES[64:])]
     (taught,) = samples.share(bars, columns, [fold])
     eurusd = bars["eurusd"]
-    chosen = training.select_pair(eurusd, columns, [taught], GIVEN)
-    result = training.fit_pair(eurusd, columns, [taught], chosen, GIVEN, pairs=1)
+    chosen = training.select_pair(History(eurusd), columns, [taught], GIVEN)
+    result = training.fit_pair(History(eurusd), columns, [taught], chosen, GIVEN, pairs=1)
     assert any(column.domain == "learned" for column in result.fits[0].columns)
     made = bundle.bundle(eurusd, result.fits[0], GIVEN, {})
     made = replace(made, betas={15: 1.0})

@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn, make_folds
 
+from bqx import bars as bar_frames
 from bqx import folds, lags, market, planted, samples, targets, training
 from bqx.bars import Bars
+from bqx.build import build
 from bqx.conformal import Intervals
 from bqx.errors import ParameterError
 from bqx.features import regimes
 from bqx.features.catalog import join
+from bqx.history import History
 
 
 def model_bytes(fit, folder):
@@ -95,11 +98,11 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
         0.5, 2.0, (len(frame) - fold.last_seen - 1, 1)
     )
     corrupt = Bars(PAIR, frame, learned.bars.baseline)
-    selections = training.select_pair(corrupt, learned.columns, learned.folds[:1], PARAMS)
+    selections = training.select_pair(History(corrupt), learned.columns, learned.folds[:1], PARAMS)
     assert selections == learned.selections[:1]
     params, count = PARAMS, len(learned.folds)
     result = training.fit_pair(
-        corrupt, learned.columns, learned.folds[:1], selections, params, pairs=count
+        History(corrupt), learned.columns, learned.folds[:1], selections, params, pairs=count
     )
     before, after = learned.result.fits[0], result.fits[0]
     assert after.evidence == before.evidence
@@ -121,8 +124,8 @@ def test_corrupting_the_test_days_of_a_combinatorial_fold_leaves_it_untouched(tm
     frame.iloc[held, :4] *= np.random.default_rng(0).uniform(0.5, 2.0, (held.stop - held.start, 1))
     found = []
     for bars in (learned.bars, Bars(PAIR, frame, learned.bars.baseline)):
-        selections = training.select_pair(bars, columns, [fold], PARAMS)
-        result = training.fit_pair(bars, columns, [fold], selections, PARAMS, pairs=1)
+        selections = training.select_pair(History(bars), columns, [fold], PARAMS)
+        result = training.fit_pair(History(bars), columns, [fold], selections, PARAMS, pairs=1)
         (fit,) = result.fits
         found.append((selections, fit.evidence, model_bytes(fit, tmp_path)))
     assert found[0] == found[1]
@@ -150,7 +153,7 @@ def test_the_last_seen_bar_is_seen(tmp_path):
     last = int(fold.validation[-1]) + 15
     frame.iloc[last - 200 : last + 1, :4] *= np.linspace(1, 1.05, 201)[:, None]
     result = training.fit_pair(
-        Bars(PAIR, frame, learned.bars.baseline),
+        History(Bars(PAIR, frame, learned.bars.baseline)),
         learned.columns,
         learned.folds[:1],
         learned.selections[:1],
@@ -176,7 +179,7 @@ def test_a_matched_window_trains_too():
     params = PARAMS.model_copy(update={"target_window": "matched", "horizons": (30, 60)})
     parts = make_folds(learned.bars, learned.columns, params)[:1]
     result = training.fit_pair(
-        learned.bars, learned.columns, parts, learned.selections[:1], params, pairs=1
+        learned.history, learned.columns, parts, learned.selections[:1], params, pairs=1
     )
     assert set(result.forecasts["horizon"]) == {30, 60}
     assert result.fits[0].evidence.t > 0
@@ -186,13 +189,13 @@ def test_too_few_rows_name_pair_fold_and_mend():
     learned = learn("planted", 1)
     fold = dataclasses.replace(learned.folds[0], train=learned.folds[0].train[:900])
     with pytest.raises(ParameterError, match="eurusd fold 0: too few rows.*Raise train_days"):
-        training.select_pair(learned.bars, learned.columns, [fold], PARAMS)
+        training.select_pair(learned.history, learned.columns, [fold], PARAMS)
 
 
 def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
     learned = learn("planted", 1)
     short = learned.bars.rows(0, int(learned.folds[0].test[-1]) + 1)
-    panel = {pair: dataclasses.replace(short, pair=pair) for pair in ("eurusd", "gbpusd")}
+    panel = {pair: History(dataclasses.replace(short, pair=pair)) for pair in ("eurusd", "gbpusd")}
     parts = learned.folds[:1]
     selected, fitted = {}, {}
     two = PARAMS.model_copy(update={"workers": 2})
@@ -207,12 +210,31 @@ def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
     )
 
 
+def test_columns_read_from_a_store_teach_the_same_in_another_process(tmp_path):
+    learned = learn("planted", 1)
+    (tmp_path / "bars").mkdir()
+    frame = market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
+    bar_frames.validate(frame, PAIR).reset_index().to_parquet(tmp_path / "bars" / f"{PAIR}.parquet")
+    # The rest is computed.
+    some = [column.feature for column in learned.columns[::2]]
+    build(tmp_path / "bars", tmp_path / "store", list(dict.fromkeys(some)))
+    histories = {PAIR: History(learned.bars, str(tmp_path / "store"))}
+    parts, selected, fitted = learned.folds[:1], {}, {}
+    two = PARAMS.model_copy(update={"workers": 2})
+    training.select_all(histories, learned.columns, parts, two, selected.__setitem__)
+    assert selected[PAIR] == learned.selections[:1]
+    training.fit_all(histories, learned.columns, parts, selected, two, fitted.__setitem__)
+    assert model_bytes(fitted[PAIR].fits[0], tmp_path) == model_bytes(
+        learned.result.fits[0], tmp_path
+    )
+
+
 @pytest.mark.parametrize("name", ["martingale", "ridge", "xgboost_quantile"])
 def test_other_models_are_fitted_the_same_way(name):
     learned = learn("planted", 1)
     few = PARAMS.model_copy(update={"rounds": 20})
     result = training.fit_pair(
-        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], few, 1, name
+        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], few, 1, name
     )
     fit, found = result.fits[0], result.forecasts
     assert type(fit.model).__name__.lower() == name.replace("_", "")
@@ -227,7 +249,7 @@ def test_other_models_are_fitted_the_same_way(name):
 def test_settings_win_over_parameters():
     learned = learn("planted", 1)
     result = training.fit_pair(
-        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], PARAMS, 1,
+        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], PARAMS, 1,
         "xgboost", [{"rounds": 7, "depth": 1}],
     )  # fmt: skip
     assert result.fits[0].model.depth == 1

@@ -86,7 +86,7 @@ def test_what_lies_after_the_training_rows_is_not_asked_for(fast, tmp_path):
     learned, few = learn("planted", 1), FEW.model_copy(update={"trials": 2})
     heard = []
     found = tuning.tune_pair(
-        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], few, "xgboost",
+        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], few, "xgboost",
         tmp_path / "studies.log", lambda number, trial: heard.append((number, trial)),
     )  # fmt: skip
     assert len(found) == 1

@@ -23,6 +23,7 @@ from bqx.folds import Fold
 from bqx.params import Params
 from bqx.selection import Selection
 from bqx.stages.bars import Dataset
+from bqx.stages.features import histories
 from bqx.stages.lagging import columns
 from bqx.store import Run, Stage, read_json, read_parquet, write_json, write_parquet
 from bqx.training import FoldFit, PairResult
@@ -72,8 +73,9 @@ def fit(
             stage.add(places[pair])
 
         training.fit_all(
-            dataset.bars, columns(params), folds, chosen, params, write, done, name, settings
-        )
+            histories(run, dataset.bars), columns(params), folds, chosen, params, write, done,
+            name, settings,
+        )  # fmt: skip
 
 
 def place(name: str, pair: str) -> str:
@@ -134,10 +136,9 @@ def _tune(
     searched = [pair for pair in tuning.PRIORITY if pair in dataset.bars]
     if params.tuned == "each" or not searched:
         searched = list(dataset.bars)
-    found = {}
+    found, known = {}, histories(run, dataset.bars)
     for pair in searched:
-        bars = dataset.bars[pair]
-        day = sessions.trading_days(bars.minutes)
+        day = sessions.trading_days(dataset.minutes)
 
         def heard(fold: int, trial: Tried, pair: str = pair, day: NDArray[Any] = day) -> None:
             cells = pd.MultiIndex.from_product([[pair], params.horizons])
@@ -149,7 +150,7 @@ def _tune(
             )
 
         found[pair] = tuning.tune_pair(
-            bars, columns(params), folds, chosen[pair], params, name,
+            known[pair], columns(params), folds, chosen[pair], params, name,
             run.folder / ".tuning" / f"{pair}.log", heard,
         )  # fmt: skip
     common = tuning.shared(found)

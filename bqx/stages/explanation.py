@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bqx import bundle, lags, sessions
-from bqx.bars import Bars
+from bqx import bundle, sessions
 from bqx.explanation import contributions, learning
 from bqx.folds import Fold
+from bqx.history import History
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.samples import cut, labels_of, scale_of, targets_of, training_rows
 from bqx.stages import candidates, selection
 from bqx.stages.bars import load
+from bqx.stages.features import histories
 from bqx.store import Run
 from bqx.weights import uniqueness
 
@@ -120,8 +121,8 @@ def build(params: Params) -> Explanation:
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection", "candidates"]) as stage:
         used = candidates.used(run)
         tasks = {
-            pair: (bars, folds, _folders(run, pair, used), _last(run, pair, params, used), params)
-            for pair, bars in dataset.bars.items()
+            pair: (each, folds, _folders(run, pair, used), _last(run, pair, params, used), params)
+            for pair, each in histories(run, dataset.bars).items()
         }
         over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
         shap, curves = (
@@ -147,21 +148,21 @@ def _last(run: Run, pair: str, params: Params, used: Mapping[int, str]) -> dict[
 
 
 def _pair(
-    bars: Bars,
+    history: History,
     folds: Sequence[Fold],
     folders: Mapping[int, Path],
     models: Mapping[str, Path],
     params: Params,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    shap = pd.concat([_fold(bars, fold, folders[fold.number], params) for fold in folds])
-    return shap, _curves(bars, folds[-1], models, params)
+    shap = pd.concat([_fold(history, fold, folders[fold.number], params) for fold in folds])
+    return shap, _curves(history, folds[-1], models, params)
 
 
-def _fold(bars: Bars, fold: Fold, folder: Path, params: Params) -> pd.DataFrame:
-    packed = bundle.load(folder)
+def _fold(history: History, fold: Fold, folder: Path, params: Params) -> pd.DataFrame:
+    bars, packed = history.bars, bundle.load(folder)
     there = fold.test[np.isfinite(bars.close[fold.test])]
     rows = there[:: -(-len(there) // EXPLAINED)]
-    x = lags.matrix(bars, packed.columns, rows, packed.fits)
+    x = history.matrix(packed.columns, rows, packed.fits)
     values = np.abs(contributions(packed.model, x, params.seed)).mean(axis=0)
     names = [column.name for column in packed.columns]
     parts = [
@@ -180,20 +181,19 @@ def _fold(bars: Bars, fold: Fold, folder: Path, params: Params) -> pd.DataFrame:
     )
 
 
-def _curves(bars: Bars, fold: Fold, models: Mapping[str, Path], params: Params) -> pd.DataFrame:
-    packed = {name: bundle.load(folder) for name, folder in models.items()}
-    # All models of a fold read the same columns, and learnt the same of their families.
-    any_of_them = next(iter(packed.values()))
-    chosen = any_of_them.columns
+def _curves(
+    history: History, fold: Fold, models: Mapping[str, Path], params: Params
+) -> pd.DataFrame:
+    bars, parts = history.bars, []
     labels = labels_of(targets_of(bars, params))
-    train = training_rows(bars, chosen, fold, labels, params)
     complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
     later = fold.validation[complete][:: params.stride]
-    scale = scale_of(labels, train)
-    x, unseen = (lags.matrix(bars, chosen, rows, any_of_them.fits) for rows in (train, later))
-    y, truth = (cut(labels, rows, scale) for rows in (train, later))
-    weight = uniqueness(train, max(labels))
-    return pd.concat(
-        learning(each.model, x, y, weight, unseen, truth).assign(model=name, pair=bars.pair)
-        for name, each in packed.items()
-    )
+    for name, folder in models.items():
+        packed = bundle.load(folder)
+        train = training_rows(bars, packed.columns, fold, labels, params)
+        scale = scale_of(labels, train)
+        x, unseen = (history.matrix(packed.columns, rows, packed.fits) for rows in (train, later))
+        y, truth = (cut(labels, rows, scale) for rows in (train, later))
+        curve = learning(packed.model, x, y, uniqueness(train, max(labels)), unseen, truth)
+        parts.append(curve.assign(model=name, pair=bars.pair))
+    return pd.concat(parts)

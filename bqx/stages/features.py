@@ -1,5 +1,6 @@
 """Notebook 02: the catalog's features of every pair, published as a store."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bqx.features import catalog
 from bqx.features.compute import table, warm_up
 from bqx.features.needs import INPUTS, needs
 from bqx.features.spec import Feature
+from bqx.history import History
 from bqx.pairs import PAIRS
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -71,6 +73,23 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
     stage.write_json(
         f"{FOLDER}/{published.MANIFEST}", {"builds": {stage.key: origin}, "files": files}
     )
+
+
+def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
+    """History of each of a run's pairs, with the published features.
+
+    Without them where the run has none, or has them of other bars, code or another catalog.
+
+    Raises ArtefactError when the manifest of the store is damaged.
+    """
+    made = run.stages.get(NAME, {})
+    current = (
+        made.get("code_version") == code_version()
+        and made["catalog_hash"] == catalog.catalog_hash(catalog.FEATURES.values())
+        and made["inputs"].items() <= run.outputs.items()
+    )
+    place = str(run.need(f"{FOLDER}/{published.MANIFEST}").parent) if current else ""
+    return {pair: History(each, place) for pair, each in bars.items()}
 
 
 def _shares(store: Store, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:

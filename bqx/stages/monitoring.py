@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from bqx import lags, sessions
-from bqx.bars import Bars
+from bqx import sessions
 from bqx.folds import Fold
+from bqx.history import History
 from bqx.monitoring.drift import drift
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -13,6 +13,7 @@ from bqx.samples import fits_of
 from bqx.selection import Selection
 from bqx.stages import selection
 from bqx.stages.bars import load
+from bqx.stages.features import histories
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_parquet
 
@@ -20,17 +21,17 @@ NAME = "09_monitoring"
 
 
 def _pair(
-    bars: Bars, folds: tuple[Fold, ...], selections: tuple[Selection, ...], params: Params
+    history: History, folds: tuple[Fold, ...], selections: tuple[Selection, ...], params: Params
 ) -> pd.DataFrame:
-    by_name = {column.name: column for column in columns(params)}
+    bars, by_name = history.bars, {column.name: column for column in columns(params)}
     frames = []
     for fold, chosen in zip(folds, selections, strict=True):
         members = [by_name[name] for name in chosen.columns]
         fits = fits_of(bars, members, fold)
         train, test = fold.train[:: params.stride], fold.test[:: params.stride]
         frame = drift(
-            lags.matrix(bars, members, train, fits),
-            lags.matrix(bars, members, test, fits),
+            history.matrix(members, train, fits),
+            history.matrix(members, test, fits),
             chosen.columns,
             sessions.trading_days(bars.minutes[train]),
             params.seed,
@@ -46,7 +47,10 @@ def build(params: Params) -> pd.DataFrame:
     found: dict[str, pd.DataFrame] = {}
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection"]) as stage:
         folds, chosen = selection.taught(run, params, dataset), selection.read(run, dataset)
-        tasks = {pair: (bars, folds, chosen[pair], params) for pair, bars in dataset.bars.items()}
+        tasks = {
+            pair: (history, folds, chosen[pair], params)
+            for pair, history in histories(run, dataset.bars).items()
+        }
         over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
         frame = pd.concat([found[pair] for pair in dataset.bars], ignore_index=True)
         stage.write_parquet("drift/drift.parquet", frame)

@@ -14,6 +14,7 @@ from bqx.folds import Fold
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.selection import Selection, jaccard, kuncheva
 from bqx.stages.bars import Dataset, load
+from bqx.stages.features import histories
 from bqx.stages.lagging import columns
 from bqx.store import Run, read_json
 
@@ -64,7 +65,12 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
             shared = samples.share(dataset.bars, columns(params), folds_of(params, dataset))
             stage.write_json(SHARED, [each.shared and each.shared.to_json() for each in shared])
         training.select_all(
-            dataset.bars, columns(params), taught(run, params, dataset), params, write, done
+            histories(run, dataset.bars),
+            columns(params),
+            taught(run, params, dataset),
+            params,
+            write,
+            done,
         )
         chosen = _read(run, dataset)
         stage.write_json("selection/stability.json", stability(chosen).to_dict("records"))

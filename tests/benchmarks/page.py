@@ -59,15 +59,15 @@ def _families(results: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def _default(columns: dict[str, Any], growth: dict[str, Any]) -> str:
+def _faster(columns: dict[str, Any], growth: dict[str, Any]) -> str:
     computing, reading = columns["compute_s"], columns["read_s"]
     if computing <= reading:
-        return "Computing is faster, and is the default."
+        return "Computing is faster."
     rows, cost = growth["bars"][-1]
     times = cost * columns["rows"] / rows / (computing - reading)
     return (
-        f"Reading alone is {computing / reading:.2g} times as fast, but the files have to be built "
-        f"first: for v3 that pays from {times:.1f} readings on."
+        f"Reading is {computing / reading:.2g} times as fast. The files have to be built first: "
+        f"for v3 that pays from {times:.1f} readings on, and a run reads several times a fold."
     )
 
 
@@ -132,9 +132,10 @@ Memory of `bqx build` with two workers, all processes together: {memory["gb_leas
 
 {columns["columns"]} columns of the lag grid of v3, of {columns["features"]} features, over
 {columns["rows"]:,} rows of a pair: {columns["compute_s"]:g} s from bars, {columns["read_s"]:g} s
-from the Parquet files of `bqx build`. {_default(columns, growth)} Selection and training compute
-columns from bars: a fold's fitted features are in no file, and nothing has to be built, or kept in
-step, before them.
+from published Parquet files. {_faster(columns, growth)}
+Selection, training, the comparison of models and the drift monitor of a run read what notebook 02
+has published of the same bars with the same code, and compute the rest: a fold's fitted features,
+which are in no file, and everything where nothing was published.
 
 ## Live and at the start
 

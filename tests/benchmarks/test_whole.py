@@ -10,13 +10,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from measure import PAIR, Goal, panel, peak, python, seconds
+from numpy.typing import NDArray
 
 from bqx import lags
 from bqx.build import build
 from bqx.features import catalog
 from bqx.features.spec import Feature
+from bqx.history import History
 from bqx.lags import Column
-from bqx.published import Store
 from bqx.publishing import encode
 
 pytestmark = pytest.mark.benchmarks
@@ -176,16 +177,20 @@ def test_columns_from_bars_against_reading_them(
     of = tuple(dict.fromkeys(column.feature for column in wanted))
     build(small, tmp_path, catalog.profile(), (PAIR,))
     bars = panel(SMALL)[PAIR]
-    store = Store(tmp_path)
-    read = store.read(PAIR, wanted).to_numpy()
-    np.testing.assert_array_equal(read, lags.matrix(bars, wanted, np.arange(SMALL)))
-    computing = seconds(lambda: lags.matrix(bars, wanted, np.arange(SMALL)), 4.0)
-    reading = seconds(lambda: store.read(PAIR, wanted), 4.0)
+    rows = np.arange(SMALL)
+
+    def read() -> NDArray[np.float32]:
+        # As selection and training take them: the store is opened and its rows compared each time.
+        return History(bars, str(tmp_path)).matrix(wanted, rows)
+
+    np.testing.assert_array_equal(read(), lags.matrix(bars, wanted, rows))
+    computing = seconds(lambda: lags.matrix(bars, wanted, rows), 4.0)
+    reading = seconds(read, 4.0)
     results["columns"] = {
         "columns": len(wanted), "features": len(of), "rows": SMALL,
         "compute_s": computing, "read_s": reading,
     }  # fmt: skip
     Goal(
-        "250 columns from bars, of the time to read them", computing / reading, 1.0, 100.0, "times",
-        "a kernel gives every output of a window where few are asked for", more=False,
+        "250 columns as a run takes them (from the store), of the time from bars",
+        reading / computing, 1.0, 1.0, "times", more=False,
     ).check(results)  # fmt: skip

@@ -14,6 +14,7 @@ from judged import HORIZONS, Judged, judge
 from learned import PARAMS, make_folds, some_columns
 
 from bqx import bars, market, overfitting, rules, training, tuning
+from bqx.history import History
 from bqx.models import MODELS
 from bqx.pairs import LIQUIDITY
 
@@ -38,17 +39,17 @@ def one(seed: int) -> dict[str, Judged]:
     of = bars.align(frames)[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)[-1:]
-    selections = training.select_pair(of, columns, folds, given)
+    selections = training.select_pair(History(of), columns, folds, given)
     with tempfile.TemporaryDirectory() as folder:
         best = tuning.tune_pair(
-            of, columns, folds, selections, given, "xgboost", Path(folder) / "trials.log",
+            History(of), columns, folds, selections, given, "xgboost", Path(folder) / "trials.log",
             lambda fold, trial: None,
         )  # fmt: skip
     made = {}
     for name in (*NAMES, TUNED):
         settings = best if name == TUNED else ()
         result = training.fit_pair(
-            of, columns, folds, selections, given, 1, name.split(",")[0], settings
+            History(of), columns, folds, selections, given, 1, name.split(",")[0], settings
         )
         made[name] = judge(of, result.forecasts, given)
     return made

@@ -14,6 +14,7 @@ from learned import PARAMS, make_folds, some_columns
 from scipy import stats
 
 from bqx import bars, market, overfitting, performance, training
+from bqx.history import History
 from bqx.pairs import LIQUIDITY
 from bqx.shrinkage import FAMILY_ERROR
 
@@ -30,8 +31,8 @@ def one(seed: int) -> tuple[Judged, bool]:
     of = bars.align(market.simulate("null", (pair,), given.start, given.days, seed).frames)[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)
-    selections = training.select_pair(of, columns, folds, given)
-    result = training.fit_pair(of, columns, folds, selections, given, pairs=1)
+    selections = training.select_pair(History(of), columns, folds, given)
+    result = training.fit_pair(History(of), columns, folds, selections, given, pairs=1)
     left = any(any(fit.evidence.betas.values()) for fit in result.fits)
     return judge(of, result.forecasts, given), left
 

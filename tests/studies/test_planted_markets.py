@@ -15,6 +15,7 @@ from judged import HORIZONS
 from bqx import bars, folds, lags, market, planted, sessions, targets, training
 from bqx.bars import Bars
 from bqx.features import catalog
+from bqx.history import History
 from bqx.params import Params
 
 pytestmark = pytest.mark.studies
@@ -43,13 +44,13 @@ def recovered(kind: str, cross: bool, seed: int) -> dict[str, float]:
     parts = folds.rolling_origin(
         of.minutes, *GIVEN.split(days), GIVEN.embargo, max(HORIZONS), reach
     )[-1:]
-    selections = training.select_pair(of, columns, parts, GIVEN)
+    selections = training.select_pair(History(of), columns, parts, GIVEN)
     drift = made.planted
     assert drift is not None
     return {
         name: _share(
             of,
-            training.fit_pair(of, columns, parts, selections, GIVEN, 1, name).forecasts,
+            training.fit_pair(History(of), columns, parts, selections, GIVEN, 1, name).forecasts,
             drift,
         )
         for name in NAMES
