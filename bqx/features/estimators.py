@@ -12,7 +12,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.features.smoothing import ema
-from bqx.features.windows import MEMORY, changes, clean_rows, count, deviation, ranks, total, totals
+from bqx.features.windows import (
+    MEMORY,
+    changes,
+    clean_rows,
+    count,
+    deviation,
+    smaller,
+    total,
+    totals,
+)
 
 F = NDArray[np.float64]
 
@@ -111,10 +120,10 @@ def high_state(volatility: F) -> F:
     """Whether volatility is above the 67th percentile of its last 1,440 values: (T,), 0 or 1."""
     # With linear interpolation a member exceeds a quantile exactly where more than that share of
     # the other members is smaller.
-    out = ranks(volatility, MEMORY)[0]
+    out = smaller(volatility, MEMORY)
     for row in range(len(out)):
-        if not np.isnan(out[row]):
-            out[row] = out[row] > HIGH * (MEMORY - 1)
+        high = 1.0 if out[row] > HIGH * (MEMORY - 1) else 0.0
+        out[row] = high if out[row] == out[row] else np.nan
     return out
 
 
