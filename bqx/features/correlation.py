@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from bqx.features import panels
 from bqx.features.fits import regress
-from bqx.features.joint import cross_sums, shifted, z_score
-from bqx.features.rolling import first_block, mean_std, power_sums
+from bqx.features.joint import correlations_of, cross_sums, shifted, z_score
+from bqx.features.rolling import first_block, mean_std, square_sums
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 
@@ -32,21 +32,16 @@ def _with_relatives(x: F, first_minute: int, window: int) -> F:
     the first and the last two correlations: (T, 7).
     """
     rows = len(x)
-    out = np.full((rows, 7), np.nan)
+    out = np.empty((7, rows))
     parts = cross_sums(x, window, first_minute)
+    out[:4] = correlations_of(parts).T
     for row in range(rows):
-        own = np.sqrt(parts[row, 0])
-        others = 0.0
-        for j in range(4):
-            other = np.sqrt(parts[row, j + 1])
-            others += other
-            if own > 0.0 and other > 0.0:
-                out[row, j] = min(max(parts[row, j + 5] / (own * other), -1.0), 1.0)
-        if others > 0.0:
-            out[row, 4] = own / (others / 4.0)
-        out[row, 5] = (out[row, 0] + out[row, 1]) / 2.0
-        out[row, 6] = (out[row, 2] + out[row, 3]) / 2.0
-    return out
+        others = np.sqrt(parts[row, 1]) + np.sqrt(parts[row, 2])
+        others += np.sqrt(parts[row, 3]) + np.sqrt(parts[row, 4])
+        share = np.sqrt(parts[row, 0]) / (others / 4.0)
+        out[4, row] = share if others > 0.0 else np.nan
+    out[5], out[6] = (out[0] + out[1]) / 2.0, (out[2] + out[3]) / 2.0
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -88,13 +83,13 @@ def best_lead(x: F, first_minute: int, window: int) -> F:
     own = shifted(x[:, 0].copy(), LEADS)
     mean = (x[:, 1] + x[:, 2] + x[:, 3] + x[:, 4]) / 4.0
     lags = 2 * LEADS + 1
-    of_own, of_mean = power_sums(own, window, first_minute), power_sums(mean, window, first_minute)
-    level = of_mean[:, 4] + of_mean[:, 0] / window
-    weight = np.full(rows, np.nan)  # one over the deviation of the relatives' window
+    own_sum, own_square, _ = square_sums(own, window, first_minute)
+    level, weight, reference = square_sums(mean, window, first_minute)
     for row in range(rows):
-        squares = of_mean[row, 1] - of_mean[row, 0] * of_mean[row, 0] / window
-        if squares > 0.0:
-            weight[row] = 1.0 / np.sqrt(squares)
+        squares = weight[row] - level[row] * level[row] / window
+        # One over the deviation of the relatives' window.
+        weight[row] = 1.0 / np.sqrt(squares if squares > 0.0 else np.nan)
+        level[row] = reference[row] + level[row] / window
     products, tail, found = np.empty(lags), np.empty((window + 1, lags)), np.empty(lags)
     tail[0] = 0.0
     for start in range(first_block(first_minute, window), rows, window):
@@ -110,10 +105,10 @@ def best_lead(x: F, first_minute: int, window: int) -> F:
             for j in range(lags):
                 products[j] += d * (mean[row - j] - mean[start])
             before = window - (row - start + 1)
-            squares = of_own[row, 1] - of_own[row, 0] * of_own[row, 0] / window
+            squares = own_square[row] - own_sum[row] * own_sum[row] / window
             if before > start - lags + 1 or not squares > 0.0:
                 continue
-            total = of_own[row, 0]
+            total = own_sum[row]
             known = True
             for j in range(lags):
                 centre = level[row - j] - mean[start]

@@ -12,7 +12,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.features.smoothing import ema
-from bqx.features.windows import MEMORY, below, changes, clean_rows, count, deviation, total, totals
+from bqx.features.windows import (
+    MEMORY,
+    changes,
+    clean_rows,
+    count,
+    deviation,
+    smaller,
+    total,
+    totals,
+)
 
 F = NDArray[np.float64]
 
@@ -111,14 +120,10 @@ def high_state(volatility: F) -> F:
     """Whether volatility is above the 67th percentile of its last 1,440 values: (T,), 0 or 1."""
     # With linear interpolation a member exceeds a quantile exactly where more than that share of
     # the other members is smaller.
-    rows = len(volatility)
-    out = np.full(rows, np.nan)
-    clean = clean_rows(volatility)
-    single = volatility.astype(np.float32)
-    for row in range(rows):
-        if clean[row] >= MEMORY:
-            smaller = below(single[row - MEMORY + 1 : row + 1], single[row])
-            out[row] = smaller > HIGH * (MEMORY - 1)
+    out = smaller(volatility, MEMORY)
+    for row in range(len(out)):
+        high = 1.0 if out[row] > HIGH * (MEMORY - 1) else 0.0
+        out[row] = high if out[row] == out[row] else np.nan
     return out
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bqx.features.rolling import first_block, power_sums, trend_sums
+from bqx.features.crossed import shift_sums
+from bqx.features.rolling import first_block, product_sums, square_sums, trend_sums
 
 F = NDArray[np.float64]
 
@@ -44,43 +45,19 @@ def cross_sums(x: F, window: int, first_minute: int) -> F:
     column 0. Values count from one inside the window, so that a flat column gives exactly 0.
     """
     rows, columns = x.shape
-    out = np.full((rows, 2 * columns - 1), np.nan)
-    s, ss, sp, d = (np.empty(columns), np.empty(columns), np.empty(columns), np.empty(columns))
-    tail = np.empty((window + 1, 3, columns))
-    tail[0] = 0.0
-    for start in range(first_block(first_minute, window), rows, window):
-        s[:] = ss[:] = sp[:] = 0.0
-        for i in range(min(window, start)):
-            for j in range(columns):
-                d[j] = x[start - 1 - i, j] - x[start, j]
-            own = d[0]
-            kept = tail[i + 1]
-            for j in range(columns):
-                s[j] += d[j]
-                ss[j] += d[j] * d[j]
-                sp[j] += d[j] * own
-                kept[0, j], kept[1, j], kept[2, j] = s[j], ss[j], sp[j]
-        s[:] = ss[:] = sp[:] = 0.0
-        for row in range(start, min(start + window, rows)):
-            for j in range(columns):
-                d[j] = x[row, j] - x[start, j]
-            own = d[0]
-            for j in range(columns):
-                s[j] += d[j]
-                ss[j] += d[j] * d[j]
-                sp[j] += d[j] * own
-            before = window - (row - start + 1)
-            if before > start:
-                continue
-            kept = tail[before]
-            first = (s[0] + kept[0, 0]) / window
-            for j in range(columns):
-                total = s[j] + kept[0, j]
-                out[row, j] = (ss[j] + kept[1, j]) - total * total / window
-            for j in range(1, columns):
-                total = s[j] + kept[0, j]
-                out[row, columns + j - 1] = (sp[j] + kept[2, j]) - total * first
-    return out
+    out = np.empty((2 * columns - 1, rows))
+    own = x[:, 0].copy()
+    first = square_sums(own, window, first_minute)[0]
+    for j in range(columns):
+        other = x[:, j].copy()
+        total, square, _ = square_sums(other, window, first_minute)
+        for row in range(rows):
+            out[j, row] = square[row] - total[row] * total[row] / window
+        if j > 0:
+            product = product_sums(own, other, window, first_minute)
+            for row in range(rows):
+                out[columns + j - 1, row] = product[row] - total[row] * (first[row] / window)
+    return out.T
 
 
 @njit(cache=True, error_model="numpy")
@@ -94,17 +71,21 @@ def ratio_of_sums(product: float, one: float, other: float) -> float:
 @njit(cache=True, error_model="numpy")
 def correlations(x: F, window: int, first_minute: int) -> F:
     """Correlation of column 0 with each other column over each window: (T, C) -> (T, C - 1)."""
-    rows, columns = x.shape
-    out = np.full((rows, columns - 1), np.nan)
-    parts = cross_sums(x, window, first_minute)
-    for row in range(rows):
-        own = np.sqrt(parts[row, 0])
-        for j in range(1, columns):
-            other = np.sqrt(parts[row, j])
-            if own > 0.0 and other > 0.0:
-                value = parts[row, columns + j - 1] / (own * other)
-                out[row, j - 1] = min(max(value, -1.0), 1.0)
-    return out
+    return correlations_of(cross_sums(x, window, first_minute))
+
+
+@njit(cache=True, error_model="numpy")
+def correlations_of(parts: F) -> F:
+    """Correlation of column 0 with each other column from ``cross_sums``: (T, C - 1)."""
+    rows, columns = len(parts), (parts.shape[1] + 1) // 2
+    out = np.empty((columns - 1, rows))
+    for j in range(1, columns):
+        for row in range(rows):
+            own, other = parts[row, 0], parts[row, j]
+            value = parts[row, columns + j - 1] / (np.sqrt(own) * np.sqrt(other))
+            value = 1.0 if value > 1.0 else -1.0 if value < -1.0 else value
+            out[j - 1, row] = value if own > 0.0 and other > 0.0 else np.nan
+    return out.T
 
 
 @njit(cache=True)
@@ -116,21 +97,20 @@ def snapped(x: float) -> float:
 @njit(cache=True, error_model="numpy")
 def z_score(x: F, window: int, first_minute: int) -> F:
     """Last value less the window's mean, in its deviations (ddof 1): (T,); NaN where flat."""
-    out = np.full(len(x), np.nan)
-    parts = power_sums(x, window, first_minute)
+    out, square, reference = square_sums(x, window, first_minute)
     for row in range(len(x)):
-        s1 = parts[row, 0]
-        variance = (parts[row, 1] - s1 * s1 / window) / (window - 1)
-        if variance > 0.0:
-            out[row] = ((x[row] - parts[row, 4]) - s1 / window) / np.sqrt(variance)
+        total = out[row]
+        variance = (square[row] - total * total / window) / (window - 1)
+        value = ((x[row] - reference[row]) - total / window) / np.sqrt(variance)
+        out[row] = value if variance > 0.0 else np.nan
     return out
 
 
 @njit(cache=True, error_model="numpy")
 def demeaned(x: F, window: int, first_minute: int) -> F:
     """Value less the mean of its window: (T,)."""
-    parts = power_sums(x, window, first_minute)
-    return (x - parts[:, 4]) - parts[:, 0] / window
+    total, reference = shift_sums(x, window, first_minute)
+    return (x - reference) - total / window
 
 
 @njit(cache=True, error_model="numpy")
@@ -147,18 +127,19 @@ def parabola(x: F, window: int, first_minute: int) -> F:
 
     ``x = 0 .. window - 1`` from the oldest row. NaN where flat.
     """
-    out = np.full((len(x), 3), np.nan)
+    out = np.empty((3, len(x)))
     parts = trend_sums(x, window, first_minute)
     w = float(window)
     half = 0.5 * (w - 1.0)
     m2 = w * (w * w - 1.0) / 12.0
     m4 = w * (w * w - 1.0) * (3.0 * w * w - 7.0) / 240.0
     for row in range(len(x)):
-        s0, s1, s2, sq, _ = parts[row]
-        total = sq - s0 * s0 / w
-        if total > 0.0:
-            a2 = (s2 - m2 * s0 / w) / (m4 - m2 * m2 / w)
-            out[row, 0] = a2
-            out[row, 1] = s1 / m2 - 2.0 * a2 * half
-            out[row, 2] = np.sqrt(total / (w - 1.0))
-    return out
+        mean = parts[row, 0] / w
+        total = parts[row, 3] - parts[row, 0] * mean
+        total = total if total > 0.0 else np.nan
+        a2 = (parts[row, 2] - m2 * mean) / (m4 - m2 * m2 / w)
+        slope = parts[row, 1] / m2 - 2.0 * a2 * half
+        out[0, row] = a2 if total > 0.0 else np.nan
+        out[1, row] = slope if total > 0.0 else np.nan
+        out[2, row] = np.sqrt(total / (w - 1.0))
+    return out.T

@@ -128,6 +128,29 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
 
 
 @njit(cache=True, error_model="numpy")
+def product_sums(x: F, y: F, window: int, first_minute: int) -> F:
+    """Sum of ``(x - r)(y - q)`` over each window: (T,), the references as in ``square_sums``."""
+    rows = len(x)
+    total, before = np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin, stop = max(start, 0), min(start + window, rows)
+        one, other, after = x[begin:stop], y[begin:stop], min(stop, rows - 1)
+        r, q, next_r, next_q = x[begin], y[begin], x[after], y[after]
+        head, tail = total[begin:stop], before[begin:stop]
+        newer = older = 0.0
+        for i in range(len(one)):
+            newer += (one[i] - r) * (other[i] - q)
+            head[i] = newer
+            back = np.uint64(len(one) - 1 - i)
+            older += (one[back] - next_r) * (other[back] - next_q)
+            tail[back] = older
+        if start >= 0:
+            tail[0] = 0.0
+    join(total, before, window)
+    return total
+
+
+@njit(cache=True, error_model="numpy")
 def join(newer: F, older: F, window: int) -> None:
     """Add sums from a block's start to those up to the end of the block before."""
     ahead = min(window - 1, len(newer))

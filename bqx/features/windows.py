@@ -151,51 +151,37 @@ def clean_rows(x: F) -> NDArray[np.int64]:
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"})
-def below(values: NDArray[np.float32], value: np.float32) -> float:
-    """How many values are smaller."""
-    # Whole numbers below 2^24: the order of addition does not matter, and they add eight abreast.
+def _below(values: NDArray[np.float32], value: np.float32) -> np.float32:
+    # Whole numbers below 2^24: the order of addition does not matter, and they add side by side.
     one, none = np.float32(1.0), np.float32(0.0)
-    smaller = none
+    found = none
     for i in range(len(values)):
-        smaller += one if values[i] < value else none
-    return float(smaller)
-
-
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"})
-def _counts(values: NDArray[np.float32], value: np.float32) -> tuple[float, float]:
-    # As in ``below``.
-    one, none = np.float32(1.0), np.float32(0.0)
-    less, more = none, none
-    for i in range(len(values)):
-        less += one if values[i] < value else none
-        more += one if values[i] > value else none
-    return float(less), float(more)
+        found += one if values[i] < value else none
+    return found
 
 
 @njit(cache=True, error_model="numpy")
-def ranks(x: F, window: int) -> tuple[F, F]:
-    """How many of the last ``window`` values are smaller than the current one, and how many equal.
+def smaller(x: F, window: int) -> F:
+    """How many of the last ``window`` values are smaller than the current one: (T,).
 
-    Two (T,) arrays of counts; the current value equals itself. Values are compared in single
-    precision, so that rounding does not part what is equal.
+    Values are compared in single precision, so that rounding does not part what is equal.
     """
     rows = len(x)
-    smaller, equal = np.full(rows, np.nan), np.full(rows, np.nan)
+    out = np.full(rows, np.nan)
     clean = clean_rows(x)
     single = x.astype(np.float32)
     for row in range(rows):
         if clean[row] >= window:
-            less, more = _counts(single[row - window + 1 : row + 1], single[row])
-            smaller[row], equal[row] = less, window - less - more
-    return smaller, equal
+            out[row] = _below(single[row - window + 1 : row + 1], single[row])
+    return out
 
 
 @njit(cache=True, error_model="numpy")
 def share(x: F, window: int) -> F:
     """Rank of each value among the last ``window``, ties averaged, as a share: (T,), to 1."""
-    out, equal = ranks(x, window)
+    out, larger = smaller(x, window), smaller(-x, window)
     for row in range(len(x)):
-        out[row] = (out[row] + 0.5 * (equal[row] + 1.0)) / window
+        out[row] = 0.5 * (out[row] + (window - larger[row]) + 1.0) / window
     return out
 
 
