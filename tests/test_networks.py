@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_models import PARAMS, X, Y, files, fresh, rewrite, skill
+from learned import PARAMS as LEARNED
+from learned import learn
+from test_models import PARAMS, SMALL, X, Y, files, fresh, rewrite, skill
 
-from bqx import lags, models
+from bqx import bundle, lags, models, training
 from bqx.errors import ArtefactError, ParameterError
 from bqx.features import catalog
 from bqx.files import sha256
@@ -162,6 +164,25 @@ def test_a_sequence_reads_each_column_at_each_step():
     assert [column.lag for column in steps] == [10, 70, 5, 65, 0, 60]
     assert len({column.name for column in steps}) == 6
     assert steps == lags.steps((line, ago), 3, 5)
+
+
+def test_a_served_row_of_a_sequence_is_the_batchs(tmp_path):
+    fresh("tft")
+    learned, small = learn("planted", 1), SMALL["tft"] | {"steps": 4, "spacing": 15}
+    result = training.fit_pair(
+        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], LEARNED, 1,
+        "tft", [small],
+    )  # fmt: skip
+    fit = result.fits[0]
+    assert len(fit.columns) == 4 * len(learned.selections[0].columns)
+    bundle.bundle(learned.bars, fit, LEARNED, {}).save(tmp_path / "eurusd")
+    whole = dict.fromkeys(LEARNED.horizons, 1.0)
+    served = replace(bundle.load(tmp_path / "eurusd"), betas=whole)
+    batch = result.forecasts.set_index(["ts_utc", "horizon"])["raw"]
+    for row in learned.folds[0].scored[[100, 1_001]].tolist():
+        found = served.predict(learned.bars.rows(row + 1 - served.lookback, row + 1))
+        for horizon, prediction in found.items():
+            assert prediction.innovation == batch[learned.bars.ts[row], horizon] != 0.0
 
 
 @pytest.mark.parametrize("file", [WEIGHTS, SCALES])
