@@ -3,6 +3,7 @@
 import builtins
 import importlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -181,6 +182,15 @@ def test_nothing_learnt_is_nan_and_no_fit_is_refused(smooth: Bars) -> None:
 
 
 # --- the network ----------------------------------------------------------------------------
+
+
+def test_the_page_of_the_book_is_that_of_the_study() -> None:
+    sys.path.append(str(Path(__file__).parent / "studies"))
+    import codes
+
+    found = json.loads(codes.RESULTS.read_text())
+    assert codes.PAGE.read_text() == codes.render(found)
+    assert all(row["code"] in codes.PAGE.read_text() for row in found["A planted market"]["rows"])
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))

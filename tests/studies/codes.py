@@ -35,7 +35,10 @@ intervals of whole days.
 
 LIMITS = """
 An input that one of the pairs mostly lacks is used for none, and a row that lacks a used one has no
-code. The field's documents ask for a MAE below 0.05 and a silhouette above 0.4.
+code. The field's documents ask for a MAE below 0.05 and a silhouette above 0.4, and train on some
+ten million rows; these codes saw a thousandth of that, so this is no verdict on a large training.
+Where every skill is 0, the validation part told no model from noise. Seconds were taken on a busy
+machine.
 """
 
 

@@ -42,8 +42,8 @@ def compared(
 def about(of: str, table: pd.DataFrame) -> dict:
     text = (
         f"{of}. One fold of {GIVEN.train_days} training, {GIVEN.validation_days} validation and "
-        f"{GIVEN.test_days} test days; codes of {MOST:,} rows, at most {LINEAR.epochs} epochs of "
-        f"batches of {LINEAR.batch}; boosting on {GIVEN.selected} of the core columns and the "
+        f"{GIVEN.test_days} test days; codes of at most {MOST:,} rows and {LINEAR.epochs} epochs "
+        f"of batches of {LINEAR.batch}; boosting on {GIVEN.selected} of the core columns and the "
         "code's, horizons of 15 and 45 minutes."
     )
     return codes.records(table, text)
