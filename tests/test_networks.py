@@ -151,6 +151,11 @@ def test_a_device_that_is_not_there_is_refused(network):
         replace(network, device="cuda").fit(X, Y)
 
 
+def test_the_transformer_knows_where_it_has_been_moved():
+    layers = fresh("tft")._made(6, 2, True).to("meta")
+    assert layers.inner.device.type == next(layers.inner.parameters()).device.type == "meta"
+
+
 def test_columns_that_are_no_whole_steps_are_refused():
     with pytest.raises(ParameterError, match="got 5 columns for 2 steps; expected a multiple"):
         fresh("tft").fit(X[:, :5], Y)

@@ -116,6 +116,12 @@ class Fusion(Layers):
         past = torch.arange(1 - steps, 1)[:, None] / steps
         self.register_buffer("past", past, persistent=False)
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        # It asks itself where it lies, and as a part of other layers is not told that it moves.
+        moved = super()._apply(fn, recurse)
+        self.inner.to(self.get_buffer("ahead").device)
+        return moved
+
     def forward(self, x: Tensor) -> Tensor:
         """(n, H, Q) quantiles of (n, steps * C) columns."""
         rows, ahead, past = len(x), self.get_buffer("ahead"), self.get_buffer("past")
