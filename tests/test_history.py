@@ -22,14 +22,16 @@ from bqx.stages import features as feature_stage
 from bqx.store import Run
 
 PAIR = "eurusd"
-LAGS = (1, 60, 3_000)
+LAGS = (1, 60, 1_500)
+FEATURES = tuple({(id(f.family), f.source.key): f for f in reversed(catalog.profile())}.values())
+"""The first feature of every family on every source."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All pairs from one month into the next, with a hole in the pair on either side."""
     path = tmp_path_factory.mktemp("bars")
-    frames = market.simulate("null", start="2024-01-28", days=9, seed=3).frames
+    frames = market.simulate("null", start="2024-01-28", days=6, seed=3).frames
     for pair, whole in frames.items():
         frame = bar_frames.validate(whole, pair)
         if pair == PAIR:
@@ -48,7 +50,7 @@ def bars(folder: Path) -> Bars:
 @pytest.fixture(scope="module")
 def place(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("store")
-    build(folder, out, catalog.profile(), [PAIR])
+    build(folder, out, FEATURES, [PAIR])
     return out
 
 
@@ -64,16 +66,16 @@ def edges(bars: Bars) -> np.ndarray:
     return rows[(rows >= 0) & (rows < len(bars))]
 
 
-def test_every_column_of_the_catalog_is_the_computed_one(bars: Bars, place: Path) -> None:
-    columns = lags.grid(catalog.profile(), LAGS)
-    fits = fit(bars, catalog.profile(), np.arange(2_000))
+def test_columns_of_every_family_are_the_computed_ones(bars: Bars, place: Path) -> None:
+    columns = lags.grid(FEATURES, LAGS)
+    fits = fit(bars, FEATURES, np.arange(2_000))
     rows = edges(bars)
     read = History(bars, str(place)).matrix(columns, rows, fits)
     computed = History(bars).matrix(columns, rows, fits)
     assert read.dtype == computed.dtype == np.float32
     assert read.flags.c_contiguous
     np.testing.assert_array_equal(read.view(np.uint32), computed.view(np.uint32))
-    assert np.isfinite(read).any(axis=0).mean() > 0.9
+    assert np.isfinite(read).any(axis=0).mean() > 0.5
 
 
 def test_only_what_the_store_lacks_is_computed(
@@ -100,13 +102,13 @@ def test_only_what_the_store_lacks_is_computed(
 
 def test_no_rows_and_no_columns_give_no_values(bars: Bars, place: Path) -> None:
     history, none = History(bars, str(place)), np.array([], dtype=np.int64)
-    columns = lags.grid(catalog.profile("core")[:3])
+    columns = lags.grid(FEATURES[-3:])
     assert history.matrix(columns, none).shape == (0, len(columns))
     assert history.matrix((), np.arange(5)).shape == (5, 0)
 
 
 def test_a_store_of_other_rows_is_refused(bars: Bars, place: Path) -> None:
-    columns = [Column(catalog.profile("core")[0])]
+    columns = [Column(FEATURES[-1])]
     for other in (bars.rows(0, len(bars) - 1), bars.rows(1, len(bars))):
         with pytest.raises(ArtefactError, match="eurusd has other rows than the bars, got .* exp"):
             History(other, str(place)).matrix(columns, np.arange(3))
@@ -114,15 +116,13 @@ def test_a_store_of_other_rows_is_refused(bars: Bars, place: Path) -> None:
 
 def test_a_damaged_store_is_refused(bars: Bars, place: Path, tmp_path: Path) -> None:
     shutil.copytree(place, tmp_path, dirs_exist_ok=True)
-    feature = catalog.profile("core")[0]
+    feature = next(f for f in FEATURES if not f.fit_key)
     file = tmp_path / Store(tmp_path).parts(feature.table, PAIR)[0].path
     content = bytearray(file.read_bytes())
-    content[4:2_000] = bytes(1_996)
+    content[4:-3_000] = bytes(len(content) - 3_004)
     file.write_bytes(content)
     with pytest.raises(ArtefactError, match="cannot be used, got damaged content"):
-        History(bars, str(tmp_path)).matrix(
-            [Column(f) for f in catalog.tables(catalog.profile())[feature.table]], np.arange(9)
-        )
+        History(bars, str(tmp_path)).matrix([Column(feature)], np.arange(9))
 
 
 # What a run has

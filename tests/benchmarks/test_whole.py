@@ -175,7 +175,7 @@ def test_columns_from_bars_against_reading_them(
 ) -> None:
     wanted = columns()
     of = tuple(dict.fromkeys(column.feature for column in wanted))
-    build(small, tmp_path, catalog.profile(), (PAIR,))
+    build(small, tmp_path, V3, (PAIR,))
     bars = panel(SMALL)[PAIR]
     rows = np.arange(SMALL)
 
