@@ -130,13 +130,29 @@ _CROSS = tuple(
 _COLUMN = {"a2_ratio": 0, "a1_ratio": 1, "b_gap": 2, "r2_spread": 3, "rmse_ratio": 4}
 
 
+@njit(cache=True, error_model="numpy")
+def _five(x: F, first_minute: int, window: int) -> F:
+    """First five readings of ``quadratic``, by column: (5, T)."""
+    out = np.empty((5, len(x)))
+    apart = window / (window - 1.0)
+    terms = fit(x, first_minute, window)
+    for row in range(len(x)):
+        sigma = terms[row, 3]
+        less = 1.0 / sigma if sigma > 0.0 else np.nan
+        share = terms[row, 4] * less
+        r2 = 1.0 - share * share * apart
+        out[0, row], out[1, row] = terms[row, 0] * less, terms[row, 1] * less
+        out[2, row], out[3, row], out[4, row] = terms[row, 2] * less, 0.0 if r2 < 0.0 else r2, share
+    return out
+
+
 def across(x: F, first_minute: int) -> F:
     """Readings of a short window against those of a long one: (T, 18).
 
     Ratios and differences (short over or minus long) of the normalised terms, of R² and of the
     normalised root mean square; a ratio with nothing below it is NaN.
     """
-    readings = {w: quadratic(x, first_minute, w).T for w in SPAN}
+    readings = {w: _five(x, first_minute, w) for w in SPAN}
     out = np.empty((len(x), len(_CROSS)), order="F")
     for column, (metric, (short, long)) in enumerate(_CROSS):
         one, other = (readings[w][_COLUMN[metric]] for w in (short, long))
