@@ -113,7 +113,10 @@ def roc_bqx(x: F, first_minute: int, window: int) -> F:
 def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     # A market at rest for 60 rows leaves the changes of the rows before it: no reason for NaN.
     out = readings(value, value, 0.0, 0.0, first_minute)
-    out[:, 3] = np.sign(changes(x, window))
+    moves = changes(x, window)
+    for row in range(len(x)):
+        side = 1.0 if moves[row] > 0.0 else -1.0 if moves[row] < 0.0 else 0.0
+        out[row, 3] = side if moves[row] == moves[row] else np.nan
     return out
 
 

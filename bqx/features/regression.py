@@ -130,6 +130,22 @@ _CROSS = tuple(
 _COLUMN = {"a2_ratio": 0, "a1_ratio": 1, "b_gap": 2, "r2_spread": 3, "rmse_ratio": 4}
 
 
+@njit(cache=True, error_model="numpy")
+def _five(x: F, first_minute: int, window: int) -> F:
+    """First five readings of ``quadratic``, by column: (5, T)."""
+    out = np.empty((5, len(x)))
+    apart = window / (window - 1.0)
+    terms = fit(x, first_minute, window)
+    for row in range(len(x)):
+        sigma = terms[row, 3]
+        less = 1.0 / sigma if sigma > 0.0 else np.nan
+        share = terms[row, 4] * less
+        r2 = 1.0 - share * share * apart
+        out[0, row], out[1, row] = terms[row, 0] * less, terms[row, 1] * less
+        out[2, row], out[3, row], out[4, row] = terms[row, 2] * less, 0.0 if r2 < 0.0 else r2, share
+    return out
+
+
 # Reading, short and long window, and whether their ratio is taken, by column.
 _ACROSS = np.array(
     [
@@ -149,7 +165,7 @@ def across(x: F, first_minute: int) -> F:
     rows = len(x)
     readings = np.empty((len(SPAN), 5, rows))
     for k in range(len(SPAN)):
-        readings[k] = quadratic(x, first_minute, SPAN[k]).T[:5]
+        readings[k] = _five(x, first_minute, SPAN[k])
     out = np.full((len(_ACROSS), rows), np.nan)
     for column in range(len(_ACROSS)):
         reading, short, long, is_ratio = _ACROSS[column]
