@@ -36,8 +36,8 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.json and its page
 	$(BIN)/python -m pytest -m benchmarks tests/benchmarks --record
 
-study: .venv/installed  ## The whole pipeline on hundreds of markets without and with a signal
-	$(BIN)/python -m pytest -s -m studies tests/studies
+study: .venv/torch  ## The whole pipeline on hundreds of markets without and with a signal, into the book
+	$(BIN)/python -m pytest -s -m studies tests/studies --record
 
 clean:  ## Remove runs and caches, not .venv
 	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

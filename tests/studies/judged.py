@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import backtest, costs, sessions, signals, skill, targets
+from bqx import backtest, costs, rules, sessions, signals, skill, targets
 from bqx.bars import Bars
 from bqx.params import Params
 
 HORIZONS = (15, 30, 45, 60, 75)
+NAMES = tuple(name for name in rules.MODELS if name not in ("martingale", "tft"))
+"""Estimators that are studied: an epoch of the transformer takes longer than most others' fits."""
 
 
 @dataclass(frozen=True)

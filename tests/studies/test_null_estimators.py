@@ -10,19 +10,17 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from judged import HORIZONS, Judged, judge
+from judged import HORIZONS, NAMES, Judged, judge
 from learned import PARAMS, make_folds, some_columns
 
-from bqx import bars, market, overfitting, rules, training, tuning
+from bqx import bars, market, overfitting, training, tuning
 from bqx.history import History
-from bqx.models import MODELS
 from bqx.pairs import LIQUIDITY
 
 pytestmark = pytest.mark.studies
 
 MARKETS = 100
 TUNED = "xgboost, tuned"
-NAMES = tuple(name for name in rules.MODELS if name in MODELS and name != "martingale")
 GIVEN = PARAMS.model_copy(
     update={
         "horizons": HORIZONS, "days": 70, "train_days": 20, "test_days": 16, "step_days": 16,

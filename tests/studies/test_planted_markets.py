@@ -21,7 +21,7 @@ from bqx.params import Params
 pytestmark = pytest.mark.studies
 
 PAIRS = ("gbpusd", "eurusd", "usdjpy", "usdchf", "eurgbp")
-NETWORKS = ()
+NETWORKS = ("multi_horizon", "multi_task")
 NAMES = ("ridge", "forest", "xgboost", *NETWORKS)
 SEEDS = (1,)
 GIVEN = Params(
