@@ -259,11 +259,10 @@ class Bars:
 
     def rows(self, start: int, stop: int) -> "Bars":
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
-        return replace(
-            self,
-            frame=self.frame.iloc[start:stop],
-            panel=self.panel and self.panel.rows(start, stop),
-        )
+        if (start, stop) == (0, len(self)):
+            return self
+        panel = self.panel and self.panel.rows(start, stop)
+        return Bars(self.pair, self.frame.iloc[start:stop], self.baseline, panel)
 
 
 def align(

@@ -19,7 +19,13 @@ Y = np.column_stack([Z[:, 0] + 0.5 * Z[:, 1], Z[:, 0] * (Z[:, 1] > 0) + 0.5 * Z[
 Y += 0.3 * RNG.normal(size=Y.shape)
 
 
+# The transformer reads its columns at several times, and is explained like the other networks.
+NAMES = [name for name in models.MODELS if name != "tft"]
+
+
 def fitted(name):
+    for package in getattr(models.MODELS[name], "EXTRA", ()):
+        pytest.importorskip(package, reason=f"{package} is not installed: make torch")
     settings = {"trees": 15} if name == "forest" else {}
     if name in ("ensemble", "stacking"):
         members = (make("ridge", PARAMS, penalty=0.01), make("xgboost", PARAMS))
@@ -27,7 +33,7 @@ def fitted(name):
     return make(name, PARAMS, **settings).fit(X, Y)
 
 
-@pytest.mark.parametrize("name", list(models.MODELS))
+@pytest.mark.parametrize("name", NAMES)
 def test_contributions_add_up_to_what_is_forecast(name):
     model, x = fitted(name), X[:60]
     made = contributions(model, x)
@@ -40,7 +46,7 @@ def test_contributions_add_up_to_what_is_forecast(name):
         np.testing.assert_allclose(told - told[0], forecast - forecast[0], atol=2e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in models.MODELS if name != "martingale"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "martingale"])
 def test_what_matters_is_seen_at_the_horizon_where_it_does(name):
     used = np.abs(contributions(fitted(name), X[:150])).mean(axis=0)
     assert used[:, 0].argmax() == 0

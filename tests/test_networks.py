@@ -175,7 +175,7 @@ def test_a_served_row_of_a_sequence_is_the_batchs(tmp_path):
     fresh("tft")
     learned, small = learn("planted", 1), SMALL["tft"] | {"steps": 4, "spacing": 15}
     result = training.fit_pair(
-        learned.bars, learned.columns, learned.folds[:1], learned.selections[:1], LEARNED, 1,
+        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], LEARNED, 1,
         "tft", [small],
     )  # fmt: skip
     fit = result.fits[0]

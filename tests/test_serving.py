@@ -140,7 +140,9 @@ def test_rows_with_holes_behind_them_answer_as_the_batch(learned, made, raw):
 
 
 def test_a_notebook_gets_the_same_answer(client, made, history, request_of):
-    assert client.post("/invocations", json=request_of).json() == live.forecast(made, history)
+    answer = client.post("/invocations", json=request_of).json()
+    # The server says besides what the registry knows of the version.
+    assert live.forecast(made, history).items() <= answer.items()
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"pickle", b"[" * 100_000, b"9" * 5_000])
