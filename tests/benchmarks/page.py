@@ -91,7 +91,7 @@ def render(results: dict[str, Any]) -> str:
     ]
     return f"""# Benchmarks
 
-Made by `make bench` from one run, so that what stands side by side was measured side by side:
+Made by `make bench`, each section in one run, so that what stands side by side was measured so:
 {machine["processor"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB, Python
 {machine["python"]}, load {machine["load"]} when it began. Times are CPU time, the least of
 some runs; absolute numbers say little about another machine, ratios carry over better.
