@@ -2,4 +2,6 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("torch") else ["bqx/models/descent.py", "bqx/models/layers.py"]
+NETWORKS = ["bqx/learning/models/descent.py", "bqx/learning/models/layers.py"]
+
+collect_ignore = [] if find_spec("torch") else NETWORKS

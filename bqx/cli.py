@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 from bqx import params
 from bqx.database import commands as database
 from bqx.errors import BqxError, ParameterError
-from bqx.rules import Backend
+from bqx.parallel import Backend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,9 +144,9 @@ def _add_bars(parser: argparse.ArgumentParser) -> None:
 def _run(given: argparse.Namespace) -> int:
     out = [f"out={json.dumps(str(given.out.absolute()))}"] if given.out else []
     values = params.load(given.params, [*given.overrides, *out])
-    from bqx import report
+    from bqx.report import runner
 
-    print(report.run(values, given.from_stage))
+    print(runner.run(values, given.from_stage))
     return 0
 
 
@@ -158,7 +158,7 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _registry(given: argparse.Namespace) -> int:
-    from bqx.registry import Folder, Registry
+    from bqx.serving.registry import Folder, Registry
 
     store = Folder(given.registry)
     if not store.folder.is_dir():
@@ -212,21 +212,23 @@ def _catalog(given: argparse.Namespace) -> int:
 
 
 def _compile(given: argparse.Namespace) -> int:
-    from bqx.features import catalog, kernels
+    from bqx.features import catalog
+    from bqx.features.engine import precompile
 
-    families = kernels.compile_all(catalog.profile(given.profile))
+    families = precompile.compile_all(catalog.profile(given.profile))
     print(f"{families} families compiled")
     return 0
 
 
 def _certify(given: argparse.Namespace) -> int:
-    from bqx import bars, certify, readers
+    from bqx.causality import certificate
     from bqx.features import catalog
     from bqx.files import write_json
+    from bqx.market import bars, readers
 
     chosen = given.features
-    features = certify.of_module(chosen) if chosen else catalog.profile(given.profile)
-    found = certify.certify(bars.align(readers.read_folder(given.bars)), features, given.cuts)
+    features = certificate.of_module(chosen) if chosen else catalog.profile(given.profile)
+    found = certificate.certify(bars.align(readers.read_folder(given.bars)), features, given.cuts)
     if given.json:
         write_json(given.json, found.report())
     print(found.verdict)
@@ -243,7 +245,7 @@ def _certify(given: argparse.Namespace) -> int:
 def _build(given: argparse.Namespace) -> int:
     since, until = (_time(name, getattr(given, name)) for name in ("since", "until"))
     pairs = given.pairs.lower().split(",") if given.pairs else ()
-    from bqx import build
+    from bqx.feature_store import build
     from bqx.features import catalog
 
     features = catalog.profile(given.profile)

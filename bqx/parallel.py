@@ -3,13 +3,17 @@
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import joblib
 from tqdm import tqdm
 
 from bqx.errors import BqxError
-from bqx.rules import Backend
+
+Backend = Literal["processes", "threads", "dask"]
+"""Where pairs are worked on: on this machine, or on the cluster whose scheduler stands in
+DASK_SCHEDULER_ADDRESS (where that is not set, processes of this machine for as long as it takes).
+"""
 
 Result = TypeVar("Result")
 

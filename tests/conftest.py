@@ -7,8 +7,8 @@ from hypothesis import settings
 from postgres import server
 from simulated import DATA, MARKET_PAIR, bars_of, random_ticks, same_bars
 
-from bqx import market, sessions
-from bqx.bars import COLUMNS, Bars, align, baseline, join, to_grid, validate
+from bqx.market import sessions, simulated
+from bqx.market.bars import COLUMNS, Bars, align, baseline, join, to_grid, validate
 
 __all__ = ["server"]
 
@@ -66,7 +66,7 @@ def week() -> Bars:
 def panel() -> dict[str, Bars]:
     """All 28 pairs of a simulated market for two weeks, with volume, spread, small holes (filled)
     and one long one (20 rows, 4,000 to 4,019, NaN in every pair)."""
-    frames = market.simulate("null", start="2024-03-03", days=14, seed=3).frames
+    frames = simulated.simulate("null", start="2024-03-03", days=14, seed=3).frames
     made = align({pair: validate(frame, pair) for pair, frame in frames.items()})
     out = {}
     for pair, bars in made.items():

@@ -5,15 +5,16 @@ from functools import cache
 
 import numpy as np
 
-from bqx import bars, folds, lags, market, sessions, training
-from bqx.bars import Bars
-from bqx.features import catalog
-from bqx.folds import Fold
-from bqx.history import History
-from bqx.lags import Column
+from bqx.feature_store.history import History
+from bqx.features import catalog, lags
+from bqx.features.lags import Column
+from bqx.learning import folds, training
+from bqx.learning.folds import Fold
+from bqx.learning.selection import Selection
+from bqx.learning.training import PairResult
+from bqx.market import bars, sessions, simulated
+from bqx.market.bars import Bars
 from bqx.params import Params
-from bqx.selection import Selection
-from bqx.training import PairResult
 
 PAIR = "eurusd"
 PARAMS = Params(
@@ -65,7 +66,7 @@ def make_folds(of: Bars, columns: tuple[Column, ...], params: Params = PARAMS) -
 
 @cache
 def learn(mode: str, seed: int) -> Learned:
-    frames = market.simulate(mode, (PAIR,), PARAMS.start, PARAMS.days, seed).frames
+    frames = simulated.simulate(mode, (PAIR,), PARAMS.start, PARAMS.days, seed).frames
     history = History(bars.align(frames)[PAIR])
     columns = some_columns()
     parts = make_folds(history.bars, columns)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from bqx.bars import Bars
+from bqx.market.bars import Bars
 
 Array = NDArray[np.float64]
 Outputs = dict[str, Array]

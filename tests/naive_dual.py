@@ -20,7 +20,7 @@ from naive import (
 )
 from numpy.typing import NDArray
 
-from bqx.bars import Bars
+from bqx.market.bars import Bars
 
 Mask = NDArray[np.bool_]
 

@@ -27,7 +27,7 @@ from naive import (
     windows_of,
 )
 
-from bqx.bars import Bars
+from bqx.market.bars import Bars
 
 DAY = 1_440
 MORE = 1 + 1e-9  # a bound that is met but for rounding is not passed

@@ -15,8 +15,8 @@ from naive import (
     windows_of,
 )
 
-from bqx.bars import Bars
-from bqx.pairs import LIQUIDITY, PAIRS, base, quote
+from bqx.market.bars import Bars
+from bqx.market.pairs import LIQUIDITY, PAIRS, base, quote
 
 DAY = 1_440
 MAJORS = ("eurusd", "gbpusd", "audusd", "nzdusd", "usdjpy")

@@ -25,8 +25,8 @@ from naive_pairs import (
     together,
 )
 
-from bqx.bars import Bars
-from bqx.pairs import CURRENCIES, PAIRS, SISTERS, base, pip, quote, triangle
+from bqx.market.bars import Bars
+from bqx.market.pairs import CURRENCIES, PAIRS, SISTERS, base, pip, quote, triangle
 
 # --- triangles ------------------------------------------------------------------------------
 

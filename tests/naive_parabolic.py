@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from naive import Array, Outputs, bqx, quadratic, shift, trailing
 
-from bqx import pairs
-from bqx.bars import Bars
+from bqx.market import pairs
+from bqx.market.bars import Bars
 
 WINDOWS = (5, 15, 30, 60)
 TERMS = ("t2", "t1", "b")

@@ -7,8 +7,8 @@ from naive import Array, Outputs, bqx, deviation, shift, windows_of
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from bqx.bars import Bars
-from bqx.pairs import PAIRS
+from bqx.market.bars import Bars
+from bqx.market.pairs import PAIRS
 
 DAY = 1_440
 STATES = ("calm", "trend", "shock")

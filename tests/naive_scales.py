@@ -22,7 +22,7 @@ from naive import (
 )
 from numpy.typing import NDArray
 
-from bqx.bars import Bars
+from bqx.market.bars import Bars
 
 DAY = 1_440
 Rows = NDArray[np.int64]

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.linalg import toeplitz
 
-from bqx.bars import Bars
+from bqx.market.bars import Bars
 
 WINDOW, BINS = 128, 64
 BANDS = {"2_4m": (32, 64), "5_15m": (9, 25), "20_60m": (3, 6)}

@@ -25,7 +25,7 @@ from naive import (
     windows_of,
 )
 
-from bqx.bars import Bars
+from bqx.market.bars import Bars
 
 Hlc = tuple[Array, Array, Array]
 

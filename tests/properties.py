@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from twins import FITS
 
-from bqx import checks, tightness
-from bqx.bars import RATES, Bars
-from bqx.checks import Broken, Features, same
+from bqx.causality import checks, tightness
+from bqx.causality.checks import Broken, Features, same
 from bqx.features.spec import Feature
+from bqx.market.bars import RATES, Bars
 
 Array = NDArray[np.float64]
 

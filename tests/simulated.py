@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from bqx import sessions
-from bqx.bars import RATES, Bars, baseline, to_grid, validate
+from bqx.market import sessions
+from bqx.market.bars import RATES, Bars, baseline, to_grid, validate
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 TICK = 1e-5

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import DATA
 
-from bqx import backtest, bars, costs, market, sessions
-from bqx.costs import Costs
 from bqx.errors import ParameterError
+from bqx.market import bars, sessions, simulated
 from bqx.params import Params
+from bqx.trading import backtest, costs
+from bqx.trading.costs import Costs
 
 SUNDAY_OPEN = int(sessions.week_opens(28_400_000, 28_400_000)[0])
 PARAMS = Params(slippage=0.2, commission=0.1)
@@ -319,7 +320,7 @@ def test_the_past_does_not_depend_on_later_rates() -> None:
 
 @pytest.fixture(scope="module")
 def null_bars() -> bars.Bars:
-    return bars.align(market.simulate("null", pairs=("eurusd",), days=364).frames)["eurusd"]
+    return bars.align(simulated.simulate("null", pairs=("eurusd",), days=364).frames)["eurusd"]
 
 
 def test_a_zero_signal_loses_exactly_nothing(null_bars: bars.Bars) -> None:
@@ -365,7 +366,7 @@ def test_long_plus_short_lose_twice_the_cost(null_bars: bars.Bars) -> None:
 
 def test_the_planted_drift_is_earned() -> None:
     """A position on the known drift earns what the drift says, within the noise."""
-    planted = market.simulate("planted", pairs=("eurusd",), days=60)
+    planted = simulated.simulate("planted", pairs=("eurusd",), days=60)
     assert planted.planted is not None
     walk = bars.align(planted.frames)["eurusd"]
     drift = planted.planted["eurusd"].reindex(walk.ts).to_numpy()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bqx import sessions
-from bqx.bars import COLUMNS, RATES, Bars, align, baseline, to_grid, validate
 from bqx.errors import BarError
+from bqx.market import sessions
+from bqx.market.bars import COLUMNS, RATES, Bars, align, baseline, to_grid, validate
 
 OPENING = pd.Timestamp("2018-03-11 21:00", tz="UTC")
 """A Sunday opening on summer time."""

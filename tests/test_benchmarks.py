@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bqx import figures
+from bqx.report import figures
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
 import page

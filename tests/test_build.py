@@ -13,16 +13,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from bqx import bars as bar_frames
-from bqx import build as building
-from bqx import cli, market, readers
-from bqx.bars import Bars
-from bqx.build import build
+from bqx import cli
 from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.feature_store import build as building
+from bqx.feature_store.build import build
 from bqx.features import catalog
-from bqx.features.compute import Plan, compute
+from bqx.features.engine.compute import Plan, compute
 from bqx.features.spec import Family, Output, Source
-from bqx.rules import Backend
+from bqx.market import bars as bar_frames
+from bqx.market import readers, simulated
+from bqx.market.bars import Bars
+from bqx.params.rules import Backend
 
 PAIRS_HERE = ("eurusd", "gbpusd", "eurgbp")
 
@@ -56,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three pairs over a change of month, with holes."""
     path = tmp_path_factory.mktemp("bars")
     rng = np.random.default_rng(2)
-    for pair, frame in market.simulate("null", PAIRS_HERE, "2024-02-21", 12, 2).frames.items():
+    for pair, frame in simulated.simulate("null", PAIRS_HERE, "2024-02-21", 12, 2).frames.items():
         kept = frame[rng.random(len(frame)) > 0.02]
         bar_frames.validate(kept, pair).reset_index().to_parquet(path / f"{pair}.parquet")
     return path

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from learned import PARAMS, learn
 
-from bqx import bundle, targets
 from bqx.errors import ArtefactError, RequestError
 from bqx.files import sha256
+from bqx.learning import bundle, targets
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from simulated import bars_of, random_ticks
 from twins import FITS, TWINS
 
-from bqx import checks, sessions
-from bqx.bars import Bars
+from bqx.causality import checks
 from bqx.errors import ParameterError
 from bqx.features import catalog
-from bqx.features.compute import compute
+from bqx.features.engine.compute import compute
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Feature, Output
+from bqx.market import sessions
+from bqx.market.bars import Bars
 
 FEATURES = catalog.profile("full")
 GOLDEN = Path(__file__).parent / "golden" / "catalog.csv"

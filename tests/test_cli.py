@@ -17,7 +17,7 @@ CI = Path(__file__).parents[1] / "params" / "ci.yaml"
 def calls(monkeypatch):
     """What the command line passes on to report and serving."""
     made: list[tuple] = []
-    report = ModuleType("bqx.report")
+    report = ModuleType("bqx.report.runner")
     report.run = lambda *given: made.append(given) or Path("index.html")  # type: ignore[attr-defined]
     app = ModuleType("bqx.serving.app")
     app.serve = lambda *given, pair: made.append((*given, pair))  # type: ignore[attr-defined]
@@ -25,7 +25,7 @@ def calls(monkeypatch):
     serving.app = app  # type: ignore[attr-defined]
     for module in (report, serving, app):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr("bqx.report", report, raising=False)
+    monkeypatch.setattr("bqx.report.runner", report, raising=False)
     return made
 
 
@@ -62,14 +62,14 @@ def test_other_errors_are_not_swallowed(calls, monkeypatch, capsys):
     def fail(*given):
         raise ValueError("a defect")
 
-    monkeypatch.setattr(sys.modules["bqx.report"], "run", fail)
+    monkeypatch.setattr(sys.modules["bqx.report.runner"], "run", fail)
     with pytest.raises(ValueError, match="a defect"):
         cli.main(["run", str(CI)])
 
     def stop(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["bqx.report"], "run", stop)
+    monkeypatch.setattr(sys.modules["bqx.report.runner"], "run", stop)
     assert cli.main(["run", str(CI)]) == 130
     assert "interrupted" in capsys.readouterr().err
 
@@ -78,7 +78,7 @@ def test_failed_notebook_has_status_two(calls, monkeypatch, capsys):
     def fail(*given):
         raise BqxError("06_training.ipynb cell 4: failed\nKeyError: 'x'")
 
-    monkeypatch.setattr(sys.modules["bqx.report"], "run", fail)
+    monkeypatch.setattr(sys.modules["bqx.report.runner"], "run", fail)
     assert cli.main(["run", str(CI)]) == 2
     assert capsys.readouterr().err == "bqx: 06_training.ipynb cell 4: failed\nKeyError: 'x'\n"
 

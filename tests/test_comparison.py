@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bqx import bundle, ledger, sessions, tracking, training, tuning
-from bqx.explanation import SHARES
+from bqx.evaluation.explanation import SHARES
+from bqx.learning import bundle, training, tuning
+from bqx.market import sessions
 from bqx.params import Params
+from bqx.runs import fit_log, ledger
+from bqx.runs.run import Run, read_json, read_parquet
 from bqx.stages import bars, candidates, explanation, models, selection
 from bqx.stages import training as fitted
 from bqx.stages.bars import load
-from bqx.store import Run, read_json, read_parquet
 
 SMALL = {
     "market": "planted", "pairs": ("eurusd", "gbpusd"), "days": 42, "horizons": (15, 30),
@@ -96,7 +98,7 @@ def test_rows_out_of_sample_take_no_part_in_the_choice(given: Params, used: dict
 
 
 def test_every_fit_has_its_costs_and_hashes(given: Params, made: models.Comparison) -> None:
-    fits = tracking.fits(given.folder)
+    fits = fit_log.fits(given.folder)
     folds = fits["fold"].nunique()
     assert len(fits) == 3 * 2 * folds
     assert set(fits["data_hash"]) == {run_of(given).manifest["data_hash"]}

@@ -6,11 +6,11 @@ import pytest
 from numpy.typing import NDArray
 from simulated import MARKET_PAIR
 
-from bqx import market
-from bqx.bars import Bars, align, validate
 from bqx.features import catalog
-from bqx.features.compute import compute, table, warm_up
-from bqx.features.fitting import fit
+from bqx.features.engine.compute import compute, table, warm_up
+from bqx.features.engine.fitting import fit
+from bqx.market import simulated
+from bqx.market.bars import Bars, align, validate
 
 FEATURES = catalog.profile("core")
 
@@ -100,7 +100,7 @@ def test_table_names_its_columns_and_rows(walk: Bars) -> None:
 
 def test_ten_thousand_minutes_do_not_depend_on_where_history_starts() -> None:
     """All features over five weeks with holes, weekends and both continents' clock changes."""
-    frames = market.simulate("null", start="2024-03-03", days=35, seed=5).frames
+    frames = simulated.simulate("null", start="2024-03-03", days=35, seed=5).frames
     bars = align({pair: validate(frame, pair) for pair, frame in frames.items()})[MARKET_PAIR]
     features = catalog.profile("full")
     reach, length = warm_up(features), 1_000

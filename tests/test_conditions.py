@@ -2,15 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bqx import conditions, folds, market, sessions, skill
-from bqx.bars import Bars, align
+from bqx.evaluation import conditions, skill
+from bqx.learning import folds
+from bqx.market import sessions, simulated
+from bqx.market.bars import Bars, align
 
 PAIR = "eurusd"
 
 
 @pytest.fixture(scope="module")
 def one():
-    return align(market.simulate("null", (PAIR,), "2024-01-07", 28, 5).frames)[PAIR]
+    return align(simulated.simulate("null", (PAIR,), "2024-01-07", 28, 5).frames)[PAIR]
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,10 @@ from mapie.regression import TimeSeriesRegressor
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
-from bqx import market, targets
-from bqx.bars import Bars, align, validate
-from bqx.conformal import PACE, Intervals, calibrate, gaussian, track
+from bqx.learning import targets
+from bqx.learning.conformal import PACE, Intervals, calibrate, gaussian, track
+from bqx.market import simulated
+from bqx.market.bars import Bars, align, validate
 
 COVERAGE = 0.9
 
@@ -79,7 +80,7 @@ def test_starts_from_the_quantile_of_a_group_or_of_all() -> None:
 
 @pytest.fixture(scope="module")
 def bars() -> Bars:
-    frames = market.simulate("null", ("eurusd",), days=70, seed=11).frames
+    frames = simulated.simulate("null", ("eurusd",), days=70, seed=11).frames
     return align({"eurusd": validate(frames["eurusd"], "null market")})["eurusd"]
 
 

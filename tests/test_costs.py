@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bqx import bars, costs, market, pairs, sessions
 from bqx.errors import ParameterError
+from bqx.market import bars, pairs, sessions, simulated
 from bqx.params import Params
+from bqx.trading import costs
 
 # Weeks of winter, summer and the two in which only one of New York and London has changed.
 WEEKS = ("2024-01-07", "2024-07-14", "2024-03-17", "2024-10-27")
@@ -64,7 +65,7 @@ def test_every_pair_has_an_average_spread_and_yen_pairs_count_in_hundredths() ->
 
 
 def test_own_spread_is_charged_as_it_is() -> None:
-    own = market.simulate("null", pairs=("eurusd",), days=8).frames["eurusd"]
+    own = simulated.simulate("null", pairs=("eurusd",), days=8).frames["eurusd"]
     aligned = bars.align({"eurusd": own})["eurusd"]
     given = aligned.frame["spread"].to_numpy()
     assert not np.isnan(given).any()

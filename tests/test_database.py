@@ -21,16 +21,17 @@ from hypothesis.extra import numpy as hnp
 from postgres import fresh
 from sqlalchemy import URL, Engine, text
 
-from bqx import bars, cli, market, versions
-from bqx.bars import Bars
-from bqx.build import build
+from bqx import cli
 from bqx.database import copying, loads, migration, reads, schema, serving
 from bqx.database.connect import URL_NAME, connect, url
 from bqx.errors import BarError, BqxError, DatabaseError, ParameterError
+from bqx.feature_store.build import build
+from bqx.feature_store.store import Store
 from bqx.features import catalog
-from bqx.features.compute import compute
+from bqx.features.engine.compute import compute
 from bqx.features.spec import Output
-from bqx.published import Store
+from bqx.market import bars, revisions, simulated
+from bqx.market.bars import Bars
 
 HERE = ("eurusd", "gbpusd", "eurgbp")
 TABLES = ("statistics_return_idx", "backward_bqx", "dual_domain", "time")
@@ -48,7 +49,7 @@ def frames() -> dict[str, pd.DataFrame]:
     """Raw bars over a change of month, with holes, volume and spread, one column partly absent."""
     rng = np.random.default_rng(4)
     out = {}
-    for pair, frame in market.simulate("null", HERE, "2024-02-26", 8, 3).frames.items():
+    for pair, frame in simulated.simulate("null", HERE, "2024-02-26", 8, 3).frames.items():
         frame = frame[rng.random(len(frame)) > 0.02].copy()
         frame.loc[frame.index[::7], "spread"] = np.nan
         out[pair] = bars.validate(frame, pair)
@@ -322,7 +323,7 @@ def test_loaders_at_the_same_time_write_once(
 def test_bars_known_before_they_ended_are_refused(
     loaded: Engine, frames: dict[str, pd.DataFrame]
 ) -> None:
-    frame = versions.with_known(frames["eurusd"])
+    frame = revisions.with_known(frames["eurusd"])
     frame["known_at"] -= pd.Timedelta("1s")
     with pytest.raises(BarError, match="known_at row 1: known before its end"):
         loads.put_bars(loaded, {"eurusd": frame})
@@ -437,7 +438,7 @@ def test_a_writer_loads_new_months_and_owns_nothing(loaded: Engine, grids: dict[
     writer = as_user(loaded, "bqx_writer")
     later = {
         "eurgbp": bars.validate(
-            market.simulate("null", ["eurgbp"], "2024-05-06", 3, 1).frames["eurgbp"], "later"
+            simulated.simulate("null", ["eurgbp"], "2024-05-06", 3, 1).frames["eurgbp"], "later"
         )
     }
     assert loads.put_bars(writer, later) == len(later["eurgbp"])

@@ -4,9 +4,9 @@ from math import factorial
 import numpy as np
 import pytest
 
-from bqx import models
-from bqx.explanation import SHARES, contributions, learning
-from bqx.models import make, point
+from bqx.evaluation.explanation import SHARES, contributions, learning
+from bqx.learning import models
+from bqx.learning.models import make, point
 from bqx.params import Params
 
 PARAMS = Params(horizons=(15, 30), rounds=40, depth=3, learning_rate=0.2)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from bqx import figures
+from bqx.report import figures
 
 PAIRS, HORIZONS = ("eurusd", "usdjpy"), (15, 30)
 CELLS = pd.DataFrame(

@@ -8,12 +8,13 @@ import pytest
 from naive_regimes import FITS, learn
 from numpy.typing import NDArray
 
-from bqx.bars import Bars
 from bqx.errors import ArtefactError, ParameterError
-from bqx.features import markov, regimes
 from bqx.features.catalog import join
-from bqx.features.compute import compute, table
-from bqx.features.fitting import Fits, fit
+from bqx.features.engine.compute import compute, table
+from bqx.features.engine.fitting import Fits, fit
+from bqx.features.families.volatility import regimes
+from bqx.features.rolling import hmm
+from bqx.market.bars import Bars
 
 FEATURES = tuple(join(regimes.FAMILIES).values())
 FITTED = tuple(feature for feature in FEATURES if feature.fit_key)
@@ -34,7 +35,7 @@ def test_a_planted_model_is_found() -> None:
     # Each mean within a tenth of its state's deviation, each stay within 0.05.
     planted = FITS["rate_hmm"].copy()
     planted[15:] = (np.array([0.3, 1.0, 4.0]) * 6e-5) ** 2
-    found = markov.learn(sample(40_000, planted, 1), 0)
+    found = hmm.learn(sample(40_000, planted, 1), 0)
     np.testing.assert_allclose(found[3:12], planted[3:12], atol=0.05)
     np.testing.assert_allclose(np.sqrt(found[15:]), np.sqrt(planted[15:]), rtol=0.1)
     assert (np.abs(found[12:15] - planted[12:15]) < 0.1 * np.sqrt(planted[15:])).all()
@@ -43,7 +44,7 @@ def test_a_planted_model_is_found() -> None:
 def test_expectation_and_maximisation_by_the_book() -> None:
     x = sample(700, FITS["rate_hmm"], 2)
     scale = np.sqrt((x * x).mean())
-    found = markov.learn(x, 0)
+    found = hmm.learn(x, 0)
     # The number of rounds is not told: one of them must give the same.
     near = []
     for expected in learn(x / scale, 120):
@@ -55,7 +56,7 @@ def test_expectation_and_maximisation_by_the_book() -> None:
 
 
 def test_states_are_ordered_and_distributions_add_up() -> None:
-    found = markov.learn(sample(5_000, FITS["bqx_hmm"], 3), 0)
+    found = hmm.learn(sample(5_000, FITS["bqx_hmm"], 3), 0)
     assert (np.diff(found[15:]) > 0).all()
     np.testing.assert_allclose(found[3:12].reshape(3, 3).sum(axis=1), 1.0, atol=1e-12)
     np.testing.assert_allclose(found[:3] @ found[3:12].reshape(3, 3), found[:3], atol=1e-12)
@@ -64,15 +65,15 @@ def test_states_are_ordered_and_distributions_add_up() -> None:
 def test_holes_part_the_rows_of_a_fit() -> None:
     x = sample(4_000, FITS["rate_hmm"], 4)
     holed = np.insert(x, [1_000, 1_000, 3_000], np.nan)
-    near = markov.learn(holed, 0)
+    near = hmm.learn(holed, 0)
     assert np.isfinite(near).all()
-    assert (near != markov.learn(x, 0)).any()
-    np.testing.assert_allclose(near[15:], markov.learn(x, 0)[15:], rtol=0.05)
+    assert (near != hmm.learn(x, 0)).any()
+    np.testing.assert_allclose(near[15:], hmm.learn(x, 0)[15:], rtol=0.05)
 
 
 @pytest.mark.parametrize("x", [np.zeros(2_000), np.full(2_000, np.nan), np.ones(100), np.ones(0)])
 def test_what_cannot_be_learnt_is_nan(x: NDArray[np.float64], clean: Bars) -> None:
-    assert np.isnan(markov.learn(x, 0)).all()
+    assert np.isnan(hmm.learn(x, 0)).all()
     nothing = {key: value * np.nan for key, value in FITS.items()}
     assert np.isnan(compute(clean, FITTED, fits=nothing)).all()
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 from skfolio.model_selection import CombinatorialPurgedCV, WalkForward
 
-from bqx import folds, sessions
 from bqx.errors import ParameterError
-from bqx.folds import combinatorial, paths, purge, rolling_origin
+from bqx.learning import folds
+from bqx.learning.folds import combinatorial, paths, purge, rolling_origin
+from bqx.market import sessions
 from bqx.params import Params
 
 # Sunday 7 January 2024, 17:00 New York.

@@ -8,16 +8,16 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 from statsmodels.tsa.stattools import grangercausalitytests
 
-from bqx.bars import Bars, Panel
-from bqx.features import interactions
 from bqx.features.catalog import join
-from bqx.features.compute import compute
-from bqx.features.fitting import fit
-from bqx.features.granger import DEPTH, leaders, statistic
-from bqx.pairs import PAIRS, SISTERS
+from bqx.features.engine.compute import compute
+from bqx.features.engine.fitting import fit
+from bqx.features.families.cross_pair import lead_lag
+from bqx.features.rolling.granger import DEPTH, leaders, statistic
+from bqx.market.bars import Bars, Panel
+from bqx.market.pairs import PAIRS, SISTERS
 
 Array = NDArray[np.float64]
-FITTED = tuple(f for f in join(interactions.FAMILIES).values() if f.fit_key)
+FITTED = tuple(f for f in join(lead_lag.FAMILIES).values() if f.fit_key)
 KEY = "leader_granger"
 
 

@@ -6,20 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bqx import bars as bar_frames
-from bqx import lags, market, readers
-from bqx.bars import Bars
-from bqx.build import build
 from bqx.errors import ArtefactError
-from bqx.features import catalog
-from bqx.features.fitting import fit
-from bqx.history import History
-from bqx.lags import Column
+from bqx.feature_store.build import build
+from bqx.feature_store.history import History
+from bqx.feature_store.store import Store
+from bqx.features import catalog, lags
+from bqx.features.engine.fitting import fit
+from bqx.features.lags import Column
+from bqx.market import bars as bar_frames
+from bqx.market import readers, simulated
+from bqx.market.bars import Bars
 from bqx.params import Params
-from bqx.published import Store
+from bqx.runs.run import Run
 from bqx.stages import bars as bar_stage
 from bqx.stages import features as feature_stage
-from bqx.store import Run
 
 PAIR = "eurusd"
 LAGS = (1, 60, 1_500)
@@ -31,7 +31,7 @@ FEATURES = tuple({(id(f.family), f.source.key): f for f in reversed(catalog.prof
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All pairs from one month into the next, with a hole in the pair on either side."""
     path = tmp_path_factory.mktemp("bars")
-    frames = market.simulate("null", start="2024-01-28", days=6, seed=3).frames
+    frames = simulated.simulate("null", start="2024-01-28", days=6, seed=3).frames
     for pair, whole in frames.items():
         frame = bar_frames.validate(whole, pair)
         if pair == PAIR:

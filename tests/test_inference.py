@@ -7,9 +7,11 @@ from overlapping import DAY, innovations
 from scipy import stats
 from scipy.signal import lfilter
 
-from bqx import bars, inference, sessions, targets
-from bqx.inference import bootstrap, diebold_mariano, ic_test
-from bqx.skill import overlap
+from bqx.evaluation import inference
+from bqx.evaluation.inference import bootstrap, diebold_mariano, ic_test
+from bqx.evaluation.skill import overlap
+from bqx.learning import targets
+from bqx.market import bars, sessions
 
 HORIZONS = (15, 30, 45, 60, 75)
 # Sunday 8 January 2023, 17:00 New York.

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bqx import lags
-from bqx.features import catalog
-from bqx.features.compute import compute
-from bqx.lags import CAUSALITY_LAG, Column
+from bqx.features import catalog, lags
+from bqx.features.engine.compute import compute
+from bqx.features.lags import CAUSALITY_LAG, Column
 
 FEATURES = catalog.profile("core")
 

@@ -17,19 +17,25 @@ from hypothesis import strategies as st
 from naive_panels import FITS as PANEL_FITS
 from numpy.typing import NDArray
 
-from bqx import bars as bar_frames
-from bqx import bundle, certify, checks, embeddings, lags, market, samples, training
-from bqx.bars import Bars
+from bqx.causality import certificate, checks
 from bqx.errors import ArtefactError, BqxError, ParameterError
-from bqx.features import autoencoder, catalog, fitting, kernels, learned, network
-from bqx.features.autoencoder import Settings
-from bqx.features.compute import compute
-from bqx.features.fitting import Fits
-from bqx.features.live import LiveWindow
-from bqx.features.needs import needs
-from bqx.features.network import Network, Scale
-from bqx.folds import Fold
-from bqx.history import History
+from bqx.evaluation import embeddings
+from bqx.feature_store.history import History
+from bqx.features import catalog, lags
+from bqx.features.engine import fitting, precompile
+from bqx.features.engine.compute import compute
+from bqx.features.engine.fitting import Fits
+from bqx.features.engine.live_window import LiveWindow
+from bqx.features.engine.requirements import needs
+from bqx.features.families.learned import autoencoder, network
+from bqx.features.families.learned import embeddings as learned
+from bqx.features.families.learned.autoencoder import Settings
+from bqx.features.families.learned.network import Network, Scale
+from bqx.learning import bundle, samples, training
+from bqx.learning.folds import Fold
+from bqx.market import bars as bar_frames
+from bqx.market import simulated
+from bqx.market.bars import Bars
 from bqx.params import Params
 
 Array = NDArray[np.float64]
@@ -465,7 +471,7 @@ GIVEN = Params(
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[dict[str, Bars], list[lags.Column], Fold]:
-    frames = market.simulate("planted", GIVEN.pairs, GIVEN.start, GIVEN.days, 1).frames
+    frames = simulated.simulate("planted", GIVEN.pairs, GIVEN.start, GIVEN.days, 1).frames
     columns = lags.grid([f for f in catalog.profile("core")[::4] if not f.spanned_by], ())
     rows = np.arange(32_000)
     fold = Fold(0, rows[:14_000], rows[18_000:24_000], rows[27_000:], rows[27_000:], 24_200)
@@ -514,6 +520,6 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
 
 
 def test_codes_are_certified_and_compiled_like_all_others(panel: dict[str, Bars]) -> None:
-    found = certify.certify(trio(panel), FEATURES[-3:-1], 6, 2)
+    found = certificate.certify(trio(panel), FEATURES[-3:-1], 6, 2)
     assert (found.features, found.leaks, found.insufficient, found.silent) == (2, (), {}, ())
-    assert kernels.compile_all(FEATURES[-3:]) == 1
+    assert precompile.compile_all(FEATURES[-3:]) == 1

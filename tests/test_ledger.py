@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bqx import ledger
 from bqx.errors import ArtefactError, ParameterError
-from bqx.ledger import Ledger, Trial
 from bqx.params import Params
+from bqx.runs import ledger
+from bqx.runs.ledger import Ledger, Trial
 
 BARS = "ab" * 32
 

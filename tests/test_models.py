@@ -11,12 +11,12 @@ import xgboost
 from sklearn.linear_model import ElasticNet, Ridge
 from sklearn.preprocessing import FunctionTransformer
 
-from bqx import models, rules
 from bqx.errors import ArtefactError, ParameterError
 from bqx.files import sha256
-from bqx.models import MODELS, Design, artefact, make
-from bqx.models.scaler import CLIP
-from bqx.params import Params
+from bqx.learning import models
+from bqx.learning.models import MODELS, Design, artefact, make
+from bqx.learning.models.scaler import CLIP
+from bqx.params import Params, rules
 
 PARAMS = Params(horizons=(15, 30), rounds=100, depth=2, learning_rate=0.1, seed=1)
 RNG = np.random.default_rng(0)

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from bqx import netting, pairs
-from bqx.market import AVERAGE_SPREAD
+from bqx.market import pairs
+from bqx.market.simulated import AVERAGE_SPREAD
+from bqx.trading import netting
 
 FILL = {pair: AVERAGE_SPREAD[pair] * 1e-4 for pair in pairs.PAIRS}
 

@@ -11,13 +11,13 @@ from learned import PARAMS as LEARNED
 from learned import learn
 from test_models import PARAMS, SMALL, X, Y, files, fresh, rewrite, skill
 
-from bqx import bundle, lags, models, training
 from bqx.errors import ArtefactError, ParameterError
-from bqx.features import catalog
+from bqx.features import catalog, lags
+from bqx.features.lags import Column
 from bqx.files import sha256
-from bqx.lags import Column
-from bqx.models.multitask import REGIMES
-from bqx.models.network import SCALES, WEIGHTS
+from bqx.learning import bundle, models, training
+from bqx.learning.models.multitask import REGIMES
+from bqx.learning.models.network import SCALES, WEIGHTS
 
 NETWORKS = ("multi_horizon", "multi_task", "tft")
 RNG = np.random.default_rng(5)

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy.signal import lfilter
 
-from bqx import bars, sessions, skill, targets
+from bqx.evaluation import skill
+from bqx.learning import targets
+from bqx.market import bars, sessions
 
 HORIZONS = (15, 30, 45, 60, 75)
 WINDOWS = (15, 30, 45, 60, 75, 90)

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bqx import overfitting
-from bqx.ledger import Ledger, cells
-from bqx.overfitting import deflated, independent, pbo, promote, promote_trial
+from bqx.evaluation import overfitting
+from bqx.evaluation.overfitting import deflated, independent, pbo, promote, promote_trial
 from bqx.params import Params
+from bqx.runs.ledger import Ledger, cells
 
 
 def profits(rng, days, trials, correlation=0.0):

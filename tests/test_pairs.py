@@ -5,8 +5,8 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from bqx import pairs
 from bqx.errors import ParameterError
+from bqx.market import pairs
 
 THROUGH_EURO = ("gbpusd", "nzdusd", "usdcad", "usdchf", "usdjpy")
 

@@ -10,7 +10,7 @@ from distributed import LocalCluster
 
 from bqx.errors import BqxError
 from bqx.parallel import over_pairs
-from bqx.rules import Backend
+from bqx.params.rules import Backend
 
 TASKS = {"eurusd": (4.0,), "gbpusd": (-1.0,), "usdjpy": (9.0,)}
 

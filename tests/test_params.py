@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from bqx import params
 from bqx.errors import ParameterError
-from bqx.pairs import CURRENCIES, PAIRS
+from bqx.market.pairs import CURRENCIES, PAIRS
 from bqx.params import KEYS, NOTEBOOK_KEYS, Params, for_notebook, load
 
 FILES = sorted((Path(__file__).parents[1] / "params").glob("*.yaml"))

@@ -14,10 +14,10 @@ import pytest
 import talib
 from numpy.typing import NDArray
 
-from bqx.bars import Bars
 from bqx.features import catalog
-from bqx.features.compute import compute
+from bqx.features.engine.compute import compute
 from bqx.features.sources import bqx
+from bqx.market.bars import Bars
 
 Array = NDArray[np.float64]
 Hlc = tuple[Array, Array, Array]

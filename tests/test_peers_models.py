@@ -14,11 +14,12 @@ from scipy import signal, stats
 from sklearn.decomposition import PCA
 from statsmodels.regression.rolling import RollingOLS
 
-from bqx.bars import Bars
-from bqx.features import catalog, markov, panels
-from bqx.features.compute import compute
-from bqx.features.fits import component
-from bqx.pairs import LIQUIDITY
+from bqx.features import catalog
+from bqx.features.engine.compute import compute
+from bqx.features.rolling import hmm, panels
+from bqx.features.rolling.regression import component
+from bqx.market.bars import Bars
+from bqx.market.pairs import LIQUIDITY
 
 Array = NDArray[np.float64]
 
@@ -132,8 +133,8 @@ def test_filtered_states_are_the_last_of_hmmlearns_smoothed_ones(clean: Bars) ->
 
 def test_a_fit_is_as_likely_as_hmmlearns(clean: Bars) -> None:
     x = 1e4 * moves(clean)[1:]
-    found = model(markov.learn(x, 0))
-    peer = model(markov.learn(x, 0))
+    found = model(hmm.learn(x, 0))
+    peer = model(hmm.learn(x, 0))
     peer.means_ = np.array([[0.0], [0.1], [-0.1]])
     peer.covars_ = x.var() * np.array([[0.3], [1.0], [3.0]])
     peer.transmat_ = np.full((3, 3), 0.05) + 0.85 * np.eye(3)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bqx import performance
+from bqx.trading import performance
 
 
 def frame(net: np.ndarray, cost: float = 1e-4, trades: int | np.ndarray = 10) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bqx.models import Design, make, point
+from bqx.learning.models import Design, make, point
 from bqx.params import Params
 
 PARAMS = Params(horizons=(15, 30), rounds=300, depth=3, learning_rate=0.1)

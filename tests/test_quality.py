@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bqx.bars import Bars
 from bqx.features import catalog
 from bqx.features.spec import Family, Output, Source
+from bqx.market.bars import Bars
 from bqx.monitoring import quality
 
 ROWS = 5_000

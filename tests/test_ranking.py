@@ -3,10 +3,10 @@ import pytest
 import xgboost
 from sklearn.ensemble import RandomForestRegressor
 
-from bqx import ranking, weights
 from bqx.features import catalog
-from bqx.lags import grid
-from bqx.selection import Selection, jaccard, kuncheva, select
+from bqx.features.lags import grid
+from bqx.learning import ranking, weights
+from bqx.learning.selection import Selection, jaccard, kuncheva, select
 
 RNG = np.random.default_rng(0)
 ROWS = 3_000

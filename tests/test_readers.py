@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bqx import sessions
-from bqx.bars import validate
 from bqx.errors import BarError, BqxError, ParameterError
-from bqx.readers import clocks, pair_of, read, read_folder
+from bqx.market import sessions
+from bqx.market.bars import validate
+from bqx.market.readers import clocks, pair_of, read, read_folder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 RATES = ["open", "high", "low", "close"]

@@ -7,11 +7,13 @@ import pytest
 from botocore.stub import ANY, Stubber
 from learned import PAIR, PARAMS, learn
 
-from bqx import bundle, cli, registry
+from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
-from bqx.packages import ModelPackages
-from bqx.registry import Folder, Registry, gate
+from bqx.learning import bundle
+from bqx.serving import registry
 from bqx.serving.app import served
+from bqx.serving.registry import Folder, Registry, gate
+from bqx.serving.sagemaker_packages import ModelPackages
 from bqx.stages.registry import against
 
 

@@ -11,10 +11,11 @@ import pytest
 from nbformat import v4
 from offline import foreign
 
-from bqx import report, store
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.params import Params
-from bqx.store import Run
+from bqx.report import runner
+from bqx.runs import run as store
+from bqx.runs.run import Run
 
 WRITE = """\
 from bqx.params import for_notebook, NOTEBOOK_KEYS
@@ -32,8 +33,8 @@ LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="lags.json", value=
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A tiny project: two notebooks and a book of three pages."""
-    monkeypatch.setattr(report.verdict, "write", lambda run: None)
-    monkeypatch.setattr(report.front, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    monkeypatch.setattr(runner.verdict, "write", lambda run: None)
+    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
@@ -72,7 +73,7 @@ def outcomes(printed: str) -> dict[str, str]:
 
 
 def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
-    index = report.run(params(sources, seed=5), sources=sources)
+    index = runner.run(params(sources, seed=5), sources=sources)
     folder = sources / "run"
     assert index == folder / "book" / "index.html"
     assert outcomes(capsys.readouterr().out) == {"01_bars": "ran", "04_lagging": "ran"}
@@ -92,18 +93,18 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert foreign(folder / "book") == []
 
     built = []
-    monkeypatch.setattr(report, "_build_book", lambda *rest: built.append(rest))
-    report.run(params(sources, seed=5), sources=sources)
+    monkeypatch.setattr(runner, "_build_book", lambda *rest: built.append(rest))
+    runner.run(params(sources, seed=5), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "kept"}
-    report.run(params(sources, seed=5), "04", sources)
+    runner.run(params(sources, seed=5), "04", sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
     (folder / "lags.json").write_text("damaged")
-    report.run(params(sources, seed=5), sources=sources)
+    runner.run(params(sources, seed=5), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
     hashes = Run.open(folder, params(sources)).outputs
-    report.run(params(sources, seed=6), sources=sources)
+    runner.run(params(sources, seed=6), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "ran", "04_lagging": "ran"}
-    report.run(params(sources, seed=5), sources=sources)
+    runner.run(params(sources, seed=5), sources=sources)
     assert Run.open(folder, params(sources)).outputs == hashes
     assert len(built) == 5
 
@@ -111,12 +112,12 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
 def test_first_failing_cell_stops_the_run(sources, capsys):
     notebook(sources, "01_bars", "out = 'x'\nseed = 1", "1 + 1", "a = 1\nraise KeyError('no such')")
     with pytest.raises(BqxError) as caught:
-        report.run(params(sources), sources=sources)
+        runner.run(params(sources), sources=sources)
     message = str(caught.value)
     assert message.startswith("01_bars.ipynb cell 4: failed\n")
     assert "KeyError: 'no such'" in message
     assert "\x1b" not in message
-    assert len(message.splitlines()) <= report.ERROR_LINES + 2
+    assert len(message.splitlines()) <= runner.ERROR_LINES + 2
     folder = sources / "run"
     assert message.endswith(f"Executed so far: {folder / 'failed' / '01_bars.ipynb'}")
     assert not (folder / "notebooks" / "01_bars.ipynb").exists()
@@ -128,16 +129,16 @@ def test_first_failing_cell_stops_the_run(sources, capsys):
 def test_dead_kernel_is_named(sources):
     notebook(sources, "01_bars", "out = 'x'\nseed = 1", "import os\nos._exit(1)")
     with pytest.raises(BqxError, match=r"01_bars.ipynb cell 3: failed\nthe kernel died"):
-        report.run(params(sources), sources=sources)
+        runner.run(params(sources), sources=sources)
 
 
 def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
     before = sources / "run" / "book"
     before.mkdir(parents=True)
     (before / "index.html").write_text("previous")
-    monkeypatch.setattr(report.front, "page", lambda run: "# Front\n\n[x](absent.md)\n")
+    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n[x](absent.md)\n")
     with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
-        report.run(params(sources), sources=sources)
+        runner.run(params(sources), sources=sources)
     assert (before / "index.html").read_text() == "previous"
 
 
@@ -164,27 +165,27 @@ def test_killed_run_goes_on_where_it_was(sources, capsys, monkeypatch):
         assert child.poll() is None
         time.sleep(0.05)
     with pytest.raises(ArtefactError, match="another run works in it"):
-        report.run(params(sources), sources=sources)
+        runner.run(params(sources), sources=sources)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert not (sources / "run" / "notebooks" / slow.name).exists()
     notebook(sources, "04_lagging", "out = 'x'\nlags = [1]", LAGS)
-    monkeypatch.setattr(report, "_build_book", lambda *rest: None)
-    report.run(Params(out=str(sources / "run")), sources=sources)
+    monkeypatch.setattr(runner, "_build_book", lambda *rest: None)
+    runner.run(Params(out=str(sources / "run")), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
 
 
 def test_upstream_artefacts_and_sources_are_part_of_the_key(sources):
     run = Run.open(sources / "run", params(sources))
     path = sources / "notebooks" / "04_lagging.ipynb"
-    key = report._key(run, path)
-    assert report._key(run, path) == key
+    key = runner._key(run, path)
+    assert runner._key(run, path) == key
     with run.stage("01_bars", []) as stage:
         stage.write_json("bars/dataset.json", 1)
-    upstream = report._key(run, path)
+    upstream = runner._key(run, path)
     assert upstream != key
     notebook(sources, "04_lagging", "out = 'x'\nlags = [2]", LAGS)
-    assert report._key(run, path) != upstream
+    assert runner._key(run, path) != upstream
 
 
 def test_files_of_bars_are_part_of_the_first_key(sources, tmp_path):
@@ -195,19 +196,19 @@ def test_files_of_bars_are_part_of_the_first_key(sources, tmp_path):
     for bars in (feed, feed / "eurusd.csv"):
         run = Run.open(sources / "run", params(sources, bars=str(bars)))
         (feed / "eurusd.csv").write_text("1")
-        key = report._key(run, path)
+        key = runner._key(run, path)
         (feed / "eurusd.csv").write_text("2")
-        assert report._key(run, path) != key
+        assert runner._key(run, path) != key
 
 
 def test_unknown_notebooks_and_stages(sources, tmp_path):
     with pytest.raises(ParameterError, match=r"--from: no such notebook, got '3'; .*01_bars, 04_"):
-        report.run(params(sources), "3", sources)
+        runner.run(params(sources), "3", sources)
     notebook(sources, "11_extra", "out = 'x'")
     with pytest.raises(ParameterError, match=r"11_extra.ipynb: its parameters are unknown"):
-        report.run(params(sources), sources=sources)
+        runner.run(params(sources), sources=sources)
     with pytest.raises(ArtefactError, match="no notebooks"):
-        report.run(params(sources), sources=tmp_path)
+        runner.run(params(sources), sources=tmp_path)
 
 
 def test_foreign_addresses_are_found(tmp_path):

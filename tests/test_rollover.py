@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bqx import bars, pairs, rollover, sessions
+from bqx.market import bars, pairs, sessions
 from bqx.params import Params
+from bqx.trading import rollover
 
 # Weeks of winter, summer and those after New York's and London's clocks have changed.
 WEEKS = ("2024-01-07", "2024-03-10", "2024-03-31", "2024-07-14", "2024-10-27", "2024-11-03")

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from bqx import lags
 from bqx.errors import ParameterError
-from bqx.features import catalog
-from bqx.selection import COPY, Selection, select
+from bqx.features import catalog, lags
+from bqx.learning.selection import COPY, Selection, select
 
 GRID = lags.grid([f for f in catalog.profile("core") if not f.spanned_by], (60,))
 RATE = [c for c in GRID if c.domain == "rate"]

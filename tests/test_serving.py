@@ -13,16 +13,17 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn
 
-from bqx import bars, bundle, lags, market, targets, training
-from bqx.conformal import GROUPS, Reach
 from bqx.errors import ArtefactError, BarError, RequestError
-from bqx.features import catalog
-from bqx.features.fitting import fit
-from bqx.lags import Column
-from bqx.models import make
+from bqx.features import catalog, lags
+from bqx.features.engine.fitting import fit
+from bqx.features.lags import Column
+from bqx.learning import bundle, targets, training
+from bqx.learning.conformal import GROUPS, Reach
+from bqx.learning.models import make
+from bqx.learning.shrinkage import Evidence
+from bqx.market import bars, simulated
 from bqx.serving import live
 from bqx.serving.app import LARGEST, app, bundles
-from bqx.shrinkage import Evidence
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,7 +48,7 @@ def folder(made, tmp_path_factory):
 @pytest.fixture(scope="module")
 def raw():
     """Raw bars with their holes, as a broker sends them."""
-    return market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
+    return simulated.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +259,7 @@ OTHERS = ("gbpusd", "eurgbp")
 def crossed():
     """A bundle whose columns read two other pairs, its bars, and what the feeds sent."""
     start, days = PARAMS.start, 21
-    sent = market.simulate("planted", (PAIR, *OTHERS), start, days, 2).frames
+    sent = simulated.simulate("planted", (PAIR, *OTHERS), start, days, 2).frames
     grids = bars.align(sent)
     rows = np.arange(3_000, 12_000, 7)
     columns = tuple(

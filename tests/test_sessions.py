@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bqx import sessions
+from bqx.market import sessions
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST, LAST = 11_000_000, 32_000_000  # 1990-12 to 2030-11

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bqx.shrinkage import BLOCK, weigh
+from bqx.learning.shrinkage import BLOCK, weigh
 
 ROWS = np.arange(12 * 1_440)
 

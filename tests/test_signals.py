@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bqx import bars, sessions, signals
+from bqx.market import bars, sessions
+from bqx.trading import signals
 
 WINDOWS = (15, 30, 45, 60, 75, 90)
 HORIZONS = (15, 30, 45, 60, 75)

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from overlapping import DAY, innovations
 from scipy import stats
 
-from bqx import skill
-from bqx.skill import agreement, interval, overlap, score, simultaneous
+from bqx.evaluation import skill
+from bqx.evaluation.skill import agreement, interval, overlap, score, simultaneous
 
 
 def days(count):

@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 from offline import foreign
 
-from bqx import cli, comparators, ledger, params, performance, verdict
+from bqx import cli, params
 from bqx.errors import ArtefactError
 from bqx.params import Params
-from bqx.registry import beside
+from bqx.report import verdict
+from bqx.runs import ledger
+from bqx.runs.run import Run, read_json, read_parquet
+from bqx.serving.registry import beside
 from bqx.stages import (
     backtest,
     bars,
@@ -27,7 +30,7 @@ from bqx.stages import (
     selection,
     training,
 )
-from bqx.store import Run, read_json, read_parquet
+from bqx.trading import benchmarks, performance
 
 STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
@@ -121,7 +124,7 @@ def test_every_cell_is_traded_beside_signals_without_a_model(planted: Run) -> No
     result = backtest.build(planted.params)
     assert result.identity < 1e-12
     assert len(result.cells) == 2 * 5
-    assert result.beside("net_sharpe").index.tolist() == ["forecast", *comparators.NAMES]
+    assert result.beside("net_sharpe").index.tolist() == ["forecast", *benchmarks.NAMES]
     earned = result.comparators.pivot(index="horizon", columns="signal", values="gross_sharpe")
     assert (earned["forecast"] > 0).all()
     assert (earned["known part only"] < 0).all()

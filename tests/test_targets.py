@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bqx import bars, sessions, targets
 from bqx.errors import ParameterError
+from bqx.learning import targets
+from bqx.market import bars, sessions
 
 M1 = Path(__file__).parents[2] / "shared" / "data" / "m1"
 # Sunday 7 January 2024, 17:00 New York.

@@ -5,15 +5,17 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn, make_folds
 
-from bqx import bars as bar_frames
-from bqx import folds, lags, market, planted, samples, targets, training
-from bqx.bars import Bars
-from bqx.build import build
-from bqx.conformal import Intervals
 from bqx.errors import ParameterError
-from bqx.features import regimes
+from bqx.feature_store.build import build
+from bqx.feature_store.history import History
+from bqx.features import lags
 from bqx.features.catalog import join
-from bqx.history import History
+from bqx.features.families.volatility import regimes
+from bqx.learning import folds, samples, targets, training
+from bqx.learning.conformal import Intervals
+from bqx.market import bars as bar_frames
+from bqx.market import planted, simulated
+from bqx.market.bars import Bars
 
 
 def model_bytes(fit, folder):
@@ -37,7 +39,7 @@ def skills(learned, forecasts):
 
 def test_half_of_a_planted_signal_is_recovered():
     learned = learn("planted", 1)
-    made = market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1)
+    made = simulated.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1)
     best = learned.result.forecasts.copy()
     place = learned.bars.ts.get_indexer(best["ts_utc"])
     drift, decay = made.planted[[PAIR, "decay"]].reindex(learned.bars.ts).to_numpy().T
@@ -213,7 +215,7 @@ def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
 def test_columns_read_from_a_store_teach_the_same_in_another_process(tmp_path):
     learned = learn("planted", 1)
     (tmp_path / "bars").mkdir()
-    frame = market.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
+    frame = simulated.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
     bar_frames.validate(frame, PAIR).reset_index().to_parquet(tmp_path / "bars" / f"{PAIR}.parquet")
     # The rest is computed.
     some = [column.feature for column in learned.columns[::2]]

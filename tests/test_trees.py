@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bqx.errors import ArtefactError
-from bqx.models import make, trees, ubj
-from bqx.models.xgb import FEW
+from bqx.learning.models import make, trees, ubj
+from bqx.learning.models.xgb import FEW
 from bqx.params import Params
 
 RNG = np.random.default_rng(0)

@@ -3,10 +3,10 @@ import optuna
 import pytest
 from learned import PAIR, PARAMS, learn
 
-from bqx import tuning
 from bqx.errors import ParameterError
-from bqx.models import make
-from bqx.weights import uniqueness
+from bqx.learning import tuning
+from bqx.learning.models import make
+from bqx.learning.weights import uniqueness
 
 RNG = np.random.default_rng(0)
 ROWS = np.arange(0, 12_000, 5)

@@ -47,7 +47,7 @@ def _pairs(given: argparse.Namespace) -> tuple[str, ...]:
 
 def _create(given: argparse.Namespace) -> int:
     from bqx.database import connect, schema
-    from bqx.pairs import LIQUIDITY
+    from bqx.market.pairs import LIQUIDITY
 
     pairs = _pairs(given) or LIQUIDITY
     schema.create(connect.connect(connect.url()), pairs)
@@ -58,21 +58,21 @@ def _create(given: argparse.Namespace) -> int:
 def _bars(given: argparse.Namespace) -> int:
     import pandas as pd
 
-    from bqx import readers, versions
     from bqx.database import connect, loads
+    from bqx.market import readers, revisions
 
     engine = connect.connect(connect.url())
     frames = readers.read_folder(given.bars)
     if given.late:
         now = pd.Timestamp.now("UTC")
-        frames = {pair: versions.with_known(frame, now) for pair, frame in frames.items()}
+        frames = {pair: revisions.with_known(frame, now) for pair, frame in frames.items()}
     print(f"{loads.put_bars(engine, frames):,} bars new or changed of {len(frames)} pairs")
     return 0
 
 
 def _load(given: argparse.Namespace) -> int:
     from bqx.database import connect, loads
-    from bqx.published import Store
+    from bqx.feature_store.store import Store
 
     engine = connect.connect(connect.url())
     months, rows = loads.publish(engine, Store(given.store), _pairs(given))

@@ -14,14 +14,14 @@ from psycopg2 import sql
 from sqlalchemy import Connection, Engine, text
 from tqdm import tqdm
 
-from bqx import bars, versions
 from bqx.database import schema
 from bqx.database.copying import PIECE, Stream, encode, microseconds
 from bqx.database.failures import told
+from bqx.feature_store.store import Store
 from bqx.features.spec import Feature
-from bqx.published import Store
+from bqx.market import bars, revisions
 
-_KEY = ("ts_utc", versions.KNOWN)
+_KEY = ("ts_utc", revisions.KNOWN)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def put_bars(
     Parameters
     ----------
     frames : validated bars by pair, see `bars.validate`; a column ``known_at`` says when each
-        became known, see `bqx.versions`. Without it that is at the bar's end.
+        became known, see `bqx.market.revisions`. Without it that is at the bar's end.
     since : baseline time of pairs that have no baseline yet, see `bars.baseline`.
 
     Returns
@@ -85,9 +85,9 @@ def put_bars(
         for pair, frame in frames.items():
             name = schema.relation(schema.BARS, pair)
             ts = pd.DatetimeIndex(frame.index)
-            if versions.KNOWN not in frame:
-                frame = versions.with_known(frame)
-            known = versions.checked(ts, pd.DatetimeIndex(frame[versions.KNOWN]))
+            if revisions.KNOWN not in frame:
+                frame = revisions.with_known(frame)
+            known = revisions.checked(ts, pd.DatetimeIndex(frame[revisions.KNOWN]))
             stamps = np.column_stack([microseconds(ts), microseconds(known)])
             values = frame[list(bars.COLUMNS)].to_numpy(np.float64)
             for first, rows in months(ts):

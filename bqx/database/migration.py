@@ -5,7 +5,7 @@ from sqlalchemy import Engine, text
 
 from bqx.database import schema
 from bqx.database.failures import told
-from bqx.pairs import PAIRS
+from bqx.market.pairs import PAIRS
 
 
 def rename(engine: Engine, back: bool = False) -> pd.DataFrame:

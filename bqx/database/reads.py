@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from psycopg2 import sql
 from sqlalchemy import Engine, text
 
-from bqx import bars, sessions, versions
-from bqx.bars import Bars
 from bqx.database import schema
 from bqx.database.copying import decode, times
 from bqx.database.failures import told
 from bqx.errors import DatabaseError
 from bqx.features.spec import Feature
+from bqx.market import bars, revisions, sessions
+from bqx.market.bars import Bars
 
 _ROWS = sql.SQL(
     "SELECT {times}, {columns} FROM {table} WHERE ts_utc >= {since} AND ts_utc < {until} "
@@ -42,9 +42,9 @@ def read_bars(
     """
     known = sql.SQL("known_at <= {}").format(sql.Literal(_bound(as_of, "infinity")))
     relation = schema.relation(schema.BARS, pair)
-    times_of = ("ts_utc", versions.KNOWN)
+    times_of = ("ts_utc", revisions.KNOWN)
     stamps, values = _copied(engine, relation, times_of, bars.COLUMNS, 8, since, until, known)
-    counts = versions.newest(stamps[:, 0], stamps[:, 1])
+    counts = revisions.newest(stamps[:, 0], stamps[:, 1])
     index = times(stamps[counts, 0]).rename("ts_utc")
     return pd.DataFrame(values[counts], index=index, columns=list(bars.COLUMNS))
 

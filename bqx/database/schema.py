@@ -14,7 +14,7 @@ from bqx.database.failures import told
 from bqx.errors import ArtefactError, DatabaseError, ParameterError
 from bqx.features import catalog
 from bqx.features.spec import Feature
-from bqx.pairs import check
+from bqx.market.pairs import check
 
 VERSION = 1
 """Of the tables' shape; a database of another version is refused."""

@@ -4,8 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bqx.bars import Bars
 from bqx.features.spec import Source
+from bqx.market.bars import Bars
 
 F = NDArray[np.float64]
 

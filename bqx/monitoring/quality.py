@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from bqx.bars import Bars
 from bqx.features.spec import Feature
+from bqx.market.bars import Bars
 
 OUTLIER = 10.0
 ROBUST = 1.349

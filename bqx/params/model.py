@@ -5,10 +5,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bqx import rules
 from bqx.errors import ParameterError
-from bqx.pairs import PAIRS
-from bqx.rules import Backend, Clock, Count, Market, Minutes, Size
+from bqx.market.pairs import PAIRS
+from bqx.parallel import Backend
+from bqx.params import rules
+from bqx.params.rules import Clock, Count, Market, Minutes, Size
 
 MOST_UNIT_DAYS = 60
 """Longest test part, in trading days, of a split that is chosen from the length of the bars."""

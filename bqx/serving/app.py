@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bqx import bundle, registry
-from bqx.bundle import Bundle
 from bqx.errors import ArtefactError, BarError, RequestError
-from bqx.pairs import check
-from bqx.registry import Folder, Registry, Version
-from bqx.serving import live
+from bqx.learning import bundle
+from bqx.learning.bundle import Bundle
+from bqx.market.pairs import check
+from bqx.serving import live, registry
+from bqx.serving.registry import Folder, Registry, Version
 
 LARGEST = 6_000_000
 """Bytes of a request, the limit of the endpoints this stands in for."""

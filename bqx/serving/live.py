@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from bqx import bars, sessions
-from bqx.bundle import Bundle
 from bqx.errors import RequestError
+from bqx.learning.bundle import Bundle
+from bqx.market import bars, sessions
 
 OPTIONAL = ("volume", "spread")
 _REQUEST = {"pair", "bars", "panel"}

@@ -7,7 +7,7 @@ shows. Stages talk to each other only through artefacts.
 import pandas as pd
 
 from bqx.params import Params
-from bqx.store import Run
+from bqx.runs.run import Run
 
 
 def artefacts(params: Params, name: str) -> pd.DataFrame:

@@ -7,26 +7,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import (
-    backtest,
-    comparators,
-    costs,
-    ledger,
-    netting,
-    performance,
-    signals,
-    skill,
-    targets,
-)
-from bqx.backtest import Backtest
-from bqx.bars import Bars
-from bqx.costs import Costs
-from bqx.ledger import Trial
+from bqx.evaluation import skill
+from bqx.learning import targets
+from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params, for_notebook
+from bqx.runs import ledger
+from bqx.runs.ledger import Trial
+from bqx.runs.run import Run, read_parquet
 from bqx.stages import candidates
 from bqx.stages.bars import load
 from bqx.stages.training import conditions_of, forecast_rows
-from bqx.store import Run, read_parquet
+from bqx.trading import backtest, benchmarks, costs, netting, performance, signals
+from bqx.trading.backtest import Backtest
+from bqx.trading.costs import Costs
 
 NAME = "08_backtest"
 
@@ -155,10 +148,10 @@ def _pair(run: Run, bars: Bars, params: Params) -> _Pair:
         target = targets.make(bars, params.window(horizon), horizon)
         move = signals.expected_move(forecast * target.sigma, target.window, horizon)
         sides = {FORECAST: signals.side(move, *priced.expected(horizon))}
-        sides |= comparators.sides(bars, target, params.target)
+        sides |= benchmarks.sides(bars, target, params.target)
         for name, side in sides.items():
             # What is held must not be traded again and again to keep its volatility.
-            sized = side if name == comparators.HELD else side * size
+            sized = side if name == benchmarks.HELD else side * size
             signal = np.where(np.isfinite(forecast), sized, 0.0)
             made = backtest.run(judged, signal[rows], horizon, paid)
             daily = made.daily()

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import bars as bar_frames
-from bqx import costs, market, planted, readers, sessions, targets
-from bqx.bars import Bars
-from bqx.market import Market
-from bqx.pairs import LIQUIDITY, pip
+from bqx.learning import targets
+from bqx.market import bars as bar_frames
+from bqx.market import planted, readers, sessions
+from bqx.market.bars import Bars
+from bqx.market.pairs import LIQUIDITY, pip
+from bqx.market.simulated import Market, simulate
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.store import Run, Stage, digest, read_json, read_parquet
+from bqx.runs.run import Run, Stage, digest, read_json, read_parquet
+from bqx.trading import costs
 
 NAME = "01_bars"
 
@@ -67,7 +69,7 @@ def build(params: Params) -> Dataset:
         if path:
             frames = readers.read_folder(path, params.pairs, params.clock or None)
         else:
-            simulated = market.simulate(
+            simulated = simulate(
                 params.market, params.pairs or LIQUIDITY, params.start, params.days, params.seed
             )
             frames = {

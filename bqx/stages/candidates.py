@@ -15,19 +15,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import bundle, choice, ledger, sessions, targets, tracking, training, tuning
-from bqx.bars import Bars
-from bqx.choice import Step
+from bqx.evaluation import model_choice
+from bqx.evaluation.model_choice import Step
 from bqx.features import catalog
-from bqx.folds import Fold
+from bqx.learning import bundle, targets, training, tuning
+from bqx.learning.folds import Fold
+from bqx.learning.selection import Selection
+from bqx.learning.training import FoldFit, PairResult
+from bqx.learning.tuning import Settings, Tried
+from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.params import Params
-from bqx.selection import Selection
+from bqx.runs import fit_log, ledger
+from bqx.runs.run import Run, Stage, read_json, read_parquet, write_json, write_parquet
 from bqx.stages.bars import Dataset
 from bqx.stages.features import histories
 from bqx.stages.lagging import columns
-from bqx.store import Run, Stage, read_json, read_parquet, write_json, write_parquet
-from bqx.training import FoldFit, PairResult
-from bqx.tuning import Settings, Tried
 
 FOLDER = "candidates"
 CHOICE = f"{FOLDER}/choice.json"
@@ -102,7 +105,7 @@ def _track(run: Run, pair: str, name: str, fit: FoldFit) -> None:
         fit.model.predict(row)
         spent.append(time.perf_counter() - start)
     errors = fit.validated[["loss", "known_loss"]].sum()
-    tracking.record(
+    fit_log.record(
         run.folder,
         {
             "model": name,
@@ -184,7 +187,7 @@ def _simplest(validated: pd.DataFrame, params: Params) -> tuple[str, tuple[Step,
     daily = share.groupby([validated["model"], validated["day"]]).sum().unstack("day")
     first, *rest = params.models
     losses = {name: daily.loc[name].to_numpy() for name in rest}
-    return choice.honest(
+    return model_choice.honest(
         losses, daily.loc[first].to_numpy(), len(rest), params.confidence, params.seed, first
     )
 

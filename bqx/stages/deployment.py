@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import bundle, lags, sessions, targets
-from bqx.bars import Bars
-from bqx.bundle import Bundle
 from bqx.errors import ArtefactError
-from bqx.models import point
+from bqx.features import lags
+from bqx.learning import bundle, targets
+from bqx.learning.bundle import Bundle
+from bqx.learning.models import point
+from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs.run import Run, read_json
 from bqx.serving import live
 from bqx.stages.bars import load
-from bqx.store import Run, read_json
 
 NAME = "07_deployment"
 

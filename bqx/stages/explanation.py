@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bqx import bundle, sessions
-from bqx.explanation import contributions, learning
-from bqx.folds import Fold
-from bqx.history import History
+from bqx.evaluation.explanation import contributions, learning
+from bqx.feature_store.history import History
+from bqx.learning import bundle
+from bqx.learning.folds import Fold
+from bqx.learning.samples import cut, labels_of, scale_of, targets_of, training_rows
+from bqx.learning.weights import uniqueness
+from bqx.market import sessions
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.samples import cut, labels_of, scale_of, targets_of, training_rows
+from bqx.runs.run import Run
 from bqx.stages import candidates, selection
 from bqx.stages.bars import load
 from bqx.stages.features import histories
-from bqx.store import Run
-from bqx.weights import uniqueness
 
 NAME = "13_explanation"
 

@@ -6,20 +6,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import build as building
-from bqx import published, publishing
-from bqx.bars import Bars
+from bqx.feature_store import build as building
+from bqx.feature_store import month_file
+from bqx.feature_store import store as published
+from bqx.feature_store.history import History
+from bqx.feature_store.store import Store
 from bqx.features import catalog
-from bqx.features.compute import table, warm_up
-from bqx.features.needs import INPUTS, needs
+from bqx.features.engine.compute import table, warm_up
+from bqx.features.engine.requirements import INPUTS, needs
 from bqx.features.spec import Feature
-from bqx.history import History
-from bqx.pairs import PAIRS
+from bqx.market.bars import Bars
+from bqx.market.pairs import PAIRS
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.published import Store
+from bqx.runs.run import Run, Stage, code_version
 from bqx.stages.bars import load
-from bqx.store import Run, Stage, code_version
 
 NAME = "02_features"
 
@@ -69,7 +70,7 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         "bars": stage.run.manifest["data_hash"], "catalog": catalog.catalog_hash(features),
         "code": code_version(), "parameters": {}, "months": list(months),
     }  # fmt: skip
-    stage.write_json(f"{FOLDER}/{publishing.CATALOG}", publishing.listed(features))
+    stage.write_json(f"{FOLDER}/{month_file.CATALOG}", month_file.listed(features))
     stage.write_json(
         f"{FOLDER}/{published.MANIFEST}", {"builds": {stage.key: origin}, "files": files}
     )

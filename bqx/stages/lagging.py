@@ -3,13 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from bqx import lags
-from bqx.features import catalog
-from bqx.features.compute import compute
-from bqx.lags import Column
+from bqx.features import catalog, lags
+from bqx.features.engine.compute import compute
+from bqx.features.lags import Column
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs.run import Run
 from bqx.stages.bars import load
-from bqx.store import Run
 
 NAME = "04_lagging"
 

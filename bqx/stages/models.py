@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import choice, ledger, skill, tracking
-from bqx.choice import Step
+from bqx.evaluation import model_choice, skill
+from bqx.evaluation.model_choice import Step
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs import fit_log, ledger
+from bqx.runs.run import Run, read_parquet
 from bqx.stages import candidates
 from bqx.stages.bars import load
-from bqx.store import Run, read_parquet
 
 NAME = "11_models"
 
@@ -68,7 +69,7 @@ def build(params: Params) -> Comparison:
         }
         made = _compare(scored, frames, params, _trials(run), candidates.used(run))
         stage.write_json("models_compared/choice.json", _chosen(made))
-    cost = _cost(tracking.fits(run.folder), params.models)
+    cost = _cost(fit_log.fits(run.folder), params.models)
     return replace(made, models=made.models.join(cost))
 
 
@@ -99,7 +100,7 @@ def _compare(
     daily = share.assign(model=scored["model"], day=scored["day"]).groupby(["model", "day"]).sum()
     losses = {name: daily.loc[name, "loss"].to_numpy() for name in params.models}
     known = daily.loc[params.models[0], "known_loss"].to_numpy()
-    best, steps = choice.honest(losses, known, trials, params.confidence, params.seed)
+    best, steps = model_choice.honest(losses, known, trials, params.confidence, params.seed)
     rows = []
     for name, loss in losses.items():
         low, high = skill.interval(loss, known, params.confidence, params.seed)
@@ -112,7 +113,7 @@ def _compare(
         cells=cells.unstack("model")[list(params.models)],
         steps=pd.DataFrame([asdict(step) for step in steps], columns=list(Step.__annotations__)),
         honest=best,
-        documented=choice.documented(r2.to_dict(), _alike(frames)),
+        documented=model_choice.documented(r2.to_dict(), _alike(frames)),
         trials=trials,
         used=used,
     )

@@ -3,19 +3,19 @@
 import numpy as np
 import pandas as pd
 
-from bqx import sessions
-from bqx.folds import Fold
-from bqx.history import History
+from bqx.feature_store.history import History
+from bqx.learning.folds import Fold
+from bqx.learning.samples import fits_of
+from bqx.learning.selection import Selection
+from bqx.market import sessions
 from bqx.monitoring.drift import drift
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.samples import fits_of
-from bqx.selection import Selection
+from bqx.runs.run import Run, read_parquet
 from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.features import histories
 from bqx.stages.lagging import columns
-from bqx.store import Run, read_parquet
 
 NAME = "09_monitoring"
 

@@ -4,9 +4,10 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from bqx import ledger, overfitting
+from bqx.evaluation import overfitting
+from bqx.runs import ledger
+from bqx.runs.run import Run, read_json
 from bqx.stages import backtest
-from bqx.store import Run, read_json
 
 
 def decide(run: Run) -> pd.DataFrame:

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx.bars import Bars
+from bqx.feature_store.store import Store
 from bqx.features import catalog
-from bqx.features.compute import warm_up
+from bqx.features.engine.compute import warm_up
 from bqx.features.spec import Feature
+from bqx.market.bars import Bars
 from bqx.monitoring import quality
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.published import Store
+from bqx.runs.run import Run
 from bqx.stages.bars import load
 from bqx.stages.features import FOLDER
-from bqx.store import Run
 
 NAME = "10_quality"
 

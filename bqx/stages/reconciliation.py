@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bqx import lags
-from bqx.features import catalog
-from bqx.features.profiles import DOCUMENTS, EVERY, Lists
-from bqx.features.profiles.lists import DATA_HEALTH, LAGGED, Document, Table
-from bqx.features.quotes import NEEDS_ORDER_BOOK
+from bqx.features import catalog, lags
+from bqx.features.documents import DOCUMENTS, EVERY, Lists
+from bqx.features.documents.lists import DATA_HEALTH, LAGGED, Document, Table
+from bqx.features.families.microstructure.quotes import NEEDS_ORDER_BOOK
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.store import Run
+from bqx.runs.run import Run
 
 NAME = "03_reconciliation"
 

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx import bundle, lags, registry
-from bqx.bars import Bars
-from bqx.bundle import Bundle
+from bqx.features import lags
+from bqx.learning import bundle
+from bqx.learning.bundle import Bundle
+from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.registry import Registry, Version, gate
+from bqx.runs.run import Run, read_json
+from bqx.serving import registry
+from bqx.serving.registry import Registry, Version, gate
 from bqx.stages import deployment, promotion
 from bqx.stages.bars import load
-from bqx.store import Run, read_json
 
 NAME = "12_registry"
 

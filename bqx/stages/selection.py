@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bqx import folds, samples, sessions, targets, training
-from bqx.features.fitting import Fits
-from bqx.folds import Fold
+from bqx.features.engine.fitting import Fits
+from bqx.learning import folds, samples, targets, training
+from bqx.learning.folds import Fold
+from bqx.learning.selection import Selection, jaccard, kuncheva
+from bqx.market import sessions
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.selection import Selection, jaccard, kuncheva
+from bqx.runs.run import Run, read_json
 from bqx.stages.bars import Dataset, load
 from bqx.stages.features import histories
 from bqx.stages.lagging import columns
-from bqx.store import Run, read_json
 
 NAME = "05_selection"
 

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import conditions, planted, sessions, skill, targets
-from bqx.bars import Bars
-from bqx.conformal import Intervals
+from bqx.evaluation import conditions, skill
+from bqx.learning import targets
+from bqx.learning.conformal import Intervals
+from bqx.market import planted, sessions
+from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs.run import Run, read_json, read_parquet
 from bqx.stages import candidates, selection
 from bqx.stages.bars import load
-from bqx.store import Run, read_json, read_parquet
 
 NAME = "06_training"
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import psutil
 
-from bqx import bars as bar_frames
-from bqx import market
-from bqx.bars import Bars, Panel
+from bqx.market import bars as bar_frames
+from bqx.market import simulated
+from bqx.market.bars import Bars, Panel
 
 PAIR = "eurusd"
 
@@ -52,7 +52,9 @@ class Goal:
 def panel(rows: int) -> dict[str, Bars]:
     """All 28 pairs of a null market, so many rows each."""
     days = rows // 1_440 * 7 // 5 + 4
-    grids = bar_frames.align(market.simulate("null", start="2023-01-01", days=days, seed=1).frames)
+    grids = bar_frames.align(
+        simulated.simulate("null", start="2023-01-01", days=days, seed=1).frames
+    )
     return bar_frames.join({pair: bars.rows(0, rows) for pair, bars in grids.items()})
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from written import rounded, table
 
-from bqx import figures
 from bqx.files import read_json, write_json
+from bqx.report import figures
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 RESULTS, PAGE, FIGURE = (BOOK / f"benchmarks.{kind}" for kind in ("json", "md", "png"))

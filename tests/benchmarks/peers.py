@@ -17,8 +17,8 @@ from scipy import signal
 from statsmodels.regression.rolling import RollingOLS
 from talib import abstract
 
-from bqx.bars import Bars
 from bqx.features.sources import bqx
+from bqx.market.bars import Bars
 
 Array = NDArray[np.float64]
 Windows = Callable[[Array], object]

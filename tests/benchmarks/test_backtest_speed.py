@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bqx import backtest, costs, market, pairs, performance
-from bqx.bars import Bars, align
-from bqx.costs import Costs
+from bqx.market import pairs, simulated
+from bqx.market.bars import Bars, align
 from bqx.params import Params
+from bqx.trading import backtest, costs, performance
+from bqx.trading.costs import Costs
 
 pytestmark = [pytest.mark.benchmarks, pytest.mark.filterwarnings("ignore")]
 
@@ -32,7 +33,7 @@ def vectorbt() -> Any:
 @pytest.fixture(scope="module")
 def walk() -> Bars:
     """A year of simulated bars without a hole, since vectorbt does not wait for the next bar."""
-    frame = market.simulate("null", pairs=("eurusd",), days=364).frames["eurusd"]
+    frame = simulated.simulate("null", pairs=("eurusd",), days=364).frames["eurusd"]
     grid = align({"eurusd": frame})["eurusd"]
     return Bars("eurusd", grid.frame.ffill().assign(filled=False), grid.baseline)
 

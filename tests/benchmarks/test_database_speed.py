@@ -11,13 +11,13 @@ from postgres import fresh
 from psycopg2 import sql
 from sqlalchemy import URL, Engine, text
 
-from bqx import market, sessions
-from bqx.bars import COLUMNS, align, validate
 from bqx.database import loads, schema, serving
 from bqx.database.copying import encode, microseconds
 from bqx.features import catalog
-from bqx.features.live import LiveWindow
-from bqx.pairs import LIQUIDITY, PAIRS
+from bqx.features.engine.live_window import LiveWindow
+from bqx.market import sessions, simulated
+from bqx.market.bars import COLUMNS, align, validate
+from bqx.market.pairs import LIQUIDITY, PAIRS
 
 pytestmark = pytest.mark.benchmarks
 
@@ -129,7 +129,7 @@ def test_serving_reads_beside_the_live_window(engine: Engine) -> None:
     one = milliseconds(lambda i: reader.read(["eurusd"], ts[3 * i]), READS, 10)
     # Each connection of the pool prepares a pair's statement when it first meets it.
     every = milliseconds(lambda i: reader.read(PAIRS, ts[7 * i]), READS_OF_ALL, 50)
-    frames = market.simulate("null", PAIRS, "2024-03-03", 9, 1).frames
+    frames = simulated.simulate("null", PAIRS, "2024-03-03", 9, 1).frames
     window = LiveWindow.of(align({p: validate(f, p) for p, f in frames.items()}), features)
     live = milliseconds(lambda i: window.values(), 20, 2)
     print(f"\n{len(features):,} columns of {len(tables)} tables, milliseconds")

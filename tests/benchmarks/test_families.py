@@ -9,10 +9,10 @@ from measure import PAIR, Goal, fresh, panel, seconds
 from peers import PEERS, Series
 from twins import FITS
 
-from bqx.bars import Bars
 from bqx.features import catalog
-from bqx.features.compute import compute
+from bqx.features.engine.compute import compute
 from bqx.features.spec import Feature
+from bqx.market.bars import Bars
 
 pytestmark = pytest.mark.benchmarks
 

@@ -9,9 +9,9 @@ import pytest
 from measure import Goal, panel, python
 from twins import FITS
 
-from bqx.bars import RATES
 from bqx.features import catalog
-from bqx.features.live import LiveWindow
+from bqx.features.engine.live_window import LiveWindow
+from bqx.market.bars import RATES
 
 pytestmark = pytest.mark.benchmarks
 

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
-from bqx import lags, ranking, skill
-from bqx.features import catalog
-from bqx.models import Design, make
+from bqx.evaluation import skill
+from bqx.features import catalog, lags
+from bqx.learning import ranking
+from bqx.learning.models import Design, make
+from bqx.learning.selection import select
+from bqx.learning.shrinkage import weigh
 from bqx.params import Params
-from bqx.selection import select
-from bqx.shrinkage import weigh
 
 pytestmark = pytest.mark.benchmarks
 

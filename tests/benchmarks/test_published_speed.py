@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bqx import lags, market, readers
-from bqx.bars import align, validate
-from bqx.build import build
-from bqx.features import catalog
-from bqx.lags import Column
-from bqx.published import Store
+from bqx.feature_store.build import build
+from bqx.feature_store.store import Store
+from bqx.features import catalog, lags
+from bqx.features.lags import Column
+from bqx.market import readers, simulated
+from bqx.market.bars import align, validate
 
 pytestmark = pytest.mark.benchmarks
 
@@ -34,7 +34,7 @@ def test_read_beside_compute(tmp_path: Path) -> None:
     features = [f for f in catalog.profile("core") if not f.fit_key]
     folder = tmp_path / "bars"
     folder.mkdir()
-    for pair, frame in market.simulate("null", ["eurusd"], "2024-01-07", 91, 1).frames.items():
+    for pair, frame in simulated.simulate("null", ["eurusd"], "2024-01-07", 91, 1).frames.items():
         validate(frame, pair).reset_index().to_parquet(folder / f"{pair}.parquet")
     build(folder, tmp_path / "store", features)
     bars, store = align(readers.read_folder(folder))["eurusd"], Store(tmp_path / "store")

@@ -12,13 +12,12 @@ import pytest
 from measure import PAIR, Goal, panel, peak, python, seconds
 from numpy.typing import NDArray
 
-from bqx import lags
-from bqx.build import build
-from bqx.features import catalog
+from bqx.feature_store.build import build
+from bqx.feature_store.history import History
+from bqx.feature_store.month_file import encode
+from bqx.features import catalog, lags
+from bqx.features.lags import Column
 from bqx.features.spec import Feature
-from bqx.history import History
-from bqx.lags import Column
-from bqx.publishing import encode
 
 pytestmark = pytest.mark.benchmarks
 

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx import backtest, costs, rules, sessions, signals, skill, targets
-from bqx.bars import Bars
-from bqx.params import Params
+from bqx.evaluation import skill
+from bqx.learning import targets
+from bqx.market import sessions
+from bqx.market.bars import Bars
+from bqx.params import Params, rules
+from bqx.trading import backtest, costs, signals
 
 HORIZONS = (15, 30, 45, 60, 75)
 NAMES = tuple(name for name in rules.MODELS if name not in ("martingale", "tft"))

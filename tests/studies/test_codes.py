@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from simulated import DATA
 
-from bqx import bars, embeddings, folds, lags, market, sessions
-from bqx.bars import Bars
-from bqx.features import catalog
-from bqx.features.autoencoder import Settings
+from bqx.evaluation import embeddings
+from bqx.features import catalog, lags
+from bqx.features.families.learned.autoencoder import Settings
+from bqx.learning import folds
+from bqx.market import bars, sessions, simulated
+from bqx.market.bars import Bars
 from bqx.params import Params
 
 pytestmark = pytest.mark.studies
@@ -50,7 +52,7 @@ def about(of: str, table: pd.DataFrame) -> dict:
 
 
 def test_codes_beside_none() -> None:
-    frames = market.simulate("planted", GIVEN.pairs, GIVEN.start, GIVEN.days, 1).frames
+    frames = simulated.simulate("planted", GIVEN.pairs, GIVEN.start, GIVEN.days, 1).frames
     planted = compared(frames)
     found = {"A planted market": about("Three pairs of a synthetic market", planted)}
     paths = [DATA / "m1" / f"{pair}.parquet" for pair in GIVEN.pairs]

@@ -13,9 +13,11 @@ import pytest
 from judged import HORIZONS, NAMES, Judged, judge
 from learned import PARAMS, make_folds, some_columns
 
-from bqx import bars, market, overfitting, training, tuning
-from bqx.history import History
-from bqx.pairs import LIQUIDITY
+from bqx.evaluation import overfitting
+from bqx.feature_store.history import History
+from bqx.learning import training, tuning
+from bqx.market import bars, simulated
+from bqx.market.pairs import LIQUIDITY
 
 pytestmark = pytest.mark.studies
 
@@ -33,7 +35,7 @@ def one(seed: int) -> dict[str, Judged]:
     """Every estimator judged on one market."""
     pair = LIQUIDITY[seed % len(LIQUIDITY)]
     given = GIVEN.model_copy(update={"pairs": (pair,), "seed": seed})
-    frames = market.simulate("null", (pair,), given.start, given.days, 1_000 + seed).frames
+    frames = simulated.simulate("null", (pair,), given.start, given.days, 1_000 + seed).frames
     of = bars.align(frames)[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)[-1:]

@@ -13,10 +13,13 @@ from judged import HORIZONS, Judged, judge
 from learned import PARAMS, make_folds, some_columns
 from scipy import stats
 
-from bqx import bars, market, overfitting, performance, training
-from bqx.history import History
-from bqx.pairs import LIQUIDITY
-from bqx.shrinkage import FAMILY_ERROR
+from bqx.evaluation import overfitting
+from bqx.feature_store.history import History
+from bqx.learning import training
+from bqx.learning.shrinkage import FAMILY_ERROR
+from bqx.market import bars, simulated
+from bqx.market.pairs import LIQUIDITY
+from bqx.trading import performance
 
 pytestmark = pytest.mark.studies
 
@@ -28,7 +31,7 @@ def one(seed: int) -> tuple[Judged, bool]:
     """A market judged, and whether a fold's model may leave the martingale there."""
     pair = LIQUIDITY[seed % len(LIQUIDITY)]
     given = GIVEN.model_copy(update={"pairs": (pair,), "seed": seed})
-    of = bars.align(market.simulate("null", (pair,), given.start, given.days, seed).frames)[pair]
+    of = bars.align(simulated.simulate("null", (pair,), given.start, given.days, seed).frames)[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)
     selections = training.select_pair(History(of), columns, folds, given)

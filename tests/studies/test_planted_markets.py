@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 from judged import HORIZONS
 
-from bqx import bars, folds, lags, market, planted, sessions, targets, training
-from bqx.bars import Bars
-from bqx.features import catalog
-from bqx.history import History
+from bqx.feature_store.history import History
+from bqx.features import catalog, lags
+from bqx.learning import folds, targets, training
+from bqx.market import bars, planted, sessions, simulated
+from bqx.market.bars import Bars
 from bqx.params import Params
 
 pytestmark = pytest.mark.studies
@@ -34,7 +35,7 @@ KINDS = (("planted", False), ("threshold", False), ("lead", False), ("lead", Tru
 
 def recovered(kind: str, cross: bool, seed: int) -> dict[str, float]:
     """Share of the attainable that each estimator reaches on the first pair."""
-    made = market.simulate(kind, PAIRS, GIVEN.start, GIVEN.days, seed)
+    made = simulated.simulate(kind, PAIRS, GIVEN.start, GIVEN.days, seed)
     of = bars.align(made.frames)[PAIRS[0]]
     core = catalog.profile("core")
     others = [f for f in catalog.profile("full") if f.table.startswith("cross_pair")]

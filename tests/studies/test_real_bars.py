@@ -11,8 +11,8 @@ from judged import NAMES
 from simulated import DATA
 
 from bqx import params
+from bqx.runs.run import Run, read_parquet
 from bqx.stages import bars, candidates, features, models, selection, training
-from bqx.store import Run, read_parquet
 
 pytestmark = pytest.mark.studies
 

@@ -1,0 +1,1 @@
+"""The proof that no feature reads ahead: checks, tightness, certificate."""

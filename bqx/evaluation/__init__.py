@@ -1,0 +1,1 @@
+"""Skill against the martingale forecast, and whether it can be believed."""

@@ -1,0 +1,1 @@
+"""Published features: Parquet files a table, pair and month, in a folder or object store."""

@@ -1,0 +1,234 @@
+"""Features of a folder of bars, published as a store: a file a table, pair and month.
+
+A file that is there, intact and of the same bars, catalog, code and range is not made again.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx.errors import ParameterError
+from bqx.feature_store import month_file, store
+from bqx.feature_store.object_store import Folder
+from bqx.features import catalog
+from bqx.features.engine.compute import Plan
+from bqx.features.spec import Feature
+from bqx.files import code_version, digest, sha256
+from bqx.market import bars as bar_frames
+from bqx.market import readers
+from bqx.market.bars import Bars
+from bqx.market.pairs import LIQUIDITY
+from bqx.parallel import Backend, over_pairs
+
+Entry = dict[str, Any]
+"""What the manifest says of a file."""
+
+Months = dict[str, tuple[int, int]]
+"""First row of each month and the row that follows its last."""
+
+
+def build(
+    bars: Path,
+    out: Path | str,
+    features: Sequence[Feature],
+    pairs: Sequence[str] = (),
+    since: pd.Timestamp | None = None,
+    until: pd.Timestamp | None = None,
+    workers: int = 1,
+    backend: Backend = "processes",
+) -> int:
+    """Write ``{table}/{pair}/{month}.parquet`` of every table, pair and month, and the manifest.
+
+    Parameters
+    ----------
+    bars : folder of bar files; the panel holds every pair in it, whatever ``pairs`` says.
+    out : folder of the store, or ``s3://bucket/prefix``.
+    features : fitted ones, which belong to a fold, are left out.
+    pairs : default all that are in the folder.
+    since, until : first row, and the row that is no longer written; default all. The values are
+        those of the whole, bit for bit.
+    workers, backend : pairs at a time, and where; see `parallel.over_pairs`.
+
+    Returns
+    -------
+    Number of files made; the others were there.
+
+    Raises
+    ------
+    ArtefactError : the store cannot be read or written; what was finished stays.
+    BarError, ParameterError : see `readers.read_folder`; no rows between ``since`` and ``until``.
+    BqxError : pairs failed; the others are written.
+    """
+    features = tuple(feature for feature in features if not feature.fit_key)
+    tables = catalog.tables(features)
+    files = _files(bars)
+    if not files:
+        readers.read_folder(bars)  # which says what is missing
+    origin = {
+        "bars": digest({file.name: sha256(file) for file in files}),
+        "catalog": catalog.catalog_hash(features), "code": code_version(),
+        "parameters": {"since": str(since), "until": str(until)},
+    }  # fmt: skip
+    key = digest(origin)
+    wanted = _wanted(bars, {readers.pair_of(file) for file in files}, pairs)
+    folder = Folder(out)
+    folder.sweep()
+    manifest = store.manifest_of(folder)
+    folder.write_json(month_file.CATALOG, month_file.listed(features))
+    # The months of an earlier build with this key tell what is complete without reading bars.
+    known = manifest["builds"].get(key, {}).get("months", ())
+    if known and not any(_missing(folder, manifest, tables, p, known, key) for p in wanted):
+        return 0
+    grids = bar_frames.align(readers.read_folder(bars))
+    months = months_of(next(iter(grids.values())), since, until)
+    manifest["builds"][key] = origin | {"months": list(months)}
+    missing = {p: _missing(folder, manifest, tables, p, list(months), key) for p in wanted}
+    _write_manifest(folder, manifest, wanted, tables, months, key)
+
+    def write(pair: str, made: dict[str, Entry]) -> None:
+        manifest["files"].update(made)
+        _write_manifest(folder, manifest, wanted, tables, months, key)
+
+    by_name = {table: _by_name(members) for table, members in tables.items()}
+    tasks = {
+        pair: (grids[pair], by_name, months, paths, folder.place, key)
+        for pair, paths in missing.items()
+        if paths
+    }
+    over_pairs(write_pair, tasks, workers, write, backend)
+    return sum(map(len, missing.values()))
+
+
+def _by_name(features: Sequence[Feature]) -> list[Feature | str]:
+    # A compiled kernel that travels to another process is compiled there again, a name is not.
+    known = catalog.FEATURES
+    return [f.name if f.name in known and known[f.name].family is f.family else f for f in features]
+
+
+def write_pair(
+    bars: Bars,
+    tables: Mapping[str, Sequence[Feature | str]],
+    months: Months,
+    paths: Collection[str],
+    place: str,
+    key: str,
+) -> dict[str, Entry]:
+    """Write some files of a pair, month by month; what the manifest is to say of each."""
+    plans = {
+        name: Plan([catalog.FEATURES[f] if isinstance(f, str) else f for f in members])
+        for name, members in tables.items()
+    }
+    lookback = max(plan.lookback for plan in plans.values())
+    folder, made = Folder(place), {}
+    for month, (start, stop) in months.items():
+        # One slice for all tables, so that they share what their sources make of the panel.
+        part = bars.rows(max(0, start - lookback + 1), stop)
+        for name, plan in plans.items():
+            path = month_file.path_of(name, bars.pair, month)
+            if path in paths:
+                values = plan(part, last=stop - start)
+                content = month_file.encode(bars.ts[start:stop], plan.features, values, key)
+                written = folder.write(path, content)
+                made[path] = _entry(name, bars.pair, month, stop - start, written, key)
+    return made
+
+
+def _entry(table: str, pair: str, month: str, rows: int, sha: str, key: str) -> Entry:
+    return {
+        "table": table, "pair": pair, "month": month, "rows": rows, "sha256": sha, "key": key,
+    }  # fmt: skip
+
+
+def _missing(
+    folder: Folder,
+    manifest: dict[str, Any],
+    tables: Mapping[str, Any],
+    pair: str,
+    months: Sequence[str],
+    key: str,
+) -> list[str]:
+    """Files of a pair that are not there intact; the manifest gets those a killed build left."""
+    missing = []
+    for path, (table, month) in paths_of(tables, pair, months).items():
+        entry = manifest["files"].get(path)
+        listed = entry is not None and entry["key"] == key
+        content = folder.read(path) if folder.has(path) else b""
+        found = hashlib.sha256(content).hexdigest()
+        if listed and entry["sha256"] == found:
+            continue
+        rows = None if listed else month_file.rows_of(content, key)
+        if rows is None:
+            missing.append(path)
+        else:
+            manifest["files"][path] = _entry(table, pair, month, rows, found, key)
+    return missing
+
+
+def paths_of(tables: Iterable[str], pair: str, months: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Table and month of each file of a pair, by its path."""
+    of = product(tables, months)
+    return {month_file.path_of(table, pair, month): (table, month) for table, month in of}
+
+
+def _write_manifest(
+    folder: Folder,
+    manifest: dict[str, Any],
+    pairs: Sequence[str],
+    tables: Mapping[str, Any],
+    months: Months,
+    key: str,
+) -> None:
+    """Write the manifest without the pairs' tables and months that are no more, and remove those.
+
+    Builds that no file is of are left out, but for the present one.
+    """
+    for path, entry in list(manifest["files"].items()):
+        gone = entry["table"] not in tables or entry["month"] not in months
+        if entry["pair"] in pairs and gone:
+            del manifest["files"][path]
+            folder.remove(path)
+    used = {entry["key"] for entry in manifest["files"].values()} | {key}
+    manifest["builds"] = {k: origin for k, origin in manifest["builds"].items() if k in used}
+    folder.write_json(store.MANIFEST, manifest)
+
+
+def months_of(
+    bars: Bars, since: pd.Timestamp | None = None, until: pd.Timestamp | None = None
+) -> Months:
+    """Months of the rows of bars; ParameterError when there are none in the range."""
+    start, stop = _rows(bars, since, until)
+    months = bars.ts[start:stop].tz_localize(None).to_numpy().astype("datetime64[M]")
+    turns = start + 1 + np.flatnonzero(months[1:] != months[:-1])
+    edges = pairwise([start, *map(int, turns), stop])
+    return {str(months[first - start]): (first, last) for first, last in edges}
+
+
+def _rows(bars: Bars, since: pd.Timestamp | None, until: pd.Timestamp | None) -> tuple[int, int]:
+    start = 0 if since is None else int(bars.ts.searchsorted(since))
+    stop = len(bars) if until is None else int(bars.ts.searchsorted(until))
+    if start >= stop:
+        raise ParameterError(
+            f"build: no rows, got from {since} to {until}; expected a time between {bars.ts[0]} "
+            f"and {bars.ts[-1]}, to after from. Correct --from or --to."
+        )
+    return start, stop
+
+
+def _files(bars: Path) -> list[Path]:
+    found = sorted(bars.iterdir()) if bars.is_dir() else [bars]
+    return [file for file in found if file.is_file() and not file.name.startswith(".")]
+
+
+def _wanted(folder: Path, there: set[str], pairs: Sequence[str]) -> list[str]:
+    for pair in pairs:
+        if pair not in there:
+            raise ParameterError(
+                f"--pairs: no bars, got {pair!r}; expected some of {', '.join(sorted(there))} in "
+                f"{folder}. Correct the name or add its bars."
+            )
+    return [pair for pair in LIQUIDITY if pair in (pairs or there)]

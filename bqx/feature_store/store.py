@@ -1,0 +1,282 @@
+"""The published features: a Parquet file a table, pair and month, in a local folder or in S3.
+
+``manifest.json`` holds of every file what it was made from, its hash and its rows; each file says
+so too. Lags are not stored: a lagged column is read as a shift of a stored one, across the edges of
+months, and of every file only the columns asked for are read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bqx.errors import ArtefactError
+from bqx.feature_store.month_file import CATALOG, DECLARED, KEY, declared, path_of
+from bqx.feature_store.object_store import Folder
+from bqx.features import catalog, lags
+from bqx.features.lags import Column
+from bqx.features.spec import Feature
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A month of a table of a pair.
+
+    ``start`` : its first row, counted from the first of the store.
+    ``key`` : of what it was made from.
+    """
+
+    table: str
+    pair: str
+    month: str
+    start: int
+    rows: int
+    sha256: str
+    key: str
+
+    @property
+    def path(self) -> str:
+        """Of its file, in the store."""
+        return path_of(self.table, self.pair, self.month)
+
+    @property
+    def stop(self) -> int:
+        """The row that follows its last one."""
+        return self.start + self.rows
+
+    def meets(self, rows: NDArray[np.int64], lag: int) -> bool:
+        """Whether a column of this lag reads the month at some of the ascending rows."""
+        start, stop = np.searchsorted(rows, (self.start + lag, self.stop + lag))
+        return bool(start < stop)
+
+
+class Store:
+    """Published features to read.
+
+    ``place`` : local folder or ``s3://`` prefix.
+
+    Raises ArtefactError when there is no manifest, or one of another format.
+    """
+
+    def __init__(self, place: str | Path) -> None:
+        self.folder = Folder(place)
+        self._manifest = manifest_of(self.folder)
+        if not self._manifest["files"]:
+            raise ArtefactError(
+                f"{self.folder.place}: no published features, got an empty manifest or none; "
+                "expected what `bqx build` writes. Run it with --out, or correct the place."
+            )
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Pairs that have files."""
+        return tuple(sorted({entry["pair"] for entry in self._manifest["files"].values()}))
+
+    def tables(self, pair: str) -> tuple[str, ...]:
+        """Tables of a pair."""
+        files = self._manifest["files"].values()
+        return tuple(sorted({entry["table"] for entry in files if entry["pair"] == pair}))
+
+    def features(self, table: str) -> tuple[Feature, ...]:
+        """Features of a table, in the order of its columns.
+
+        Raises ArtefactError for one that the catalog does not have.
+        """
+        names = [name for name, listed in self._listed.items() if listed == table]
+        for name in names:
+            if name not in catalog.FEATURES:
+                raise self._broken(CATALOG, f"the unknown feature {name}", "those of the catalog")
+        return tuple(catalog.FEATURES[name] for name in names)
+
+    def has(self, feature: Feature) -> bool:
+        """Whether it is one of the store's, as of another catalog though it may be declared."""
+        return feature.name in self._listed
+
+    def origin(self, pair: str) -> dict[str, Any]:
+        """What a pair's files were made from: hash of the bars, catalog, code, parameters.
+
+        Raises ArtefactError when they are of more than one build.
+        """
+        keys = {part.key for table in self.tables(pair) for part in self.parts(table, pair)}
+        if len(keys) != 1:
+            raise self._broken(pair, f"of {len(keys)} builds", "one")
+        origin: dict[str, Any] = self._manifest["builds"][keys.pop()]
+        return origin
+
+    def parts(self, table: str, pair: str) -> tuple[Part, ...]:
+        """Months of a table of a pair, in order.
+
+        Raises ArtefactError when there are none.
+        """
+        if (table, pair) not in self._parts:
+            raise self._broken(f"{table}/{pair}", "absent", "a table that was built")
+        return tuple(self._parts[table, pair])
+
+    def ts(self, pair: str) -> pd.DatetimeIndex:
+        """(T,) bar opens of a pair's rows.
+
+        Raises ArtefactError : absent or damaged files.
+        """
+        return self._times(self.parts(self.tables(pair)[0], pair), None, None)[0]
+
+    def read(
+        self,
+        pair: str,
+        columns: Sequence[Column | Feature],
+        since: pd.Timestamp | None = None,
+        until: pd.Timestamp | None = None,
+    ) -> pd.DataFrame:
+        """Columns of a pair, lagged ones too: index ``ts_utc``, float32.
+
+        Only the files of the months and lags asked for are opened, and of these only the columns
+        read.
+
+        Parameters
+        ----------
+        columns : features, or columns of the lag grid.
+        since, until : first row, and the row that is no longer read; default all.
+
+        Returns
+        -------
+        (n, C); NaN where a lag reaches behind the store's first row.
+
+        Raises
+        ------
+        ArtefactError : absent or damaged files, or such of another catalog or of two builds.
+        """
+        wanted = [c if isinstance(c, Column) else Column(c) for c in columns]
+        ts, first = self._times(self.parts(wanted[0].feature.table, pair), since, until)
+        out = np.full((len(ts), len(wanted)), np.nan, dtype=np.float32, order="F")
+        self.fill(pair, list(enumerate(wanted)), np.arange(first, first + len(ts)), out)
+        return pd.DataFrame(out, index=ts, columns=[column.name for column in wanted])
+
+    def fill(
+        self,
+        pair: str,
+        columns: Sequence[tuple[int, Column]],
+        rows: NDArray[np.int64],
+        out: NDArray[np.float32],
+    ) -> None:
+        """Read columns where they belong in a matrix, a month of a table at a time.
+
+        Parameters
+        ----------
+        columns : where each stands in the matrix, and the column.
+        rows : (n,) of the store, ascending; 0 is its first.
+        out : (n, C); where a lag reaches out of the store, nothing is changed.
+
+        Raises
+        ------
+        ArtefactError : as of `read`.
+        """
+        grouped: dict[str, list[tuple[int, Column]]] = {}
+        for i, column in columns:
+            grouped.setdefault(column.feature.table, []).append((i, column))
+        parts = {table: self.parts(table, pair) for table in grouped}
+        self._of_one_build(pair, parts)
+        for table, members in grouped.items():
+            for part in parts[table]:
+                met = {lag: part.meets(rows, lag) for lag in {c.lag for _, c in members}}
+                there = [(i, column) for i, column in members if met[column.lag]]
+                features = tuple(dict.fromkeys(column.feature for _, column in there))
+                if features:
+                    held = self.values(part, features)
+                    lags.place(held, part.start, features, there, rows, out)
+
+    def times(self, part: Part) -> pd.DatetimeIndex:
+        """Bar opens of a month; ArtefactError as of `values`."""
+        stamps = self._columns(part, ["ts_utc"], ()).column(0).cast(pa.int64()).to_numpy()
+        return pd.DatetimeIndex(stamps, tz="UTC", name="ts_utc")
+
+    def values(self, part: Part, features: Sequence[Feature]) -> list[NDArray[np.float32]]:
+        """Features of a month, (rows,) each.
+
+        Raises ArtefactError when the file is absent or damaged, of another build than the manifest
+        says, or a feature is not declared as when it was made.
+        """
+        table = self._columns(part, [feature.name for feature in features], features)
+        return [column.to_numpy() for column in table.columns]
+
+    @cached_property
+    def _listed(self) -> dict[str, str]:
+        """Table of each feature, by name."""
+        return {row["name"]: row["table"] for row in self.folder.read_json(CATALOG)}
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], list[Part]]:
+        """Months in order, by table and pair."""
+        parts: dict[tuple[str, str], list[Part]] = {}
+        for entry in sorted(self._manifest["files"].values(), key=itemgetter("month")):
+            months = parts.setdefault((entry["table"], entry["pair"]), [])
+            months.append(Part(start=months[-1].stop if months else 0, **entry))
+        return parts
+
+    def _columns(self, part: Part, names: Sequence[str], features: Sequence[Feature]) -> pa.Table:
+        with self.folder.open(part.path) as source:
+            try:
+                file = pq.ParquetFile(source, page_checksum_verification=True)
+                self._check(part, file.schema_arrow, features)
+                table = file.read(columns=list(names))
+            except (OSError, pa.ArrowException):
+                raise self._broken(part.path, "damaged content", "what was written") from None
+        if table.num_rows != part.rows:
+            raise self._broken(part.path, f"{table.num_rows} rows", f"{part.rows}")
+        return table
+
+    def _check(self, part: Part, schema: pa.Schema, features: Sequence[Feature]) -> None:
+        if (schema.metadata or {}).get(KEY) != part.key.encode():
+            raise self._broken(part.path, "a file of another build", "the manifest's")
+        for feature in features:
+            place = schema.get_field_index(feature.name)
+            if place < 0:
+                raise self._broken(part.path, f"no column {feature.name}", "all of its table")
+            if schema.field(place).metadata.get(DECLARED) != declared(feature):
+                raise self._broken(part.path, f"{feature.name} of another catalog", "the present")
+
+    def _of_one_build(self, pair: str, parts: Mapping[str, tuple[Part, ...]]) -> None:
+        if len({part.key for each in parts.values() for part in each}) > 1:
+            raise self._broken(pair, "files of two builds", "one")
+        if len({tuple((p.month, p.rows) for p in each) for each in parts.values()}) > 1:
+            raise self._broken(pair, "tables of unlike months", "the same rows")
+
+    def _times(
+        self, parts: Sequence[Part], since: pd.Timestamp | None, until: pd.Timestamp | None
+    ) -> tuple[pd.DatetimeIndex, int]:
+        """Times of the rows asked for, and the number of the first."""
+        ends = ("0000-00" if since is None else _month(since), "9999-99" if until is None else
+                _month(until - pd.Timedelta(1)))  # fmt: skip
+        within = [part for part in parts if ends[0] <= part.month <= ends[1]]
+        if not within:
+            return pd.DatetimeIndex([], dtype="datetime64[ns, UTC]", name="ts_utc"), 0
+        index = self.times(within[0]).append([self.times(part) for part in within[1:]])
+        start = 0 if since is None else int(index.searchsorted(since))
+        stop = len(index) if until is None else int(index.searchsorted(until))
+        return index[start:stop], within[0].start + start
+
+    def _broken(self, path: str, got: str, rule: str) -> ArtefactError:
+        return ArtefactError(
+            f"{self.folder.place}/{path}: cannot be used, got {got}; expected {rule}. "
+            "Run `bqx build` again."
+        )
+
+
+def _month(time: pd.Timestamp) -> str:
+    return time.tz_convert("UTC").strftime("%Y-%m")
+
+
+def manifest_of(folder: Folder) -> dict[str, Any]:
+    """Manifest of a store, empty where there is none yet."""
+    if not folder.has(MANIFEST):
+        return {"builds": {}, "files": {}}
+    manifest: dict[str, Any] = folder.read_json(MANIFEST)
+    return manifest

@@ -1,0 +1,1 @@
+"""From declared features to values: history, live, fitted, compiled ahead."""

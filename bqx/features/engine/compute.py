@@ -1,0 +1,210 @@
+"""Features from bars: one path for history and for the last bar."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import DTypeLike, NDArray
+
+from bqx.errors import ParameterError
+from bqx.features.engine.batched import Series
+from bqx.features.spec import Array, Feature, Source
+from bqx.market.bars import Bars
+
+STRETCH = 8_192
+"""Rows that a kernel is given at a time, so that what it makes stays in the cache."""
+
+_SHARE = 16  # rows of a stretch to each that is read again before it
+
+
+def warm_up(features: Iterable[Feature]) -> int:
+    """Bars that reproduce the features' values, the current one included."""
+    return max((feature.lookback for feature in features), default=0)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A run of a kernel, whatever the number of its outputs: for one feature, or for several.
+
+    ``rows`` : bars that reproduce a value; ``picked`` : outputs, and ``columns`` that they fill.
+    """
+
+    feature: Feature
+    rows: int
+    picked: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+
+class Plan:
+    """What has to run to compute features, in the order wanted.
+
+    ``lookback`` : bars that reproduce the values of all.
+    """
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = tuple(features)
+        self.lookback = warm_up(features)
+        grouped: dict[tuple[int, str, tuple[int, ...]], list[int]] = {}
+        for column, feature in enumerate(features):
+            key = (id(feature.family), feature.source.key, feature.window)
+            grouped.setdefault(key, []).append(column)
+        self.calls = tuple(_call(features, columns) for columns in grouped.values())
+        sources = {id(call.feature.source): call.feature.source for call in self.calls}
+        self._stacks = tuple(Stack(source) for source in sources.values() if source.inputs)
+
+    def __call__(
+        self,
+        bars: Bars,
+        dtype: DTypeLike = np.float32,
+        last: int | None = None,
+        fits: Mapping[str, Array] | None = None,
+    ) -> NDArray[Any]:
+        """Values on the last rows of the bars, see `compute`."""
+        rows = len(bars) if last is None else min(last, len(bars))
+        out = np.empty((1, len(self.features), rows), dtype)
+        for work in self.works((bars,), out, (fits,)):
+            work()
+        values: NDArray[Any] = out[0].T
+        return values
+
+    def works(
+        self,
+        bars: Sequence[Bars],
+        out: NDArray[Any],
+        fits: Sequence[Mapping[str, Array] | None],
+    ) -> Iterator[Callable[[], None]]:
+        """What is to be done for the values of several pairs, in any order or thread.
+
+        Parameters
+        ----------
+        bars : of each pair, on the same rows.
+        out : (pairs, features, last rows wanted), that is filled.
+        fits : of each pair, see `compute`.
+        """
+        learnt = [
+            [_parameters(call.feature, of or {}) for of in fits] if call.feature.fit_key else []
+            for call in self.calls
+        ]
+        count, first = len(bars[0]), bars[0].first_market_minute
+        ahead = count - out.shape[2]
+        sources: dict[int, Series] = {}
+        for call, parameters in zip(self.calls, learnt, strict=True):
+            source = call.feature.source
+            if source.inputs:
+                continue
+            series = sources.get(id(source))
+            if series is None:
+                series = sources[id(source)] = Series([source.build(b) for b in bars], count)
+            # What lies behind a row of the source is not read again, unless its columns differ in
+            # that.
+            flat = len(series.shape) == 1
+            behind = call.rows - (max(source.lookback, 1) if flat else 1)
+            step = max(STRETCH, _SHARE * call.rows)
+            for start in range(ahead, count, step):
+                stop = min(start + step, count)
+                yield partial(
+                    series.run, call.feature.family, call.feature.window,
+                    slice(max(start - behind, 0), stop), first, parameters, call.picked,
+                    out, call.columns, slice(start - ahead, stop - ahead),
+                )  # fmt: skip
+        for stack in self._stacks:
+            for start, each in stack(bars, fits, out.shape[2]):
+                stop = start + len(each[0])
+                series = Series(each, stop)
+                for call, parameters in zip(self.calls, learnt, strict=True):
+                    if call.feature.source is stack.source:
+                        yield partial(
+                            series.run, call.feature.family, call.feature.window,
+                            slice(start, stop), first, parameters, call.picked,
+                            out, call.columns, slice(start - ahead, stop - ahead),
+                        )  # fmt: skip
+
+
+class Stack:
+    """A source that is made of features, a stretch of rows at a time.
+
+    Its kernels read no row but their own.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._plan = Plan(source.inputs)
+
+    def __call__(
+        self, bars: Sequence[Bars], fits: Sequence[Mapping[str, Array] | None], last: int
+    ) -> Iterator[tuple[int, list[Array]]]:
+        """First row of each stretch of the last rows of the bars, and (n, C) of each pair."""
+        behind, count = self._plan.lookback - 1, len(bars[0])
+        step = max(STRETCH, _SHARE * behind // 2)
+        for start in range(count - last, count, step):
+            stop = min(start + step, count)
+            made = []
+            for each, learnt in zip(bars, fits, strict=True):
+                part = each.rows(max(start - behind, 0), stop)
+                values = self._plan(part, np.float64, stop - start, learnt)
+                made.append(self.source.build(part, values))
+            yield start, made
+
+
+def _call(features: Sequence[Feature], columns: list[int]) -> Call:
+    one = features[columns[0]]
+    outputs = list(one.family.outputs)
+    picked = [outputs.index(features[column].output) for column in columns]
+    rows = max(warm_up(features[column] for column in columns), 1)
+    return Call(one, rows, np.array(picked), np.array(columns))
+
+
+def _parameters(feature: Feature, fits: Mapping[str, Array]) -> Array:
+    """What the kernel of a fitted family takes after the windows."""
+    if feature.fit_key not in fits:
+        raise ParameterError(
+            f"{feature.name}: not fitted, got fits of {', '.join(fits) or 'nothing'}; expected "
+            f"{feature.fit_key}. Fit the features on training rows first (features.fitting)."
+        )
+    return fits[feature.fit_key]
+
+
+def compute(
+    bars: Bars,
+    features: Sequence[Feature],
+    dtype: DTypeLike = np.float32,
+    last: int | None = None,
+    fits: Mapping[str, Array] | None = None,
+) -> NDArray[Any]:
+    """Values of features on rows of the bars.
+
+    A value depends on the feature's ``lookback`` last bars alone, bit for bit, so that any slice
+    that holds them gives the same numbers: batch, resumed and live values are equal.
+
+    Parameters
+    ----------
+    bars : T rows of one pair.
+    features : in the order wanted; each kernel runs once whatever the number of its outputs.
+    dtype : of the result; arithmetic is float64.
+    last : rows wanted, counted from the last one; default all. Kernels then see no more of their
+        source than these rows depend on.
+    fits : parameters of fitted families by ``Feature.fit_key``.
+
+    Returns
+    -------
+    (T or last, len(features)), NaN in warm-up and where a feature is not defined; never infinite.
+
+    Raises
+    ------
+    ParameterError : a fitted feature's parameters are not among the fits.
+    """
+    return Plan(features)(bars, dtype, last, fits)
+
+
+def table(
+    bars: Bars, features: Sequence[Feature], fits: Mapping[str, Array] | None = None
+) -> pd.DataFrame:
+    """Feature values as a frame: index ``ts_utc``, a float32 column a feature."""
+    return pd.DataFrame(
+        compute(bars, features, fits=fits),
+        index=bars.ts,
+        columns=[feature.name for feature in features],
+    )

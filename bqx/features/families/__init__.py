@@ -1,0 +1,1 @@
+"""What is computed from bars, a folder a subject; each module declares what it computes."""

@@ -1,0 +1,1 @@
+"""Pairs beside other pairs: relatives, currencies, panels, lead and lag."""

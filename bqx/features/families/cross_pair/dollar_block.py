@@ -1,0 +1,273 @@
+"""How a pair moves with the dollar pairs, and how these move together.
+
+The dollar pairs are turned to rise with the dollar wherever several are put together. Moves are
+one-row log returns, in the BQX domain one-row changes of BQX_15.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling import panels
+from bqx.features.rolling.multivariate import correlations, cross_sums, ratio_of_sums, z_score
+from bqx.features.rolling.panels import DAY, MAJORS, read
+from bqx.features.sources import BQX_WINDOW
+from bqx.features.spec import Family, Output, Source
+from bqx.market.bars import Bars
+
+F = NDArray[np.float64]
+
+MEMORY = 240
+"""Rows among which the mean correlation is placed."""
+
+_BASIS_POINTS = 1e4
+_SWEEPS = 12
+_NOTHING = 1e-30
+_DECOUPLED = 0.2
+_BREAKOUT = 2.0
+
+
+@njit(cache=True)
+def with_majors(x: F, first_minute: int, window: int) -> F:
+    """Correlation with each dollar pair: (T, 6) -> (T, 5)."""
+    return correlations(x, window, first_minute)
+
+
+@njit(cache=True, error_model="numpy")
+def market(x: F, first_minute: int, window: int) -> F:
+    """Variance that the dollar explains, the rest, and whether it explains little: (T, 2) -> (T, 3)
+
+    Columns: the pair's moves and the mean of the dollar pairs'.
+    """
+    rows = len(x)
+    out = np.full((rows, 3), np.nan)
+    parts = cross_sums(x, window, first_minute)
+    for row in range(rows):
+        own, other, product = parts[row]
+        if other > 0.0:
+            explained = min(product * product / other, own)
+            out[row, 0] = explained / (window - 1.0)
+            out[row, 1] = (own - explained) / (window - 1.0)
+        share = ratio_of_sums(product, own, other)
+        if not np.isnan(share):
+            out[row, 2] = 1.0 if abs(share) < _DECOUPLED else 0.0
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def eigenvalues(matrix: F) -> F:
+    """Eigenvalues of a symmetric matrix, by Jacobi's rotations in a fixed order; it is overwritten.
+
+    Source: C. Jacobi (1846); Golub and Van Loan, Matrix Computations, 8.5.
+    """
+    size = len(matrix)
+    for _ in range(_SWEEPS):
+        off = 0.0
+        for p in range(size - 1):
+            for q in range(p + 1, size):
+                off += matrix[p, q] * matrix[p, q]
+        if off <= _NOTHING * np.trace(matrix) ** 2:
+            break
+        for p in range(size - 1):
+            for q in range(p + 1, size):
+                if matrix[p, q] == 0.0:
+                    continue
+                tau = (matrix[q, q] - matrix[p, p]) / (2.0 * matrix[p, q])
+                t = (1.0 if tau >= 0.0 else -1.0) / (abs(tau) + np.sqrt(1.0 + tau * tau))
+                c = 1.0 / np.sqrt(1.0 + t * t)
+                s = t * c
+                for k in range(size):
+                    a, b = matrix[k, p], matrix[k, q]
+                    matrix[k, p], matrix[k, q] = c * a - s * b, s * a + c * b
+                for k in range(size):
+                    a, b = matrix[p, k], matrix[q, k]
+                    matrix[p, k], matrix[q, k] = c * a - s * b, s * a + c * b
+    return np.diag(matrix).copy()
+
+
+@njit(cache=True, error_model="numpy")
+def together(x: F, first_minute: int, window: int, since: int) -> F:
+    """Covariance of the dollar pairs' returns in basis points: (T, 5) -> (T, 8).
+
+    Before row ``since`` nothing but what later rows depend on: the mean correlation.
+
+    Determinant, trace, largest eigenvalue and its share of the trace, tercile of the mean
+    correlation within a day, whether it has left its range, itself, and its deviation.
+    """
+    rows, size = x.shape
+    out = np.full((rows, 8), np.nan)
+    products = np.empty((size, rows, size))
+    for k in range(size):
+        turned = np.empty((rows, size - k))
+        for j in range(size - k):
+            turned[:, j] = x[:, k + j] * _BASIS_POINTS
+        parts = cross_sums(turned, window, first_minute)
+        products[k, :, k] = parts[:, 0]
+        for j in range(1, size - k):
+            products[k, :, k + j] = parts[:, size - k + j - 1]
+            products[k + j, :, k] = parts[:, size - k + j - 1]
+    matrix, found = np.empty((size, size)), np.empty(size * (size - 1) // 2)
+    for row in range(rows):
+        if np.isnan(products[:, row, :].sum()):
+            continue
+        matrix[:] = products[:, row, :] / (window - 1.0)
+        place = 0
+        for k in range(size):
+            for j in range(k + 1, size):
+                found[place] = ratio_of_sums(matrix[k, j], matrix[k, k], matrix[j, j])
+                place += 1
+        out[row, 6] = found.mean()
+        if row < since:
+            continue
+        out[row, 1] = np.trace(matrix)
+        values = eigenvalues(matrix)
+        out[row, 0] = max(np.prod(values), 0.0)
+        out[row, 2] = np.max(values)
+        if out[row, 1] > 0.0:
+            out[row, 3] = min(out[row, 2] / out[row, 1], 1.0)
+        out[row, 7] = np.sqrt(((found - found.mean()) ** 2).sum() / (len(found) - 1.0))
+    mean = out[:, 6].copy()
+    score = z_score(mean, MEMORY, first_minute)
+    clean = 0
+    for row in range(rows):
+        if not np.isnan(score[row]):
+            out[row, 5] = 1.0 if abs(score[row]) > _BREAKOUT else 0.0
+        clean = 0 if np.isnan(mean[row]) else clean + 1
+        if clean >= DAY and row >= since:
+            below = 0
+            for k in range(DAY):
+                below += mean[row - k] <= mean[row]
+            share = below / DAY
+            out[row, 4] = 0.0 if share <= 1.0 / 3.0 else 1.0 if share <= 2.0 / 3.0 else 2.0
+    return out
+
+
+def _majors(series: panels.Series) -> panels.Build:
+    return lambda bars: panels.stack(bars, series, (bars.pair, *MAJORS))
+
+
+def _market(series: panels.Series) -> panels.Build:
+    def build(bars: Bars) -> F:
+        mean = panels.shared(
+            bars, f"dollar mean:{series.__name__}",
+            lambda: panels.stack(bars, series, MAJORS, panels.in_dollars(MAJORS)).mean(axis=1),
+        )  # fmt: skip
+        return np.column_stack([series(bars, bars.pair), mean])
+
+    return build
+
+
+def _together(bars: Bars) -> F:
+    def make() -> F:
+        x = panels.stack(bars, panels.returns, MAJORS, panels.in_dollars(MAJORS))
+        return together(x, bars.first_market_minute, 20, panels.since(bars))
+
+    return panels.shared(bars, "majors", make)
+
+
+MAJORS_MOVES = (
+    Source("rate", "rate", "1", 2, _majors(panels.returns)),
+    Source("bqx", "bqx", "1", BQX_WINDOW + 2, _majors(panels.moves)),
+)
+"""Moves of the pair and of five dollar pairs."""
+
+MARKET = (
+    Source("rate", "rate", "1", 2, _market(panels.returns)),
+    Source("bqx", "bqx", "1", BQX_WINDOW + 2, _market(panels.moves)),
+)
+"""Moves of the pair and the mean move of five dollar pairs."""
+
+TOGETHER = Source("rate", "rate", "1", 2, _together)
+"""Readings of the dollar pairs' covariance, the same for all pairs."""
+
+_SHARE = ("1", -1.0, 1.0)
+_FLAG = ("1", 0.0, 1.0)
+
+
+def _with_majors(windows: tuple[int, ...], count: int, which: int, prefix: str) -> Family:
+    return Family(
+        "with",
+        "correlation",
+        with_majors,
+        {
+            pair: Output(*_SHARE, alias=prefix.format(pair[:3], pair[3:]) + "_{0}")
+            for pair in MAJORS[:count]
+        },
+        tuple((window,) for window in windows),
+        MAJORS_MOVES[which : which + 1],
+        "correlation of moves with a dollar pair's; 1 for the pair itself",
+        laggable=False,
+    )
+
+
+def _market_family(which: int, prefix: str) -> Family:
+    return Family(
+        "dollar",
+        "correlation",
+        market,
+        {
+            name: Output("1", 0.0, alias=f"{prefix}_var_{name}", about=about)
+            for name, about in (
+                ("systematic", "variance of moves that the dollar pairs' mean explains"),
+                ("idiosyncratic", "variance of moves that it does not explain"),
+            )
+        },
+        ((60,),),
+        MARKET[which : which + 1],
+        "moves against the mean of five dollar pairs",
+        laggable=False,
+    )
+
+
+FAMILIES = (
+    _with_majors((20, 60), 5, 0, "corr_{}_{}"),
+    _with_majors((20,), 5, 1, "bqx_corr_{}{}"),
+    _with_majors((60,), 2, 1, "bqx_corr_{}{}"),
+    _market_family(0, "resid"),
+    _market_family(1, "bqx"),
+    Family(
+        "dollar",
+        "correlation",
+        lambda x, first_minute, window: market(x, first_minute, window)[:, 2:],
+        {"decoupled": Output(*_FLAG, alias="momentum_decoupling_flag")},
+        ((20,),),
+        MARKET[1:],
+        "correlation with the mean of five dollar pairs within 0.2 of 0",
+        laggable=False,
+    ),
+    Family(
+        "majors",
+        "correlation",
+        read,
+        {
+            "cov_determinant": Output("bp^10", 0.0, alias="cov_determinant_{0}"),
+            "cov_trace": Output("bp^2", 0.0, alias="cov_trace_{0}"),
+            "cov_eigenvalue_max": Output("bp^2", 0.0, alias="cov_eigenvalue_max_{0}"),
+            "cov_eigenvalue_ratio": Output(
+                *_FLAG, alias="cov_eigenvalue_ratio_{0}", about="largest eigenvalue over the trace"
+            ),
+            "corr_regime": Output(
+                "1",
+                0.0,
+                2.0,
+                alias="corr_regime_{0}",
+                lookback=lambda w: w + DAY - 1,
+                about="tercile of the mean correlation within its last 1,440 values",
+            ),
+            "corr_breakout": Output(
+                *_FLAG,
+                alias="corr_breakout_flag",
+                lookback=lambda w: w + MEMORY - 1,
+                about="mean correlation beyond 2 deviations of its last 240",
+            ),
+            "avg_pairwise_corr": Output(*_SHARE, alias="avg_pairwise_corr_{0}"),
+            "corr_dispersion": Output(
+                "1", 0.0, 1.1, alias="corr_dispersion_{0}", about="deviation of ten correlations"
+            ),
+        },
+        ((20,),),
+        (TOGETHER,),
+        "returns of five dollar pairs together, the same for all pairs",
+        laggable=False,
+    ),
+)

@@ -1,0 +1,277 @@
+"""The mood of the market in BQX: who leads, risk on or off, and the term structure of BQX.
+
+BQX keeps its sign: it is positive when a rate has fallen.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling import panels
+from bqx.features.rolling.multivariate import correlations, shifted, snapped, z_score
+from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
+from bqx.features.rolling.sums import mean_std
+from bqx.features.sources import BQX_WINDOW, momentum
+from bqx.features.spec import Family, Output, Source
+from bqx.market.bars import Bars
+
+F = NDArray[np.float64]
+
+TERMS = (15, 30, 45, 60, 75)
+"""Windows of the term structure."""
+
+MEMORY = 240
+"""Rows among which the slope of the term structure is placed."""
+
+_CLUSTER = 0.5
+
+
+@njit(cache=True, error_model="numpy")
+def slope(x: F, first_minute: int, window: int) -> F:
+    """Term structure from BQX over 15 and 60 rows, each a row's mean: (T, 2) -> (T, 3).
+
+    Slope, whether it is negative, and its score among the last values.
+    """
+    out = np.empty((len(x), 3))
+    out[:, 0] = (x[:, 0] - x[:, 1]) / 45.0
+    for row in range(len(x)):
+        out[row, 1] = np.nan if np.isnan(out[row, 0]) else 1.0 if x[row, 0] < x[row, 1] else 0.0
+    out[:, 2] = z_score(out[:, 0].copy(), window, first_minute)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def curvature(x: F, first_minute: int) -> F:
+    """Quadratic term over the minutes of values at 15, 30, .. 75: (T, 5) -> (T, 1)."""
+    second = 2.0 * (x[:, 0] + x[:, 4]) - (x[:, 1] + x[:, 3]) - 2.0 * x[:, 2]
+    return (second / (14.0 * 15.0 * 15.0)).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def leading(x: F, first_minute: int, window: int) -> F:
+    """Correlation of column 1 with column 0 of 5 and of 15 rows ago, and whether the first beats
+    that of column 0 with column 1 of 5 rows ago: (T, 2) -> (T, 3).
+    """
+    rows = len(x)
+    out = np.full((rows, 3), np.nan)
+    three = np.empty((rows, 3))
+    three[:, 0], three[:, 1], three[:, 2] = x[:, 1], shifted(x[:, 0], 5), shifted(x[:, 0], 15)
+    out[:, :2] = correlations(three, window, first_minute)
+    three[:, 0], three[:, 1] = x[:, 0], shifted(x[:, 1], 5)
+    back = correlations(three, window, first_minute)[:, 0]
+    for row in range(rows):
+        if not np.isnan(out[row, 0] + back[row]):
+            out[row, 2] = 1.0 if out[row, 0] > back[row] else 0.0
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def mood(x: F, first_minute: int, window: int) -> F:
+    """1 risk-on, -1 risk-off, 0 neither, from a score beyond half a deviation: (T,) -> (T, 1)."""
+    out = z_score(x, window, first_minute).reshape(-1, 1)
+    for row in range(len(x)):
+        if not np.isnan(out[row, 0]):
+            out[row, 0] = np.sign(out[row, 0]) if abs(out[row, 0]) > _CLUSTER else 0.0
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def breadth(x: F, first_minute: int, window: int) -> F:
+    """Deviation across columns and size of their mean sign, each averaged: (T, C) -> (T, 2)."""
+    rows, columns = x.shape
+    std, sign = np.empty(rows), np.empty(rows)
+    for row in range(rows):
+        mean = x[row].mean()
+        std[row] = np.sqrt(((x[row] - mean) ** 2).sum() / (columns - 1.0))
+        net = 0.0
+        for j in range(columns):
+            net += np.sign(snapped(x[row, j]))
+        sign[row] = np.nan if np.isnan(mean) else abs(net) / columns
+    out = np.empty((rows, 2))
+    out[:, 0] = np.maximum(mean_std(std, window, first_minute, 0)[0], 0.0)
+    out[:, 1] = mean_std(sign, window, first_minute, 0)[0]
+    out[:, 1] = np.minimum(np.maximum(out[:, 1], 0.0), 1.0)
+    return out
+
+
+def _terms(windows: tuple[int, ...], change: bool) -> panels.Build:
+    def build(bars: Bars) -> F:
+        columns = [momentum(bars, window) / window for window in windows]
+        if change:
+            columns = [panels.change(column) for column in columns]
+        return np.column_stack(columns)
+
+    return build
+
+
+def _leading(bars: Bars) -> F:
+    def make() -> F:
+        x = panels.stack(bars, panels.moves, ("eurusd", "gbpusd"))
+        return leading(x, bars.first_market_minute, 60)
+
+    return panels.shared(bars, "eur leads gbp", make)
+
+
+def _mood(bars: Bars) -> F:
+    def make() -> F:
+        aud, nzd, chf, jpy = (
+            panels.momentum(bars, pair) for pair in ("audusd", "nzdusd", "usdchf", "usdjpy")
+        )
+        # BQX falls when a rate rises.
+        return mood((-aud - nzd) / 2.0 - (chf + jpy) / 2.0, bars.first_market_minute, DAY)
+
+    return panels.shared(bars, "mood", make)
+
+
+def _breadth(bars: Bars) -> F:
+    def make() -> F:
+        x = panels.stack(bars, panels.momentum, DOLLAR_PAIRS, panels.in_dollars(DOLLAR_PAIRS))
+        return breadth(x, bars.first_market_minute, 20)
+
+    return panels.shared(bars, "breadth", make)
+
+
+def _eurusd_triangle(bars: Bars) -> F:
+    def make() -> F:
+        x = panels.triangle_momentum(bars, "eurusd")
+        return np.column_stack([x, z_score(x, 20, bars.first_market_minute)])
+
+    return panels.shared(bars, "eurusd triangle", make)
+
+
+ENDS = Source("bqx", "bqx", "1", 61, _terms((15, 60), False))
+"""BQX over 15 and over 60 rows, each divided by its window."""
+
+CURVE = Source("bqx", "bqx", "1", 76, _terms(TERMS, False))
+"""BQX over 15 to 75 rows, each divided by its window."""
+
+TERM_MOVES = Source("bqx", "bqx", "1", 62, _terms((60, 15, 30, 45), True))
+"""One-row changes of BQX over 60 rows and over shorter windows."""
+
+_SHARE = ("1", -1.0, 1.0)
+_FLAG = ("1", 0.0, 1.0)
+
+
+def _shared(name: str, lookback: int, build: panels.Build, outputs: dict[str, Output], window: int,
+            about: str) -> Family:  # fmt: skip
+    source = Source("bqx", "bqx", "1", lookback, build)
+    return Family(
+        name, "correlation", read, outputs, ((window,),), (source,),
+        about + ", the same for all pairs", laggable=False,
+    )  # fmt: skip
+
+
+FAMILIES = (
+    Family(
+        "term_corr",
+        "correlation",
+        lambda x, first_minute, window: correlations(x, window, first_minute),
+        {f"corr_{w}_60": Output(*_SHARE, alias=f"bqx_corr_w{w}_w60") for w in TERMS[:3]},
+        ((60,),),
+        (TERM_MOVES,),
+        "correlation of one-row changes of BQX over a short and over 60 rows",
+        laggable=False,
+    ),
+    Family(
+        "term_structure",
+        "correlation",
+        slope,
+        {
+            "slope": Output(
+                "1/min",
+                alias="term_slope_bqx",
+                lookback=lambda w: 1,
+                spanned_by=("bqx_backward_return_w15", "bqx_backward_return_w60"),
+                about="(BQX_15 / 15 - BQX_60 / 60) / 45",
+            ),
+            "inversion": Output(
+                *_FLAG,
+                alias="term_inversion_flag",
+                lookback=lambda w: 1,
+                about="BQX_15 / 15 below BQX_60 / 60",
+            ),
+            "steepness_z": Output(
+                "1", alias="term_steepness_z", about="score of the slope among its last 240"
+            ),
+        },
+        ((MEMORY,),),
+        (ENDS,),
+        "term structure of BQX divided by its window",
+        laggable=False,
+    ),
+    Family(
+        "term_structure",
+        "correlation",
+        curvature,
+        {
+            "curvature": Output(
+                "1/min^2",
+                alias="term_curvature_bqx",
+                spanned_by=tuple(f"bqx_backward_return_w{w}" for w in TERMS),
+            )
+        },
+        ((),),
+        (CURVE,),
+        "quadratic term over the window, 15 to 75, of BQX divided by its window",
+        lookback=lambda: 1,
+        laggable=False,
+    ),
+    _shared(
+        "eur_gbp",
+        BQX_WINDOW + 2,
+        _leading,
+        {
+            "lag_corr_5": Output(
+                *_SHARE,
+                alias="bqx_eur_gbp_lag_corr_5",
+                lookback=lambda w: w + 5,
+                about="correlation of gbpusd's moves with eurusd's of 5 rows ago",
+            ),
+            "lag_corr_15": Output(
+                *_SHARE,
+                alias="bqx_eur_gbp_lag_corr_15",
+                lookback=lambda w: w + 15,
+                about="correlation of gbpusd's moves with eurusd's of 15 rows ago",
+            ),
+            "leads": Output(
+                *_FLAG,
+                alias="bqx_eur_leads_gbp_flag",
+                lookback=lambda w: w + 5,
+                about="the former above that of eurusd's moves with gbpusd's of 5 rows ago",
+            ),
+        },
+        60,
+        "who leads",
+    ),
+    _shared(
+        "mood",
+        BQX_WINDOW + 1,
+        _mood,
+        {"": Output("1", -1.0, 1.0, alias="momentum_regime_cluster")},
+        DAY,
+        "1 risk-on, -1 risk-off: aud and nzd against chf and jpy, all in dollars, beyond half a "
+        "deviation from their mean",
+    ),
+    _shared(
+        "breadth",
+        BQX_WINDOW + 1,
+        _breadth,
+        {
+            "dispersion": Output("1", 0.0, alias="momentum_dispersion_{0}"),
+            "synchrony": Output(*_FLAG, alias="momentum_synchrony_{0}"),
+        },
+        20,
+        "deviation and size of the mean sign of seven dollar pairs, averaged",
+    ),
+    _shared(
+        "eurusd_triangle",
+        BQX_WINDOW + DAY,
+        _eurusd_triangle,
+        {
+            "resid": Output("1", alias="bqx_tri_resid_eurusd", lookback=lambda w: 1),
+            "resid_z": Output("1", alias="bqx_tri_resid_z_{0}"),
+        },
+        20,
+        "BQX of eurusd less those of its legs, demeaned over 1,440 rows",
+    ),
+)

@@ -1,0 +1,284 @@
+"""A pair among the pairs that share its base or its quote.
+
+Their series are turned so that all rise when the pair's own does for a reason of the shared
+currency. ``_1`` and ``_2`` are the two most liquid of them. The rate domain reads one-row log
+returns, and log rates where levels are asked for; the BQX domain one-row changes of BQX_15, since
+its levels overlap, and its levels.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling import panels
+from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted, z_score
+from bqx.features.rolling.regression import regress
+from bqx.features.rolling.sums import first_block, mean_std, square_sums
+from bqx.features.sources import BQX_WINDOW
+from bqx.features.spec import Family, Output, Source
+
+F = NDArray[np.float64]
+
+MEMORY = 240
+"""Rows of correlations among which one is placed."""
+
+LEADS = 5
+"""Rows by which a pair may lead or follow."""
+
+
+@njit(cache=True, error_model="numpy")
+def _with_relatives(x: F, first_minute: int, window: int) -> F:
+    """Correlations with four relatives, the deviation over the mean of theirs, and the means of
+    the first and the last two correlations: (T, 7).
+    """
+    rows = len(x)
+    out = np.empty((7, rows))
+    parts = cross_sums(x, window, first_minute)
+    out[:4] = correlations_of(parts).T
+    for row in range(rows):
+        others = np.sqrt(parts[row, 1]) + np.sqrt(parts[row, 2])
+        others += np.sqrt(parts[row, 3]) + np.sqrt(parts[row, 4])
+        share = np.sqrt(parts[row, 0]) / (others / 4.0)
+        out[4, row] = share if others > 0.0 else np.nan
+    out[5], out[6] = (out[0] + out[1]) / 2.0, (out[2] + out[3]) / 2.0
+    return out.T
+
+
+@njit(cache=True, error_model="numpy")
+def relatives(x: F, first_minute: int, window: int) -> F:
+    """A pair against two relatives on either side: (T, 5) -> (T, 8), see the outputs below.
+
+    Columns: the pair, two relatives of its base, two of its quote.
+    """
+    out = np.empty((len(x), 8))
+    found = _with_relatives(x, first_minute, window)
+    out[:, :4] = found[:, :4]
+    out[:, 4:6] = found[:, 5:] - shifted(found[:, 5:], window)
+    out[:, 6] = best_lead(x, first_minute, window)
+    out[:, 7] = found[:, 4]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def relatives_over_time(x: F, first_minute: int, window: int) -> F:
+    """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
+    out = np.empty((len(x), 3))
+    found = _with_relatives(x, first_minute, window)
+    base, quote = found[:, 5].copy(), found[:, 6].copy()
+    out[:, 0] = z_score(base, MEMORY, first_minute)
+    out[:, 1] = z_score(quote, MEMORY, first_minute)
+    out[:, 2] = mean_std((base + quote) / 2.0, MEMORY, first_minute, 1)[1]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def best_lead(x: F, first_minute: int, window: int) -> F:
+    """Rows, in fifths from -1 to 1, by which the relatives' mean leads the pair best: (T,).
+
+    The pair's window ends five rows ago; the relatives' windows lie from five rows after it to
+    five before. The largest correlation wins, of equal ones the shortest lead.
+    """
+    rows = len(x)
+    out = np.full(rows, np.nan)
+    own = shifted(x[:, 0].copy(), LEADS)
+    mean = (x[:, 1] + x[:, 2] + x[:, 3] + x[:, 4]) / 4.0
+    lags = 2 * LEADS + 1
+    own_sum, own_square, _ = square_sums(own, window, first_minute)
+    level, weight, reference = square_sums(mean, window, first_minute)
+    for row in range(rows):
+        squares = weight[row] - level[row] * level[row] / window
+        # One over the deviation of the relatives' window.
+        weight[row] = 1.0 / np.sqrt(squares if squares > 0.0 else np.nan)
+        level[row] = reference[row] + level[row] / window
+    products, tail, found = np.empty(lags), np.empty((window + 1, lags)), np.empty(lags)
+    tail[0] = 0.0
+    for start in range(first_block(first_minute, window), rows, window):
+        products[:] = 0.0
+        for i in range(min(window, start - lags + 1)):
+            d = own[start - 1 - i] - own[start]
+            for j in range(lags):
+                products[j] += d * (mean[start - 1 - i - j] - mean[start])
+                tail[i + 1, j] = products[j]
+        products[:] = 0.0
+        for row in range(max(start, lags - 1), min(start + window, rows)):
+            d = own[row] - own[start]
+            for j in range(lags):
+                products[j] += d * (mean[row - j] - mean[start])
+            before = window - (row - start + 1)
+            squares = own_square[row] - own_sum[row] * own_sum[row] / window
+            if before > start - lags + 1 or not squares > 0.0:
+                continue
+            total = own_sum[row]
+            known = True
+            for j in range(lags):
+                centre = level[row - j] - mean[start]
+                found[j] = (products[j] + tail[before, j] - total * centre) * weight[row - j]
+                known = known and not np.isnan(found[j])
+            best, lead = found[LEADS], 0
+            for k in range(1, LEADS + 1):
+                for j in (LEADS - k, LEADS + k):
+                    if found[j] > best:
+                        best, lead = found[j], j - LEADS
+            if known:
+                out[row] = lead / LEADS
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def spread(x: F, first_minute: int, window: int) -> F:
+    """Score of the level's distance from the first relative of the base: (T, 1)."""
+    return z_score(x[:, 0] - x[:, 1], window, first_minute).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def cointegration(x: F, first_minute: int, window: int) -> F:
+    """Level regressed on those of two relatives of the base: (T, 4), see ``regress``."""
+    return regress(x, window, first_minute)
+
+
+RELATIVES = (
+    Source("rate", "rate", "1", 2, panels.turned(panels.returns, 2, 2)),
+    Source("bqx", "bqx", "1", BQX_WINDOW + 2, panels.turned(panels.moves, 2, 2)),
+)
+"""Moves of the pair and of two relatives on either side."""
+
+LEVELS = (
+    Source("rate", "rate", "1", 1, panels.turned(panels.level, 2, 0)),
+    Source("bqx", "bqx", "1", BQX_WINDOW + 1, panels.turned(panels.momentum, 2, 0)),
+)
+"""Levels of the pair and of two relatives of its base."""
+
+WINDOWS = ((15,), (30,), (60,))
+_SHARE = ("1", -1.0, 1.0)
+
+
+def _long(window: int) -> int:
+    return window + MEMORY - 1
+
+
+FAMILIES = (
+    Family(
+        "relatives",
+        "correlation",
+        relatives,
+        {
+            **{
+                f"corr_{side}_{k}": Output(*_SHARE, alias=f"corr_{side}_{{0}}min_{k}")
+                for side in ("base", "quote")
+                for k in (1, 2)
+            },
+            **{
+                f"delta_corr_{side}": Output(
+                    "1",
+                    -2.0,
+                    2.0,
+                    alias=f"delta_corr_{side}_{{0}}min",
+                    lookback=lambda w: 2 * w,
+                    about="change of the mean correlation over a window's length",
+                )
+                for side in ("base", "quote")
+            },
+            "lead_lag": Output(
+                *_SHARE,
+                alias="lead_lag_{0}min",
+                lookback=lambda w: w + 2 * LEADS,
+                about="lead of the relatives' mean of largest correlation, in fifths of 5 rows",
+            ),
+            "vol_ratio": Output(
+                "1",
+                0.0,
+                alias="vol_ratio_{0}min",
+                about="deviation of moves over the mean of the relatives'",
+            ),
+        },
+        WINDOWS,
+        RELATIVES,
+        "moves against two relatives of the base and of the quote",
+    ),
+    Family(
+        "relatives",
+        "correlation",
+        relatives_over_time,
+        {
+            **{
+                f"z_corr_{side}": Output(
+                    "1",
+                    alias=f"z_corr_{side}_{{0}}min",
+                    about="score of the mean correlation among its last 240",
+                )
+                for side in ("base", "quote")
+            },
+            "corr_stability": Output(
+                "1",
+                0.0,
+                1.1,
+                alias="corr_stability_{0}min",
+                about="deviation of the mean correlation over 240 rows",
+            ),
+        },
+        WINDOWS,
+        RELATIVES,
+        "moves against two relatives of the base and of the quote",
+        lookback=_long,
+    ),
+    Family(
+        "relative_spread",
+        "correlation",
+        spread,
+        {"z": Output("1", alias="spread_zscore_{0}min")},
+        WINDOWS,
+        LEVELS,
+        "score of the level less that of the base's first relative",
+    ),
+    Family(
+        "cointegration",
+        "correlation",
+        cointegration,
+        {
+            "residual": Output("1", alias="coint_residual"),
+            "z": Output("1", alias="coint_zscore"),
+            "half_life": Output(
+                "bar",
+                0.0,
+                alias="coint_halflife",
+                lookback=lambda w: w + 1,
+                about="rows in which a departure halves",
+            ),
+        },
+        ((panels.DAY,),),
+        LEVELS,
+        "level regressed on those of two relatives of the base",
+    ),
+    Family(
+        "cointegration_of_one",
+        "correlation",
+        lambda x, first_minute, window: cointegration(x, first_minute, window)[:, 3:],
+        {"residual": Output("1", alias="cointegration_residual")},
+        ((panels.DAY,),),
+        LEVELS[:1],
+        "level regressed on that of the base's first relative",
+    ),
+)
+
+PROFILES = {
+    "v1": {
+        "corr_base_pairs_15min": "rate_peers_corr_base_w15",
+        "corr_base_pairs_60min": "rate_peers_corr_base_w60",
+        "corr_quote_pairs_15min": "rate_peers_corr_quote_w15",
+        "corr_quote_pairs_60min": "rate_peers_corr_quote_w60",
+        "relative_strength_vs_base_pairs": "rate_strength_base_w60",
+        "relative_strength_vs_quote_pairs": "rate_strength_quote_w60",
+        "base_pair_divergence": "rate_strength_div_base_w60",
+        "quote_pair_divergence": "rate_strength_div_quote_w60",
+        "triangular_arb_divergence": "triangle_resid_level",
+        "cross_pair_momentum_divergence": "rate_strength_div_cross_mom_w60",
+        "correlation_stability": "rate_peers_stability_w60",
+        "lead_lag_indicator": "rate_relatives_lead_lag_w60",
+        "cointegration_residual": "rate_cointegration_of_one_residual_w1440",
+        "pair_spread_z_score": "rate_relative_spread_z_w60",
+        "cross_pair_volatility_ratio": "rate_relatives_vol_ratio_w60",
+    },
+    "v3_idx": {"div_tri_arb": "triangle_resid_level"},
+    "v3_bqx": {"div_tri_arb": "triangle_bqx_resid_level"},
+}
+"""Features that stand under another name, or in another table, in a document's list."""

@@ -1,0 +1,1 @@
+"""Moments, quantiles and autocorrelation of one series."""

@@ -1,0 +1,145 @@
+"""Moments and extremes of trailing windows.
+
+Source: C. M. Jarque and A. K. Bera (1980), for the normality statistic.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.products import mean
+from bqx.features.rolling.sums import extremes, power_sums
+from bqx.features.sources import BQX, RATE
+from bqx.features.spec import Family, Output, Source
+
+F = NDArray[np.float64]
+
+
+@njit(cache=True, error_model="numpy")
+def moments(x: F, first_minute: int, window: int) -> F:
+    """Eight statistics of each window: (T, 8) mean, std, skew, kurt, min, max, range, z_score.
+
+    Standard deviation with ddof 1; skewness and excess kurtosis bias-adjusted as in pandas.
+    A flat window has deviation 0 and no skewness, kurtosis or score.
+    """
+    rows = len(x)
+    out = np.empty((8, rows))
+    sums = power_sums(x, window, first_minute)
+    top, bottom = extremes(x, x, window)
+    n = float(window)
+    share, free = 1.0 / n, np.sqrt(n / (n - 1.0))
+    of_skew, of_kurt = np.sqrt(n * (n - 1.0)) / (n - 2.0), (n - 1.0) / ((n - 2.0) * (n - 3.0))
+    for row in range(rows):
+        now, r = x[row], sums[row, 4]
+        d, q2, q3, q4 = (
+            sums[row, 0] * share, sums[row, 1] * share, sums[row, 2] * share, sums[row, 3] * share,
+        )  # fmt: skip
+        square = d * d
+        m2 = q2 - square
+        m3 = q3 - 3.0 * d * q2 + 2.0 * d * square
+        m4 = q4 - 4.0 * d * q3 + 6.0 * square * q2 - 3.0 * square * square
+        flat = top[row] == bottom[row]
+        root = np.sqrt(m2)
+        less = np.nan if flat else 1.0 / root
+        out[0, row] = now if flat else r + d
+        out[1, row] = 0.0 if flat else root * free
+        out[2, row] = of_skew * (m3 * less * less * less)
+        out[3, row] = of_kurt * ((n + 1.0) * (m4 * less * less * less * less) - 3.0 * (n - 1.0))
+        out[4, row], out[5, row], out[6, row] = bottom[row], top[row], top[row] - bottom[row]
+        out[7, row] = ((now - r) - d) * less / free
+    return out.T
+
+
+@njit(cache=True, error_model="numpy")
+def described(x: F, first_minute: int, window: int) -> F:
+    """Six statistics of each window: (T, 6) mean, std, skew, kurt, std / mean, Jarque-Bera.
+
+    The last is ``n / 6 (skew^2 + kurt^2 / 4)``, NaN in a flat window as they are.
+    """
+    some = moments(x, first_minute, window)
+    out = np.empty((6, len(x)))
+    for row in range(len(x)):
+        mean, std, skew, kurt = some[row, 0], some[row, 1], some[row, 2], some[row, 3]
+        out[0, row], out[1, row], out[2, row], out[3, row] = mean, std, skew, kurt
+        out[4, row] = std / mean
+        out[5, row] = window / 6.0 * (skew * skew + 0.25 * kurt * kurt)
+    return out.T
+
+
+@njit(cache=True, error_model="numpy")
+def described_bqx(x: F, first_minute: int, window: int) -> F:
+    """The same with std over the mean magnitude, NaN where all is 0: (T, 6)."""
+    out = described(x, first_minute, window)
+    size = mean(np.abs(x), window, first_minute)
+    for row in range(len(x)):
+        share = out[row, 1] / size[row]
+        out[row, 4] = share if size[row] > 0.0 else np.nan
+    return out
+
+
+def _alias(metric: str) -> str:
+    return metric + "_{0}"
+
+
+_CV = {"rate": "std / mean", "bqx": "std / mean magnitude, because the mean crosses zero"}
+_NOW = {"rate": "rate_index", "bqx": "bqx_backward_return_w15"}
+_TREND = ("{s}_quadratic_lin_slope_w60", "{s}_quadratic_accel_w60")
+
+
+def _minutes(
+    source: Source, w: int, outputs: tuple[str, ...], spans: tuple[str, ...] = ()
+) -> Family:
+    same = tuple(name.replace("{now}", _NOW[source.key]) for name in spans)
+    declared = {
+        "mean": Output("{u}", alias=_alias("mean") + "min", spanned_by=same),
+        "std": Output("{u}", 0.0, alias=_alias("std") + "min", about="ddof 1"),
+        "skew": Output("1", alias=_alias("skew") + "min", about="bias-adjusted"),
+        "kurt": Output("1", alias=_alias("kurt") + "min", about="excess, bias-adjusted"),
+        "cv": Output("1", 0.0, alias=_alias("cv") + "min", about=_CV[source.key]),
+        "jb": Output("1", 0.0, alias=_alias("jb_stat") + "min", about="Jarque-Bera statistic"),
+    }
+    kernel = described if source is RATE else described_bqx
+    about = "moments of the trailing window, current row included"
+    some = {name: declared[name] for name in outputs}
+    return Family("moments", "statistics", kernel, some, ((w,),), (source,), about)
+
+
+_FOUR = ("mean", "std", "skew", "kurt")
+_SIX = (*_FOUR, "cv", "jb")
+
+FAMILIES = (
+    Family(
+        "moments",
+        "statistics",
+        moments,
+        {
+            "mean": Output("{u}", alias=_alias("mean")),
+            "std": Output("{u}", 0.0, alias=_alias("std"), about="standard deviation, ddof 1"),
+            "skew": Output("1", alias=_alias("skew"), about="skewness, bias-adjusted"),
+            "kurt": Output("1", alias=_alias("kurt"), about="excess kurtosis, bias-adjusted"),
+            "min": Output("{u}", alias=_alias("min")),
+            "max": Output("{u}", alias=_alias("max")),
+            "range": Output(
+                "{u}",
+                0.0,
+                alias=_alias("range"),
+                spanned_by=("{s}_moments_max_w{0}", "{s}_moments_min_w{0}"),
+                about="max - min",
+            ),
+            "z_score": Output("1", alias=_alias("z_score"), about="(x - mean) / std"),
+        },
+        ((20,), (50,), (120,)),
+        (RATE, BQX),
+        "statistics of the trailing window, current row included",
+    ),
+    *(
+        _minutes(source, w, outputs, spans)
+        for w, outputs, spans in (
+            (5, _FOUR, ()),
+            (15, (*_FOUR, "cv"), ("{s}_moments_mean_w60", "{s}_quadratic_resid_mean_w60", *_TREND)),
+            (30, _SIX, ()),
+            (60, _SIX, ("{now}", "{s}_terms_residual_w60", *_TREND)),
+        )
+        for source in (RATE, BQX)
+    ),
+)

@@ -1,0 +1,1 @@
+"""Codes learnt from other features on training rows."""

@@ -1,0 +1,1 @@
+"""Volume, spread and quotes."""

@@ -1,0 +1,180 @@
+"""Quotes: the spread of a bar, what mid does around it, and tick directions.
+
+Bars are bid: the ask is the close plus the spread, mid the close plus half of it, and a trade is
+taken to be at the close. A feed without spreads leaves all but the tick directions NaN.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.trailing import changes, clean_rows, deviation, total
+from bqx.features.spec import Family, Output, Source
+from bqx.market.bars import Bars
+
+F = NDArray[np.float64]
+
+SHORT = 5
+"""Rows of the short mean and deviation in toxicity; rows that realised spread waits."""
+
+NEEDS_ORDER_BOOK = ("bid_depth", "ask_depth", "depth_imbalance")
+"""Names in the documents that bars cannot give: quantities quoted at the bid and the ask."""
+
+SAME = {"spread_pct": "spread_pct"}
+"""Names in the documents of features that are declared under another one."""
+
+
+def _quotes(bars: Bars) -> F:
+    return np.column_stack([bars.close, bars.spread])
+
+
+QUOTES = Source("spread", "rate", "quote", 1, _quotes)
+"""Close (bid) and spread, quote units."""
+
+
+@njit(cache=True, error_model="numpy")
+def mids(x: F) -> F:
+    """Close plus half the spread: (T,)."""
+    return x[:, 0] + 0.5 * x[:, 1]
+
+
+@njit(cache=True, error_model="numpy")
+def quoted(x: F, first_minute: int) -> F:
+    """Level, percent of the close and of mid, price imbalance, effective, half: (T, 6)."""
+    rows = len(x)
+    out = np.empty((rows, 6))
+    for row in range(rows):
+        close, spread = x[row]
+        mid = close + 0.5 * spread
+        out[row, 0] = spread
+        out[row, 1] = 100.0 * spread / close
+        out[row, 2] = 100.0 * spread / mid
+        out[row, 3] = -0.5 * spread / mid
+        out[row, 4] = 200.0 * (0.5 * spread) / mid
+        out[row, 5] = 0.5 * spread
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def moved(x: F, first_minute: int) -> F:
+    """Twice the distance, in percent, of mid from the close 5 rows before, and from the last mid.
+
+    (T, 2): realised spread of the trade five rows before, and price impact. Each is over the
+    earlier row's mid.
+    """
+    out = np.full((len(x), 2), np.nan)
+    mid = mids(x)
+    for row in range(1, len(x)):
+        if row >= SHORT:
+            out[row, 0] = 200.0 * abs(mid[row] - x[row - SHORT, 0]) / mid[row - SHORT]
+        out[row, 1] = 200.0 * abs(mid[row] - mid[row - 1]) / mid[row - 1]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def around_mid(x: F, first_minute: int, window: int) -> F:
+    """Deviation of mid, and toxicity: (T, 2).
+
+    Toxicity is the deviation of mid over 5 rows relative to that over the window, times the mean
+    spread over 5 rows relative to that over the window.
+    """
+    out = np.empty((len(x), 2))
+    mid, spread = mids(x), x[:, 1].copy()
+    out[:, 0] = deviation(mid, window, first_minute)
+    fast = deviation(mid, SHORT, first_minute) * total(spread, SHORT, first_minute) / SHORT
+    slow = out[:, 0] * total(spread, window, first_minute) / window
+    out[:, 1] = fast / np.where(slow > 0.0, slow, np.nan)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def direction(x: F, first_minute: int) -> F:
+    """Sign of the last change of the close: (T, 1)."""
+    return np.sign(changes(x[:, 0].copy(), 1)).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def tick_rule(x: F, first_minute: int, window: int) -> F:
+    """Sign of the last change other than 0 among ``window``: (T, 1), 0 where there is none."""
+    rows = len(x)
+    out = np.full((rows, 1), np.nan)
+    signs = np.sign(changes(x[:, 0].copy(), 1))
+    clean = clean_rows(signs)
+    latest = -1
+    for row in range(rows):
+        if signs[row] > 0.0 or signs[row] < 0.0:
+            latest = row
+        if clean[row] >= window:
+            out[row, 0] = signs[latest] if 0 <= row - latest < window and latest >= 0 else 0.0
+    return out
+
+
+FAMILIES = (
+    Family(
+        "",
+        "spread",
+        quoted,
+        {
+            "level": Output("{u}", 0.0, alias="spread_level"),
+            "pct": Output("%", 0.0, alias="spread_pct_of_rate", about="over the close"),
+            "quoted": Output("%", 0.0, 200.0, alias="quoted_spread", about="over mid"),
+            "imbalance": Output(
+                "1", -1.0, 0.0, alias="bid_ask_imbalance", spanned_by=("{s}_quoted",),
+                about="(bid - ask) / (bid + ask) of prices",
+            ),
+            "effective": Output(
+                "%", 0.0, 200.0, alias="effective_spread", spanned_by=("{s}_quoted",),
+                about="2 |mid - trade| / mid; trades are taken at the bid",
+            ),
+            "half": Output(
+                "{u}", 0.0, alias="roll_cost", spanned_by=("{s}_level",), about="mid - close"
+            ),
+        },
+        ((),),
+        (QUOTES,),
+        "spread of the bar",
+        lookback=lambda: 1,
+    ),
+    Family(
+        "",
+        "spread",
+        moved,
+        {
+            "realized": Output(
+                "%", 0.0, alias="realized_spread", about="2 |mid - trade 5 rows before| / mid then"
+            ),
+            "impact": Output(
+                "%", 0.0, alias="price_impact", lookback=lambda: 2,
+                about="2 |mid - last mid| / last mid",
+            ),
+        },
+        ((),),
+        (QUOTES,),
+        "what followed a trade",
+        lookback=lambda: SHORT + 1,
+    ),
+    Family(
+        "mid",
+        "spread",
+        around_mid,
+        {
+            "std": Output("{u}", 0.0, alias="mid_price_volatility", about="deviation of mid"),
+            "toxicity": Output(
+                "1", 0.0, alias="order_flow_toxicity",
+                about="deviation of mid and mean spread, 5 rows relative to the window",
+            ),
+        },
+        ((60,),),
+        (QUOTES,),
+        "mid over the trailing window",
+    ),
+    Family(
+        "tick", "spread", direction, {"direction": Output("1", -1.0, 1.0, alias="tick_direction")},
+        ((),), (QUOTES,), "sign of the last change of the close", lookback=lambda: 2,
+    ),
+    Family(
+        "tick", "spread", tick_rule, {"rule": Output("1", -1.0, 1.0, alias="tick_rule")},
+        ((60,),), (QUOTES,), "sign of the last change other than 0, within the window",
+        lookback=lambda window: window + 1,
+    ),
+)  # fmt: skip

@@ -1,0 +1,228 @@
+"""Volume (tick counts) by itself.
+
+A carried bar has volume 0. Without volumes in the feed all of it is NaN.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.trailing import (
+    MEMORY,
+    NOTHING,
+    changes,
+    deviation,
+    mean_deviation,
+    slope,
+    tercile,
+    total,
+)
+from bqx.features.spec import Family, Output, Source
+from bqx.market.bars import Bars
+
+F = NDArray[np.float64]
+
+SPIKE = 2.0
+"""Deviations above the mean that make a spike; in the hour's table, the multiple of the mean."""
+
+VOLUME = Source("rate", "rate", "tick", 1, lambda bars: bars.volume)
+"""Ticks of each bar."""
+
+
+def with_volume(bars: Bars) -> F:
+    """(T, 2) rate index and volume."""
+    return np.column_stack([bars.index, bars.volume])
+
+
+RATE_VOLUME = Source("rate", "rate", "pt", 1, with_volume)
+"""Rate index and volume."""
+
+
+def now(x: F, first_minute: int) -> F:
+    """Volume itself: (T, 1)."""
+    return x.reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def levels(x: F, first_minute: int, window: int) -> F:
+    """Mean, deviation, score and sum: (T, 4); no score in a flat window."""
+    out = np.empty((len(x), 4))
+    mean, std = mean_deviation(x, window, first_minute)
+    for row in range(len(x)):
+        out[row, 0], out[row, 1] = mean[row], std[row]
+        out[row, 2] = (x[row] - mean[row]) / std[row] if std[row] > 0.0 else np.nan
+        out[row, 3] = mean[row] * window
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def hourly(x: F, first_minute: int, window: int) -> F:
+    """Sum, deviation, whether above twice the mean, place in the range (0.5 if flat): (T, 4)."""
+    rows = len(x)
+    out = np.full((rows, 4), np.nan)
+    sums, std = total(x, window, first_minute), deviation(x, window, first_minute)
+    top, bottom = extremes(x, x, window)
+    for row in range(rows):
+        out[row, 0], out[row, 1] = sums[row], std[row]
+        if not np.isnan(top[row]):
+            reach = top[row] - bottom[row]
+            out[row, 2] = x[row] * window > SPIKE * out[row, 0]
+            out[row, 3] = (x[row] - bottom[row]) / reach if reach > 0.0 else 0.5
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def over_mean(x: F, first_minute: int, window: int) -> F:
+    """Volume over its mean: (T, 1); 1 where there was none."""
+    out = total(x, window, first_minute)
+    for row in range(len(x)):
+        out[row] = x[row] * window / out[row] if out[row] != 0.0 else 1.0
+    return out.reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def trend(x: F, first_minute: int, window: int) -> F:
+    """Slope of the straight line: (T, 1)."""
+    return slope(x, window, first_minute).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def spike(x: F, first_minute: int, window: int) -> F:
+    """Whether the score is above two: (T, 1), 0 or 1; 0 in a flat window."""
+    mean, std = mean_deviation(x, window, first_minute)
+    for row in range(len(x)):
+        if not np.isnan(std[row]):
+            mean[row] = x[row] - mean[row] > (SPIKE + NOTHING) * std[row]
+    return mean.reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def change(x: F, first_minute: int, rows: int) -> F:
+    """Difference to some rows before: (T, 1)."""
+    return changes(x, rows).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def regime(x: F, first_minute: int, window: int, memory: int) -> F:
+    """Tercile of the mean among its ``memory`` last values: (T, 1)."""
+    return tercile(total(x, window, first_minute), memory).reshape(-1, 1)
+
+
+SAME = {"volume_trend_slope": "rate_volume_trend_w60"}
+"""Names in the documents of features that are declared under another one."""
+
+_MINUTES = ((15,), (30,), (60,), (120,))
+_HALF = tuple(window for window in _MINUTES if window != (60,))
+_TREND = Output("{u}/bar", alias="vol_trend_{0}min")
+_SPIKE = Output("1", 0.0, 1.0, alias="vol_spike_{0}min")
+
+FAMILIES = (
+    Family(
+        "volume",
+        "volume",
+        now,
+        {"": Output("{u}", 0.0, alias="volume_level")},
+        ((),),
+        (VOLUME,),
+        "ticks of the bar",
+        lookback=lambda: 1,
+        laggable=False,
+    ),
+    Family(
+        "volume",
+        "volume",
+        levels,
+        {
+            "mean": Output("{u}", 0.0, alias="volume_sma_{0}"),
+            "std": Output("{u}", 0.0, alias="volume_std_{0}"),
+            "z": Output("1", alias="volume_z_{0}", about="(volume - mean) / std"),
+            "sum": Output(
+                "{u}", 0.0, alias="trade_count_{0}", spanned_by=("{s}_volume_mean_w{0}",)
+            ),
+        },
+        ((20,),),
+        (VOLUME,),
+        "ticks of the trailing window, current row included",
+        laggable=False,
+    ),
+    Family(
+        "volume",
+        "volume",
+        hourly,
+        {
+            "sum": Output("{u}", 0.0, alias="cumulative_volume_{0}min"),
+            "std": Output("{u}", 0.0, alias="volume_volatility_{0}min"),
+            "double": Output("1", 0.0, 1.0, alias="volume_spike", about="above twice the mean"),
+            "position": Output(
+                "1", 0.0, 1.0, alias="relative_volume_position", about="place in the range"
+            ),
+        },
+        ((60,),),
+        (VOLUME,),
+        "ticks of the trailing hour, current row included",
+    ),
+    Family(
+        "volume_ratio",
+        "volume",
+        over_mean,
+        {"": Output("1", 0.0, alias="w{0}_volume_ratio")},
+        ((15,), (30,), (60,)),
+        (VOLUME,),
+        "ticks over their trailing mean",
+    ),
+    Family(
+        "volume_trend", "volume", trend, {"": _TREND}, _HALF, (VOLUME,),
+        "slope of the straight line through ticks", laggable=False,
+    ),
+    Family(
+        "volume_trend", "volume", trend, {"": _TREND}, ((60,),), (VOLUME,),
+        "slope of the straight line through ticks",
+    ),
+    Family(
+        "volume_trend",
+        "volume",
+        trend,
+        {"": Output("{u}/bar", alias="volume_trend_{0}")},
+        ((20,),),
+        (VOLUME,),
+        "slope of the straight line through ticks",
+        laggable=False,
+    ),
+    Family(
+        "volume_spike", "volume", spike, {"": _SPIKE}, _MINUTES, (VOLUME,),
+        "whether ticks lie two deviations above their trailing mean", laggable=False,
+    ),
+    Family(
+        "volume_spike",
+        "volume",
+        spike,
+        {"": Output("1", 0.0, 1.0, alias="volume_spike_flag")},
+        ((20,),),
+        (VOLUME,),
+        "whether ticks lie two deviations above their trailing mean",
+        laggable=False,
+    ),
+    Family(
+        "volume_change",
+        "volume",
+        change,
+        {"": Output("{u}", alias="volume_change_{0}")},
+        ((5,),),
+        (VOLUME,),
+        "ticks minus those of some rows before",
+        lookback=lambda rows: rows + 1,
+        laggable=False,
+    ),
+    Family(
+        "volume_regime",
+        "volume",
+        regime,
+        {"": Output("1", 0.0, 2.0, alias="volume_regime")},
+        ((20, MEMORY),),
+        (VOLUME,),
+        "tercile (0 low, 2 high) of the 20-row mean among its last 1,440 values",
+        lookback=lambda window, memory: window + memory - 1,
+        laggable=False,
+    ),
+)  # fmt: skip

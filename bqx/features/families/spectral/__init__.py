@@ -1,0 +1,1 @@
+"""Spectra, wavelets and singular spectra of trailing windows."""

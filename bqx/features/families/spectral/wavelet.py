@@ -1,0 +1,238 @@
+"""Undecimated Daubechies wavelets (db4, three levels), causal.
+
+Each level filters the one below with its eight taps 1, 2 and 4 rows apart, newest row first, so
+that a coefficient reads the last 8, 22 and 50 rows and nothing is mirrored at the end. Readings
+run over the 79 coefficients whose filters lie within 128 rows.
+
+Source: I. Daubechies, Ten Lectures on Wavelets (1992), table 6.1; D. B. Percival and A. T. Walden,
+Wavelet Methods for Time Series Analysis (2000), for the undecimated transform.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.comoments import BOTH, comoments, correlation
+from bqx.features.rolling.sums import extremes, first_block, trend_sums
+from bqx.features.sources import BQX, RATE
+from bqx.features.spec import Family, Output
+
+F = NDArray[np.float64]
+
+_DB4 = np.array([
+    0.2303778133088964, 0.7148465705529154, 0.6308807679298587, -0.0279837694168599,
+    -0.1870348117190931, 0.0308413818355607, 0.0328830116668852, -0.0105974017850690,
+])  # fmt: skip
+_LOW = _DB4 / _DB4.sum()
+_HIGH = _LOW[::-1] * np.array([1.0, -1.0] * 4)
+
+REACH = (8, 22, 50)
+"""Rows behind a coefficient of each level."""
+
+COUNT = 79
+"""Coefficients behind a reading."""
+
+# Below this share of their parts, differences of sums have lost digits and are summed anew.
+_CLOSE = 1e-3
+
+# Deviations below this share of the level have lost digits to it.
+_ROUNDED = 1e-6
+
+
+@njit(cache=True, error_model="numpy")
+def coefficients(x: F) -> F:
+    """Details of three levels, and the approximation of the third less the series: (T, 4).
+
+    Filters act on differences from the newest value, and levels are kept as distances from the
+    series: a flat stretch has details of exactly 0, and the series' level costs no digits.
+    """
+    rows = len(x)
+    out = np.full((rows, 4), np.nan)
+    off = np.zeros(rows)
+    for level in range(3):
+        step = 2**level
+        smooth = np.full(rows, np.nan)
+        for row in range(7 * step, rows):
+            low = high = 0.0
+            for k in range(1, 8):
+                d = (x[row - k * step] - x[row]) + (off[row - k * step] - off[row])
+                low += _LOW[k] * d
+                high += _HIGH[k] * d
+            smooth[row] = off[row] + low
+            out[row, level] = high
+        off = smooth
+    out[:, 3] = off
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _spread(x: F, off: F, row: int) -> float:
+    """Sum of squares of the approximation about its mean, one by one."""
+    centre = total = 0.0
+    for k in range(COUNT):
+        centre += (x[row - k] - x[row]) + (off[row - k] - off[row])
+    centre /= COUNT
+    for k in range(COUNT):
+        d = (x[row - k] - x[row]) + (off[row - k] - off[row]) - centre
+        total += d * d
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _add(c: F, row: int, s: F) -> None:
+    d1, d2, d3 = c[row, 0], c[row, 1], c[row, 2]
+    before = c[row - 1, 2] if row else np.nan
+    s[0] += d1
+    s[1] += d1 * d1
+    s[2] += d2 * d2
+    s[3] += d3 * d3
+    s[4] += d3
+    s[5] += before
+    s[6] += before * before
+    s[7] += d3 * before
+
+
+@njit(cache=True, error_model="numpy")
+def _sums(c: F, first_minute: int) -> F:
+    """Sums of details, squares and neighbours over the coefficients of each row: (T, 8)."""
+    rows = len(c)
+    out = np.full((rows, 8), np.nan)
+    tail, s = np.empty((COUNT, 8)), np.empty(8)
+    for start in range(first_block(first_minute, COUNT), rows, COUNT):
+        s[:] = 0.0
+        for i in range(min(COUNT, start)):
+            _add(c, start - 1 - i, s)
+            tail[i] = s
+        s[:] = 0.0
+        for row in range(start, min(start + COUNT, rows)):
+            _add(c, row, s)
+            before = COUNT - (row - start + 1)
+            if before <= start:
+                for k in range(8):
+                    out[row, k] = s[k] + tail[before - 1, k] if before else s[k]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def wavelet(x: F, first_minute: int) -> F:
+    """Readings of the coefficients: (T, 11), see the outputs."""
+    out = np.full((len(x), 11), np.nan)
+    c = coefficients(x)
+    sums = _sums(c, first_minute)
+    trend = trend_sums(x + c[:, 3], COUNT, first_minute)
+    top, bottom = extremes(c[:, 0].copy(), c[:, 0].copy(), COUNT)
+    n = float(COUNT)
+    for row in range(len(x)):
+        s = sums[row]
+        e1, e2, e3 = s[1], s[2], s[3]
+        out[row, 0], out[row, 1], out[row, 2] = np.sqrt(e1 / n), np.sqrt(e2 / n), np.sqrt(e3 / n)
+        smooth = max(trend[row, 3] - trend[row, 0] * trend[row, 0] / n, 0.0)
+        if np.isnan(trend[row, 0]):
+            smooth = np.nan
+        elif smooth < max(_CLOSE * trend[row, 3], n * (_ROUNDED * x[row]) ** 2):
+            smooth = _spread(x, c[:, 3], row)
+        out[row, 3] = np.sqrt(smooth / n)
+        if e3 > 0.0:
+            out[row, 4] = e1 / e3
+        detail = e1 + e2 + e3
+        if detail > 0.0:
+            out[row, 5] = smooth / (smooth + detail)
+            entropy = 0.0
+            for energy in (e1, e2, e3):
+                if energy > 0.0:
+                    entropy -= energy / detail * np.log(energy / detail)
+            out[row, 6] = entropy
+            out[row, 8] = max(e1, e2, e3) / detail
+        if top[row] > bottom[row]:
+            spread = np.sqrt((e1 - s[0] * s[0] / n) / (n - 1.0))
+            out[row, 7] = max(top[row], -bottom[row]) / spread
+        out[row, 9] = correlation(
+            e3 - s[4] * s[4] / n, s[6] - s[5] * s[5] / n, s[7] - s[4] * s[5] / n
+        )
+        out[row, 10] = trend[row, 1] / (n * (n * n - 1.0) / 12.0)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _angle(one: F, two: F, row: int, sums: F) -> float:
+    """Angle between nearly parallel vectors, whose cosine has lost the digits."""
+    a, b = np.sqrt(sums[2]), np.sqrt(sums[3])
+    less = more = 0.0
+    for k in range(COUNT):
+        p, q = (one[row - k] - sums[0]) / a, (two[row - k] - sums[1]) / b
+        less += (p - q) ** 2
+        more += (p + q) ** 2
+    return 2.0 * np.arctan2(np.sqrt(less), np.sqrt(more))
+
+
+@njit(cache=True, error_model="numpy")
+def phase(both: F, first_minute: int) -> F:
+    """Angle between the third-level details of the two domains: (T, 1), 0 to pi."""
+    out = np.full((len(both), 1), np.nan)
+    one = coefficients(both[:, 0].copy())[:, 2].copy()
+    two = coefficients(both[:, 1].copy())[:, 2].copy()
+    sums = comoments(one, two, COUNT, first_minute)
+    for row in range(len(both)):
+        value = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
+        if abs(value) > 1.0 - _CLOSE:
+            out[row, 0] = _angle(one, two, row, sums[row])
+        else:
+            out[row, 0] = np.arccos(value)
+    return out
+
+
+def rows(level: int, more: int = 0) -> Callable[[], int]:
+    """Lookback of a reading of a level."""
+    return lambda: COUNT - 1 + REACH[level - 1] + more
+
+
+def _outputs(domain: str) -> dict[str, Output]:
+    def out(name: str, about: str, level: int, lo: float = -np.inf, hi: float = np.inf,
+            unit: str = "1", more: int = 0) -> Output:  # fmt: skip
+        return Output(unit, lo, hi, alias=f"wavelet_{name}_{domain}", about=about,
+                      lookback=rows(level, more))  # fmt: skip
+
+    return {
+        **{
+            f"d{level}_energy": out(
+                f"detail_d{level}_energy", f"root mean square of the details of level {level}",
+                level, 0.0, unit="{u}",
+            )
+            for level in (1, 2, 3)
+        },
+        "a3_energy": out(
+            "approx_a3_energy", "deviation (ddof 0) of the approximation", 3, 0.0, unit="{u}"
+        ),
+        "energy_ratio": out("energy_ratio_d1_d3", "mean square of level 1 over level 3", 3, 0.0),
+        "trend_strength": out("trend_strength", "share of the approximation in all", 3, 0.0, 1.0),
+        "entropy": out("detail_entropy", "entropy of the three levels' shares, nats", 3,
+                       0.0, np.log(3.0) + 1e-9),
+        "singularity": out("singularity", "largest detail of level 1 over their deviation", 1,
+                           0.0, np.inf),
+        "largest_share": out("scale_energy_max", "largest of the three levels' shares", 3,
+                             1.0 / 3.0 - 1e-9, 1.0),
+        "coherence": out("coherence", "correlation of level 3 with itself a row before", 3,
+                         -1.0, 1.0, more=1),
+        "a3_slope": out("a3_slope", "slope of the approximation", 3, unit="{u}/bar"),
+    }  # fmt: skip
+
+
+_ABOUT = "db4 coefficients of the last 79 rows"
+
+FAMILIES = (
+    Family("wavelet", "spectral", wavelet, _outputs("idx"), ((),), (RATE,), _ABOUT, laggable=False),
+    Family("wavelet", "spectral", wavelet, _outputs("bqx"), ((),), (BQX,), _ABOUT, laggable=False),
+    Family(
+        "wavelet", "spectral", phase,
+        {
+            "phase_gap": Output(
+                "rad", 0.0, float(np.pi), alias="wavelet_phase_diff_idx_bqx", lookback=rows(3),
+                about="angle whose cosine is the correlation of both domains' level 3",
+            )
+        },
+        ((),), (BOTH,), "db4 coefficients of both domains",
+        laggable=False,
+    ),
+)  # fmt: skip

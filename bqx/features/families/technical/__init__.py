@@ -1,0 +1,1 @@
+"""Technical indicators, on bars of one minute and on resampled ones."""

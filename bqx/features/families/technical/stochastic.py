@@ -1,0 +1,241 @@
+"""Place of the close within trailing ranges, on bars of the rate index and on BQX.
+
+BQX has no bars of its own: rolling extremes read the series itself. Beside an indicator stand its
+change over five rows, its score over 60 rows and its zone: 1 above the upper threshold, -1 below
+the lower one, else 0.
+
+Source: G. Lane for the stochastic; L. Williams for %R; D. Lambert (1980) for CCI.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling import products
+from bqx.features.rolling.exponential import DELTA, SCORE_ROWS, readings, score, zone
+from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.trailing import changes
+from bqx.features.sources import BQX_LINE, RATE_BARS
+from bqx.features.spec import Family, Output
+
+F = NDArray[np.float64]
+
+_BACK = SCORE_ROWS - 1
+
+
+@njit(cache=True, error_model="numpy")
+def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
+    """Close within the trailing range, from the bottom and from the top: two (T,), percent.
+
+    NaN in a flat range.
+    """
+    rows = len(ohlc)
+    k, r = np.empty(rows), np.empty(rows)
+    high, low, close = ohlc[:, 1].copy(), ohlc[:, 2].copy(), ohlc[:, 3]
+    top, bottom = extremes(high, low, window)
+    for row in range(rows):
+        reach = top[row] - bottom[row]
+        reach = reach if reach > 0.0 else np.nan
+        k[row] = 100.0 * ((close[row] - bottom[row]) / reach)
+        r[row] = -100.0 * ((top[row] - close[row]) / reach)
+    return k, r
+
+
+@njit(cache=True, error_model="numpy")
+def smooth_mean(x: F, rows: int) -> F:
+    """Mean of the last few values: (T,)."""
+    out = np.full(len(x), np.nan)
+    if len(x) >= rows:
+        out[rows - 1 :] = 0.0
+        for i in range(rows):
+            out[rows - 1 :] += x[rows - 1 - i : len(x) - i]
+    return out / rows
+
+
+@njit(cache=True, error_model="numpy")
+def stochastic(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
+    """Close within the trailing range: (T, 3) %K, %D (mean of ``smooth`` %K), Williams %R."""
+    out = np.empty((3, len(ohlc)))
+    out[0], out[2] = place(ohlc, window, first_minute)
+    out[1] = smooth_mean(out[0], smooth)
+    return out.T
+
+
+@njit(cache=True, error_model="numpy")
+def williams(ohlc: F, first_minute: int, window: int) -> F:
+    """Williams %R: (T, 1), -100 to 0."""
+    return place(ohlc, window, first_minute)[1].reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def stochastic_readings(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
+    """Stochastic and Williams %R with what they did: (T, 9), see the outputs below."""
+    out = np.empty((9, len(ohlc)))
+    k, r = place(ohlc, window, first_minute)
+    out[0], out[1], out[2] = k, smooth_mean(k, smooth), r
+    out[3], out[4], out[6] = k - out[1], changes(k, DELTA), changes(r, DELTA)
+    out[7] = score(r, r, SCORE_ROWS, first_minute)
+    for row in range(len(ohlc)):
+        out[5, row], out[8, row] = zone(k[row], 20.0, 80.0), zone(r[row], -80.0, -20.0)
+    return out.T
+
+
+@njit(cache=True, error_model="numpy")
+def channel_index(ohlc: F, window: int, first_minute: int) -> F:
+    """Commodity channel index of the typical price: (T,); NaN in a flat window.
+
+    The mean deviation has to be summed over the whole window in every row: four sums side by side.
+    """
+    rows = len(ohlc)
+    out = np.full(rows, np.nan)
+    typical = np.empty(rows)
+    for row in range(rows):
+        typical[row] = (ohlc[row, 1] + ohlc[row, 2] + ohlc[row, 3]) / 3.0
+    mean = products.mean(typical, window, first_minute)
+    same = 0
+    for row in range(1, rows):
+        same = same + 1 if typical[row] == typical[row - 1] else 0
+        if same >= window - 1 or np.isnan(mean[row]):
+            continue
+        centre = mean[row]
+        a = b = c = d = 0.0
+        k = row - window + 1
+        while k + 3 <= row:
+            a += abs(typical[k] - centre)
+            b += abs(typical[k + 1] - centre)
+            c += abs(typical[k + 2] - centre)
+            d += abs(typical[k + 3] - centre)
+            k += 4
+        while k <= row:
+            a += abs(typical[k] - centre)
+            k += 1
+        out[row] = (typical[row] - centre) / (0.015 * ((a + b) + (c + d)) / window)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def cci(ohlc: F, first_minute: int, window: int) -> F:
+    """Commodity channel index: (T, 1)."""
+    return channel_index(ohlc, window, first_minute).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def cci_readings(ohlc: F, first_minute: int, window: int) -> F:
+    """Commodity channel index, its change, score and zone (-100, 100): (T, 4)."""
+    value = channel_index(ohlc, window, first_minute)
+    return readings(value, value, -100.0, 100.0, first_minute)
+
+
+def _window(window: int, smooth: int) -> int:
+    return window
+
+
+def _delta(window: int, smooth: int = 0) -> int:
+    return window + DELTA
+
+
+def _score(window: int, smooth: int = 0) -> int:
+    return window + _BACK
+
+
+_BOTH = (RATE_BARS, BQX_LINE)
+_STOCHASTIC = "{{s}}_stochastic_{}_w{{0}}_{{1}}"
+
+
+def _r(lookback: Callable[..., int] | None, *of: str) -> Output:
+    return Output("%", -100.0, 0.0, "williams_r_{0}", lookback, tuple(map(_STOCHASTIC.format, of)))
+
+
+def _stochastic(d: str) -> dict[str, Output]:
+    return {
+        "k": Output("%", 0.0, 100.0, alias="stoch_k_{0}", lookback=_window),
+        "d": Output("%", 0.0, 100.0, alias=d),
+        "williams_r": _r(_window, "k"),
+    }
+
+
+FAMILIES = (
+    Family(
+        "stochastic",
+        "technical",
+        stochastic_readings,
+        {
+            **_stochastic("stoch_d_{1}"),
+            "kd_diff": Output(
+                "%",
+                -100.0,
+                100.0,
+                alias="stoch_kd_diff",
+                spanned_by=(_STOCHASTIC.format("k"), _STOCHASTIC.format("d")),
+            ),
+            "k_delta_5": Output("%", -100.0, 100.0, "stoch_k_{0}_delta_5", _delta),
+            "zone": Output("1", -1.0, 1.0, "stoch_zone", _window, about="%K above 80 or below 20"),
+            "williams_r_delta_5": Output(
+                "%",
+                -100.0,
+                100.0,
+                "williams_r_{0}_delta_5",
+                _delta,
+                (_STOCHASTIC.format("k_delta_5"),),
+            ),
+            "williams_r_z_60": Output("1", alias="williams_r_{0}_z_60", lookback=_score),
+            "williams_r_zone": Output(
+                "1",
+                -1.0,
+                1.0,
+                "williams_r_{0}_zone",
+                _window,
+                (_STOCHASTIC.format("zone"),),
+                "above -20 or below -80",
+            ),
+        },
+        ((14, 3),),
+        _BOTH,
+        "close within the trailing range",
+        lookback=lambda w, d: w + d - 1,
+    ),
+    Family(
+        "stochastic",
+        "technical",
+        stochastic,
+        _stochastic("stoch_d_{0}_{1}"),
+        ((21, 3),),
+        _BOTH,
+        "close within the trailing range",
+        lookback=lambda w, d: w + d - 1,
+    ),
+    Family(
+        "stochastic",
+        "technical",
+        williams,
+        {"williams_r": _r(None)},
+        ((7,), (28,)),
+        _BOTH,
+        "close within the trailing range",
+    ),
+    Family(
+        "cci",
+        "technical",
+        cci_readings,
+        {
+            "": Output("1", alias="cci_{0}"),
+            "delta_5": Output("1", alias="cci_{0}_delta_5", lookback=_delta),
+            "z_60": Output("1", alias="cci_{0}_z_60", lookback=_score),
+            "zone": Output("1", -1.0, 1.0, "cci_{0}_zone", about="above 100 or below -100"),
+        },
+        ((20,),),
+        _BOTH,
+        "commodity channel index",
+    ),
+    Family(
+        "cci",
+        "technical",
+        cci,
+        {"": Output("1", alias="cci_{0}")},
+        ((14,), (30,), (50,)),
+        _BOTH,
+        "commodity channel index",
+    ),
+)

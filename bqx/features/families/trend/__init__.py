@@ -1,0 +1,1 @@
+"""Momentum, regression and averages of one series."""

@@ -1,0 +1,269 @@
+"""Quadratic trends of a pair against those of all pairs.
+
+Deviation and share of positive signs run over the pairs that have the term (flat windows have
+none), at least three. The principal component is that of the last 1,440 rows' second moments, by
+16 steps of the power method from the dollar vector (+1 where the dollar is the base, -1 where it
+is the quote), signed like that vector; a flat window counts as no trend. A sister that is absent
+leaves its gap NaN.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.families.trend.quadratic_compared import (
+    NOTHING,
+    SLOTS,
+    TERMS,
+    WINDOWS,
+    normalised,
+    rows,
+    terms,
+)
+from bqx.features.rolling import panels
+from bqx.features.rolling.sums import first_block
+from bqx.features.sources import BQX_WINDOW
+from bqx.features.spec import Family, Output, Source
+from bqx.market.bars import Bars, Panel
+from bqx.market.pairs import PAIRS, SISTERS, base, quote
+
+F = NDArray[np.float64]
+
+FEWEST = 3
+"""Pairs behind a statistic of the panel."""
+
+MEMORY = 1_440
+"""Rows behind the loadings of the principal component."""
+
+STEPS = 16
+"""Steps of the power method."""
+
+SIGNED = (15, 60)
+WINDOW = 15
+"""Window of the terms compared with sisters and behind the component."""
+
+_DOLLAR = np.array([float(base(p) == "USD") - float(quote(p) == "USD") for p in PAIRS])
+_ONE = [SLOTS.index((term, w)) for w in SIGNED for term in TERMS]
+
+
+@njit(cache=True, error_model="numpy")
+def _gather(t: F, sums: F, signs: F) -> None:
+    for k in range(12):
+        for row in range(len(t)):
+            value = t[row, k]
+            known = value == value
+            term = value if known else 0.0
+            sums[0, k, row] += 1.0 if known else 0.0
+            sums[1, k, row] += term
+            sums[2, k, row] += term * term
+            signs[k, row] += 1.0 if term >= NOTHING else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _known(x: F, window: int) -> NDArray[np.bool_]:
+    """Rows whose window has no NaN."""
+    out = np.zeros(len(x), dtype=np.bool_)
+    clean = 0
+    for row in range(len(x)):
+        clean = 0 if np.isnan(x[row]) else clean + 1
+        out[row] = clean >= window
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def component(z: F, start: F, memory: int, steps: int, first_minute: int, since: int) -> F:
+    """First principal component of columns (T, P) over ``memory`` rows, at the last: (T,).
+
+    Of the windows that end at row ``since`` or later. P is a multiple of four.
+    """
+    count, width = z.shape
+    size = width * (width + 1) // 2
+    out = np.full(count, np.nan)
+    tail = np.empty((memory, size))
+    ahead = np.empty(size)
+    square = np.empty((width, width))
+    v, turned = np.empty(width), np.empty(width)
+    for block in range(first_block(first_minute, memory), count, memory):
+        if block + memory <= since:
+            continue
+        ahead[:] = 0.0
+        for i in range(min(memory, block)):
+            at = 0
+            for a in range(width):
+                value = z[block - 1 - i, a]
+                for b in range(width - a):
+                    ahead[at + b] += value * z[block - 1 - i, a + b]
+                at += width - a
+            # Of the window that ends so much later.
+            if block + memory - 2 - i >= since:
+                tail[i] = ahead
+        ahead[:] = 0.0
+        for row in range(block, min(block + memory, count)):
+            at = 0
+            for a in range(width):
+                value = z[row, a]
+                for b in range(width - a):
+                    ahead[at + b] += value * z[row, a + b]
+                at += width - a
+            before = memory - (row - block + 1)
+            if before > block or row < since:
+                continue
+            if np.isnan(ahead[0]) or (before > 0 and np.isnan(tail[before - 1, 0])):
+                continue
+            at = 0
+            for a in range(width):
+                for b in range(a, width):
+                    value = ahead[at] + (tail[before - 1, at] if before > 0 else 0.0)
+                    square[a, b] = value
+                    square[b, a] = value
+                    at += 1
+            v[:] = start
+            for _ in range(steps):
+                turned[:] = 0.0
+                for a in range(0, width, 4):
+                    one, two, three, four = square[a], square[a + 1], square[a + 2], square[a + 3]
+                    for b in range(width):
+                        pairs = one[b] * v[a] + two[b] * v[a + 1]
+                        turned[b] += pairs + (three[b] * v[a + 2] + four[b] * v[a + 3])
+                norm = 0.0
+                for a in range(width):
+                    norm = max(norm, abs(turned[a]))
+                for a in range(width):
+                    v[a] = turned[a] / norm
+            norm = side = score = 0.0
+            for a in range(width):
+                norm += v[a] * v[a]
+                side += v[a] * start[a]
+                score += v[a] * z[row, a]
+            if norm > 0.0 and side != 0.0:
+                out[row] = np.copysign(1.0, side) * score / np.sqrt(norm)
+    return out
+
+
+def _moments(sums: F) -> F:
+    count, total, squares = sums
+    count = np.where(count < FEWEST, np.nan, count)
+    spread = np.maximum(squares - total * total / count, 0.0)
+    return np.asarray(np.sqrt(spread / (count - 1.0)))
+
+
+def _share(sums: F, signs: F) -> F:
+    count = sums[0]
+    return signs / np.where(count < FEWEST, np.nan, count)
+
+
+def _own(bars: Bars, pair: str) -> F:
+    """(T, 3) terms of a pair's BQX over 15 rows."""
+    return panels.shared(
+        bars, f"parabolic:{pair}",
+        lambda: normalised(panels.momentum(bars, pair), bars.first_market_minute, WINDOW),
+    )  # fmt: skip
+
+
+def _panel(bars: Bars, panel: Panel) -> F:
+    """Statistics of the panel on the rows wanted: (T, 40)."""
+    first_minute = bars.first_market_minute
+    count, since = len(panel.closes), panel.since
+    # The first row of the slice whose statistics are wanted, and the rows behind it.
+    behind = min(since, max(WINDOWS) - 1)
+    sums, signs = np.zeros((2, 3, 12, count - since)), np.zeros((2, 12, count - since))
+    own = np.full((count, len(PAIRS), 3), np.nan)
+    known = np.zeros((count, len(PAIRS)), dtype=bool)
+    for i in np.flatnonzero(~np.isnan(panel.baselines)):
+        series = panels.momentum(bars, PAIRS[i])
+        for domain, x in enumerate((panels.index(bars, PAIRS[i]), series)):
+            t = terms(x[since - behind :], first_minute + since - behind)
+            _gather(t[behind:], sums[domain], signs[domain])
+        own[:, i] = _own(bars, PAIRS[i])
+        known[:, i] = _known(series, WINDOW)
+    trends = np.where(np.isnan(own), 0.0, own)
+    trends[known.sum(axis=1) < FEWEST] = np.nan
+    ones = []
+    for k in range(2):
+        z = np.ascontiguousarray(trends[:, :, k])
+        one = component(z, _DOLLAR, MEMORY, STEPS, first_minute, max(since - 1, 0))
+        ones += [one, np.diff(one, prepend=np.nan)]
+    parts = [
+        *(_moments(sums[d]) for d in range(2)),
+        *(_share(sums[d][:, _ONE], signs[d][_ONE]) for d in range(2)),
+        np.array(ones)[:, since:],
+    ]
+    return np.concatenate(parts).T
+
+
+def _of_panel(bars: Bars) -> F:
+    panel = bars.panel
+    if panel is None:
+        return np.full((len(bars), 40), np.nan)
+    return panels.shared(bars, "parabolic", lambda: _panel(bars, panel))
+
+
+def _of_sisters(bars: Bars) -> F:
+    own = _own(bars, bars.pair)
+    return np.column_stack([own - _own(bars, name) for name in SISTERS[bars.pair][:2]])
+
+
+PANEL_TRENDS = Source("panel", "cross", "1", 1, _of_panel)
+"""Statistics over all pairs of the trends' terms; lookbacks count bars."""
+
+SISTER_TRENDS = Source("sister", "cross", "1", BQX_WINDOW + WINDOW, _of_sisters)
+"""Terms of the pair's BQX trend less those of its two sisters."""
+
+
+def as_built(x: F, first_minute: int) -> F:
+    """The source itself, whose columns are the features."""
+    return x
+
+
+def _panel_outputs() -> dict[str, Output]:
+    out: dict[str, Output] = {}
+    extra = {"rate": 0, "bqx": BQX_WINDOW}
+    for domain in extra:
+        for term, w in SLOTS:
+            out[f"std_{term}_{domain}_w{w}"] = Output(
+                "1", 0.0, alias=f"panel_std_{term}_{domain}_w{w}", lookback=rows(w + extra[domain]),
+                about=f"deviation of {term} across pairs",
+            )  # fmt: skip
+    for domain in extra:
+        for w in SIGNED:
+            for term in TERMS:
+                out[f"signfrac_{term}_{domain}_w{w}"] = Output(
+                    "1", 0.0, 1.0, alias=f"panel_signfrac_{term}_{domain}_w{w}",
+                    lookback=rows(w + extra[domain]),
+                    about=f"share of pairs whose {term} is positive",
+                )  # fmt: skip
+    for term in TERMS[:2]:
+        for prefix in ("", "d_"):
+            out[f"{prefix}pc1_{term}_bqx_w{WINDOW}"] = Output(
+                "1", alias=f"{prefix}pc1_{term}_bqx_w{WINDOW}",
+                lookback=rows(MEMORY - 1 + WINDOW + BQX_WINDOW + bool(prefix)),
+                about=f"first principal component of {term} across pairs"
+                + (", one-row change" if prefix else ""),
+            )  # fmt: skip
+    return out
+
+
+_SISTERS = {
+    f"{number}_gap_{term}_w{WINDOW}": Output(
+        "1", alias=f"gap_{term}_bqx_sister{number}_w{WINDOW}",
+        about=f"{term} of the pair's BQX less that of its sister {number}",
+        spanned_by=tuple(f"{{s}}_parabolic_{number}_gap_{other}_w{WINDOW}" for other in TERMS[:2])
+        if term == "b" else (),
+    )
+    for number in (1, 2)
+    for term in TERMS
+}  # fmt: skip
+
+_ABOUT = "quadratic trends against those of other pairs"
+
+FAMILIES = (
+    Family(
+        "parabolic", "parabolic", as_built, _panel_outputs(), ((),), (PANEL_TRENDS,), _ABOUT,
+        laggable=False,
+    ),
+    Family(
+        "parabolic", "parabolic", as_built, _SISTERS, ((),), (SISTER_TRENDS,), _ABOUT,
+        lookback=rows(1),
+        laggable=False,
+    ),
+)  # fmt: skip

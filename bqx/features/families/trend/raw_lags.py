@@ -1,0 +1,53 @@
+"""Raw values some rows ago: the rate index, BQX and the one-minute log return."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.returns import RETURN
+from bqx.features.sources import BQX, RATE
+from bqx.features.spec import Family, Output, Source
+
+F = NDArray[np.float64]
+
+LAGS = range(1, 61)
+
+
+@njit(cache=True, error_model="numpy")
+def lagged(x: F, first_minute: int) -> F:
+    """Values 1 to 60 rows ago: (T, 60)."""
+    out = np.empty((60, len(x)))
+    for i in range(60):
+        known = max(len(x) - i - 1, 0)
+        out[i, : len(x) - known] = np.nan
+        out[i, len(x) - known :] = x[:known]
+    return out.T
+
+
+def _lags(source: Source, alias: str, what: str) -> Family:
+    return Family(
+        "lag",
+        "lagged",
+        lagged,
+        {
+            f"w{lag}": Output(
+                "{u}",
+                alias=f"{alias}_{lag}",
+                lookback=lambda lag=lag: lag + 1,
+                skips=lambda lag=lag: lag,
+            )
+            for lag in LAGS
+        },
+        ((),),
+        (source,),
+        f"{what} some rows ago",
+        laggable=False,
+    )
+
+
+FAMILIES = (
+    _lags(RATE, "rate_idx_lag", "rate index"),
+    _lags(BQX, "bqx_lag", "BQX"),
+    _lags(RETURN, "return_lag", "one-minute log return"),
+)
+"""The newest ``lag`` rows are not read: a window of raw values spans every linear reading of it."""

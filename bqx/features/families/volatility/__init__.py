@@ -1,0 +1,1 @@
+"""Realized volatility, jumps, regimes and hidden states."""

@@ -1,0 +1,122 @@
+"""Readings of hidden states (see ``markov``): which is likeliest, since when, and how the states of
+rate and BQX meet.
+
+What needs the states of 1,440 rows stands apart from what needs the last one alone.
+"""
+
+import numpy as np
+from numba import njit
+
+from bqx.features.rolling import hmm
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.trailing import MEMORY, clean_rows
+
+WITHIN = 5
+"""Rows within which both domains change state at once."""
+
+
+@njit(cache=True, error_model="numpy")
+def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """Rows for which a state has been the likeliest: (T,), to 1,440.
+
+    NaN until 1,440 rows of states are known.
+    """
+    rows, first = len(x), window + MEMORY - 2
+    out = np.full(rows, np.nan)
+    known = clean_rows(x)
+    # The run that the first value belongs to has mostly begun a little before; if not, all rows
+    # tell.
+    for begin in (max(first - 2 * window, 0), 0):
+        p = hmm.filtered(x[begin:], first_minute + begin, window, parameters)
+        held, before, changed = 0, -1, False
+        for row in range(begin + window - 1, rows):
+            of = p[row - begin]
+            now = -1 if np.isnan(of[0]) else int(np.argmax(of))
+            changed = changed or (row <= first and held > 0 and now != before)
+            held = held + 1 if now == before else 1
+            before = now
+            if known[row] > first and now >= 0:
+                out[row] = min(held, MEMORY)
+        if changed:
+            break
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def durations(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """Rows for which the likeliest state has been so: (T, 1), to 1,440."""
+    return _durations(x, first_minute, window, parameters).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def states(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """Six readings of the hidden state: (T, 6), see the outputs below."""
+    rows = len(x)
+    out = np.full((rows, 6), np.nan)
+    p = hmm.filtered(x, first_minute, window, parameters)
+    matrix = parameters[hmm.MATRIX : hmm.MEAN].reshape((hmm.STATES, hmm.STATES))
+    out[:, :3] = p
+    for row in range(rows):
+        if np.isnan(p[row, 0]):
+            continue
+        likeliest = int(np.argmax(p[row]))
+        stays = persists = entropy = 0.0
+        for k in range(hmm.STATES):
+            stays += p[row, k] * matrix[k, likeliest]
+            persists += p[row, k] * matrix[k, k]
+            entropy -= p[row, k] * np.log(p[row, k]) if p[row, k] > 0.0 else 0.0
+        out[row, 3] = max(1.0 - stays, 0.0)
+        out[row, 4], out[row, 5] = max(entropy, 0.0), min(persists, 1.0)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _fresh(p: F) -> F:
+    """Whether the likeliest of states (T, 3) has changed within 5 rows, if all are known: (T,)."""
+    out = np.full(len(p), np.nan)
+    for row in range(WITHIN - 1, len(p)):
+        now, same = int(np.argmax(p[row])), True
+        known = not np.isnan(p[row, 0])
+        for k in range(1, WITHIN):
+            known = known and not np.isnan(p[row - k, 0])
+            same = same and int(np.argmax(p[row - k])) == now
+        if known:
+            out[row] = not same
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """Two readings of the hidden states of rate and BQX: (T, 2), see the outputs below."""
+    rows, half = len(x), hmm.PARAMETERS
+    out = np.full((rows, 2), np.nan)
+    rate = hmm.filtered(x[:, 0].copy(), first_minute, window, parameters[:half])
+    bqx = hmm.filtered(x[:, 1].copy(), first_minute, window, parameters[half:])
+    one, other = _fresh(rate), _fresh(bqx)
+    for row in range(rows):
+        same = 0.0
+        for k in range(hmm.STATES):
+            same += rate[row, k] * bqx[row, k]
+        out[row, 0] = np.nan if np.isnan(same) else min(same, 1.0)
+        if not np.isnan(one[row] + other[row]):
+            out[row, 1] = one[row] == 1.0 and other[row] == 1.0
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def lead(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """Duration of the rate's state less that of BQX's: (T, 1)."""
+    half = hmm.PARAMETERS
+    rate = _durations(x[:, 0].copy(), first_minute, window, parameters[:half])
+    bqx = _durations(x[:, 1].copy(), first_minute, window, parameters[half:])
+    return (rate - bqx).reshape(-1, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def learn_both(x: F, first_minute: int) -> F:
+    """Parameters of the models of two columns of moves, one after the other: (36,)."""
+    out = np.empty(2 * hmm.PARAMETERS)
+    for column in range(2):
+        found = hmm.learn(x[:, column].copy(), first_minute)
+        out[column * hmm.PARAMETERS : (column + 1) * hmm.PARAMETERS] = found
+    return out

@@ -1,0 +1,192 @@
+"""Lagged columns are shifts, never stored: a column is a feature some rows earlier.
+
+The grid of columns spans the laggable features and the lags. A causality column reads bars up to
+61 rows back and nothing newer; in the strict grid it replaces the unlagged column.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.features import catalog
+from bqx.features.documents import Plan, plan_of
+from bqx.features.engine.compute import compute
+from bqx.features.engine.fitting import Fits
+from bqx.features.spec import Feature
+from bqx.market.bars import Bars
+
+LAGS = (60, 120, 180, 240)
+"""Default lags, rows."""
+
+CAUSALITY_LAG = 61
+"""Rows between a forecast and the newest bar that a causality column reads."""
+
+BLOCK = 20_160
+"""Rows whose features are held at a time, two weeks and a half of the grid."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature, ``lag`` rows earlier; ``suffix`` ends its name."""
+
+    feature: Feature
+    lag: int = 0
+    suffix: str = ""
+
+    def __reduce__(self) -> tuple[Callable[..., "Column"], tuple[str, int, str]]:
+        # Another process finds the feature by name: a compiled kernel that travels is compiled
+        # again when it arrives.
+        return _column, (self.feature.name, self.lag, self.suffix)
+
+    @property
+    def name(self) -> str:
+        """Name of the feature with the suffix of the lag."""
+        return self.feature.name + self.suffix
+
+    @property
+    def domain(self) -> str:
+        """Domain of the feature."""
+        return self.feature.domain
+
+    @property
+    def lookback(self) -> int:
+        """Bars that reproduce a value, from the forecast's own bar back."""
+        return self.feature.lookback + self.lag
+
+
+def _column(name: str, lag: int, suffix: str) -> Column:
+    return Column(catalog.FEATURES[name], lag, suffix)
+
+
+def grid(
+    features: Sequence[Feature],
+    lags: Sequence[int] = LAGS,
+    strict61: bool = False,
+    plan: Plan | None = None,
+) -> tuple[Column, ...]:
+    """All columns of some features: each one now, at every lag, and 61 rows earlier.
+
+    Features that are not laggable have the first column only; features under the 61-minute rule
+    have the last one too, and with ``strict61`` not the first. ``plan`` says which those are,
+    where it is not the features themselves; what it puts under the rule beyond ``features`` has
+    the last column alone, at the end.
+    """
+    plan = plan or plan_of(features)
+    ruled = dict.fromkeys(plan.causality)
+    columns: list[Column] = []
+    for feature in features:
+        if not (strict61 and feature in ruled):
+            columns.append(Column(feature))
+        if feature in ruled:
+            columns.append(_causal(feature))
+        if feature in plan.laggable:
+            columns.extend(Column(feature, lag, f"_lag{lag}") for lag in lags)
+    inside = set(features)
+    return (*columns, *(_causal(feature) for feature in ruled if feature not in inside))
+
+
+def _causal(feature: Feature) -> Column:
+    return Column(feature, CAUSALITY_LAG, f"_causality_lag{CAUSALITY_LAG}")
+
+
+def steps(columns: Sequence[Column], count: int, spacing: int) -> tuple[Column, ...]:
+    """Columns at ``count`` times ``spacing`` rows apart, the oldest first, the last one now.
+
+    >>> line = Column(catalog.FEATURES["rate_quadratic_r2_w15"])
+    >>> [(column.lag, column.suffix) for column in steps([line], 3, 5)]
+    [(10, '_step10'), (5, '_step5'), (0, '_step0')]
+    """
+    return tuple(
+        Column(column.feature, column.lag + back, f"{column.suffix}_step{back}")
+        for back in range((count - 1) * spacing, -1, -spacing)
+        for column in columns
+    )
+
+
+def place(
+    values: Sequence[NDArray[np.floating]],
+    first: int,
+    features: Sequence[Feature],
+    columns: Sequence[tuple[int, Column]],
+    rows: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    """Put what a stretch of features holds of some columns where it belongs in a matrix.
+
+    Parameters
+    ----------
+    values : (T,) of each feature, from row ``first`` on.
+    columns : where each stands in the matrix, and the column; all of these features.
+    rows : (n,) of the matrix, ascending.
+    out : (n, C); where a lag reaches out of the stretch, nothing is changed.
+    """
+    of = dict(zip(features, values, strict=True))
+    by_lag: dict[int, list[tuple[int, Feature]]] = {}
+    for i, column in columns:
+        by_lag.setdefault(column.lag, []).append((i, column.feature))
+    for lag, members in by_lag.items():
+        below = first + lag
+        start, stop = np.searchsorted(rows, (below, below + len(values[0])))
+        source = rows[start:stop] - below
+        for i, feature in members:
+            out[start:stop, i] = of[feature].take(source)
+
+
+def read(
+    values: NDArray[np.floating],
+    features: Sequence[Feature],
+    columns: Sequence[Column],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """Columns at some ascending rows: (n, C); NaN where a lag reaches behind row 0.
+
+    Parameters
+    ----------
+    values : (T, F) values of ``features``, one column each.
+    rows : (n,) rows of ``values``.
+    """
+    out = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    place(list(values.T), 0, features, list(enumerate(columns)), rows, out)
+    return out
+
+
+def fill(
+    bars: Bars,
+    columns: Sequence[tuple[int, Column]],
+    rows: NDArray[np.int64],
+    out: NDArray[np.float32],
+    fits: Fits | None = None,
+    block: int = BLOCK,
+) -> None:
+    """Compute columns where they belong in a matrix, see `matrix` and `place`."""
+    learnt = fits.parameters if fits else None
+    features = tuple(dict.fromkeys(column.feature for _, column in columns))
+    reach = max((column.lookback for _, column in columns), default=0)
+    at = 0
+    while at < len(rows):
+        stop = int(np.searchsorted(rows, rows[at] + block))
+        first = max(int(rows[at]) - reach, 0)
+        part = bars.rows(first, int(rows[stop - 1]) + 1)
+        values = compute(part, features, fits=learnt)
+        place(list(values.T), first, features, columns, rows[at:stop], out[at:stop])
+        at = stop
+
+
+def matrix(
+    bars: Bars,
+    columns: Sequence[Column],
+    rows: NDArray[np.int64],
+    fits: Fits | None = None,
+    block: int = BLOCK,
+) -> NDArray[np.float32]:
+    """Columns at some ascending rows of the bars: (n, C), computed block by block.
+
+    Only ``block`` rows of features and their lookback are held at a time. The values do not
+    depend on ``block``, nor on bars more than a column's lookback old. ``fits`` holds what the
+    fitted families among the columns have learnt.
+    """
+    out = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    fill(bars, list(enumerate(columns)), rows, out, fits, block)
+    return out

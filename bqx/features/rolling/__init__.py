@@ -1,0 +1,1 @@
+"""Primitives over trailing windows, one a quantity; families are made of them."""

@@ -1,0 +1,135 @@
+"""Means, sums and readings that technical indicators share.
+
+Exponential and Wilder means start from the first value of a run-in of ten spans, so that each
+value is a function of a declared number of bars (Wilder's span for ``n`` is ``2n - 1``; the part
+of the endless recursion left out is below 1e-8).
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.sums import ewm_mean, mean_std, square_sums
+from bqx.features.rolling.trailing import changes
+
+F = NDArray[np.float64]
+
+RUN_IN = 10
+"""Spans of run-in behind an exponential mean."""
+
+LEVEL_ROWS = 60
+"""Rows whose deviation stands in for the level of BQX, which crosses zero."""
+
+SCORE_ROWS = 60
+"""Rows behind the score of an indicator."""
+
+DELTA = 5
+"""Rows over which the change of an indicator is taken."""
+
+TIE = 1e-9
+"""Percent points within which a reading stands on a threshold: told apart only by rounding."""
+
+
+@njit(cache=True)
+def ema_run_in(span: int) -> int:
+    """Rows behind an exponential mean of a span."""
+    return RUN_IN * span
+
+
+@njit(cache=True)
+def wilder_run_in(n: int) -> int:
+    """Rows behind a Wilder mean of length n."""
+    return RUN_IN * (2 * n - 1)
+
+
+def wilder_change(n: int) -> int:
+    """Rows behind a Wilder mean of changes from one row to the next."""
+    return wilder_run_in(n) + 1
+
+
+@njit(cache=True, error_model="numpy")
+def ema(x: F, span: int, first_minute: int) -> F:
+    """Exponential mean with ``alpha = 2 / (span + 1)``: (T,)."""
+    rows = ema_run_in(span)
+    return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute)
+
+
+@njit(cache=True, error_model="numpy")
+def wilder(x: F, n: int, first_minute: int) -> F:
+    """Wilder mean with ``alpha = 1 / n``: (T,)."""
+    rows = wilder_run_in(n)
+    return ewm_mean(x, 1.0 / n, rows, rows, first_minute)
+
+
+@njit(cache=True, error_model="numpy")
+def score(values: F, x: F, window: int, first_minute: int) -> F:
+    """Distance from the trailing mean in deviations (ddof 1): (T,).
+
+    NaN where the values are flat over the window, or ``x``, which they are a reading of: a
+    recursion over a flat stretch fades or rests, and its changes there are rounding.
+    """
+    rows = len(values)
+    out, square, r = square_sums(values, window, first_minute)
+    moved = _last_moves(x)
+    for row in range(rows):
+        total = out[row]
+        variance = (square[row] - total * total / window) / (window - 1.0)
+        value = ((values[row] - r[row]) - total / window) / np.sqrt(variance)
+        out[row] = value if variance > 0.0 and moved[row] > row - window + 1 else np.nan
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _last_moves(x: F) -> NDArray[np.int64]:
+    """Last row that differs from the one before: (T,)."""
+    out = np.empty(len(x), dtype=np.int64)
+    last = 0
+    for row in range(1, len(x)):
+        last = row if x[row] != x[row - 1] else last
+        out[row] = last
+    out[0] = 0
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
+    """An indicator of ``x``: (T, 4), itself, its change over five rows, its score and its zone.
+
+    The zone is 1 above the upper threshold, -1 below the lower one, 0 between or on them.
+    """
+    rows = len(value)
+    out = np.empty((4, rows))
+    out[0], out[1] = value, changes(value, DELTA)
+    out[2] = score(value, x, SCORE_ROWS, first_minute)
+    for row in range(rows):
+        out[3, row] = zone(value[row], low, high)
+    return out.T
+
+
+@njit(cache=True)
+def zone(value: float, low: float, high: float) -> float:
+    """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
+    place = 1.0 if value > high + TIE else -1.0 if value < low - TIE else 0.0
+    return place if value == value else np.nan
+
+
+@njit(cache=True, error_model="numpy")
+def over_deviation(values: F, x: F, first_minute: int) -> F:
+    """Values in percent of the trailing deviation of ``x``: (T,); NaN where ``x`` is flat."""
+    std = mean_std(x, LEVEL_ROWS, first_minute, 1)[1]
+    for row in range(len(x)):
+        share = 100.0 * values[row] / std[row]
+        std[row] = share if std[row] > 0.0 else np.nan
+    return std
+
+
+@njit(cache=True, error_model="numpy")
+def true_range(ohlc: F) -> F:
+    """Largest of high - low and the distances of both from the close before: (T,)."""
+    out = np.empty(len(ohlc))
+    out[:1] = np.nan
+    for row in range(1, len(ohlc)):
+        before, high, low = ohlc[row - 1, 3], ohlc[row, 1], ohlc[row, 2]
+        reach = max(high - low, max(abs(high - before), abs(low - before)))
+        out[row] = reach if high == high and before == before else np.nan
+    return out

@@ -1,0 +1,92 @@
+"""Rolling means and products of series, in the two blocks of ``rolling``."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.sums import first_block, join
+
+F = NDArray[np.float64]
+
+SERIES = 4
+PRODUCTS = SERIES * (SERIES + 1) // 2
+
+
+@njit(cache=True, error_model="numpy")
+def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
+    """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
+    rows = len(x)
+    total, before, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin, stop = max(start, 0), min(start + window, rows)
+        values, r, q = x[begin:stop], x[begin], x[min(stop, rows - 1)]
+        head, tail, of = total[begin:stop], before[begin:stop], reference[begin:stop]
+        newer = older = 0.0
+        for i in range(len(values)):
+            newer += values[i] - r
+            head[i], of[i] = newer, r
+            back = np.uint64(len(values) - 1 - i)  # never counted from the end: no check for it
+            older += values[back] - q
+            tail[back] = older
+        if start >= 0:
+            tail[0] = 0.0
+    join(total, before, window)
+    return total, reference
+
+
+@njit(cache=True, error_model="numpy")
+def mean(x: F, window: int, first_minute: int) -> F:
+    """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
+    out, reference = shift_sums(x, window, first_minute)
+    for row in range(len(x)):
+        out[row] = reference[row] + out[row] / window
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _add(total: F, x: F, r: F, row: int) -> None:
+    at = SERIES
+    for a in range(SERIES):
+        d = x[row, a] - r[a]
+        total[a] += d
+        for b in range(a, SERIES):
+            total[at] += d * (x[row, b] - r[b])
+            at += 1
+
+
+@njit(cache=True, error_model="numpy")
+def products(x: F, window: int, first_minute: int) -> F:
+    """Sums of products about the means over each window of four series (T, 4): (T, 10).
+
+    In the order 00, 01, 02, 03, 11, .. 33; divided by ``window - 1`` they are covariances.
+    """
+    rows = len(x)
+    out = np.full((rows, PRODUCTS), np.nan)
+    tail = np.zeros((window + 1, SERIES + PRODUCTS))
+    total, r = np.empty(SERIES + PRODUCTS), np.empty(SERIES)
+    for start in range(first_block(first_minute, window), rows, window):
+        r[:] = x[start]
+        total[:] = 0.0
+        for i in range(min(window, start)):
+            _add(total, x, r, start - 1 - i)
+            tail[i + 1] = total
+        total[:] = 0.0
+        for row in range(start, min(start + window, rows)):
+            _add(total, x, r, row)
+            before = window - (row - start + 1)
+            if before > start:
+                continue
+            at = 0
+            for a in range(SERIES):
+                mean = (total[a] + tail[before, a]) / window
+                for b in range(a, SERIES):
+                    whole = total[SERIES + at] + tail[before, SERIES + at]
+                    out[row, at] = whole - mean * (total[b] + tail[before, b])
+                    at += 1
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def correlation(xx: float, xy: float, yy: float) -> float:
+    """Pearson correlation of sums of products about the means, within -1 and 1."""
+    return min(max(xy / (np.sqrt(xx) * np.sqrt(yy)), -1.0), 1.0)

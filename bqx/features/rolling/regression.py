@@ -1,0 +1,173 @@
+"""Fits over trailing windows of several series: a regression and a principal component."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.rolling.sums import first_block
+
+F = NDArray[np.float64]
+
+# Below this share of its largest possible value a determinant, or what a regression leaves, is
+# rounding.
+_COLLINEAR = 1e-10
+
+
+@njit(cache=True, error_model="numpy")
+def regress(x: F, window: int, first_minute: int) -> F:
+    """Column 0 on columns 1 and 2 and a constant over each window: (T, 3) -> (T, 4).
+
+    Last residual, its score among the window's residuals (ddof 1), the half-life of a departure
+    in rows, and the last residual on column 1 alone. The half-life reads one row more: it is that
+    of a regression of the residuals' changes on the residual before; NaN where none returns.
+    """
+    rows = len(x)
+    out = np.full((rows, 4), np.nan)
+    # Per row: 3 values, their 6 products, 9 products of a value before and a change.
+    total, tail = np.empty(18), np.empty((window, 18))
+    d, change = np.empty(3), np.empty(3)
+    for start in range(first_block(first_minute, window), rows, window):
+        for forward in range(2):
+            total[:] = 0.0
+            count = min(window, rows - start) if forward else min(window, start)
+            for i in range(count):
+                row = start + i if forward else start - 1 - i
+                for j in range(3):
+                    d[j] = x[row, j] - x[start, j]
+                    change[j] = x[row, j] - x[row - 1, j] if row else np.nan
+                k = 9
+                for j in range(3):
+                    total[j] += d[j]
+                    for m in range(3):
+                        total[k] += (d[j] - change[j]) * change[m]
+                        k += 1
+                total[3] += d[0] * d[0]
+                total[4] += d[0] * d[1]
+                total[5] += d[0] * d[2]
+                total[6] += d[1] * d[1]
+                total[7] += d[1] * d[2]
+                total[8] += d[2] * d[2]
+                before = window - i - 1
+                if not forward:
+                    tail[i] = total
+                elif before <= start:
+                    part = total + tail[before - 1] if before else total
+                    _solve(out, x, row, start, window, part)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
+    w = float(window)
+    yy = part[3] - part[0] * part[0] / w
+    y1 = part[4] - part[0] * part[1] / w
+    y2 = part[5] - part[0] * part[2] / w
+    aa = part[6] - part[1] * part[1] / w
+    ab = part[7] - part[1] * part[2] / w
+    bb = part[8] - part[2] * part[2] / w
+    own = (x[row, 0] - x[start, 0]) - part[0] / w
+    one = (x[row, 1] - x[start, 1]) - part[1] / w
+    two = (x[row, 2] - x[start, 2]) - part[2] / w
+    if yy > 0.0 and aa > 0.0:
+        out[row, 3] = own - y1 / aa * one
+    det = aa * bb - ab * ab
+    if not (yy > 0.0 and det > _COLLINEAR * aa * bb):
+        return
+    c1, c2 = (y1 * bb - y2 * ab) / det, (y2 * aa - y1 * ab) / det
+    last = own - c1 * one - c2 * two
+    out[row, 0] = last
+    rest = yy - c1 * y1 - c2 * y2
+    if not rest > _COLLINEAR * yy:
+        return
+    out[row, 1] = last / np.sqrt(rest / (w - 1.0))
+    if row < window:
+        return
+    # The residual of the row before the window, under the window's terms.
+    oldest = (x[row - window, 0] - x[start, 0]) - part[0] / w
+    oldest -= c1 * ((x[row - window, 1] - x[start, 1]) - part[1] / w)
+    oldest -= c2 * ((x[row - window, 2] - x[start, 2]) - part[2] / w)
+    drift = 0.0
+    for j in range(3):
+        left = 1.0 if j == 0 else -c1 if j == 1 else -c2
+        for m in range(3):
+            right = 1.0 if m == 0 else -c1 if m == 1 else -c2
+            drift += left * right * part[9 + 3 * j + m]
+    drift -= (part[0] - c1 * part[1] - c2 * part[2]) / w * (last - oldest)
+    rate = drift / (rest - last * last + oldest * oldest)
+    if -1.0 < rate < 0.0:
+        out[row, 2] = -np.log(2.0) / np.log1p(rate)
+
+
+@njit(cache=True, error_model="numpy")
+def component(x: F, window: int, first_minute: int, first: F, iterations: int, since: int) -> F:
+    """Leading principal component of each window's covariance (ddof 1): (T, C) -> (T, C + 1).
+
+    Of the windows that end at row ``since`` or later.
+
+    Unit loadings, turned to a positive product with ``first`` (C,), then the component's share of
+    the variance. The power method takes a fixed number of iterations from ``first``.
+    """
+    rows, columns = x.shape
+    out = np.full((rows, columns + 1), np.nan)
+    size = columns + 1  # a column of ones gives the plain sums
+    total, tail = np.empty((size, columns)), np.empty((window, size, columns))
+    matrix = np.empty((columns, columns))
+    v, turned, last = np.empty(columns), np.empty(columns), np.empty(columns)
+    for start in range(first_block(first_minute, window), rows, window):
+        if start + window <= since:
+            continue
+        total[:] = 0.0
+        for i in range(min(window, start)):
+            past = x[start - 1 - i]
+            for k in range(columns):
+                total[columns, k] += past[k]
+                for j in range(columns):
+                    total[k, j] += past[k] * past[j]
+            # Of the window that ends so much later.
+            if start + window - 2 - i >= since:
+                tail[i] = total
+        total[:] = 0.0
+        for row in range(start, min(start + window, rows)):
+            now = x[row]
+            for k in range(columns):
+                total[columns, k] += now[k]
+                for j in range(columns):
+                    total[k, j] += now[k] * now[j]
+            before = window - (row - start + 1)
+            if before > start or row < since:
+                continue
+            trace = 0.0
+            for k in range(columns):
+                mean = total[columns, k] + (tail[before - 1, columns, k] if before else 0.0)
+                mean /= window
+                for j in range(columns):
+                    other, product = total[columns, j], total[k, j]
+                    if before:
+                        other += tail[before - 1, columns, j]
+                        product += tail[before - 1, k, j]
+                    matrix[k, j] = (product - mean * other) / (window - 1.0)
+                trace += matrix[k, k]
+            if not trace > 0.0:
+                continue
+            # Over the trace the matrix shrinks a vector, but never below the least double.
+            matrix /= trace
+            v[:] = first
+            for _ in range(iterations):
+                turned[:] = 0.0
+                for k in range(columns):
+                    for j in range(columns):
+                        turned[j] += matrix[k, j] * v[k]
+                for j in range(columns):
+                    last[j], v[j] = v[j], turned[j]
+            length = before_last = 0.0
+            for j in range(columns):
+                length += v[j] * v[j]
+                before_last += last[j] * last[j]
+            length = np.sqrt(length)
+            sign = 0.0
+            for j in range(columns):
+                sign += v[j] * first[j]
+            for j in range(columns):
+                out[row, j] = (-v[j] if sign < 0.0 else v[j]) / length
+            out[row, columns] = min(length / np.sqrt(before_last), 1.0)
+    return out

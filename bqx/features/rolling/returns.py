@@ -1,0 +1,56 @@
+"""Logarithms of many values at once, and one-minute log returns as a series."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.features.spec import Source
+from bqx.market.bars import Bars
+
+F = NDArray[np.float64]
+
+
+_FRACTION, _ONE = (1 << 52) - 1, 1023 << 52
+
+
+@njit(cache=True, error_model="numpy")
+def logs(x: F) -> None:
+    """Natural logarithm of each value, in place, to 3e-16; NaN where it is not finite and normal.
+
+    Several at a time, which a call of ``log`` a value is not. With ``x = 2^e m`` and ``m`` within
+    a root of two of 1 it is ``e log(2) + 2 artanh((m - 1) / (m + 1))``.
+    """
+    bits = x.view(np.int64)
+    for i in range(len(x)):
+        exponent = float((bits[i] >> 52) - 1023)
+        good = -1023.0 < exponent < 1024.0
+        bits[i] = (bits[i] & _FRACTION) | _ONE
+        m = x[i]
+        if m > 1.4142135623730951:
+            m, exponent = 0.5 * m, exponent + 1.0
+        s = (m - 1.0) / (m + 1.0)
+        q = s * s
+        rest = 1.0 / 21.0
+        for c in (19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0):
+            rest = rest * q + 1.0 / c
+        value = exponent * 0.6931471805599453 + (2.0 * s + 2.0 * s * (q * rest))
+        x[i] = value if good else np.nan
+
+
+@njit(cache=True, error_model="numpy")
+def log_returns(x: F) -> F:
+    """Log of each value over the one before: (T,), the first NaN."""
+    out = np.empty(len(x))
+    out[:1] = np.nan
+    for row in range(1, len(x)):
+        out[row] = x[row] / x[row - 1]
+    logs(out)
+    return out
+
+
+def _returns(bars: Bars) -> F:
+    return log_returns(bars.index)
+
+
+RETURN = Source("return", "rate", "1", 2, _returns)
+"""One-minute log returns of the closes."""

@@ -1,0 +1,1 @@
+"""Targets, folds, selection, models and bundles."""

@@ -1,0 +1,256 @@
+"""What is deployed of a pair: model, columns and what ties them to bars, without pickle.
+
+A bundle is a folder: ``bundle.json``, and the model's folder, whose manifest's hash ``bundle.json``
+holds. Hashes are checked before a model is parsed, since the parser trusts its input.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx.errors import ArtefactError, RequestError
+from bqx.features import catalog, lags
+from bqx.features.engine.fitting import Fits
+from bqx.features.engine.requirements import needs
+from bqx.features.lags import Column
+from bqx.files import read_json, sha256, write_json
+from bqx.learning import models, targets
+from bqx.learning.conformal import Reach
+from bqx.learning.models import Estimator, artefact, point
+from bqx.learning.training import FoldFit
+from bqx.market.bars import Bars
+from bqx.market.pairs import PAIRS
+from bqx.params import Params
+
+MANIFEST = "bundle.json"
+MODEL = "model"
+"""Folder of the model inside the bundle's."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Forecast of BQX at one horizon: expected level, martingale and sigma in units of BQX.
+
+    ``innovation`` is what the model adds to the martingale, in sigma; ``low`` and ``high`` are the
+    ends of the level's interval as calibrated in training, NaN where that had no label.
+    """
+
+    window: int
+    level: float
+    martingale: float
+    innovation: float
+    sigma: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The model of one pair and all that a forecast needs besides the bars.
+
+    ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
+    forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
+    the other pairs whose closes its columns read; ``max_fill`` : longest hole that carries the
+    last close, minutes; ``metrics`` : what the book says about it.
+    """
+
+    pair: str
+    horizons: tuple[int, ...]
+    window: int | str
+    columns: tuple[Column, ...]
+    fits: Fits
+    betas: dict[int, float]
+    model: Estimator
+    reach: dict[int, Reach]
+    baseline: float
+    panel: dict[str, float]
+    max_fill: int
+    catalog_hash: str
+    metrics: dict[str, Any]
+    trained_until: pd.Timestamp
+
+    @property
+    def lookback(self) -> int:
+        """Market minutes of bars that a forecast needs, the last one included."""
+        widest = max(self.window_of(horizon) for horizon in self.horizons)
+        return max(widest + targets.RUN_IN + 1, *(column.lookback for column in self.columns))
+
+    def window_of(self, horizon: int) -> int:
+        """Window of the target at a horizon, minutes."""
+        return horizon if isinstance(self.window, str) else self.window
+
+    def predict(self, bars: Bars) -> dict[int, Prediction]:
+        """Forecasts of the last row by horizon; bars older than the lookback do not count.
+
+        Raises
+        ------
+        RequestError : fewer rows than the lookback, or no volatility because of a long hole.
+        """
+        need = self.lookback
+        if len(bars) < need:
+            raise RequestError(
+                f"bars: too few, got {len(bars):,} market minutes; expected at least {need:,} up "
+                "to the bar of the forecast. Send a longer history."
+            )
+        part = bars.rows(len(bars) - need, len(bars))
+        x = None
+        if any(self.betas.values()):
+            x = lags.matrix(part, self.columns, np.array([need - 1]), self.fits)
+        forecasts = None if x is None else point(self.model.predict(x))[0]
+        out = {}
+        for place, horizon in enumerate(self.horizons):
+            target = targets.make(part, self.window_of(horizon), horizon)
+            innovation = 0.0
+            if forecasts is not None and self.betas[horizon]:
+                innovation = float(self.betas[horizon] * forecasts[place])
+            level = target.from_innovation(np.full(need, innovation), "level")[-1]
+            if not np.isfinite(level):
+                raise RequestError(
+                    f"bars: no volatility at {bars.ts[-1]}, got a hole of more than "
+                    f"{self.max_fill} minutes shortly before; expected "
+                    f"{targets.SPAN + self.window_of(horizon)} minutes since. Wait for more bars."
+                )
+            sigma = float(target.sigma[-1])
+            reach = sigma * float(self.reach[horizon].at(part.minutes[-1:], target.sigma[-1:])[0])
+            out[horizon] = Prediction(
+                window=self.window_of(horizon),
+                level=float(level),
+                martingale=float(target.martingale[-1]),
+                innovation=innovation,
+                sigma=sigma,
+                low=float(level) - reach,
+                high=float(level) + reach,
+            )
+        return out
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle; the folder appears, or is replaced, when everything is there."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            self.model.save(temporary / MODEL)
+            write_json(
+                temporary / MANIFEST,
+                {
+                    "pair": self.pair,
+                    "model": sha256(temporary / MODEL / artefact.MANIFEST),
+                    "horizons": self.horizons,
+                    "window": self.window,
+                    "columns": [
+                        {"feature": c.feature.name, "lag": c.lag, "suffix": c.suffix}
+                        for c in self.columns
+                    ],
+                    "fits": self.fits.to_json(),
+                    "betas": self.betas,
+                    "reach": {horizon: asdict(reach) for horizon, reach in self.reach.items()},
+                    "baseline": self.baseline,
+                    "panel": self.panel,
+                    "max_fill": self.max_fill,
+                    "catalog_hash": self.catalog_hash,
+                    "metrics": self.metrics,
+                    "trained_until": self.trained_until.isoformat(),
+                },
+            )
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) -> Bundle:
+    """Bundle of a pair from one fold's fit, usually the last."""
+    return Bundle(
+        pair=bars.pair,
+        horizons=params.horizons,
+        window=params.target_window,
+        columns=fit.columns,
+        fits=fit.fits,
+        betas=fit.evidence.betas,
+        model=fit.model,
+        reach=fit.reach,
+        baseline=bars.baseline,
+        panel=_panel(bars, fit.columns),
+        max_fill=params.max_fill,
+        catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()),
+        metrics=metrics,
+        trained_until=fit.trained_until,
+    )
+
+
+def _panel(bars: Bars, columns: Sequence[Column]) -> dict[str, float]:
+    """Baselines of the other pairs of the bars' panel that the columns cannot do without."""
+    if bars.panel is None:
+        return {}
+    known = np.isfinite(bars.panel.baselines)
+    others = [pair for pair, there in zip(PAIRS, known, strict=True) if there and pair != bars.pair]
+    features = tuple(dict.fromkeys(column.feature for column in columns))
+    read = {pair for needed in needs(features, bars.pair, others).values() for pair in needed}
+    return {pair: float(bars.panel.baselines[PAIRS.index(pair)]) for pair in others if pair in read}
+
+
+def load(folder: Path) -> Bundle:
+    """Read a bundle.
+
+    Raises
+    ------
+    ArtefactError : it is absent or incomplete, a file's hash differs, or it was made with another
+        catalog.
+    """
+    path = folder / MANIFEST
+    held = read_json(path)
+    current = catalog.catalog_hash(catalog.FEATURES.values())
+    try:
+        if held["catalog_hash"] != current:
+            raise ArtefactError(
+                f"{path}: made with another catalog, got {held['catalog_hash'][:12]}; expected "
+                f"{current[:12]}. Run notebook 07_deployment again."
+            )
+        horizons = tuple(int(horizon) for horizon in held["horizons"])
+        _check(folder / MODEL / artefact.MANIFEST, held["model"])
+        return Bundle(
+            pair=str(held["pair"]),
+            horizons=horizons,
+            window=held["window"],
+            columns=tuple(
+                Column(catalog.FEATURES[item["feature"]], int(item["lag"]), str(item["suffix"]))
+                for item in held["columns"]
+            ),
+            fits=Fits.from_json(held["fits"]),
+            betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
+            model=models.load(folder / MODEL),
+            reach={horizon: _reach(held["reach"][str(horizon)]) for horizon in horizons},
+            baseline=float(held["baseline"]),
+            panel={str(pair): float(first) for pair, first in held["panel"].items()},
+            max_fill=int(held["max_fill"]),
+            catalog_hash=current,
+            metrics=held["metrics"],
+            trained_until=pd.Timestamp(held["trained_until"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtefactError(
+            f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
+            "07_deployment writes. Run it again."
+        ) from error
+
+
+def _reach(held: Any) -> Reach:
+    low, high = map(float, held["cuts"])
+    start = tuple(np.nan if width is None else float(width) for width in held["start"])
+    return Reach((low, high), start, float(held["naive"]), float(held["coverage"]))
+
+
+def _check(path: Path, expected: object) -> None:
+    if not path.is_file() or sha256(path) != expected:
+        raise ArtefactError(
+            f"{path}: damaged or exchanged, got "
+            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {str(expected)[:12]}. "
+            "Run notebook 07_deployment again."
+        )

@@ -1,0 +1,48 @@
+"""A network that also learns the size and the class of the coming move, to forecast BQX better."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from bqx.learning.models.network import Network, Vector, Weights
+
+if TYPE_CHECKING:
+    from bqx.learning.models.layers import Layers
+
+HIDDEN = (256, 128)
+"""Units of the shared layers."""
+REGIMES = 5
+
+
+@dataclass
+class MultiTask(Network):
+    """Shared dense layers under heads for BQX, volatility and regime; losses 1.0, 0.3 and 0.3.
+
+    The documents' labels of volatility and regime need bars, and their thresholds are never met.
+    Here both come from the labels, which are in sigma already: volatility is the mean size of a
+    row's standardised innovations, itself standardised, and the regime is the fifth of the training
+    rows that their mean falls into. Only the BQX head forecasts, judges the validation part and is
+    stored: the others shape what is shared.
+    """
+
+    NAME: ClassVar[str] = "multi_task"
+
+    def _targets(self, labels: Vector) -> Vector:
+        size, mean = np.abs(labels).mean(axis=1), labels.mean(axis=1)
+        spread = float(size.std()) or 1.0
+        edges = np.quantile(mean, np.arange(1, REGIMES) / REGIMES)
+        regime = np.searchsorted(edges, mean, side="right")
+        return np.column_stack([labels, (size - size.mean()) / spread, regime])
+
+    def _kept(self, weights: Weights) -> Weights:
+        return {
+            name: each
+            for name, each in weights.items()
+            if not name.startswith(("volatility.", "regime."))
+        }
+
+    def _made(self, columns: int, horizons: int, training: bool) -> "Layers":
+        from bqx.learning.models.layers import Tasks
+
+        return Tasks(columns, HIDDEN, horizons, self.dropout, REGIMES if training else 0)

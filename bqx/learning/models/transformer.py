@@ -1,0 +1,60 @@
+"""The temporal fusion transformer of pytorch-forecasting, over the last hour of each column."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from bqx.errors import ParameterError
+from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.network import Network, Vector
+from bqx.learning.models.quantile import QUANTILES
+
+if TYPE_CHECKING:
+    from bqx.learning.models.layers import Layers
+
+
+@dataclass
+class Transformer(Network):
+    """Quantiles of all horizons, which are the decoder's steps, under the pinball loss.
+
+    A row brings its own past: its columns are the chosen ones at each of ``steps`` times
+    ``spacing`` rows apart, the oldest first (`lags.steps`), as lagged columns are. So a single
+    served row is enough, and a batch is a window of one tensor, seen as (n, steps, C).
+
+    ``hidden``, ``heads``, ``continuous`` : units of the layers, heads of the attention, units a
+    column.
+    """
+
+    NAME: ClassVar[str] = "tft"
+    EXTRA: ClassVar[tuple[str, ...]] = ("torch", "safetensors", "pytorch_forecasting")
+
+    epochs: int = 200
+    batch: int = 256
+    dropout: float = 0.1
+    hidden: int = 64
+    heads: int = 4
+    continuous: int = 16
+    steps: int = 12
+    spacing: int = 5
+
+    def predict(self, x: Matrix | Design) -> Vector:
+        """(n, H, Q) quantiles of (n, steps * C) columns, ascending in the last axis."""
+        return np.sort(super().predict(x), axis=2)
+
+    def _scaled(self, x: Matrix | Design) -> Matrix:
+        wide = design(x).values.shape[1]
+        if wide % self.steps:
+            raise ParameterError(
+                f"columns: no whole steps, got {wide} columns for {self.steps} steps; expected a "
+                "multiple. Take them by lags.steps."
+            )
+        return super()._scaled(x)
+
+    def _made(self, columns: int, horizons: int, training: bool) -> "Layers":
+        from bqx.learning.models.layers import Fusion
+
+        return Fusion(
+            columns // self.steps, self.steps, horizons, QUANTILES, self.hidden, self.heads,
+            self.continuous, self.dropout,
+        )  # fmt: skip

@@ -1,0 +1,109 @@
+"""Rows and labels that a fold learns from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.errors import ParameterError
+from bqx.features.engine.fitting import Fits, fit, pool
+from bqx.features.lags import Column
+from bqx.features.spec import Feature
+from bqx.learning import targets
+from bqx.learning.folds import Fold, longest_run
+from bqx.learning.targets import Target
+from bqx.market.bars import Bars
+from bqx.params import Params
+
+Rows = NDArray[np.int64]
+Series = NDArray[np.float64]
+
+LEAST = 180
+"""Fewest training rows."""
+EXTREME = 4.0
+"""Standard deviations at which training labels are cut off."""
+STOPPING = 0.2
+"""Last share of the training rows, by which a model's own settings are chosen."""
+
+
+def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
+    """What the fitted families among the columns learn from a fold's training rows.
+
+    They read rows without a gap: the longest run, where test rows part the training rows. What
+    all pairs share stands beside it, see `share`.
+    """
+    own = fit(bars, _features(columns), longest_run(fold.train))
+    return own.beside(fold.shared)
+
+
+def share(
+    bars: Mapping[str, Bars], columns: Sequence[Column], folds: Sequence[Fold]
+) -> tuple[Fold, ...]:
+    """Folds with what the columns' families learn from the training rows of all pairs at once.
+
+    Once for a run, before anything of a pair is fitted; folds as they were where no family does.
+
+    Raises
+    ------
+    BqxError : what a family needs to learn is not installed.
+    """
+    features = _features(columns)
+    if not any(feature.family.pool for feature in features):
+        return tuple(folds)
+    return tuple(
+        replace(fold, shared=pool(bars, features, longest_run(fold.train))) for fold in folds
+    )
+
+
+def _features(columns: Sequence[Column]) -> tuple[Feature, ...]:
+    return tuple(dict.fromkeys(column.feature for column in columns))
+
+
+def targets_of(bars: Bars, params: Params) -> dict[int, Target]:
+    """Targets by horizon."""
+    return {
+        horizon: targets.make(bars, params.window(horizon), horizon) for horizon in params.horizons
+    }
+
+
+def labels_of(made: Mapping[int, Target]) -> dict[int, Series]:
+    """(T,) innovations by horizon, in sigma."""
+    return {horizon: target.label("innovation") for horizon, target in made.items()}
+
+
+def training_rows(
+    bars: Bars, columns: Sequence[Column], fold: Fold, labels: Mapping[int, Series], params: Params
+) -> Rows:
+    """Every stride-th row of the fold's training part that has all labels and a full lookback."""
+    complete = np.all([np.isfinite(label) for label in labels.values()], axis=0)
+    reach = max(column.lookback for column in columns)
+    rows = fold.train[complete[fold.train] & (fold.train >= reach - 1)][:: params.stride]
+    if len(rows) < LEAST:
+        raise ParameterError(
+            f"{bars.pair} fold {fold.number}: too few rows to learn from, got {len(rows)} with a "
+            f"stride of {params.stride} and a warm-up of {reach}; expected at least {LEAST}. Raise "
+            "train_days, lower stride, or leave out a pair with such holes."
+        )
+    return rows
+
+
+def cut(labels: Mapping[int, Series], rows: Rows, scale: Mapping[int, float]) -> Series:
+    """(n, H) labels at some rows, cut off where they are extreme."""
+    return np.column_stack(
+        [
+            np.clip(label[rows], -EXTREME * scale[horizon], EXTREME * scale[horizon])
+            for horizon, label in labels.items()
+        ]
+    )
+
+
+def scale_of(labels: Mapping[int, Series], rows: Rows) -> dict[int, float]:
+    """Standard deviation of each horizon's labels at some rows."""
+    return {horizon: float(np.std(label[rows])) for horizon, label in labels.items()}
+
+
+def stopping_parts(rows: Rows, horizon: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks of the training rows that fit and of the last ones, by which settings are chosen."""
+    split = rows[int(len(rows) * (1 - STOPPING))]
+    return rows < split - horizon, rows >= split

@@ -1,0 +1,293 @@
+"""The bar frame: schema, validation, the minute grid, the rate index and its baseline.
+
+A bar frame has a UTC index ``ts_utc`` (the bar's open, whole minutes) and the float64 columns
+``open high low close`` (bid, quote units), ``volume`` (tick count) and ``spread`` (quote units);
+an absent volume or spread is NaN. On the grid a boolean column ``filled`` joins them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bqx.errors import BarError
+from bqx.market import sessions
+from bqx.market.pairs import PAIRS
+
+RATES = ("open", "high", "low", "close")
+COLUMNS = (*RATES, "volume", "spread")
+CLOSED_SHARE = 0.01
+"""Largest share of bars outside the FX week that is taken for stray bars, not a wrong clock."""
+
+
+def _fail(
+    where: str,
+    lines: NDArray[np.int64] | None,
+    frame: pd.DataFrame,
+    bad: NDArray[np.bool_],
+    what: str,
+    rule: str,
+) -> None:
+    if not bad.any():
+        return
+    row = int(np.argmax(bad))
+    place = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
+    raise BarError(
+        f"{where} {place} ({frame.index[row]}): {what.format(**frame.iloc[row].to_dict())}; "
+        f"expected {rule} ({int(bad.sum()):,} such rows). Drop the rows or fix the feed."
+    )
+
+
+def validate(
+    frame: pd.DataFrame, where: str, lines: NDArray[np.int64] | None = None
+) -> pd.DataFrame:
+    """Return the frame in the bar schema, without the stray bars of a closed market.
+
+    Parameters
+    ----------
+    frame : index of bar opens with a time zone; columns open, high, low, close and optionally
+        volume and spread.
+    where : file or source named in errors.
+    lines : (T,) line of each bar in its file, named in errors; default the rows are.
+
+    Raises
+    ------
+    BarError : empty, a column or the time zone missing, times out of order, repeated or not on a
+        whole minute, rates not finite or not positive, high or low beyond the others, negative
+        volume or spread, or more than 1 % of bars while the market is closed.
+    """
+    missing = [name for name in RATES if name not in frame.columns]
+    if missing:
+        raise BarError(
+            f"{where}: column {missing[0]!r} is missing, got {list(map(str, frame.columns))}; "
+            f"expected {', '.join(RATES)}. Name the columns so."
+        )
+    if len(frame) == 0:
+        raise BarError(f"{where}: no bars, got 0 rows; expected at least 1. Check the file.")
+    if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is None:
+        raise BarError(
+            f"{where}: the index has no time zone, got {frame.index.dtype}; expected UTC bar "
+            "opens. Localize the times first."
+        )
+    frame = frame.reindex(columns=list(COLUMNS)).astype(np.float64)
+    frame.index = pd.DatetimeIndex(frame.index).tz_convert("UTC").as_unit("ns").rename("ts_utc")
+    fail = partial(_fail, where, lines, frame)
+    stamps = frame.index.asi8
+    step = np.diff(stamps, prepend=stamps[0] - 1)
+    fail(step < 0, "the time is before the row above", "ascending times")
+    fail(step == 0, "the time repeats the row above", "one bar a minute")
+    fail(stamps % 60_000_000_000 != 0, "the time has seconds", "whole minutes")
+    rates = frame[list(RATES)].to_numpy()
+    shown = "open {open:.8g}, high {high:.8g}, low {low:.8g}, close {close:.8g}"
+    fail(~(np.isfinite(rates) & (rates > 0)).all(axis=1), shown, "positive rates")
+    high, low = rates[:, 1], rates[:, 2]
+    fail(high < low, "high {high:.8g} is below low {low:.8g}", "high >= low")
+    fail(high < rates.max(axis=1), shown, "high as the largest rate")
+    fail(low > rates.min(axis=1), shown, "low as the smallest rate")
+    for name in ("volume", "spread"):
+        fail((frame[name] < 0).to_numpy(), f"{name} {{{name}:.8g}}", f"{name} >= 0")
+        fail(np.isinf(frame[name].to_numpy()), f"{name} {{{name}:.8g}}", "a finite one")
+    closed = ~sessions.is_open(sessions.epoch_minutes(frame.index))
+    if closed.mean() > CLOSED_SHARE:
+        fail(
+            closed, "the market is closed",
+            "bars between Sunday 17:00 and Friday 17:00 New York, so the clock of the file "
+            "seems to be another one",
+        )  # fmt: skip
+    return frame[~closed]
+
+
+def to_grid(
+    frame: pd.DataFrame, first: int | None = None, last: int | None = None, max_fill: int = 15
+) -> pd.DataFrame:
+    """Put validated bars on the grid of open market minutes.
+
+    Holes of up to ``max_fill`` minutes carry the last close (volume 0, the last spread, ``filled``
+    true); every minute of a longer hole is NaN. ``first`` and ``last`` (epoch minutes) default to
+    the frame's own; minutes before its first and after its last bar are NaN.
+    """
+    minutes = sessions.epoch_minutes(pd.DatetimeIndex(frame.index))
+    grid = sessions.grid(
+        int(minutes[0]) if first is None else first, int(minutes[-1]) if last is None else last
+    )
+    out = frame.reindex(sessions.timestamps(grid))
+    missing = out["close"].isna().to_numpy()
+    position = np.arange(len(out))
+    before = np.maximum.accumulate(np.where(missing, -1, position))
+    after = np.minimum.accumulate(np.where(missing, len(out), position)[::-1])[::-1]
+    fill = missing & (before >= 0) & (after < len(out)) & (after - before - 1 <= max_fill)
+    carried = out["close"].to_numpy()[before[fill]]
+    for name in RATES:
+        out.loc[fill, name] = carried
+    out.loc[fill, "volume"] = np.where(out["volume"].isna().all(), np.nan, 0.0)
+    out.loc[fill, "spread"] = out["spread"].to_numpy()[before[fill]]
+    out["filled"] = fill
+    return out
+
+
+def baseline(frame: pd.DataFrame, since: pd.Timestamp | None = None) -> float:
+    """Close of the first bar at or after ``since`` (default: the first bar), in quote units.
+
+    Raises BarError when there is no such bar.
+    """
+    closes = frame["close"] if since is None else frame.loc[since:, "close"]
+    closes = closes.dropna()
+    if closes.empty:
+        raise BarError(
+            f"baseline: no bar at or after {since}, got bars until {frame.index[-1]}; expected "
+            "at least one. Choose an earlier baseline."
+        )
+    return float(closes.iloc[0])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Closes of all pairs on one grid, for features that look across pairs.
+
+    ``closes`` : (T, 28) quote units in the order of ``pairs.PAIRS``; absent pairs are NaN.
+    ``baselines`` : (28,) quote units.
+    ``wanted`` : rows at the end whose features are asked for, default all; a series of the panel
+    may be NaN above them where nothing later depends on it.
+    """
+
+    closes: NDArray[np.float64]
+    baselines: NDArray[np.float64]
+    wanted: int | None = None
+    _derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _slice: dict[tuple[int, int], "Panel"] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def index(self) -> NDArray[np.float64]:
+        """(T, 28) rate index, points."""
+        index: NDArray[np.float64] = self.derived(
+            "index", lambda: 100.0 * self.closes / self.baselines
+        )
+        return index
+
+    @property
+    def since(self) -> int:
+        """First row that is wanted."""
+        return 0 if self.wanted is None else max(len(self.closes) - self.wanted, 0)
+
+    def derived(self, key: str, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made once for all pairs that share the panel."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return self._derived[key]
+
+    def rows(self, start: int, stop: int) -> "Panel":
+        """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
+        part = self._slice.get((start, stop))
+        if part is None:
+            part = Panel(self.closes[start:stop], self.baselines)
+            self._slice.clear()
+            self._slice[start, stop] = part
+        return part
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"closes": self.closes, "baselines": self.baselines, "_derived": {}, "_slice": {}}
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of one pair on the grid with the baseline of their rate index.
+
+    ``frame`` : (T,) rows, one an open market minute, gap-free in market minutes.
+    ``baseline`` : quote units; belongs to the pair's history and stays with every slice.
+    ``panel`` : the closes of all pairs on the same rows, None for a pair alone.
+    """
+
+    pair: str
+    frame: pd.DataFrame
+    baseline: float
+    panel: Panel | None = field(default=None, repr=False, compare=False)
+    _derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def ts(self) -> pd.DatetimeIndex:
+        """(T,) bar opens in UTC."""
+        return pd.DatetimeIndex(self.frame.index)
+
+    @cached_property
+    def minutes(self) -> NDArray[np.int64]:
+        """(T,) epoch minutes of the bar opens."""
+        return sessions.epoch_minutes(self.ts)
+
+    @cached_property
+    def first_market_minute(self) -> int:
+        """Market minute of row 0; row i is this plus i."""
+        return int(sessions.market_minutes(self.minutes[:1])[0])
+
+    @cached_property
+    def ohlc(self) -> NDArray[np.float64]:
+        """(T, 4) open, high, low, close on the rate index, points (baseline close = 100)."""
+        return 100.0 * self.frame[list(RATES)].to_numpy(np.float64) / self.baseline
+
+    @property
+    def index(self) -> NDArray[np.float64]:
+        """(T,) rate index of the closes, points."""
+        return self.ohlc[:, 3]
+
+    @cached_property
+    def close(self) -> NDArray[np.float64]:
+        """(T,) closes, quote units."""
+        return self.frame["close"].to_numpy(np.float64)
+
+    @cached_property
+    def volume(self) -> NDArray[np.float64]:
+        """(T,) ticks, NaN where absent."""
+        return self.frame["volume"].to_numpy(np.float64)
+
+    @cached_property
+    def spread(self) -> NDArray[np.float64]:
+        """(T,) spreads, quote units, NaN where absent."""
+        return self.frame["spread"].to_numpy(np.float64)
+
+    def derived(self, key: str, make: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What ``make`` gives, made once."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        found: NDArray[np.float64] = self._derived[key]
+        return found
+
+    def rows(self, start: int, stop: int) -> "Bars":
+        """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
+        if (start, stop) == (0, len(self)):
+            return self
+        panel = self.panel and self.panel.rows(start, stop)
+        return Bars(self.pair, self.frame.iloc[start:stop], self.baseline, panel)
+
+
+def align(
+    frames: dict[str, pd.DataFrame], max_fill: int = 15, since: pd.Timestamp | None = None
+) -> dict[str, Bars]:
+    """Put validated frames of several pairs on one grid, from the first bar of any to the last.
+
+    ``since`` is the dataset's baseline time, default its first minute.
+    """
+    ends = [sessions.epoch_minutes(pd.DatetimeIndex(f.index[[0, -1]])) for f in frames.values()]
+    first, last = int(min(e[0] for e in ends)), int(max(e[1] for e in ends))
+    return join(
+        {
+            pair: Bars(pair, to_grid(frame, first, last, max_fill), baseline(frame, since))
+            for pair, frame in frames.items()
+        }
+    )
+
+
+def join(bars: dict[str, Bars]) -> dict[str, Bars]:
+    """Give bars of several pairs on one grid the panel of all their closes."""
+    rows = len(next(iter(bars.values())))
+    closes, baselines = np.full((rows, len(PAIRS)), np.nan), np.full(len(PAIRS), np.nan)
+    for pair, each in bars.items():
+        closes[:, PAIRS.index(pair)] = each.close
+        baselines[PAIRS.index(pair)] = each.baseline
+    panel = Panel(closes, baselines)
+    return {pair: replace(each, panel=panel) for pair, each in bars.items()}

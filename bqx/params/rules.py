@@ -1,0 +1,123 @@
+"""What the values of parameters may be, beyond what their types say.
+
+Each function returns the value or raises ValueError with the rule that the value breaks.
+"""
+
+import difflib
+from datetime import date, datetime
+from math import isfinite
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bqx.market.pairs import CURRENCIES, PAIRS
+
+MODELS = (
+    "martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile", "multi_horizon",
+    "multi_task", "tft", "ensemble", "stacking",
+)  # fmt: skip
+"""Estimators by name, the simpler before the more complex."""
+
+
+def ascending(values: Any) -> Any:
+    """Minutes as an ascending tuple."""
+    if not isinstance(values, list | tuple):
+        raise ValueError("a list of minutes")
+    if all(isinstance(value, int) for value in values) and list(values) != sorted(set(values)):
+        raise ValueError("ascending minutes, each once")
+    return tuple(values)
+
+
+def pairs(values: Any) -> Any:
+    """Known pairs as a tuple, each once."""
+    if not isinstance(values, list | tuple):
+        raise ValueError("a list of pairs, [] for all there are")
+    for value in values:
+        if value not in PAIRS:
+            near = difflib.get_close_matches(str(value).lower(), PAIRS, 1)
+            hint = f"; {value!r} may mean {near[0]!r}" if near else f"; {value!r} is none"
+            raise ValueError(f"pairs in market convention and lower case{hint}")
+    if len(set(values)) < len(values):
+        raise ValueError("each pair once")
+    return tuple(values)
+
+
+def models(values: Any) -> Any:
+    """Names of models as a tuple, each once."""
+    known = isinstance(values, list | tuple) and values and all(v in MODELS for v in values)
+    if not known or len(set(values)) < len(values):
+        raise ValueError(f"some of {', '.join(MODELS)}, each once")
+    return tuple(sorted(values, key=MODELS.index))
+
+
+def _iso(value: Any, kind: type[date] | type[datetime], rule: str) -> Any:
+    try:
+        kind.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(rule) from None
+    return value
+
+
+def start(value: Any) -> Any:
+    """An ISO date."""
+    return _iso(value, date, "an ISO date such as '2024-01-07'")
+
+
+def baseline(value: Any) -> Any:
+    """Empty, or a time."""
+    return value and _iso(value, datetime, "'' or a UTC time such as '2018-01-02 00:00'")
+
+
+def market(value: Any) -> Any:
+    """The market's name; unquoted null is YAML's None."""
+    return "null" if value is None else value
+
+
+def bars(value: Any) -> Any:
+    """A folder or file; None stands where the user has to give one."""
+    if value is None:
+        raise ValueError("a folder or file of one-minute bars: pass --set bars=FOLDER")
+    return value
+
+
+def clock(value: Any) -> Any:
+    """A clock, or the clocks from given dates on."""
+    rule = "'', a time zone, 'UTC+2', or a list of [from date, clock]"
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(rule)
+    for item in value:
+        if not isinstance(item, list | tuple) or [type(x) for x in item] != [str, str]:
+            raise ValueError(rule)
+        _iso(item[0], date, rule)
+    return tuple(tuple(item) for item in value)
+
+
+def window(value: Any) -> Any:
+    """``matched``, or minutes."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value != "matched" and not (whole and 2 <= value <= 240):
+        raise ValueError("'matched' or a window from 2 to 240 minutes")
+    return value
+
+
+def interest(values: Any) -> Any:
+    """A finite number for each of the eight currencies, in their order."""
+    rule = f"a number for each of {', '.join(CURRENCIES)}"
+    if not isinstance(values, dict) or set(values) != set(CURRENCIES):
+        raise ValueError(rule)
+    for value in values.values():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and isfinite(value)):
+            raise ValueError(rule)
+    return {name: float(values[name]) for name in CURRENCIES}
+
+
+Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValidator(market)]
+
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=0)]
+Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]
+Clock = Annotated[str | tuple[tuple[str, str], ...], BeforeValidator(clock)]
+"""A clock, or (from ISO date, clock) ranges."""

@@ -1,0 +1,1 @@
+"""The book of a run: verdict, front page, figures, and the runner that makes them."""

@@ -1,0 +1,43 @@
+"""Every plot of the book: results in, a matplotlib figure out; every axis carries its unit."""
+
+from bqx.report.figures.models import compared, domain_shares, domains_over_time, learning_curves
+from bqx.report.figures.research import (
+    calibration,
+    columns_by_kind,
+    counts,
+    coverage,
+    day_profile,
+    forecasts,
+    importance,
+    matrix,
+    mechanical_share,
+    rates,
+    skill_by_horizon,
+    warm_up,
+)
+from bqx.report.figures.speed import benchmarks
+from bqx.report.figures.trading import break_even, costs, equity, exposure
+
+__all__ = [
+    "benchmarks",
+    "break_even",
+    "calibration",
+    "columns_by_kind",
+    "compared",
+    "costs",
+    "counts",
+    "coverage",
+    "day_profile",
+    "domain_shares",
+    "domains_over_time",
+    "equity",
+    "exposure",
+    "forecasts",
+    "importance",
+    "learning_curves",
+    "matrix",
+    "mechanical_share",
+    "rates",
+    "skill_by_horizon",
+    "warm_up",
+]

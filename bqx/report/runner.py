@@ -1,0 +1,255 @@
+"""Run the notebooks in order and build the book from their executed copies."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError, strip_color
+from tqdm import tqdm
+
+from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.report import front_page, verdict
+from bqx.runs.run import PLACE_KEYS, Run, code_version, digest, sha256
+
+SOURCES = Path(__file__).resolve().parents[2]
+"""Checkout with the folders ``notebooks`` and ``book``."""
+
+CHILD_ENVIRONMENT = {
+    # One thread a process: pairs run in parallel, and idle pools of threads slow them down.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    # Its warning about frozen modules says nothing about the notebook.
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+"""Environment of kernels and of the book's builder, where a variable is not set already."""
+
+BUILDER = "from jupyter_book.cli.main import main; main()"
+"""The ``jupyter-book`` command under this interpreter, whatever the PATH is."""
+
+ERROR_LINES = 12
+
+
+def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) -> Path:
+    """Run the notebooks into the run folder, build the book, and return its first page.
+
+    A notebook is kept when its source, parameters, upstream artefacts and the package's code are
+    those of its last success, and everything that it made is intact.
+
+    Parameters
+    ----------
+    params : of the whole run.
+    from_stage : number or stem of the notebook from which on everything runs again.
+    sources : folder that holds ``notebooks`` and ``book``.
+
+    Raises
+    ------
+    BqxError : a notebook or the book failed, or another run works in the folder.
+    """
+    for name, value in CHILD_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    notebooks = _notebooks(sources)
+    again = _first_again(notebooks, from_stage)
+    store = Run.open(params.folder, params)
+    with _alone(store.folder):
+        store.update(params=params.model_dump())
+        for number, notebook in enumerate(notebooks, 1):
+            stem = notebook.stem
+            key = _key(store, notebook)
+            kept = stem < again and store.complete(stem, key)
+            seconds = 0.0 if kept else _execute(store, notebook)
+            if not kept:
+                store.record(stem, key, f"notebooks/{notebook.name}", seconds)
+            _say(f"{number}/{len(notebooks)} {stem}", "kept" if kept else f"{seconds:.1f} s")
+        start = time.perf_counter()
+        verdict.write(store)
+        index = _build_book(store, sources / "book", notebooks)
+        _say("book", f"{time.perf_counter() - start:.1f} s")
+    return index
+
+
+def _say(what: str, outcome: str) -> None:
+    tqdm.write(f"{what:<24}{outcome:>10}")
+    sys.stdout.flush()
+
+
+def _notebooks(sources: Path) -> list[Path]:
+    notebooks = sorted((sources / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not notebooks:
+        raise ArtefactError(
+            f"{sources / 'notebooks'}: no notebooks, got none; expected 01_bars.ipynb and others. "
+            "Run bqx from a checkout of the project (pip install -e)."
+        )
+    for notebook in notebooks:
+        if notebook.stem not in NOTEBOOK_KEYS:
+            raise ParameterError(
+                f"{notebook.name}: its parameters are unknown, got a stem that is not listed; "
+                f"expected one of {', '.join(NOTEBOOK_KEYS)}. List it in NOTEBOOK_KEYS of "
+                "bqx/params/keys.py."
+            )
+    return notebooks
+
+
+def _first_again(notebooks: list[Path], from_stage: str | None) -> str:
+    """Stem of the first notebook that runs in any case; beyond all stems when there is none."""
+    if from_stage is None:
+        return "~"
+    for notebook in notebooks:
+        if from_stage in (notebook.stem, notebook.stem[:2], notebook.stem[:2].lstrip("0")):
+            return notebook.stem
+    raise ParameterError(
+        f"--from: no such notebook, got {from_stage!r}; expected one of "
+        f"{', '.join(notebook.stem for notebook in notebooks)}. Give its number."
+    )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the run folder; a killed holder lets go of it."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ArtefactError(
+                f"{folder}: another run works in it, got a lock; expected none. Wait for it, or "
+                "give another folder with --out."
+            ) from None
+        for leftover in folder.rglob(".*.tmp"):
+            leftover.unlink()
+        yield
+
+
+def _key(store: Run, notebook: Path) -> str:
+    """What the result of a notebook depends on."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    keys = [key for key in NOTEBOOK_KEYS[notebook.stem] if key not in PLACE_KEYS]
+    bars = store.params.bars_path if "bars" in keys else None
+    files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
+    return digest(
+        [
+            [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells],
+            {key: getattr(store.params, key) for key in keys},
+            [(file.name, sha256(file)) for file in files if file.is_file()],
+            {
+                name: entry["outputs"]
+                for name, entry in store.stages.items()
+                if name < notebook.stem
+            },
+            code_version(),
+        ]
+    )
+
+
+def _values(params: Params, stem: str) -> dict[str, Any]:
+    """Literals for a notebook's ``parameters`` cell; paths absolute, as kernels start anywhere."""
+    values = params.model_dump(include=set(NOTEBOOK_KEYS[stem]), mode="json")
+    values["out"] = str(params.folder.absolute())
+    if params.bars_path and "bars" in values:
+        values["bars"] = str(params.bars_path.absolute())
+    return values
+
+
+def _execute(store: Run, notebook: Path) -> float:
+    """Execute a notebook into the run folder and return its seconds."""
+    done = store.folder / "notebooks" / notebook.name
+    failed = store.folder / "failed" / notebook.name
+    for path in (done, failed):
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+    start = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            notebook,
+            failed,
+            _values(store.params, notebook.stem),
+            kernel_name="python3",
+            # Kernels report that they use the loopback interface and that papermill stopped them.
+            extra_arguments=["--log-level=CRITICAL"],
+            progress_bar={"desc": notebook.stem, "leave": False, "disable": None},
+        )
+    except PapermillExecutionError as error:
+        cell = _source_cell(notebook, error.cell_index)
+        raise BqxError(_failure(notebook, cell, _last_lines(error), failed)) from None
+    except DeadKernelError:
+        cells = nbformat.read(failed, as_version=4).cells
+        begun = [n for n, cell in enumerate(cells) if cell.metadata.papermill.status != "pending"]
+        cell = _source_cell(notebook, begun[-1])
+        what = "the kernel died, perhaps for lack of memory"
+        raise BqxError(_failure(notebook, cell, what, failed)) from None
+    failed.replace(done)
+    if not any(failed.parent.iterdir()):
+        failed.parent.rmdir()
+    return time.perf_counter() - start
+
+
+def _source_cell(notebook: Path, executed: int) -> int:
+    """Number, from 1, of the source cell that stands at an index of the executed copy."""
+    tags = [cell.metadata.get("tags", []) for cell in nbformat.read(notebook, as_version=4).cells]
+    injected = next((n for n, found in enumerate(tags, 1) if "parameters" in found), 0)
+    return executed if executed > injected else executed + 1
+
+
+def _failure(notebook: Path, cell: int, what: str, failed: Path) -> str:
+    return f"{notebook.name} cell {cell}: failed\n{what}\nExecuted so far: {failed}"
+
+
+def _last_lines(error: PapermillExecutionError) -> str:
+    lines = strip_color("\n".join(error.traceback)).rstrip().splitlines()
+    return "\n".join(lines[-ERROR_LINES:]) if lines else f"{error.ename}: {error.evalue}"
+
+
+def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
+    """Build the book in a folder of its own and put it in the place of the previous one."""
+    build = store.folder / ".book"
+    shutil.rmtree(build, ignore_errors=True)
+    shutil.copytree(pages, build)
+    if (store.folder / "figures").is_dir():
+        shutil.copytree(store.folder / "figures", build / "figures")
+    (build / "notebooks").mkdir()
+    for notebook in notebooks:
+        chapter = _chapter(store.folder / "notebooks" / notebook.name)
+        nbformat.write(chapter, build / "notebooks" / notebook.name)
+    (build / "index.md").write_text(front_page.page(store), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", BUILDER, "build", "-W", "--keep-going", str(build)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        found = [line for line in done.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
+        shown = found or done.stdout.splitlines()
+        raise BqxError("book: not built\n" + "\n".join(shown[-ERROR_LINES:]) + f"\nIn {build}")
+    book, before = store.folder / "book", store.folder / ".book-before"
+    shutil.rmtree(before, ignore_errors=True)
+    if book.exists():
+        book.rename(before)
+    (build / "_build" / "html").rename(book)
+    shutil.rmtree(before, ignore_errors=True)
+    shutil.rmtree(build)
+    return book / "index.html"
+
+
+def _chapter(executed: Path) -> Any:
+    """An executed notebook for readers: figures and tables stand first, code opens on demand."""
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            tags = {*cell.metadata.get("tags", [])}
+            # The values that were injected follow right below the defaults.
+            tags.add("remove-cell" if "parameters" in tags else "hide-input")
+            cell.metadata["tags"] = sorted(tags)
+    return notebook

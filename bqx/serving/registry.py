@@ -1,0 +1,289 @@
+"""Versions of each pair's bundle and what became of them: pending, approved, rejected, archived.
+
+What happened is a log to which lines are only added; each holds the hash of the one before, so a
+line that was changed or taken out is found. The state of a version is what the log says last.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from bqx.errors import ArtefactError, ParameterError
+from bqx.files import digest, read_json, sha256, write_json
+from bqx.learning import bundle
+from bqx.market.pairs import check
+
+Status = Literal["pending", "approved", "rejected", "archived"]
+
+NEXT: dict[str, tuple[Status, ...]] = {
+    "pending": ("approved", "rejected", "archived"),
+    "approved": ("archived", "rejected"),
+    "rejected": ("archived",),
+    "archived": ("approved",),
+}
+"""What a version may become; an archived one only where it was approved before, to go back to it.
+"""
+
+MOST_MS = 20.0
+"""Longest time of one forecast that a version may take, milliseconds (99th percentile)."""
+LOG = "audit.jsonl"
+FACTS = "version.json"
+FIRST = "0" * 64
+FOLDER = "registry"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a pair's bundle.
+
+    ``number`` : from 1; ``bundle`` : folder or address of the bundle; ``facts`` : scores and
+    hashes that it was registered with; ``reasons`` : of its present status; ``passed`` : whether
+    it is known to have been approved at some time.
+    """
+
+    pair: str
+    number: int
+    status: Status
+    bundle: str
+    facts: dict[str, Any]
+    reasons: tuple[str, ...] = ()
+    passed: bool = False
+
+
+class Store(Protocol):
+    """Where versions are kept: a folder, or SageMaker's model packages."""
+
+    def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
+        """Keep a new version, pending; the same bundle again is the version that it was."""
+
+    def move(self, version: Version, status: Status, reasons: Sequence[str], by: str) -> Version:
+        """Give a version another status."""
+
+    def versions(self, pair: str) -> list[Version]:
+        """All versions of a pair, oldest first."""
+
+
+def gate(
+    reasons: Sequence[str], needed: Sequence[str], there: Sequence[str], latency_ms: float
+) -> tuple[str, ...]:
+    """Reasons against a promotion; none where there are none.
+
+    Parameters
+    ----------
+    reasons : what the evaluation has against it: interval of skill, deflated Sharpe ratio and
+        probability of backtest overfitting.
+    needed, there : features that the version reads, and those that the live source has.
+    latency_ms : 99th percentile of the time of one forecast.
+    """
+    missing = sorted(set(needed) - set(there))
+    found = list(reasons)
+    if missing:
+        found.append(f"features: {len(missing)} missing, the first {missing[0]}, expected all")
+    if not latency_ms <= MOST_MS:
+        found.append(f"latency: {latency_ms:.1f} ms, expected <= {MOST_MS:g} ms")
+    return tuple(found)
+
+
+class Registry:
+    """What may be asked of the versions in a store.
+
+    ``store`` : where they are kept; ``by`` : who asks, for the log.
+    """
+
+    def __init__(self, store: Store, by: str) -> None:
+        self.store = store
+        self.by = by
+
+    def register(self, pair: str, source: str, facts: Mapping[str, Any]) -> Version:
+        """Register a bundle of a pair (a folder, or an address that the store reads), pending."""
+        return self.store.add(check(pair), source, facts, self.by)
+
+    def judge(self, version: Version, reasons: Sequence[str]) -> Version:
+        """Approve where no reason stands against it, else reject; see `gate`."""
+        return self.reject(version, reasons) if reasons else self.approve(version)
+
+    def approve(self, version: Version, reasons: Sequence[str] = ()) -> Version:
+        """Approve a version, for reasons where a person does; the one before is archived."""
+        approved = self._move(version, "approved", reasons)
+        for old in self.store.versions(version.pair):
+            if old.status == "approved" and old.number != version.number:
+                self._move(old, "archived", (f"followed by version {version.number}",))
+        return approved
+
+    def reject(self, version: Version, reasons: Sequence[str]) -> Version:
+        """Reject a version for reasons."""
+        if not reasons:
+            raise ParameterError(
+                f"{version.pair} version {version.number}: rejected without a reason, got none; "
+                "expected at least one. Give it."
+            )
+        return self._move(version, "rejected", reasons)
+
+    def archive(self, version: Version, reason: str) -> Version:
+        """Archive a version."""
+        return self._move(version, "archived", (reason,))
+
+    def latest_approved(self, pair: str) -> Version | None:
+        """The approved version with the highest number; None where there is none."""
+        approved = [v for v in self.store.versions(check(pair)) if v.status == "approved"]
+        return approved[-1] if approved else None
+
+    def _move(self, version: Version, status: Status, reasons: Sequence[str]) -> Version:
+        now = next(
+            (v for v in self.store.versions(version.pair) if v.number == version.number), None
+        )
+        back = now is not None and now.status == "archived" and not now.passed
+        if now is None or back or status not in NEXT[now.status]:
+            raise ParameterError(
+                f"{version.pair} version {version.number}: cannot become {status}, got "
+                f"{now.status if now else 'no such version'}; expected one of "
+                f"{', '.join(s for s, after in NEXT.items() if status in after)}. Look at versions."
+            )
+        return self.store.move(now, status, reasons, self.by)
+
+
+class Folder:
+    """Versions in a folder of this machine: ``{pair}/{number}/`` and the log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
+        """Copy a bundle that can be read, with its facts.
+
+        Raises
+        ------
+        ArtefactError : it is no bundle of this pair and catalog, or it is damaged.
+        """
+        held = bundle.load(Path(source))
+        if held.pair != pair:
+            raise ArtefactError(
+                f"{source}: a bundle of another pair, got {held.pair}; expected {pair}. Register "
+                "it as that."
+            )
+        content = sha256(Path(source) / bundle.MANIFEST)
+        with self._locked():
+            known = self.versions(pair)
+            for version in known:
+                if sha256(Path(version.bundle) / bundle.MANIFEST) == content:
+                    return version
+            number = len(known) + 1
+            target = self.folder / pair / f"{number:04d}"
+            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(source, temporary / "bundle")
+            write_json(temporary / FACTS, dict(facts))
+            # A folder without a line in the log is what a killed attempt left.
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(temporary, target)
+            self._log(pair, number, "pending", (), by, content)
+        return Version(pair, number, "pending", str(target / "bundle"), dict(facts))
+
+    def move(self, version: Version, status: Status, reasons: Sequence[str], by: str) -> Version:
+        """Add a line to the log."""
+        with self._locked():
+            self._log(version.pair, version.number, status, reasons, by)
+        return replace(version, status=status, reasons=tuple(reasons))
+
+    def pairs(self) -> tuple[str, ...]:
+        """Pairs that have versions, in the order of their first ones."""
+        return tuple(dict.fromkeys(line["pair"] for line in self.log()))
+
+    def versions(self, pair: str) -> list[Version]:
+        """All versions of a pair, oldest first."""
+        found: dict[int, Version] = {}
+        for line in self.log():
+            if line["pair"] == pair:
+                number = int(line["version"])
+                folder = self.folder / pair / f"{number:04d}"
+                before = found.get(number)
+                found[number] = Version(
+                    pair, number, line["status"], str(folder / "bundle"),
+                    before.facts if before else read_json(folder / FACTS), tuple(line["reasons"]),
+                    line["status"] == "approved" or (before is not None and before.passed),
+                )  # fmt: skip
+        return [found[number] for number in sorted(found)]
+
+    def log(self) -> list[dict[str, Any]]:
+        """All lines of the log, oldest first: time, by, pair, version, status, reasons.
+
+        Raises
+        ------
+        ArtefactError : a line was changed, added or taken out since it was written.
+        """
+        path = self.folder / LOG
+        if not path.exists():
+            return []
+        lines, before = [], FIRST
+        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                line = json.loads(text)
+                whole = line.pop("hash") == digest(line) and line["before"] == before
+            except (ValueError, KeyError, AttributeError):
+                whole = False
+            if not whole:
+                raise ArtefactError(
+                    f"{path} line {number}: altered, got another hash; expected the line that was "
+                    "written after the one before. Restore the file."
+                )
+            before = digest(line)
+            lines.append(line)
+        return lines
+
+    def _log(
+        self, pair: str, number: int, status: Status, reasons: Sequence[str], by: str,
+        content: str = "",
+    ) -> None:  # fmt: skip
+        lines = self.log()
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": by,
+            "pair": pair,
+            "version": number,
+            "status": status,
+            "reasons": list(reasons),
+            "bundle": content,
+            "before": digest(lines[-1]) if lines else FIRST,
+        }
+        text = json.dumps(line | {"hash": digest(line)}, sort_keys=True) + "\n"
+        with (self.folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def beside(run: Path, market: str) -> Folder:
+    """The registry that a run folder shares with the others in its parent.
+
+    ``market`` : where the bars come from; versions of a synthetic market are never taken for
+    those of another, nor for those of real bars.
+    """
+    return Folder(run.resolve().parent / FOLDER / market)
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """What ties a bundle to its catalog and bytes, for the facts of its version."""
+    held = read_json(folder / bundle.MANIFEST)
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    content = hashlib.sha256("".join(sha256(p) for p in files).encode()).hexdigest()
+    return {
+        "catalog_hash": held["catalog_hash"],
+        "trained_until": held["trained_until"],
+        "features": len(held["columns"]),
+        "bundle_hash": content,
+    }

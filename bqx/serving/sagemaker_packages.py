@@ -1,0 +1,116 @@
+"""The registry's versions as SageMaker model packages, a group a pair.
+
+SageMaker knows three statuses; an archived package is a rejected one whose metadata say so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bqx.files import digest
+from bqx.serving.registry import Status, Version
+
+_STATUS: dict[str, Status] = {
+    "PendingManualApproval": "pending",
+    "Approved": "approved",
+    "Rejected": "rejected",
+}
+_APPROVAL = {status: name for name, status in _STATUS.items()} | {"archived": "Rejected"}
+MOST_TEXT = 1_024
+"""Longest description that SageMaker takes."""
+MOST_VALUE = 256
+
+
+class ModelPackages:
+    """A `Store` behind a boto3 client of SageMaker.
+
+    ``client`` : of SageMaker; ``group`` : start of the groups' names; ``image`` : address of the
+    container that serves a bundle.
+    """
+
+    def __init__(self, client: Any, group: str, image: str) -> None:
+        self.client = client
+        self.group = group
+        self.image = image
+
+    def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
+        """Create a package of an archive in S3, ``source`` its address."""
+        known = {str(k): str(v)[:MOST_VALUE] for k, v in facts.items()}
+        for version in self.versions(pair):
+            if version.bundle == source and version.facts == known:
+                return version
+        group = f"{self.group}-{pair}"
+        self._ensure(group)
+        answer = self.client.create_model_package(
+            ModelPackageGroupName=group,
+            ModelPackageDescription=f"{pair}, registered by {by}"[:MOST_TEXT],
+            InferenceSpecification={
+                "Containers": [{"Image": self.image, "ModelDataUrl": source}],
+                "SupportedContentTypes": ["application/json"],
+                "SupportedResponseMIMETypes": ["application/json"],
+            },
+            ModelApprovalStatus=_APPROVAL["pending"],
+            CustomerMetadataProperties=known,
+            # The same call again, after a lost answer, makes no second package.
+            ClientToken=digest([group, source, known])[:36],
+        )
+        return self._read(pair, answer["ModelPackageArn"])
+
+    def move(self, version: Version, status: Status, reasons: Sequence[str], by: str) -> Version:
+        """Update the approval, with reasons and name as its description."""
+        arn = self._arns(version.pair)[version.number]
+        why = "; ".join(reasons) or "no reason against it"
+        change: dict[str, Any] = {
+            "ModelPackageArn": arn,
+            "ModelApprovalStatus": _APPROVAL[status],
+            "ApprovalDescription": f"{by}: {why}"[:MOST_TEXT],
+        }
+        if status == "archived":
+            change["CustomerMetadataProperties"] = {"archived": "true"}
+        self.client.update_model_package(**change)
+        return replace(version, status=status, reasons=tuple(reasons))
+
+    def versions(self, pair: str) -> list[Version]:
+        """All versions of a pair, oldest first."""
+        return [self._read(pair, arn) for _, arn in sorted(self._arns(pair).items())]
+
+    def _arns(self, pair: str) -> dict[int, str]:
+        arns: dict[int, str] = {}
+        token: dict[str, str] = {}
+        while True:
+            try:
+                answer = self.client.list_model_packages(
+                    ModelPackageGroupName=f"{self.group}-{pair}", **token
+                )
+            except self.client.exceptions.ClientError as error:
+                # The first version of a pair finds no group yet.
+                if "does not exist" in str(error):
+                    return arns
+                raise
+            for item in answer["ModelPackageSummaryList"]:
+                arns[int(item["ModelPackageVersion"])] = item["ModelPackageArn"]
+            if "NextToken" not in answer:
+                return arns
+            token = {"NextToken": answer["NextToken"]}
+
+    def _ensure(self, group: str) -> None:
+        try:
+            self.client.create_model_package_group(ModelPackageGroupName=group)
+        except self.client.exceptions.ClientError as error:
+            if "already exists" not in str(error):
+                raise
+
+    def _read(self, pair: str, arn: str) -> Version:
+        held = self.client.describe_model_package(ModelPackageName=arn)
+        facts = dict(held.get("CustomerMetadataProperties", {}))
+        archived = facts.pop("archived", "") == "true"
+        why = held.get("ApprovalDescription", "").partition(": ")[2]
+        status: Status = "archived" if archived else _STATUS[held["ModelApprovalStatus"]]
+        return Version(
+            pair=pair,
+            number=int(held["ModelPackageVersion"]),
+            status=status,
+            bundle=held["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
+            facts=facts,
+            reasons=tuple(why.split("; ")) if why and status != "approved" else (),
+        )

@@ -1,0 +1,1 @@
+"""Costs, signals, backtest, netting and performance."""

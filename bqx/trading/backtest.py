@@ -1,0 +1,266 @@
+"""Signals to profit and loss, minute by minute: one account that adds up from fills to days.
+
+A signal at t enters one ``horizon``-th of its size at the open of t+1 and leaves it at the open of
+t+1+horizon. What is held is the sum of the entries that are open, and only what it changes by is
+traded: what one signal leaves another takes over. Trades are struck at the mid and charged half
+the spread, slippage and commission for what they trade: buying pays the ask and selling gets the
+bid, whatever part of the spread was assumed.
+
+Units are bought, not shares: an entry's profit is its notional times the move of the mid from fill
+to fill, and the minutes add up to it exactly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numba import njit
+from numpy.typing import NDArray
+
+from bqx.errors import ParameterError
+from bqx.market import sessions
+from bqx.market.bars import Bars
+from bqx.trading.costs import Costs
+
+Series = NDArray[np.float64]
+
+SUMMED = ("gross", "spread", "slippage", "commission", "rollover", "cost", "net", "turnover")
+"""Minute series that a day adds up, in this order in ``Backtest.daily``."""
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Minute series of one pair and horizon, in shares of the notional of a signal of size 1.
+
+    ``day`` : (T,) trading day of the row, days since 1970-01-01.
+    ``quoted`` : (T,) whether the minute has a bar of its own.
+    ``entered`` : (T,) the signal that was entered, 0 where none was.
+    ``move`` : (T,) move of the mid from the fill of an entry at t to that of its exit, whether
+        one was made or not; NaN where none could be.
+    ``position`` : (T,) held through the minute, at its mid.
+    ``bought`` : (T,) traded at the open, negative where sold.
+    ``gross`` : (T,) profit of the position through the minute at mid rates.
+    ``spread``, ``slippage`` : (T,) paid at the open for the turnover.
+    ``rollover`` : (T,) interest earned at the open; negative: paid.
+    ``fee`` : commission, share of the turnover.
+    ``horizon`` : minutes a signal is held.
+    """
+
+    day: NDArray[np.int64]
+    quoted: NDArray[np.bool_]
+    entered: Series
+    move: Series
+    position: Series
+    bought: Series
+    gross: Series
+    spread: Series
+    slippage: Series
+    rollover: Series
+    fee: float
+    horizon: int
+
+    @property
+    def turnover(self) -> Series:
+        """(T,) absolute change of position at the open."""
+        return np.abs(self.bought)
+
+    @property
+    def commission(self) -> Series:
+        """(T,) paid at the open for the turnover."""
+        return self.fee * self.turnover
+
+    @property
+    def cost(self) -> Series:
+        """(T,) spread, slippage and commission less the interest of rollovers."""
+        return self.spread + self.slippage + self.commission - self.rollover
+
+    @property
+    def net(self) -> Series:
+        """(T,) profit after costs."""
+        return self.gross - self.cost
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the entries that the mid moved along with; None without any that saw it move."""
+        came = np.sign(self.move[self.entered != 0] * self.entered[self.entered != 0])
+        came = came[came != 0]
+        return float((came > 0).mean()) if len(came) else None
+
+    @property
+    def break_even(self) -> float | None:
+        """Share of the entries that had to be right to earn their cost, weighted by what each could
+        gain or lose; None without entries.
+        """
+        at_stake = float(np.nansum(np.abs(self.entered * self.move))) / self.horizon
+        return 0.5 + float(self.cost.sum()) / (2.0 * at_stake) if at_stake > 0 else None
+
+    def daily(self) -> pd.DataFrame:
+        """Sums by trading day: day, those of `SUMMED`, trades (signals entered).
+
+        Every day that has a quote has a row, those without a trade as well.
+        """
+        start = np.concatenate(([0], 1 + np.flatnonzero(self.day[1:] != self.day[:-1])))
+        sums = {
+            name: np.add.reduceat(getattr(self, name), start)
+            for name in ("gross", "spread", "slippage", "rollover", "turnover")
+        }
+        sums["commission"] = self.fee * sums["turnover"]
+        sums["cost"] = sums["spread"] + sums["slippage"] + sums["commission"] - sums["rollover"]
+        sums["net"] = sums["gross"] - sums["cost"]
+        trades = np.add.reduceat(self.entered != 0, start, dtype=np.int64)
+        quoted = np.logical_or.reduceat(self.quoted, start)
+        columns = {"day": self.day[start], **{name: sums[name] for name in SUMMED}}
+        columns["trades"] = trades
+        return pd.DataFrame({name: values[quoted] for name, values in columns.items()})
+
+    def by(self, labels: NDArray[np.str_]) -> pd.DataFrame:
+        """Sums by the label of each minute: index label, those of `SUMMED`, trades.
+
+        Parameters
+        ----------
+        labels : (T,) condition of the market in every minute; an empty one is left out.
+        """
+        place, names = pd.factorize(labels, sort=True)
+        sums = {name: np.bincount(place, getattr(self, name)) for name in SUMMED}
+        sums["trades"] = np.bincount(place, self.entered != 0).astype(np.int64)
+        frame = pd.DataFrame(sums, index=pd.Index(names, name="label"))
+        return frame.drop(index="", errors="ignore")
+
+
+@njit(cache=True, nogil=True)
+def _enter(
+    signal: Series,
+    known: NDArray[np.bool_],
+    quoted: NDArray[np.bool_],
+    first_market_minute: int,
+    horizon: int,
+    mid: Series,
+) -> tuple[Series, Series, Series]:
+    """Signals that are entered, the units that they buy, and moves from fill to fill.
+
+    Read backwards, since an entry must know that its exit can be filled in the same week.
+    """
+    rows = len(signal)
+    entered, units, move = np.empty(rows), np.empty(rows), np.empty(rows)
+    fill = np.empty(rows, np.int32)
+    quote = hole = rows
+    weekend = rows - 1 - (first_market_minute + rows - 1) % sessions.WEEK + sessions.WEEK
+    for t in range(rows - 1, -1, -1):
+        if t < weekend - sessions.WEEK:
+            weekend -= sessions.WEEK
+        if quoted[t]:
+            quote = t
+        if not known[t]:
+            hole = t
+        fill[t] = quote
+        leave = t + 1 + horizon
+        entered[t] = units[t] = 0.0
+        move[t] = np.nan
+        if leave < hole and fill[leave] < min(weekend, rows):
+            a_unit = 1.0 / mid[fill[t + 1]]
+            move[t] = mid[fill[leave]] * a_unit - 1.0
+            if not np.isnan(signal[t]):
+                entered[t] = signal[t]
+                units[t] = signal[t] * a_unit / horizon
+    return entered, units, move
+
+
+@njit(cache=True, nogil=True)
+def _account(
+    units: Series,
+    quoted: NDArray[np.bool_],
+    horizon: int,
+    mid: Series,
+    half_spread: Series,
+    slip: Series,
+) -> tuple[Series, Series, Series, Series, Series]:
+    """Position, bought, gross, spread and slippage.
+
+    Orders wait for the next minute with a bar, what is held until then moves with it.
+    """
+    rows = len(units)
+    position, bought, gross = np.zeros(rows), np.zeros(rows), np.zeros(rows)
+    spread, slippage = np.zeros(rows), np.zeros(rows)
+    wanted = held = rate = 0.0
+    alive = 0
+    for t in range(1, rows):
+        wanted += units[t - 1]
+        alive += units[t - 1] != 0.0
+        if t > horizon:
+            wanted -= units[t - 1 - horizon]
+            alive -= units[t - 1 - horizon] != 0.0
+        if alive == 0:
+            # Sums of units leave crumbs that no trade would ever close.
+            wanted = 0.0
+        if quoted[t]:
+            gross[t - 1] = held * (mid[t] - rate)
+            rate = mid[t]
+            bought[t] = (wanted - held) * rate
+            traded = abs(bought[t])
+            spread[t] = traded * half_spread[t]
+            slippage[t] = traded * slip[t]
+            held = wanted
+        position[t] = held * rate
+    return position, bought, gross, spread, slippage
+
+
+def _roll(position: Series, costs: Costs, rows: NDArray[np.int64]) -> Series:
+    """(T,) interest on what was held through the minute before each of the rows."""
+    out = np.zeros(len(position))
+    held = position[rows - 1]
+    night = np.where(held > 0, costs.long_night, costs.short_night)
+    out[rows] = np.abs(held) * costs.nights[rows] * night
+    return out
+
+
+def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
+    """Trade the signals on the bars.
+
+    An order in a minute without a bar of its own is filled at the open of the next bar, at that
+    bar's cost; until then what is held stays as it is. A signal is not entered when a row from t
+    to t+1+horizon is NaN, when its exit would be filled beyond this FX week, or after the last
+    bar: the position is flat over every weekend and at the end. A rollover counts what was held
+    into 17:00 New York, so what is sold at that open still earns or pays it.
+
+    Parameters
+    ----------
+    bars : (T,) rows; only the days to be judged, since a day without a trade counts.
+    signal : (T,) side times size in notionals, known at the end of row t; 0 or NaN holds.
+    horizon : minutes a signal is held.
+    costs : of the same rows (`costs.make`).
+
+    Raises
+    ------
+    ParameterError : signal or costs of another length than the bars.
+    """
+    for name, series in (("signal", signal), ("costs", costs.mid)):
+        if len(series) != len(bars):
+            raise ParameterError(
+                f"backtest: {name} does not belong to the bars, got {len(series):,} rows; expected "
+                f"{len(bars):,}. Make it from the same rows."
+            )
+    known = np.isfinite(bars.close)
+    quoted = known & ~bars.frame["filled"].to_numpy(np.bool_)
+    first = bars.first_market_minute
+    entered, units, move = _enter(
+        np.asarray(signal, np.float64), known, quoted, first, horizon, costs.mid
+    )
+    position, bought, gross, spread, slippage = _account(
+        units, quoted, horizon, costs.mid, costs.half_spread, costs.slippage
+    )
+    start = np.union1d(0, np.arange(-first % sessions.DAY, len(bars), sessions.DAY))
+    day = np.repeat(sessions.trading_days(bars.minutes[start]), np.diff(start, append=len(bars)))
+    return Backtest(
+        day=day,
+        quoted=quoted,
+        entered=entered,
+        move=move,
+        position=position,
+        bought=bought,
+        gross=gross,
+        spread=spread,
+        slippage=slippage,
+        rollover=_roll(position, costs, start[1:]),
+        fee=costs.commission,
+        horizon=horizon,
+    )

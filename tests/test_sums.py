@@ -1,0 +1,202 @@
+"""Rolling primitives against pandas, and that no value knows where its history starts."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from bqx.features.rolling import sums as rolling
+from bqx.features.sources import bqx, pseudo_bars
+
+Array = NDArray[np.float64]
+
+# Values on a coarse grid around a level, so that ties and flat windows are common; NaN holes.
+LEVEL = 100.0
+SERIES = st.lists(
+    st.one_of(st.integers(-4, 4).map(lambda k: LEVEL + 0.25 * k), st.just(np.nan)),
+    min_size=1,
+    max_size=90,
+).map(lambda values: np.array(values, dtype=np.float64))
+WINDOWS = st.integers(1, 25)
+MINUTES = st.integers(0, 10_000)
+
+
+def means(x: Array, window: int, minute: int) -> Array:
+    return np.column_stack(rolling.mean_std(x, window, minute, 0))
+
+
+def ends(x: Array, window: int, minute: int) -> Array:
+    return np.column_stack(rolling.extremes(x + 0.5, x, window))
+
+
+def smooth(x: Array, window: int, minute: int) -> Array:
+    return rolling.ewm_mean(x, 2.0 / (window + 1.0), window, window, minute)[:, None]
+
+
+PRIMITIVES: dict[str, Callable[[Array, int, int], Array]] = {
+    "extremes": ends,
+    "power_sums": rolling.power_sums,
+    "mean_std": means,
+    "trend_sums": rolling.trend_sums,
+    "ewm_mean": smooth,
+}
+
+
+@given(MINUTES, st.integers(1, 500))
+def test_first_block_is_the_first_multiple(first_minute: int, size: int) -> None:
+    row = rolling.first_block(first_minute, size)
+    assert 0 <= row < size
+    assert (first_minute + row) % size == 0
+
+
+@given(SERIES, WINDOWS)
+def test_extremes_are_those_of_pandas(x: Array, window: int) -> None:
+    high = x + np.arange(len(x)) % 3
+    top, bottom = rolling.extremes(high, x, window)
+    np.testing.assert_array_equal(top, pd.Series(high).rolling(window).max())
+    np.testing.assert_array_equal(bottom, pd.Series(x).rolling(window).min())
+
+
+@given(SERIES, st.integers(2, 25), MINUTES, st.sampled_from([0, 1]))
+def test_mean_and_deviation_are_those_of_pandas(
+    x: Array, window: int, minute: int, ddof: int
+) -> None:
+    mean, std = rolling.mean_std(x, window, minute, ddof)
+    # Each window on its own: pandas' running moments keep rounding from rows long gone.
+    whole = pd.Series(x).rolling(window)
+    np.testing.assert_allclose(mean, whole.apply(np.mean, raw=True), rtol=1e-14)
+    expected = whole.apply(lambda values: np.std(values - values[0], ddof=ddof), raw=True)
+    np.testing.assert_allclose(std, expected, rtol=1e-12, atol=1e-15)
+    flat = (whole.max() == whole.min()).to_numpy()
+    assert (std[flat] == 0.0).all()
+
+
+@given(SERIES, WINDOWS, MINUTES)
+def test_power_sums_are_sums_of_powers(x: Array, window: int, minute: int) -> None:
+    sums = rolling.power_sums(x, window, minute)
+    for row in range(len(x)):
+        values = x[max(0, row - window + 1) : row + 1]
+        if len(values) < window or np.isnan(values).any():
+            assert np.isnan(sums[row, :4]).all()
+            continue
+        r = sums[row, 4]
+        assert r in values
+        np.testing.assert_allclose(
+            sums[row, :4], [((values - r) ** p).sum() for p in (1, 2, 3, 4)], rtol=1e-13
+        )
+
+
+@given(SERIES, WINDOWS, MINUTES)
+def test_trend_sums_are_sums_about_the_middle(x: Array, window: int, minute: int) -> None:
+    sums = rolling.trend_sums(x, window, minute)
+    u = np.arange(window) - 0.5 * (window - 1)
+    for row in range(len(x)):
+        values = x[max(0, row - window + 1) : row + 1]
+        if len(values) < window or np.isnan(values).any():
+            assert np.isnan(sums[row, :4]).all()
+            continue
+        d = values - sums[row, 4]
+        expected = [d.sum(), (u * d).sum(), (u * u * d).sum(), (d * d).sum()]
+        np.testing.assert_allclose(sums[row, :4], expected, rtol=1e-11, atol=1e-10)
+
+
+@given(SERIES, st.integers(1, 25), st.integers(1, 25), MINUTES, st.floats(0.05, 0.95))
+def test_exponential_mean_starts_from_the_oldest_of_its_run_in(
+    x: Array, run_in: int, rows: int, minute: int, alpha: float
+) -> None:
+    min_rows = min(rows, run_in)
+    found = rolling.ewm_mean(x, alpha, run_in, min_rows, minute)
+    age = 0
+    for row, value in enumerate(x):
+        age = 0 if np.isnan(value) else age + 1
+        if age < min_rows or age == 0:
+            assert np.isnan(found[row])
+            continue
+        level = x[row - min(age, run_in) + 1]
+        for late in x[row - min(age, run_in) + 2 : row + 1]:
+            level += alpha * (late - level)
+        assert found[row] == pytest.approx(level, rel=1e-14)
+
+
+def test_exponential_mean_is_that_of_pandas_but_for_the_run_in() -> None:
+    x = LEVEL + np.random.default_rng(4).normal(0.0, 1.0, 2_000).cumsum()
+    span, run_in = 26, 260
+    found = rolling.ewm_mean(x, 2.0 / (span + 1.0), run_in, run_in, 77)
+    endless = pd.Series(x).ewm(span=span, adjust=False).mean().to_numpy()
+    assert np.isnan(found[: run_in - 1]).all()
+    # The share of the start that is left after ten spans is (25 / 27) ** 259 = 2.2e-9.
+    left = (1.0 - 2.0 / 27.0) ** (run_in - 1)
+    assert left < 1e-8
+    gap = np.abs(found - endless)[run_in - 1 :].max()
+    assert 0.0 < gap < left * np.ptp(x)
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+@given(x=SERIES, window=WINDOWS, minute=MINUTES, data=st.data())
+def test_no_value_knows_where_its_history_starts(
+    name: str, x: Array, window: int, minute: int, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(x) - 1))
+    stop = data.draw(st.integers(start + 1, len(x)))
+    whole = PRIMITIVES[name](x, window, minute)[start:stop]
+    part = PRIMITIVES[name](x[start:stop], window, minute + start)
+    np.testing.assert_array_equal(part[window - 1 :], whole[window - 1 :])
+    # A reference value may be known before the window is full; nothing else is.
+    assert np.isnan(part[: window - 1, 0]).all()
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+@given(x=SERIES, window=WINDOWS, minute=MINUTES, data=st.data())
+def test_nan_reaches_its_windows_and_no_further(
+    name: str, x: Array, window: int, minute: int, data: st.DataObject
+) -> None:
+    whole = np.nan_to_num(x, nan=LEVEL)
+    hole = data.draw(st.integers(0, len(x) - 1))
+    holed = whole.copy()
+    holed[hole] = np.nan
+    before = PRIMITIVES[name](whole, window, minute)
+    after = PRIMITIVES[name](holed, window, minute)
+    rows = np.arange(len(x))
+    touched = (rows >= hole) & (rows < hole + window)
+    np.testing.assert_array_equal(after[~touched], before[~touched])
+    assert np.isnan(after[touched, 0]).all()
+
+
+@given(SERIES, WINDOWS)
+def test_bqx_is_its_definition(x: Array, window: int) -> None:
+    found = bqx(x, window)
+    series = pd.Series(x)
+    sums = sum((series.shift(k) - series) / series for k in range(1, window + 1))
+    np.testing.assert_allclose(found, sums, rtol=1e-12, atol=1e-15)
+
+
+@given(SERIES, st.integers(1, 8))
+def test_pseudo_bars_are_trailing(x: Array, size: int) -> None:
+    series = pd.Series(x)
+    whole = series.rolling(size).count() == size
+    expected = np.column_stack(
+        [
+            series.shift(size - 1).where(whole),
+            series.rolling(size).max(),
+            series.rolling(size).min(),
+            series.where(whole),
+        ]
+    )
+    np.testing.assert_array_equal(pseudo_bars(x, size), expected)
+
+
+def test_deviations_keep_their_digits_beside_a_jump() -> None:
+    # A jump of 1e6 deviations a block away must leave the windows that do not hold it alone.
+    rng = np.random.default_rng(9)
+    x = LEVEL + 1e-4 * rng.normal(size=3_000)
+    x[1_500] += 100.0
+    std = rolling.mean_std(x, 20, 3, 1)[1]
+    exact = pd.Series(x).rolling(20).apply(lambda v: np.std(v - v[0], ddof=1), raw=True)
+    far = np.ones(3_000, dtype=bool)
+    far[1_500:1_520] = False
+    np.testing.assert_allclose(std[far], exact[far], rtol=1e-11)
+    np.testing.assert_allclose(std[~far], exact[~far], rtol=1e-12)
