@@ -20,6 +20,7 @@ from typing import Any
 import numba
 from numba import njit, types
 
+from bqx.errors import ParameterError
 from bqx.reached_code import code_hash
 
 try:
@@ -156,7 +157,7 @@ def address(function: Any, signature: tuple[Any, ...]) -> int | None:
 
     None where kernels are not called by address, and for a function that is no kernel.
 
-    Raises TypeError when its values are not float64 of two dimensions.
+    Raises ParameterError when its values are not float64 of two dimensions.
     """
     if not (NATIVE and isinstance(function, Dispatcher)):
         return None
@@ -164,5 +165,8 @@ def address(function: Any, signature: tuple[Any, ...]) -> int | None:
     compiled: Any = function.overloads[signature]
     made = compiled.signature.return_type
     if not (isinstance(made, types.Array) and (made.dtype, made.ndim) == (types.float64, 2)):
-        raise TypeError(f"{function}: its values are {made}; expected float64 of two dimensions")
+        raise ParameterError(
+            f"{function}: its values are of another kind, got {made}; expected float64, (T, K). "
+            "Mend the kernel."
+        )
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
