@@ -19,7 +19,7 @@ from bqx.runs.run import Run
 
 WRITE = """\
 from bqx.params import for_notebook, NOTEBOOK_KEYS
-from bqx.store import Run
+from bqx.runs.run import Run
 params = for_notebook({stem!r}, globals())
 run = Run.open(params.folder, params)
 with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
@@ -34,7 +34,7 @@ LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="lags.json", value=
 def sources(tmp_path, monkeypatch):
     """A tiny project: two notebooks and a book of three pages."""
     monkeypatch.setattr(runner.verdict, "write", lambda run: None)
-    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
@@ -136,7 +136,7 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
     before = sources / "run" / "book"
     before.mkdir(parents=True)
     (before / "index.html").write_text("previous")
-    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n[x](absent.md)\n")
+    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n[x](absent.md)\n")
     with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
         runner.run(params(sources), sources=sources)
     assert (before / "index.html").read_text() == "previous"
@@ -145,10 +145,10 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
 KILLED = """
 import sys
 from pathlib import Path
-from bqx import report
+from bqx.report import runner
 from bqx.params import Params
 root = Path(sys.argv[1])
-report.run(Params(out=str(root / "run")), sources=root)
+runner.run(Params(out=str(root / "run")), sources=root)
 """
 
 

@@ -112,7 +112,7 @@ def test_the_answer_is_the_batch_row_exactly(client, learned, made, history, req
     assert answer["pair"] == PAIR
     assert answer["timestamp"] == history.index[-1].isoformat()
     assert answer["window"] == 15
-    assert answer["catalog_hash"] == made.catalog_hash
+    assert answer["columns_hash"] == made.columns_hash
     assert set(answer["predictions"]) == {"15", "45"}
     for name, prediction in answer["predictions"].items():
         target = targets.make(learned.bars, 15, int(name))

@@ -124,7 +124,9 @@ def _copied(
     )
     held = io.BytesIO()
     with told(engine, relation), engine.connect() as connection:
-        schema.require(connection)
+        wanted = {*columns}
+        members = [f for f in schema.of_relation(relation) if f.name in wanted]
+        schema.require(connection, members)
         cursor = connection.connection.cursor()
         cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query), held)
     return decode(held.getbuffer(), len(times_of), len(columns), size)
