@@ -20,9 +20,12 @@ SHAP_LABEL = "SHAP value (sigma)"
 def beeswarm(shap_values: pd.DataFrame, columns: pd.DataFrame, most: int = 10) -> Figure:
     """What the most used columns add to every forecast, a dot for each, coloured by its value.
 
-    ``shap_values`` in sigma and ``columns``, their values, are (n, C) with the same names.
+    ``shap_values`` in sigma and ``columns``, their values, are (n, C) with the same names. A column
+    without a value has no dots.
     """
     shap = _shap()
+    columns = columns.dropna(axis="columns", how="all")
+    shap_values = shap_values[columns.columns]
     figure, axes = canvas(height=0.36 * min(most, shap_values.shape[1]) + 1.4)
     with _same_dots_every_time():
         shap.plots.beeswarm(
