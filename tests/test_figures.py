@@ -99,9 +99,15 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         )
     ),
     "compared": lambda: figures.compared(COMPARED),
+    "beeswarm": lambda: figures.beeswarm(SHAP_VALUES, READ),
+    "dependence": lambda: figures.dependence(SHAP_VALUES, READ),
 }  # fmt: skip
 
 
+READ = pd.DataFrame(
+    np.random.default_rng(3).normal(size=(40, 3)), columns=["slope (pt)", "rsi (1)", "hour (1)"]
+)
+SHAP_VALUES = READ * [0.01, -0.2, 0.05]
 SHARES = pd.DataFrame({"rate": [0.6, 0.5], "bqx": [0.4, 0.5]}, index=PAIRS)
 COMPARED = pd.DataFrame(
     {"skill": [0.0, 0.02], "skill_lo": [0.0, -0.01], "skill_hi": [0.0, 0.05],
@@ -177,6 +183,26 @@ def test_a_learning_curve_is_the_mean_over_pairs() -> None:
     assert seen.lines[0].get_ydata().tolist() == pytest.approx([0.3, 0.2])
     assert unseen.lines[0].get_ydata().tolist() == pytest.approx([-0.05, 0.1])
     assert unseen.lines[0].get_xdata().tolist() == pytest.approx([100.5, 201.0])
+
+
+def test_columns_stand_in_the_order_of_their_shap_values() -> None:
+    swarm, left, right = (*DRAWN["beeswarm"]().axes[:1], *DRAWN["dependence"]().axes)
+    names = [label.get_text() for label in swarm.get_yticklabels()]
+    assert names == ["slope (pt)", "hour (1)", "rsi (1)"]  # from below
+    assert [left.get_xlabel(), right.get_xlabel()] == ["rsi (1)", "hour (1)"]
+    x, y = left.collections[0].get_offsets().data.T
+    np.testing.assert_allclose(y, -0.2 * x)
+
+
+def test_dots_of_a_swarm_lie_where_they_lay_and_chance_goes_on() -> None:
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.random(2)  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    drawn = [np.random.random()]  # noqa: NPY002
+    first, second = (DRAWN["beeswarm"]().axes[0].collections[0] for _ in range(2))
+    drawn.append(np.random.random())  # noqa: NPY002
+    np.testing.assert_array_equal(first.get_offsets(), second.get_offsets())
+    assert drawn == expected.tolist()
 
 
 def test_a_model_without_a_size_has_no_dot() -> None:

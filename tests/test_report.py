@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,8 +39,8 @@ def sources(tmp_path, monkeypatch):
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
-    config = Path(__file__).parents[1] / "book" / "_config.yml"
-    (root / "book" / "_config.yml").write_text(config.read_text())
+    for name in ("_config.yml", "conf.py"):
+        shutil.copy(Path(__file__).parents[1] / "book" / name, root / "book")
     toc = "format: jb-book\nroot: index\nchapters:\n- file: notebooks/01_bars\n"
     (root / "book" / "_toc.yml").write_text(toc + "- file: notebooks/04_lagging\n")
     notebook(root, "01_bars", "out = 'x'\nseed = 9", BARS, "print('seed is', seed)")
@@ -91,6 +92,10 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert "Front" in index.read_text()
     assert "mathjax" in index.read_text().lower()
     assert foreign(folder / "book") == []
+    # What jupyter-book builds as well.
+    assert {path.name for path in (folder / "book" / "_sources").iterdir()} == {
+        "_config.yml", "_toc.yml", "conf.py", "index.md", "notebooks",
+    }  # fmt: skip
 
     built = []
     monkeypatch.setattr(runner, "_build_book", lambda *rest: built.append(rest))

@@ -15,10 +15,12 @@ from bqx.report.figures.research import (
     skill_by_horizon,
     warm_up,
 )
+from bqx.report.figures.shap_values import beeswarm, dependence
 from bqx.report.figures.speed import benchmarks
 from bqx.report.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
+    "beeswarm",
     "benchmarks",
     "break_even",
     "calibration",
@@ -28,6 +30,7 @@ __all__ = [
     "counts",
     "coverage",
     "day_profile",
+    "dependence",
     "domain_shares",
     "domains_over_time",
     "equity",
