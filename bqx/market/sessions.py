@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-WEEK = 7_200
-"""Open minutes in an FX week."""
-
 DAY = 1_440
+WEEK, YEAR = 5 * DAY, 252 * DAY
+"""Minutes of a day; open minutes of an FX week and of a year of trading days."""
 
 SESSIONS = {
     "tokyo": ("Asia/Tokyo", 9, 18),
