@@ -57,7 +57,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three pairs over a change of month, with holes."""
     path = tmp_path_factory.mktemp("bars")
     rng = np.random.default_rng(2)
-    for pair, frame in simulated.simulate("null", PAIRS_HERE, "2024-02-21", 12, 2).frames.items():
+    for pair, frame in simulated.simulate(
+        "null", PAIRS_HERE, "2024-02-21", days=12, seed=2
+    ).frames.items():
         kept = frame[rng.random(len(frame)) > 0.02]
         bar_frames.validate(kept, pair).reset_index().to_parquet(path / f"{pair}.parquet")
     return path

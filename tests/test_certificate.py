@@ -28,7 +28,7 @@ PAIRS_HERE = ("eurusd", "gbpusd", "eurgbp")
 @pytest.fixture(scope="module")
 def raw() -> dict[str, pd.DataFrame]:
     """Two weeks of three pairs, with holes, volume and spread."""
-    frames = simulated.simulate("null", PAIRS_HERE, "2024-03-03", 12, 5).frames
+    frames = simulated.simulate("null", PAIRS_HERE, "2024-03-03", days=12, seed=5).frames
     rng = np.random.default_rng(5)
     out = {}
     for pair, frame in frames.items():

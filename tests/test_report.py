@@ -19,7 +19,7 @@ from bqx.runs.run import Run
 
 WRITE = """\
 from bqx.params import for_notebook, NOTEBOOK_KEYS
-from bqx.store import Run
+from bqx.runs.run import Run
 params = for_notebook({stem!r}, globals())
 run = Run.open(params.folder, params)
 with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:

@@ -84,7 +84,7 @@ def _other(bundle: Bundle, pair: str, sent: Mapping[str, pd.Series], own: bars.B
     start = min(
         int(sessions.epoch_minutes(pd.DatetimeIndex(frame.index[:1]))[0]), int(own.minutes[0])
     )
-    grid = bars.to_grid(frame, start, int(own.minutes[-1]), bundle.max_fill)
+    grid = bars.to_grid(frame, start, int(own.minutes[-1]), max_fill=bundle.max_fill)
     return bars.Bars(pair, grid.loc[first:], bundle.panel[pair])
 
 

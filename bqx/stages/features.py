@@ -64,7 +64,11 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         for pair, each in bars.items()
     }
     over_pairs(
-        building.write_pair, tasks, stage.run.params.workers, write, stage.run.params.backend
+        building.write_pair,
+        tasks,
+        stage.run.params.workers,
+        write=write,
+        backend=stage.run.params.backend,
     )
     origin = {
         "bars": stage.run.manifest["data_hash"], "catalog": catalog.catalog_hash(features),

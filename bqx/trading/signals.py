@@ -79,5 +79,5 @@ def size(bars: Bars, target: float, largest: float) -> Series:
     (T,) notionals, 0 where the volatility is not known.
     """
     with np.errstate(divide="ignore"):
-        wanted = target / volatility(bars)
-    return np.nan_to_num(np.minimum(wanted, largest), nan=0.0)
+        notional = target / volatility(bars)
+    return np.nan_to_num(np.minimum(notional, largest), nan=0.0)
