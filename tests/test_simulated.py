@@ -347,7 +347,7 @@ def test_attainable_skill_of_momentum(momentum, horizon):
 
 def test_attainable_skill_is_zero_without_a_drift(simulated):
     index = simulated.bars["eurusd"].index
-    assert planted.attainable_skill(index, *np.zeros((2, len(index))), 15, 30) == 0.0
+    assert planted.attainable_skill(index, *np.zeros((2, len(index))), window=15, horizon=30) == 0.0
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (60, 15), (15, 75)])

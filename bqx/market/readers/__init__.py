@@ -60,9 +60,9 @@ def read(path: Path, pair: str | None = None, clock: Clock | None = None) -> pd.
 
     Returns
     -------
-    Validated bar frame, see bqx.market.bars. A volume or spread that is 0 everywhere is taken for absent
-    (NaN), bars that OANDA marks as incomplete and Dukascopy's flat bars without a trade are left
-    out, and so are stray bars of the closed market.
+    Validated bar frame, see bqx.market.bars. A volume or spread that is 0 everywhere is taken for
+    absent (NaN), bars that OANDA marks as incomplete and Dukascopy's flat bars without a trade are
+    left out, and so are stray bars of the closed market.
 
     Raises
     ------
