@@ -29,13 +29,14 @@ lab: .venv/installed  ## JupyterLab on the notebooks
 db: .venv/installed  ## A local PostgreSQL until Ctrl-C, for `bqx db`
 	$(BIN)/bqx db serve runs/postgres
 
-check: .venv/installed  ## Style, types, import direction, stripped notebooks, spelling
+check: .venv/installed  ## Style, types, import direction, stripped notebooks, spelling, sizes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/nbstripout $(STRIP) --verify notebooks/*.ipynb
 	$(BIN)/codespell
+	$(BIN)/python tests/house.py
 
 format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 	$(BIN)/ruff check --fix

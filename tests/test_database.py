@@ -50,7 +50,9 @@ def frames() -> dict[str, pd.DataFrame]:
     """Raw bars over a change of month, with holes, volume and spread, one column partly absent."""
     rng = np.random.default_rng(4)
     out = {}
-    for pair, frame in simulated.simulate("null", HERE, "2024-02-26", 8, 3).frames.items():
+    for pair, frame in simulated.simulate(
+        "null", HERE, "2024-02-26", days=8, seed=3
+    ).frames.items():
         frame = frame[rng.random(len(frame)) > 0.02].copy()
         frame.loc[frame.index[::7], "spread"] = np.nan
         out[pair] = bars.validate(frame, pair)
@@ -207,7 +209,7 @@ def test_features_of_bars_from_the_server_equal_those_of_parquet(
 
 def test_a_slice_keeps_the_baseline(loaded: Engine, grids: dict[str, Bars]) -> None:
     since, until = (pd.Timestamp(t, tz="UTC") for t in ("2024-02-29 12:00", "2024-03-01 06:00"))
-    found = reads.read_grid(loaded, ["gbpusd"], since, until)["gbpusd"]
+    found = reads.read_grid(loaded, ["gbpusd"], since, until=until)["gbpusd"]
     whole = grids["gbpusd"]
     assert found.baseline == whole.baseline
     assert found.ts[0] >= since
@@ -223,7 +225,9 @@ def test_published_features_come_back_bit_for_bit(loaded: Engine, grids: dict[st
     assert found.index.equals(grids["eurusd"].ts)
     np.testing.assert_array_equal(found.to_numpy(), compute(grids["eurusd"], features))
     since = pd.Timestamp("2024-02-29 23:58", tz="UTC")
-    part = reads.read_features(loaded, "eurusd", features, since, since + pd.Timedelta("4min"))
+    part = reads.read_features(
+        loaded, "eurusd", features, since=since, until=since + pd.Timedelta("4min")
+    )
     pd.testing.assert_frame_equal(part, found.loc[since:].iloc[:4], check_freq=False)
 
 
@@ -439,7 +443,8 @@ def test_a_writer_loads_new_months_and_owns_nothing(loaded: Engine, grids: dict[
     writer = as_user(loaded, "bqx_writer")
     later = {
         "eurgbp": bars.validate(
-            simulated.simulate("null", ["eurgbp"], "2024-05-06", 3, 1).frames["eurgbp"], "later"
+            simulated.simulate("null", ["eurgbp"], "2024-05-06", days=3, seed=1).frames["eurgbp"],
+            "later",
         )
     }
     assert loads.put_bars(writer, later) == len(later["eurgbp"])

@@ -46,7 +46,7 @@ MONTHS = ("2024-02", "2024-03", "2024-04")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two pairs over three months; the first and last are days."""
     path = tmp_path_factory.mktemp("bars")
-    made = simulated.simulate("null", ["eurusd", "gbpusd"], "2024-02-28", 36, 2)
+    made = simulated.simulate("null", ["eurusd", "gbpusd"], "2024-02-28", days=36, seed=2)
     for pair, frame in made.frames.items():
         bar_frames.validate(frame, pair).reset_index().to_parquet(path / f"{pair}.parquet")
     return path

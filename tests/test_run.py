@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,8 @@ def features_stage(run, catalog="c" * 64):
         stage.note(catalog_hash=catalog)
 
 
-def test_stage_records_outputs_inputs_params_and_cost(run):
+def test_stage_records_outputs_inputs_params_and_cost(run, monkeypatch):
+    monkeypatch.setattr(time, "perf_counter", count(10.0, 2.5).__next__)
     bars_stage(run)
     features_stage(run)
     entry = run.stages["02_features"]
@@ -123,7 +125,7 @@ def test_stage_records_outputs_inputs_params_and_cost(run):
     assert entry["outputs"]["features/x.json"] == store.sha256(run.folder / "features/x.json")
     assert entry["params"] == {}
     assert run.stages["01_bars"]["params"] == {"seed": 1}
-    assert entry["seconds"] >= 0
+    assert entry["seconds"] == 2.5
     assert entry["peak_mb"] > 10
     manifest = run.manifest
     assert manifest["data_hash"] == "d" * 64

@@ -148,7 +148,7 @@ def build(params: Params) -> Explanation:
             pair: (each, folds, _folders(run, pair, used), _last(run, pair, params, used), params)
             for pair, each in histories(run, dataset.bars).items()
         }
-        over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
+        over_pairs(_pair, tasks, params.workers, write=found.__setitem__, backend=params.backend)
         shap, curves = (
             pd.concat([found[pair][position] for pair in dataset.bars], ignore_index=True)
             for position in (0, 1)

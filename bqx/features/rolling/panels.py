@@ -15,13 +15,11 @@ from bqx.features.rolling.sums import extremes
 from bqx.features.sources import BQX_WINDOW, bqx
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY, PAIRS, base, pip, quote, triangle
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 Series = Callable[[Bars, str], F]
 Build = Callable[[Bars], F]
-
-DAY = 1_440
-"""Rows over which triangles are demeaned and components are fitted and summed."""
 
 MAJORS = ("eurusd", "gbpusd", "audusd", "nzdusd", "usdjpy")
 """The five dollar pairs that the inventory of features names."""

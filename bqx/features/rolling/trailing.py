@@ -12,9 +12,6 @@ from bqx.features.rolling.sums import first_block, join, mean_std, trend_sums
 
 F = NDArray[np.float64]
 
-MEMORY = 1_440
-"""Rows among which a regime is placed, and the longest duration that is counted: one open day."""
-
 LOW, HIGH = 1.0 / 3.0, 2.0 / 3.0
 """Shares that part the three states of a regime."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import parabola, sums
-from bqx.features.rolling.panels import DAY, read
+from bqx.features.rolling.panels import read
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
 from bqx.features.rolling.regression import component
 from bqx.features.rolling.sums import mean_std
@@ -18,6 +18,7 @@ from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 

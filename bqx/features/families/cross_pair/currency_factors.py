@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import sums
-from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
+from bqx.features.rolling.panels import DOLLAR_PAIRS, read
 from bqx.features.rolling.regression import component
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 

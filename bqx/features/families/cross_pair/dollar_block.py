@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, cross_sums, ratio_of_sums, z_score
-from bqx.features.rolling.panels import DAY, MAJORS, read
+from bqx.features.rolling.panels import MAJORS, read
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted, snapped, z_score
-from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
+from bqx.features.rolling.panels import DOLLAR_PAIRS, read
 from bqx.features.rolling.sums import mean_std
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -95,11 +96,11 @@ def _one(series: panels.Series) -> panels.Build:
     return lambda bars: series(bars, bars.pair)
 
 
-TRIANGLE = Source("triangle", "cross", "1", panels.DAY, _one(panels.triangle_residual))
+TRIANGLE = Source("triangle", "cross", "1", DAY, _one(panels.triangle_residual))
 """Log parity error of the pair's triangle, demeaned over 1,440 rows."""
 
 TRIANGLE_BQX = Source(
-    "triangle_bqx", "cross", "1", BQX_WINDOW + panels.DAY, _one(panels.triangle_momentum)
+    "triangle_bqx", "cross", "1", BQX_WINDOW + DAY, _one(panels.triangle_momentum)
 )
 """BQX of the triangle's direct pair less those of its legs, demeaned over 1,440 rows."""
 

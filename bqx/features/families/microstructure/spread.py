@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.trailing import (
-    MEMORY,
     NOTHING,
     changes,
     deviation,
@@ -18,6 +17,7 @@ from bqx.features.rolling.trailing import (
 )
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -153,7 +153,7 @@ FAMILIES = (
     ),
     Family(
         "regime", "spread", regime, {"": Output("1", 0.0, 2.0, alias="spread_regime")},
-        ((20, MEMORY),), (SPREAD,),
+        ((20, DAY),), (SPREAD,),
         "tercile (0 tight, 2 wide) of the 20-row mean among its last 1,440 values",
         lookback=lambda window, memory: window + memory - 1, laggable=False,
     ),

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.trailing import (
-    MEMORY,
     NOTHING,
     changes,
     deviation,
@@ -20,6 +19,7 @@ from bqx.features.rolling.trailing import (
 )
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -219,7 +219,7 @@ FAMILIES = (
         "volume",
         regime,
         {"": Output("1", 0.0, 2.0, alias="volume_regime")},
-        ((20, MEMORY),),
+        ((20, DAY),),
         (VOLUME,),
         "tercile (0 low, 2 high) of the 20-row mean among its last 1,440 values",
         lookback=lambda window, memory: window + memory - 1,

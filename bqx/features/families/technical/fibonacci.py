@@ -17,14 +17,12 @@ from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
 LOOKBACK = 100
 """Rows of the trailing range."""
-
-MEMORY = 1440
-"""Rows within which swings are looked for."""
 
 ATR_ROWS = 20
 """Rows of the mean true range that a grid is measured by."""
@@ -135,7 +133,7 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
         age = min(top_ages[row], bottom_ages[row])
         out[row, 10] = age
         if reach[row] > 0.0:
-            out[row, 11] = spread / reach[row] * np.exp(-age / 1440.0)
+            out[row, 11] = spread / reach[row] * np.exp(-age / float(DAY))
     return out
 
 
@@ -195,7 +193,7 @@ def _grid_outputs() -> dict[str, Output]:
     out["nearest"] = Output("{u}", 0.0, alias="fib_nearest_level", about="to the nearest level")
     out["place"] = Output("1", -0.5, 1.5, alias="fib_grid_position", about="(x - L) / R")
     out["age"] = Output(
-        "bar", 2.0, MEMORY - 3.0, alias="fib_time_since_swing", about="since the later swing"
+        "bar", 2.0, DAY - 3.0, alias="fib_time_since_swing", about="since the later swing"
     )
     out["strength"] = Output(
         "1", alias="fib_grid_strength", about="R / mean true range, fading in a day"
@@ -222,7 +220,7 @@ FAMILIES = (
         "fibonacci",
         grid,
         {name: replace(output, capped=True) for name, output in _grid_outputs().items()},
-        ((MEMORY,),),
+        ((DAY,),),
         (RATE_BARS,),
         "distance of the close from levels between the last swing high and low",
         laggable=False,

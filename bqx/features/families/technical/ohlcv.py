@@ -18,11 +18,9 @@ from bqx.features.rolling.products import mean
 from bqx.features.rolling.trailing import total
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
-
-DAY = 1440
-"""Rows behind what the field accumulates without end."""
 
 START = 1000.0
 """Value of nvi and pvi at the oldest row of their window."""

@@ -26,14 +26,12 @@ from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
 FEWEST = 3
 """Pairs behind a statistic of the panel."""
-
-MEMORY = 1_440
-"""Rows behind the loadings of the principal component."""
 
 STEPS = 16
 """Steps of the power method."""
@@ -181,7 +179,7 @@ def _panel(bars: Bars, panel: Panel) -> F:
     ones = []
     for k in range(2):
         z = np.ascontiguousarray(trends[:, :, k])
-        one = component(z, _DOLLAR, MEMORY, STEPS, first_minute, max(since - 1, 0))
+        one = component(z, _DOLLAR, DAY, STEPS, first_minute, max(since - 1, 0))
         ones += [one, np.diff(one, prepend=np.nan)]
     parts = [
         *(_moments(sums[d]) for d in range(2)),
@@ -236,7 +234,7 @@ def _panel_outputs() -> dict[str, Output]:
         for prefix in ("", "d_"):
             out[f"{prefix}pc1_{term}_bqx_w{WINDOW}"] = Output(
                 "1", alias=f"{prefix}pc1_{term}_bqx_w{WINDOW}",
-                lookback=rows(MEMORY - 1 + WINDOW + BQX_WINDOW + bool(prefix)),
+                lookback=rows(DAY - 1 + WINDOW + BQX_WINDOW + bool(prefix)),
                 about=f"first principal component of {term} across pairs"
                 + (", one-row change" if prefix else ""),
             )  # fmt: skip
