@@ -11,7 +11,8 @@ from bqx.compiled import kernel
 from bqx.features.families.distribution.moments import moments
 from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.families.trend.quadratic_compared import rows
-from bqx.features.rolling.comoments import BOTH, comoments, correlation
+from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
+from bqx.features.rolling.multivariate import shifted
 from bqx.features.spec import Family, Output
 
 F = NDArray[np.float64]
@@ -121,16 +122,10 @@ def spreads(both: F, first_minute: int) -> F:
 @kernel
 def lagged(both: F, first_minute: int, window: int) -> F:
     """Correlation of BQX with returns of 0, 1, 5 and 15 rows before: (T, 4)."""
-    count = len(both)
-    out = np.full((count, 4), np.nan)
+    out = np.empty((len(both), 4))
     y, x = returns(both[:, 0].copy()), both[:, 1].copy()
     for column, lag in enumerate(LAGS):
-        before = np.full(count, np.nan)
-        for row in range(lag, count):
-            before[row] = y[row - lag]
-        sums = comoments(before, x, window, first_minute)
-        for row in range(count):
-            out[row, column] = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
+        out[:, column] = correlation_over(shifted(y, lag), x, window, first_minute)
     return out
 
 

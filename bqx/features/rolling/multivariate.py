@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.sums import first_block, product_sums, square_sums, trend_sums
 
@@ -61,30 +62,19 @@ def cross_sums(x: F, window: int, first_minute: int) -> F:
 
 
 @kernel
-def ratio_of_sums(product: float, one: float, other: float) -> float:
-    """Correlation from centred sums; NaN where either series is flat."""
-    if not (one > 0.0 and other > 0.0):
-        return np.nan
-    return min(max(product / (np.sqrt(one) * np.sqrt(other)), -1.0), 1.0)
-
-
-@kernel
 def correlations(x: F, window: int, first_minute: int) -> F:
     """Correlation of column 0 with each other column over each window: (T, C) -> (T, C - 1)."""
     return correlations_of(cross_sums(x, window, first_minute))
 
 
 @kernel
-def correlations_of(parts: F) -> F:
+def correlations_of(sums: F) -> F:
     """Correlation of column 0 with each other column from ``cross_sums``: (T, C - 1)."""
-    rows, columns = len(parts), (parts.shape[1] + 1) // 2
+    rows, columns = len(sums), (sums.shape[1] + 1) // 2
     out = np.empty((columns - 1, rows))
     for j in range(1, columns):
         for row in range(rows):
-            own, other = parts[row, 0], parts[row, j]
-            value = parts[row, columns + j - 1] / (np.sqrt(own) * np.sqrt(other))
-            value = 1.0 if value > 1.0 else -1.0 if value < -1.0 else value
-            out[j - 1, row] = value if own > 0.0 and other > 0.0 else np.nan
+            out[j - 1, row] = correlation(sums[row, 0], sums[row, j], sums[row, columns + j - 1])
     return out.T
 
 

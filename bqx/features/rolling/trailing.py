@@ -1,4 +1,4 @@
-"""What several families read from trailing windows: returns, sums, correlation, ranks.
+"""What several families read from trailing windows: changes, sums, scores, ranks.
 
 As in ``rolling``, a value depends on the rows of its window alone. Sums of floats use blocks
 anchored at market minutes; whole numbers are counted as the window moves, which is exact.
@@ -104,38 +104,6 @@ def slope(x: F, window: int, first_minute: int) -> F:
     scale = 12.0 / (window * (window * window - 1.0))
     for row in range(len(x)):
         out[row] = sums[row, 1] * scale
-    return out
-
-
-@kernel
-def correlation(x: F, y: F, window: int, first_minute: int) -> F:
-    """Rolling Pearson correlation: (T,), -1 to 1; NaN where either is flat."""
-    rows = len(x)
-    out = np.full(rows, np.nan)
-    tail = np.empty((window, 5))
-    for start in range(first_block(first_minute, window), rows, window):
-        # The references lie inside each window: a sum of squares of 0 is a flat window.
-        p, q = x[start], y[start]
-        sx = sy = sxx = syy = sxy = 0.0
-        for i in range(min(window, start)):
-            a, b = x[start - 1 - i] - p, y[start - 1 - i] - q
-            sx, sy, sxx, syy, sxy = sx + a, sy + b, sxx + a * a, syy + b * b, sxy + a * b
-            tail[i, 0], tail[i, 1], tail[i, 2], tail[i, 3], tail[i, 4] = sx, sy, sxx, syy, sxy
-        sx = sy = sxx = syy = sxy = 0.0
-        for row in range(start, min(start + window, rows)):
-            a, b = x[row] - p, y[row] - q
-            sx, sy, sxx, syy, sxy = sx + a, sy + b, sxx + a * a, syy + b * b, sxy + a * b
-            before = window - (row - start + 1)
-            if before > start:
-                continue
-            ta, tb, taa, tbb, tab = sx, sy, sxx, syy, sxy
-            if before:
-                ta, tb = ta + tail[before - 1, 0], tb + tail[before - 1, 1]
-                taa, tbb = taa + tail[before - 1, 2], tbb + tail[before - 1, 3]
-                tab += tail[before - 1, 4]
-            if taa > 0.0 and tbb > 0.0:
-                below = np.sqrt(taa - ta * ta / window) * np.sqrt(tbb - tb * tb / window)
-                out[row] = min(max((tab - ta * tb / window) / below, -1.0), 1.0)
     return out
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations, cross_sums, ratio_of_sums, z_score
+from bqx.features.rolling.comoments import correlation
+from bqx.features.rolling.multivariate import correlations, cross_sums, z_score
 from bqx.features.rolling.panels import DAY, MAJORS, read
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
@@ -48,7 +49,7 @@ def market(x: F, first_minute: int, window: int) -> F:
             explained = min(product * product / other, own)
             out[row, 0] = explained / (window - 1.0)
             out[row, 1] = (own - explained) / (window - 1.0)
-        share = ratio_of_sums(product, own, other)
+        share = correlation(own, other, product)
         if not np.isnan(share):
             out[row, 2] = 1.0 if abs(share) < _DECOUPLED else 0.0
     return out
@@ -114,7 +115,7 @@ def together(x: F, first_minute: int, window: int, since: int) -> F:
         place = 0
         for k in range(size):
             for j in range(k + 1, size):
-                found[place] = ratio_of_sums(matrix[k, j], matrix[k, k], matrix[j, j])
+                found[place] = correlation(matrix[k, k], matrix[j, j], matrix[k, j])
                 place += 1
         out[row, 6] = found.mean()
         if row < since:

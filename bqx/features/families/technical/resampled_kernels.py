@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import resampled
+from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.sums import ewm_mean
 from bqx.market.sessions import DAY
@@ -193,9 +194,8 @@ def shape(x: F, first_minute: int, size: int) -> F:
                 sxx += dx * dx
                 syy += dy * dy
                 sxy += dx * dy
-            if sxx > 0.0 and syy > 0.0:
-                square = np.sqrt(sxx - sx * sx / n) * np.sqrt(syy - sy * sy / n)
-                parts[2, i] = min(max((sxy - sx * sy / n) / square, -1.0), 1.0)
+            sxx, syy, sxy = sxx - sx * sx / n, syy - sy * sy / n, sxy - sx * sy / n
+            parts[2, i] = correlation(sxx, syy, sxy)
     out = np.empty((len(x), 4))
     out[:, 0] = resampled.carried(resampled.slope(y, 10)[0], x, 10 * size, size, first_minute)
     for k in range(3):
@@ -223,8 +223,7 @@ def joint(both: F, first_minute: int, size: int, n: int) -> F:
         sxx, syy, sxy = sxx - sx * sx / n, syy - sy * sy / n, sxy - sx * sy / n
         if sxx > 0.0:
             parts[0, i] = max(syy, 0.0) / sxx
-            if syy > 0.0:
-                parts[1, i] = min(max(sxy / (np.sqrt(sxx) * np.sqrt(syy)), -1.0), 1.0)
+        parts[1, i] = correlation(sxx, syy, sxy)
     out = np.empty((len(both), 2))
     for k in range(2):
         out[:, k] = resampled.carried(parts[k], series, (n + 1) * size, size, first_minute)
