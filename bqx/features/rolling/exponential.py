@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import ewm_mean, mean_std, square_sums
-from bqx.features.rolling.trailing import changes
+from bqx.features.rolling.sums import ewm_mean, mean_std
+from bqx.features.rolling.trailing import changes, z_score
 
 F = NDArray[np.float64]
 
@@ -68,14 +68,9 @@ def score(values: F, x: F, window: int, first_minute: int) -> F:
     NaN where the values are flat over the window, or ``x``, which they are a reading of: a
     recursion over a flat stretch fades or rests, and its changes there are rounding.
     """
-    rows = len(values)
-    out, square, r = square_sums(values, window, first_minute)
-    moved = _last_moves(x)
-    for row in range(rows):
-        total = out[row]
-        variance = (square[row] - total * total / window) / (window - 1.0)
-        value = ((values[row] - r[row]) - total / window) / np.sqrt(variance)
-        out[row] = value if variance > 0.0 and moved[row] > row - window + 1 else np.nan
+    out, moved = z_score(values, window, first_minute), _last_moves(x)
+    for row in range(len(values)):
+        out[row] = out[row] if moved[row] > row - window + 1 else np.nan
     return out
 
 

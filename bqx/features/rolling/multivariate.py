@@ -85,18 +85,6 @@ def snapped(x: float) -> float:
 
 
 @kernel
-def z_score(x: F, window: int, first_minute: int) -> F:
-    """Last value less the window's mean, in its deviations (ddof 1): (T,); NaN where flat."""
-    out, square, reference = square_sums(x, window, first_minute)
-    for row in range(len(x)):
-        total = out[row]
-        variance = (square[row] - total * total / window) / (window - 1)
-        value = ((x[row] - reference[row]) - total / window) / np.sqrt(variance)
-        out[row] = value if variance > 0.0 else np.nan
-    return out
-
-
-@kernel
 def demeaned(x: F, window: int, first_minute: int) -> F:
     """Value less the mean of its window: (T,)."""
     total, reference = shift_sums(x, window, first_minute)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block, join, mean_std, trend_sums
+from bqx.features.rolling.sums import first_block, join, mean_std, square_sums, trend_sums
 
 F = NDArray[np.float64]
 
@@ -17,9 +17,6 @@ MEMORY = 1_440
 
 LOW, HIGH = 1.0 / 3.0, 2.0 / 3.0
 """Shares that part the three states of a regime."""
-
-NOTHING = 1e-9
-"""Share below which a difference is the rounding of the bars: a window is flat, a bound touched."""
 
 
 @kernel
@@ -87,12 +84,17 @@ def deviation(x: F, window: int, first_minute: int) -> F:
 
 
 @kernel
-def score(x: F, window: int, first_minute: int) -> F:
-    """Deviations between each value and the mean of its window: (T,), NaN where flat."""
-    out, std = mean_deviation(x, window, first_minute)
+def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
+    """Deviations (ddof 1) between each value and the mean of its window: (T,).
+
+    NaN where the deviation is no more than ``nothing`` of the mean: where the window is flat.
+    """
+    out, square, reference = square_sums(x, window, first_minute)
     for row in range(len(x)):
-        value = (x[row] - out[row]) / std[row]
-        out[row] = value if std[row] > NOTHING * abs(out[row]) else np.nan
+        total, mean = out[row], out[row] / window
+        std = np.sqrt((square[row] - total * total / window) / (window - 1.0))
+        value = ((x[row] - reference[row]) - mean) / std
+        out[row] = value if std > nothing * abs(reference[row] + mean) else np.nan
     return out
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
-from bqx.features.rolling.multivariate import correlations, cross_sums, z_score
+from bqx.features.rolling.multivariate import correlations, cross_sums
 from bqx.features.rolling.panels import DAY, MAJORS, read
+from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars

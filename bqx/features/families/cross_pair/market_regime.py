@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations, shifted, snapped, z_score
+from bqx.features.rolling.multivariate import correlations, shifted, snapped
 from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
 from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars

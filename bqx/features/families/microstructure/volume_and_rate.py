@@ -10,7 +10,8 @@ from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume import RATE_VOLUME
 from bqx.features.rolling.comoments import correlation_over
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.trailing import changes, deviation, score, total, totals
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, deviation, total, totals, z_score
 from bqx.features.spec import Family, Output
 
 F = NDArray[np.float64]
@@ -100,8 +101,9 @@ def with_size(x: F, first_minute: int, window: int) -> F:
 @kernel
 def divergence(x: F, first_minute: int, window: int) -> F:
     """Score of the change of volume minus score of the log return: (T, 1)."""
-    busier = score(changes(x[:, 1].copy(), 1), window, first_minute)
-    return (busier - score(log_returns(x[:, 0].copy()), window, first_minute)).reshape(-1, 1)
+    busier = z_score(changes(x[:, 1].copy(), 1), window, first_minute, ROUNDING)
+    risen = z_score(log_returns(x[:, 0].copy()), window, first_minute, ROUNDING)
+    return (busier - risen).reshape(-1, 1)
 
 
 @kernel
