@@ -13,6 +13,7 @@ from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.families.trend.quadratic_compared import rows
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
 from bqx.features.rolling.multivariate import shifted
+from bqx.features.rolling.trailing import zone
 from bqx.features.spec import Family, Output
 
 F = NDArray[np.float64]
@@ -130,13 +131,6 @@ def lagged(both: F, first_minute: int, window: int) -> F:
 
 
 @kernel
-def _place(z: float) -> float:
-    if np.isnan(z):
-        return z
-    return 1.0 if z > BAND else -1.0 if z < -BAND else 0.0
-
-
-@kernel
 def bands(both: F, first_minute: int, window: int) -> F:
     """Bollinger bands of BQX against those of returns: (T, 6), see the outputs."""
     out = np.full((len(both), 6), np.nan)
@@ -154,7 +148,7 @@ def bands(both: F, first_minute: int, window: int) -> F:
         if of_y > 0.0 and of_x > 0.0:
             z_y, z_x = (y[row] - now[row, 0]) / of_y, (x[row] - now[row, 1]) / of_x
             out[row, 0] = z_x - z_y
-            out[row, 3] = _place(z_x) - _place(z_y)
+            out[row, 3] = zone(z_x, -BAND, BAND) - zone(z_y, -BAND, BAND)
             before_y, before_x = y[row - window], x[row - window]
             out[row, 4] = (x[row] - before_x) / (window * of_x) - (y[row] - before_y) / (
                 window * of_y

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import ewm_mean, mean_std
-from bqx.features.rolling.trailing import changes, z_score
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, z_score, zone
 
 F = NDArray[np.float64]
 
@@ -25,9 +26,6 @@ SCORE_ROWS = 60
 
 DELTA = 5
 """Rows over which the change of an indicator is taken."""
-
-TIE = 1e-9
-"""Percent points within which a reading stands on a threshold: told apart only by rounding."""
 
 
 @kernel
@@ -97,15 +95,8 @@ def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
     out[0], out[1] = value, changes(value, DELTA)
     out[2] = score(value, x, SCORE_ROWS, first_minute)
     for row in range(rows):
-        out[3, row] = zone(value[row], low, high)
+        out[3, row] = zone(value[row], low - ROUNDING, high + ROUNDING)
     return out.T
-
-
-@kernel
-def zone(value: float, low: float, high: float) -> float:
-    """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
-    place = 1.0 if value > high + TIE else -1.0 if value < low - TIE else 0.0
-    return place if value == value else np.nan
 
 
 @kernel

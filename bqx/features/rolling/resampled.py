@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import zone
 
 F = NDArray[np.float64]
 
 RUN_IN = 5
 """Spans of run-in behind an exponential mean of buckets."""
-
-# A correlation with time below this is the rounding of the bars: no trend.
-_NOTHING = 1e-9
 
 STRONG = 2.0
 """Size of a slope's t-statistic from which a trend counts as one."""
@@ -160,9 +159,7 @@ def slope(y: F, n: int) -> tuple[F, F]:
 @kernel
 def direction(lean: float) -> float:
     """-1, 0 or 1: the sign of a correlation with time."""
-    if np.isnan(lean):
-        return lean
-    return 1.0 if lean > _NOTHING else -1.0 if lean < -_NOTHING else 0.0
+    return zone(lean, -ROUNDING, ROUNDING)
 
 
 @kernel
@@ -170,32 +167,3 @@ def strong(lean: float, n: int) -> float:
     """-1, 0 or 1: the sign of a trend where its t-statistic reaches two."""
     square = lean * lean
     return direction(lean) if square * (n - 2.0 + STRONG**2) > STRONG**2 else 0.0 * lean
-
-
-@kernel
-def _no_larger(values: F, value: float) -> int:
-    number = 0
-    for i in range(len(values)):
-        number += 1 if values[i] <= value else 0
-    return number
-
-
-@kernel
-def third(values: F, value: float) -> float:
-    """Third (0, 1, 2) of the values that one of them belongs to."""
-    number = _no_larger(values, value)
-    if number <= len(values) // 3:
-        return 0.0
-    return 2.0 if number > 2 * len(values) // 3 else 1.0
-
-
-@kernel
-def terciles(x: F, memory: int) -> F:
-    """Third (0, 1, 2) of each value among the last ``memory`` ones, its own included: (T,)."""
-    out = np.full(len(x), np.nan)
-    held = 0
-    for row in range(len(x)):
-        held = 0 if np.isnan(x[row]) else held + 1
-        if held >= memory:
-            out[row] = third(x[row - memory + 1 : row + 1], x[row])
-    return out

@@ -155,14 +155,41 @@ def share(x: F, window: int) -> F:
     return out
 
 
+@kernel(fastmath={"reassoc", "nsz"})
+def _not_above(values: F, value: float) -> float:
+    # Whole numbers: the order of addition does not matter.
+    number = 0.0
+    for i in range(len(values)):
+        number += 1.0 if values[i] <= value else 0.0
+    return number
+
+
 @kernel
-def tercile(x: F, window: int) -> F:
-    """0, 1 or 2: the third of the last ``window`` values that each value belongs to: (T,)."""
-    out = share(x, window)
+def highest_share(x: F, window: int) -> F:
+    """Rank of each value among the last ``window``, ties at the highest, as a share: (T,), to 1."""
+    out = np.full(len(x), np.nan)
+    clean = clean_rows(x)
     for row in range(len(x)):
-        if out[row] > 0.0:
-            out[row] = 0.0 if out[row] <= LOW else 1.0 if out[row] <= HIGH else 2.0
+        if clean[row] >= window:
+            out[row] = _not_above(x[row - window + 1 : row + 1], x[row]) / window
     return out
+
+
+@kernel
+def tercile(ranks: F) -> F:
+    """0, 1 or 2: the third that each rank (a share) belongs to, NaN where it is: (T,)."""
+    out = np.empty(len(ranks))
+    for row in range(len(ranks)):
+        third = 0.0 if ranks[row] <= LOW else 1.0 if ranks[row] <= HIGH else 2.0
+        out[row] = third if ranks[row] == ranks[row] else np.nan
+    return out
+
+
+@kernel
+def zone(value: float, low: float, high: float) -> float:
+    """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
+    side = 1.0 if value > high else -1.0 if value < low else 0.0
+    return side if value == value else np.nan
 
 
 @kernel

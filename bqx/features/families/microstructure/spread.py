@@ -4,17 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.families.microstructure.volume import change, regime, trend
 from bqx.features.rolling.sums import extremes, largest
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
     MEMORY,
-    changes,
     deviation,
     mean_deviation,
     share,
-    slope,
-    tercile,
-    total,
     z_score,
 )
 from bqx.features.spec import Family, Output, Source
@@ -38,12 +35,6 @@ def _spread(bars: Bars) -> F:
 
 SPREAD = Source("spread", "rate", "quote", 1, _spread)
 """Spread of each bar, quote units."""
-
-
-@kernel
-def change(x: F, first_minute: int, rows: int) -> F:
-    """Difference to some rows before: (T, 1)."""
-    return changes(x, rows).reshape(-1, 1)
 
 
 @kernel
@@ -80,18 +71,6 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     above = np.where(x > (TIMES + ROUNDING) * out[:, 0], 1.0, 0.0)
     out[:, 4] = np.where(np.isnan(top), np.nan, above)
     return out
-
-
-@kernel
-def trend(x: F, first_minute: int, window: int) -> F:
-    """Slope of the straight line: (T, 1)."""
-    return slope(x, window, first_minute).reshape(-1, 1)
-
-
-@kernel
-def regime(x: F, first_minute: int, window: int, memory: int) -> F:
-    """Tercile of the mean among its ``memory`` last values: (T, 1)."""
-    return tercile(total(x, window, first_minute), memory).reshape(-1, 1)
 
 
 _FLAG = ("1", 0.0, 1.0)

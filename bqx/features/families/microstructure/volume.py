@@ -14,6 +14,7 @@ from bqx.features.rolling.trailing import (
     changes,
     deviation,
     mean_deviation,
+    share,
     slope,
     tercile,
     total,
@@ -104,7 +105,7 @@ def change(x: F, first_minute: int, rows: int) -> F:
 @kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile of the mean among its ``memory`` last values: (T, 1)."""
-    return tercile(total(x, window, first_minute), memory).reshape(-1, 1)
+    return tercile(share(total(x, window, first_minute), memory)).reshape(-1, 1)
 
 
 SAME = {"volume_trend_slope": "rate_volume_trend_w60"}

@@ -12,7 +12,7 @@ from bqx.compiled import kernel
 from bqx.features.families.technical.resampled import LONG, SHORT
 from bqx.features.rolling import resampled
 from bqx.features.rolling.sums import mean_std
-from bqx.features.rolling.trailing import clean_rows
+from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 from bqx.market.sessions import DAY
@@ -105,15 +105,15 @@ def _regimes(x: F, first_minute: int, size: int, plain: bool) -> F:
     rows, day = len(x), DAY // size
     out = np.full((rows, 1), np.nan)
     move = resampled.moves(resampled.closes(x, size, first_minute), plain)
-    coarse, need = resampled.terciles(resampled.volatility(move, VOL), day), (VOL + day) * size
+    need = (VOL + day) * size
+    coarse = tercile(highest_share(resampled.volatility(move, VOL), day))
     coarse = resampled.carried(coarse, x, need, size, first_minute)
     late = need - DAY - VOL
     vol = resampled.volatility(resampled.moves(x[late:], plain), VOL)
-    clean = clean_rows(vol)
+    fine = tercile(highest_share(vol, DAY))
     for row in range(late, rows):
-        i = row - late
-        if clean[i] >= DAY and not np.isnan(coarse[row]):
-            out[row, 0] = coarse[row] == resampled.third(vol[i - DAY + 1 : i + 1], vol[i])
+        if not np.isnan(coarse[row] + fine[row - late]):
+            out[row, 0] = coarse[row] == fine[row - late]
     return out
 
 

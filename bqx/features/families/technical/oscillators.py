@@ -26,7 +26,7 @@ from bqx.features.rolling.exponential import (
     wilder,
     wilder_change,
 )
-from bqx.features.rolling.trailing import changes
+from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -115,8 +115,7 @@ def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     out = readings(value, value, 0.0, 0.0, first_minute)
     moves = changes(x, window)
     for row in range(len(x)):
-        side = 1.0 if moves[row] > 0.0 else -1.0 if moves[row] < 0.0 else 0.0
-        out[row, 3] = side if moves[row] == moves[row] else np.nan
+        out[row, 3] = zone(moves[row], 0.0, 0.0)
     return out
 
 

@@ -13,6 +13,7 @@ from bqx.features.rolling import resampled
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.sums import ewm_mean
+from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -159,7 +160,7 @@ def states(x: F, first_minute: int, size: int) -> F:
             jumps[i] = hits
     out = np.empty((len(x), 4))
     out[:, 0] = resampled.carried(move, x, 2 * size, size, first_minute)
-    regime = resampled.terciles(vols, day)
+    regime = tercile(highest_share(vols, day))
     out[:, 1] = resampled.carried(regime, x, (20 + day) * size, size, first_minute)
     out[:, 2] = resampled.carried(trend, x, 10 * size, size, first_minute)
     out[:, 3] = resampled.carried(jumps, x, (day + 1) * size, size, first_minute)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic import fit
 from bqx.features.rolling.comoments import BOTH
-from bqx.features.rolling.trailing import changes
+from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -70,8 +70,7 @@ def ratio(above: float, below: float) -> float:
 @kernel
 def sign(value: float) -> float:
     """-1, 0 or 1; NaN stays."""
-    side = 1.0 if value >= NOTHING else -1.0 if value <= -NOTHING else 0.0
-    return side if value == value else np.nan
+    return zone(value, -NOTHING, NOTHING)
 
 
 @kernel

@@ -100,8 +100,8 @@ def volatility(x: F, first_minute: int) -> F:
     short = deviation(returns, SHORT, first_minute)
     long = deviation(returns, LONG, first_minute)
     variance = deviation(returns, MEMORY, first_minute) ** 2
-    out[:, 0] = tercile(short, MEMORY)
-    out[:, 1] = tercile(long, MEMORY)
+    out[:, 0] = tercile(share(short, MEMORY))
+    out[:, 1] = tercile(share(long, MEMORY))
     out[:, 3] = z_score(short, RANKED, first_minute, ROUNDING)
     out[:, 4] = share(short, RANKED)
     # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
