@@ -13,6 +13,7 @@ from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.families.trend.quadratic_compared import rows
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
 from bqx.features.rolling.multivariate import shifted
+from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.trailing import zone
 from bqx.features.spec import Family, Output
 
@@ -33,15 +34,6 @@ _NOTHING = 1e-9
 
 # Below this share of the total the residual squares are summed one by one (see ``regression``).
 _CLOSE = 1e-6
-
-
-@kernel
-def returns(x: F) -> F:
-    """One-row log returns: (T,)."""
-    out = np.full(len(x), np.nan)
-    for row in range(1, len(x)):
-        out[row] = np.log(x[row] / x[row - 1])
-    return out
 
 
 @kernel
@@ -67,7 +59,7 @@ def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
 def lines(both: F, first_minute: int) -> F:
     """Least-squares lines between the domains: (T, 8), see the outputs."""
     out = np.full((len(both), 8), np.nan)
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     near = comoments(y, x, 15, first_minute)
     half = comoments(y, x, 30, first_minute)
     hour = comoments(y, x, 60, first_minute)
@@ -90,7 +82,7 @@ def lines(both: F, first_minute: int) -> F:
 def trends(both: F, first_minute: int, window: int) -> F:
     """Terms and fit of the quadratic trend of returns less those of BQX: (T, 4)."""
     out = np.empty((len(both), 4))
-    one = quadratic(returns(both[:, 0].copy()), first_minute, window)
+    one = quadratic(log_returns(both[:, 0].copy()), first_minute, window)
     other = quadratic(both[:, 1].copy(), first_minute, window)
     for row in range(len(both)):
         for k in range(4):
@@ -102,7 +94,7 @@ def trends(both: F, first_minute: int, window: int) -> F:
 def spreads(both: F, first_minute: int) -> F:
     """Moments of BQX against those of returns: (T, 6)."""
     out = np.full((len(both), 6), np.nan)
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     short_y, short_x = moments(y, first_minute, 20), moments(x, first_minute, 20)
     half, hour = comoments(y, x, 30, first_minute), comoments(y, x, 60, first_minute)
     for row in range(len(both)):
@@ -124,7 +116,7 @@ def spreads(both: F, first_minute: int) -> F:
 def lagged(both: F, first_minute: int, window: int) -> F:
     """Correlation of BQX with returns of 0, 1, 5 and 15 rows before: (T, 4)."""
     out = np.empty((len(both), 4))
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     for column, lag in enumerate(LAGS):
         out[:, column] = correlation_over(shifted(y, lag), x, window, first_minute)
     return out
@@ -134,7 +126,7 @@ def lagged(both: F, first_minute: int, window: int) -> F:
 def bands(both: F, first_minute: int, window: int) -> F:
     """Bollinger bands of BQX against those of returns: (T, 6), see the outputs."""
     out = np.full((len(both), 6), np.nan)
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     now, long = comoments(y, x, window, first_minute), comoments(y, x, CALM, first_minute)
     for row in range(window, len(both)):
         of_y, of_x = np.sqrt(now[row, 2] / window), np.sqrt(now[row, 3] / window)

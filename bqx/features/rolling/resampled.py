@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import zone
+from bqx.features.rolling.trailing import changes, clean_rows, zone
 
 F = NDArray[np.float64]
 
@@ -80,14 +81,13 @@ def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
     NaN where fewer than ``need`` rows of ``x`` up to the row are without NaN.
     """
     out = np.full(len(x), np.nan)
-    clean, bucket = 0, -1
+    clean, bucket = clean_rows(x), -1
     left = size - first_minute % size
     for row in range(len(x)):
-        clean = 0 if np.isnan(x[row]) else clean + 1
         left -= 1
         if left == 0:
             left, bucket = size, bucket + 1
-        if clean >= need and bucket >= 0:
+        if clean[row] >= need and bucket >= 0:
             out[row] = y[bucket]
     return out
 
@@ -95,10 +95,7 @@ def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
 @kernel
 def moves(y: F, plain: bool) -> F:
     """Log returns from one value to the next, or plain changes: (B,)."""
-    out = np.full(len(y), np.nan)
-    for i in range(1, len(y)):
-        out[i] = y[i] - y[i - 1] if plain else np.log(y[i] / y[i - 1])
-    return out
+    return changes(y, 1) if plain else log_returns(y)
 
 
 @kernel

@@ -11,7 +11,7 @@ from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted, snapped
 from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
 from bqx.features.rolling.sums import mean_std
-from bqx.features.rolling.trailing import z_score, zone
+from bqx.features.rolling.trailing import changes, z_score, zone
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
@@ -98,7 +98,7 @@ def _terms(windows: tuple[int, ...], change: bool) -> panels.Build:
     def build(bars: Bars) -> F:
         columns = [momentum(bars, window) / window for window in windows]
         if change:
-            columns = [panels.change(column) for column in columns]
+            columns = [changes(column, 1) for column in columns]
         return np.column_stack(columns)
 
     return build

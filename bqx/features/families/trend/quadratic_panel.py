@@ -22,6 +22,7 @@ from bqx.features.families.trend.quadratic_compared import (
 )
 from bqx.features.rolling import panels
 from bqx.features.rolling.sums import first_block
+from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars, Panel
@@ -57,17 +58,6 @@ def _gather(t: F, sums: F, signs: F) -> None:
             sums[1, k, row] += term
             sums[2, k, row] += term * term
             signs[k, row] += 1.0 if term >= NOTHING else 0.0
-
-
-@kernel
-def _known(x: F, window: int) -> NDArray[np.bool_]:
-    """Rows whose window has no NaN."""
-    out = np.zeros(len(x), dtype=np.bool_)
-    clean = 0
-    for row in range(len(x)):
-        clean = 0 if np.isnan(x[row]) else clean + 1
-        out[row] = clean >= window
-    return out
 
 
 @kernel
@@ -175,7 +165,7 @@ def _panel(bars: Bars, panel: Panel) -> F:
             t = terms(x[since - behind :], first_minute + since - behind)
             _gather(t[behind:], sums[domain], signs[domain])
         own[:, i] = _own(bars, PAIRS[i])
-        known[:, i] = _known(series, WINDOW)
+        known[:, i] = clean_rows(series) >= WINDOW
     trends = np.where(np.isnan(own), 0.0, own)
     trends[known.sum(axis=1) < FEWEST] = np.nan
     ones = []
