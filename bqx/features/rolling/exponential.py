@@ -29,15 +29,15 @@ DELTA = 5
 
 
 @kernel
-def ema_run_in(span: int) -> int:
+def ema_run_in(span: int, spans: int = RUN_IN) -> int:
     """Rows behind an exponential mean of a span."""
-    return RUN_IN * span
+    return spans * span
 
 
 @kernel
-def wilder_run_in(n: int) -> int:
-    """Rows behind a Wilder mean of length n."""
-    return RUN_IN * (2 * n - 1)
+def wilder_run_in(n: int, spans: int = RUN_IN) -> int:
+    """Rows behind a Wilder mean of length n, whose span is ``2 n - 1``."""
+    return ema_run_in(2 * n - 1, spans)
 
 
 def wilder_change(n: int) -> int:
@@ -46,17 +46,34 @@ def wilder_change(n: int) -> int:
 
 
 @kernel
-def ema(x: F, span: int, first_minute: int) -> F:
-    """Exponential mean with ``alpha = 2 / (span + 1)``: (T,)."""
-    rows = ema_run_in(span)
+def ema(x: F, span: int, first_minute: int, spans: int = RUN_IN) -> F:
+    """Exponential mean with ``alpha = 2 / (span + 1)``, started ``spans`` spans ago: (T,)."""
+    rows = ema_run_in(span, spans)
     return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute)
 
 
 @kernel
-def wilder(x: F, n: int, first_minute: int) -> F:
+def wilder(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     """Wilder mean with ``alpha = 1 / n``: (T,)."""
-    rows = wilder_run_in(n)
-    return ewm_mean(x, 1.0 / n, rows, rows, first_minute)
+    return ema(x, 2 * n - 1, first_minute, spans)
+
+
+@kernel
+def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
+    """Relative strength index, Wilder means of gains and losses: (T,), 0 to 100.
+
+    NaN where nothing moved in the whole run-in.
+    """
+    rows = len(x)
+    move = changes(x, 1)
+    gain, loss = np.empty(rows), np.empty(rows)
+    for row in range(rows):
+        gain[row] = 0.0 if move[row] < 0.0 else move[row]
+        loss[row] = 0.0 if move[row] > 0.0 else -move[row]
+    up, down = wilder(gain, n, first_minute, spans), wilder(loss, n, first_minute, spans)
+    for row in range(rows):
+        up[row] = 100.0 * (up[row] / (up[row] + down[row]))
+    return up
 
 
 @kernel
@@ -112,10 +129,9 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
 @kernel
 def true_range(ohlc: F) -> F:
     """Largest of high - low and the distances of both from the close before: (T,)."""
-    out = np.empty(len(ohlc))
-    out[:1] = np.nan
+    out = np.full(len(ohlc), np.nan)
     for row in range(1, len(ohlc)):
         before, high, low = ohlc[row - 1, 3], ohlc[row, 1], ohlc[row, 2]
-        reach = max(high - low, max(abs(high - before), abs(low - before)))
-        out[row] = reach if high == high and before == before else np.nan
+        if high == high and before == before:
+            out[row] = max(high - low, max(abs(high - before), abs(low - before)))
     return out

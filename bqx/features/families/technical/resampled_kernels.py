@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling import resampled
+from bqx.features.rolling import exponential, resampled
 from bqx.features.rolling.comoments import correlation
-from bqx.features.rolling.exponential import true_range
-from bqx.features.rolling.sums import ewm_mean
 from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.market.sessions import DAY
 
@@ -28,25 +26,13 @@ BAND = 2.0
 @kernel
 def ema_run_in(span: int) -> int:
     """Buckets behind an exponential mean of a span."""
-    return resampled.RUN_IN * span
+    return exponential.ema_run_in(span, resampled.RUN_IN)
 
 
 @kernel
 def wilder_run_in(n: int) -> int:
     """Buckets behind a Wilder mean of length n."""
-    return resampled.RUN_IN * (2 * n - 1)
-
-
-@kernel
-def _ema(y: F, span: int, first: int) -> F:
-    rows = ema_run_in(span)
-    return ewm_mean(y, 2.0 / (span + 1.0), rows, rows, first)
-
-
-@kernel
-def _wilder(y: F, n: int, first: int) -> F:
-    rows = wilder_run_in(n)
-    return ewm_mean(y, 1.0 / n, rows, rows, first)
+    return exponential.wilder_run_in(n, resampled.RUN_IN)
 
 
 @kernel
@@ -59,7 +45,8 @@ def sma(x: F, first_minute: int, size: int, n: int) -> F:
 @kernel
 def ema(x: F, first_minute: int, size: int, span: int) -> F:
     """Exponential mean of buckets: (T, 1)."""
-    y = _ema(resampled.closes(x, size, first_minute), span, first_minute // size)
+    y = resampled.closes(x, size, first_minute)
+    y = exponential.ema(y, span, first_minute // size, resampled.RUN_IN)
     return resampled.carried(y, x, ema_run_in(span) * size, size, first_minute).reshape(-1, 1)
 
 
@@ -84,14 +71,9 @@ def vol_bqx(x: F, first_minute: int, size: int, n: int) -> F:
 @kernel
 def rsi(x: F, first_minute: int, size: int, n: int) -> F:
     """Relative strength index of buckets, Wilder: (T, 1); NaN where nothing moved."""
-    change = resampled.moves(resampled.closes(x, size, first_minute), True)
-    gain, loss = np.full(len(change), np.nan), np.full(len(change), np.nan)
-    for i in range(len(change)):
-        if not np.isnan(change[i]):
-            gain[i], loss[i] = max(change[i], 0.0), max(-change[i], 0.0)
-    up, down = _wilder(gain, n, first_minute // size), _wilder(loss, n, first_minute // size)
+    y = resampled.closes(x, size, first_minute)
+    y = exponential.strength(y, n, first_minute // size, resampled.RUN_IN)
     need = (wilder_run_in(n) + 1) * size
-    y = 100.0 * (up / (up + down))
     return resampled.carried(y, x, need, size, first_minute).reshape(-1, 1)
 
 
@@ -99,15 +81,16 @@ def rsi(x: F, first_minute: int, size: int, n: int) -> F:
 def macd(x: F, first_minute: int, size: int, fast: int, slow: int) -> F:
     """Difference of two exponential means of buckets: (T, 1)."""
     y = resampled.closes(x, size, first_minute)
-    y = _ema(y, fast, first_minute // size) - _ema(y, slow, first_minute // size)
+    first, spans = first_minute // size, resampled.RUN_IN
+    y = exponential.ema(y, fast, first, spans) - exponential.ema(y, slow, first, spans)
     return resampled.carried(y, x, ema_run_in(slow) * size, size, first_minute).reshape(-1, 1)
 
 
 @kernel
 def atr(ohlc: F, first_minute: int, size: int, n: int) -> F:
     """Average true range of buckets, Wilder: (T, 1)."""
-    reach = true_range(resampled.bars(ohlc, size, first_minute))
-    y = _wilder(reach, n, first_minute // size)
+    ranges = exponential.true_range(resampled.bars(ohlc, size, first_minute))
+    y = exponential.wilder(ranges, n, first_minute // size, resampled.RUN_IN)
     need = (wilder_run_in(n) + 1) * size
     return resampled.carried(y, ohlc[:, 3].copy(), need, size, first_minute).reshape(-1, 1)
 
