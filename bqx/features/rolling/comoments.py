@@ -60,3 +60,13 @@ def correlation_over(x: F, y: F, window: int, first_minute: int) -> F:
     for row in range(len(x)):
         out[row] = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
     return out
+
+
+@kernel
+def autocorrelation(x: F, window: int, lag: int, first_minute: int) -> F:
+    """Correlation of each window's values with those ``lag`` rows before, in the window: (T,)."""
+    out = np.full(len(x), np.nan)
+    if len(x) > lag:
+        late, early = x[lag:], x[: len(x) - lag]
+        out[lag:] = correlation_over(late, early, window - lag, first_minute + lag)
+    return out

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows, zone
 
@@ -99,18 +100,6 @@ def moves(y: F, plain: bool) -> F:
 
 
 @kernel
-def mean(y: F, n: int) -> F:
-    """Mean of the last ``n`` values: (B,)."""
-    out = np.full(len(y), np.nan)
-    for i in range(n - 1, len(y)):
-        total = 0.0
-        for k in range(1, n):
-            total += y[i - k] - y[i]
-        out[i] = y[i] + total / n
-    return out
-
-
-@kernel
 def volatility(move: F, n: int) -> F:
     """Deviation (ddof 1) of the last ``n`` moves, which lie about zero: (B,).
 
@@ -129,27 +118,19 @@ def volatility(move: F, n: int) -> F:
 
 
 @kernel
-def slope(y: F, n: int) -> tuple[F, F]:
+def slope(y: F, n: int, first: int) -> tuple[F, F]:
     """Least-squares slope of the last ``n`` values, and their correlation with time: two (B,).
 
-    The correlation of a flat window is 0.
+    The correlation of a flat window is 0. ``first`` : number of the first bucket.
     """
     out, lean = np.full(len(y), np.nan), np.full(len(y), np.nan)
-    half = 0.5 * (n - 1.0)
+    sums = trend_sums(y, n, first)
     m2 = n * (n * n - 1.0) / 12.0
-    for i in range(n - 1, len(y)):
-        s0 = s1 = s2 = 0.0
-        for k in range(n):
-            d = y[i - k] - y[i]
-            s0 += d
-            s1 += (half - k) * d
-            s2 += d * d
-        if np.isnan(s0):
-            continue
-        out[i], lean[i] = s1 / m2, 0.0
-        square = m2 * (s2 - s0 * s0 / n)
-        if square > 0.0:
-            lean[i] = s1 / np.sqrt(square)
+    for i in range(len(y)):
+        if not np.isnan(sums[i, 0]):
+            square = m2 * (sums[i, 3] - sums[i, 0] * sums[i, 0] / n)
+            out[i] = sums[i, 1] / m2
+            lean[i] = sums[i, 1] / np.sqrt(square) if square > 0.0 else 0.0
     return out, lean
 
 

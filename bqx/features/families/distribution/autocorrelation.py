@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.families.distribution import moments, quantiles
 from bqx.features.families.distribution.quantiles import OUTPUTS
-from bqx.features.rolling.comoments import correlation_over
+from bqx.features.rolling import comoments
 from bqx.features.rolling.returns import RETURN
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
@@ -20,21 +20,11 @@ F = NDArray[np.float64]
 
 
 @kernel
-def _own_correlation(x: F, first_minute: int, window: int, lag: int) -> F:
-    """Correlation of each window's values with those ``lag`` rows before them: (T,)."""
-    out = np.full(len(x), np.nan)
-    if len(x) > lag:
-        late, early = x[lag:], x[: len(x) - lag]
-        out[lag:] = correlation_over(late, early, window - lag, first_minute + lag)
-    return out
-
-
-@kernel
 def autocorrelation(x: F, first_minute: int, window: int) -> F:
     """Autocorrelation of each window at lags 1, 5 and 15: (T, 3); NaN where a side is flat."""
     out = np.empty((len(x), 3))
     for k, lag in enumerate((1, 5, 15)):
-        out[:, k] = _own_correlation(x, first_minute, window, lag)
+        out[:, k] = comoments.autocorrelation(x, window, lag, first_minute)
     return out
 
 
@@ -46,7 +36,7 @@ def of_returns(x: F, first_minute: int, window: int) -> F:
     out[:, 0], out[:, 1] = some[:, 2], some[:, 3]
     ordered = quantiles.order(x, first_minute, window)
     out[:, 2], out[:, 3] = ordered[:, 9], ordered[:, 10]
-    out[:, 4] = _own_correlation(x, first_minute, window, 1)
+    out[:, 4] = comoments.autocorrelation(x, window, 1, first_minute)
     return out
 
 
