@@ -6,36 +6,12 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.sums import first_block, product_sums, square_sums, trend_sums
+from bqx.features.rolling.sums import product_sums, square_sums, trend_sums
 
 F = NDArray[np.float64]
 
 # Sums of log returns and BQX below this are rounding: the smallest tick moves them by 1e-6.
 _ROUNDING = 1e-12
-
-
-@kernel
-def sums(x: F, window: int, first_minute: int) -> F:
-    """Sum of each column over each window: (T, C) -> (T, C)."""
-    rows, columns = x.shape
-    out = np.full((rows, columns), np.nan)
-    total, tail = np.empty(columns), np.empty((window + 1, columns))
-    tail[0] = 0.0
-    for start in range(first_block(first_minute, window), rows, window):
-        total[:] = 0.0
-        for i in range(min(window, start)):
-            for j in range(columns):
-                total[j] += x[start - 1 - i, j]
-                tail[i + 1, j] = total[j]
-        total[:] = 0.0
-        for row in range(start, min(start + window, rows)):
-            for j in range(columns):
-                total[j] += x[row, j]
-            before = window - (row - start + 1)
-            if before <= start:
-                for j in range(columns):
-                    out[row, j] = tail[before, j] + total[j]
-    return out
 
 
 @kernel
