@@ -14,6 +14,7 @@ from bqx.features.families.trend.quadratic_compared import rows
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
 from bqx.features.rolling.multivariate import shifted
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.tolerances import LOST, ROUNDING
 from bqx.features.rolling.trailing import zone
 from bqx.features.spec import Family, Output
 
@@ -29,12 +30,6 @@ CALM = 60
 BAND = 2.0
 """Deviations (ddof 0) between the middle and a Bollinger band."""
 
-# Residuals below this share of the deviation are the rounding of the bars.
-_NOTHING = 1e-9
-
-# Below this share of the total the residual squares are summed one by one (see ``regression``).
-_CLOSE = 1e-6
-
 
 @kernel
 def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
@@ -44,12 +39,12 @@ def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
         return np.nan, np.nan
     beta = sxy / sxx
     rest = syy - beta * sxy
-    if rest < _CLOSE * syy:
+    if rest < LOST * syy:
         rest = 0.0
         for k in range(window):
             gap = (y[row - k] - mean_y) - beta * (x[row - k] - mean_x)
             rest += gap * gap
-    if not np.sqrt(rest) > _NOTHING * np.sqrt(syy):
+    if not np.sqrt(rest) > ROUNDING * np.sqrt(syy):
         return beta, np.nan
     last = (y[row] - mean_y) - beta * (x[row] - mean_x)
     return beta, last / np.sqrt(rest / (window - 1.0))

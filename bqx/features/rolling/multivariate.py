@@ -6,12 +6,10 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.sums import product_sums, square_sums, trend_sums
+from bqx.features.rolling.sums import product_sums, square_sums
+from bqx.features.rolling.tolerances import AT_REST
 
 F = NDArray[np.float64]
-
-# Sums of log returns and BQX below this are rounding: the smallest tick moves them by 1e-6.
-_ROUNDING = 1e-12
 
 
 @kernel
@@ -57,7 +55,7 @@ def correlations_of(sums: F) -> F:
 @kernel
 def snapped(x: float) -> float:
     """0 for a move that is nothing but rounding, so that it has no sign."""
-    return 0.0 if abs(x) < _ROUNDING else x
+    return 0.0 if abs(x) < AT_REST else x
 
 
 @kernel
@@ -73,27 +71,3 @@ def shifted(x: F, rows: int) -> F:
     out = np.full(x.shape, np.nan)
     out[rows:] = x[: max(len(x) - rows, 0)]
     return out
-
-
-@kernel
-def parabola(x: F, window: int, first_minute: int) -> F:
-    """Terms of the quadratic fit of each window: (T, 3) a2, a1 and the deviation (ddof 1).
-
-    ``x = 0 .. window - 1`` from the oldest row. NaN where flat.
-    """
-    out = np.empty((3, len(x)))
-    parts = trend_sums(x, window, first_minute)
-    w = float(window)
-    half = 0.5 * (w - 1.0)
-    m2 = w * (w * w - 1.0) / 12.0
-    m4 = w * (w * w - 1.0) * (3.0 * w * w - 7.0) / 240.0
-    for row in range(len(x)):
-        mean = parts[row, 0] / w
-        total = parts[row, 3] - parts[row, 0] * mean
-        total = total if total > 0.0 else np.nan
-        a2 = (parts[row, 2] - m2 * mean) / (m4 - m2 * m2 / w)
-        slope = parts[row, 1] / m2 - 2.0 * a2 * half
-        out[0, row] = a2 if total > 0.0 else np.nan
-        out[1, row] = slope if total > 0.0 else np.nan
-        out[2, row] = np.sqrt(total / (w - 1.0))
-    return out.T

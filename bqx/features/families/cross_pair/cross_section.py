@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component, projected
-from bqx.features.rolling.multivariate import parabola
 from bqx.features.rolling.panels import DAY, read
+from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
 from bqx.features.rolling.sums import mean_std
 from bqx.features.rolling.trailing import totals
@@ -47,8 +47,8 @@ def _all(bars: Bars, series: panels.Series) -> F:
 
 def _trend(bars: Bars, pair: str) -> F:
     def make() -> F:
-        terms = parabola(panels.index(bars, pair), WINDOW, bars.first_market_minute)
-        return terms[:, :2] / terms[:, 2:]
+        terms = fit(panels.index(bars, pair), WINDOW, bars.first_market_minute)
+        return terms[:, :2] / terms[:, 3:4]
 
     return panels.shared(bars, f"trend:{pair}", make)
 

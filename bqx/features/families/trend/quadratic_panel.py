@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic_compared import (
-    NOTHING,
     SLOTS,
     TERMS,
     WINDOWS,
@@ -22,6 +21,7 @@ from bqx.features.families.trend.quadratic_compared import (
 )
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component, projected
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
@@ -57,7 +57,7 @@ def _gather(t: F, sums: F, signs: F) -> None:
             sums[0, k, row] += 1.0 if known else 0.0
             sums[1, k, row] += term
             sums[2, k, row] += term * term
-            signs[k, row] += 1.0 if term >= NOTHING else 0.0
+            signs[k, row] += 1.0 if term >= ROUNDING else 0.0
 
 
 def _moments(sums: F) -> F:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.families.trend.quadratic import fit
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import mean, products
+from bqx.features.rolling.quadratic import fit
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source
 
@@ -34,7 +34,7 @@ def curve(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.empty((6, rows))
-    some = fit(x, first_minute, window)
+    some = fit(x, window, first_minute)
     centre = mean(x, window, first_minute)
     for row in range(rows):
         sigma, rmse, now, middle = some[row, 3], some[row, 4], x[row], centre[row]
