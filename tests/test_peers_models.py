@@ -17,7 +17,7 @@ from statsmodels.regression.rolling import RollingOLS
 from bqx.features import catalog
 from bqx.features.engine.compute import compute
 from bqx.features.rolling import hmm, panels
-from bqx.features.rolling.regression import component
+from bqx.features.rolling.component import component
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
 from bqx.market.sessions import DAY
@@ -148,7 +148,7 @@ def test_components_are_those_of_scikit_learn(smooth: Bars) -> None:
     pairs = LIQUIDITY[:7]
     x = panels.stack(smooth, panels.returns, pairs)[-1_500:]
     first = np.ones(len(pairs))
-    found = component(x, DAY, 0, first, 200, 0)
+    found = component(x, DAY, 0, first, 200, 0, centred=True)
     for row in (1_440, 1_470, 1_499):
         peer = PCA(1).fit(x[row - DAY + 1 : row + 1])
         loadings = peer.components_[0] * np.sign(peer.components_[0] @ first)

@@ -241,10 +241,23 @@ def run(bars: Bars, signal: Series, horizon: int, *, costs: Costs) -> Backtest:
     quoted = finite & ~bars.frame["filled"].to_numpy(np.bool_)
     first = bars.first_market_minute
     entered, units, move = _enter(signal, finite, quoted, first, horizon, mid)
-    account = _account(units, quoted, horizon, mid, costs.half_spread, costs.slippage)
+    position, bought, gross, spread, slippage = _account(
+        units, quoted, horizon, mid, costs.half_spread, costs.slippage
+    )
     start = np.union1d(0, np.arange(-first % sessions.DAY, len(bars), sessions.DAY))
     day = np.repeat(sessions.trading_days(bars.minutes[start]), np.diff(start, append=len(bars)))
-    rollover = _roll(account[0], costs, start[1:])
+    rollover = _roll(position, costs, start[1:])
     return Backtest(
-        day, quoted, entered, move, *account, rollover, fee=costs.commission, horizon=horizon
+        day=day,
+        quoted=quoted,
+        entered=entered,
+        move=move,
+        position=position,
+        bought=bought,
+        gross=gross,
+        spread=spread,
+        slippage=slippage,
+        rollover=rollover,
+        fee=costs.commission,
+        horizon=horizon,
     )

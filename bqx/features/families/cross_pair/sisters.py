@@ -5,8 +5,10 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import cross_sums, ratio_of_sums, shifted, z_score
+from bqx.features.rolling.comoments import correlation
+from bqx.features.rolling.multivariate import cross_sums, shifted
 from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
@@ -37,7 +39,7 @@ def against(x: F, first_minute: int, window: int) -> F:
     parts = cross_sums(x, window, first_minute)
     for row in range(len(x)):
         own, other, product = parts[row]
-        out[row, 0] = ratio_of_sums(product, own, other)
+        out[row, 0] = correlation(own, other, product)
         if other > 0.0:
             out[row, 1] = product / other
     return out

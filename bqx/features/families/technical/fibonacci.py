@@ -15,6 +15,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output
 from bqx.market.sessions import DAY
@@ -87,9 +88,8 @@ def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
     tops, bottoms = np.full(rows, np.nan), np.full(rows, np.nan)
     top_ages, bottom_ages = np.full(rows, np.nan), np.full(rows, np.nan)
     top = bottom = -memory
-    clean = 0
+    clean = clean_rows(high + low)
     for row in range(rows):
-        clean = 0 if np.isnan(high[row]) or np.isnan(low[row]) else clean + 1
         c = row - 2
         if c >= 2:
             if high[c - 2] < high[c - 1] < high[c] and high[c] > high[c + 1] > high[c + 2]:
@@ -97,9 +97,9 @@ def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
             if low[c - 2] > low[c - 1] > low[c] and low[c] < low[c + 1] < low[c + 2]:
                 bottom = c
         # The two rows before a fractal are part of it.
-        if clean >= memory and row - top <= memory - 3:
+        if clean[row] >= memory and row - top <= memory - 3:
             tops[row], top_ages[row] = high[top], row - top
-        if clean >= memory and row - bottom <= memory - 3:
+        if clean[row] >= memory and row - bottom <= memory - 3:
             bottoms[row], bottom_ages[row] = low[bottom], row - bottom
     return tops, bottoms, top_ages, bottom_ages
 

@@ -15,14 +15,14 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import ewm_mean, trend_sums
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
-    NOTHING,
     clean_rows,
     count,
     deviation,
-    score,
     share,
     tercile,
+    z_score,
 )
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Output
@@ -100,9 +100,9 @@ def volatility(x: F, first_minute: int) -> F:
     short = deviation(returns, SHORT, first_minute)
     long = deviation(returns, LONG, first_minute)
     variance = deviation(returns, DAY, first_minute) ** 2
-    out[:, 0] = tercile(short, DAY)
-    out[:, 1] = tercile(long, DAY)
-    out[:, 3] = score(short, RANKED, first_minute)
+    out[:, 0] = tercile(share(short, DAY))
+    out[:, 1] = tercile(share(long, DAY))
+    out[:, 3] = z_score(short, RANKED, first_minute, ROUNDING)
     out[:, 4] = share(short, RANKED)
     # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
     decay = 1.0 - GARCH_BETA
@@ -178,7 +178,7 @@ def trend(x: F, first_minute: int) -> F:
         if row >= SHORT:
             out[row, 6] = steep[row] - steep[row - SHORT]
         if clean[row] >= SHORT:
-            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - NOTHING else 1.0
+            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - ROUNDING else 1.0
     return out
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.families.volatility import hidden_states
 from bqx.features.rolling import changepoints, hmm
-from bqx.features.rolling.multivariate import parabola
+from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes
@@ -40,7 +40,7 @@ def _changes(bars: Bars) -> F:
 
 
 def _curvature(bars: Bars) -> F:
-    return parabola(bars.index, TREND, bars.first_market_minute)[:, 0]
+    return fit(bars.index, TREND, bars.first_market_minute)[:, 0]
 
 
 RETURNS = Source("rate", "rate", "1", 2, _returns)
