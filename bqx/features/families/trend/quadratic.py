@@ -280,7 +280,7 @@ FAMILIES = (
     _reg(
         "across",
         across,
-        {f"{metric}_{s}_{l}": _across(metric, s, l) for metric, (s, l) in _CROSS},
+        {f"{metric}_{a}_{b}": _across(metric, a, b) for metric, (a, b) in _CROSS},
         about="trend of a short trailing window against a long one",
     ),
 )

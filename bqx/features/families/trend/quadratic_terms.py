@@ -237,13 +237,14 @@ _COMPANY = ("quad_lin", "resid_quad", "resid_lin")
 
 def _pair(kind: str, pair: str, alias: str, windows: str, *bounds: float) -> Output:
     """Covariance or correlation of two terms."""
+    short = {"Covariance": "cov", "Correlation": "corr"}[kind]
     above, below = (_NOUNS[term] for term in pair.split("_"))
     return Output(
         "1",
         *bounds,
         alias=alias,
         title=f"{kind} of {above} and {below} terms of {{x}}",
-        formula=f"{'cov' if kind == 'Covariance' else 'corr'}({above}(x, {{0}}), {below}(x, {{0}}), {windows})",
+        formula=f"{short}({above}(x, {{0}}), {below}(x, {{0}}), {windows})",
     )
 
 
