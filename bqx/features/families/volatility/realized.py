@@ -209,7 +209,7 @@ def _by_products(domain: str, size: str) -> Iterator[tuple[str, Output]]:
             "bipower_var",
             "1^2",
             "Bipower variation",
-            "(pi / 2) sum(|{r}[t]| |{r}[t-1]|, {{0}})",
+            "pi / 2 {{0}} / ({{0}} - 1) sum(|y[t] y[t-1]|, {{0}} - 1), y = {r}",
             0.0,
         ),
         (
@@ -356,7 +356,7 @@ def _state_outputs(domain: str) -> dict[str, Output]:
             lookback=_states,
             capped=True,
             title=f"Share of a day's rows that changed the volatility state of {noun}",
-            formula=f"mean(h[t] != h[t-1], 1440), h = v > quantile(v, 1440, 0.67), {root}",
+            formula=f"mean(h[t] != h[t-1], 1439), h = v > quantile(v, 1440, 0.67), {root}",
         ),
     }
 
