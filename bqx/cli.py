@@ -198,7 +198,8 @@ def _catalog(given: argparse.Namespace) -> int:
     from bqx.features import catalog
 
     features = catalog.profile(given.profile)
-    keys = ("name", "alias", "table", "unit", "lookback", "laggable")
+    keys = ["name", "alias", "table", "unit", "lookback", "laggable"]
+    keys += ["title", "formula"] if given.json else []
     rows = [{key: feature.row()[key] for key in keys} for feature in features]
     counts = {name: len(members) for name, members in catalog.tables(features).items()}
     if given.json:

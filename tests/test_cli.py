@@ -116,7 +116,7 @@ def test_catalog_as_json(capsys):
     assert [row["name"] for row in told["features"]] == [feature.name for feature in profile()]
     assert told["features"][0] == {
         key: profile()[0].row()[key]
-        for key in ("name", "alias", "table", "unit", "lookback", "laggable")
+        for key in ("name", "alias", "table", "unit", "lookback", "laggable", "title", "formula")
     }
     assert told["total"] == sum(told["tables"].values()) == len(profile())
 

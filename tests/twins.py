@@ -1,28 +1,22 @@
-"""The twins of all families, gathered from the modules that write them down."""
+"""The twins of all families, gathered from the modules ``naive*`` that write them down."""
 
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 
 import naive
-import naive_dual
-import naive_market
-import naive_pairs
-import naive_panels
-import naive_parabolic
-import naive_regimes
-import naive_scales
-import naive_spectral
-import naive_tables
-import naive_technical
+import numpy as np
+from numpy.typing import NDArray
 
-TWINS: dict[tuple[str, str], Callable[..., naive.Outputs]] = {
-    key: twin
-    for module in (
-        naive, naive_tables, naive_technical, naive_market, naive_pairs, naive_panels,
-        naive_dual, naive_parabolic, naive_scales, naive_spectral, naive_regimes,
-    )
-    for key, twin in module.TWINS.items()
-}  # fmt: skip
+_MODULES = [import_module(path.stem) for path in sorted(Path(__file__).parent.glob("naive*.py"))]
+
+TWINS: dict[tuple[str, str], Callable[..., naive.Outputs]] = {}
 """The twin of a family's kernels on a source."""
 
-FITS = naive_regimes.FITS | naive_panels.FITS
+FITS: dict[str, NDArray[np.float64]] = {}
 """Parameters of the fitted families in tests."""
+
+for module in _MODULES:
+    assert not TWINS.keys() & getattr(module, "TWINS", {}).keys(), f"{module.__name__}: twins twice"
+    TWINS |= getattr(module, "TWINS", {})
+    FITS |= getattr(module, "FITS", {})

@@ -1,104 +1,48 @@
-"""All families joined: the features by name, profiles, and what ties artefacts to them."""
+"""All families joined: the features by name, profiles, and what ties artefacts to them.
 
-from collections.abc import Iterable, Mapping
+Families are found by walking ``features/families``: a module that declares ``FAMILIES`` is in the
+catalog.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from pkgutil import walk_packages
 
 import pandas as pd
 
 from bqx.errors import ParameterError
+from bqx.features import families
 from bqx.features.documents import Lists
-from bqx.features.families import calendar, rate_vs_bqx
-from bqx.features.families.cross_pair import (
-    cointegration,
-    cross_section,
-    currency_factors,
-    currency_peers,
-    dollar_block,
-    lead_lag,
-    market_regime,
-    relatives,
-    sisters,
-)
-from bqx.features.families.distribution import autocorrelation, moments, quantiles
 from bqx.features.families.learned import embeddings
-from bqx.features.families.microstructure import (
-    quotes,
-    spread,
-    volume,
-    volume_and_bqx,
-    volume_and_rate,
-)
-from bqx.features.families.spectral import fourier, ssa, wavelet
-from bqx.features.families.technical import (
-    bollinger,
-    directional,
-    fibonacci,
-    multi_scale,
-    ohlc,
-    ohlcv,
-    oscillators,
-    resampled,
-    stochastic,
-)
-from bqx.features.families.trend import (
-    alignment,
-    bqx,
-    moving_averages,
-    quadratic,
-    quadratic_compared,
-    quadratic_panel,
-    quadratic_terms,
-    raw_lags,
-)
-from bqx.features.families.volatility import jumps_and_trends, realized, regimes
 from bqx.features.spec import Family, Feature
 from bqx.files import digest
 
-_MODULES = (
-    quadratic,
-    moments,
-    autocorrelation,
-    quantiles,
-    bollinger,
-    oscillators,
-    stochastic,
-    directional,
-    ohlc,
-    ohlcv,
-    fibonacci,
-    moving_averages,
-    raw_lags,
-    bqx,
-    quadratic_terms,
-    alignment,
-    calendar,
-    volume,
-    volume_and_rate,
-    volume_and_bqx,
-    spread,
-    quotes,
-    jumps_and_trends,
-    realized,
-    rate_vs_bqx,
-    quadratic_compared,
-    quadratic_panel,
-    resampled,
-    multi_scale,
-    fourier,
-    wavelet,
-    ssa,
-    relatives,
-    currency_peers,
-    dollar_block,
-    market_regime,
-    sisters,
-    currency_factors,
-    cross_section,
-    lead_lag,
-    cointegration,
-    regimes,
+_ORDER = (
+    "trend.quadratic distribution.moments distribution.autocorrelation distribution.quantiles "
+    "technical.bollinger technical.oscillators technical.stochastic technical.directional "
+    "technical.ohlc technical.ohlcv technical.fibonacci trend.moving_averages trend.raw_lags "
+    "trend.bqx trend.quadratic_terms trend.alignment calendar microstructure.volume "
+    "microstructure.volume_and_rate microstructure.volume_and_bqx microstructure.spread "
+    "microstructure.quotes volatility.jumps_and_trends volatility.realized rate_vs_bqx "
+    "trend.quadratic_compared trend.quadratic_panel technical.resampled technical.multi_scale "
+    "spectral.fourier spectral.wavelet spectral.ssa cross_pair.relatives cross_pair.currency_peers "
+    "cross_pair.dollar_block cross_pair.market_regime cross_pair.sisters "
+    "cross_pair.currency_factors cross_pair.cross_section cross_pair.lead_lag "
+    "cross_pair.cointegration volatility.regimes"
 )
+"""Modules whose features have the order that models were made with; others follow by name."""
 
-_DEFINED = tuple(family for module in _MODULES for family in module.FAMILIES)
+
+def _found() -> Iterator[Family]:
+    """Families that the modules of the folder declare."""
+    prefix = f"{families.__name__}."
+    names = [name.removeprefix(prefix) for _, name, _ in walk_packages(families.__path__, prefix)]
+    places = {name: place for place, name in enumerate(_ORDER.split())}
+    for name in sorted(names, key=lambda name: (places.get(name, len(places)), name)):
+        yield from getattr(import_module(prefix + name), "FAMILIES", ())
+
+
+_DEFINED = tuple(_found())
 
 
 def join(families: Iterable[Family]) -> dict[str, Feature]:
@@ -141,7 +85,7 @@ def profile(name: str = "full") -> tuple[Feature, ...]:
 
 
 def frame(features: Iterable[Feature]) -> pd.DataFrame:
-    """Catalog table: a row a feature."""
+    """Catalog table: one row per feature."""
     return pd.DataFrame([feature.row() for feature in features])
 
 

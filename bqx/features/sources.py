@@ -67,22 +67,27 @@ def pseudo_bars(x: F, size: int) -> F:
     return out
 
 
-RATE = Source("rate", "rate", "pt", 1, lambda bars: bars.index)
+RATE = Source("rate", "rate", "pt", 1, lambda bars: bars.index, series="the rate index")
 """Rate index of the closes."""
 
-RATE_BARS = Source("rate", "rate", "pt", 1, lambda bars: bars.ohlc)
+RATE_BARS = Source("rate", "rate", "pt", 1, lambda bars: bars.ohlc, series="the rate index")
 """Open, high, low, close of the rate index."""
 
-BQX = Source("bqx", "bqx", "1", BQX_WINDOW + 1, momentum)
+BQX = Source("bqx", "bqx", "1", BQX_WINDOW + 1, momentum, series="BQX")
 """BQX over 15 minutes."""
 
-BQX_LINE = Source("bqx", "bqx", "1", BQX_WINDOW + 1, _bqx_line)
+BQX_LINE = Source("bqx", "bqx", "1", BQX_WINDOW + 1, _bqx_line, series="BQX")
 """BQX as bars without extent, for indicators that read closes or rolling extremes."""
 
 BQX_BARS = Source(
-    "bqx", "bqx", "1", BQX_WINDOW + PSEUDO_BAR, lambda bars: pseudo_bars(momentum(bars), PSEUDO_BAR)
+    "bqx",
+    "bqx",
+    "1",
+    BQX_WINDOW + PSEUDO_BAR,
+    lambda bars: pseudo_bars(momentum(bars), PSEUDO_BAR),
+    series="BQX",
 )
 """Trailing five-row bars of BQX, for directional indicators."""
 
-CLOCK_RATE = Source("clock", "clock", "1", 1, lambda bars: bars.index)
+CLOCK_RATE = Source("clock", "clock", "1", 1, lambda bars: bars.index, series="the rate index")
 """Rate index, for what is said of the time of day by the bars that it meets."""

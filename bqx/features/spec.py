@@ -1,7 +1,12 @@
 """How a feature is declared: a source, a kernel, its outputs and windows, once and in one place.
 
-A ``Family`` stands right under its kernel. Names, units, lookbacks, tables, counts and the lag
-grid all derive from it; nothing about a feature is ever read back out of its name.
+A module of ``features/families`` declares its families with `family` right under their kernels, in
+a tuple ``FAMILIES``; the catalog finds it by its folder. Names, units, lookbacks, tables, counts
+and the lag grid all derive from the declaration; nothing about a feature is ever read back out of
+its name.
+
+Titles and formulas are templates: ``{0}``, ``{1}`` stand for the windows and ``{x}`` for what the
+source calls its series. Formulas are in the notation of ``catalog.NOTATION``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +24,18 @@ from bqx.reached_code import code_hash
 
 Array = NDArray[np.float64]
 
+FLAG = ("1", 0.0, 1.0)
+"""Unit and bounds of a flag, a probability or a share."""
+
+SIGNED = ("1", -1.0, 1.0)
+"""Unit and bounds of a correlation or of a signed state."""
+
+OPEN, HIGH, LOW, CLOSE, TICKS = range(5)
+"""Columns of a source of bars."""
+
+RATE_COLUMN, BQX_COLUMN = range(2)
+"""Columns of a source of both domains."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -28,7 +45,7 @@ class Source:
     wanted (see ``bars.Panel``); ``lookback`` counts the bars behind one of its rows,
     that row's own bar included; ``unit`` is what ``{u}`` stands for in the units of outputs.
     ``inputs`` are features that it is made of: ``build(bars, values)`` is then given their values
-    (n, len(inputs)) on the last n bars.
+    (n, len(inputs)) on the last n bars. ``series`` is what titles call it.
     """
 
     key: str
@@ -37,6 +54,7 @@ class Source:
     lookback: int
     build: Callable[..., Array]
     inputs: tuple["Feature", ...] = field(default=(), repr=False)
+    series: str = ""
 
     def identity(self) -> str:
         """SHA-256 of what decides the series: its code, lookback and inputs."""
@@ -53,6 +71,8 @@ class Output:
     value, though that bar rarely decides it.
     ``spanned_by`` names the features, with ``{s}`` for the source, of which it is an exact linear
     combination: it is kept, and never selected.
+    ``title`` is a short noun phrase, ``formula`` one expression, ``about`` what else is to be said;
+    what is empty is the family's.
     """
 
     unit: str
@@ -64,6 +84,8 @@ class Output:
     about: str = ""
     capped: bool = False
     skips: Callable[..., int] | None = None
+    title: str = ""
+    formula: str = ""
 
 
 def _largest(*window: int) -> int:
@@ -102,6 +124,8 @@ class Family:
     causality: tuple[tuple[int, ...], ...] = ()
     fit: Callable[[Array, int], Array] | None = None
     pool: Callable[[Sequence[Array], NDArray[np.int64], int], Array] | None = None
+    title: str = ""
+    formula: str = ""
 
     def features(self) -> tuple["Feature", ...]:
         """All features of the family, in the order source, window, output."""
@@ -109,6 +133,55 @@ class Family:
             Feature(self, source, window, name)
             for source, window, name in product(self.sources, self.windows, self.outputs)
         )
+
+
+Windows = int | Sequence[int | tuple[int, ...]]
+"""A window, or several: each is a number, or a tuple where the kernel takes several numbers."""
+
+
+def family(
+    name: str,
+    kernel: Callable[..., Array],
+    outputs: Output | Mapping[str, Output],
+    *,
+    table: str,
+    sources: Source | tuple[Source, ...],
+    windows: Windows = (),
+    causality: Windows = (),
+    about: str = "",
+    title: str = "",
+    **more: Any,
+) -> Family:
+    """Declare a family: of one output or several, of one source or several.
+
+    Parameters
+    ----------
+    windows, causality : see ``Windows``; without windows the kernel takes none.
+    about : the title where there is nothing to add.
+    more : what else a ``Family`` holds.
+
+    >>> RATE = Source("rate", "rate", "pt", 1, lambda bars: bars.index)
+    >>> mean = family("mean", np.cumsum, Output("{u}"), table="t", sources=RATE, windows=(5, 20))
+    >>> [feature.name for feature in mean.features()]
+    ['rate_mean_w5', 'rate_mean_w20']
+    """
+    return Family(
+        name,
+        table,
+        kernel,
+        {"": outputs} if isinstance(outputs, Output) else outputs,
+        _tuples(windows) or ((),),
+        (sources,) if isinstance(sources, Source) else sources,
+        about or title,
+        causality=_tuples(causality),
+        title=title,
+        **more,
+    )
+
+
+def _tuples(windows: Windows) -> tuple[tuple[int, ...], ...]:
+    members = (windows,) if isinstance(windows, int) else windows
+    return tuple(window if isinstance(window, tuple) else (window,) for window in members)
 
 
 _TABLES = {"rate": "_idx", "bqx": "_bqx"}
@@ -125,9 +198,9 @@ class Feature:
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
-        parts = [self.source.key, self.family.name, self.output]
         suffix = "w" + "_".join(map(str, self.window)) if self.window else ""
-        object.__setattr__(self, "name", "_".join(part for part in (*parts, suffix) if part))
+        words = (self.source.key, self.family.name, self.output, suffix)
+        object.__setattr__(self, "name", "_".join(filter(None, words)))
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -144,6 +217,18 @@ class Feature:
     def alias(self) -> str:
         """Name in the field's documents, empty where they have none."""
         return self.spec.alias.format(*self.window)
+
+    @property
+    def title(self) -> str:
+        """Short noun phrase that says what it is."""
+        title = self.spec.title or self.family.title
+        return title.format(*self.window, x=self.source.series)
+
+    @property
+    def formula(self) -> str:
+        """One expression that says how it is computed, see ``catalog.NOTATION``."""
+        formula = self.spec.formula or self.family.formula
+        return formula.format(*self.window, x=self.source.series)
 
     @property
     def domain(self) -> str:
@@ -220,6 +305,8 @@ class Feature:
         return {
             "name": self.name,
             "alias": self.alias,
+            "title": self.title,
+            "formula": self.formula,
             "domain": self.domain,
             "table": self.table,
             "unit": self.unit,
@@ -245,4 +332,5 @@ def _identity(source: Source) -> str:
 
 def unfolded(features: Iterable[Feature]) -> tuple[Feature, ...]:
     """Features, each once, behind the inputs that their sources are made of."""
-    return tuple(dict.fromkeys(part for each in features for part in (*each.source.inputs, each)))
+    chains = ((*feature.source.inputs, feature) for feature in features)
+    return tuple(dict.fromkeys(feature for chain in chains for feature in chain))

@@ -4,6 +4,9 @@ Hours, weekdays and dates are UTC; sessions and the FX week run on their local c
 they follow daylight saving.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import mean_std
 from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import CLOCK_RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Output, Source, family
 from bqx.market import sessions
 from bqx.market.bars import Bars
 
@@ -25,52 +28,79 @@ _FRIDAY, _WEEKEND_NEARS = 4, 16
 _OPENINGS = (0, 8, 13)
 _OVERLAP_ENDS, _QUIET = 16, 21
 
-_FLAG = ("1", 0.0, 1.0)
-_WAVE = ("1", -1.0, 1.0)
-_DAYS = ("d", 0.0, 366.0)
-
-_OUTPUTS = {
-    alias: Output(*bounds, alias=alias, about=about)
-    for alias, about, bounds in (
-        ("session_tokyo", "Tokyo 9 to 18 local, Monday to Friday", _FLAG),
-        ("session_london", "London 8 to 17 local, Monday to Friday", _FLAG),
-        ("session_ny", "New York 8 to 17 local, Monday to Friday", _FLAG),
-        ("session_overlap_ldn_ny", "London and New York both open", _FLAG),
-        ("session_hour", "hour of the day, UTC", ("h", 0.0, 23.0)),
-        ("session_is_open", "any of the three sessions open", _FLAG),
-        (
-            "session_minutes_to_close",
-            "open minutes left in the FX week",
-            ("min", 0.0, sessions.WEEK - 1.0),
-        ),
-        ("time_sin_hour", "hour of the day on a circle", _WAVE),
-        ("time_cos_hour", "hour of the day on a circle", _WAVE),
-        ("time_sin_minute", "minute of the day on a circle", _WAVE),
-        ("time_cos_minute", "minute of the day on a circle", _WAVE),
-        ("time_sin_dow", "day of the week on a circle", _WAVE),
-        ("time_cos_dow", "day of the week on a circle", _WAVE),
-        ("dow", "day of the week, Monday 0", ("d", 0.0, 6.0)),
-        ("is_month_end", "one of the month's last three days", _FLAG),
-        ("is_week_roll", "first or last open hour of the FX week", _FLAG),
-        ("days_to_holiday_us", "days to the next", _DAYS),
-        ("days_to_holiday_uk", "days to the next", _DAYS),
-        ("days_to_holiday_jp", "days to the next", _DAYS),
-        ("is_weekend_approach", "Friday from 16:00 UTC", _FLAG),
-        (
-            "minutes_since_market_open",
-            "since 0:00, 8:00 or 13:00 UTC, the last",
-            ("min", 0.0, 659.0),
-        ),
-        (
-            "trading_session",
-            "0 Asia from 0:00 UTC, 1 London from 8, 3 both from 13, 2 New York from 16, 4 quiet "
-            "from 21",
-            ("1", 0.0, 4.0),
-        ),
-    )
-}
-
 _COUNTRIES = {"us": "US", "uk": "GB", "jp": "JP"}
+
+_HOUR, _DAY_OF_WEEK, _DAYS = ("h", 0.0, 23.0), ("d", 0.0, 6.0), ("d", 0.0, 366.0)
+
+
+def _session(name: str, city: str, hours: str) -> tuple[Any, ...]:
+    return (f"session_{name}", *FLAG, f"{city} session", f"{city} {hours} local, Monday to Friday")
+
+
+def _wave(name: str, turn: str, noun: str, formula: str) -> tuple[Any, ...]:
+    title = f"{noun} on a circle, {'sine' if turn == 'sin' else 'cosine'}"
+    return (f"time_{turn}_{name}", *SIGNED, title, f"{turn}(2 pi {formula})")
+
+
+_READINGS = (
+    _session("tokyo", "Tokyo", "9 to 18"),
+    _session("london", "London", "8 to 17"),
+    _session("ny", "New York", "8 to 17"),
+    ("session_overlap_ldn_ny", *FLAG, "London and New York both open", "London and New York"),
+    ("session_hour", *_HOUR, "Hour of the day, UTC", "minute of the day // 60"),
+    ("session_is_open", *FLAG, "Any of three sessions open", "Tokyo or London or New York"),
+    (
+        "session_minutes_to_close",
+        "min",
+        0.0,
+        sessions.WEEK - 1.0,
+        "Open minutes left in the FX week",
+        "minutes to Friday 17:00 New York",
+    ),
+    *(
+        _wave(name, turn, noun, formula)
+        for name, noun, formula in (
+            ("hour", "Hour of the day", "hour / 24"),
+            ("minute", "Minute of the day", "minute / 1440"),
+            ("dow", "Day of the week", "weekday / 7"),
+        )
+        for turn in ("sin", "cos")
+    ),
+    ("dow", *_DAY_OF_WEEK, "Day of the week", "weekday, Monday 0, UTC"),
+    ("is_month_end", *FLAG, "One of the month's last three days", "days left in the month <= 3"),
+    (
+        "is_week_roll",
+        *FLAG,
+        "First or last open hour of the FX week",
+        "minutes from the week's open or to its close < 60",
+    ),
+    *(
+        (f"days_to_holiday_{name}", *_DAYS, f"Days to the next {country} holiday", "holiday - date")
+        for name, country in _COUNTRIES.items()
+    ),
+    ("is_weekend_approach", *FLAG, "Friday afternoon", "Friday from 16:00 UTC"),
+    (
+        "minutes_since_market_open",
+        "min",
+        0.0,
+        659.0,
+        "Minutes since the last market open",
+        "minutes since 0:00, 8:00 or 13:00 UTC, the last",
+    ),
+    (
+        "trading_session",
+        "1",
+        0.0,
+        4.0,
+        "Trading session by UTC hour",
+        "0 from 0:00, 1 from 8, 3 from 13, 2 from 16, 4 from 21 UTC",
+        "0 Asia, 1 London, 3 both, 2 New York, 4 quiet",
+    ),
+)
+_OUTPUTS = {
+    name: Output(unit, lo, hi, alias=name, title=title, formula=formula, about="; ".join(about))
+    for name, unit, lo, hi, title, formula, *about in _READINGS
+}
 
 
 def calendar(minutes: NDArray[np.int64]) -> F:
@@ -121,19 +151,19 @@ def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
     return tercile(highest_share(volatility, memory)).reshape(-1, 1)
 
 
+_time = partial(family, table="time", laggable=False)
+
 FAMILIES = (
-    Family(
-        "", "time", panels.read, _OUTPUTS, ((),), (CLOCK,), "clock and calendar", laggable=False,
-    ),
-    Family(
+    _time("", panels.read, _OUTPUTS, sources=CLOCK, about="clock and calendar"),
+    _time(
         "session_vol_regime",
-        "time",
         volatility_state,
-        {"": Output("1", 0.0, 2.0, alias="session_vol_regime")},
-        ((60, sessions.DAY),),
-        (CLOCK_RATE,),
-        "tercile of the 60-row volatility within its last 1,440 values",
+        Output("1", 0.0, 2.0, alias="session_vol_regime"),
+        sources=CLOCK_RATE,
+        windows=((60, sessions.DAY),),
+        about="tercile of the 60-row volatility within its last 1,440 values",
+        title="Volatility regime of the hour within a day",
+        formula="tercile(std(r, {0}), {1})",
         lookback=lambda window, memory: window + memory,
-        laggable=False,
     ),
-)  # fmt: skip
+)

@@ -4,19 +4,21 @@ The rate series is the one-row log return of the index: levels wander, and what 
 with anything. BQX is the series itself, which stays about zero.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.distribution.moments import moments
 from bqx.features.families.trend.quadratic import quadratic
-from bqx.features.families.trend.quadratic_compared import rows
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
 from bqx.features.rolling.multivariate import shifted
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.tolerances import LOST, ROUNDING
 from bqx.features.rolling.trailing import zone
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -143,122 +145,214 @@ def bands(both: F, first_minute: int, window: int) -> F:
     return out
 
 
-def _reg(name: str, window: int, about: str, lo: float = -np.inf, hi: float = np.inf,
-         unit: str = "1", spanned_by: tuple[str, ...] = ()) -> Output:  # fmt: skip
-    return Output(unit, lo, hi, alias=name, lookback=rows(window), about=about,
-                  spanned_by=spanned_by)  # fmt: skip
+def _over(
+    name: str, rows: int, title: str, formula: str, *bounds: float, of: tuple[str, ...] = ()
+) -> Output:
+    """A reading of so many rows, which stand in its name and not in the family's window."""
+    return Output(
+        "1",
+        *bounds,
+        alias=name,
+        lookback=lambda: rows,
+        spanned_by=of,
+        title=title,
+        formula=formula,
+    )
 
+
+def _lines(
+    alias: str, above: str, below: str, y: str, x: str, of: tuple[str, ...] = ()
+) -> Iterator[Output]:
+    """Slope, share explained and last residual of the line of one series on the other."""
+    line = f"{above} on {below}"
+    yield _over(f"reg_{alias}_beta_30", 30, f"Slope of {line}", f"beta({y}, {x}, 30)")
+    share = f"Share of variance explained, {line}"
+    yield _over(f"reg_{alias}_r2_30", 30, share, f"corr({y}, {x}, 30)^2", 0.0, 1.0, of=of)
+    residual = f"Last residual of {line} in residual deviations"
+    yield _over(f"reg_{alias}_resid_z_30", 30, residual, f"e[t] / std(e, 30), e of {y} on {x}")
+
+
+_RATE_ON_BQX = ("rate_bqx", "returns", "BQX", "r", "B")
+_BQX_ON_RATE = ("bqx_rate", "BQX", "returns", "B", "r", ("both_line_rate_on_bqx_r2_w30",))
+_LINES = {
+    **{
+        f"{name}_{reading}_w30": output
+        for name, of in (("rate_on_bqx", _RATE_ON_BQX), ("bqx_on_rate", _BQX_ON_RATE))
+        for reading, output in zip(("beta", "r2", "resid_z"), _lines(*of), strict=True)
+    },
+    "coupling_w15_w60": _over(
+        "reg_coupling_15_60",
+        60,
+        "Coupling of returns and BQX, 15 less 60 rows",
+        "corr(r, B, 15)^2 - corr(r, B, 60)^2",
+        -1.0,
+        1.0,
+    ),
+    "decoupling_w30": _over(
+        "reg_decoupling_flag",
+        30,
+        "Flag of returns and BQX decoupled",
+        "corr(r, B, 30)^2 < 0.2",
+        0.0,
+        1.0,
+    ),
+}
+
+
+def _less(
+    name: str, unit: str, noun: str, formula: str, *bounds: float, of: tuple[str, ...] = ()
+) -> Output:
+    return Output(
+        unit,
+        *bounds,
+        alias=f"{name}_diff_idx_bqx",
+        spanned_by=of,
+        title=f"{noun}, returns less BQX",
+        formula=formula,
+    )
+
+
+_TRENDS = {
+    "a2": _less("a2", "1/bar^2", "Normalised curvature", "a2n(r, {0}) - a2n(B, {0})"),
+    "a1": _less("a1", "1/bar", "Normalised start slope", "a1n(r, {0}) - a1n(B, {0})"),
+    "b": _less(
+        "b",
+        "1",
+        "Normalised start level",
+        "bn(r, {0}) - bn(B, {0})",
+        of=("both_trend_diff_a2_w30", "both_trend_diff_a1_w30"),
+    ),
+    "r2": _less("r2", "1", "R² of the parabola", "R2(r, {0}) - R2(B, {0})", -1.0, 1.0),
+}
+_MOMENTS = {
+    name: _over(alias, rows, title, formula, *bounds)
+    for name, alias, rows, title, formula, *bounds in (
+        (
+            "var_ratio_w20",
+            "var_ratio_bqx_idx_20",
+            20,
+            "Variance of BQX over that of returns, 20 rows",
+            "var(B, 20) / var(r, 20)",
+            0.0,
+        ),
+        (
+            "var_ratio_w60",
+            "var_ratio_bqx_idx_60",
+            60,
+            "Variance of BQX over that of returns, 60 rows",
+            "var(B, 60) / var(r, 60)",
+            0.0,
+        ),
+        (
+            "skew_diff_w20",
+            "skew_diff_bqx_idx_20",
+            20,
+            "Skewness of BQX less that of returns",
+            "skew(B, 20) - skew(r, 20)",
+        ),
+        (
+            "kurt_diff_w20",
+            "kurt_diff_bqx_idx_20",
+            20,
+            "Excess kurtosis of BQX less that of returns",
+            "kurt(B, 20) - kurt(r, 20)",
+        ),
+        (
+            "vol_ratio_w30",
+            "vol_ratio_bqx_idx_30",
+            30,
+            "Deviation of BQX over that of returns",
+            "std(B, 30) / std(r, 30)",
+            0.0,
+        ),
+        (
+            "vol_diff_w30",
+            "vol_diff_bqx_idx_30",
+            30,
+            "Deviation of BQX less that of returns",
+            "std(B, 30) - std(r, 30)",
+        ),
+    )
+}
+_LAGGED = {
+    f"lag_{lag}": Output(
+        *SIGNED,
+        alias=f"xcorr_idx_bqx_lag_{lag}",
+        lookback=lambda window, lag=lag: max(window, window + 1 + lag - 15),
+        title="Correlation of BQX and returns" + (f" {lag} rows before" if lag else " of the row"),
+        formula=f"corr(B[t], r[t-{lag}], {{0}})",
+    )
+    for lag in LAGS
+}
+_BANDS = {
+    "z_diff": Output(
+        "1",
+        alias="bb_z_diff_bqx_idx_{0}",
+        title="Band score of BQX less that of returns",
+        formula="z0(B, {0}) - z0(r, {0})",
+    ),
+    "width_ratio": Output(
+        "1",
+        0.0,
+        alias="bb_bandwidth_ratio_{0}",
+        title="Bollinger band width of BQX over that of returns",
+        formula="std0(B, {0}) / std0(r, {0})",
+    ),
+    "compression_diff": Output(
+        "1",
+        alias="bb_compression_diff_{0}",
+        lookback=lambda window: CALM,
+        title="Band compression of BQX less that of returns",
+        formula="std0(B, {0}) / std0(B, 60) - std0(r, {0}) / std0(r, 60)",
+    ),
+    "breakout_diff": Output(
+        "1",
+        -2.0,
+        2.0,
+        alias="bb_breakout_divergence",
+        title="Band breakout of BQX less that of returns",
+        formula="side(z0(B, {0}), 2) - side(z0(r, {0}), 2)",
+    ),
+    "slope_diff": Output(
+        "1/bar",
+        alias="bb_slope_diff_{0}",
+        lookback=lambda window: window + 1,
+        title="Slope of the band middle of BQX less that of returns",
+        formula="delta(mean(B, {0}), 1) / std0(B, {0}) - delta(mean(r, {0}), 1) / std0(r, {0})",
+    ),
+    "mismatch": Output(
+        *FLAG,
+        alias="bb_regime_mismatch_flag",
+        lookback=lambda window: CALM,
+        title="Flag of one domain compressed and the other not",
+        formula="(std0(B, {0}) < std0(B, 60)) != (std0(r, {0}) < std0(r, 60))",
+    ),
+}
+
+_dual = partial(family, table="dual_domain", sources=BOTH, laggable=False)
 
 FAMILIES = (
-    Family(
-        "line",
-        "dual_domain",
-        lines,
-        {
-            "rate_on_bqx_beta_w30": _reg("reg_rate_bqx_beta_30", 30, "returns on BQX, slope"),
-            "rate_on_bqx_r2_w30": _reg(
-                "reg_rate_bqx_r2_30", 30, "squared correlation of returns and BQX", 0.0, 1.0
-            ),
-            "rate_on_bqx_resid_z_w30": _reg(
-                "reg_rate_bqx_resid_z_30", 30, "last residual of returns on BQX, over the deviation"
-            ),
-            "bqx_on_rate_beta_w30": _reg("reg_bqx_rate_beta_30", 30, "BQX on returns, slope"),
-            "bqx_on_rate_r2_w30": _reg(
-                "reg_bqx_rate_r2_30", 30, "the same as of returns on BQX", 0.0, 1.0,
-                spanned_by=("both_line_rate_on_bqx_r2_w30",),
-            ),
-            "bqx_on_rate_resid_z_w30": _reg(
-                "reg_bqx_rate_resid_z_30", 30, "last residual of BQX on returns, over the deviation"
-            ),
-            "coupling_w15_w60": _reg(
-                "reg_coupling_15_60", 60, "squared correlation over 15 rows less over 60", -1.0, 1.0
-            ),
-            "decoupling_w30": _reg(
-                "reg_decoupling_flag", 30, "squared correlation below 0.2", 0.0, 1.0
-            ),
-        },
-        ((),),
-        (BOTH,),
-        "lines between returns and BQX",
-        laggable=False,
-    ),
-    Family(
+    _dual("line", lines, _LINES, about="lines between returns and BQX"),
+    _dual(
         "trend_diff",
-        "dual_domain",
         trends,
-        {
-            "a2": Output("1/bar^2", alias="a2_diff_idx_bqx"),
-            "a1": Output("1/bar", alias="a1_diff_idx_bqx"),
-            "b": Output("1", alias="b_diff_idx_bqx",
-                        spanned_by=("both_trend_diff_a2_w30", "both_trend_diff_a1_w30")),
-            "r2": Output("1", -1.0, 1.0, alias="r2_diff_idx_bqx"),
-        },
-        ((30,),),
-        (BOTH,),
-        "normalised quadratic trend of returns less that of BQX",
-        laggable=False,
+        _TRENDS,
+        windows=30,
+        about="normalised quadratic trend of returns less that of BQX",
     ),
-    Family(
-        "moments",
-        "dual_domain",
-        spreads,
-        {
-            "var_ratio_w20": _reg("var_ratio_bqx_idx_20", 20, "variance, BQX over returns", 0.0),
-            "var_ratio_w60": _reg("var_ratio_bqx_idx_60", 60, "variance, BQX over returns", 0.0),
-            "skew_diff_w20": _reg("skew_diff_bqx_idx_20", 20, "skewness, BQX less returns"),
-            "kurt_diff_w20": _reg("kurt_diff_bqx_idx_20", 20, "excess kurtosis, BQX less returns"),
-            "vol_ratio_w30": _reg("vol_ratio_bqx_idx_30", 30, "deviation, BQX over returns", 0.0),
-            "vol_diff_w30": _reg("vol_diff_bqx_idx_30", 30, "deviation, BQX less returns"),
-        },
-        ((),),
-        (BOTH,),
-        "moments of BQX against those of returns",
-        laggable=False,
-    ),
-    Family(
+    _dual("moments", spreads, _MOMENTS, about="moments of BQX against those of returns"),
+    _dual(
         "correlation",
-        "dual_domain",
         lagged,
-        {
-            f"lag_{lag}": Output(
-                "1", -1.0, 1.0, alias=f"xcorr_idx_bqx_lag_{lag}",
-                lookback=lambda window, lag=lag: max(window, window + 1 + lag - 15),
-                about=f"BQX with returns of {lag} rows before",
-            )
-            for lag in LAGS
-        },
-        ((60,),),
-        (BOTH,),
-        "correlation of BQX with earlier returns",
-        laggable=False,
+        _LAGGED,
+        windows=60,
+        about="correlation of BQX with earlier returns",
     ),
-    Family(
+    _dual(
         "bands",
-        "dual_domain",
         bands,
-        {
-            "z_diff": Output("1", alias="bb_z_diff_bqx_idx_{0}", about="(x - mean) / deviation"),
-            "width_ratio": Output("1", 0.0, alias="bb_bandwidth_ratio_{0}", about="BQX / returns"),
-            "compression_diff": Output(
-                "1", alias="bb_compression_diff_{0}", lookback=lambda window: CALM,
-                about="deviation over that of 60 rows",
-            ),
-            "breakout_diff": Output(
-                "1", -2.0, 2.0, alias="bb_breakout_divergence",
-                about="1 above, 0 within, -1 below the bands",
-            ),
-            "slope_diff": Output(
-                "1/bar", alias="bb_slope_diff_{0}", lookback=lambda window: window + 1,
-                about="one-row change of the mean over the deviation",
-            ),
-            "mismatch": Output(
-                "1", 0.0, 1.0, alias="bb_regime_mismatch_flag", lookback=lambda window: CALM,
-                about="one domain below its deviation of 60 rows, the other not",
-            ),
-        },
-        ((20,),),
-        (BOTH,),
-        "Bollinger bands of BQX less those of returns",
-        laggable=False,
+        _BANDS,
+        windows=20,
+        about="Bollinger bands of BQX less those of returns",
     ),
-)  # fmt: skip
+)

@@ -16,7 +16,7 @@ def _both(bars: Bars) -> F:
     return np.column_stack([bars.index, momentum(bars)])
 
 
-BOTH = Source("both", "cross", "1", BQX_WINDOW + 1, _both)
+BOTH = Source("both", "cross", "1", BQX_WINDOW + 1, _both, series="rate and BQX")
 """Rate index (points) and BQX over 15 minutes (a pure number), two columns."""
 
 

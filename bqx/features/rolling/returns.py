@@ -51,5 +51,5 @@ def _returns(bars: Bars) -> F:
     return log_returns(bars.index)
 
 
-RETURN = Source("return", "rate", "1", 2, _returns)
+RETURN = Source("return", "rate", "1", 2, _returns, series="log returns")
 """One-minute log returns of the closes."""

@@ -18,6 +18,7 @@ Source: R. F. Engle and C. W. J. Granger, Co-integration and error correction, E
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from bqx.features.rolling.products import products
 from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -148,68 +149,133 @@ def _later(rows: int) -> Callable[..., int]:
     return lambda window: window + rows
 
 
-def _outputs(s: str) -> dict[str, Output]:
-    speed = _later(SPAN)
-    return {
-        "triangle": Output("1", alias=f"coint_ect_{s}_eurusd_triangle",
-                           about="eurusd on gbpusd and eurgbp: the parity error"),
-        "cluster": Output("1", alias=f"coint_ect_{s}_audusd_cluster", about="audusd on nzdusd"),
-        "cross": Output("1", alias=f"coint_ect_{s}_euraud_cross", about="eurusd on audusd"),
-        "majors": Output("1", alias=f"coint_ect_{s}_usd_majors",
-                         about="eurusd on gbpusd and audusd"),
-        "velocity": Output("1", alias=f"coint_ect_velocity_{s}_20", lookback=speed,
-                           about="of the majors, change over 20 rows"),
-        "accel": Output("1", alias=f"coint_ect_accel_{s}_20", lookback=_later(2 * SPAN),
-                        about="of the majors, velocity less that of 20 rows ago"),
-        "half_life": Output("bar", 0.0, alias=f"coint_half_life_{s}", lookback=_later(1),
-                            about="of the majors, -ln 2 / ln phi; NaN where it does not return"),
-        "weight_eur": Output("1", 0.0, 1.0, alias=f"coint_vec_weight_{s}_eur", about=_UNIT),
-        "weight_gbp": Output("1", -1.0, 1.0, alias=f"coint_vec_weight_{s}_gbp", about=_UNIT),
-        "weight_aud": Output("1", -1.0, 1.0, alias=f"coint_vec_weight_{s}_aud", about=_UNIT),
-        "z_score": Output("1", alias=f"coint_deviation_zscore_{s}",
-                          about="of the majors, in deviations of the window's residuals"),
-        "inbound": Output("1", 0.0, 1.0, alias=f"coint_regime_inbound_{s}", lookback=speed,
-                          about="1 where the majors' is smaller than 20 rows ago"),
-    }  # fmt: skip
+_LEVELS_OF = {"rate": "ln I", "bqx": "B"}
+_LINES = {
+    "triangle": ("eurusd_triangle", "eurusd on gbpusd and eurgbp"),
+    "cluster": ("audusd_cluster", "audusd on nzdusd"),
+    "cross": ("euraud_cross", "eurusd on audusd"),
+    "majors": ("usd_majors", "eurusd on gbpusd and audusd"),
+}
+_E = "e = residual({} of eurusd on gbpusd, audusd; {{0}})"
+_MAJORS = (
+    ("velocity", "coint_ect_velocity_{}_20", SPAN, "Speed of the error", "delta(e, 20)", "1"),
+    (
+        "accel",
+        "coint_ect_accel_{}_20",
+        2 * SPAN,
+        "Acceleration of the error",
+        "e[t] - 2 e[t-20] + e[t-40]",
+        "1",
+    ),
+    (
+        "half_life",
+        "coint_half_life_{}",
+        1,
+        "Half-life of the error",
+        "-ln 2 / ln phi(e)",
+        "bar",
+        0.0,
+    ),
+    ("weight_eur", "coint_vec_weight_{}_eur", 0, "Weight of eurusd", "v[1] / |v|", *FLAG),
+    ("weight_gbp", "coint_vec_weight_{}_gbp", 0, "Weight of gbpusd", "v[2] / |v|", *SIGNED),
+    ("weight_aud", "coint_vec_weight_{}_aud", 0, "Weight of audusd", "v[3] / |v|", *SIGNED),
+    ("z_score", "coint_deviation_zscore_{}", 0, "Z-score of the error", "e[t] / std(e, {0})", "1"),
+    (
+        "inbound",
+        "coint_regime_inbound_{}",
+        SPAN,
+        "Flag of a shrinking error",
+        "|e[t]| < |e[t-20]|",
+        *FLAG,
+    ),
+)
 
 
-_UNIT = "of the majors' vector of length 1"
+def _outputs(source: Source) -> dict[str, Output]:
+    domain, level = {"rate": "idx", "bqx": "bqx"}[source.key], _LEVELS_OF[source.key]
+    error, vector = _E.format(level), f"v = (1, -coefficients of {level}; {{0}})"
+    residuals = {
+        name: Output(
+            "1",
+            alias=f"coint_ect_{domain}_{alias}",
+            title=f"Cointegration error of {line} in {{x}}",
+            formula=f"residual({level} of {line}; {{0}})",
+        )
+        for name, (alias, line) in _LINES.items()
+    }
+    return residuals | {
+        name: Output(
+            unit,
+            *bounds,
+            alias=alias.format(domain),
+            lookback=_later(later) if later else None,
+            title=f"{noun} of the dollar majors' cointegration in {{x}}",
+            formula=f"{formula}, {vector if 'weight' in name else error}",
+        )
+        for name, alias, later, noun, formula, unit, *bounds in _MAJORS
+    }
+
+
+_ERRORS = "e, g errors of I, B; {0}"
+_ACROSS = (
+    ("alignment", "ect_alignment_idx_bqx", 0, "Agreement of sign", "sign(e) = sign(g)", *FLAG),
+    ("divergence", "ect_divergence_idx_bqx", 0, "Distance", "|e - g|", "1", 0.0),
+    (
+        "lead_lag",
+        "ect_lead_lag_correlation_20",
+        SPAN - 1,
+        "Lagged correlation",
+        "corr(e[t-1], g[t], 20)",
+        *SIGNED,
+    ),
+    ("z_gap", "ect_zscore_gap_idx_bqx", 0, "Gap of z-scores", "e / std(e) - g / std(g)", "1"),
+    (
+        "velocity_alignment",
+        "ect_velocity_alignment_idx_bqx",
+        SPAN,
+        "Agreement of direction",
+        "sign(delta(e, 20)) = sign(delta(g, 20))",
+        *FLAG,
+    ),
+    (
+        "joint_inbound",
+        "ect_joint_inbound_idx_bqx",
+        SPAN,
+        "Joint shrinking",
+        "|e[t]| < |e[t-20]| and |g[t]| < |g[t-20]|",
+        *FLAG,
+    ),
+)
+_SPANNED = {"z_gap": ("rate_ect_z_score_w{0}", "bqx_ect_z_score_w{0}")}
 _ABOUT = "residual of levels regressed on others over 1,440 rows, the same for all pairs"
+
+_correction = partial(family, "ect", panels.read, table="error_correction", windows=DAY)
 
 FAMILIES = (
     *(
-        Family(
-            "ect", "error_correction", panels.read, _outputs(domain), ((DAY,),), (source,),
-            _ABOUT + sign,
-        )
-        for domain, source, sign in (
-            ("idx", Source("rate", "rate", "1", 1, _of("rate")), ""),
-            ("bqx", Source("bqx", "bqx", "1", BQX_WINDOW + 1, _of("bqx")),
-             "; positive where eurusd fell more"),
+        _correction(_outputs(source), sources=source, about=_ABOUT + sign)
+        for source, sign in (
+            (Source("rate", "rate", "1", 1, _of("rate"), series="log rates"), ""),
+            (
+                Source("bqx", "bqx", "1", BQX_WINDOW + 1, _of("bqx"), series="BQX"),
+                "; positive where eurusd fell more",
+            ),
         )
     ),
-    Family(
-        "ect", "error_correction", panels.read,
+    _correction(
         {
-            "alignment": Output("1", 0.0, 1.0, alias="ect_alignment_idx_bqx",
-                                about="1 where the signs are the same"),
-            "divergence": Output("1", 0.0, alias="ect_divergence_idx_bqx", about="distance"),
-            "lead_lag": Output("1", -1.0, 1.0, alias="ect_lead_lag_correlation_20",
-                               lookback=_later(SPAN - 1),
-                               about="over 20 rows, of the rate's of one row before and BQX's"),
-            "z_gap": Output("1", alias="ect_zscore_gap_idx_bqx", about="rate minus BQX",
-                            spanned_by=("rate_ect_z_score_w{0}", "bqx_ect_z_score_w{0}")),
-            "velocity_alignment": Output(
-                "1", 0.0, 1.0, alias="ect_velocity_alignment_idx_bqx", lookback=_later(SPAN),
-                about="1 where the signs of the velocities are the same",
-            ),
-            "joint_inbound": Output(
-                "1", 0.0, 1.0, alias="ect_joint_inbound_idx_bqx", lookback=_later(SPAN),
-                about="1 where both are smaller than 20 rows ago",
-            ),
+            name: Output(
+                unit,
+                *bounds,
+                alias=alias,
+                lookback=_later(later) if later else None,
+                spanned_by=_SPANNED.get(name, ()),
+                title=f"{noun} of the majors' errors of rate and BQX",
+                formula=f"{formula}, {_ERRORS}",
+            )
+            for name, alias, later, noun, formula, unit, *bounds in _ACROSS
         },
-        ((DAY,),),
-        (Source("both", "cross", "1", BQX_WINDOW + 1, _across),),
-        "residuals of the majors in both domains, the same for all pairs",
+        sources=Source("both", "cross", "1", BQX_WINDOW + 1, _across),
+        about="residuals of the majors in both domains, the same for all pairs",
     ),
-)  # fmt: skip
+)

@@ -4,6 +4,9 @@ Every reading but the gaps needs all 28 pairs: with one missing there is no cros
 rate domain more is a base currency that rose more; BQX keeps its sign, positive after a fall.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +19,7 @@ from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, witho
 from bqx.features.rolling.sums import mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS
 from bqx.market.sessions import DAY
@@ -150,61 +153,143 @@ GAPS = {
 """What a pair has above its first and its second sister."""
 
 _ROWS = {
-    "return": WINDOW + 1, "bqx": BQX_WINDOW + 1, "a1": WINDOW, "a2": WINDOW, "vol": WINDOW + 1,
+    "return": WINDOW + 1,
+    "bqx": BQX_WINDOW + 1,
+    "a1": WINDOW,
+    "a2": WINDOW,
+    "vol": WINDOW + 1,
     "ect": DAY,
-}  # fmt: skip
+}
+_SERIES = {
+    "return": ("hourly return", "sum(r[p], 60)"),
+    "bqx": ("BQX", "B[p]"),
+    "a1": ("normalised slope", "a1n(I[p], 60)"),
+    "a2": ("normalised curvature", "a2n(I[p], 60)"),
+    "vol": ("hourly volatility", "std(r[p], 60)"),
+    "ect": ("triangle residual", "e[p]"),
+}
+_OF_ALL = ("a2", "a1", "return", "bqx")
 
 
-Row = tuple[str, int, float, float, str]
-_INF = np.inf
+def _output(
+    name: str, rows: int, title: str, formula: str, *bounds: float, of: tuple[str, ...] = ()
+) -> tuple[str, Output]:
+    alias = f"panel_{name}" if name.startswith("pc1") else f"xs_{name}"
+    return name, Output(
+        "1",
+        *bounds,
+        alias=alias,
+        lookback=lambda: rows,
+        spanned_by=of,
+        title=title,
+        formula=formula,
+    )
 
 
-def _outputs(*rows: Row) -> dict[str, Output]:
-    return {
-        name: Output(
-            "1", lo, hi, lookback=lambda rows=rows: rows, about=about,
-            alias=f"panel_{name}" if name.startswith("pc1") else f"xs_{name}",
-            spanned_by=(f"panel_xs_rank_{name[4:]}",) if name.startswith("pct_") else (),
-        )
-        for name, rows, lo, hi, about in rows
-    }  # fmt: skip
+def _of_metrics() -> Iterator[tuple[str, Output]]:
+    """What is read from the cross-section of a metric, in the order of the source's columns."""
+    for kind, title, formula, hi in (
+        ("rank", "Rank of the pair's {}", "rank({} among 28) / 28", 1.0),
+        ("pct", "Percentile of the pair's {}", "(rank({} among 28) - 1) / 27", 1.0),
+        ("dispersion", "Dispersion of {} across pairs", "std({}, p in 28 pairs)", np.inf),
+    ):
+        for name, (noun, x) in _SERIES.items():
+            of = (f"panel_xs_rank_{name}",) if kind == "pct" else ()
+            text = title.format(noun), formula.format(x)
+            yield _output(f"{kind}_{name}", _ROWS[name], *text, 0.0, hi, of=of)
+    for name in _OF_ALL:
+        noun, x = _SERIES[name]
+        title, formula = f"Share of pairs with positive {noun}", f"mean({x} > 0, p in 28 pairs)"
+        yield _output(f"breadth_positive_{name}", _ROWS[name], title, formula, 0.0, 1.0)
 
 
-_SHARES = ("a2", "a1", "return", "bqx")
-_OUTPUTS = _outputs(
-    *((f"rank_{m}", _ROWS[m], 0.0, 1.0, "rank over 28") for m in METRICS),
-    *((f"pct_{m}", _ROWS[m], 0.0, 1.0, "(rank - 1) / 27") for m in METRICS),
-    *((f"dispersion_{m}", _ROWS[m], 0.0, _INF, "deviation of 28 pairs") for m in METRICS),
-    *((f"breadth_positive_{m}", _ROWS[m], 0.0, 1.0, "share of pairs above 0") for m in _SHARES),
-    ("breadth_high_vol", _ROWS["vol"], 0.0, 0.5, "share above the median: one half but for ties"),
-    ("synchrony_return", _ROWS["return"], 0.0, 1.0, "size of the mean sign of 28 pairs"),
-    ("synchrony_bqx", _ROWS["bqx"], 0.0, 1.0, "size of the mean sign of 28 pairs"),
+_MOVED, _FELL = "mean(sum(r[p], 60) > 0)", "mean(B[p] < 0)"
+_PC1 = "f = pc1(r of 28 pairs, 1440)"
+_OUTPUTS = dict(
     (
-        "pc1_level", DAY + 1, -_INF, _INF,
-        "first principal component of 28 pairs' log returns under the loadings of 1,440 rows, "
-        "rising with the dollar: sum over them",
-    ),
-    ("pc1_change_5", DAY + 1, -_INF, _INF, "sum of the component's last five moves"),
-    ("pc1_share", DAY + 1, 0.0, 1.0, "share of variance of the component"),
-    ("rank_correlation_idx_bqx", 61, -1.0, 1.0, "of returns and BQX across 28 pairs"),
-    ("dispersion_ratio_bqx_idx", 61, 0.0, _INF, "deviation of BQX over that of returns"),
-    (
-        "breadth_agreement_idx_bqx", 61, 0.0, 1.0,
-        "1 less the distance of the shares that rose by return and by BQX",
-    ),
-)  # fmt: skip
+        *_of_metrics(),
+        _output(
+            "breadth_high_vol",
+            _ROWS["vol"],
+            "Share of pairs above the median volatility",
+            "mean(std(r[p], 60) > median over pairs, p in 28 pairs)",
+            0.0,
+            0.5,
+        ),
+        *(
+            _output(
+                f"synchrony_{name}",
+                _ROWS[name],
+                f"Synchrony of {_SERIES[name][0]} across pairs",
+                f"|mean(sign({_SERIES[name][1]}), p in 28 pairs)|",
+                0.0,
+                1.0,
+            )
+            for name in ("return", "bqx")
+        ),
+        _output(
+            "pc1_level", DAY + 1, "Level of the panel's first component", f"sum(f, 1440), {_PC1}"
+        ),
+        _output(
+            "pc1_change_5",
+            DAY + 1,
+            "Five-row change of the panel's first component",
+            f"sum(f, 5), {_PC1}",
+        ),
+        _output(
+            "pc1_share",
+            DAY + 1,
+            "Share of variance of the panel's first component",
+            "l1 / sum(l), l eigenvalues of cov(r of 28 pairs, 1440)",
+            0.0,
+            1.0,
+        ),
+        _output(
+            "rank_correlation_idx_bqx",
+            61,
+            "Rank correlation of hourly return and BQX across pairs",
+            "corr(rank(sum(r[p], 60)), rank(B[p]), p in 28 pairs)",
+            -1.0,
+            1.0,
+        ),
+        _output(
+            "dispersion_ratio_bqx_idx",
+            61,
+            "Dispersion of BQX over that of hourly returns",
+            "std(B[p], p in 28 pairs) / std(sum(r[p], 60), p in 28 pairs)",
+            0.0,
+        ),
+        _output(
+            "breadth_agreement_idx_bqx",
+            61,
+            "Agreement of the shares that rose by return and by BQX",
+            f"1 - |{_MOVED} - {_FELL}|, p in 28 pairs",
+            0.0,
+            1.0,
+        ),
+    )
+)
+
+_panel = partial(family, table="cross_sectional_panel", lookback=lambda: 1, laggable=False)
 
 FAMILIES = (
-    Family(
-        "xs", "cross_sectional_panel", read, _OUTPUTS, ((),), (PANEL,),
-        "cross-section of 28 pairs", lookback=lambda: 1, laggable=False,
-    ),
+    _panel("xs", read, _OUTPUTS, sources=PANEL, about="cross-section of 28 pairs"),
     *(
-        Family(
-            "gap", "cross_sectional_panel", read,
-            {f"{name}_{k}": Output("1", alias=f"xs_gap_{name}_sister{k}") for k in (1, 2)},
-            ((),), (source,), "less the sister's", lookback=lambda: 1, laggable=False,
+        _panel(
+            "gap",
+            read,
+            {
+                f"{name}_{k}": Output(
+                    "1",
+                    alias=f"xs_gap_{name}_sister{k}",
+                    title=f"Gap of {_SERIES[name][0]} to sister {k}",
+                    formula=f"{_SERIES[name][1]} - {_SERIES[name][1].replace('p', f'sister{k}')}",
+                )
+                for k in (1, 2)
+            },
+            sources=source,
+            about="less the sister's",
         )
         for name, source in GAPS.items()
     ),
-)  # fmt: skip
+)

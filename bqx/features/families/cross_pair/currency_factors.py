@@ -8,7 +8,7 @@ from bqx.features.rolling import panels
 from bqx.features.rolling.component import component
 from bqx.features.rolling.panels import DOLLAR_PAIRS, read
 from bqx.features.rolling.trailing import totals
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
 from bqx.market.sessions import DAY
@@ -102,45 +102,60 @@ INDICES = Source("currency", "cross", "1", 1, _indices)
 """Indices of the eight currencies, of the base and the quote, and the difference of these."""
 
 _EIGHT = tuple(f"currency_index_{name.lower()}" for name in CURRENCIES)
+_F = "f = pc1(r of seven dollar pairs, {0})"
+_FACTOR = {
+    name: Output(unit, *bounds, alias=f"usd_factor_{name}", title=title, formula=f"{formula}, {_F}")
+    for name, unit, title, formula, *bounds in (
+        ("level", "1", "Level of the dollar factor", "sum(f, {0})"),
+        ("change_5", "1", "Five-row change of the dollar factor", "sum(f, 5)"),
+        ("change_15", "1", "Fifteen-row change of the dollar factor", "sum(f, 15)"),
+        ("vol_30", "1", "Volatility of the dollar factor", "std(f, 30)", 0.0),
+        ("z_60", "1", "Z-score of the dollar factor over 60 rows", "z(cumsum(f), 60)"),
+        ("trend_20", "1/bar", "Slope of the dollar factor over 20 rows", "slope(cumsum(f), 20)"),
+    )
+}
+
+
+def _index(name: str, noun: str, formula: str, *of: str) -> Output:
+    alias = f"{name}_index" if not of else f"{name}_currency_index"
+    return Output("1", 0.0, alias=alias, spanned_by=of, title=f"Index of {noun}", formula=formula)
+
+
+_MEAN = "100 exp(mean(ln(I[{0}, k] / 100), k in seven others))"
+_INDICES = {
+    **{
+        name.lower(): _index(name.lower(), f"the {name}", _MEAN.format(name)) for name in CURRENCIES
+    },
+    "base": _index("base", "the base currency", _MEAN.format("base"), *_EIGHT),
+    "quote": _index("quote", "the quote currency", _MEAN.format("quote"), *_EIGHT),
+    "differential": Output(
+        "1",
+        alias="currency_index_differential",
+        spanned_by=_EIGHT,
+        title="Index of the base less that of the quote currency",
+        formula="index(base) - index(quote)",
+    ),
+}
 
 FAMILIES = (
-    Family(
+    family(
         "factor",
-        "cross_pair",
         read,
-        {
-            "level": Output(
-                "1", alias="usd_factor_level", about="sum of its moves over the window"
-            ),
-            "change_5": Output("1", alias="usd_factor_change_5"),
-            "change_15": Output("1", alias="usd_factor_change_15"),
-            "vol_30": Output("1", 0.0, alias="usd_factor_vol_30", about="deviation of its moves"),
-            "z_60": Output("1", alias="usd_factor_z_60", about="score of the level over 60 rows"),
-            "trend_20": Output("1/bar", alias="usd_factor_trend_20", about="slope of the level"),
-        },
-        ((DAY,),),
-        (FACTOR,),
-        "first principal component of seven dollar pairs' log returns under the window's loadings, "
-        "rising with the dollar, the same for all pairs",
+        _FACTOR,
+        table="cross_pair",
+        sources=FACTOR,
+        windows=DAY,
+        about="first principal component of seven dollar pairs' log returns under the window's "
+        "loadings, rising with the dollar, the same for all pairs",
         laggable=False,
     ),
-    Family(
+    family(
         "index",
-        "currency",
         read,
-        {
-            **{
-                name.lower(): Output("1", 0.0, alias=f"{name.lower()}_index") for name in CURRENCIES
-            },
-            "base": Output("1", 0.0, alias="base_currency_index", spanned_by=_EIGHT),
-            "quote": Output("1", 0.0, alias="quote_currency_index", spanned_by=_EIGHT),
-            "differential": Output(
-                "1", alias="currency_index_differential", spanned_by=_EIGHT, about="base less quote"
-            ),
-        },
-        ((),),
-        (INDICES,),
-        "100 times the geometric mean of the rate indices against the seven other currencies",
+        _INDICES,
+        table="currency",
+        sources=INDICES,
+        about="100 times the geometric mean of the rate indices against the seven other currencies",
         lookback=lambda: 1,
         laggable=False,
     ),

@@ -1,5 +1,7 @@
 """A pair among all twelve that share one of its currencies, turned as in ``correlation``."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from bqx.features.rolling.multivariate import correlations, snapped
 from bqx.features.rolling.sums import mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import SIGNED, Output, Source, family
 
 F = NDArray[np.float64]
 
@@ -69,53 +71,77 @@ def strength(x: F, first_minute: int, window: int) -> F:
 
 
 PEERS = (
-    Source("rate", "rate", "1", 2, panels.turned(panels.returns, 6, 6)),
-    Source("bqx", "bqx", "1", BQX_WINDOW + 2, panels.turned(panels.moves, 6, 6)),
+    Source("rate", "rate", "1", 2, panels.turned(panels.returns, 6, 6), series="log returns"),
+    Source(
+        "bqx", "bqx", "1", BQX_WINDOW + 2, panels.turned(panels.moves, 6, 6), series="BQX changes"
+    ),
 )
 """Moves of the pair and of the six other pairs of each of its currencies."""
 
-_SHARE = ("1", -1.0, 1.0)
+_SIDES = ("base", "quote")
+_STRENGTH = {
+    **{
+        side: Output(
+            "1",
+            alias=f"rel_str_{side}",
+            title=f"Strength of {{x}} among the {side}'s pairs",
+            formula=f"(m - mean(m[k])) / std(m[k]), m = sum(x, {{0}}), k in {side} pairs",
+        )
+        for side in _SIDES
+    },
+    **{
+        f"div_{side}": Output(
+            "1",
+            0.0,
+            alias=f"div_{side}",
+            title=f"Divergence of {{x}} across the {side}'s pairs",
+            formula=f"std(sum(x[k], {{0}}), k in {side} pairs)",
+        )
+        for side in _SIDES
+    },
+    "div_cross_mom": Output(
+        *SIGNED,
+        alias="div_cross_mom",
+        title="Direction of {x} that the peers do not share",
+        formula="sign(m) if it differs from sign(mean(m[k])), else 0; m = sum(x, {0})",
+    ),
+}
+
+_correlation = partial(family, table="correlation")
 
 FAMILIES = (
-    Family(
+    _correlation(
         "strength",
-        "correlation",
         strength,
-        {
-            "base": Output("1", alias="rel_str_base", about="score among the base's pairs"),
-            "quote": Output("1", alias="rel_str_quote", about="score among the quote's pairs"),
-            "div_base": Output("1", 0.0, alias="div_base", about="deviation of the base's pairs"),
-            "div_quote": Output(
-                "1", 0.0, alias="div_quote", about="deviation of the quote's pairs"
-            ),
-            "div_cross_mom": Output(
-                *_SHARE, alias="div_cross_mom", about="sign of a move that the peers do not share"
-            ),
-        },
-        ((60,),),
-        PEERS,
-        "move over the window among those of all pairs that share a currency",
+        _STRENGTH,
+        sources=PEERS,
+        windows=60,
+        about="move over the window among those of all pairs that share a currency",
     ),
-    Family(
+    _correlation(
         "peers",
-        "correlation",
         peers,
         {
-            "corr_base": Output(*_SHARE, alias="corr_base_pairs_{0}min"),
-            "corr_quote": Output(*_SHARE, alias="corr_quote_pairs_{0}min"),
+            f"corr_{side}": Output(
+                *SIGNED,
+                alias=f"corr_{side}_pairs_{{0}}min",
+                title=f"Mean correlation with the {side}'s six other pairs",
+                formula=f"mean(corr(x, x[k], {{0}}), k in {side} pairs)",
+            )
+            for side in _SIDES
         },
-        ((15,), (60,)),
-        PEERS[:1],
-        "mean correlation with the six pairs of a currency",
+        sources=PEERS[:1],
+        windows=(15, 60),
+        about="mean correlation with the six pairs of a currency",
     ),
-    Family(
+    _correlation(
         "peers_stability",
-        "correlation",
         lambda x, first_minute, window: peers(x, first_minute, window)[:, 2:],
-        {"": Output("1", 0.0, 1.1, alias="correlation_stability")},
-        ((60,),),
-        PEERS[:1],
-        "deviation over 240 rows of the mean correlation with all pairs that share a currency",
+        Output("1", 0.0, 1.1, alias="correlation_stability"),
+        sources=PEERS[:1],
+        windows=60,
+        title="Deviation of the mean correlation with all peers",
+        formula="std(mean(corr(x, x[k], {0}), k in peers), 240)",
         lookback=lambda window: window + MEMORY - 1,
     ),
 )

@@ -4,6 +4,9 @@ The dollar pairs are turned to rise with the dollar wherever several are put tog
 one-row log returns, in the BQX domain one-row changes of BQX_15.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +17,7 @@ from bqx.features.rolling.multivariate import correlations, cross_sums
 from bqx.features.rolling.panels import MAJORS, read
 from bqx.features.rolling.trailing import highest_share, tercile, z_score, zone
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -162,108 +165,165 @@ def _together(bars: Bars) -> F:
 
 
 MAJORS_MOVES = (
-    Source("rate", "rate", "1", 2, _majors(panels.returns)),
-    Source("bqx", "bqx", "1", BQX_WINDOW + 2, _majors(panels.moves)),
+    Source("rate", "rate", "1", 2, _majors(panels.returns), series="log returns"),
+    Source("bqx", "bqx", "1", BQX_WINDOW + 2, _majors(panels.moves), series="BQX changes"),
 )
 """Moves of the pair and of five dollar pairs."""
 
 MARKET = (
-    Source("rate", "rate", "1", 2, _market(panels.returns)),
-    Source("bqx", "bqx", "1", BQX_WINDOW + 2, _market(panels.moves)),
+    Source("rate", "rate", "1", 2, _market(panels.returns), series="log returns"),
+    Source("bqx", "bqx", "1", BQX_WINDOW + 2, _market(panels.moves), series="BQX changes"),
 )
 """Moves of the pair and the mean move of five dollar pairs."""
 
 TOGETHER = Source("rate", "rate", "1", 2, _together)
 """Readings of the dollar pairs' covariance, the same for all pairs."""
 
-_SHARE = ("1", -1.0, 1.0)
-_FLAG = ("1", 0.0, 1.0)
+_correlation = partial(family, table="correlation", laggable=False)
 
 
-def _with_majors(windows: tuple[int, ...], count: int, which: int, prefix: str) -> Family:
-    return Family(
+def _with_majors(source: Source, windows: tuple[int, ...], count: int, prefix: str) -> Family:
+    return _correlation(
         "with",
-        "correlation",
         with_majors,
         {
-            pair: Output(*_SHARE, alias=prefix.format(pair[:3], pair[3:]) + "_{0}")
+            pair: Output(
+                *SIGNED,
+                alias=f"{prefix.format(pair[:3], pair[3:])}_{{0}}",
+                title=f"Correlation of {{x}} with those of {pair}",
+                formula=f"corr(x, x[{pair}], {{0}})",
+            )
             for pair in MAJORS[:count]
         },
-        tuple((window,) for window in windows),
-        MAJORS_MOVES[which : which + 1],
-        "correlation of moves with a dollar pair's; 1 for the pair itself",
-        laggable=False,
+        sources=source,
+        windows=windows,
+        about="correlation of moves with a dollar pair's; 1 for the pair itself",
     )
 
 
-def _market_family(which: int, prefix: str) -> Family:
-    return Family(
+def _market_family(source: Source, prefix: str) -> Family:
+    return _correlation(
         "dollar",
-        "correlation",
         market,
         {
-            name: Output("1", 0.0, alias=f"{prefix}_var_{name}", about=about)
-            for name, about in (
-                ("systematic", "variance of moves that the dollar pairs' mean explains"),
-                ("idiosyncratic", "variance of moves that it does not explain"),
+            name: Output(
+                "1",
+                0.0,
+                alias=f"{prefix}_var_{name}",
+                title=f"Variance of {{x}} that the dollar {verb}",
+                formula=formula,
+            )
+            for name, verb, formula in (
+                ("systematic", "explains", "corr(x, d, {0})^2 var(x, {0}), d mean of majors"),
+                (
+                    "idiosyncratic",
+                    "does not explain",
+                    "(1 - corr(x, d, {0})^2) var(x, {0}), d mean of majors",
+                ),
             )
         },
-        ((60,),),
-        MARKET[which : which + 1],
-        "moves against the mean of five dollar pairs",
-        laggable=False,
+        sources=source,
+        windows=60,
+        about="moves against the mean of five dollar pairs",
     )
 
 
-FAMILIES = (
-    _with_majors((20, 60), 5, 0, "corr_{}_{}"),
-    _with_majors((20,), 5, 1, "bqx_corr_{}{}"),
-    _with_majors((60,), 2, 1, "bqx_corr_{}{}"),
-    _market_family(0, "resid"),
-    _market_family(1, "bqx"),
-    Family(
-        "dollar",
-        "correlation",
-        lambda x, first_minute, window: market(x, first_minute, window)[:, 2:],
-        {"decoupled": Output(*_FLAG, alias="momentum_decoupling_flag")},
-        ((20,),),
-        MARKET[1:],
-        "correlation with the mean of five dollar pairs within 0.2 of 0",
-        laggable=False,
+def _reading(
+    name: str, unit: str, title: str, formula: str, lo: float, hi: float = np.inf, **more: Any
+) -> Output:
+    alias = more.pop("alias", f"{name}_{{0}}")
+    return Output(unit, lo, hi, alias=alias, title=title, formula=formula, **more)
+
+
+_COVARIANCE = "cov(r in bp of five dollar pairs, {0})"
+_MEAN = "mean(corr(r[p], r[q], {0}), p < q)"
+_TOGETHER = {
+    name: _reading(name, unit, title, formula, *bounds)
+    for name, unit, title, formula, *bounds in (
+        (
+            "cov_determinant",
+            "bp^10",
+            "Determinant of the dollar pairs' covariance",
+            f"det({_COVARIANCE})",
+            0.0,
+        ),
+        (
+            "cov_trace",
+            "bp^2",
+            "Trace of the dollar pairs' covariance",
+            f"trace({_COVARIANCE})",
+            0.0,
+        ),
+        (
+            "cov_eigenvalue_max",
+            "bp^2",
+            "Largest eigenvalue of the dollar pairs' covariance",
+            f"max(eig({_COVARIANCE}))",
+            0.0,
+        ),
+        (
+            "cov_eigenvalue_ratio",
+            "1",
+            "Share of the largest eigenvalue of the dollar pairs' covariance",
+            "max(eig(K)) / trace(K), K = cov(r of five dollar pairs, {0})",
+            0.0,
+            1.0,
+        ),
+    )
+} | {
+    "corr_regime": _reading(
+        "corr_regime",
+        "1",
+        "Regime of the dollar pairs' mean correlation within a day",
+        f"tercile({_MEAN}, 1440)",
+        0.0,
+        2.0,
+        lookback=lambda w: w + DAY - 1,
     ),
-    Family(
+    "corr_breakout": _reading(
+        "corr_breakout",
+        "1",
+        "Flag of an unusual mean correlation of the dollar pairs",
+        f"|z({_MEAN}, 240)| > 2",
+        0.0,
+        1.0,
+        alias="corr_breakout_flag",
+        lookback=lambda w: w + MEMORY - 1,
+    ),
+    "avg_pairwise_corr": _reading(
+        "avg_pairwise_corr", "1", "Mean correlation of the dollar pairs", _MEAN, -1.0, 1.0
+    ),
+    "corr_dispersion": _reading(
+        "corr_dispersion",
+        "1",
+        "Dispersion of the dollar pairs' correlations",
+        "std(corr(r[p], r[q], {0}), p < q)",
+        0.0,
+        1.1,
+    ),
+}
+
+FAMILIES = (
+    _with_majors(MAJORS_MOVES[0], (20, 60), 5, "corr_{}_{}"),
+    _with_majors(MAJORS_MOVES[1], (20,), 5, "bqx_corr_{}{}"),
+    _with_majors(MAJORS_MOVES[1], (60,), 2, "bqx_corr_{}{}"),
+    _market_family(MARKET[0], "resid"),
+    _market_family(MARKET[1], "bqx"),
+    _correlation(
+        "dollar",
+        lambda x, first_minute, window: market(x, first_minute, window)[:, 2:],
+        {"decoupled": Output(*FLAG, alias="momentum_decoupling_flag")},
+        sources=MARKET[1],
+        windows=20,
+        title="Flag of {x} decoupled from the dollar",
+        formula="|corr(x, d, {0})| < 0.2, d mean of five dollar pairs",
+    ),
+    _correlation(
         "majors",
-        "correlation",
         read,
-        {
-            "cov_determinant": Output("bp^10", 0.0, alias="cov_determinant_{0}"),
-            "cov_trace": Output("bp^2", 0.0, alias="cov_trace_{0}"),
-            "cov_eigenvalue_max": Output("bp^2", 0.0, alias="cov_eigenvalue_max_{0}"),
-            "cov_eigenvalue_ratio": Output(
-                *_FLAG, alias="cov_eigenvalue_ratio_{0}", about="largest eigenvalue over the trace"
-            ),
-            "corr_regime": Output(
-                "1",
-                0.0,
-                2.0,
-                alias="corr_regime_{0}",
-                lookback=lambda w: w + DAY - 1,
-                about="tercile of the mean correlation within its last 1,440 values",
-            ),
-            "corr_breakout": Output(
-                *_FLAG,
-                alias="corr_breakout_flag",
-                lookback=lambda w: w + MEMORY - 1,
-                about="mean correlation beyond 2 deviations of its last 240",
-            ),
-            "avg_pairwise_corr": Output(*_SHARE, alias="avg_pairwise_corr_{0}"),
-            "corr_dispersion": Output(
-                "1", 0.0, 1.1, alias="corr_dispersion_{0}", about="deviation of ten correlations"
-            ),
-        },
-        ((20,),),
-        (TOGETHER,),
-        "returns of five dollar pairs together, the same for all pairs",
-        laggable=False,
+        _TOGETHER,
+        sources=TOGETHER,
+        windows=20,
+        about="returns of five dollar pairs together, the same for all pairs",
     ),
 )

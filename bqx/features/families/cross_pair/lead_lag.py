@@ -1,5 +1,8 @@
 """A pair's BQX with those of its first two sisters, and that of the sisters that lead it."""
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,14 +12,14 @@ from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import mean_std
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
 
 F = NDArray[np.float64]
 
-WINDOWS = ((60,), (90,), (150,), (240,), (390,), (630,))
-LAGS = ((1,), (3,), (5,), (7,), (10,), (15,))
+WINDOWS = (60, 90, 150, 240, 390, 630)
+LAGS = (1, 3, 5, 7, 10, 15)
 LEADER_WINDOW = 60
 """Rows of a leader's BQX and of its trend."""
 
@@ -137,81 +140,132 @@ LEADERS = Source("leader", "cross", "1", LEADER_WINDOW + 1, _candidates)
 over 60 rows of BQX_15.
 """
 
+_interaction = partial(family, laggable=False)
+
+
+def _of_sisters(*rows: tuple[Any, ...]) -> dict[str, Output]:
+    """Readings against the first and the second sister: name, alias, title, formula, bounds."""
+    return {
+        f"{name}_{k}": Output(
+            "1",
+            *bounds,
+            alias=f"sister{k}_{alias}_{{0}}",
+            title=title.format(k),
+            formula=formula.replace("sister", f"sister{k}"),
+        )
+        for k in _TWO
+        for name, alias, title, formula, *bounds in rows
+    }
+
+
+_RATIO = "std(delta(B, 1), {0}) / std(delta(B[sister], 1), {0})"
+_DRIFT = "delta(corr(delta(B, 1), delta(B[sister], 1), {0}), {0})"
+_PRODUCTS = {
+    f"{short}_{k}": Output(
+        "1",
+        alias=f"sister{k}_mom_product_w{{0}}_{short}",
+        title=f"Product of {noun} BQX terms with sister {k}",
+        formula=f"{term}(B, {{0}}) {term}(B[sister{k}], {{0}}) ({{0}} - 1)^{power}",
+    )
+    for k in _TWO
+    for short, noun, term, power in (("quad", "quadratic", "a2", 4), ("lin", "linear", "a1", 2))
+}
+_LEADING = {
+    f"{name}_{k}": Output(
+        "1",
+        alias=f"leader{k}_{alias}_lag{{0}}",
+        lookback=lookback,
+        about="of a sister that leads on the training rows",
+        title=f"{noun} of leader {k}, lagged",
+        formula=formula.replace("leader", f"leader{k}"),
+    )
+    for name, alias, lookback, noun, formula in (
+        ("bqx", "bqx_w60", lambda lag: lag + 1, "Hourly BQX", "BQX(60)[leader, t-{0}]"),
+        (
+            "quad",
+            "quad_term",
+            lambda lag: lag + BQX_WINDOW,
+            "Quadratic term of BQX",
+            "a2(B[leader], 60)[t-{0}] 59^2",
+        ),
+    )
+    for k in _TWO
+}
+
 FAMILIES = (
-    Family(
+    _interaction(
         "product",
-        "cross_pair_momentum",
         products,
-        {
-            f"{term}_{k}": Output("1", alias=f"sister{k}_mom_product_w{{0}}_{term}")
-            for k in _TWO
-            for term in ("quad", "lin")
-        },
-        WINDOWS,
-        (SISTERS_BQX,),
-        "term of the quadratic trend of BQX at the window's end, times the sister's",
-        laggable=False,
+        _PRODUCTS,
+        table="cross_pair_momentum",
+        sources=SISTERS_BQX,
+        windows=WINDOWS,
+        about="term of the quadratic trend of BQX at the window's end, times the sister's",
     ),
-    Family(
+    _interaction(
         "volatility",
-        "cross_pair_volatility",
         volatility,
-        {
-            f"{name}_{k}": Output("1", 0.0, hi, alias=f"sister{k}_{alias}_{{0}}", about=about)
-            for k in _TWO
-            for name, alias, hi, about in (
-                ("ratio", "rel_vol", np.inf, "deviation of BQX's changes over the sister's"),
-                ("high", "divergence_hi_flag", 1.0, "the ratio is above 1.5"),
-                ("low", "divergence_lo_flag", 1.0, "the ratio is below 0.67"),
-            )
-        },
-        ((30,), (60,)),
-        (SISTERS_MOVES,),
-        "volatility against the sister's",
-        laggable=False,
+        _of_sisters(
+            ("ratio", "rel_vol", "Volatility of BQX over sister {}'s", _RATIO, 0.0),
+            (
+                "high",
+                "divergence_hi_flag",
+                "Flag of volatility above sister {}'s",
+                f"{_RATIO} > 1.5",
+                0.0,
+                1.0,
+            ),
+            (
+                "low",
+                "divergence_lo_flag",
+                "Flag of volatility below sister {}'s",
+                f"{_RATIO} < 0.67",
+                0.0,
+                1.0,
+            ),
+        ),
+        table="cross_pair_volatility",
+        sources=SISTERS_MOVES,
+        windows=(30, 60),
+        about="volatility against the sister's",
     ),
-    Family(
+    _interaction(
         "drift",
-        "cross_pair_correlation_drift",
         drift,
-        {
-            f"{name}_{k}": Output("1", lo, hi, alias=f"sister{k}_{alias}_{{0}}", about=about)
-            for k in _TWO
-            for name, alias, lo, hi, about in (
-                ("change", "corr_drift", -2.0, 2.0, "over a window's length"),
-                ("size", "corr_drift_abs", 0.0, 2.0, "size of the change"),
-                ("decoupling", "decoupling_flag", 0.0, 1.0, "the change is below -0.3"),
-            )
-        },
-        ((60,), (240,)),
-        (SISTERS_MOVES,),
-        "change of the correlation of BQX's changes with the sister's",
+        _of_sisters(
+            ("change", "corr_drift", "Drift of the correlation with sister {}", _DRIFT, -2.0, 2.0),
+            (
+                "size",
+                "corr_drift_abs",
+                "Size of the correlation's drift with sister {}",
+                f"|{_DRIFT}|",
+                0.0,
+                2.0,
+            ),
+            (
+                "decoupling",
+                "decoupling_flag",
+                "Flag of decoupling from sister {}",
+                f"{_DRIFT} < -0.3",
+                0.0,
+                1.0,
+            ),
+        ),
+        table="cross_pair_correlation_drift",
+        sources=SISTERS_MOVES,
+        windows=(60, 240),
+        about="change of the correlation of BQX's changes with the sister's",
         lookback=lambda window: 2 * window,
-        laggable=False,
     ),
-    Family(
+    _interaction(
         "granger",
-        "cross_pair_lead_lag",
         leading,
-        {
-            f"{name}_{k}": Output(
-                "1", alias=f"leader{k}_{alias}_lag{{0}}", lookback=lookback,
-                about=f"{about}, so many rows ago, of a sister that leads on the training rows",
-            )
-            for name, alias, lookback, about in (
-                ("bqx", "bqx_w60", lambda lag: lag + 1, "BQX over 60 rows"),
-                (
-                    "quad", "quad_term", lambda lag: lag + BQX_WINDOW,
-                    "quadratic term over 60 rows of BQX_15",
-                ),
-            )
-            for k in _TWO
-        },
-        LAGS,
-        (LEADERS,),
-        "the two sisters that lead most clearly in Granger's tests of returns",
+        _LEADING,
+        table="cross_pair_lead_lag",
+        sources=LEADERS,
+        windows=LAGS,
+        about="the two sisters that lead most clearly in Granger's tests of returns",
         skips=lambda lag: lag,
-        laggable=False,
         fit=choose,
     ),
-)  # fmt: skip
+)

@@ -3,6 +3,8 @@
 BQX keeps its sign: it is positive when a rate has fallen.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ from bqx.features.rolling.panels import DOLLAR_PAIRS, read
 from bqx.features.rolling.sums import mean_std
 from bqx.features.rolling.trailing import changes, z_score, zone
 from bqx.features.sources import BQX_WINDOW, momentum
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -149,60 +151,126 @@ CURVE = Source("bqx", "bqx", "1", 76, _terms(TERMS, False))
 TERM_MOVES = Source("bqx", "bqx", "1", 62, _terms((60, 15, 30, 45), True))
 """One-row changes of BQX over 60 rows and over shorter windows."""
 
-_SHARE = ("1", -1.0, 1.0)
-_FLAG = ("1", 0.0, 1.0)
+_correlation = partial(family, table="correlation", laggable=False)
+_SAME = ", the same for all pairs"
 
 
-def _shared(name: str, lookback: int, build: panels.Build, outputs: dict[str, Output], window: int,
-            about: str) -> Family:  # fmt: skip
-    source = Source("bqx", "bqx", "1", lookback, build)
-    return Family(
-        name, "correlation", read, outputs, ((window,),), (source,),
-        about + ", the same for all pairs", laggable=False,
-    )  # fmt: skip
+def _shared(
+    name: str,
+    outputs: Output | dict[str, Output],
+    *,
+    build: panels.Build,
+    lookback: int,
+    window: int,
+    about: str,
+) -> Family:
+    """A family whose source has made the values for all pairs."""
+    source = Source("bqx", "bqx", "1", lookback, build, series="BQX")
+    return _correlation(name, read, outputs, sources=source, windows=window, about=about + _SAME)
 
+
+_STRUCTURE = {
+    "slope": Output(
+        "1/min",
+        alias="term_slope_bqx",
+        lookback=lambda w: 1,
+        spanned_by=("bqx_backward_return_w15", "bqx_backward_return_w60"),
+        title="Slope of the term structure of BQX",
+        formula="(BQX(15) / 15 - BQX(60) / 60) / 45",
+    ),
+    "inversion": Output(
+        *FLAG,
+        alias="term_inversion_flag",
+        lookback=lambda w: 1,
+        title="Flag of an inverted term structure of BQX",
+        formula="BQX(15) / 15 < BQX(60) / 60",
+    ),
+    "steepness_z": Output(
+        "1",
+        alias="term_steepness_z",
+        title="Z-score of the slope of the term structure of BQX",
+        formula="z((BQX(15) / 15 - BQX(60) / 60) / 45, {0})",
+    ),
+}
+_LED = "corr(delta(B[gbpusd], 1)[t], delta(B[eurusd], 1)[t-{lag}], {{0}})"
+_LEADING = {
+    **{
+        f"lag_corr_{lag}": Output(
+            *SIGNED,
+            alias=f"bqx_eur_gbp_lag_corr_{lag}",
+            lookback=lambda w, lag=lag: w + lag,
+            title=f"Correlation of gbpusd's BQX changes with eurusd's {lag} rows ago",
+            formula=_LED.format(lag=lag),
+        )
+        for lag in (5, 15)
+    },
+    "leads": Output(
+        *FLAG,
+        alias="bqx_eur_leads_gbp_flag",
+        lookback=lambda w: w + 5,
+        title="Flag of eurusd leading gbpusd in BQX",
+        formula="corr(g[t], e[t-5], {0}) > corr(e[t], g[t-5], {0}), e, g BQX changes",
+    ),
+}
+_SEVEN = "p in seven dollar pairs"
+_BREADTH = {
+    "dispersion": Output(
+        "1",
+        0.0,
+        alias="momentum_dispersion_{0}",
+        title="Dispersion of BQX across dollar pairs",
+        formula=f"mean(std(B[p], {_SEVEN}), {{0}})",
+    ),
+    "synchrony": Output(
+        *FLAG,
+        alias="momentum_synchrony_{0}",
+        title="Synchrony of BQX across dollar pairs",
+        formula=f"mean(|mean(sign(B[p]), {_SEVEN})|, {{0}})",
+    ),
+}
+_EURUSD = {
+    "resid": Output(
+        "1",
+        alias="bqx_tri_resid_eurusd",
+        lookback=lambda w: 1,
+        title="Parity error of eurusd's triangle in BQX",
+        formula="e[t] - mean(e, 1440), e = B[eurusd] - B[leg 1] - B[leg 2]",
+    ),
+    "resid_z": Output(
+        "1",
+        alias="bqx_tri_resid_z_{0}",
+        title="Z-score of the parity error of eurusd's triangle in BQX",
+        formula="z(e - mean(e, 1440), {0}), e = B[eurusd] - B[leg 1] - B[leg 2]",
+    ),
+}
 
 FAMILIES = (
-    Family(
+    _correlation(
         "term_corr",
-        "correlation",
         lambda x, first_minute, window: correlations(x, window, first_minute),
-        {f"corr_{w}_60": Output(*_SHARE, alias=f"bqx_corr_w{w}_w60") for w in TERMS[:3]},
-        ((60,),),
-        (TERM_MOVES,),
-        "correlation of one-row changes of BQX over a short and over 60 rows",
-        laggable=False,
-    ),
-    Family(
-        "term_structure",
-        "correlation",
-        slope,
         {
-            "slope": Output(
-                "1/min",
-                alias="term_slope_bqx",
-                lookback=lambda w: 1,
-                spanned_by=("bqx_backward_return_w15", "bqx_backward_return_w60"),
-                about="(BQX_15 / 15 - BQX_60 / 60) / 45",
-            ),
-            "inversion": Output(
-                *_FLAG,
-                alias="term_inversion_flag",
-                lookback=lambda w: 1,
-                about="BQX_15 / 15 below BQX_60 / 60",
-            ),
-            "steepness_z": Output(
-                "1", alias="term_steepness_z", about="score of the slope among its last 240"
-            ),
+            f"corr_{w}_60": Output(
+                *SIGNED,
+                alias=f"bqx_corr_w{w}_w60",
+                title=f"Correlation of changes of BQX over {w} and over 60 rows",
+                formula=f"corr(delta(BQX({w}), 1), delta(BQX(60), 1), {{0}})",
+            )
+            for w in TERMS[:3]
         },
-        ((MEMORY,),),
-        (ENDS,),
-        "term structure of BQX divided by its window",
-        laggable=False,
+        sources=TERM_MOVES,
+        windows=60,
+        about="correlation of one-row changes of BQX over a short and over 60 rows",
     ),
-    Family(
+    _correlation(
         "term_structure",
-        "correlation",
+        slope,
+        _STRUCTURE,
+        sources=ENDS,
+        windows=MEMORY,
+        about="term structure of BQX divided by its window",
+    ),
+    _correlation(
+        "term_structure",
         curvature,
         {
             "curvature": Output(
@@ -211,68 +279,48 @@ FAMILIES = (
                 spanned_by=tuple(f"bqx_backward_return_w{w}" for w in TERMS),
             )
         },
-        ((),),
-        (CURVE,),
-        "quadratic term over the window, 15 to 75, of BQX divided by its window",
+        sources=CURVE,
+        about="quadratic term over the window, 15 to 75, of BQX divided by its window",
+        title="Curvature of the term structure of BQX",
+        formula="a2(BQX(w) / w on w), w = 15, 30, 45, 60, 75",
         lookback=lambda: 1,
-        laggable=False,
     ),
     _shared(
         "eur_gbp",
-        BQX_WINDOW + 2,
-        _leading,
-        {
-            "lag_corr_5": Output(
-                *_SHARE,
-                alias="bqx_eur_gbp_lag_corr_5",
-                lookback=lambda w: w + 5,
-                about="correlation of gbpusd's moves with eurusd's of 5 rows ago",
-            ),
-            "lag_corr_15": Output(
-                *_SHARE,
-                alias="bqx_eur_gbp_lag_corr_15",
-                lookback=lambda w: w + 15,
-                about="correlation of gbpusd's moves with eurusd's of 15 rows ago",
-            ),
-            "leads": Output(
-                *_FLAG,
-                alias="bqx_eur_leads_gbp_flag",
-                lookback=lambda w: w + 5,
-                about="the former above that of eurusd's moves with gbpusd's of 5 rows ago",
-            ),
-        },
-        60,
-        "who leads",
+        _LEADING,
+        build=_leading,
+        lookback=BQX_WINDOW + 2,
+        window=60,
+        about="who leads",
     ),
     _shared(
         "mood",
-        BQX_WINDOW + 1,
-        _mood,
-        {"": Output("1", -1.0, 1.0, alias="momentum_regime_cluster")},
-        DAY,
-        "1 risk-on, -1 risk-off: aud and nzd against chf and jpy, all in dollars, beyond half a "
-        "deviation from their mean",
+        Output(
+            *SIGNED,
+            alias="momentum_regime_cluster",
+            title="Risk mood, 1 on and -1 off",
+            formula="side(z(m, {0}), 0.5), m = -(B[aud] + B[nzd] + B[usdchf] + B[usdjpy]) / 2",
+        ),
+        build=_mood,
+        lookback=BQX_WINDOW + 1,
+        window=DAY,
+        about="1 risk-on, -1 risk-off: aud and nzd against chf and jpy, all in dollars, beyond "
+        "half a deviation from their mean",
     ),
     _shared(
         "breadth",
-        BQX_WINDOW + 1,
-        _breadth,
-        {
-            "dispersion": Output("1", 0.0, alias="momentum_dispersion_{0}"),
-            "synchrony": Output(*_FLAG, alias="momentum_synchrony_{0}"),
-        },
-        20,
-        "deviation and size of the mean sign of seven dollar pairs, averaged",
+        _BREADTH,
+        build=_breadth,
+        lookback=BQX_WINDOW + 1,
+        window=20,
+        about="deviation and size of the mean sign of seven dollar pairs, averaged",
     ),
     _shared(
         "eurusd_triangle",
-        BQX_WINDOW + DAY,
-        _eurusd_triangle,
-        {
-            "resid": Output("1", alias="bqx_tri_resid_eurusd", lookback=lambda w: 1),
-            "resid_z": Output("1", alias="bqx_tri_resid_z_{0}"),
-        },
-        20,
-        "BQX of eurusd less those of its legs, demeaned over 1,440 rows",
+        _EURUSD,
+        build=_eurusd_triangle,
+        lookback=BQX_WINDOW + DAY,
+        window=20,
+        about="BQX of eurusd less those of its legs, demeaned over 1,440 rows",
     ),
 )

@@ -6,6 +6,9 @@ returns, and log rates where levels are asked for; the BQX domain one-row change
 its levels overlap, and its levels.
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +19,7 @@ from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import first_block, mean_std, square_sums
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import SIGNED, Output, Source, family
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -139,126 +142,145 @@ def cointegration(x: F, first_minute: int, window: int) -> F:
 
 
 RELATIVES = (
-    Source("rate", "rate", "1", 2, panels.turned(panels.returns, 2, 2)),
-    Source("bqx", "bqx", "1", BQX_WINDOW + 2, panels.turned(panels.moves, 2, 2)),
+    Source("rate", "rate", "1", 2, panels.turned(panels.returns, 2, 2), series="log returns"),
+    Source(
+        "bqx", "bqx", "1", BQX_WINDOW + 2, panels.turned(panels.moves, 2, 2), series="BQX changes"
+    ),
 )
 """Moves of the pair and of two relatives on either side."""
 
 LEVELS = (
-    Source("rate", "rate", "1", 1, panels.turned(panels.level, 2, 0)),
-    Source("bqx", "bqx", "1", BQX_WINDOW + 1, panels.turned(panels.momentum, 2, 0)),
+    Source("rate", "rate", "1", 1, panels.turned(panels.level, 2, 0), series="the log rate"),
+    Source("bqx", "bqx", "1", BQX_WINDOW + 1, panels.turned(panels.momentum, 2, 0), series="BQX"),
 )
 """Levels of the pair and of two relatives of its base."""
 
-WINDOWS = ((15,), (30,), (60,))
-_SHARE = ("1", -1.0, 1.0)
+_SIDES = ("base", "quote")
+_PEERS = "mean(corr(x, x[{side} k], {{0}}), k = 1, 2)"
 
 
-def _long(window: int) -> int:
-    return window + MEMORY - 1
+def _of_sides(name: str, noun: str, formula: str, *bounds: float, **more: Any) -> dict[str, Output]:
+    """A reading of the mean correlation with the relatives of the base, and of the quote."""
+    return {
+        f"{name}_{side}": Output(
+            "1",
+            *bounds,
+            alias=f"{name}_{side}_{{0}}min",
+            title=f"{noun} of {{x}} with {side} relatives",
+            formula=formula.format(_PEERS.format(side=side)),
+            **more,
+        )
+        for side in _SIDES
+    }
 
+
+_NOW = {
+    **{
+        f"corr_{side}_{k}": Output(
+            *SIGNED,
+            alias=f"corr_{side}_{{0}}min_{k}",
+            title=f"Correlation of {{x}} with {side} relative {k}",
+            formula=f"corr(x, x[{side} {k}], {{0}})",
+        )
+        for side in _SIDES
+        for k in (1, 2)
+    },
+    **_of_sides(
+        "delta_corr",
+        "Change of the mean correlation",
+        "delta({}, {{0}})",
+        -2.0,
+        2.0,
+        lookback=lambda w: 2 * w,
+    ),
+    "lead_lag": Output(
+        *SIGNED,
+        alias="lead_lag_{0}min",
+        lookback=lambda w: w + 2 * LEADS,
+        about="in fifths of five rows; positive where the relatives lead",
+        title="Lead of the relatives' mean over {x}",
+        formula="argmax(corr(x[t-5], m[t-5-k], {0}), k in -5..5) / 5, m mean of relatives",
+    ),
+    "vol_ratio": Output(
+        "1",
+        0.0,
+        alias="vol_ratio_{0}min",
+        title="Deviation of {x} over the relatives' mean deviation",
+        formula="std(x, {0}) / mean(std(x[k], {0}), k in relatives)",
+    ),
+}
+_OVER_TIME = {
+    **_of_sides("z_corr", "Z-score of the mean correlation", "z({}, 240)"),
+    "corr_stability": Output(
+        "1",
+        0.0,
+        1.1,
+        alias="corr_stability_{0}min",
+        title="Deviation of the mean correlation of {x} with relatives",
+        formula="std(mean(corr(x, x[k], {0}), k in relatives), 240)",
+    ),
+}
+_RESIDUAL = "x[t] - fit(x on x[base 1], x[base 2]; {0})"
+_COINTEGRATION = {
+    "residual": Output(
+        "1",
+        alias="coint_residual",
+        title="Cointegration residual of {x} on two base relatives",
+        formula=_RESIDUAL,
+    ),
+    "z": Output(
+        "1",
+        alias="coint_zscore",
+        title="Cointegration residual of {x} in deviations",
+        formula="e[t] / std(e, {0}), e = x - fit(x on x[base 1], x[base 2]; {0})",
+    ),
+    "half_life": Output(
+        "bar",
+        0.0,
+        alias="coint_halflife",
+        lookback=lambda w: w + 1,
+        title="Half-life of the cointegration residual of {x}",
+        formula="-ln 2 / ln phi, e[t] = phi e[t-1] over {0} rows",
+    ),
+}
+
+_correlation = partial(family, table="correlation")
+_relatives = partial(
+    _correlation,
+    "relatives",
+    sources=RELATIVES,
+    windows=(15, 30, 60),
+    about="moves against two relatives of the base and of the quote",
+)
 
 FAMILIES = (
-    Family(
-        "relatives",
-        "correlation",
-        relatives,
-        {
-            **{
-                f"corr_{side}_{k}": Output(*_SHARE, alias=f"corr_{side}_{{0}}min_{k}")
-                for side in ("base", "quote")
-                for k in (1, 2)
-            },
-            **{
-                f"delta_corr_{side}": Output(
-                    "1",
-                    -2.0,
-                    2.0,
-                    alias=f"delta_corr_{side}_{{0}}min",
-                    lookback=lambda w: 2 * w,
-                    about="change of the mean correlation over a window's length",
-                )
-                for side in ("base", "quote")
-            },
-            "lead_lag": Output(
-                *_SHARE,
-                alias="lead_lag_{0}min",
-                lookback=lambda w: w + 2 * LEADS,
-                about="lead of the relatives' mean of largest correlation, in fifths of 5 rows",
-            ),
-            "vol_ratio": Output(
-                "1",
-                0.0,
-                alias="vol_ratio_{0}min",
-                about="deviation of moves over the mean of the relatives'",
-            ),
-        },
-        WINDOWS,
-        RELATIVES,
-        "moves against two relatives of the base and of the quote",
-    ),
-    Family(
-        "relatives",
-        "correlation",
-        relatives_over_time,
-        {
-            **{
-                f"z_corr_{side}": Output(
-                    "1",
-                    alias=f"z_corr_{side}_{{0}}min",
-                    about="score of the mean correlation among its last 240",
-                )
-                for side in ("base", "quote")
-            },
-            "corr_stability": Output(
-                "1",
-                0.0,
-                1.1,
-                alias="corr_stability_{0}min",
-                about="deviation of the mean correlation over 240 rows",
-            ),
-        },
-        WINDOWS,
-        RELATIVES,
-        "moves against two relatives of the base and of the quote",
-        lookback=_long,
-    ),
-    Family(
+    _relatives(relatives, _NOW),
+    _relatives(relatives_over_time, _OVER_TIME, lookback=lambda window: window + MEMORY - 1),
+    _correlation(
         "relative_spread",
-        "correlation",
         spread,
         {"z": Output("1", alias="spread_zscore_{0}min")},
-        WINDOWS,
-        LEVELS,
-        "score of the level less that of the base's first relative",
+        sources=LEVELS,
+        windows=(15, 30, 60),
+        title="Z-score of the gap of {x} to the first base relative",
+        formula="z(x - x[base 1], {0})",
     ),
-    Family(
+    _correlation(
         "cointegration",
-        "correlation",
         cointegration,
-        {
-            "residual": Output("1", alias="coint_residual"),
-            "z": Output("1", alias="coint_zscore"),
-            "half_life": Output(
-                "bar",
-                0.0,
-                alias="coint_halflife",
-                lookback=lambda w: w + 1,
-                about="rows in which a departure halves",
-            ),
-        },
-        ((DAY,),),
-        LEVELS,
-        "level regressed on those of two relatives of the base",
+        _COINTEGRATION,
+        sources=LEVELS,
+        windows=DAY,
+        about="level regressed on those of two relatives of the base",
     ),
-    Family(
+    _correlation(
         "cointegration_of_one",
-        "correlation",
         lambda x, first_minute, window: cointegration(x, first_minute, window)[:, 3:],
         {"residual": Output("1", alias="cointegration_residual")},
-        ((DAY,),),
-        LEVELS[:1],
-        "level regressed on that of the base's first relative",
+        sources=LEVELS[:1],
+        windows=DAY,
+        title="Cointegration residual of {x} on the first base relative",
+        formula="x[t] - fit(x on x[base 1]; {0})",
     ),
 )
 

@@ -1,5 +1,7 @@
 """A pair's five sisters, and the triangle that it closes with two others."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from bqx.features.rolling.multivariate import cross_sums, shifted
 from bqx.features.rolling.sums import mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
 from bqx.market.sessions import DAY
@@ -68,71 +70,142 @@ def _sister(rank: int) -> Source:
     def build(bars: Bars) -> F:
         return panels.stack(bars, panels.returns, (bars.pair, SISTERS[bars.pair][rank - 1]))
 
-    return Source(f"sister{rank}", "cross", "1", 2, build)
+    return Source(f"sister{rank}", "cross", "1", 2, build, series=f"sister {rank}")
+
+
+_cross_pair = partial(family, table="cross_pair", laggable=False)
 
 
 def _of(rank: int) -> tuple[Family, ...]:
-    sources, name = (_sister(rank),), f"sister{rank}"
+    alias, declare = f"sister{rank}", partial(_cross_pair, sources=_sister(rank))
     return (
-        Family(
-            "return_lag", "cross_pair", lagged, {"": Output("1", alias=name + "_return_lag_{0}")},
-            ((1,), (5,), (15,)), sources, "one-row log return of so many rows ago",
-            lookback=lambda lag: lag + 1, skips=lambda lag: lag, laggable=False,
+        declare(
+            "return_lag",
+            lagged,
+            Output("1", alias=alias + "_return_lag_{0}"),
+            windows=(1, 5, 15),
+            title="Earlier log return of {x}",
+            formula="r[sister, t-{0}]",
+            lookback=lambda lag: lag + 1,
+            skips=lambda lag: lag,
         ),
-        Family(
-            "vol", "cross_pair", volatility, {"": Output("1", 0.0, alias=name + "_vol_{0}")},
-            ((30,),), sources, "deviation of one-row log returns", laggable=False,
+        declare(
+            "vol",
+            volatility,
+            Output("1", 0.0, alias=alias + "_vol_{0}"),
+            windows=30,
+            title="Volatility of {x}",
+            formula="std(r[sister], {0})",
         ),
-        Family(
-            "against", "cross_pair", against,
+        declare(
+            "against",
+            against,
             {
-                "corr": Output("1", -1.0, 1.0, alias=name + "_corr_{0}"),
-                "beta": Output("1", alias=name + "_beta_{0}", about="slope on the sister"),
+                "corr": Output(
+                    *SIGNED,
+                    alias=alias + "_corr_{0}",
+                    title="Correlation with {x}",
+                    formula="corr(r, r[sister], {0})",
+                ),
+                "beta": Output(
+                    "1",
+                    alias=alias + "_beta_{0}",
+                    title="Slope on {x}",
+                    formula="beta(r, r[sister], {0})",
+                ),
             },
-            ((60,),), sources, "one-row log returns against the sister's", laggable=False,
+            windows=60,
+            about="one-row log returns against the sister's",
         ),
-    )  # fmt: skip
+    )
 
 
 def _one(series: panels.Series) -> panels.Build:
     return lambda bars: series(bars, bars.pair)
 
 
-TRIANGLE = Source("triangle", "cross", "1", DAY, _one(panels.triangle_residual))
+TRIANGLE = Source(
+    "triangle", "cross", "1", DAY, _one(panels.triangle_residual), series="the triangle"
+)
 """Log parity error of the pair's triangle, demeaned over 1,440 rows."""
 
 TRIANGLE_BQX = Source(
-    "triangle_bqx", "cross", "1", BQX_WINDOW + DAY, _one(panels.triangle_momentum)
+    "triangle_bqx",
+    "cross",
+    "1",
+    BQX_WINDOW + DAY,
+    _one(panels.triangle_momentum),
+    series="the triangle's BQX",
 )
 """BQX of the triangle's direct pair less those of its legs, demeaned over 1,440 rows."""
 
 BOTH = Source(
-    "triangle", "cross", "1", TRIANGLE_BQX.lookback,
+    "triangle",
+    "cross",
+    "1",
+    TRIANGLE_BQX.lookback,
     lambda bars: np.column_stack([TRIANGLE.build(bars), TRIANGLE_BQX.build(bars)]),
-)  # fmt: skip
+)
 """Both residuals."""
 
 
-def _triangle(source: Source, alias: str, level: str, count: int) -> Family:
-    outputs = {
-        "level": Output("1", alias=level, lookback=lambda: 1),
-        "z_20": Output("1", alias=f"{level.removesuffix('_level')}_z_20", lookback=lambda: 20),
-        "change_5": Output("1", alias=f"{alias}_change_5", lookback=lambda: 6),
-        "vol_30": Output("1", 0.0, alias=f"{alias}_vol_30", lookback=lambda: 30),
-    }
-    return Family(
-        "resid", "cross_pair", residual, dict(list(outputs.items())[:count]), ((),), (source,),
-        "parity error of the pair's triangle, demeaned over 1,440 rows; none where a rate was made "
-        "from the others", laggable=False,
-    )  # fmt: skip
+_RESIDUAL = (
+    ("level", 1, "Parity error of {x}", "e[t] - mean(e, 1440)"),
+    ("z_20", 20, "Z-score of the parity error of {x}", "z(e - mean(e, 1440), 20)"),
+    (
+        "change_5",
+        6,
+        "Five-row change of the parity error of {x}",
+        "delta(e - mean(e, 1440), 5)",
+    ),
+    (
+        "vol_30",
+        30,
+        "Deviation of the parity error of {x}",
+        "std(e - mean(e, 1440), 30)",
+        0.0,
+    ),
+)
+_ERRORS = {"triangle": "e = ln(ac / (ab bc))", "triangle_bqx": "e = B[ac] - B[ab] - B[bc]"}
+
+
+def _triangle(source: Source, aliases: tuple[str, ...]) -> Family:
+    return _cross_pair(
+        "resid",
+        residual,
+        {
+            name: Output(
+                "1",
+                *bounds,
+                alias=alias,
+                lookback=lambda rows=rows: rows,
+                title=title,
+                formula=f"{formula}, {_ERRORS[source.key]}",
+            )
+            for alias, (name, rows, title, formula, *bounds) in zip(
+                aliases, _RESIDUAL, strict=False
+            )
+        },
+        sources=source,
+        about="parity error of the pair's triangle, demeaned over 1,440 rows; none where a rate "
+        "was made from the others",
+    )
 
 
 FAMILIES = (
-    *(family for rank in RANKS for family in _of(rank)),
-    _triangle(TRIANGLE, "tri_resid", "tri_resid_level", 4),
-    _triangle(TRIANGLE_BQX, "tri_bqx", "tri_bqx_resid", 3),
-    Family(
-        "aligned", "cross_pair", aligned, {"": Output("1", 0.0, 1.0, alias="tri_alignment_flag")},
-        ((),), (BOTH,), "both residuals have one sign", lookback=lambda: 1, laggable=False,
+    *(declared for rank in RANKS for declared in _of(rank)),
+    _triangle(
+        TRIANGLE,
+        ("tri_resid_level", "tri_resid_z_20", "tri_resid_change_5", "tri_resid_vol_30"),
     ),
-)  # fmt: skip
+    _triangle(TRIANGLE_BQX, ("tri_bqx_resid", "tri_bqx_resid_z_20", "tri_bqx_change_5")),
+    _cross_pair(
+        "aligned",
+        aligned,
+        Output(*FLAG, alias="tri_alignment_flag"),
+        sources=BOTH,
+        title="Agreement of the triangle's parity errors of rate and BQX",
+        formula="sign(level(triangle)) = sign(level(triangle's BQX))",
+        lookback=lambda: 1,
+    ),
+)

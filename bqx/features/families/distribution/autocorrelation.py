@@ -14,7 +14,7 @@ from bqx.features.families.distribution.quantiles import OUTPUTS
 from bqx.features.rolling import comoments
 from bqx.features.rolling.returns import RETURN
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -40,39 +40,48 @@ def of_returns(x: F, first_minute: int, window: int) -> F:
     return out
 
 
+def _lag(lag: int, alias: str) -> Output:
+    return Output(
+        *SIGNED,
+        alias=alias,
+        title=f"Autocorrelation of {{x}} at lag {lag}",
+        formula=f"corr(x[t], x[t-{lag}], {{0}})",
+    )
+
+
 FAMILIES = (
-    Family(
+    family(
         "autocorr",
-        "statistics",
         autocorrelation,
-        {f"lag{k}": Output("1", -1.0, 1.0, alias=f"autocorr_lag{k}") for k in (1, 5, 15)},
-        ((60,),),
-        (RATE, BQX),
-        "Pearson correlation of the window's values with those some rows before, inside it",
+        {f"lag{lag}": _lag(lag, f"autocorr_lag{lag}") for lag in (1, 5, 15)},
+        table="statistics",
+        sources=(RATE, BQX),
+        windows=60,
+        about="Pearson correlation of the window's values with those some rows before, inside it",
     ),
-    Family(
+    family(
         "distribution",
-        "statistics_return",
         of_returns,
         {
-            "skew": Output("1", alias="skewness_{0}min", about="skewness, bias-adjusted"),
-            "kurt": Output("1", alias="kurtosis_{0}min", about="excess kurtosis, bias-adjusted"),
+            "skew": replace(moments.DEFINED["skew"], alias="skewness_{0}min"),
+            "kurt": replace(moments.DEFINED["kurt"], alias="kurtosis_{0}min"),
             "mad": replace(OUTPUTS["mad"], alias="median_absolute_deviation_{0}min"),
             "entropy": OUTPUTS["entropy"],
-            "autocorr": Output("1", -1.0, 1.0, alias="autocorrelation_lag1"),
+            "autocorr": _lag(1, "autocorrelation_lag1"),
         },
-        ((60,),),
-        (RETURN,),
-        "one-minute log returns of the trailing window",
+        table="statistics_return",
+        sources=RETURN,
+        windows=60,
+        about="one-minute log returns of the trailing window",
         laggable=False,
     ),
 )
 
 _TABLE = tuple(
     feature
-    for family in (*moments.FAMILIES, *quantiles.FAMILIES, *FAMILIES)
-    if family.table == "statistics"
-    for feature in family.features()
+    for member in (*moments.FAMILIES, *quantiles.FAMILIES, *FAMILIES)
+    if member.table == "statistics"
+    for feature in member.features()
 )
 _OLDER = ((20,), (50,), (120,))
 _MOMENTS = ("mean", "std", "skew", "kurt")

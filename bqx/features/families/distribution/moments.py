@@ -3,6 +3,9 @@
 Source: C. M. Jarque and A. K. Bera (1980), for the normality statistic.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +13,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, power_sums
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Family, Output, Source, family
 
 F = NDArray[np.float64]
 
@@ -77,64 +80,81 @@ def described_bqx(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-def _alias(metric: str) -> str:
-    return metric + "_{0}"
-
-
-_CV = {"rate": "std / mean", "bqx": "std / mean magnitude, because the mean crosses zero"}
+DEFINED = {
+    "mean": Output("{u}", title="Mean of {x}", formula="mean(x, {0})"),
+    "std": Output("{u}", 0.0, title="Standard deviation of {x}", formula="std(x, {0})"),
+    "skew": Output("1", title="Skewness of {x}", formula="skew(x, {0})", about="bias-adjusted"),
+    "kurt": Output(
+        "1", title="Excess kurtosis of {x}", formula="kurt(x, {0})", about="bias-adjusted"
+    ),
+    "min": Output("{u}", title="Minimum of {x}", formula="min(x, {0})"),
+    "max": Output("{u}", title="Maximum of {x}", formula="max(x, {0})"),
+    "range": Output(
+        "{u}",
+        0.0,
+        spanned_by=("{s}_moments_max_w{0}", "{s}_moments_min_w{0}"),
+        title="Range of {x}",
+        formula="max(x, {0}) - min(x, {0})",
+    ),
+    "z_score": Output(
+        "1",
+        title="Z-score of {x} within its window",
+        formula="(x[t] - mean(x, {0})) / std(x, {0})",
+    ),
+    "cv": Output("1", 0.0, title="Coefficient of variation of {x}"),
+    "jb": Output(
+        "1",
+        0.0,
+        alias="jb_stat_{0}min",
+        title="Jarque-Bera statistic of {x}",
+        formula="{0} / 6 (skew(x, {0})^2 + kurt(x, {0})^2 / 4)",
+    ),
+}
+_CV = {
+    "rate": ("std / mean", "std(x, {0}) / mean(x, {0})"),
+    "bqx": (
+        "std / mean magnitude, because the mean crosses zero",
+        "std(x, {0}) / mean(|x|, {0})",
+    ),
+}
 _NOW = {"rate": "rate_index", "bqx": "bqx_backward_return_w15"}
 _TREND = ("{s}_quadratic_lin_slope_w60", "{s}_quadratic_accel_w60")
-
-
-def _minutes(
-    source: Source, w: int, outputs: tuple[str, ...], spans: tuple[str, ...] = ()
-) -> Family:
-    same = tuple(name.replace("{now}", _NOW[source.key]) for name in spans)
-    declared = {
-        "mean": Output("{u}", alias=_alias("mean") + "min", spanned_by=same),
-        "std": Output("{u}", 0.0, alias=_alias("std") + "min", about="ddof 1"),
-        "skew": Output("1", alias=_alias("skew") + "min", about="bias-adjusted"),
-        "kurt": Output("1", alias=_alias("kurt") + "min", about="excess, bias-adjusted"),
-        "cv": Output("1", 0.0, alias=_alias("cv") + "min", about=_CV[source.key]),
-        "jb": Output("1", 0.0, alias=_alias("jb_stat") + "min", about="Jarque-Bera statistic"),
-    }
-    kernel = described if source is RATE else described_bqx
-    about = "moments of the trailing window, current row included"
-    some = {name: declared[name] for name in outputs}
-    return Family("moments", "statistics", kernel, some, ((w,),), (source,), about)
-
-
 _FOUR = ("mean", "std", "skew", "kurt")
 _SIX = (*_FOUR, "cv", "jb")
+_INVENTORY = (*_FOUR, "min", "max", "range", "z_score")
+
+_moments = partial(
+    family,
+    "moments",
+    table="statistics",
+    about="moments of the trailing window, current row included",
+)
+
+
+def _minutes(source: Source, w: int, names: tuple[str, ...], spans: tuple[str, ...]) -> Family:
+    about, formula = _CV[source.key]
+    outputs = {
+        name: replace(DEFINED[name], alias=DEFINED[name].alias or f"{name}_{{0}}min")
+        for name in names
+    }
+    same = tuple(name.replace("{now}", _NOW[source.key]) for name in spans)
+    outputs["mean"] = replace(outputs["mean"], spanned_by=same)
+    if "cv" in names:
+        outputs["cv"] = replace(outputs["cv"], about=about, formula=formula)
+    kernel = described if source is RATE else described_bqx
+    return _moments(kernel, outputs, sources=source, windows=w)
+
 
 FAMILIES = (
-    Family(
-        "moments",
-        "statistics",
+    _moments(
         moments,
-        {
-            "mean": Output("{u}", alias=_alias("mean")),
-            "std": Output("{u}", 0.0, alias=_alias("std"), about="standard deviation, ddof 1"),
-            "skew": Output("1", alias=_alias("skew"), about="skewness, bias-adjusted"),
-            "kurt": Output("1", alias=_alias("kurt"), about="excess kurtosis, bias-adjusted"),
-            "min": Output("{u}", alias=_alias("min")),
-            "max": Output("{u}", alias=_alias("max")),
-            "range": Output(
-                "{u}",
-                0.0,
-                alias=_alias("range"),
-                spanned_by=("{s}_moments_max_w{0}", "{s}_moments_min_w{0}"),
-                about="max - min",
-            ),
-            "z_score": Output("1", alias=_alias("z_score"), about="(x - mean) / std"),
-        },
-        ((20,), (50,), (120,)),
-        (RATE, BQX),
-        "statistics of the trailing window, current row included",
+        {name: replace(DEFINED[name], alias=f"{name}_{{0}}") for name in _INVENTORY},
+        sources=(RATE, BQX),
+        windows=(20, 50, 120),
     ),
     *(
-        _minutes(source, w, outputs, spans)
-        for w, outputs, spans in (
+        _minutes(source, w, names, spans)
+        for w, names, spans in (
             (5, _FOUR, ()),
             (15, (*_FOUR, "cv"), ("{s}_moments_mean_w60", "{s}_quadratic_resid_mean_w60", *_TREND)),
             (30, _SIX, ()),

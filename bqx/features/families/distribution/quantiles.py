@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import Family, Output, family
 
 F = NDArray[np.float64]
 
@@ -121,12 +121,40 @@ def order(x: F, first_minute: int, window: int) -> F:
 
 
 OUTPUTS: dict[str, Output] = {
-    **{f"p{p}": Output("{u}", alias=f"p{p}_{{0}}min", about=f"{p}th percentile") for p in PERCENTS},
-    "range": Output("{u}", 0.0, alias="range_{0}min", about="max - min"),
-    "iqr": Output("{u}", 0.0, alias="iqr_{0}min", about="75th less 25th percentile"),
-    "mad": Output("{u}", 0.0, alias="mad_{0}min", about="median distance from the median"),
+    **{
+        f"p{p}": Output(
+            "{u}",
+            alias=f"p{p}_{{0}}min",
+            title=f"{p}th percentile of {{x}}",
+            formula=f"quantile(x, {{0}}, {p / 100})",
+        )
+        for p in PERCENTS
+    },
+    "range": Output(
+        "{u}", 0.0, alias="range_{0}min", title="Range of {x}", formula="max(x, {0}) - min(x, {0})"
+    ),
+    "iqr": Output(
+        "{u}",
+        0.0,
+        alias="iqr_{0}min",
+        title="Interquartile range of {x}",
+        formula="quantile(x, {0}, 0.75) - quantile(x, {0}, 0.25)",
+    ),
+    "mad": Output(
+        "{u}",
+        0.0,
+        alias="mad_{0}min",
+        title="Median absolute deviation of {x}",
+        formula="median(|x - median(x, {0})|, {0})",
+    ),
     "entropy": Output(
-        "1", 0.0, float(np.log(BINS)), alias="entropy_{0}min", about="of ten equal bins, nats"
+        "1",
+        0.0,
+        float(np.log(BINS)),
+        alias="entropy_{0}min",
+        about="of ten equal bins, nats",
+        title="Entropy of the distribution of {x}",
+        formula="-sum(p ln p), p shares of {0} rows in 10 bins",
     ),
 }
 _COLUMN = {name: i for i, name in enumerate(OUTPUTS)}
@@ -142,18 +170,24 @@ def _some(*names: str) -> Callable[[F, int, int], F]:
     return kernel
 
 
-def _order(windows: tuple[tuple[int, ...], ...], *names: str) -> Family:
-    whole = {f"p{p}" for p in (25, 75)} <= set(names)
+def _order(window: int, *names: str) -> Family:
     outputs = {name: OUTPUTS[name] for name in names}
-    if whole:
+    if {"p25", "p75"} <= set(names):
         spans = ("{s}_order_p75_w{0}", "{s}_order_p25_w{0}")
         outputs["iqr"] = replace(outputs["iqr"], spanned_by=spans)
-    about = "sorted values of the trailing window, current row included"
-    return Family("order", "statistics", _some(*names), outputs, windows, (RATE, BQX), about)
+    return family(
+        "order",
+        _some(*names),
+        outputs,
+        table="statistics",
+        sources=(RATE, BQX),
+        windows=window,
+        about="sorted values of the trailing window, current row included",
+    )
 
 
 FAMILIES = (
-    _order(((15,),), *(f"p{p}" for p in PERCENTS), *_SPREADS),
-    _order(((30,),), *_SPREADS),
-    _order(((60,),), "p50", "p75", "p90", *_SPREADS),
+    _order(15, *(f"p{p}" for p in PERCENTS), *_SPREADS),
+    _order(30, *_SPREADS),
+    _order(60, "p50", "p75", "p90", *_SPREADS),
 )

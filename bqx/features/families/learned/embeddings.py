@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from bqx.features.families.learned import autoencoder, network
 from bqx.features.families.learned.network import Network
-from bqx.features.spec import Array, Family, Feature, Output, Source
+from bqx.features.spec import Array, Family, Feature, Output, Source, family
 from bqx.market.bars import Bars
 
 SIZE = autoencoder.CODE
@@ -108,20 +108,28 @@ def families(
         trained = autoencoder.train(parts, rows, reach, settings)
         return trained.encoder if trained else None
 
-    def family(name: str, fit: Callable[..., Network | None], about: str) -> Family:
-        outputs = {str(k): Output("1", alias=f"embedding_{k}") for k in range(1, SIZE + 1)}
-        return Family(
-            name, f"{name}_embeddings", _kernel(expected), outputs, ((),), (source,), about,
-            lookback=lambda *window: 1, laggable=False, pool=_learn(expected, fit),
-        )  # fmt: skip
+    def code(name: str, fit: Callable[..., Network | None], noun: str) -> Family:
+        return family(
+            name,
+            _kernel(expected),
+            {
+                str(k): Output(
+                    "1",
+                    alias=f"embedding_{k}",
+                    title=f"{noun} {k} of {len(inputs)} inputs",
+                    formula=f"{name}(inputs[t])[{k}]",
+                )
+                for k in range(1, SIZE + 1)
+            },
+            table=f"{name}_embeddings",
+            sources=source,
+            about=f"{noun.lower()} of {len(inputs)} inputs, learnt on the training rows",
+            lookback=lambda *window: 1,
+            laggable=False,
+            pool=_learn(expected, fit),
+        )
 
     return (
-        family(
-            "autoencoder", encoder,
-            f"unit of the middle layer of an autoencoder of {len(inputs)} inputs",
-        ),
-        family(
-            "pca", lambda parts, rows, reach: components(parts),
-            f"principal component of {len(inputs)} inputs",
-        ),
-    )  # fmt: skip
+        code("autoencoder", encoder, "Unit of an autoencoder's middle layer"),
+        code("pca", lambda parts, rows, reach: components(parts), "Principal component"),
+    )

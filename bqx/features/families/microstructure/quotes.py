@@ -4,12 +4,14 @@ Bars are bid: the ask is the close plus the spread, mid the close plus half of i
 taken to be at the close. A feed without spreads leaves all but the tick directions NaN.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.trailing import changes, clean_rows, deviation, total
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import SIGNED, Output, Source, family
 from bqx.market.bars import Bars
 
 F = NDArray[np.float64]
@@ -109,72 +111,106 @@ def tick_rule(x: F, first_minute: int, window: int) -> F:
     return out
 
 
+_QUOTED = {
+    "level": Output("{u}", 0.0, alias="spread_level", title="Spread of the bar", formula="S[t]"),
+    "pct": Output(
+        "%",
+        0.0,
+        alias="spread_pct_of_rate",
+        title="Spread in percent of the close",
+        formula="100 S[t] / C[t]",
+    ),
+    "quoted": Output(
+        "%",
+        0.0,
+        200.0,
+        alias="quoted_spread",
+        title="Quoted spread in percent of mid",
+        formula="100 S[t] / M[t]",
+    ),
+    "imbalance": Output(
+        "1",
+        -1.0,
+        0.0,
+        alias="bid_ask_imbalance",
+        spanned_by=("{s}_quoted",),
+        title="Imbalance of bid and ask prices",
+        formula="(bid - ask) / (bid + ask)",
+    ),
+    "effective": Output(
+        "%",
+        0.0,
+        200.0,
+        alias="effective_spread",
+        spanned_by=("{s}_quoted",),
+        about="trades are taken at the bid",
+        title="Effective spread in percent of mid",
+        formula="200 |M[t] - C[t]| / M[t]",
+    ),
+    "half": Output(
+        "{u}",
+        0.0,
+        alias="roll_cost",
+        spanned_by=("{s}_level",),
+        title="Half the spread",
+        formula="M[t] - C[t]",
+    ),
+}
+_MOVED = {
+    "realized": Output(
+        "%",
+        0.0,
+        alias="realized_spread",
+        title="Realised spread of the trade five rows before",
+        formula="200 |M[t] - C[t-5]| / M[t-5]",
+    ),
+    "impact": Output(
+        "%",
+        0.0,
+        alias="price_impact",
+        lookback=lambda: 2,
+        title="Price impact, twice the last move of mid in percent",
+        formula="200 |M[t] - M[t-1]| / M[t-1]",
+    ),
+}
+_MID = {
+    "std": Output(
+        "{u}",
+        0.0,
+        alias="mid_price_volatility",
+        title="Deviation of mid",
+        formula="std(M, {0})",
+    ),
+    "toxicity": Output(
+        "1",
+        0.0,
+        alias="order_flow_toxicity",
+        title="Order-flow toxicity, recent volatility and spread over usual",
+        formula="std(M, 5) mean(S, 5) / (std(M, {0}) mean(S, {0}))",
+    ),
+}
+
+_quotes_family = partial(family, table="spread", sources=QUOTES)
+
 FAMILIES = (
-    Family(
-        "",
-        "spread",
-        quoted,
-        {
-            "level": Output("{u}", 0.0, alias="spread_level"),
-            "pct": Output("%", 0.0, alias="spread_pct_of_rate", about="over the close"),
-            "quoted": Output("%", 0.0, 200.0, alias="quoted_spread", about="over mid"),
-            "imbalance": Output(
-                "1", -1.0, 0.0, alias="bid_ask_imbalance", spanned_by=("{s}_quoted",),
-                about="(bid - ask) / (bid + ask) of prices",
-            ),
-            "effective": Output(
-                "%", 0.0, 200.0, alias="effective_spread", spanned_by=("{s}_quoted",),
-                about="2 |mid - trade| / mid; trades are taken at the bid",
-            ),
-            "half": Output(
-                "{u}", 0.0, alias="roll_cost", spanned_by=("{s}_level",), about="mid - close"
-            ),
-        },
-        ((),),
-        (QUOTES,),
-        "spread of the bar",
-        lookback=lambda: 1,
+    _quotes_family("", quoted, _QUOTED, about="spread of the bar", lookback=lambda: 1),
+    _quotes_family("", moved, _MOVED, about="what followed a trade", lookback=lambda: SHORT + 1),
+    _quotes_family("mid", around_mid, _MID, windows=60, about="mid over the trailing window"),
+    _quotes_family(
+        "tick",
+        direction,
+        {"direction": Output(*SIGNED, alias="tick_direction")},
+        title="Direction of the last change of the close",
+        formula="sign(C[t] - C[t-1])",
+        lookback=lambda: 2,
     ),
-    Family(
-        "",
-        "spread",
-        moved,
-        {
-            "realized": Output(
-                "%", 0.0, alias="realized_spread", about="2 |mid - trade 5 rows before| / mid then"
-            ),
-            "impact": Output(
-                "%", 0.0, alias="price_impact", lookback=lambda: 2,
-                about="2 |mid - last mid| / last mid",
-            ),
-        },
-        ((),),
-        (QUOTES,),
-        "what followed a trade",
-        lookback=lambda: SHORT + 1,
-    ),
-    Family(
-        "mid",
-        "spread",
-        around_mid,
-        {
-            "std": Output("{u}", 0.0, alias="mid_price_volatility", about="deviation of mid"),
-            "toxicity": Output(
-                "1", 0.0, alias="order_flow_toxicity",
-                about="deviation of mid and mean spread, 5 rows relative to the window",
-            ),
-        },
-        ((60,),),
-        (QUOTES,),
-        "mid over the trailing window",
-    ),
-    Family(
-        "tick", "spread", direction, {"direction": Output("1", -1.0, 1.0, alias="tick_direction")},
-        ((),), (QUOTES,), "sign of the last change of the close", lookback=lambda: 2,
-    ),
-    Family(
-        "tick", "spread", tick_rule, {"rule": Output("1", -1.0, 1.0, alias="tick_rule")},
-        ((60,),), (QUOTES,), "sign of the last change other than 0, within the window",
+    _quotes_family(
+        "tick",
+        tick_rule,
+        {"rule": Output(*SIGNED, alias="tick_rule")},
+        windows=60,
+        title="Tick rule, direction of the last change other than 0",
+        formula="sign(last delta(C, 1) != 0 among {0}), 0 without one",
         lookback=lambda window: window + 1,
     ),
-)  # fmt: skip
+)

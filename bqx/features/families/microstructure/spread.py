@@ -1,5 +1,8 @@
 """Spread over trailing windows, in quote units; NaN where the feed has none."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,7 @@ from bqx.features.rolling.trailing import (
     share,
     z_score,
 )
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -73,65 +76,88 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-_FLAG = ("1", 0.0, 1.0)
+_MEAN = Output("{u}", 0.0, title="Mean spread", formula="mean(S, {0})")
+_LEVELS = {
+    "mean": replace(_MEAN, alias="spread_mean_{0}"),
+    "z": Output(
+        "1",
+        alias="spread_z_{0}",
+        title="Z-score of the spread within its window",
+        formula="(S[t] - mean(S, {0})) / std(S, {0})",
+    ),
+    "max": Output("{u}", 0.0, alias="spread_max_{0}", title="Widest spread", formula="max(S, {0})"),
+    "spike": Output(
+        *FLAG,
+        alias="spread_spike_flag",
+        title="Flag of a spread two deviations above its mean",
+        formula="z(S, {0}) > 2",
+    ),
+    "compression": Output(
+        *FLAG,
+        alias="spread_compression_flag",
+        title="Flag of a spread half a deviation below its mean",
+        formula="z(S, {0}) < -0.5",
+    ),
+}
+_STD = Output("{u}", 0.0, title="Deviation of the spread", formula="std(S, {0})")
+_HOURLY = {
+    "mean": replace(_MEAN, alias="spread_mean_{0}min"),
+    "std": replace(_STD, alias="spread_volatility_{0}min"),
+    "range": Output(
+        "{u}",
+        0.0,
+        alias="spread_range_{0}min",
+        title="Range of the spread",
+        formula="max(S, {0}) - min(S, {0})",
+    ),
+    "percentile": Output(
+        *FLAG,
+        alias="spread_percentile_{0}min",
+        about="ties averaged",
+        title="Rank of the spread within the hour",
+        formula="rank(S, {0})",
+    ),
+    "double": Output(
+        *FLAG,
+        alias="spread_spike",
+        title="Flag of a spread above twice the hour's mean",
+        formula="S[t] > 2 mean(S, {0})",
+    ),
+}
+
+_spread_family = partial(family, table="spread", sources=SPREAD)
+_level = partial(
+    _spread_family, "level", about="spread over the trailing window, current row included"
+)
+_trend = partial(
+    _spread_family, "trend", trend, title="Slope of the spread", formula="slope(S, {0})"
+)
 
 FAMILIES = (
-    Family(
-        "change", "spread", change, {"": Output("{u}", alias="spread_change_{0}")}, ((5,),),
-        (SPREAD,), "spread minus that of some rows before", lookback=lambda rows: rows + 1,
+    _spread_family(
+        "change",
+        change,
+        Output("{u}", alias="spread_change_{0}"),
+        windows=5,
+        title="Change of the spread",
+        formula="S[t] - S[t-{0}]",
+        lookback=lambda rows: rows + 1,
         laggable=False,
     ),
-    Family(
-        "level",
-        "spread",
-        levels,
-        {
-            "mean": Output("{u}", 0.0, alias="spread_mean_{0}"),
-            "z": Output("1", alias="spread_z_{0}", about="(spread - mean) / std"),
-            "max": Output("{u}", 0.0, alias="spread_max_{0}"),
-            "spike": Output(*_FLAG, alias="spread_spike_flag", about="score above 2"),
-            "compression": Output(
-                *_FLAG, alias="spread_compression_flag", about="score below -0.5"
-            ),
-        },
-        ((20,),),
-        (SPREAD,),
-        "spread over the trailing window, current row included",
+    _level(levels, _LEVELS, windows=20, laggable=False),
+    _level(scatter, {"std": replace(_STD, alias="spread_vol_{0}")}, windows=30, laggable=False),
+    _level(hourly, _HOURLY, windows=60),
+    _trend(Output("{u}/bar", alias="spread_trend_{0}"), windows=20, laggable=False),
+    _trend(Output("{u}/bar", alias="spread_trend_slope"), windows=60),
+    _spread_family(
+        "regime",
+        regime,
+        Output("1", 0.0, 2.0, alias="spread_regime"),
+        windows=((20, DAY),),
+        about="tercile (0 tight, 2 wide) of the 20-row mean among its last 1,440 values",
+        title="Regime of the mean spread within a day",
+        formula="tercile(mean(S, {0}), {1})",
+        lookback=lambda window, memory: window + memory - 1,
         laggable=False,
     ),
-    Family(
-        "level", "spread", scatter, {"std": Output("{u}", 0.0, alias="spread_vol_{0}")},
-        ((30,),), (SPREAD,), "deviation of the spread", laggable=False,
-    ),
-    Family(
-        "level",
-        "spread",
-        hourly,
-        {
-            "mean": Output("{u}", 0.0, alias="spread_mean_{0}min"),
-            "std": Output("{u}", 0.0, alias="spread_volatility_{0}min"),
-            "range": Output("{u}", 0.0, alias="spread_range_{0}min"),
-            "percentile": Output(
-                *_FLAG, alias="spread_percentile_{0}min", about="rank, ties averaged"
-            ),
-            "double": Output(*_FLAG, alias="spread_spike", about="above twice the mean"),
-        },
-        ((60,),),
-        (SPREAD,),
-        "spread over the trailing hour, current row included",
-    ),
-    Family(
-        "trend", "spread", trend, {"": Output("{u}/bar", alias="spread_trend_{0}")}, ((20,),),
-        (SPREAD,), "slope of the straight line through the spread", laggable=False,
-    ),
-    Family(
-        "trend", "spread", trend, {"": Output("{u}/bar", alias="spread_trend_slope")}, ((60,),),
-        (SPREAD,), "slope of the straight line through the spread",
-    ),
-    Family(
-        "regime", "spread", regime, {"": Output("1", 0.0, 2.0, alias="spread_regime")},
-        ((20, DAY),), (SPREAD,),
-        "tercile (0 tight, 2 wide) of the 20-row mean among its last 1,440 values",
-        lookback=lambda window, memory: window + memory - 1, laggable=False,
-    ),
-)  # fmt: skip
+)

@@ -3,6 +3,8 @@
 A carried bar has volume 0. Without volumes in the feed all of it is NaN.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ from bqx.features.rolling.trailing import (
     total,
     z_score,
 )
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -111,117 +113,125 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
 SAME = {"volume_trend_slope": "rate_volume_trend_w60"}
 """Names in the documents of features that are declared under another one."""
 
-_MINUTES = ((15,), (30,), (60,), (120,))
-_HALF = tuple(window for window in _MINUTES if window != (60,))
 _TREND = Output("{u}/bar", alias="vol_trend_{0}min")
-_SPIKE = Output("1", 0.0, 1.0, alias="vol_spike_{0}min")
+_SPIKE = Output(*FLAG, alias="vol_spike_{0}min")
+_LEVELS = {
+    "mean": Output("{u}", 0.0, alias="volume_sma_{0}", title="Mean volume", formula="mean(V, {0})"),
+    "std": Output(
+        "{u}", 0.0, alias="volume_std_{0}", title="Deviation of volume", formula="std(V, {0})"
+    ),
+    "z": Output(
+        "1",
+        alias="volume_z_{0}",
+        title="Z-score of volume within its window",
+        formula="(V[t] - mean(V, {0})) / std(V, {0})",
+    ),
+    "sum": Output(
+        "{u}",
+        0.0,
+        alias="trade_count_{0}",
+        spanned_by=("{s}_volume_mean_w{0}",),
+        title="Ticks of the window",
+        formula="sum(V, {0})",
+    ),
+}
+_HOURLY = {
+    "sum": Output(
+        "{u}",
+        0.0,
+        alias="cumulative_volume_{0}min",
+        title="Cumulative volume of the hour",
+        formula="sum(V, {0})",
+    ),
+    "std": Output(
+        "{u}",
+        0.0,
+        alias="volume_volatility_{0}min",
+        title="Deviation of volume within the hour",
+        formula="std(V, {0})",
+    ),
+    "double": Output(
+        *FLAG,
+        alias="volume_spike",
+        title="Flag of volume above twice the hour's mean",
+        formula="V[t] > 2 mean(V, {0})",
+    ),
+    "position": Output(
+        *FLAG,
+        alias="relative_volume_position",
+        title="Place of volume within the hour's range",
+        formula="(V[t] - min(V, {0})) / (max(V, {0}) - min(V, {0}))",
+    ),
+}
+
+_volume = partial(family, table="volume", sources=VOLUME)
+_trend = partial(_volume, "volume_trend", trend, title="Slope of volume", formula="slope(V, {0})")
+_spike = partial(
+    _volume,
+    "volume_spike",
+    spike,
+    title="Flag of volume two deviations above its mean",
+    formula="V[t] - mean(V, {0}) > 2 std(V, {0})",
+    laggable=False,
+)
 
 FAMILIES = (
-    Family(
-        "volume",
+    _volume(
         "volume",
         now,
         {"": Output("{u}", 0.0, alias="volume_level")},
-        ((),),
-        (VOLUME,),
-        "ticks of the bar",
+        title="Volume, ticks of the bar",
+        formula="V[t]",
         lookback=lambda: 1,
         laggable=False,
     ),
-    Family(
-        "volume",
+    _volume(
         "volume",
         levels,
-        {
-            "mean": Output("{u}", 0.0, alias="volume_sma_{0}"),
-            "std": Output("{u}", 0.0, alias="volume_std_{0}"),
-            "z": Output("1", alias="volume_z_{0}", about="(volume - mean) / std"),
-            "sum": Output(
-                "{u}", 0.0, alias="trade_count_{0}", spanned_by=("{s}_volume_mean_w{0}",)
-            ),
-        },
-        ((20,),),
-        (VOLUME,),
-        "ticks of the trailing window, current row included",
+        _LEVELS,
+        windows=20,
+        about="ticks of the trailing window, current row included",
         laggable=False,
     ),
-    Family(
-        "volume",
+    _volume(
         "volume",
         hourly,
-        {
-            "sum": Output("{u}", 0.0, alias="cumulative_volume_{0}min"),
-            "std": Output("{u}", 0.0, alias="volume_volatility_{0}min"),
-            "double": Output("1", 0.0, 1.0, alias="volume_spike", about="above twice the mean"),
-            "position": Output(
-                "1", 0.0, 1.0, alias="relative_volume_position", about="place in the range"
-            ),
-        },
-        ((60,),),
-        (VOLUME,),
-        "ticks of the trailing hour, current row included",
+        _HOURLY,
+        windows=60,
+        about="ticks of the trailing hour, current row included",
     ),
-    Family(
+    _volume(
         "volume_ratio",
-        "volume",
         over_mean,
-        {"": Output("1", 0.0, alias="w{0}_volume_ratio")},
-        ((15,), (30,), (60,)),
-        (VOLUME,),
-        "ticks over their trailing mean",
+        Output("1", 0.0, alias="w{0}_volume_ratio"),
+        windows=(15, 30, 60),
+        title="Volume over its mean",
+        formula="V[t] / mean(V, {0})",
     ),
-    Family(
-        "volume_trend", "volume", trend, {"": _TREND}, _HALF, (VOLUME,),
-        "slope of the straight line through ticks", laggable=False,
-    ),
-    Family(
-        "volume_trend", "volume", trend, {"": _TREND}, ((60,),), (VOLUME,),
-        "slope of the straight line through ticks",
-    ),
-    Family(
-        "volume_trend",
-        "volume",
-        trend,
-        {"": Output("{u}/bar", alias="volume_trend_{0}")},
-        ((20,),),
-        (VOLUME,),
-        "slope of the straight line through ticks",
-        laggable=False,
-    ),
-    Family(
-        "volume_spike", "volume", spike, {"": _SPIKE}, _MINUTES, (VOLUME,),
-        "whether ticks lie two deviations above their trailing mean", laggable=False,
-    ),
-    Family(
-        "volume_spike",
-        "volume",
-        spike,
-        {"": Output("1", 0.0, 1.0, alias="volume_spike_flag")},
-        ((20,),),
-        (VOLUME,),
-        "whether ticks lie two deviations above their trailing mean",
-        laggable=False,
-    ),
-    Family(
+    _trend(_TREND, windows=(15, 30, 120), laggable=False),
+    _trend(_TREND, windows=60),
+    _trend(Output("{u}/bar", alias="volume_trend_{0}"), windows=20, laggable=False),
+    _spike(_SPIKE, windows=(15, 30, 60, 120)),
+    _spike(Output(*FLAG, alias="volume_spike_flag"), windows=20),
+    _volume(
         "volume_change",
-        "volume",
         change,
-        {"": Output("{u}", alias="volume_change_{0}")},
-        ((5,),),
-        (VOLUME,),
-        "ticks minus those of some rows before",
+        Output("{u}", alias="volume_change_{0}"),
+        windows=5,
+        title="Change of volume",
+        formula="V[t] - V[t-{0}]",
         lookback=lambda rows: rows + 1,
         laggable=False,
     ),
-    Family(
+    _volume(
         "volume_regime",
-        "volume",
         regime,
-        {"": Output("1", 0.0, 2.0, alias="volume_regime")},
-        ((20, DAY),),
-        (VOLUME,),
-        "tercile (0 low, 2 high) of the 20-row mean among its last 1,440 values",
+        Output("1", 0.0, 2.0, alias="volume_regime"),
+        windows=((20, DAY),),
+        about="tercile (0 low, 2 high) of the 20-row mean among its last 1,440 values",
+        title="Regime of mean volume within a day",
+        formula="tercile(mean(V, {0}), {1})",
         lookback=lambda window, memory: window + memory - 1,
         laggable=False,
     ),
-)  # fmt: skip
+)

@@ -1,5 +1,7 @@
 """How volume goes with BQX."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,7 @@ from bqx.features.families.microstructure.volume_and_rate import WINDOWS, weight
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, mean_deviation, total, z_score
 from bqx.features.sources import BQX
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Output, Source, family
 from bqx.market.bars import Bars
 
 F = NDArray[np.float64]
@@ -102,64 +104,90 @@ def both_high(x: F, first_minute: int, window: int) -> F:
 SAME = {"vol_bqx_corr_60": "bqx_volume_correlation_w60"}
 """Names in the documents of features that are declared under another one."""
 
-_ONE = (BQX_VOLUME,)
-_FLAG = ("1", 0.0, 1.0)
+_with_bqx = partial(family, table="volume", sources=BQX_VOLUME, laggable=False)
+_correlation = partial(
+    _with_bqx,
+    "volume_correlation",
+    with_level,
+    title="Correlation of volume and BQX",
+    formula="corr(V, B, {0})",
+)
+
+
+def _outside_mean(name: str, noun: str, mark: str) -> Output:
+    return Output(
+        "tick",
+        0.0,
+        alias=f"vol_during_bqx_{name}",
+        title=f"Mean volume where BQX is {noun}",
+        formula=f"mean(V if z(B, {{0}}) {mark}, {{0}})",
+    )
+
+
+def _grown(name: str, noun: str, mark: str) -> Output:
+    return Output(
+        *FLAG,
+        alias=f"volume_{name}_bqx_flag",
+        title=f"Flag of growing |BQX| with {noun} volume",
+        formula=f"delta(|B|, {{0}}) > 0 and delta(V, {{0}}) {mark} 0",
+    )
+
 
 FAMILIES = (
-    Family(
-        "volume_mean", "volume", weighted_mean, {"": Output("{u}", alias="vw_bqx_{0}min")},
-        WINDOWS, _ONE, "mean BQX weighted by volume", laggable=False,
+    _with_bqx(
+        "volume_mean",
+        weighted_mean,
+        Output("{u}", alias="vw_bqx_{0}min"),
+        windows=WINDOWS,
+        title="Mean BQX weighted by volume",
+        formula="sum(B V, {0}) / sum(V, {0})",
     ),
-    Family(
-        "volume_correlation", "volume", with_level,
-        {"": Output("1", -1.0, 1.0, alias="corr_bqx_vol_{0}min")}, WINDOWS[1:], _ONE,
-        "correlation of volume with BQX", laggable=False,
+    _correlation(Output(*SIGNED, alias="corr_bqx_vol_{0}min"), windows=WINDOWS[1:]),
+    _correlation(Output(*SIGNED, alias="vol_bqx_corr_{0}"), windows=20),
+    _with_bqx(
+        "volume_divergence",
+        divergence,
+        Output("1", alias="vol_mom_div_{0}min"),
+        windows=WINDOWS,
+        title="Z-score of volume change less that of |BQX| change",
+        formula="z(delta(V, 1), {0}) - z(delta(|B|, 1), {0})",
+        lookback=lambda window: window + 1,
     ),
-    Family(
-        "volume_correlation", "volume", with_level,
-        {"": Output("1", -1.0, 1.0, alias="vol_bqx_corr_{0}")}, ((20,),), _ONE,
-        "correlation of volume with BQX", laggable=False,
-    ),
-    Family(
-        "volume_divergence", "volume", divergence, {"": Output("1", alias="vol_mom_div_{0}min")},
-        WINDOWS, _ONE, "score of the change of volume minus score of the change of |BQX|",
-        lookback=lambda window: window + 1, laggable=False,
-    ),
-    Family(
-        "volume",
+    _with_bqx(
         "volume",
         outside,
         {
-            "surge": Output("tick", 0.0, alias="vol_during_bqx_surge", about="where BQX is high"),
-            "drop": Output("tick", 0.0, alias="vol_during_bqx_drop", about="where BQX is low"),
+            "surge": _outside_mean("surge", "high", "> 1"),
+            "drop": _outside_mean("drop", "low", "< -1"),
         },
-        ((60,),),
-        _ONE,
-        "mean volume of rows where BQX lies a deviation beyond its trailing mean",
-        laggable=False,
+        windows=60,
+        about="mean volume of rows where BQX lies a deviation beyond its trailing mean",
     ),
-    Family(
-        "per_volume", "volume", per_volume, {"": Output("1/tick", alias="bqx_per_volume_{0}")},
-        ((20,),), _ONE, "sum of BQX over the sum of volume", laggable=False,
+    _with_bqx(
+        "per_volume",
+        per_volume,
+        Output("1/tick", alias="bqx_per_volume_{0}"),
+        windows=20,
+        title="BQX per tick",
+        formula="sum(B, {0}) / sum(V, {0})",
     ),
-    Family(
-        "volume",
+    _with_bqx(
         "volume",
         agreement,
         {
-            "confirms": Output(*_FLAG, alias="volume_confirms_bqx_flag", about="volume grew too"),
-            "diverges": Output(*_FLAG, alias="volume_diverges_bqx_flag", about="volume shrank"),
+            "confirms": _grown("confirms", "growing", ">"),
+            "diverges": _grown("diverges", "shrinking", "<"),
         },
-        ((5,),),
-        _ONE,
-        "whether |BQX| grew over the last rows",
+        windows=5,
+        about="whether |BQX| grew over the last rows",
         lookback=lambda rows: rows + 1,
-        laggable=False,
     ),
-    Family(
-        "volume", "volume", both_high,
-        {"high": Output(*_FLAG, alias="high_vol_high_bqx_flag")}, ((20,),), _ONE,
-        "whether volume and |BQX| both lie a deviation above their trailing means",
-        laggable=False,
+    _with_bqx(
+        "volume",
+        both_high,
+        {"high": Output(*FLAG, alias="high_vol_high_bqx_flag")},
+        windows=20,
+        title="Flag of high volume at high |BQX|",
+        formula="z(|B|, {0}) > 1 and z(V, {0}) > 1",
     ),
-)  # fmt: skip
+)

@@ -3,6 +3,9 @@
 An up row is one whose close lies above the close before; a row without a change is neither.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +15,7 @@ from bqx.features.rolling.comoments import correlation_over
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, deviation, total, totals, z_score
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -120,90 +123,106 @@ def _with_close_before(window: int) -> int:
     return window + 1
 
 
-WINDOWS = ((5,), (15,), (30,), (60,), (120,))
-_ONE = (RATE_VOLUME,)
-_UP, _DOWN = "volume on up rows over all", "volume on down rows over all"
+WINDOWS = (5, 15, 30, 60, 120)
+
+_with_rate = partial(family, table="volume", sources=RATE_VOLUME, laggable=False)
+_ticks = partial(_with_rate, "ticks", about="volume by direction", lookback=_with_close_before)
+_vwap = partial(
+    _with_rate,
+    "vwap",
+    weighted_mean,
+    title="Mean rate index weighted by volume",
+    formula="sum(x V, {0}) / sum(V, {0})",
+)
+_correlation = partial(_with_rate, "volume_correlation")
+_with_close = partial(
+    _correlation,
+    with_level,
+    title="Correlation of volume and the rate index",
+    formula="corr(V, x, {0})",
+)
 
 
-def _ticks(suffix: str) -> dict[str, Output]:
+def _shares(suffix: str) -> dict[str, Output]:
     return {
-        "up": Output("1", 0.0, 1.0, alias="uptick_ratio_" + suffix, about=_UP),
-        "down": Output("1", 0.0, 1.0, alias="downtick_ratio_" + suffix, about=_DOWN),
+        side: Output(
+            *FLAG,
+            alias=f"{side}tick_ratio_{suffix}",
+            title=f"Share of volume on {side} rows",
+            formula=f"sum(V if delta(x, 1) {mark} 0, {{0}}) / sum(V, {{0}})",
+        )
+        for side, mark in (("up", ">"), ("down", "<"))
     }
 
 
+_NET = Output(
+    "tick",
+    title="Volume on up rows less down rows",
+    formula="sum(V sign(delta(x, 1)), {0})",
+)
+_IMBALANCE = Output(
+    *SIGNED,
+    alias="vol_imbalance_{0}min",
+    title="Imbalance of volume on up and down rows",
+    formula="sum(V sign(delta(x, 1)), {0}) / sum(V |sign(delta(x, 1))|, {0})",
+)
+
 FAMILIES = (
-    Family(
-        "ticks", "volume", ticks, _ticks("{0}min"), WINDOWS, _ONE, "volume by direction",
-        lookback=_with_close_before, laggable=False,
-    ),
-    Family(
-        "ticks", "volume", ticks, _ticks("{0}"), ((20,),), _ONE, "volume by direction",
-        lookback=_with_close_before, laggable=False,
-    ),
-    Family(
-        "ticks",
-        "volume",
+    _ticks(ticks, _shares("{0}min"), windows=WINDOWS),
+    _ticks(ticks, _shares("{0}"), windows=20),
+    _ticks(
         flow,
-        {
-            "net": Output("tick", alias="cum_vol_delta_{0}min", about="up minus down volume"),
-            "imbalance": Output(
-                "1", -1.0, 1.0, alias="vol_imbalance_{0}min", about="up minus down over both"
-            ),
-        },
-        ((15,), (30,), (60,)),
-        _ONE,
-        "volume by direction",
+        {"net": replace(_NET, alias="cum_vol_delta_{0}min"), "imbalance": _IMBALANCE},
+        windows=(15, 30, 60),
+    ),
+    _ticks(net, {"net": replace(_NET, alias="net_flow_{0}")}, windows=20),
+    _vwap(Output("{u}", 0.0, alias="vwap_{0}min"), windows=WINDOWS),
+    _vwap(Output("{u}", 0.0, alias="vol_weighted_price_{0}"), windows=20),
+    _with_rate(
+        "volume_return",
+        weighted_return,
+        Output("1", -1.0, alias="volume_weighted_return"),
+        windows=60,
+        title="Mean simple return weighted by volume",
+        formula="sum(V delta(x, 1) / x[t-1], {0}) / sum(V, {0})",
         lookback=_with_close_before,
-        laggable=False,
+        laggable=True,
     ),
-    Family(
-        "ticks", "volume", net, {"net": Output("tick", alias="net_flow_{0}")}, ((20,),), _ONE,
-        "up minus down volume", lookback=_with_close_before, laggable=False,
+    _with_close({"level": Output(*SIGNED, alias="corr_rate_vol_{0}min")}, windows=(15, 30, 60)),
+    _with_close({"level": Output(*SIGNED, alias="vol_price_corr_{0}")}, windows=20),
+    _correlation(
+        with_return,
+        {"return": Output(*SIGNED, alias="vol_return_corr_{0}")},
+        windows=20,
+        title="Correlation of volume and log returns",
+        formula="corr(V, r, {0})",
+        lookback=_with_close_before,
     ),
-    Family(
-        "vwap", "volume", weighted_mean, {"": Output("{u}", 0.0, alias="vwap_{0}min")}, WINDOWS,
-        _ONE, "mean close weighted by volume", laggable=False,
+    _correlation(
+        with_size,
+        {"size": Output(*SIGNED, alias="volume_price_correlation_{0}min")},
+        windows=60,
+        title="Correlation of volume and the size of log returns",
+        formula="corr(V, |r|, {0})",
+        lookback=_with_close_before,
+        laggable=True,
     ),
-    Family(
-        "vwap", "volume", weighted_mean, {"": Output("{u}", 0.0, alias="vol_weighted_price_{0}")},
-        ((20,),), _ONE, "mean close weighted by volume", laggable=False,
+    _with_rate(
+        "volume_divergence",
+        divergence,
+        Output("1", alias="vol_rate_mom_div_{0}min"),
+        windows=WINDOWS,
+        title="Z-score of volume change less that of the log return",
+        formula="z(delta(V, 1), {0}) - z(r, {0})",
+        lookback=_with_close_before,
     ),
-    Family(
-        "volume_return", "volume", weighted_return,
-        {"": Output("1", -1.0, alias="volume_weighted_return")}, ((60,),), _ONE,
-        "mean simple return weighted by volume", lookback=_with_close_before,
+    _with_rate(
+        "volume_volatility",
+        by_volatility,
+        Output("tick", 0.0, alias="vol_x_volatility_{0}min"),
+        windows=WINDOWS[1:],
+        title="Mean volume times the deviation of log returns",
+        formula="mean(V, {0}) std(r, {0})",
+        lookback=_with_close_before,
     ),
-    Family(
-        "volume_correlation", "volume", with_level,
-        {"level": Output("1", -1.0, 1.0, alias="corr_rate_vol_{0}min")}, ((15,), (30,), (60,)),
-        _ONE, "correlation of volume with the close", laggable=False,
-    ),
-    Family(
-        "volume_correlation", "volume", with_level,
-        {"level": Output("1", -1.0, 1.0, alias="vol_price_corr_{0}")}, ((20,),), _ONE,
-        "correlation of volume with the close", laggable=False,
-    ),
-    Family(
-        "volume_correlation", "volume", with_return,
-        {"return": Output("1", -1.0, 1.0, alias="vol_return_corr_{0}")}, ((20,),), _ONE,
-        "correlation of volume with log returns", lookback=_with_close_before, laggable=False,
-    ),
-    Family(
-        "volume_correlation", "volume", with_size,
-        {"size": Output("1", -1.0, 1.0, alias="volume_price_correlation_{0}min")}, ((60,),), _ONE,
-        "correlation of volume with the size of log returns", lookback=_with_close_before,
-    ),
-    Family(
-        "volume_divergence", "volume", divergence,
-        {"": Output("1", alias="vol_rate_mom_div_{0}min")}, WINDOWS, _ONE,
-        "score of the change of volume minus score of the log return",
-        lookback=_with_close_before, laggable=False,
-    ),
-    Family(
-        "volume_volatility", "volume", by_volatility,
-        {"": Output("tick", 0.0, alias="vol_x_volatility_{0}min")}, WINDOWS[1:], _ONE,
-        "mean volume times the deviation of log returns",
-        lookback=_with_close_before, laggable=False,
-    ),
-)  # fmt: skip
+)

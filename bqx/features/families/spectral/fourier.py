@@ -6,6 +6,9 @@ the root of the mean square that a band contributes to the weighted window. Ever
 transformed anew, eight at a time, so that a value is a function of its rows alone.
 """
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.returns import logs
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, Output, family
 
 F = NDArray[np.float64]
 
@@ -224,52 +227,94 @@ def coherence(both: F, first_minute: int) -> F:
     return out
 
 
-_SHARE = ("1", 0.0, 1.0)
-
-
-def _outputs(domain: str) -> dict[str, Output]:
-    def out(name: str, about: str, *bounds: float, unit: str = "1", **more: object) -> Output:
-        lo, hi = bounds or (-np.inf, np.inf)
-        alias = f"fft_{name}" if domain in name else f"fft_{name}_{domain}"
-        return Output(unit, lo, hi, alias=alias, about=about, **more)  # type: ignore[arg-type]
-
-    frequency = (1.0 / WINDOW, 0.5)
-    return {
-        "dominant_freq": out("dominant_freq", "strongest bin", *frequency, unit="1/bar"),
-        "dominant_power": out("dominant_power", "power of the strongest bin", 0.0, 1.0),
-        "secondary_freq": out(
-            "secondary_freq", "strongest bin more than two from it", *frequency, unit="1/bar"
-        ),
-        "harmonic_ratio": out("harmonic_ratio", "power at twice its frequency over its own",
-                              0.0, 1.0),
-        "low_power": out("low_freq_power", "power of periods of 20 rows and more", 0.0, 1.0),
-        "high_power": out("high_freq_power", "power of periods of up to 4 rows", 0.0, 1.0),
-        "entropy": out("spectral_entropy", "entropy of power, nats", 0.0, np.log(BINS) + 1e-9),
-        "edge_freq": out("spectral_edge_freq", "95 % of power lie below", *frequency,
-                         unit="1/bar"),
-        "power_trend": out("power_trend", "slope of log power on log frequency"),
-        "freq_stability": out(
-            "freq_stability", "share of 10 windows with about the same strongest bin", 0.0, 1.0,
-            lookback=lambda: WINDOW + STEADY - 1,
-        ),
-        "noise_ratio": out("noise_ratio", "high over low power", 0.0, np.inf),
-        "cyclic_strength": out(
-            "cyclic_strength", "power of the strongest bin over the mean bin's", 1.0, BINS + 1e-9,
-            spanned_by=("{s}_spectrum_dominant_power",),
-        ),
-        **{
-            f"energy_{low}_{high}m": out(
-                f"energy_{name}_{domain}_{low}_{high}m", f"energy of periods of {low} to {high}",
-                0.0, np.inf, unit="{u}",
-            )
-            for name, low, high in (("vshort", 2, 4), ("short", 5, 15), ("medium", 20, 60))
-        },
-        "energy_ratio": out("energy_ratio_hf_lf", "square of the first energy over the last's",
-                            0.0, np.inf),
-    }  # fmt: skip
-
-
-_ABOUT = "spectrum of the last 128 rows"
+_FREQUENCY = ("1/bar", 1.0 / WINDOW, 0.5)
+_ANY = ("1", -np.inf, np.inf)
+_READINGS = (
+    ("dominant_freq", "dominant_freq", "Dominant frequency", "argmax(p), p spectrum", *_FREQUENCY),
+    (
+        "dominant_power",
+        "dominant_power",
+        "Power of the dominant frequency",
+        "max(p), p spectrum",
+        *FLAG,
+    ),
+    (
+        "secondary_freq",
+        "secondary_freq",
+        "Second frequency",
+        "argmax(p) more than two bins from the dominant one",
+        *_FREQUENCY,
+    ),
+    (
+        "harmonic_ratio",
+        "harmonic_ratio",
+        "Power of the first harmonic over the dominant one",
+        "p(2 f) / p(f), f dominant frequency",
+        *FLAG,
+    ),
+    ("low_power", "low_freq_power", "Power of slow periods", "sum(p, period >= 20)", *FLAG),
+    ("high_power", "high_freq_power", "Power of fast periods", "sum(p, period <= 4)", *FLAG),
+    (
+        "entropy",
+        "spectral_entropy",
+        "Spectral entropy",
+        "-sum(p ln p), p spectrum",
+        "1",
+        0.0,
+        np.log(BINS) + 1e-9,
+    ),
+    (
+        "edge_freq",
+        "spectral_edge_freq",
+        "Spectral edge frequency",
+        "smallest f with sum(p, frequency <= f) >= 0.95",
+        *_FREQUENCY,
+    ),
+    ("power_trend", "power_trend", "Slope of the spectrum", "slope of ln p on ln f", *_ANY),
+    (
+        "freq_stability",
+        "freq_stability",
+        "Stability of the dominant frequency",
+        "mean(|f[t-k] - f[t]| <= 1 bin, k in 0..9)",
+        *FLAG,
+    ),
+    (
+        "noise_ratio",
+        "noise_ratio",
+        "Power of fast over slow periods",
+        "sum(p, period <= 4) / sum(p, period >= 20)",
+        "1",
+        0.0,
+    ),
+    (
+        "cyclic_strength",
+        "cyclic_strength",
+        "Strength of the dominant cycle",
+        "max(p) / mean(p), p spectrum",
+        "1",
+        1.0,
+        BINS + 1e-9,
+    ),
+    *(
+        (
+            f"energy_{low}_{high}m",
+            f"energy_{name}_{{domain}}_{low}_{high}m",
+            f"Amplitude of periods of {low} to {high} rows",
+            f"sqrt(mean(x^2)) of periods {low}..{high}",
+            "{u}",
+            0.0,
+        )
+        for name, low, high in (("vshort", 2, 4), ("short", 5, 15), ("medium", 20, 60))
+    ),
+    (
+        "energy_ratio",
+        "energy_ratio_hf_lf",
+        "Energy of 2 to 4 rows over 20 to 60 rows",
+        "mean(x^2) of periods 2..4 / mean(x^2) of periods 20..60",
+        "1",
+        0.0,
+    ),
+)
 
 
 def rows() -> int:
@@ -277,33 +322,64 @@ def rows() -> int:
     return WINDOW
 
 
-FAMILIES = (
-    *(
-        Family(
-            "spectrum", "spectral", spectrum, _outputs(domain), ((),), (source,), _ABOUT, rows,
-            laggable=False,
+def _outputs(domain: str) -> dict[str, Output]:
+    out = {
+        name: Output(
+            unit,
+            *bounds,
+            alias=f"fft_{alias.format(domain=domain)}"
+            + ("" if "{domain}" in alias else f"_{domain}"),
+            title=f"{noun} of {{x}}",
+            formula=formula,
         )
-        for domain, source in (("idx", RATE), ("bqx", BQX))
+        for name, alias, noun, formula, unit, *bounds in _READINGS
+    }
+    stability, cyclic = out["freq_stability"], out["cyclic_strength"]
+    power = ("{s}_spectrum_dominant_power",)
+    return out | {
+        "freq_stability": replace(stability, lookback=lambda: WINDOW + STEADY - 1),
+        "cyclic_strength": replace(cyclic, spanned_by=power),
+    }
+
+
+_COHERENCE = {
+    **{
+        f"coherence_{low}_{high}m": Output(
+            *FLAG,
+            alias=f"fft_coherence_idx_bqx_{low}_{high}m",
+            title=f"Coherence of rate and BQX at periods of {low} to {high} rows",
+            formula=f"|sum(X conj(Y))|^2 / (sum(|X|^2) sum(|Y|^2)), periods {low}..{high}",
+        )
+        for low, high in ((2, 4), (5, 15), (20, 60))
+    },
+    "divergence": Output(
+        *FLAG,
+        alias="spectral_divergence_flag",
+        title="Flag of unlike dominant frequencies of rate and BQX",
+        formula="|f(I) - f(B)| > 2 bins",
     ),
-    Family(
-        "spectrum", "spectral", coherence,
-        {
-            **{
-                f"coherence_{band}": Output(
-                    *_SHARE, alias=f"fft_coherence_idx_bqx_{band}",
-                    about="squared coherence over a band of periods",
-                )
-                for band in ("2_4m", "5_15m", "20_60m")
-            },
-            "divergence": Output(*_SHARE, alias="spectral_divergence_flag",
-                                 about="1 where the strongest bins are more than two apart"),
-            "dominant_freq_gap": Output(
-                "1/bar", -0.5, 0.5, alias="fft_dominant_freq_gap_idx_bqx",
-                spanned_by=("rate_spectrum_dominant_freq", "bqx_spectrum_dominant_freq"),
-                about="strongest frequency of the rate index less that of BQX",
-            ),
-        },
-        ((),), (BOTH,), "spectra of the last 128 rows of both domains", lookback=rows,
-        laggable=False,
+    "dominant_freq_gap": Output(
+        "1/bar",
+        -0.5,
+        0.5,
+        alias="fft_dominant_freq_gap_idx_bqx",
+        spanned_by=("rate_spectrum_dominant_freq", "bqx_spectrum_dominant_freq"),
+        title="Dominant frequency of the rate index less that of BQX",
+        formula="f(I) - f(B)",
     ),
-)  # fmt: skip
+}
+
+_spectrum = partial(
+    family,
+    "spectrum",
+    table="spectral",
+    about="spectrum of the last 128 rows",
+    lookback=rows,
+    laggable=False,
+)
+
+FAMILIES = (
+    _spectrum(spectrum, _outputs("idx"), sources=RATE),
+    _spectrum(spectrum, _outputs("bqx"), sources=BQX),
+    _spectrum(coherence, _COHERENCE, sources=BOTH),
+)

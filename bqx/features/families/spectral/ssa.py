@@ -11,12 +11,14 @@ Source: R. Vautard and M. Ghil, Physica D 35 (1989); A. Cantoni and P. Butler, L
 its Applications 13 (1976), for the even and odd halves.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, Output, family
 
 F = NDArray[np.float64]
 
@@ -259,29 +261,74 @@ def ssa(x: F, first_minute: int) -> F:
     return out
 
 
+_READINGS = (
+    ("trend", "trend_component", "Trend component", "c1[t]", "{u}"),
+    ("oscillation", "oscillatory_component", "Oscillating component", "c2[t] + c3[t]", "{u}"),
+    (
+        "noise",
+        "noise_component",
+        "Noise component",
+        "x[t] - mean(x, 128) - (c1 + c2 + c3)[t]",
+        "{u}",
+    ),
+    (
+        "trend_share",
+        "trend_variance_explained",
+        "Share of variance of the trend component",
+        "l1 / sum(l), l eigenvalues",
+        *FLAG,
+    ),
+    (
+        "oscillation_share",
+        "osc_variance_explained",
+        "Share of variance of the oscillating component",
+        "(l2 + l3) / sum(l), l eigenvalues",
+        *FLAG,
+    ),
+    (
+        "noise_deviation",
+        "noise_variance",
+        "Deviation of the noise component",
+        "sqrt(var(x, 128) - (l1 + l2 + l3) / 60)",
+        "{u}",
+        0.0,
+    ),
+    (
+        "separability",
+        "separability",
+        "Separation of the first two components",
+        "1 - l2 / l1, l eigenvalues",
+        *FLAG,
+    ),
+    (
+        "rest",
+        "reconstruction_error",
+        "Share of the last 60 rows not reconstructed",
+        "|x - c1 - c2 - c3| / |x|, norms of 60 rows",
+        *FLAG,
+    ),
+    ("slope", "comp1_slope", "Slope of the first component", "slope(c1, 15)", "{u}/bar"),
+    (
+        "curvature",
+        "comp2_curvature",
+        "Curvature of the second component",
+        "a2(c2, 15)",
+        "{u}/bar^2",
+    ),
+)
+
+
 def _outputs(domain: str) -> dict[str, Output]:
-    def out(name: str, about: str, lo: float = -np.inf, hi: float = np.inf,
-            unit: str = "1") -> Output:  # fmt: skip
-        return Output(unit, lo, hi, alias=f"ssa_{name}_{domain}", about=about)
-
     return {
-        "trend": out("trend_component", "first component at the newest row", unit="{u}"),
-        "oscillation": out("oscillatory_component", "second and third", unit="{u}"),
-        "noise": out("noise_component", "what is left about the window's mean", unit="{u}"),
-        "trend_share": out("trend_variance_explained", "of the first component", 0.0, 1.0),
-        "oscillation_share": out("osc_variance_explained", "of second and third", 0.0, 1.0),
-        "noise_deviation": out("noise_variance", "root of the variance left", 0.0, unit="{u}"),
-        "separability": out("separability", "1 less second eigenvalue over first", 0.0, 1.0),
-        "rest": out("reconstruction_error", "share of the last 60 rows' size not reconstructed",
-                    0.0, 1.0),
-        "slope": out("comp1_slope", "slope of the first component's last 15 rows",
-                     unit="{u}/bar"),
-        "curvature": out("comp2_curvature", "quadratic term of the second's last 15 rows",
-                         unit="{u}/bar^2"),
-    }  # fmt: skip
-
-
-_ABOUT = "singular spectrum of the last 128 rows"
+        name: Output(
+            unit,
+            *bounds,
+            alias=f"ssa_{alias}_{domain}",
+            title=f"{noun} of {{x}}",
+            formula=formula,
+        )
+        for name, alias, noun, formula, unit, *bounds in _READINGS
+    }
 
 
 def rows() -> int:
@@ -289,27 +336,14 @@ def rows() -> int:
     return WINDOW
 
 
-FAMILIES = (
-    Family(
-        "ssa",
-        "spectral",
-        ssa,
-        _outputs("idx"),
-        ((),),
-        (RATE,),
-        _ABOUT,
-        lookback=rows,
-        laggable=False,
-    ),
-    Family(
-        "ssa",
-        "spectral",
-        ssa,
-        _outputs("bqx"),
-        ((),),
-        (BQX,),
-        _ABOUT,
-        lookback=rows,
-        laggable=False,
-    ),
+_ssa = partial(
+    family,
+    "ssa",
+    ssa,
+    table="spectral",
+    about="singular spectrum of the last 128 rows",
+    lookback=rows,
+    laggable=False,
 )
+
+FAMILIES = (_ssa(_outputs("idx"), sources=RATE), _ssa(_outputs("bqx"), sources=BQX))

@@ -9,6 +9,7 @@ Wavelet Methods for Time Series Analysis (2000), for the undecimated transform.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from bqx.features.rolling.comoments import BOTH, comoments, correlation
 from bqx.features.rolling.sums import extremes, trend_sums
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -171,51 +172,120 @@ def rows(level: int, more: int = 0) -> Callable[[], int]:
     return lambda: COUNT - 1 + REACH[level - 1] + more
 
 
+_READINGS = (
+    *(
+        (
+            f"d{level}_energy",
+            f"detail_d{level}_energy",
+            level,
+            f"Size of level {level} wavelet details",
+            f"sqrt(mean(d{level}^2, 79))",
+            "{u}",
+            0.0,
+        )
+        for level in (1, 2, 3)
+    ),
+    (
+        "a3_energy",
+        "approx_a3_energy",
+        3,
+        "Deviation of the wavelet approximation",
+        "std0(a3, 79)",
+        "{u}",
+        0.0,
+    ),
+    (
+        "energy_ratio",
+        "energy_ratio_d1_d3",
+        3,
+        "Energy of level 1 over level 3 wavelet details",
+        "mean(d1^2, 79) / mean(d3^2, 79)",
+        "1",
+        0.0,
+    ),
+    (
+        "trend_strength",
+        "trend_strength",
+        3,
+        "Share of the wavelet approximation in the energy",
+        "var(a3, 79) / (var(a3, 79) + mean(d1^2 + d2^2 + d3^2, 79))",
+        *FLAG,
+    ),
+    (
+        "entropy",
+        "detail_entropy",
+        3,
+        "Entropy of the wavelet levels",
+        "-sum(q ln q), q shares of mean(d^2, 79)",
+        "1",
+        0.0,
+        np.log(3.0) + 1e-9,
+    ),
+    (
+        "singularity",
+        "singularity",
+        1,
+        "Largest wavelet detail in deviations",
+        "max(|d1|, 79) / std(d1, 79)",
+        "1",
+        0.0,
+    ),
+    (
+        "largest_share",
+        "scale_energy_max",
+        3,
+        "Largest share of a wavelet level",
+        "max(q), q shares of mean(d^2, 79)",
+        "1",
+        1.0 / 3.0 - 1e-9,
+        1.0,
+    ),
+    (
+        "coherence",
+        "coherence",
+        3,
+        "Autocorrelation of level 3 wavelet details",
+        "corr(d3[t], d3[t-1], 79)",
+        *SIGNED,
+    ),
+    ("a3_slope", "a3_slope", 3, "Slope of the wavelet approximation", "slope(a3, 79)", "{u}/bar"),
+)
+
+
 def _outputs(domain: str) -> dict[str, Output]:
-    def out(name: str, about: str, level: int, lo: float = -np.inf, hi: float = np.inf,
-            unit: str = "1", more: int = 0) -> Output:  # fmt: skip
-        return Output(unit, lo, hi, alias=f"wavelet_{name}_{domain}", about=about,
-                      lookback=rows(level, more))  # fmt: skip
-
     return {
-        **{
-            f"d{level}_energy": out(
-                f"detail_d{level}_energy", f"root mean square of the details of level {level}",
-                level, 0.0, unit="{u}",
-            )
-            for level in (1, 2, 3)
-        },
-        "a3_energy": out(
-            "approx_a3_energy", "deviation (ddof 0) of the approximation", 3, 0.0, unit="{u}"
-        ),
-        "energy_ratio": out("energy_ratio_d1_d3", "mean square of level 1 over level 3", 3, 0.0),
-        "trend_strength": out("trend_strength", "share of the approximation in all", 3, 0.0, 1.0),
-        "entropy": out("detail_entropy", "entropy of the three levels' shares, nats", 3,
-                       0.0, np.log(3.0) + 1e-9),
-        "singularity": out("singularity", "largest detail of level 1 over their deviation", 1,
-                           0.0, np.inf),
-        "largest_share": out("scale_energy_max", "largest of the three levels' shares", 3,
-                             1.0 / 3.0 - 1e-9, 1.0),
-        "coherence": out("coherence", "correlation of level 3 with itself a row before", 3,
-                         -1.0, 1.0, more=1),
-        "a3_slope": out("a3_slope", "slope of the approximation", 3, unit="{u}/bar"),
-    }  # fmt: skip
+        name: Output(
+            unit,
+            *bounds,
+            alias=f"wavelet_{alias}_{domain}",
+            lookback=rows(level, int(name == "coherence")),
+            title=f"{noun} of {{x}}",
+            formula=formula,
+        )
+        for name, alias, level, noun, formula, unit, *bounds in _READINGS
+    }
 
 
-_ABOUT = "db4 coefficients of the last 79 rows"
+_PHASE = Output(
+    "rad",
+    0.0,
+    float(np.pi),
+    alias="wavelet_phase_diff_idx_bqx",
+    lookback=rows(3),
+    title="Angle between level 3 wavelet details of rate and BQX",
+    formula="arccos(corr(d3(I), d3(B), 79))",
+)
+
+_wavelet = partial(
+    family,
+    "wavelet",
+    table="spectral",
+    about="db4 coefficients of the last 79 rows",
+    laggable=False,
+)
 
 FAMILIES = (
-    Family("wavelet", "spectral", wavelet, _outputs("idx"), ((),), (RATE,), _ABOUT, laggable=False),
-    Family("wavelet", "spectral", wavelet, _outputs("bqx"), ((),), (BQX,), _ABOUT, laggable=False),
-    Family(
-        "wavelet", "spectral", phase,
-        {
-            "phase_gap": Output(
-                "rad", 0.0, float(np.pi), alias="wavelet_phase_diff_idx_bqx", lookback=rows(3),
-                about="angle whose cosine is the correlation of both domains' level 3",
-            )
-        },
-        ((),), (BOTH,), "db4 coefficients of both domains",
-        laggable=False,
-    ),
-)  # fmt: skip
+    _wavelet(wavelet, _outputs("idx"), sources=RATE),
+    _wavelet(wavelet, _outputs("bqx"), sources=BQX),
+    _wavelet(phase, {"phase_gap": _PHASE}, sources=BOTH),
+)

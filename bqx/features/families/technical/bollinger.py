@@ -1,12 +1,14 @@
 """Bollinger bands: two standard deviations (ddof 0) around the trailing mean."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import Output, family
 
 F = NDArray[np.float64]
 
@@ -70,118 +72,108 @@ def slope(x: F, first_minute: int, window: int) -> F:
 
 _MEAN = "{s}_moments_mean_w{0}"
 _STD = "{s}_moments_std_w{0}"
-_WINDOWS = ((20,), (50,))
+_PARABOLA = tuple(f"{{s}}_quadratic_{name}_w{{0}}" for name in ("a2_norm", "a1_norm", "resid_norm"))
+
+
+def _band(name: str, noun: str, formula: str, *of: str) -> Output:
+    return Output(
+        "{u}",
+        alias=f"bb_{name}_{{0}}",
+        spanned_by=of,
+        title=f"{noun} of {{x}}",
+        formula=formula,
+    )
+
+
+def _width(name: str, about: str = "", *of: str) -> dict[str, Output]:
+    relative = not of
+    return {
+        name: Output(
+            "1" if relative else "{u}",
+            0.0,
+            alias=f"bb_{name}_{{0}}",
+            spanned_by=of,
+            about=about,
+            title="Bollinger band width of {x}" + (" over the middle" if relative else ""),
+            formula="4 std0(x, {0})" + (" / mean(x, {0})" if relative else ""),
+        )
+    }
+
+
+def _percent_b(*of: str) -> dict[str, Output]:
+    return {
+        "percent_b": Output(
+            "1",
+            alias="bb_percent_b_{0}",
+            spanned_by=of,
+            about="0 on the lower band, 1 on the upper one",
+            title="Place of {x} between its Bollinger bands",
+            formula="0.5 + (x[t] - mean(x, {0})) / (4 std0(x, {0}))",
+        )
+    }
+
+
+_BANDS = {
+    "upper": _band("upper", "Upper Bollinger band", "mean(x, {0}) + 2 std0(x, {0})", _MEAN, _STD),
+    "middle": _band("middle", "Middle of the Bollinger bands", "mean(x, {0})", _MEAN),
+    "lower": _band("lower", "Lower Bollinger band", "mean(x, {0}) - 2 std0(x, {0})", _MEAN, _STD),
+}
+_SLOPE = Output(
+    "{u}",
+    alias="bb_slope_{0}",
+    title="Five-row change of the upper Bollinger band of {x}",
+    formula="delta(mean(x, {0}) + 2 std0(x, {0}), 5)",
+)
+_BOTH = (RATE, BQX)
+
+_bollinger = partial(
+    family,
+    "bollinger",
+    table="bollinger",
+    about="bands of the trailing window, current row included",
+)
 
 FAMILIES = (
-    Family(
-        "bollinger",
-        "bollinger",
+    _bollinger(
         bands,
-        {
-            "upper": Output("{u}", alias="bb_upper_{0}", spanned_by=(_MEAN, _STD)),
-            "middle": Output("{u}", alias="bb_middle_{0}", spanned_by=(_MEAN,)),
-            "lower": Output("{u}", alias="bb_lower_{0}", spanned_by=(_MEAN, _STD)),
-            "percent_b": Output(
-                "1", alias="bb_percent_b_{0}", spanned_by=("{s}_moments_z_score_w{0}",)
-            ),
-        },
-        _WINDOWS,
-        (RATE, BQX),
-        "bands of the trailing window, current row included",
+        _BANDS | _percent_b("{s}_moments_z_score_w{0}"),
+        sources=_BOTH,
+        windows=(20, 50),
     ),
-    Family(
-        "bollinger",
-        "bollinger",
-        relative_bandwidth,
-        {"bandwidth": Output("1", 0.0, alias="bb_bandwidth_{0}")},
-        _WINDOWS,
-        (RATE,),
-        "(upper - lower) / middle",
-    ),
-    Family(
-        "bollinger",
-        "bollinger",
+    _bollinger(relative_bandwidth, _width("bandwidth"), sources=RATE, windows=(20, 50)),
+    _bollinger(
         bandwidth,
-        {"bandwidth": Output("{u}", 0.0, alias="bb_bandwidth_{0}", spanned_by=(_STD,))},
-        _WINDOWS,
-        (BQX,),
-        "upper - lower, because the middle crosses zero",
+        _width("bandwidth", "upper - lower, because the middle crosses zero", _STD),
+        sources=BQX,
+        windows=(20, 50),
     ),
-    Family(
-        "bollinger",
-        "bollinger",
-        bands,
-        {
-            "upper": Output("{u}", alias="bb_upper_{0}", spanned_by=(_MEAN, _STD)),
-            "middle": Output("{u}", alias="bb_middle_{0}", spanned_by=(_MEAN,)),
-            "lower": Output("{u}", alias="bb_lower_{0}", spanned_by=(_MEAN, _STD)),
-        },
-        ((30,), (60,), (120,)),
-        (RATE, BQX),
-        "bands of the trailing window, current row included",
-    ),
-    Family(
-        "bollinger",
-        "bollinger",
+    _bollinger(bands, _BANDS, sources=_BOTH, windows=(30, 60, 120)),
+    _bollinger(bandwidth, _width("width", "", _STD), sources=RATE, windows=(20, 30, 60, 120)),
+    _bollinger(
         bandwidth,
-        {"width": Output("{u}", 0.0, alias="bb_width_{0}", spanned_by=(_STD,))},
-        ((20,), (30,), (60,), (120,)),
-        (RATE,),
-        "upper - lower",
+        _width("width", "that of 20 rows is the bandwidth", _STD),
+        sources=BQX,
+        windows=(30, 60, 120),
     ),
-    Family(
-        "bollinger",
-        "bollinger",
-        bandwidth,
-        {"width": Output("{u}", 0.0, alias="bb_width_{0}", spanned_by=(_STD,))},
-        ((30,), (60,), (120,)),
-        (BQX,),
-        "upper - lower; that of 20 rows is the bandwidth",
-    ),
-    Family(
-        "bollinger",
-        "bollinger",
-        place,
-        {
-            "percent_b": Output(
-                "1",
-                alias="bb_percent_b_{0}",
-                spanned_by=tuple(
-                    f"{{s}}_quadratic_{part}_w{{0}}"
-                    for part in ("a2_norm", "a1_norm", "resid_norm")
-                ),
-            )
-        },
-        ((60,),),
-        (RATE, BQX),
-        "place between the lower band, 0, and the upper one, 1",
-    ),
-    Family(
-        "bollinger",
-        "bollinger",
+    _bollinger(place, _percent_b(*_PARABOLA), sources=_BOTH, windows=60),
+    _bollinger(
         slope,
-        {"slope": Output("{u}", alias="bb_slope_{0}")},
-        ((20,), (60,)),
-        (RATE, BQX),
-        "change of the upper band over five rows",
+        {"slope": _SLOPE},
+        sources=_BOTH,
+        windows=(20, 60),
         lookback=lambda w: w + SLOPE_ROWS,
     ),
 )
 
-_INVENTORY = ("upper", "middle", "lower", "bandwidth", "percent_b")
 _LATER = {20: "bandwidth", 30: "width", 60: "width", 120: "width"}
 
 PROFILES = {
     "v1": {
-        "bollinger_percent_b" if output == "percent_b" else f"bollinger_{output}_20":
-            f"rate_bollinger_{output}_w20"
-        for output in ("upper", "lower", "middle", "width", "percent_b")
-    },
-    "v2": {
-        f"{source}.bb_{output}_{w}": f"{source}_bollinger_{output}_w{w}"
-        for source in ("rate", "bqx")
-        for w in (20, 50)
-        for output in _INVENTORY
+        "bollinger_percent_b": "rate_bollinger_percent_b_w20",
+        **{
+            f"bollinger_{output}_20": f"rate_bollinger_{output}_w20"
+            for output in ("upper", "lower", "middle", "width")
+        },
     },
     "v3": {
         **{
@@ -193,5 +185,5 @@ PROFILES = {
         **{f"bb_percent_b_{w}": f"bqx_bollinger_percent_b_w{w}" for w in (20, 60)},
         **{f"bb_slope_{w}": f"bqx_bollinger_slope_w{w}" for w in (20, 60)},
     },
-}  # fmt: skip
+}
 """Names in each list of the documents, with the feature that each one is."""

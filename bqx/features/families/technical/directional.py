@@ -6,7 +6,8 @@ reads its trailing five-row bars, and percent are percent of the deviation over 
 Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978).
 """
 
-from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from bqx.features.rolling.exponential import (
 )
 from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Output, family
 
 F = NDArray[np.float64]
 
@@ -122,68 +123,111 @@ def _adx(n: int) -> int:
     return 2 * wilder_run_in(n)
 
 
-_ATR = {"": Output("{u}", 0.0, alias="atr_{0}")}
-_PERCENT = {**_ATR, "pct": Output("%", 0.0, alias="atr_pct_{0}")}
-_READINGS = {
-    **_PERCENT,
-    "z_60": Output("1", alias="atr_{0}_z_60", lookback=lambda n: wilder_change(n) + SCORE_ROWS - 1),
-}
-_ADX = Output("%", 0.0, 100.0, alias="adx_{0}")
-_BARS = (RATE_BARS, BQX_BARS)
-_ATR_ABOUT = "average true range, Wilder"
-_RATE_ABOUT = "average true range, Wilder; in percent of the close"
-_BQX_ABOUT = "average true range, Wilder; in percent of the deviation over 60 rows"
-_ADX_ABOUT = "directional movement, Wilder"
-
-
-def _directional(alias: str, *of: str) -> Output:
-    spanned_by = tuple(f"{{s}}_directional_{name}_w{{0}}" for name in of)
-    return Output("%", -100.0 if of else 0.0, 100.0, alias, wilder_change, spanned_by)
-
-
-def _atr(
-    kernel: Callable[..., F], outputs: Mapping[str, Output], n: int, of: Source, about: str
-) -> Family:
-    return Family(
-        "atr", "technical", kernel, outputs, ((n,),), (of,), about, lookback=wilder_change
+def _percent(alias: str, title: str, formula: str, of: tuple[str, ...] = ()) -> Output:
+    return Output(
+        "%",
+        -100.0 if of else 0.0,
+        100.0,
+        alias,
+        wilder_change,
+        tuple(f"{{s}}_directional_{name}_w{{0}}" for name in of),
+        title=title,
+        formula=formula,
     )
 
 
+_ADX = Output(
+    "%",
+    0.0,
+    100.0,
+    alias="adx_{0}",
+    title="Average directional index of {x}",
+    formula="wilder(DX(x, {0}), {0})",
+)
+_PLUS, _MINUS = "100 wilder(+DM, {0}) / ATR({0})", "100 wilder(-DM, {0}) / ATR({0})"
+_DIRECTIONAL = {
+    "adx": _ADX,
+    "plus_di": _percent("plus_di_{0}", "Plus directional indicator of {x}", _PLUS),
+    "minus_di": _percent("minus_di_{0}", "Minus directional indicator of {x}", _MINUS),
+    "di_diff": _percent(
+        "di_diff_{0}",
+        "Plus less minus directional indicator of {x}",
+        "+DI({0}) - -DI({0})",
+        ("plus_di", "minus_di"),
+    ),
+    "dx": _percent(
+        "dx_{0}",
+        "Directional index of {x}",
+        "100 |+DI({0}) - -DI({0})| / (+DI({0}) + -DI({0}))",
+    ),
+    "adx_delta_5": Output(
+        "%",
+        -100.0,
+        100.0,
+        "adx_{0}_delta_5",
+        lambda n: _adx(n) + DELTA,
+        title="Five-row change of the average directional index of {x}",
+        formula="delta(ADX({0}), 5)",
+    ),
+}
+_ATR = Output(
+    "{u}", 0.0, alias="atr_{0}", title="Average true range of {x}", formula="wilder(TR, {0})"
+)
+_SCORE = Output(
+    "1",
+    alias="atr_{0}_z_60",
+    lookback=lambda n: wilder_change(n) + SCORE_ROWS - 1,
+    title="Z-score of the average true range of {x} over 60 rows",
+    formula="z(ATR({0}), 60)",
+)
+_PERCENT = Output("%", 0.0, alias="atr_pct_{0}")
+_RATE_PERCENT = {
+    "": _ATR,
+    "pct": replace(
+        _PERCENT,
+        title="Average true range of {x} in percent of the close",
+        formula="100 ATR({0}) / C[t]",
+    ),
+}
+_BQX_PERCENT = {
+    "": _ATR,
+    "pct": replace(
+        _PERCENT,
+        title="Average true range of {x} in percent of its deviation",
+        formula="100 ATR({0}) / std(x, 60)",
+    ),
+}
+_RATIO = Output(
+    "1",
+    0.0,
+    alias="atr_{0}_{1}_ratio",
+    title="Average true range of {x}, short over long mean",
+    formula="ATR({0}) / ATR({1})",
+)
+
+_technical = partial(family, table="technical", about="directional movement, Wilder", lookback=_adx)
+_atr = partial(
+    family,
+    "atr",
+    table="technical",
+    about="average true range, Wilder",
+    lookback=wilder_change,
+)
+
 FAMILIES = (
-    Family(
-        "directional",
-        "technical",
-        directional,
-        {
-            "adx": _ADX,
-            "plus_di": _directional("plus_di_{0}"),
-            "minus_di": _directional("minus_di_{0}"),
-            "di_diff": _directional("di_diff_{0}", "plus_di", "minus_di"),
-            "dx": _directional("dx_{0}"),
-            "adx_delta_5": Output("%", -100.0, 100.0, "adx_{0}_delta_5", lambda n: _adx(n) + DELTA),
-        },
-        ((14,),),
-        _BARS,
-        _ADX_ABOUT,
-        lookback=_adx,
-    ),
-    Family(
-        "directional", "technical", adx, {"adx": _ADX}, ((28,),), _BARS, _ADX_ABOUT, lookback=_adx
-    ),
-    _atr(atr_readings, _READINGS, 14, RATE_BARS, _RATE_ABOUT),
-    _atr(atr_percent, _PERCENT, 28, RATE_BARS, _RATE_ABOUT),
-    _atr(atr_readings_bqx, _READINGS, 14, BQX_LINE, _BQX_ABOUT),
-    _atr(atr_percent_bqx, _PERCENT, 28, BQX_LINE, _BQX_ABOUT),
-    _atr(atr, _ATR, 7, RATE_BARS, _ATR_ABOUT),
-    _atr(atr, _ATR, 7, BQX_LINE, _ATR_ABOUT),
-    Family(
-        "atr",
-        "technical",
+    _technical("directional", directional, _DIRECTIONAL, windows=14, sources=(RATE_BARS, BQX_BARS)),
+    _technical("directional", adx, {"adx": _ADX}, windows=28, sources=(RATE_BARS, BQX_BARS)),
+    _atr(atr_readings, _RATE_PERCENT | {"z_60": _SCORE}, windows=14, sources=RATE_BARS),
+    _atr(atr_percent, _RATE_PERCENT, windows=28, sources=RATE_BARS),
+    _atr(atr_readings_bqx, _BQX_PERCENT | {"z_60": _SCORE}, windows=14, sources=BQX_LINE),
+    _atr(atr_percent_bqx, _BQX_PERCENT, windows=28, sources=BQX_LINE),
+    _atr(atr, _ATR, windows=7, sources=RATE_BARS),
+    _atr(atr, _ATR, windows=7, sources=BQX_LINE),
+    _atr(
         atr_ratio,
-        {"ratio": Output("1", 0.0, alias="atr_{0}_{1}_ratio")},
-        ((14, 28),),
-        (RATE_BARS, BQX_LINE),
-        "average true range of a short over that of a long mean",
+        {"ratio": _RATIO},
+        windows=((14, 28),),
+        sources=(RATE_BARS, BQX_LINE),
         lookback=lambda short, long: wilder_change(long),
     ),
 )

@@ -7,6 +7,7 @@ further out, and lows alike. A fractal is known two rows after its own.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -138,91 +139,151 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
 
 
 _RANGE = ("{s}_fibonacci_high_w{0}", "{s}_fibonacci_low_w{0}")
+_NOW = {"rate": "rate_index", "bqx": "bqx_backward_return_w15"}
+_TOP, _BOTTOM = "max(H, {0})", "min(L, {0})"
+_PIVOT = "(Hw + Lw + C[t]) / 3"
+_ENDS = ", Hw = max(H, {0}), Lw = min(L, {0})"
 
 
-def _digits(part: float) -> str:
-    return f"{1000.0 * part:.0f}"
+def _digits(ratio: float) -> str:
+    return f"{1000.0 * ratio:.0f}"
 
 
-def _flag(alias: str, about: str) -> Output:
-    return Output("1", 0.0, 1.0, alias=alias, about=about)
+def _percent(ratio: float) -> str:
+    return f"{100.0 * ratio:.1f} %"
 
 
-def _level_outputs(now: str) -> dict[str, Output]:
-    spanned = (*_RANGE, now)
+_KINDS = (
+    ("ret", "retracement", RETRACEMENTS),
+    ("ext", "extension", EXTENSIONS),
+)
+
+
+def _share_of_range(kind: str, ratio: float) -> str:
+    """A level of the range from Lw to Hw."""
+    return f"Hw - {ratio} (Hw - Lw)" if kind == "ret" else f"Hw + {ratio - 1.0:.3f} (Hw - Lw)"
+
+
+def _level_outputs(source: Source) -> dict[str, Output]:
+    def output(alias: str, title: str, formula: str, *of: str) -> Output:
+        formula += _ENDS if "w" in formula else ""
+        return Output("{u}", alias=alias, spanned_by=of, title=title, formula=formula)
+
     out = {
-        "high": Output("{u}", alias="fib_range_high"),
-        "low": Output("{u}", alias="fib_range_low"),
+        "high": output("fib_range_high", "High of the trailing range of {x}", _TOP),
+        "low": output("fib_range_low", "Low of the trailing range of {x}", _BOTTOM),
     }
-    for kind, parts in (("ret", RETRACEMENTS), ("ext", EXTENSIONS)):
-        for part in parts:
-            name = f"{kind}_{_digits(part)}"
-            out[name] = Output("{u}", alias="fib_" + name, spanned_by=_RANGE)
-    for name, alias, about in (
-        ("pivot", "pivot_point", "(H + L + C) / 3"),
-        ("resistance", "resistance_1", "2 P - L"),
-        ("support", "support_1", "2 P - H"),
-        ("from_382", "dist_to_382", "close less level"),
-        ("from_500", "dist_to_500", "close less level"),
-        ("from_618", "dist_to_618", "close less level"),
-        ("from_pivot", "dist_to_pivot", "close less pivot"),
+    for kind, noun, ratios in _KINDS:
+        for ratio in ratios:
+            name = f"{kind}_{_digits(ratio)}"
+            title = f"Fibonacci {noun} {_percent(ratio)} of {{x}}"
+            out[name] = output(f"fib_{name}", title, _share_of_range(kind, ratio), *_RANGE)
+    spanned = (*_RANGE, _NOW[source.key])
+    for name, alias, title, formula in (
+        ("pivot", "pivot_point", "Pivot point of {x}", _PIVOT),
+        ("resistance", "resistance_1", "First resistance of {x}", f"2 {_PIVOT} - Lw"),
+        ("support", "support_1", "First support of {x}", f"2 {_PIVOT} - Hw"),
+        *(
+            (
+                f"from_{_digits(ratio)}",
+                f"dist_to_{_digits(ratio)}",
+                f"Distance of {{x}} from its {_percent(ratio)} retracement",
+                f"C[t] - ({_share_of_range('ret', ratio)})",
+            )
+            for ratio in RETRACEMENTS[1:4]
+        ),
+        ("from_pivot", "dist_to_pivot", "Distance of {x} from its pivot", f"C[t] - {_PIVOT}"),
     ):
-        out[name] = Output("{u}", alias=alias, spanned_by=spanned, about=about)
-    out["above_618"] = _flag("above_618", "close above the 61.8 % level")
-    out["below_382"] = _flag("below_382", "close below the 38.2 % level")
-    out["at_500"] = _flag("at_500", "close within 2 % of the range of the 50 % level")
-    out["range"] = Output("{u}", 0.0, alias="swing_range", spanned_by=_RANGE)
-    out["range_norm"] = Output("1", 0.0, alias="swing_range_norm", about="range / deviation")
+        out[name] = output(alias, title, formula, *spanned)
+    for name, title, formula in (
+        ("above_618", "above its 61.8 % retracement", "C[t] > Hw - 0.618 (Hw - Lw)"),
+        ("below_382", "below its 38.2 % retracement", "C[t] < Hw - 0.382 (Hw - Lw)"),
+        ("at_500", "near the middle of its range", "|C[t] - (Hw + Lw) / 2| < 0.02 (Hw - Lw)"),
+    ):
+        out[name] = Output(
+            *FLAG, alias=name, title=f"Flag of {{x}} {title}", formula=formula + _ENDS
+        )
+    out["range"] = replace(
+        output("swing_range", "Trailing range of {x}", f"{_TOP} - {_BOTTOM}", *_RANGE), lo=0.0
+    )
+    out["range_norm"] = Output(
+        "1",
+        0.0,
+        alias="swing_range_norm",
+        title="Trailing range of {x} in deviations",
+        formula=f"({_TOP} - {_BOTTOM}) / std(C, {{0}})",
+    )
     return out
 
 
 def _grid_outputs() -> dict[str, Output]:
     ends = tuple(f"{{s}}_swing_from_{name}_w{{0}}" for name in ("ret_236", "ret_786"))
+    within = ", Hw, Lw last swings within {0} rows"
     out = {}
-    for kind, whole, parts in (
-        ("ret", "retracement", RETRACEMENTS),
-        ("ext", "extension", EXTENSIONS),
-    ):
-        for part in parts:
-            name = f"from_{kind}_{_digits(part)}"
-            percent = f"{100.0 * part:.1f}".replace(".", "_")
+    for kind, noun, ratios in _KINDS:
+        for ratio in ratios:
+            name = f"from_{kind}_{_digits(ratio)}"
+            percent = f"{100.0 * ratio:.1f}".replace(".", "_")
             free = name in ("from_ret_236", "from_ret_786")
             out[name] = Output(
-                "{u}", alias=f"fib_{whole}_{percent}", spanned_by=() if free else ends
+                "{u}",
+                alias=f"fib_{noun}_{percent}",
+                spanned_by=() if free else ends,
+                title=f"Distance from the {_percent(ratio)} {noun} of the last swings",
+                formula=f"C[t] - ({_share_of_range(kind, ratio)}){within}",
             )
-    out["nearest"] = Output("{u}", 0.0, alias="fib_nearest_level", about="to the nearest level")
-    out["place"] = Output("1", -0.5, 1.5, alias="fib_grid_position", about="(x - L) / R")
+    out["nearest"] = Output(
+        "{u}",
+        0.0,
+        alias="fib_nearest_level",
+        title="Distance from the nearest level of the last swings",
+        formula="min(|C[t] - level|) over eight levels, swings within {0} rows",
+    )
+    out["place"] = Output(
+        "1",
+        -0.5,
+        1.5,
+        alias="fib_grid_position",
+        title="Place of the close between the last swing low and high",
+        formula="clip((C[t] - Lw) / (Hw - Lw), -0.5, 1.5)" + within,
+    )
     out["age"] = Output(
-        "bar", 2.0, DAY - 3.0, alias="fib_time_since_swing", about="since the later swing"
+        "bar",
+        2.0,
+        DAY - 3.0,
+        alias="fib_time_since_swing",
+        title="Rows since the later swing",
+        formula="min(age(Hw), age(Lw))" + within,
     )
     out["strength"] = Output(
-        "1", alias="fib_grid_strength", about="R / mean true range, fading in a day"
+        "1",
+        alias="fib_grid_strength",
+        title="Fading range of the last swings in mean true ranges",
+        formula="(Hw - Lw) / mean(TR, 20) exp(-age / 1440), swings within {0} rows",
     )
     return out
 
 
+_fibonacci = partial(family, table="fibonacci", laggable=False)
+
 FAMILIES = (
     *(
-        Family(
-            "fibonacci",
+        _fibonacci(
             "fibonacci",
             levels,
-            _level_outputs(now),
-            ((LOOKBACK,),),
-            (source,),
-            "levels of the trailing range, current row included",
-            laggable=False,
+            _level_outputs(source),
+            sources=source,
+            windows=LOOKBACK,
+            about="levels of the trailing range, current row included",
         )
-        for source, now in ((RATE_BARS, "rate_index"), (BQX_LINE, "bqx_backward_return_w15"))
+        for source in (RATE_BARS, BQX_LINE)
     ),
-    Family(
+    _fibonacci(
         "swing",
-        "fibonacci",
         grid,
         {name: replace(output, capped=True) for name, output in _grid_outputs().items()},
-        ((DAY,),),
-        (RATE_BARS,),
-        "distance of the close from levels between the last swing high and low",
-        laggable=False,
+        sources=RATE_BARS,
+        windows=DAY,
+        about="distance of the close from levels between the last swing high and low",
     ),
 )

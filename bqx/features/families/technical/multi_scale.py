@@ -5,6 +5,8 @@ volatility the deviation of 20 moves, and its regime the tercile among those of 
 changes where the rate takes log returns.
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from bqx.features.rolling.sums import largest, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, Family, Output, Source, Windows, family
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -134,88 +136,138 @@ def cascade(x: F, first_minute: int, fine: int, coarse: int) -> F:
     return out
 
 
-_FLAG = ("1", 0.0, 1.0)
-
-
-def _against(
-    table: str, sizes: tuple[tuple[int, ...], ...], domain: str, dominance: bool = True
-) -> tuple[Family, ...]:
-    """What stands in a table of rows against buckets of some sizes, for one domain."""
-    is_rate = domain == "rate"
-    prefix, source = ("", RATE) if is_rate else ("bqx_", BQX)
-    flag = "scale_{0}m_divergence_flag" if dominance else "scale_divergence_flag"
-    trend = {
-        "mean_ratio": Output(
-            "1", 0.0 if is_rate else -np.inf, alias=prefix + "sma_1m_vs_{0}m_ratio",
-            about="mean of 10 rows over that of 10 buckets",
-        ),
-        "trend": Output(
-            *_FLAG, alias=prefix + "trend_1m_vs_{0}m_agreement",
-            about="1 where the trends have one sign",
-        ),
-        "divergence": Output(
-            *_FLAG, alias=prefix + flag,
-            about="1 where both trends are strong (t beyond two) and opposite",
-        ),
-    }  # fmt: skip
-    volatility = {
-        "vol_ratio": Output(
-            "1", 0.0, alias=prefix + "vol_1m_vs_{0}m_ratio",
-            about="volatility of 20 rows over that of 20 buckets",
-        ),
-    }  # fmt: skip
-    if dominance:
-        volatility["dominance"] = Output(
-            *_FLAG, alias=prefix + "scale_{0}m_dominance",
-            about="bucket variance over itself plus what as many rows would give; 0.5 in a walk",
-        )  # fmt: skip
-    regime = {
-        "regime": Output(
-            *_FLAG, alias=prefix + "regime_1m_vs_{0}m_agreement",
-            about="1 where the volatilities are in one tercile",
-        ),
-    }  # fmt: skip
-    return tuple(
-        Family(
-            "against", table, kernel, outputs, sizes, (source,),
-            "one-minute rows against complete buckets", lookback=rows, laggable=False,
-        )
-        for kernel, outputs, rows in (
-            (trends, trend, lambda size: MEAN * size),
-            (volatilities if is_rate else volatilities_of_bqx, volatility, _rows),
-            (regimes if is_rate else regimes_of_bqx, regime, _regime_rows),
-        )
-    )  # fmt: skip
+def _rows(size: int) -> int:
+    return (VOL + 1) * size
 
 
 def _regime_rows(size: int) -> int:
     return (VOL + DAY // size) * size
 
 
-def _rows(size: int) -> int:
-    return (VOL + 1) * size
+def _flag(alias: str, title: str, formula: str) -> Output:
+    return Output(*FLAG, alias=alias, title=title, formula=formula)
 
 
-_HALF_HOURS = ((30,), (60,))
+_OPPOSITE = "slopes opposite and both |t| >= 2, slope(x, 10) and slope(x[{0}m], 10)"
+
+
+def _trend_outputs(prefix: str, flag: str, lo: float) -> dict[str, Output]:
+    return {
+        "mean_ratio": Output(
+            "1",
+            lo,
+            alias=prefix + "sma_1m_vs_{0}m_ratio",
+            title="Mean of {x}, ten rows over ten {0}-minute buckets",
+            formula="mean(x, 10) / mean(x[{0}m], 10)",
+        ),
+        "trend": _flag(
+            prefix + "trend_1m_vs_{0}m_agreement",
+            "Agreement of trend of {x}, rows and {0}-minute buckets",
+            "sign(slope(x, 10)) = sign(slope(x[{0}m], 10))",
+        ),
+        "divergence": _flag(
+            prefix + flag,
+            "Strong opposite trends of {x}, rows and {0}-minute buckets",
+            _OPPOSITE,
+        ),
+    }
+
+
+def _volatility(prefix: str, move: str, coarse: str) -> dict[str, Output]:
+    fine, wide = f"std({move}, 20)", f"std({coarse}, 20)"
+    long = f"{{0}} std({move}, 20 * {{0}})^2"
+    return {
+        "vol_ratio": Output(
+            "1",
+            0.0,
+            alias=prefix + "vol_1m_vs_{0}m_ratio",
+            title="Volatility of {x}, twenty rows over twenty {0}-minute buckets",
+            formula=f"{fine} / {wide}",
+        ),
+        "dominance": Output(
+            *FLAG,
+            alias=prefix + "scale_{0}m_dominance",
+            about="0.5 in a random walk",
+            title="Share of {0}-minute bucket variance of {x}",
+            formula=f"v / (v + {long}), v = {wide}^2",
+        ),
+    }
+
+
+def _regime(prefix: str) -> dict[str, Output]:
+    return {
+        "regime": _flag(
+            prefix + "regime_1m_vs_{0}m_agreement",
+            "Agreement of volatility regime of {x}, rows and {0}-minute buckets",
+            "tercile(vol(x, 20), 1440) = tercile(vol(x[{0}m], 20), 1440 / {0})",
+        )
+    }
+
+
+_against = partial(
+    family, "against", about="one-minute rows against complete buckets", laggable=False
+)
+
+
+def _against_of(
+    sizes: Windows, *, table: str, source: Source, prefix: str, dominance: bool = True
+) -> tuple[Family, ...]:
+    """What stands in a table of rows against buckets of some sizes, for one domain."""
+    declare = partial(_against, table=table, sources=source, windows=sizes)
+    flag = "scale_{0}m_divergence_flag" if dominance else "scale_divergence_flag"
+    if source is RATE:
+        kernels, lo, moves = (volatilities, regimes), 0.0, ("r", "r[{0}m]")
+    else:
+        kernels, lo = (volatilities_of_bqx, regimes_of_bqx), -np.inf
+        moves = ("delta(x, 1)", "delta(x[{0}m], 1)")
+    volatility = _volatility(prefix, *moves)
+    if not dominance:
+        del volatility["dominance"]
+    return (
+        declare(trends, _trend_outputs(prefix, flag, lo), lookback=lambda size: MEAN * size),
+        declare(kernels[0], volatility, lookback=_rows),
+        declare(kernels[1], _regime(prefix), lookback=_regime_rows),
+    )
+
+
+_CASCADE = {
+    "mean_ratio": Output(
+        "1",
+        0.0,
+        alias="sma_{0}m_vs_{1}m_ratio",
+        title="Mean of ten {0}-minute over eight {1}-minute buckets",
+        formula="mean(x[{0}m], 10) / mean(x[{1}m], 8)",
+    ),
+    "trend": _flag(
+        "trend_{0}m_vs_{1}m_agreement",
+        "Agreement of trend of {0}-minute and {1}-minute buckets",
+        "sign(slope(x[{0}m], 10)) = sign(slope(x[{1}m], 8))",
+    ),
+    "aligned": _flag(
+        "scale_cascade_aligned",
+        "One trend in rows, {0}-minute and {1}-minute buckets",
+        "sign(slope(x, 10)) = sign(slope(x[{0}m], 10)) = sign(slope(x[{1}m], 8)) != 0",
+    ),
+    "diverged": _flag(
+        "scale_cascade_diverged",
+        "Strong opposite trends of {0}-minute and {1}-minute buckets",
+        "slopes opposite and both |t| >= 2, slope(x[{0}m], 10) and slope(x[{1}m], 8)",
+    ),
+}
 
 FAMILIES = (
-    *_against(SHORT, ((5,),), "rate", dominance=False),
-    *_against(LONG, _HALF_HOURS, "rate"),
-    *_against(LONG, _HALF_HOURS, "bqx"),
-    Family(
-        "cascade", SHORT, cascade,
-        {
-            "mean_ratio": Output("1", 0.0, alias="sma_{0}m_vs_{1}m_ratio",
-                                 about="mean of 10 buckets over that of 8 coarser ones"),
-            "trend": Output(*_FLAG, alias="trend_{0}m_vs_{1}m_agreement",
-                            about="1 where their trends have one sign"),
-            "aligned": Output(*_FLAG, alias="scale_cascade_aligned",
-                              about="1 where rows and both buckets have one trend"),
-            "diverged": Output(*_FLAG, alias="scale_cascade_diverged",
-                               about="1 where both trends are strong (t beyond two) and opposite"),
-        },
-        ((5, 15),), (RATE,), "5-minute buckets against 15-minute ones",
+    *_against_of(5, table=SHORT, source=RATE, prefix="", dominance=False),
+    *_against_of((30, 60), table=LONG, source=RATE, prefix=""),
+    *_against_of((30, 60), table=LONG, source=BQX, prefix="bqx_"),
+    family(
+        "cascade",
+        cascade,
+        _CASCADE,
+        table=SHORT,
+        sources=RATE,
+        windows=((5, 15),),
+        about="5-minute buckets against 15-minute ones",
         lookback=lambda fine, coarse: COARSE * coarse,
         laggable=False,
     ),
-)  # fmt: skip
+)

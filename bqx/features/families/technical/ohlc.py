@@ -5,6 +5,8 @@ C. Keltner with true ranges after L. Raschke; R. Donchian; M. Chaikin; D. Dorsey
 index (1992); E. Botes and D. Siepman for the vortex (2010); P. Martin for the ulcer index (1987).
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import extremes, largest, mean_std
 from bqx.features.rolling.trailing import changes, total
 from bqx.features.sources import RATE, RATE_BARS
-from bqx.features.spec import Family, Output
+from bqx.features.spec import Output, family
 from bqx.market.sessions import YEAR
 
 F = NDArray[np.float64]
@@ -149,149 +151,162 @@ def ulcer(x: F, first_minute: int, window: int) -> F:
     return np.sqrt(products.mean(top, window, first_minute)).reshape(-1, 1)
 
 
-_LIST = "technical_ohlcv"
-
-
 def _next(rows: int) -> int:
     return rows + 1
 
 
+def _keltner(side: str, mark: str, *of: str) -> Output:
+    return Output(
+        "{u}",
+        alias=f"keltner_channel_{side.lower()}",
+        spanned_by=of,
+        title=f"{side} Keltner channel",
+        formula=f"ema(C, {{0}}) {mark} 2 wilder(TR, {{0}})",
+    )
+
+
+def _donchian(side: str, formula: str, *of: str) -> Output:
+    return Output(
+        "{u}",
+        alias=f"donchian_channel_{side.lower()}",
+        spanned_by=of,
+        title=f"{side} of the Donchian channel",
+        formula=formula,
+    )
+
+
+def _vortex(sign: str, formula: str) -> Output:
+    return Output(
+        "1",
+        0.0,
+        alias=f"vortex_indicator_{sign}",
+        title=f"Vortex indicator, {sign} side",
+        formula=f"sum({formula}, {{0}}) / sum(TR, {{0}})",
+    )
+
+
+_indicator = partial(family, table="technical_ohlcv", laggable=False)
+
 FAMILIES = (
-    Family(
+    _indicator(
         "momentum",
-        _LIST,
         momentum,
-        {"": Output("{u}", alias="momentum_{0}", spanned_by=("{s}_index", "{s}_lag_w{0}"))},
-        ((10,), (20,)),
-        (RATE,),
-        "difference from as many rows ago",
+        Output("{u}", alias="momentum_{0}", spanned_by=("{s}_index", "{s}_lag_w{0}")),
+        sources=RATE,
+        windows=(10, 20),
+        title="Change of the rate index",
+        formula="x[t] - x[t-{0}]",
         lookback=_next,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "trix",
-        _LIST,
         trix,
-        {"": Output("%", alias="trix")},
-        ((15,),),
-        (RATE,),
-        "one-row change of an exponential mean taken three times",
+        Output("%", alias="trix"),
+        sources=RATE,
+        windows=15,
+        title="TRIX, change of a triple exponential mean",
+        formula="100 (e[t] - e[t-1]) / e[t-1], e = ema(ema(ema(x, {0}), {0}), {0})",
         lookback=lambda n: 3 * (ema_run_in(n) - 1) + 2,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "ultimate",
-        _LIST,
         ultimate,
-        {"": Output("%", 0.0, 100.0, alias="ultimate_oscillator")},
-        ((7, 14, 28),),
-        (RATE_BARS,),
-        "buying pressure over true range in three windows",
+        Output("%", 0.0, 100.0, alias="ultimate_oscillator"),
+        sources=RATE_BARS,
+        windows=((7, 14, 28),),
+        about="buying pressure over true range in three windows",
+        title="Ultimate oscillator",
+        formula="100 (4 q({0}) + 2 q({1}) + q({2})) / 7, q(w) = sum(BP, w) / sum(TR, w)",
         lookback=lambda short, middle, long: long + 1,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "awesome",
-        _LIST,
         awesome,
-        {"": Output("{u}", alias="awesome_oscillator")},
-        ((5, 34),),
-        (RATE_BARS,),
-        "short less long mean of (high + low) / 2",
-        laggable=False,
+        Output("{u}", alias="awesome_oscillator"),
+        sources=RATE_BARS,
+        windows=((5, 34),),
+        title="Awesome oscillator",
+        formula="mean((H + L) / 2, {0}) - mean((H + L) / 2, {1})",
     ),
-    Family(
+    _indicator(
         "keltner",
-        _LIST,
         keltner,
         {
-            "upper": Output("{u}", alias="keltner_channel_upper"),
-            "lower": Output(
-                "{u}",
-                alias="keltner_channel_lower",
-                spanned_by=("{s}_keltner_upper_w{0}", "{s}_ema_w{0}"),
-            ),
+            "upper": _keltner("Upper", "+"),
+            "lower": _keltner("Lower", "-", "{s}_keltner_upper_w{0}", "{s}_ema_w{0}"),
         },
-        ((20,),),
-        (RATE_BARS,),
-        "exponential mean of closes and two average true ranges (Wilder)",
+        sources=RATE_BARS,
+        windows=20,
+        about="exponential mean of closes and two average true ranges (Wilder)",
         lookback=wilder_change,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "donchian",
-        _LIST,
         donchian,
         {
-            "upper": Output("{u}", alias="donchian_channel_upper"),
-            "middle": Output(
-                "{u}",
-                alias="donchian_channel_middle",
-                spanned_by=("{s}_donchian_upper_w{0}", "{s}_donchian_lower_w{0}"),
+            "upper": _donchian("Upper", "max(H, {0})"),
+            "middle": _donchian(
+                "Middle",
+                "(max(H, {0}) + min(L, {0})) / 2",
+                "{s}_donchian_upper_w{0}",
+                "{s}_donchian_lower_w{0}",
             ),
-            "lower": Output("{u}", alias="donchian_channel_lower"),
+            "lower": _donchian("Lower", "min(L, {0})"),
         },
-        ((20,),),
-        (RATE_BARS,),
-        "highest high and lowest low, current row included",
-        laggable=False,
+        sources=RATE_BARS,
+        windows=20,
+        about="highest high and lowest low, current row included",
     ),
-    Family(
+    _indicator(
         "historical_volatility",
-        _LIST,
         historical_volatility,
-        {"": Output("1", 0.0, alias="historical_volatility_{0}")},
-        ((20,),),
-        (RATE,),
-        "deviation of one-row log returns times the root of 252 x 1,440",
+        Output("1", 0.0, alias="historical_volatility_{0}"),
+        sources=RATE,
+        windows=20,
+        title="Annualised volatility of log returns",
+        formula="sqrt(252 * 1440) std(r, {0})",
         lookback=_next,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "chaikin_volatility",
-        _LIST,
         chaikin_volatility,
-        {"": Output("%", -100.0, alias="chaikin_volatility")},
-        ((10, 10),),
-        (RATE_BARS,),
-        "change of the exponential mean of high - low",
+        Output("%", -100.0, alias="chaikin_volatility"),
+        sources=RATE_BARS,
+        windows=((10, 10),),
+        title="Chaikin volatility, change of the mean bar range",
+        formula="100 (e[t] - e[t-{1}]) / e[t-{1}], e = ema(H - L, {0})",
         lookback=lambda span, rows: ema_run_in(span) + rows,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "mass_index",
-        _LIST,
         mass_index,
-        {"": Output("1", 0.0, alias="mass_index")},
-        ((9, 25),),
-        (RATE_BARS,),
-        "sum of the exponential mean of high - low over its own exponential mean",
+        Output("1", 0.0, alias="mass_index"),
+        sources=RATE_BARS,
+        windows=((9, 25),),
+        title="Mass index of bar ranges",
+        formula="sum(ema(H - L, {0}) / ema(ema(H - L, {0}), {0}), {1})",
         lookback=lambda span, window: 2 * (ema_run_in(span) - 1) + window,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "vortex",
-        _LIST,
         vortex,
         {
-            "plus": Output("1", 0.0, alias="vortex_indicator_plus"),
-            "minus": Output("1", 0.0, alias="vortex_indicator_minus"),
+            "plus": _vortex("plus", "|H[t] - L[t-1]|"),
+            "minus": _vortex("minus", "|L[t] - H[t-1]|"),
         },
-        ((14,),),
-        (RATE_BARS,),
-        "reach of highs and lows past the bar before, over true range",
+        sources=RATE_BARS,
+        windows=14,
+        about="reach of highs and lows past the bar before, over true range",
         lookback=_next,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "ulcer",
-        _LIST,
         ulcer,
-        {"": Output("%", 0.0, alias="ulcer_index")},
-        ((14,),),
-        (RATE,),
-        "root mean square of falls below the trailing maximum",
+        Output("%", 0.0, alias="ulcer_index"),
+        sources=RATE,
+        windows=14,
+        title="Ulcer index, depth of falls below the trailing maximum",
+        formula="sqrt(mean((100 (x - max(x, {0})) / max(x, {0}))^2, {0}))",
         lookback=lambda window: 2 * window - 1,
-        laggable=False,
     ),
 )

@@ -9,6 +9,8 @@ A. Elder for the force index; R. Arms for ease of movement; P. Dysart for nvi an
 and A. Soudack for the money flow index (1989).
 """
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.trailing import total
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import SIGNED, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -129,71 +131,81 @@ def flow_index(x: F, first_minute: int, window: int) -> F:
     return (100.0 * (rising / (rising + falling))).reshape(-1, 1)
 
 
-_LIST = "technical_ohlcv"
-
-
 def _before(window: int) -> int:
     return window + 1
 
 
+def _sum(name: str, title: str, formula: str, unit: str = "tick", *bounds: float) -> Output:
+    return Output(unit, *bounds, alias=name, title=title, formula=formula)
+
+
+_SUMS = {
+    "obv": _sum("obv", "On-balance volume of a day", "sum(sign(delta(C, 1)) V, {0} - 1)"),
+    "adl": _sum(
+        "adl",
+        "Accumulation and distribution line of a day",
+        "sum(V ((C - L) - (H - C)) / (H - L), {0})",
+    ),
+    "vpt": _sum("vpt", "Volume-price trend of a day", "sum(V delta(C, 1) / C[t-1], {0} - 1)"),
+    "nvi": _sum(
+        "nvi",
+        "Negative volume index of a day",
+        "1000 exp(sum(r if V[t] < V[t-1], {0} - 1))",
+        "1",
+        0.0,
+    ),
+    "pvi": _sum(
+        "pvi",
+        "Positive volume index of a day",
+        "1000 exp(sum(r if V[t] > V[t-1], {0} - 1))",
+        "1",
+        0.0,
+    ),
+}
+
+_indicator = partial(family, table="technical_ohlcv", sources=VOLUME, laggable=False)
+
 FAMILIES = (
-    Family(
+    _indicator(
         "accumulation",
-        _LIST,
         accumulation,
-        {
-            "obv": Output("tick", alias="obv", about="signed volume"),
-            "adl": Output("tick", alias="adl", about="volume by the close's place in its bar"),
-            "vpt": Output("tick", alias="vpt", about="volume times return"),
-            "nvi": Output("1", 0.0, alias="nvi", about="returns on falling volume, from 1,000"),
-            "pvi": Output("1", 0.0, alias="pvi", about="returns on rising volume, from 1,000"),
-        },
-        ((DAY,),),
-        (VOLUME,),
-        "sums of the trailing window",
-        laggable=False,
+        _SUMS,
+        windows=DAY,
+        about="sums of the trailing window",
     ),
-    Family(
+    _indicator(
         "chaikin_flow",
-        _LIST,
         chaikin_flow,
-        {"": Output("1", -1.0, 1.0, alias="cmf_{0}")},
-        ((20,),),
-        (VOLUME,),
-        "Chaikin money flow",
-        laggable=False,
+        Output(*SIGNED, alias="cmf_{0}"),
+        windows=20,
+        title="Chaikin money flow",
+        formula="sum(V ((C - L) - (H - C)) / (H - L), {0}) / sum(V, {0})",
     ),
-    Family(
+    _indicator(
         "force",
-        _LIST,
         force,
-        {"": Output("pt tick", alias="fi_{0}")},
-        ((13,),),
-        (VOLUME,),
-        "force index",
+        Output("pt tick", alias="fi_{0}"),
+        windows=13,
+        title="Force index",
+        formula="ema(delta(C, 1) V, {0})",
         lookback=lambda span: ema_run_in(span) + 1,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "ease",
-        _LIST,
         ease,
-        {"": Output("pt^2/tick", alias="eom_{0}")},
-        ((14,),),
-        (VOLUME,),
-        "ease of movement",
+        Output("pt^2/tick", alias="eom_{0}"),
+        windows=14,
+        title="Ease of movement",
+        formula="mean(delta((H + L) / 2, 1) (H - L) / V, {0})",
         lookback=_before,
-        laggable=False,
     ),
-    Family(
+    _indicator(
         "flow_index",
-        _LIST,
         flow_index,
-        {"": Output("%", 0.0, 100.0, alias="mfi_{0}")},
-        ((14,),),
-        (VOLUME,),
-        "money flow index",
+        Output("%", 0.0, 100.0, alias="mfi_{0}"),
+        windows=14,
+        title="Money flow index",
+        formula="100 up / (up + down), sums of P V over {0} rows, P = (H + L + C) / 3",
         lookback=_before,
-        laggable=False,
     ),
 )

@@ -9,6 +9,8 @@ Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), for RSI;
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ from bqx.features.rolling.exponential import (
 )
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -125,107 +127,142 @@ def _roc_bqx_rows(window: int) -> int:
     return max(window + 1, LEVEL_ROWS)
 
 
-def _roc_outputs(rows: Callable[..., int]) -> dict[str, Output]:
+def _beside(name: str, noun: str, rows: Callable[..., int], *bounds: float) -> dict[str, Output]:
+    """Change over five rows and score over 60 of an indicator."""
     return {
-        "": Output("%", alias="roc_{0}"),
-        "delta_5": Output("%", alias="roc_{0}_delta_5", lookback=lambda w: rows(w) + DELTA),
-        "z_60": Output("1", alias="roc_{0}_z_60", lookback=lambda w: rows(w) + _BACK),
-        "sign": Output("1", -1.0, 1.0, alias="roc_{0}_sign", lookback=_roc_rows),
+        "delta_5": Output(
+            "%",
+            *bounds,
+            alias=f"{name.lower()}_{{0}}_delta_5",
+            lookback=lambda w: rows(w) + DELTA,
+            title=f"Five-row change of the {noun} of {{x}}",
+            formula=f"delta({name}({{0}}), 5)",
+        ),
+        "z_60": Output(
+            "1",
+            alias=f"{name.lower()}_{{0}}_z_60",
+            lookback=lambda w: rows(w) + _BACK,
+            title=f"Z-score of the {noun} of {{x}} over 60 rows",
+            formula=f"z({name}({{0}}), 60)",
+        ),
     }
 
 
-_RSI = Output("%", 0.0, 100.0, alias="rsi_{0}")
-_ROC = {"": Output("%", alias="roc_{0}")}
-_BOTH = (RATE, BQX)
-_ROC_ABOUT = "rate of change"
-_ROC_BQX_ABOUT = "change in percent of the deviation over 60 rows"
+def _roc_outputs(rows: Callable[..., int], roc: Output) -> dict[str, Output]:
+    sign = Output(
+        *SIGNED,
+        alias="roc_{0}_sign",
+        lookback=_roc_rows,
+        title="Direction of the change of {x}",
+        formula="sign(x[t] - x[t-{0}])",
+    )
+    return {"": roc, **_beside("ROC", "rate of change", rows), "sign": sign}
+
+
+_RSI = Output(
+    "%",
+    0.0,
+    100.0,
+    alias="rsi_{0}",
+    title="Relative strength index of {x}",
+    formula="100 wilder(gain, {0}) / (wilder(gain, {0}) + wilder(loss, {0}))",
+)
+_RSI_READINGS = {
+    "": _RSI,
+    **_beside("RSI", "relative strength index", wilder_change, -100.0, 100.0),
+    "zone": Output(
+        *SIGNED,
+        alias="rsi_{0}_zone",
+        title="Zone of the relative strength index of {x}",
+        formula="1 if RSI({0}) > 70, -1 if RSI({0}) < 30, else 0",
+    ),
+}
+_LINE = Output(
+    "{u}",
+    alias="macd_line",
+    lookback=lambda fast, slow, *_: ema_run_in(slow),
+    title="MACD line of {x}",
+    formula="ema(x, {0}) - ema(x, {1})",
+)
+_MACD = {
+    "line": _LINE,
+    "signal": Output(
+        "{u}",
+        alias="macd_signal",
+        title="MACD signal line of {x}",
+        formula="ema(MACD({0}, {1}), {2})",
+    ),
+    "histogram": Output(
+        "{u}",
+        alias="macd_histogram",
+        spanned_by=("{s}_macd_line_w{0}_{1}_{2}", "{s}_macd_signal_w{0}_{1}_{2}"),
+        title="MACD histogram of {x}",
+        formula="MACD({0}, {1}) - ema(MACD({0}, {1}), {2})",
+    ),
+    "histogram_delta_1": Output(
+        "{u}",
+        alias="macd_hist_delta_1",
+        lookback=lambda *w: _histogram(*w) + 1,
+        title="One-row change of the MACD histogram of {x}",
+        formula="delta(hist({0}, {1}, {2}), 1)",
+    ),
+    "histogram_z_60": Output(
+        "1",
+        alias="macd_hist_z_60",
+        lookback=lambda *w: _histogram(*w) + _BACK,
+        title="Z-score of the MACD histogram of {x} over 60 rows",
+        formula="z(hist({0}, {1}, {2}), 60)",
+    ),
+    "cross": Output(
+        *SIGNED,
+        alias="macd_cross",
+        lookback=lambda *w: _histogram(*w) + 1,
+        about="1 where the histogram turns positive, -1 where it turns negative",
+        title="Crossing of the MACD and signal lines of {x}",
+        formula="sign(hist[t]) if it differs from sign(hist[t-1]), else 0; hist({0}, {1}, {2})",
+    ),
+}
+_ROC = Output(
+    "%",
+    alias="roc_{0}",
+    title="Rate of change of {x}",
+    formula="100 (x[t] - x[t-{0}]) / x[t-{0}]",
+)
+_ROC_BQX = replace(
+    _ROC,
+    title="Change of {x} in percent of its deviation",
+    formula="100 (x[t] - x[t-{0}]) / std(x, 60)",
+)
+
+_technical = partial(family, table="technical", sources=(RATE, BQX))
+_rsi = partial(_technical, "rsi", about="relative strength index, Wilder", lookback=wilder_change)
+_macd = partial(_technical, "macd", about="moving average convergence divergence")
+_roc = partial(
+    family,
+    "roc",
+    table="technical",
+    sources=RATE,
+    about="rate of change",
+    lookback=_roc_rows,
+)
+_roc_of_bqx = partial(
+    _roc,
+    sources=BQX,
+    about="change in percent of the deviation over 60 rows",
+    lookback=_roc_bqx_rows,
+)
 
 FAMILIES = (
-    Family(
-        "rsi",
-        "technical",
-        rsi_readings,
-        {
-            "": _RSI,
-            "delta_5": Output(
-                "%", -100.0, 100.0, "rsi_{0}_delta_5", lambda n: wilder_change(n) + DELTA
-            ),
-            "z_60": Output(
-                "1", alias="rsi_{0}_z_60", lookback=lambda n: wilder_change(n) + _BACK
-            ),
-            "zone": Output("1", -1.0, 1.0, "rsi_{0}_zone", about="above 70 or below 30"),
-        },
-        ((14,),),
-        _BOTH,
-        "relative strength index, Wilder",
-        lookback=wilder_change,
-    ),
-    Family(
-        "rsi",
-        "technical",
-        rsi,
-        {"": _RSI},
-        ((7,), (21,), (28,)),
-        _BOTH,
-        "relative strength index, Wilder",
-        lookback=wilder_change,
-    ),
-    Family(
-        "macd",
-        "technical",
-        macd,
-        {
-            "line": Output("{u}", alias="macd_line", lookback=lambda f, s, n: ema_run_in(s)),
-            "signal": Output("{u}", alias="macd_signal"),
-            "histogram": Output(
-                "{u}",
-                alias="macd_histogram",
-                spanned_by=("{s}_macd_line_w{0}_{1}_{2}", "{s}_macd_signal_w{0}_{1}_{2}"),
-            ),
-            "histogram_delta_1": Output(
-                "{u}", alias="macd_hist_delta_1", lookback=lambda *w: _histogram(*w) + 1
-            ),
-            "histogram_z_60": Output(
-                "1", alias="macd_hist_z_60", lookback=lambda *w: _histogram(*w) + _BACK
-            ),
-            "cross": Output(
-                "1",
-                -1.0,
-                1.0,
-                alias="macd_cross",
-                lookback=lambda *w: _histogram(*w) + 1,
-                about="1 where the histogram turns positive, -1 where it turns negative",
-            ),
-        },
-        ((12, 26, 9),),
-        _BOTH,
-        "moving average convergence divergence",
-        lookback=_histogram,
-    ),
-    Family(
-        "macd",
-        "technical",
+    _rsi(rsi_readings, _RSI_READINGS, windows=14),
+    _rsi(rsi, _RSI, windows=(7, 21, 28)),
+    _macd(macd, _MACD, windows=((12, 26, 9),), lookback=_histogram),
+    _macd(
         ema_gap,
-        {"line": Output("{u}", alias="macd_line_{0}_{1}")},
-        ((5, 35),),
-        _BOTH,
-        "moving average convergence divergence",
-        lookback=lambda f, s: ema_run_in(s),
+        {"line": replace(_LINE, alias="macd_line_{0}_{1}")},
+        windows=((5, 35),),
     ),
-    Family(
-        "roc", "technical", roc_readings, _roc_outputs(_roc_rows), ((12,),), (RATE,), _ROC_ABOUT,
-        lookback=_roc_rows,
-    ),
-    Family(
-        "roc", "technical", roc, _ROC, ((5,), (25,), (60,)), (RATE,), _ROC_ABOUT,
-        lookback=_roc_rows,
-    ),
-    Family(
-        "roc", "technical", roc_bqx_readings, _roc_outputs(_roc_bqx_rows), ((12,),), (BQX,),
-        _ROC_BQX_ABOUT, lookback=_roc_bqx_rows,
-    ),
-    Family(
-        "roc", "technical", roc_bqx, _ROC, ((5,), (25,), (60,)), (BQX,), _ROC_BQX_ABOUT,
-        lookback=_roc_bqx_rows,
-    ),
-)  # fmt: skip
+    _roc(roc_readings, _roc_outputs(_roc_rows, _ROC), windows=12),
+    _roc(roc, _ROC, windows=(5, 25, 60)),
+    _roc_of_bqx(roc_bqx_readings, _roc_outputs(_roc_bqx_rows, _ROC_BQX), windows=12),
+    _roc_of_bqx(roc_bqx, _ROC_BQX, windows=(5, 25, 60)),
+)

@@ -7,7 +7,8 @@ the lower one, else 0.
 Source: G. Lane for the stochastic; L. Williams for %R; D. Lambert (1980) for CCI.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX_LINE, RATE_BARS
-from bqx.features.spec import Family, Output
+from bqx.features.spec import SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -142,102 +143,121 @@ def _score(window: int, smooth: int = 0) -> int:
     return window + _BACK
 
 
-_BOTH = (RATE_BARS, BQX_LINE)
-_STOCHASTIC = "{{s}}_stochastic_{}_w{{0}}_{{1}}"
+_NAMES = "{{s}}_stochastic_{}_w{{0}}_{{1}}"
+_K, _R = (
+    "100 (C[t] - min(L, {0})) / (max(H, {0}) - min(L, {0}))",
+    "100 (C[t] - max(H, {0})) / (max(H, {0}) - min(L, {0}))",
+)
+_D = Output("%", 0.0, 100.0, title="Stochastic %D of {x}", formula="mean(%K({0}), {1})")
+_WILLIAMS = Output("%", -100.0, 0.0, "williams_r_{0}", title="Williams %R of {x}", formula=_R)
+_STOCHASTIC = {
+    "k": Output("%", 0.0, 100.0, "stoch_k_{0}", _window, title="Stochastic %K of {x}", formula=_K),
+    "d": _D,
+    "williams_r": replace(_WILLIAMS, lookback=_window, spanned_by=(_NAMES.format("k"),)),
+}
+_MORE = {
+    "kd_diff": Output(
+        "%",
+        -100.0,
+        100.0,
+        alias="stoch_kd_diff",
+        spanned_by=(_NAMES.format("k"), _NAMES.format("d")),
+        title="Stochastic %K less %D of {x}",
+        formula="%K({0}) - mean(%K({0}), {1})",
+    ),
+    "k_delta_5": Output(
+        "%",
+        -100.0,
+        100.0,
+        "stoch_k_{0}_delta_5",
+        _delta,
+        title="Five-row change of stochastic %K of {x}",
+        formula="delta(%K({0}), 5)",
+    ),
+    "zone": Output(
+        *SIGNED,
+        "stoch_zone",
+        _window,
+        title="Zone of stochastic %K of {x}",
+        formula="1 if %K({0}) > 80, -1 if %K({0}) < 20, else 0",
+    ),
+    "williams_r_delta_5": Output(
+        "%",
+        -100.0,
+        100.0,
+        "williams_r_{0}_delta_5",
+        _delta,
+        (_NAMES.format("k_delta_5"),),
+        title="Five-row change of Williams %R of {x}",
+        formula="delta(%R({0}), 5)",
+    ),
+    "williams_r_z_60": Output(
+        "1",
+        alias="williams_r_{0}_z_60",
+        lookback=_score,
+        title="Z-score of Williams %R of {x} over 60 rows",
+        formula="z(%R({0}), 60)",
+    ),
+    "williams_r_zone": Output(
+        *SIGNED,
+        "williams_r_{0}_zone",
+        _window,
+        (_NAMES.format("zone"),),
+        title="Zone of Williams %R of {x}",
+        formula="1 if %R({0}) > -20, -1 if %R({0}) < -80, else 0",
+    ),
+}
+_CCI = Output(
+    "1",
+    alias="cci_{0}",
+    title="Commodity channel index of {x}",
+    formula="(P[t] - mean(P, {0})) / (0.015 mean(|P - mean(P, {0})|, {0})), P = (H + L + C) / 3",
+)
+_CCI_READINGS = {
+    "": _CCI,
+    "delta_5": Output(
+        "1",
+        alias="cci_{0}_delta_5",
+        lookback=_delta,
+        title="Five-row change of the commodity channel index of {x}",
+        formula="delta(CCI({0}), 5)",
+    ),
+    "z_60": Output(
+        "1",
+        alias="cci_{0}_z_60",
+        lookback=_score,
+        title="Z-score of the commodity channel index of {x} over 60 rows",
+        formula="z(CCI({0}), 60)",
+    ),
+    "zone": Output(
+        *SIGNED,
+        "cci_{0}_zone",
+        title="Zone of the commodity channel index of {x}",
+        formula="1 if CCI({0}) > 100, -1 if CCI({0}) < -100, else 0",
+    ),
+}
 
-
-def _r(lookback: Callable[..., int] | None, *of: str) -> Output:
-    return Output("%", -100.0, 0.0, "williams_r_{0}", lookback, tuple(map(_STOCHASTIC.format, of)))
-
-
-def _stochastic(d: str) -> dict[str, Output]:
-    return {
-        "k": Output("%", 0.0, 100.0, alias="stoch_k_{0}", lookback=_window),
-        "d": Output("%", 0.0, 100.0, alias=d),
-        "williams_r": _r(_window, "k"),
-    }
-
+_technical = partial(family, table="technical", sources=(RATE_BARS, BQX_LINE))
+_stochastic = partial(
+    _technical,
+    "stochastic",
+    about="close within the trailing range",
+    lookback=lambda w, smooth=1: w + smooth - 1,
+)
+_cci = partial(_technical, "cci", about="commodity channel index")
 
 FAMILIES = (
-    Family(
-        "stochastic",
-        "technical",
+    _stochastic(
         stochastic_readings,
-        {
-            **_stochastic("stoch_d_{1}"),
-            "kd_diff": Output(
-                "%",
-                -100.0,
-                100.0,
-                alias="stoch_kd_diff",
-                spanned_by=(_STOCHASTIC.format("k"), _STOCHASTIC.format("d")),
-            ),
-            "k_delta_5": Output("%", -100.0, 100.0, "stoch_k_{0}_delta_5", _delta),
-            "zone": Output("1", -1.0, 1.0, "stoch_zone", _window, about="%K above 80 or below 20"),
-            "williams_r_delta_5": Output(
-                "%",
-                -100.0,
-                100.0,
-                "williams_r_{0}_delta_5",
-                _delta,
-                (_STOCHASTIC.format("k_delta_5"),),
-            ),
-            "williams_r_z_60": Output("1", alias="williams_r_{0}_z_60", lookback=_score),
-            "williams_r_zone": Output(
-                "1",
-                -1.0,
-                1.0,
-                "williams_r_{0}_zone",
-                _window,
-                (_STOCHASTIC.format("zone"),),
-                "above -20 or below -80",
-            ),
-        },
-        ((14, 3),),
-        _BOTH,
-        "close within the trailing range",
-        lookback=lambda w, d: w + d - 1,
+        {**_STOCHASTIC, "d": replace(_D, alias="stoch_d_{1}"), **_MORE},
+        windows=((14, 3),),
     ),
-    Family(
-        "stochastic",
-        "technical",
+    _stochastic(
         stochastic,
-        _stochastic("stoch_d_{0}_{1}"),
-        ((21, 3),),
-        _BOTH,
-        "close within the trailing range",
-        lookback=lambda w, d: w + d - 1,
+        {**_STOCHASTIC, "d": replace(_D, alias="stoch_d_{0}_{1}")},
+        windows=((21, 3),),
     ),
-    Family(
-        "stochastic",
-        "technical",
-        williams,
-        {"williams_r": _r(None)},
-        ((7,), (28,)),
-        _BOTH,
-        "close within the trailing range",
-    ),
-    Family(
-        "cci",
-        "technical",
-        cci_readings,
-        {
-            "": Output("1", alias="cci_{0}"),
-            "delta_5": Output("1", alias="cci_{0}_delta_5", lookback=_delta),
-            "z_60": Output("1", alias="cci_{0}_z_60", lookback=_score),
-            "zone": Output("1", -1.0, 1.0, "cci_{0}_zone", about="above 100 or below -100"),
-        },
-        ((20,),),
-        _BOTH,
-        "commodity channel index",
-    ),
-    Family(
-        "cci",
-        "technical",
-        cci,
-        {"": Output("1", alias="cci_{0}")},
-        ((14,), (30,), (50,)),
-        _BOTH,
-        "commodity channel index",
-    ),
+    _stochastic(williams, {"williams_r": _WILLIAMS}, windows=(7, 28)),
+    _cci(cci_readings, _CCI_READINGS, windows=20),
+    _cci(cci, _CCI, windows=(14, 30, 50)),
 )

@@ -1,5 +1,7 @@
 """Three readings of other tables: agreement of momenta, regime of volatility, strength of trend."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,13 +11,13 @@ from bqx.features.families.trend.bqx import BQX_INDEX
 from bqx.features.rolling.tolerances import CANCELLED
 from bqx.features.rolling.trailing import highest_share, tercile, zone
 from bqx.features.sources import RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import Output, family
 from bqx.market import sessions
 
 F = NDArray[np.float64]
 
-MOMENTA = np.array([w for (w,) in bqx.WINDOWS])
-FITS = np.array([w for (w,) in quadratic_terms.WINDOWS])
+MOMENTA = np.array(bqx.WINDOWS)
+FITS = np.array(quadratic_terms.WINDOWS)
 
 
 @kernel
@@ -54,47 +56,45 @@ def strength(x: F, first_minute: int) -> F:
     return out / len(FITS)
 
 
+_derived = partial(family, table="derived", laggable=False)
+
 FAMILIES = (
-    Family(
+    _derived(
         "momentum_alignment",
-        "derived",
         alignment,
-        {"": Output("1", -5.0, 5.0, alias="momentum_alignment")},
-        ((),),
-        (BQX_INDEX,),
-        "sum of the signs of BQX over 15 to 75 rows, positive when the rate has fallen",
+        Output("1", -5.0, 5.0, alias="momentum_alignment"),
+        sources=BQX_INDEX,
+        about="sum of the signs of BQX over 15 to 75 rows, positive when the rate has fallen",
+        title="Agreement of BQX over five windows",
+        formula="sum(sign(BQX(w)), w in 15, 30, 45, 60, 75)",
         lookback=lambda: int(MOMENTA.max()) + 1,
-        laggable=False,
     ),
-    Family(
+    _derived(
         "volatility_regime",
-        "derived",
         regime,
-        {"": Output("1", 0.0, 2.0, alias="volatility_regime")},
-        ((*bqx.AGGREGATE[0], sessions.DAY),),
-        (BQX_INDEX,),
-        "tercile of the aggregate volatility within its last 1,440 values",
+        Output("1", 0.0, 2.0, alias="volatility_regime"),
+        sources=BQX_INDEX,
+        windows=((*bqx.AGGREGATE, sessions.DAY),),
+        about="tercile of the aggregate volatility within its last 1,440 values",
+        title="Volatility regime of the past rate index",
+        formula="tercile(std(I[t-{0}..t-1]) / I[t], {1})",
         lookback=lambda window, memory: window + memory,
-        laggable=False,
     ),
-    Family(
+    _derived(
         "trend_strength",
-        "derived",
         strength,
-        {
-            "": Output(
-                "1",
-                0.0,
-                1.0,
-                alias="trend_strength",
-                spanned_by=tuple(f"rate_parabola_r2_w{w}" for w in FITS),
-            )
-        },
-        ((),),
-        (RATE,),
-        "mean share of variance that the parabolas through the past rows explain",
+        Output(
+            "1",
+            0.0,
+            1.0,
+            alias="trend_strength",
+            spanned_by=tuple(f"rate_parabola_r2_w{w}" for w in FITS),
+        ),
+        sources=RATE,
+        about="mean share of variance that the parabolas through the past rows explain",
+        title="Mean R² of the past parabolas over six windows",
+        formula="mean(R2(I[t-w..t-1]), w in 60, 90, 150, 240, 390, 630)",
         lookback=lambda: int(FITS.max()) + 1,
         skips=lambda: 1,
-        laggable=False,
     ),
 )

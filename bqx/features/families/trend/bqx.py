@@ -6,6 +6,7 @@ aggregate is the window of 75 rows.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +16,20 @@ from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.sources import RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
 
 F = NDArray[np.float64]
 
-WINDOWS = ((15,), (30,), (45,), (60,), (75,))
-AGGREGATE = ((75,),)
+WINDOWS = (15, 30, 45, 60, 75)
+AGGREGATE = (75,)
 
 
 def _index(bars: Bars) -> F:
     return bars.index
 
 
-BQX_INDEX = Source("bqx", "bqx", "pt", 1, _index)
+BQX_INDEX = Source("bqx", "bqx", "pt", 1, _index, series="the rate index")
 """Rate index of the closes, for what BQX's own table says of it."""
 
 
@@ -88,8 +89,21 @@ def risen(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-_DEVIATION = "standard deviation of the past rows, ddof 1"
-_LEVELS = {"max": "largest", "min": "smallest", "avg": "mean", "stdev": _DEVIATION}
+_past_family = partial(
+    family,
+    table="backward",
+    kernel=past,
+    about="rate index over the past rows, the current one left out",
+    lookback=lambda w: w + 1,
+    skips=lambda w: 1,
+)
+_now = partial(family, table="backward", lookback=lambda w: w + 1)
+_LEVELS = (
+    ("max", "Highest past rate index", "max(I[t-{0}..t-1])"),
+    ("min", "Lowest past rate index", "min(I[t-{0}..t-1])"),
+    ("avg", "Mean past rate index", "mean(I[t-{0}..t-1])"),
+    ("stdev", "Deviation of the past rate index", "std(I[t-{0}..t-1])"),
+)
 
 
 def _levels(alias: str, same: str = "") -> dict[str, Output]:
@@ -99,109 +113,117 @@ def _levels(alias: str, same: str = "") -> dict[str, Output]:
             0.0,
             alias=alias.format(name),
             spanned_by=(same.format(name),) if same else (),
-            about=about,
+            title=title,
+            formula=formula,
         )
-        for name, about in _LEVELS.items()
+        for name, title, formula in _LEVELS
     }
 
 
+def _spread(alias: str, same: str = "") -> dict[str, Output]:
+    return {
+        name: Output(
+            "1",
+            0.0,
+            alias=f"{alias}_{name}",
+            spanned_by=(same.format(name),) if same else (),
+            title=f"{noun} of the past rate index over the present one",
+            formula=formula,
+        )
+        for name, noun, formula in (
+            ("range", "Range", "(max(I[t-{0}..t-1]) - min(I[t-{0}..t-1])) / I[t]"),
+            ("volatility", "Deviation", "std(I[t-{0}..t-1]) / I[t]"),
+        )
+    }
+
+
+_BACKWARD = {
+    "title": "BQX, the backward momentum sum",
+    "formula": "sum(I[t-k] - I[t], k=1..{0}) / I[t]",
+}
+_LOG = {"title": "Log return of the rate index", "formula": "ln(I[t] / I[t-{0}])"}
+_AGG = {"sources": BQX_INDEX, "windows": AGGREGATE, "causality": AGGREGATE}
+_RATE_AGG = _AGG | {"sources": RATE}
+_RATE_60 = {"sources": RATE, "windows": 60, "causality": 60}
 _W = "w{{0}}_bqx_{}_index"
 _WAS = "bqx_past_{}_w{{0}}"
 _CURVE = tuple(f"rate_parabola_{term}_coef_w{{0}}" for term in "abc")
 _FITTED = _levels(_W) | {"avg": replace(_levels(_W)["avg"], spanned_by=_CURVE)}
-_PAST = "rate index over the past rows, the current one left out"
+_RISEN = "now against the past, positive when the rate has risen"
+_OVER_NOW = "spread of the past rows over the current value"
 
 FAMILIES = (
-    Family("index", "backward", level, {"": Output("{u}", 0.0, alias="rate_index")}, ((),),
-           (RATE,), "rate index", lookback=lambda: 1),
-    Family(
-        "backward",
+    _now(
+        "index",
+        level,
+        Output("{u}", 0.0, alias="rate_index"),
+        sources=RATE,
+        lookback=lambda: 1,
+        title="Rate index, 100 at the baseline",
+        formula="I[t] = 100 close[t] / baseline",
+    ),
+    _now(
         "backward",
         backward,
         {
-            "return": Output("1", alias="w{0}_bqx_return", about="BQX"),
-            "endpoint": Output("1", alias="w{0}_bqx_endpoint", about="(I(t-w) - I(t)) / I(t)"),
+            "return": Output("1", alias="w{0}_bqx_return", **_BACKWARD),
+            "endpoint": Output(
+                "1",
+                alias="w{0}_bqx_endpoint",
+                title="Oldest value of the window against the present one",
+                formula="(I[t-{0}] - I[t]) / I[t]",
+            ),
         },
-        WINDOWS,
-        (BQX_INDEX,),
-        "the past against now, positive when the rate has fallen",
-        lookback=lambda w: w + 1,
-        causality=((60,),),
+        sources=BQX_INDEX,
+        windows=WINDOWS,
+        causality=60,
+        about="the past against now, positive when the rate has fallen",
     ),
-    Family("past", "backward", past, _levels(_W), ((15,), (30,), (45,), (75,)), (BQX_INDEX,), _PAST,
-           lookback=lambda w: w + 1, skips=lambda w: 1),
-    Family("past", "backward", past, _FITTED, ((60,),), (BQX_INDEX,), _PAST,
-           lookback=lambda w: w + 1, skips=lambda w: 1, causality=((60,),)),
-    Family(
+    _past_family("past", outputs=_levels(_W), windows=(15, 30, 45, 75), sources=BQX_INDEX),
+    _past_family("past", outputs=_FITTED, windows=60, sources=BQX_INDEX, causality=60),
+    _now(
         "aggregate",
-        "backward",
         backward,
-        {"return": Output("1", alias="agg_bqx_return", spanned_by=("bqx_backward_return_w{0}",))},
-        AGGREGATE,
-        (BQX_INDEX,),
-        "BQX of the longest window",
-        lookback=lambda w: w + 1,
-        causality=AGGREGATE,
-    ),
-    Family("aggregate", "backward", past, _levels("agg_bqx_{}_index", _WAS), AGGREGATE,
-           (BQX_INDEX,), _PAST, lookback=lambda w: w + 1, skips=lambda w: 1, causality=AGGREGATE),
-    Family(
-        "aggregate",
-        "backward",
-        spread,
         {
-            "range": Output("1", 0.0, alias="agg_bqx_range", about="(max - min) / I(t)"),
-            "volatility": Output("1", 0.0, alias="agg_bqx_volatility", about="stdev / I(t)"),
+            "return": Output(
+                "1", alias="agg_bqx_return", spanned_by=("bqx_backward_return_w{0}",), **_BACKWARD
+            )
         },
-        AGGREGATE,
-        (BQX_INDEX,),
-        "spread of the past rows over the current value",
-        lookback=lambda w: w + 1,
-        causality=AGGREGATE,
+        about="BQX of the longest window",
+        **_AGG,
     ),
-    Family(
-        "backward",
+    _past_family("aggregate", outputs=_levels("agg_bqx_{}_index", _WAS), **_AGG),
+    _now("aggregate", spread, _spread("agg_bqx"), about=_OVER_NOW, **_AGG),
+    _now(
         "backward",
         risen,
         {
-            "return": Output("1", alias="rate_w{0}_return", about="log return"),
-            "endpoint": Output("1", alias="rate_w{0}_endpoint", about="(I(t) - I(t-w)) / I(t)",
-                               spanned_by=("bqx_backward_endpoint_w{0}",)),
+            "return": Output("1", alias="rate_w{0}_return", **_LOG),
+            "endpoint": Output(
+                "1",
+                alias="rate_w{0}_endpoint",
+                spanned_by=("bqx_backward_endpoint_w{0}",),
+                title="Rise of the rate index over its present value",
+                formula="(I[t] - I[t-{0}]) / I[t]",
+            ),
         },
-        ((60,),),
-        (RATE,),
-        "now against the past, positive when the rate has risen",
-        lookback=lambda w: w + 1,
-        causality=((60,),),
+        about=_RISEN,
+        **_RATE_60,
     ),
-    Family("past", "backward", past, _levels("rate_w{{0}}_{}", _WAS), ((60,),), (RATE,), _PAST,
-           lookback=lambda w: w + 1, skips=lambda w: 1, causality=((60,),)),
-    Family(
+    _past_family("past", outputs=_levels("rate_w{{0}}_{}", _WAS), **_RATE_60),
+    _now(
         "aggregate",
-        "backward",
         risen,
-        {"return": Output("1", alias="rate_agg_return", about="log return")},
-        AGGREGATE,
-        (RATE,),
-        "now against the past, positive when the rate has risen",
-        lookback=lambda w: w + 1,
-        causality=AGGREGATE,
+        {"return": Output("1", alias="rate_agg_return", **_LOG)},
+        about=_RISEN,
+        **_RATE_AGG,
     ),
-    Family("aggregate", "backward", past, _levels("rate_agg_{}", _WAS), AGGREGATE, (RATE,), _PAST,
-           lookback=lambda w: w + 1, skips=lambda w: 1, causality=AGGREGATE),
-    Family(
+    _past_family("aggregate", outputs=_levels("rate_agg_{}", _WAS), **_RATE_AGG),
+    _now(
         "aggregate",
-        "backward",
         spread,
-        {
-            name: Output("1", 0.0, alias=f"rate_agg_{name}", about=about,
-                         spanned_by=(f"bqx_aggregate_{name}_w{{0}}",))
-            for name, about in (("range", "(max - min) / I(t)"), ("volatility", "stdev / I(t)"))
-        },
-        AGGREGATE,
-        (RATE,),
-        "spread of the past rows over the current value",
-        lookback=lambda w: w + 1,
-        causality=AGGREGATE,
+        _spread("rate_agg", "bqx_aggregate_{}_w{{0}}"),
+        about=_OVER_NOW,
+        **_RATE_AGG,
     ),
-)  # fmt: skip
+)

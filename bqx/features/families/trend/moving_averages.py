@@ -1,5 +1,8 @@
 """Moving averages, simple and exponential."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,12 +10,12 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Family, Output, Source, family
 
 F = NDArray[np.float64]
 
 # Windows whose means the table of statistics has too, and the others.
-_KNOWN, _OTHERS = ((5,), (20,), (50,)), ((10,), (100,), (200,))
+_SHARED, _OTHERS = (5, 20, 50), (10, 100, 200)
 
 
 @kernel
@@ -27,26 +30,36 @@ def exponential(x: F, first_minute: int, span: int) -> F:
     return ema(x, span, first_minute).reshape(-1, 1)
 
 
+_average = partial(family, table="moving_averages", laggable=False)
+_MEAN = ("{s}_moments_mean_w{0}",)
+
+
 def _averages(source: Source, prefix: str) -> tuple[Family, ...]:
-    same = ("{s}_moments_mean_w{0}",)
-    means = tuple(
-        Family("sma", "moving_averages", simple,
-               {"": Output("{u}", alias=prefix + "sma_{0}", spanned_by=spans)}, windows, (source,),
-               "mean of the trailing window, current row included", laggable=False)
-        for windows, spans in ((_KNOWN, same), (_OTHERS, ()))
-    )  # fmt: skip
-    fading = Family(
-        "ema",
-        "moving_averages",
-        exponential,
-        {"": Output("{u}", alias=prefix + "ema_{0}")},
-        (*_KNOWN, *_OTHERS),
-        (source,),
-        "exponential mean, run-in of ten spans",
-        lookback=ema_run_in,
-        laggable=False,
+    simple_mean = partial(
+        _average,
+        "sma",
+        simple,
+        sources=source,
+        about="mean of the trailing window, current row included",
+        title="Simple moving average of {x}",
+        formula="mean(x, {0})",
     )
-    return *means, fading
+    sma, ema = (Output("{u}", alias=f"{prefix}{name}_{{0}}") for name in ("sma", "ema"))
+    return (
+        simple_mean(replace(sma, spanned_by=_MEAN), windows=_SHARED),
+        simple_mean(sma, windows=_OTHERS),
+        _average(
+            "ema",
+            exponential,
+            ema,
+            sources=source,
+            windows=(*_SHARED, *_OTHERS),
+            about="exponential mean, run-in of ten spans",
+            title="Exponential moving average of {x}",
+            formula="ema(x, {0})",
+            lookback=ema_run_in,
+        ),
+    )
 
 
 FAMILIES = (*_averages(RATE, ""), *_averages(BQX, "bqx_"))

@@ -4,6 +4,10 @@ The fit is that of ``rolling.quadratic``: five numbers (the three terms, the roo
 residuals and the last residual) carry all others.
 """
 
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +16,11 @@ from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import Output, family
 
 F = NDArray[np.float64]
 
-WINDOWS = ((15,), (30,), (45,), (60,), (75,), (90,))
-SPAN = tuple(w for (w,) in WINDOWS)
+SPAN = (15, 30, 45, 60, 75, 90)
 
 
 @kernel
@@ -117,73 +120,106 @@ def across(x: F, first_minute: int) -> F:
     return out.T
 
 
-def _across_outputs() -> dict[str, Output]:
-    bounds = {"r2_spread": (-1.0, 1.0), "rmse_ratio": (0.0, np.inf)}
-    parts = {"b_gap": "b_norm", "r2_spread": "r2"}
-    return {
-        f"{metric}_{short}_{long}": Output(
-            "1",
-            *bounds.get(metric, (-np.inf, np.inf)),
-            alias=f"{metric}_{short}_{long}",
-            lookback=lambda long=long: long,
-            spanned_by=tuple(
-                f"{{s}}_quadratic_{parts[metric]}_w{w}" for w in (short, long) if metric in parts
-            ),
-        )
-        for metric, (short, long) in _CROSS
-    }
+_COMPARED = {
+    "a2_ratio": (
+        "Normalised curvature of {x}, {short} over {long} rows",
+        "a2n({short}) / a2n({long})",
+    ),
+    "a1_ratio": (
+        "Normalised start slope of {x}, {short} over {long} rows",
+        "a1n({short}) / a1n({long})",
+    ),
+    "b_gap": (
+        "Normalised start level of {x}, {short} less {long} rows",
+        "bn({short}) - bn({long})",
+    ),
+    "r2_spread": (
+        "R² of the parabola of {x}, {short} less {long} rows",
+        "R2({short}) - R2({long})",
+    ),
+    "rmse_ratio": (
+        "Normalised fit error of {x}, {short} over {long} rows",
+        "e({short}) / e({long})",
+    ),
+}
+_SPANNED = {"b_gap": "b_norm", "r2_spread": "r2"}
+_BOUNDS = {"r2_spread": (-1.0, 1.0), "rmse_ratio": (0.0, np.inf)}
 
 
-def _alias(metric: str) -> str:
-    return "w{0}_" + metric
+def _across(metric: str, short: int, long: int) -> Output:
+    title, formula = (text.format(x="{x}", short=short, long=long) for text in _COMPARED[metric])
+    of = [f"{{s}}_quadratic_{_SPANNED[metric]}_w{w}" for w in (short, long) if metric in _SPANNED]
+    return Output(
+        "1",
+        *_BOUNDS.get(metric, (-np.inf, np.inf)),
+        alias=f"{metric}_{short}_{long}",
+        lookback=lambda: long,
+        spanned_by=tuple(of),
+        title=title,
+        formula=formula,
+    )
 
+
+def _reading(
+    metric: str, unit: str, title: str, formula: str, *bounds: float, **more: Any
+) -> Output:
+    return Output(unit, *bounds, alias=f"w{{0}}_{metric}", title=title, formula=formula, **more)
+
+
+_READINGS = (
+    ("a2_norm", "1/bar^2", "Normalised curvature of {x}", "a2(x, {0}) / std(x, {0})"),
+    ("a1_norm", "1/bar", "Normalised start slope of {x}", "a1(x, {0}) / std(x, {0})"),
+    ("b_norm", "1", "Normalised start level of {x}", "(a0(x, {0}) - mean(x, {0})) / std(x, {0})"),
+    ("r2", "1", "R² of the parabola through {x}", "1 - var(e) / var(x), over {0} rows", 0.0, 1.0),
+    ("rmse_norm", "1", "Normalised fit error of {x}", "rmse(x, {0}) / std(x, {0})", 0.0, 1.0),
+    ("resid_norm", "1", "Normalised last residual of {x}", "(x[t] - fit(x, {0})) / std(x, {0})"),
+    ("lin_slope", "{u}/bar", "Slope of the straight line through {x}", "slope(x, {0})"),
+    (
+        "quad_apex",
+        "bar",
+        "Vertex of the parabola through {x}",
+        "clip(-a1 / (2 a2), 10 * {0}), fitted over {0} rows",
+    ),
+    ("accel", "{u}/bar^2", "Acceleration of the parabola through {x}", "2 a2(x, {0})"),
+    (
+        "resid_mean",
+        "{u}",
+        "Mean residual of {x} in the window's last quarter",
+        "mean(e, {0} // 4), e[i] = x[i] - fit(x, {0})[i]",
+    ),
+    (
+        "resid_std",
+        "{u}",
+        "Residual deviation of {x} around the parabola",
+        "std(e, {0}), e[i] = x[i] - fit(x, {0})[i]",
+        0.0,
+    ),
+    (
+        "resid_z",
+        "1",
+        "Last residual of {x} in residual deviations",
+        "(x[t] - fit(x, {0})) / std(e, {0})",
+    ),
+)
+_OUTPUTS = {metric: _reading(metric, *rest) for metric, *rest in _READINGS}
+_NORMED = ("{s}_quadratic_a2_norm_w{0}", "{s}_quadratic_a1_norm_w{0}")
+_OUTPUTS["b_norm"] = replace(_OUTPUTS["b_norm"], spanned_by=_NORMED)
+
+_reg = partial(family, table="reg", sources=(RATE, BQX))
 
 FAMILIES = (
-    Family(
+    _reg(
         "quadratic",
-        "reg",
         quadratic,
-        {
-            "a2_norm": Output("1/bar^2", alias=_alias("a2_norm"), about="a2 / sigma"),
-            "a1_norm": Output("1/bar", alias=_alias("a1_norm"), about="a1 / sigma"),
-            "b_norm": Output(
-                "1",
-                alias=_alias("b_norm"),
-                spanned_by=("{s}_quadratic_a2_norm_w{0}", "{s}_quadratic_a1_norm_w{0}"),
-                about="(b - mu) / sigma",
-            ),
-            "r2": Output("1", 0.0, 1.0, alias=_alias("r2"), about="share of variance explained"),
-            "rmse_norm": Output("1", 0.0, 1.0, alias=_alias("rmse_norm"), about="rmse / sigma"),
-            "resid_norm": Output("1", alias=_alias("resid_norm"), about="last residual / sigma"),
-            "lin_slope": Output("{u}/bar", alias=_alias("lin_slope"), about="straight-line slope"),
-            "quad_apex": Output(
-                "bar",
-                alias=_alias("quad_apex"),
-                about="vertex, rows from the window's start, within 10 windows",
-            ),
-            "accel": Output("{u}/bar^2", alias=_alias("accel"), about="2 a2"),
-            "resid_mean": Output(
-                "{u}", alias=_alias("resid_mean"), about="mean of the last quarter's residuals"
-            ),
-            "resid_std": Output(
-                "{u}", 0.0, alias=_alias("resid_std"), about="deviation of residuals, ddof 1"
-            ),
-            "resid_z": Output(
-                "1", alias=_alias("resid_z"), about="last residual / their deviation"
-            ),
-        },
-        WINDOWS,
-        (RATE, BQX),
-        "quadratic trend of the trailing window, current row included",
-        causality=((60,),),
+        _OUTPUTS,
+        windows=SPAN,
+        about="quadratic trend of the trailing window, current row included",
+        causality=60,
     ),
-    Family(
+    _reg(
         "across",
-        "reg",
         across,
-        _across_outputs(),
-        ((),),
-        (RATE, BQX),
-        "trend of a short trailing window against a long one",
+        {f"{metric}_{a}_{b}": _across(metric, a, b) for metric, (a, b) in _CROSS},
+        about="trend of a short trailing window against a long one",
     ),
 )

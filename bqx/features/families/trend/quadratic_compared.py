@@ -7,7 +7,9 @@ ratios end at 100. ``b`` is a combination of the other two (the fit runs through
 ``b / t2`` of ``t1 / t2``, which it follows to the end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, Output, family
 
 F = NDArray[np.float64]
 
@@ -121,90 +123,146 @@ def rows(count: int) -> Callable[[], int]:
     return lambda: count
 
 
+_NOUNS = {"t2": "curvature", "t1": "slope", "b": "start level"}
+_TERMS = {"t2": "t2(x, {})", "t1": "t1(x, {})", "b": "b(x, {})"}
+
+
 def _own(term: str, w: int, prefix: str = "") -> tuple[str, ...]:
     """What a term follows from: the other two, or the same term in another scale."""
     if term == "b":
-        return tuple(f"{{s}}_parabolic_{prefix}{other}_w{w}" for other in ("t2", "t1"))
+        return tuple(f"{{s}}_parabolic_{prefix}{below}_w{w}" for below in ("t2", "t1"))
     if prefix or w == 5:
         return ()
     return (f"{{s}}_quadratic_{'a2' if term == 't2' else 'a1'}_norm_w{w}",)
 
 
-def _outputs(domain: str) -> dict[str, Output]:
-    out: dict[str, Output] = {}
-    for term, w in SLOTS:
-        out[f"{term}_w{w}"] = Output(
-            "1", alias=f"{term}_{domain}_w{w}", lookback=rows(w), spanned_by=_own(term, w),
-            about=f"{term} over {w} rows",
-        )  # fmt: skip
-    for term, w in SLOTS:
-        out[f"d_{term}_w{w}"] = Output(
-            "1", alias=f"d_{term}_{domain}_w{w}", lookback=rows(w + 1),
-            spanned_by=_own(term, w, "d_"), about=f"one-row change of {term} over {w} rows",
-        )  # fmt: skip
+def _changed(prefix: str, title: str, formula: str) -> dict[str, str]:
+    """Title and formula of a reading, or of its one-row change."""
+    if not prefix:
+        return {"title": title, "formula": formula}
+    title = f"One-row change of the {title[0].lower()}{title[1:]}"
+    return {"title": title, "formula": f"delta({formula}, 1)"}
+
+
+def _levels(domain: str) -> Iterator[tuple[str, Output]]:
+    """Terms and their one-row changes."""
+    for prefix in ("", "d_"):
+        for term, w in SLOTS:
+            title = f"Normalised {_NOUNS[term]} of {{x}} over {w} rows"
+            yield (
+                f"{prefix}{term}_w{w}",
+                Output(
+                    "1",
+                    alias=f"{prefix}{term}_{domain}_w{w}",
+                    lookback=rows(w + bool(prefix)),
+                    spanned_by=_own(term, w, prefix),
+                    **_changed(prefix, title, _TERMS[term].format(w)),
+                ),
+            )
+
+
+def _ratios(domain: str) -> Iterator[tuple[str, Output]]:
+    """Quotients of two terms of a window."""
     for w in WINDOWS:
         for above, below in _RATIOS:
-            out[f"ratio_{above}_{below}_w{w}"] = Output(
-                "1", -LIMIT, LIMIT, alias=f"ratio_{above}_{below}_{domain}_w{w}", lookback=rows(w),
-                spanned_by=(f"{{s}}_parabolic_ratio_t1_t2_w{w}",) if (above, below) == ("b", "t2")
-                else (),
-                about=f"{above} / {below} over {w} rows",
-            )  # fmt: skip
-    for kind, bound, mark in (("ratio", LIMIT, "/"), ("delta", np.inf, "-")):
-        for term in TERMS:
-            for short, long in _SPANS:
-                out[f"{kind}_{term}_w{short}_w{long}"] = Output(
-                    "1", -bound, bound, alias=f"{kind}_{term}_{domain}_w{short}_w{long}",
+            name = f"ratio_{above}_{below}"
+            follows = (above, below) == ("b", "t2")
+            yield (
+                f"{name}_w{w}",
+                Output(
+                    "1",
+                    -LIMIT,
+                    LIMIT,
+                    alias=f"{name}_{domain}_w{w}",
+                    lookback=rows(w),
+                    spanned_by=(f"{{s}}_parabolic_ratio_t1_t2_w{w}",) if follows else (),
+                    title=f"Ratio of {_NOUNS[above]} to {_NOUNS[below]} of {{x}} over {w} rows",
+                    formula=f"clip({above}(x, {w}) / {below}(x, {w}), 100)",
+                ),
+            )
+
+
+def _across(domain: str) -> Iterator[tuple[str, Output]]:
+    """Terms of a short window against those of a long one."""
+    for kind, bound, noun, mark in (
+        ("ratio", LIMIT, "Ratio", "/"),
+        ("delta", np.inf, "Difference", "-"),
+    ):
+        for term, (short, long) in product(TERMS, _SPANS):
+            formula = f"{term}(x, {short}) {mark} {term}(x, {long})"
+            of = tuple(f"{{s}}_parabolic_{term}_w{w}" for w in (short, long))
+            yield (
+                f"{kind}_{term}_w{short}_w{long}",
+                Output(
+                    "1",
+                    -bound,
+                    bound,
+                    alias=f"{kind}_{term}_{domain}_w{short}_w{long}",
                     lookback=rows(long),
-                    spanned_by=tuple(f"{{s}}_parabolic_{term}_w{w}" for w in (short, long))
-                    if kind == "delta" else (),
-                    about=f"{term} over {short} rows {mark} over {long}",
-                )  # fmt: skip
+                    spanned_by=of if kind == "delta" else (),
+                    title=f"{noun} of the {_NOUNS[term]} of {{x}}, {short} and {long} rows",
+                    formula=f"clip({formula}, 100)" if kind == "ratio" else formula,
+                ),
+            )
+
+
+def _signs(domain: str) -> Iterator[tuple[str, Output]]:
+    """Signs of a term over the windows, and of two terms of a window."""
     for term in TERMS:
-        out[f"signfrac_{term}"] = Output(
-            "1", 0.0, 1.0, alias=f"signfrac_{term}_{domain}_windows", lookback=rows(max(WINDOWS)),
-            about=f"share of the four windows whose {term} is positive",
-        )  # fmt: skip
+        yield (
+            f"signfrac_{term}",
+            Output(
+                *FLAG,
+                alias=f"signfrac_{term}_{domain}_windows",
+                lookback=rows(max(WINDOWS)),
+                title=f"Share of four windows with positive {_NOUNS[term]} of {{x}}",
+                formula=f"mean({term}(x, w) > 0, w in 5, 15, 30, 60)",
+            ),
+        )
     for w in WINDOWS:
-        out[f"agree_t2_t1_w{w}"] = Output(
-            "1", 0.0, 1.0, alias=f"agree_t2_t1_{domain}_w{w}", lookback=rows(w),
-            about="1 where curvature and slope have one sign",
-        )  # fmt: skip
-    return out
+        yield (
+            f"agree_t2_t1_w{w}",
+            Output(
+                *FLAG,
+                alias=f"agree_t2_t1_{domain}_w{w}",
+                lookback=rows(w),
+                title=f"Agreement of curvature and slope of {{x}} over {w} rows",
+                formula=f"sign(t2(x, {w})) = sign(t1(x, {w}))",
+            ),
+        )
+
+
+def _outputs(domain: str) -> dict[str, Output]:
+    """Outputs of a domain, in the order of the columns of ``comparisons``."""
+    return dict(reading for kind in (_levels, _ratios, _across, _signs) for reading in kind(domain))
 
 
 _GAPS = {
     f"{prefix}gap_{term}_w{w}": Output(
-        "1", alias=f"{prefix}gap_{term}_w{w}", lookback=rows(w + bool(prefix)),
+        "1",
+        alias=f"{prefix}gap_{term}_w{w}",
+        lookback=rows(w + bool(prefix)),
         spanned_by=tuple(f"{s}_parabolic_{prefix}{term}_w{w}" for s in ("rate", "bqx")),
-        about=f"{term} of the rate index less that of BQX" + (", one-row change" if prefix else ""),
+        **_changed(
+            prefix,
+            f"Gap of normalised {_NOUNS[term]}, rate less BQX, {w} rows",
+            f"{term}(I, {w}) - {term}(B, {w})",
+        ),
     )
     for prefix in ("", "d_")
     for term, w in SLOTS
-}  # fmt: skip
+}
 
-_ABOUT = "quadratic trends of four trailing windows compared"
+_parabolic = partial(
+    family,
+    "parabolic",
+    table="parabolic",
+    about="quadratic trends of four trailing windows compared",
+    laggable=False,
+)
 
 FAMILIES = (
-    Family(
-        "parabolic",
-        "parabolic",
-        comparisons,
-        _outputs("rate"),
-        ((),),
-        (RATE,),
-        _ABOUT,
-        laggable=False,
-    ),
-    Family(
-        "parabolic",
-        "parabolic",
-        comparisons,
-        _outputs("bqx"),
-        ((),),
-        (BQX,),
-        _ABOUT,
-        laggable=False,
-    ),
-    Family("parabolic", "parabolic", gaps, _GAPS, ((),), (BOTH,), _ABOUT, laggable=False),
+    _parabolic(comparisons, _outputs("rate"), sources=RATE),
+    _parabolic(comparisons, _outputs("bqx"), sources=BQX),
+    _parabolic(gaps, _GAPS, sources=BOTH),
 )

@@ -7,6 +7,9 @@ is the quote), signed like that vector; a flat window counts as no trend. A sist
 leaves its gap NaN.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +27,7 @@ from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
 from bqx.market.sessions import DAY
@@ -135,55 +138,84 @@ def as_built(x: F, first_minute: int) -> F:
     return x
 
 
-def _panel_outputs() -> dict[str, Output]:
-    out: dict[str, Output] = {}
-    extra = {"rate": 0, "bqx": BQX_WINDOW}
-    for domain in extra:
+_NOUNS = {"t2": "curvature", "t1": "slope", "b": "start level"}
+_SERIES = {"rate": ("the rate index", "I", 0), "bqx": ("BQX", "B", BQX_WINDOW)}
+
+
+def _across_pairs() -> Iterator[tuple[str, Output]]:
+    """Deviation and share of positive signs across pairs."""
+    for domain, (noun, x, behind) in _SERIES.items():
         for term, w in SLOTS:
-            out[f"std_{term}_{domain}_w{w}"] = Output(
-                "1", 0.0, alias=f"panel_std_{term}_{domain}_w{w}", lookback=rows(w + extra[domain]),
-                about=f"deviation of {term} across pairs",
-            )  # fmt: skip
-    for domain in extra:
+            yield (
+                f"std_{term}_{domain}_w{w}",
+                Output(
+                    "1",
+                    0.0,
+                    alias=f"panel_std_{term}_{domain}_w{w}",
+                    lookback=rows(w + behind),
+                    title=f"Dispersion of the {_NOUNS[term]} of {noun} across pairs, {w} rows",
+                    formula=f"std({term}({x}[p], {w}), p in pairs)",
+                ),
+            )
+    for domain, (noun, x, behind) in _SERIES.items():
         for w in SIGNED:
             for term in TERMS:
-                out[f"signfrac_{term}_{domain}_w{w}"] = Output(
-                    "1", 0.0, 1.0, alias=f"panel_signfrac_{term}_{domain}_w{w}",
-                    lookback=rows(w + extra[domain]),
-                    about=f"share of pairs whose {term} is positive",
-                )  # fmt: skip
+                yield (
+                    f"signfrac_{term}_{domain}_w{w}",
+                    Output(
+                        *FLAG,
+                        alias=f"panel_signfrac_{term}_{domain}_w{w}",
+                        lookback=rows(w + behind),
+                        title=f"Share of pairs with positive {_NOUNS[term]} of {noun}, {w} rows",
+                        formula=f"mean({term}({x}[p], {w}) > 0, p in pairs)",
+                    ),
+                )
+
+
+def _components() -> Iterator[tuple[str, Output]]:
+    """Principal components of two terms, and their one-row changes."""
     for term in TERMS[:2]:
-        for prefix in ("", "d_"):
-            out[f"{prefix}pc1_{term}_bqx_w{WINDOW}"] = Output(
-                "1", alias=f"{prefix}pc1_{term}_bqx_w{WINDOW}",
-                lookback=rows(DAY - 1 + WINDOW + BQX_WINDOW + bool(prefix)),
-                about=f"first principal component of {term} across pairs"
-                + (", one-row change" if prefix else ""),
-            )  # fmt: skip
-    return out
+        noun, formula = _NOUNS[term], f"pc1({term}(B[p], {WINDOW}), p in pairs, {DAY})"
+        for prefix, start, text in (
+            ("", "First", formula),
+            ("d_", "One-row change of the first", f"delta({formula}, 1)"),
+        ):
+            yield (
+                f"{prefix}pc1_{term}_bqx_w{WINDOW}",
+                Output(
+                    "1",
+                    alias=f"{prefix}pc1_{term}_bqx_w{WINDOW}",
+                    lookback=rows(DAY - 1 + WINDOW + BQX_WINDOW + bool(prefix)),
+                    title=f"{start} principal component of BQX {noun} across pairs",
+                    formula=text,
+                ),
+            )
 
 
 _SISTERS = {
     f"{number}_gap_{term}_w{WINDOW}": Output(
-        "1", alias=f"gap_{term}_bqx_sister{number}_w{WINDOW}",
-        about=f"{term} of the pair's BQX less that of its sister {number}",
-        spanned_by=tuple(f"{{s}}_parabolic_{number}_gap_{other}_w{WINDOW}" for other in TERMS[:2])
-        if term == "b" else (),
+        "1",
+        alias=f"gap_{term}_bqx_sister{number}_w{WINDOW}",
+        spanned_by=tuple(f"{{s}}_parabolic_{number}_gap_{of}_w{WINDOW}" for of in TERMS[:2])
+        if term == "b"
+        else (),
+        title=f"Gap of BQX {_NOUNS[term]} to sister {number}",
+        formula=f"{term}(B, {WINDOW}) - {term}(B[sister{number}], {WINDOW})",
     )
     for number in (1, 2)
     for term in TERMS
-}  # fmt: skip
+}
 
-_ABOUT = "quadratic trends against those of other pairs"
+_parabolic = partial(
+    family,
+    "parabolic",
+    as_built,
+    table="parabolic",
+    about="quadratic trends against those of other pairs",
+    laggable=False,
+)
 
 FAMILIES = (
-    Family(
-        "parabolic", "parabolic", as_built, _panel_outputs(), ((),), (PANEL_TRENDS,), _ABOUT,
-        laggable=False,
-    ),
-    Family(
-        "parabolic", "parabolic", as_built, _SISTERS, ((),), (SISTER_TRENDS,), _ABOUT,
-        lookback=rows(1),
-        laggable=False,
-    ),
-)  # fmt: skip
+    _parabolic({**dict(_across_pairs()), **dict(_components())}, sources=PANEL_TRENDS),
+    _parabolic(_SISTERS, sources=SISTER_TRENDS, lookback=rows(1)),
+)

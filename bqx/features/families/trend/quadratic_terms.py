@@ -16,14 +16,13 @@ from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import mean, products
 from bqx.features.rolling.quadratic import fit
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Family, Output, Source, family
 
 F = NDArray[np.float64]
 
-WINDOWS = ((60,), (90,), (150,), (240,), (390,), (630,))
-SHARED = ((60,), (90,))
-"""Windows that the ``quadratic`` family fits too."""
-ALONE = tuple(window for window in WINDOWS if window not in SHARED)
+WINDOWS = (60, 90, 150, 240, 390, 630)
+SHARED, ALONE = WINDOWS[:2], WINDOWS[2:]
+"""Windows that the ``quadratic`` family fits too, and the others."""
 
 
 @kernel
@@ -132,91 +131,152 @@ def _of(family: str, *outputs: str, window: str = "{0}") -> tuple[str, ...]:
     return tuple(f"{{s}}_{family}_{output}_w{window}" for output in outputs)
 
 
-_SHARE = ("1", 0.0, 1.0)
+_READINGS = (
+    ("quadratic", "w{0}_quadratic_term", "{u}", "Quadratic term", "a2 ({0} - 1)^2"),
+    ("linear", "w{0}_linear_term", "{u}", "Linear term", "a1 ({0} - 1)"),
+    ("constant", "w{0}_constant_term", "{u}", "Constant term", "a0, fitted over {0} rows"),
+    ("residual", "w{0}_residual", "{u}", "Last residual", "x[t] - fit(x, {0})"),
+    ("r2", "w{0}_r2", "1", "R²", "1 - var(e) / var(x), over {0} rows", 0.0, 1.0),
+    ("rmse", "w{0}_rmse", "{u}", "Fit error", "sqrt(mean(e^2)), over {0} rows", 0.0),
+    ("prediction", "w{0}_prediction", "{u}", "Sum of the three terms", "fit(x, {0})"),
+)
 
 
-def _terms(source: Source, windows: tuple[tuple[int, ...], ...]) -> Family:
+def _terms(source: Source, windows: tuple[int, ...]) -> Family:
     fitted = windows == SHARED
-    now = (_NOW[source.key],)
+    spanned = {
+        "constant": (_NOW[source.key], *_of("terms", "residual", "quadratic", "linear")),
+        "prediction": _of("terms", "quadratic", "linear", "constant"),
+    }
+    if fitted:
+        spanned |= {
+            "quadratic": _of("quadratic", "accel"),
+            "linear": _of("quadratic", "lin_slope", "accel"),
+            "r2": _of("quadratic", "r2"),
+            "rmse": _of("quadratic", "resid_std"),
+        }
     outputs = {
-        "quadratic": Output("{u}", alias="w{0}_quadratic_term", about="a2 (w-1)^2",
-                            spanned_by=_of("quadratic", "accel") if fitted else ()),
-        "linear": Output("{u}", alias="w{0}_linear_term", about="a1 (w-1)",
-                         spanned_by=_of("quadratic", "lin_slope", "accel") if fitted else ()),
-        "constant": Output("{u}", alias="w{0}_constant_term", about="a0",
-                           spanned_by=now + _of("terms", "residual", "quadratic", "linear")),
-        "residual": Output("{u}", alias="w{0}_residual", about="y - prediction, last row"),
-        "r2": Output(*_SHARE, alias="w{0}_r2", about="share of variance explained",
-                     spanned_by=_of("quadratic", "r2") if fitted else ()),
-        "rmse": Output("{u}", 0.0, alias="w{0}_rmse", about="root mean square of residuals",
-                       spanned_by=_of("quadratic", "resid_std") if fitted else ()),
-        "prediction": Output("{u}", alias="w{0}_prediction", about="sum of the three terms",
-                             spanned_by=_of("terms", "quadratic", "linear", "constant")),
-    }  # fmt: skip
-    about = "quadratic trend of the trailing window, current row included, in its terms"
-    return Family("terms", "terms", terms, outputs, windows, (source,), about, causality=((60,),))
+        name: Output(
+            unit,
+            *bounds,
+            alias=alias,
+            spanned_by=spanned.get(name, ()),
+            title=f"{noun} of the parabola through {{x}}",
+            formula=formula,
+        )
+        for name, alias, unit, noun, formula, *bounds in _READINGS
+    }
+    return family(
+        "terms",
+        terms,
+        outputs,
+        table="terms",
+        sources=source,
+        windows=windows,
+        causality=60,
+        about="quadratic trend of the trailing window, current row included, in its terms",
+    )
 
 
-def _parabola(windows: tuple[tuple[int, ...], ...]) -> Family:
+_PAST_READINGS = (
+    ("a_coef", "{u}/bar^2", "Quadratic coefficient", "a2(x[t-{0}..t-1])"),
+    ("b_coef", "{u}/bar", "Linear coefficient", "a1(x[t-{0}..t-1])"),
+    ("c_coef", "{u}", "Constant", "a0(x[t-{0}..t-1])"),
+    ("a_term", "{u}", "Quadratic term", "a2(x[t-{0}..t-1]) ({0} - 1)^2"),
+    ("b_term", "{u}", "Linear term", "a1(x[t-{0}..t-1]) ({0} - 1)"),
+    ("r2", "1", "R²", "R2(x[t-{0}..t-1])", 0.0, 1.0),
+    ("rmse", "{u}", "Fit error", "rmse(x[t-{0}..t-1])", 0.0),
+    ("yhat_end", "{u}", "End value", "fit(x[t-{0}..t-1])"),
+    ("resid_end", "{u}", "Last residual", "x[t-1] - fit(x[t-{0}..t-1])"),
+)
+
+
+def _parabola(windows: tuple[int, ...]) -> Family:
     # One row apart, the fits of the two tables differ by the row that came and the one that went.
-    rolled = (*_of("parabola", "a_coef"), _NOW["rate"],
-              *_of("terms", "residual", "quadratic", "linear"))  # fmt: skip
+    terms_now = _of("terms", "residual", "quadratic", "linear")
+    rolled = (*_of("parabola", "a_coef"), _NOW["rate"], *terms_now)
     # All windows of this table end at the same row, whose value is one fit's end and residual.
-    ended = _of("parabola", "yhat_end", "resid_end", window=str(WINDOWS[0][0]))
+    ended = _of("parabola", "yhat_end", "resid_end", window=str(WINDOWS[0]))
     first = windows == WINDOWS[:1]
-    own = _of("parabola", "resid_end", "a_coef", "b_coef")
+    spanned = {
+        "b_coef": rolled,
+        "c_coef": rolled if first else _of("parabola", "resid_end", "a_coef", "b_coef") + ended,
+        "a_term": _of("parabola", "a_coef"),
+        "b_term": _of("parabola", "b_coef"),
+        "yhat_end": _of("parabola", "a_coef", "b_coef", "c_coef"),
+        "resid_end": () if first else rolled + ended,
+    }
     outputs = {
-        "a_coef": Output("{u}/bar^2", alias="w{0}_a_coef", about="a2"),
-        "b_coef": Output("{u}/bar", alias="w{0}_b_coef", about="a1", spanned_by=rolled),
-        "c_coef": Output("{u}", alias="w{0}_c_coef", about="a0",
-                         spanned_by=rolled if first else own + ended),
-        "a_term": Output("{u}", alias="w{0}_a_term", about="a2 (w-1)^2",
-                         spanned_by=_of("parabola", "a_coef")),
-        "b_term": Output("{u}", alias="w{0}_b_term", about="a1 (w-1)",
-                         spanned_by=_of("parabola", "b_coef")),
-        "r2": Output(*_SHARE, alias="w{0}_r2", about="share of variance explained"),
-        "rmse": Output("{u}", 0.0, alias="w{0}_rmse", about="root mean square of residuals"),
-        "yhat_end": Output("{u}", alias="w{0}_yhat_end", about="fit at the window's end",
-                           spanned_by=_of("parabola", "a_coef", "b_coef", "c_coef")),
-        "resid_end": Output("{u}", alias="w{0}_resid_end", about="last residual",
-                            spanned_by=() if first else rolled + ended),
-    }  # fmt: skip
-    about = "quadratic trend of the past rows, the current one left out"
-    return Family("parabola", "parabola", parabola, outputs, windows, (RATE,), about,
-                  lookback=lambda w: w + 1, skips=lambda w: 1)  # fmt: skip
+        name: Output(
+            unit,
+            *bounds,
+            alias=f"w{{0}}_{name}",
+            spanned_by=spanned.get(name, ()),
+            title=f"{noun} of the past rows' parabola",
+            formula=formula,
+        )
+        for name, unit, noun, formula, *bounds in _PAST_READINGS
+    }
+    return family(
+        "parabola",
+        parabola,
+        outputs,
+        table="parabola",
+        sources=RATE,
+        windows=windows,
+        about="quadratic trend of the past rows, the current one left out",
+        lookback=lambda w: w + 1,
+        skips=lambda w: 1,
+    )
 
 
+_NOUNS = {"quad": "quadratic", "lin": "linear", "const": "constant", "resid": "residual"}
 _PAIRS = ("quad_lin", "quad_const", "quad_resid", "lin_const", "lin_resid", "const_resid")
 _COMPANY = ("quad_lin", "resid_quad", "resid_lin")
+
+
+def _pair(kind: str, pair: str, alias: str, windows: str, *bounds: float) -> Output:
+    """Covariance or correlation of two terms."""
+    short = {"Covariance": "cov", "Correlation": "corr"}[kind]
+    above, below = (_NOUNS[term] for term in pair.split("_"))
+    return Output(
+        "1",
+        *bounds,
+        alias=alias,
+        title=f"{kind} of {above} and {below} terms of {{x}}",
+        formula=f"{short}({above}(x, {{0}}), {below}(x, {{0}}), {windows})",
+    )
+
 
 FAMILIES = (
     _parabola(WINDOWS[:1]),
     _parabola(WINDOWS[1:]),
     *(_terms(source, windows) for source in (RATE, BQX) for windows in (SHARED, ALONE)),
-    Family(
+    family(
         "term_cov",
-        "terms",
         term_covariance,
-        {pair: Output("1", alias=f"w{{0}}_cov_{pair}") for pair in _PAIRS},
-        WINDOWS,
-        (BQX,),
-        "covariance over the window's rows of two terms of the window",
+        {pair: _pair("Covariance", pair, f"w{{0}}_cov_{pair}", "{0}") for pair in _PAIRS},
+        table="terms",
+        sources=BQX,
+        windows=WINDOWS,
+        about="covariance over the window's rows of two terms of the window",
         lookback=lambda w: 2 * w - 1,
     ),
-    Family(
+    family(
         "term_company",
-        "correlation",
         term_company,
         {
-            **{f"cov_{pair}": Output("1", alias=f"cov_{pair}_bqx_{{1}}min") for pair in _COMPANY},
-            **{
-                f"corr_{pair}": Output("1", -1.0, 1.0, alias=f"corr_{pair}_bqx_{{1}}min")
-                for pair in _COMPANY
-            },
+            f"{short}_{pair}": _pair(kind, pair, f"{short}_{pair}_bqx_{{1}}min", "{1}", *bounds)
+            for kind, short, bounds in (
+                ("Covariance", "cov", ()),
+                ("Correlation", "corr", (-1.0, 1.0)),
+            )
+            for pair in _COMPANY
         },
-        ((15, 60),),
-        (BQX,),
-        "two terms of the shorter window over the rows of the longer one",
+        table="correlation",
+        sources=BQX,
+        windows=((15, 60),),
+        about="two terms of the shorter window over the rows of the longer one",
         lookback=lambda w, rows: w + rows - 1,
     ),
-)  # fmt: skip
+)

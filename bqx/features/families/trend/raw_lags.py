@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.returns import RETURN
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Family, Output, Source, family
 
 F = NDArray[np.float64]
 
@@ -24,10 +24,9 @@ def lagged(x: F, first_minute: int) -> F:
     return out.T
 
 
-def _lags(source: Source, alias: str, what: str) -> Family:
-    return Family(
+def _lags(source: Source, alias: str, noun: str) -> Family:
+    return family(
         "lag",
-        "lagged",
         lagged,
         {
             f"w{lag}": Output(
@@ -35,19 +34,21 @@ def _lags(source: Source, alias: str, what: str) -> Family:
                 alias=f"{alias}_{lag}",
                 lookback=lambda lag=lag: lag + 1,
                 skips=lambda lag=lag: lag,
+                title=f"{noun} {lag} {'row' if lag == 1 else 'rows'} ago",
+                formula=f"x[t-{lag}]",
             )
             for lag in LAGS
         },
-        ((),),
-        (source,),
-        f"{what} some rows ago",
+        table="lagged",
+        sources=source,
+        about=f"{noun} some rows ago",
         laggable=False,
     )
 
 
 FAMILIES = (
-    _lags(RATE, "rate_idx_lag", "rate index"),
+    _lags(RATE, "rate_idx_lag", "Rate index"),
     _lags(BQX, "bqx_lag", "BQX"),
-    _lags(RETURN, "return_lag", "one-minute log return"),
+    _lags(RETURN, "return_lag", "One-minute log return"),
 )
 """The newest ``lag`` rows are not read: a window of raw values spans every linear reading of it."""

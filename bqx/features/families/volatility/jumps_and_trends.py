@@ -8,6 +8,9 @@ Source: T. Bollerslev, Generalized autoregressive conditional heteroskedasticity
 Econometrics 31 (1986), for GARCH(1,1).
 """
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +28,7 @@ from bqx.features.rolling.trailing import (
     z_score,
 )
 from bqx.features.sources import RATE
-from bqx.features.spec import Family, Output
+from bqx.features.spec import FLAG, SIGNED, Output, family
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -182,118 +185,208 @@ def trend(x: F, first_minute: int) -> F:
     return out
 
 
-_FLAG = ("1", 0.0, 1.0)
-_JUMPED = BEFORE + 2
-
-
 def _reading(
-    rows: int, alias: str, about: str, unit: str = "1", lo: float = -np.inf, hi: float = np.inf,
-    spanned_by: tuple[str, ...] = (), capped: bool = False,
-) -> Output:  # fmt: skip
-    return Output(unit, lo, hi, alias, lambda: rows, spanned_by, about, capped)
+    rows: int, alias: str, title: str, formula: str, unit: str = "1", *bounds: float, **more: Any
+) -> Output:
+    return Output(
+        unit, *bounds, alias=alias, lookback=lambda: rows, title=title, formula=formula, **more
+    )
 
+
+_JUMPED = BEFORE + 2
+_SIGMA = "std(r[t-60..t-1])"
+_JUMPS = {
+    "flag_2_5_sigma": _reading(
+        _JUMPED,
+        "jump_flag_2_5_sigma",
+        "Flag of a return beyond 2.5 deviations",
+        f"|r[t]| > 2.5 {_SIGMA}",
+        *FLAG,
+    ),
+    "flag_3_sigma": _reading(
+        _JUMPED,
+        "jump_flag_3_sigma",
+        "Flag of a return beyond three deviations",
+        f"|r[t]| > 3 {_SIGMA}",
+        *FLAG,
+    ),
+    **{
+        f"count_{rows}": _reading(
+            _JUMPED + rows - 1,
+            f"jump_count_{rows}",
+            f"Jumps in {rows} rows",
+            f"count(jump, {rows})",
+            "1",
+            0.0,
+            float(rows),
+        )
+        for rows in (SHORT, LONG)
+    },
+    "since": _reading(
+        _JUMPED + DAY - 1,
+        "time_since_last_jump",
+        "Rows since the last jump, to 1,440",
+        "min(rows since jump, 1440)",
+        "bar",
+        0.0,
+        float(DAY),
+        capped=True,
+    ),
+    "direction": _reading(
+        _JUMPED, "jump_direction", "Direction of a jump", "sign(r[t]) jump[t]", *SIGNED
+    ),
+    "magnitude_z": _reading(
+        _JUMPED,
+        "jump_magnitude_z",
+        "Size of the return in earlier deviations",
+        f"|r[t]| / {_SIGMA}",
+        "1",
+        0.0,
+    ),
+    "decay_20": _reading(
+        _JUMPED + 19,
+        "post_jump_decay_20",
+        "Decay since the last jump",
+        "exp(-rows since jump / 20), 0 from 20 rows on",
+        *FLAG,
+        capped=True,
+    ),
+}
+_VOLATILITY = {
+    "regime_20": _reading(
+        SHORT + DAY,
+        "vol_regime_20",
+        "Regime of 20-row volatility within a day",
+        "tercile(std(r, 20), 1440)",
+        "1",
+        0.0,
+        2.0,
+    ),
+    "regime_60": _reading(
+        LONG + DAY,
+        "vol_regime_60",
+        "Regime of 60-row volatility within a day",
+        "tercile(std(r, 60), 1440)",
+        "1",
+        0.0,
+        2.0,
+        spanned_by=("clock_session_vol_regime_w60_1440",),
+    ),
+    "transition": _reading(
+        SHORT + DAY + 1,
+        "vol_regime_transition",
+        "Flag of a new regime of 20-row volatility",
+        "g[t] != g[t-1], g = tercile(std(r, 20), 1440)",
+        *FLAG,
+    ),
+    "z_score_20": _reading(
+        SHORT + RANKED,
+        "vol_z_score_20",
+        "Z-score of 20-row volatility among 100 values",
+        "z(std(r, 20), 100)",
+    ),
+    "percentile_100": _reading(
+        SHORT + RANKED,
+        "vol_percentile_100",
+        "Rank of 20-row volatility among 100 values",
+        "rank(std(r, 20), 100)",
+        *FLAG,
+    ),
+    "acceleration_20": _reading(
+        3 * SHORT + 1,
+        "vol_acceleration_20",
+        "Acceleration of 20-row volatility",
+        "v[t] - 2 v[t-20] + v[t-40], v = std(r, 20)",
+    ),
+    "expansion": _reading(
+        LONG + 1,
+        "vol_expansion_flag",
+        "Flag of expanded volatility",
+        "std(r, 20) > 1.25 std(r, 60)",
+        *FLAG,
+    ),
+    "compression": _reading(
+        LONG + 1,
+        "vol_compression_flag",
+        "Flag of compressed volatility",
+        "std(r, 20) < 0.8 std(r, 60)",
+        *FLAG,
+    ),
+    "ewma_30": _reading(
+        301, "ewma_vol_30", "Exponentially weighted volatility", "sqrt(ema(r^2, 30))", "1", 0.0
+    ),
+    "garch": _reading(
+        DAY + 1,
+        "garch_vol_estimate",
+        "GARCH(1,1) volatility forecast for the next row",
+        "sqrt(0.05 var(r, 1440) + 0.05 r[t]^2 + 0.90 h[t]), h[t] variance of row t",
+        "1",
+        0.0,
+        about="fixed weights; the long-run variance is that of the last 1,440 returns",
+    ),
+}
+_TREND = {
+    **{
+        f"regime_{rows}": _reading(
+            rows + 1,
+            f"trend_regime_{rows}",
+            f"Trend class over {rows} rows, -2 to 2",
+            f"class of slope(x, {rows}) sqrt({rows}) / (x[t] std(r, {rows})) at 0.3 and 1",
+            "1",
+            -2.0,
+            2.0,
+        )
+        for rows in (SHORT, LONG)
+    },
+    **{
+        f"strength_{rows}": _reading(
+            rows,
+            f"trend_strength_{rows}",
+            f"R² of the straight line over {rows} rows",
+            f"corr(x, time, {rows})^2",
+            *FLAG,
+        )
+        for rows in (SHORT, LONG)
+    },
+    "consistency_20": _reading(
+        SHORT + 1,
+        "trend_consistency_20",
+        "Share of returns in the direction of the net move",
+        "count(sign(r) = sign(x[t] - x[t-20]), 20) / 20",
+        *FLAG,
+    ),
+    "reversal": _reading(
+        2 * SHORT + 1,
+        "trend_reversal_flag",
+        "Flag of twenty rows against the twenty before",
+        "sign(x[t] - x[t-20]) = -sign(x[t-20] - x[t-40]) != 0",
+        *FLAG,
+    ),
+    "acceleration_20": _reading(
+        2 * SHORT,
+        "trend_acceleration_20",
+        "Change of the 20-row slope over 20 rows",
+        "delta(slope(x, 20), 20)",
+        "{u}/bar",
+    ),
+    "sideways_20": _reading(
+        SHORT,
+        "sideways_flag_20",
+        "Flag of a market without trend",
+        "corr(x, time, 20)^2 < 0.25",
+        *FLAG,
+    ),
+}
+
+_event = partial(family, table="event_regime", sources=RATE, laggable=False)
 
 FAMILIES = (
-    Family(
+    _event(
         "jump",
-        "event_regime",
         jumps,
-        {
-            "flag_2_5_sigma": _reading(_JUMPED, "jump_flag_2_5_sigma", "beyond 2.5", *_FLAG),
-            "flag_3_sigma": _reading(_JUMPED, "jump_flag_3_sigma", "beyond 3", *_FLAG),
-            "count_20": _reading(_JUMPED + 19, "jump_count_20", "in 20 rows", "1", 0.0, 20.0),
-            "count_60": _reading(_JUMPED + 59, "jump_count_60", "in 60 rows", "1", 0.0, 60.0),
-            "since": _reading(
-                _JUMPED + DAY - 1, "time_since_last_jump", "rows since, to 1,440", "bar",
-                0.0, float(DAY), capped=True,
-            ),
-            "direction": _reading(
-                _JUMPED, "jump_direction", "sign of the return that jumps, else 0", "1", -1.0, 1.0
-            ),
-            "magnitude_z": _reading(_JUMPED, "jump_magnitude_z", "|return| / deviation", "1", 0.0),
-            "decay_20": _reading(
-                _JUMPED + 19, "post_jump_decay_20",
-                "exp(-rows since the last jump / 20), 0 from 20 rows on", *_FLAG,
-                capped=True,
-            ),
-        },
-        ((),),
-        (RATE,),
-        "moves beyond a multiple of the deviation of the 60 returns before",
-        laggable=False,
+        _JUMPS,
+        about="moves beyond a multiple of the deviation of the 60 returns before",
     ),
-    Family(
-        "volatility",
-        "event_regime",
-        volatility,
-        {
-            "regime_20": _reading(
-                SHORT + DAY, "vol_regime_20", "tercile of 20-row volatility", "1", 0.0, 2.0
-            ),
-            "regime_60": _reading(
-                LONG + DAY, "vol_regime_60", "tercile of 60-row volatility", "1", 0.0, 2.0,
-                ("clock_session_vol_regime_w60_1440",),
-            ),
-            "transition": _reading(
-                SHORT + DAY + 1, "vol_regime_transition", "a new regime_20", *_FLAG
-            ),
-            "z_score_20": _reading(
-                SHORT + RANKED, "vol_z_score_20", "20-row volatility among its last 100 values"
-            ),
-            "percentile_100": _reading(
-                SHORT + RANKED, "vol_percentile_100",
-                "rank of 20-row volatility among its last 100 values", *_FLAG,
-            ),
-            "acceleration_20": _reading(
-                3 * SHORT + 1, "vol_acceleration_20",
-                "change of 20-row volatility over 20 rows, minus the change before",
-            ),
-            "expansion": _reading(
-                LONG + 1, "vol_expansion_flag", "20-row over 60-row volatility above 1.25", *_FLAG
-            ),
-            "compression": _reading(
-                LONG + 1, "vol_compression_flag", "20-row over 60-row volatility below 0.8", *_FLAG
-            ),
-            "ewma_30": _reading(301, "ewma_vol_30", "root of the mean square, span 30", "1", 0.0),
-            "garch": _reading(
-                DAY + 1, "garch_vol_estimate",
-                "GARCH(1,1) forecast for the next row: alpha 0.05, beta 0.90, long-run variance "
-                "that of the last 1,440 returns", "1", 0.0,
-            ),
-        },
-        ((),),
-        (RATE,),
-        "deviation of log returns",
-        laggable=False,
-    ),
-    Family(
-        "trend_state",
-        "event_regime",
-        trend,
-        {
-            "regime_20": _reading(SHORT + 1, "trend_regime_20", "class", "1", -2.0, 2.0),
-            "regime_60": _reading(LONG + 1, "trend_regime_60", "class", "1", -2.0, 2.0),
-            "strength_20": _reading(SHORT, "trend_strength_20", "R² of the line", *_FLAG),
-            "strength_60": _reading(LONG, "trend_strength_60", "R² of the line", *_FLAG),
-            "consistency_20": _reading(
-                SHORT + 1, "trend_consistency_20",
-                "share of returns in the direction of the net move, 0.5 without one", *_FLAG,
-            ),
-            "reversal": _reading(
-                2 * SHORT + 1, "trend_reversal_flag",
-                "the last 20 rows move against the 20 before", *_FLAG,
-            ),
-            "acceleration_20": _reading(
-                2 * SHORT, "trend_acceleration_20", "slope minus the slope 20 rows before",
-                "{u}/bar",
-            ),
-            "sideways_20": _reading(
-                SHORT, "sideways_flag_20", "R² of the line below 0.25", *_FLAG
-            ),
-        },
-        ((),),
-        (RATE,),
-        "straight line through the trailing window",
-        laggable=False,
-    ),
-)  # fmt: skip
+    _event("volatility", volatility, _VOLATILITY, about="deviation of log returns"),
+    _event("trend_state", trend, _TREND, about="straight line through the trailing window"),
+)

@@ -5,6 +5,9 @@ clock buckets; BQX, which crosses zero, differences, and for ranges its trailing
 whose bar before is the one that ends five rows earlier. Nothing is annualised.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +27,7 @@ from bqx.features.rolling.volatility import (
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -160,126 +163,265 @@ def _states(window: int) -> int:
     return window + 2 * DAY - 1
 
 
-def _twelve_outputs(domain: str, reach: int) -> dict[str, Output]:
-    """Outputs of a domain; ``reach`` rows of the source beyond the last are behind a bar."""
+_RETURNS = {"idx": "r", "bqx": "delta(B, 1)"}
+_NOUNS = {"idx": "the rate index", "bqx": "BQX"}
+_RANGES = (
+    ("parkinson", "Parkinson volatility", "sqrt(mean(h^2, {0}) / (4 ln 2)), h = ln(H / L)"),
+    (
+        "garman_klass",
+        "Garman-Klass volatility",
+        "sqrt(mean(h^2 / 2 - (2 ln 2 - 1) ln(C / O)^2, {0})), h = ln(H / L)",
+    ),
+    (
+        "rogers_satchell",
+        "Rogers-Satchell volatility",
+        "sqrt(mean(u (u - c) + d (d - c), {0})), u, d, c = ln(H, L, C over O)",
+    ),
+    (
+        "yang_zhang",
+        "Yang-Zhang volatility",
+        "sqrt(var(o, {0}) + k var(c, {0}) + (1 - k) RS^2), o = ln(O[t] / C[t-1])",
+    ),
+)
 
-    def bars(window: int) -> int:
-        return window + reach
 
-    vol, var = ("1", 0.0), ("1^2", 0.0)
-    end, whole = f"_{domain}_{{0}}_1m", f"_{domain}_{{0}}"
-    return {
-        "parkinson": Output(*vol, alias="parkinson_vol" + end, lookback=bars),
-        "garman_klass": Output(*vol, alias="garman_klass_vol" + end, lookback=bars),
-        "rogers_satchell": Output(*vol, alias="rogers_satchell_vol" + end, lookback=bars),
-        "yang_zhang": Output(
-            *vol, alias="yang_zhang_vol" + end, lookback=lambda window: bars(window) + 1
+def _formula(text: str, domain: str) -> str:
+    """A formula of log ranges, or of BQX's differences."""
+    if domain == "idx":
+        return text
+    for log, difference in (
+        ("ln(H / L)", "H - L"),
+        ("ln(C / O)", "(C - O)"),
+        ("ln(H, L, C over O)", "H, L, C less O"),
+        ("ln(O[t] / C[t-1])", "O[t] - C[t-5]"),
+    ):
+        text = text.replace(log, difference)
+    return text
+
+
+def _by_products(domain: str, size: str) -> Iterator[tuple[str, Output]]:
+    """What is summed from returns; ``size`` ends the aliases."""
+    r, noun = _RETURNS[domain], _NOUNS[domain]
+    where = noun if size == "1m" else f"{noun} in five-minute buckets"
+    r = r if size == "1m" else "r[5m]"
+    for name, alias, unit, title, formula, *bounds in (
+        (
+            "bipower",
+            "bipower_var",
+            "1^2",
+            "Bipower variation",
+            "pi / 2 {{0}} / ({{0}} - 1) sum(|y[t] y[t-1]|, {{0}} - 1), y = {r}",
+            0.0,
         ),
-        "bipower": Output(*var, alias="bipower_var" + end),
-        "quarticity": Output("1^4", 0.0, alias="realized_quarticity" + end),
-        "jump_test": Output("1", alias="jump_test_stat" + end, about="(RV - BV) / RV, scaled"),
-        "signed_jump": Output("1^2", alias="signed_jump" + end, about="up minus down squares"),
-        "vol_of_vol": Output(
-            *vol, alias="vol_of_vol" + whole, lookback=lambda window: 2 * window,
-            about="deviation of the root mean square",
+        (
+            "quarticity",
+            "realized_quarticity",
+            "1^4",
+            "Realised quarticity",
+            "{{0}} / 3 sum({r}^4, {{0}})",
+            0.0,
         ),
-        "acceleration": Output(
-            "1", alias="vol_acceleration" + whole, lookback=lambda window: 3 * window + 1,
-            about="change of the root mean square over a window, minus the change before",
+        (
+            "jump_test",
+            "jump_test_stat",
+            "1",
+            "Jump test statistic",
+            "(RV - BV) / RV, scaled to deviation 1, over {{0}} rows",
         ),
-        "ewma_ratio": Output(
-            *vol, alias=f"ewma_vol_ratio_{domain}_{FAST}_{SLOW}",
-            lookback=lambda window: ema_run_in(SLOW) + 1, about="fast over slow",
+        (
+            "signed_jump",
+            "signed_jump",
+            "1^2",
+            "Signed jump variation",
+            "sum({r}^2 sign({r}), {{0}})",
         ),
-        "skewness": Output("1", alias=f"realized_skewness_{domain}_{{0}}"),
-    }  # fmt: skip
+    ):
+        yield (
+            name,
+            Output(
+                unit,
+                *bounds,
+                alias=f"{alias}_{domain}_{{0}}_{size}",
+                title=f"{title} of {where}",
+                formula=formula.format(r=r),
+            ),
+        )
+
+
+def _by_ranges(
+    domain: str, size: str, bars: Callable[[int], int] | None
+) -> Iterator[tuple[str, Output]]:
+    """What is read from ranges of bars; Yang and Zhang's reads the bar before too."""
+    noun = _NOUNS[domain] if size == "1m" else f"{_NOUNS[domain]} in five-minute buckets"
+    for name, title, formula in _RANGES:
+        rows = bars
+        if bars and name == "yang_zhang":
+            rows = (lambda window: bars(window) + 1) if size == "1m" else None
+        yield (
+            name,
+            Output(
+                "1",
+                0.0,
+                alias=f"{name}_vol_{domain}_{{0}}_{size}",
+                lookback=rows,
+                title=f"{title} of {noun}",
+                formula=_formula(formula, domain),
+            ),
+        )
+
+
+def _over_time(domain: str) -> Iterator[tuple[str, Output]]:
+    """How the root mean square of returns moves."""
+    r, noun = _RETURNS[domain], _NOUNS[domain]
+    root = f"v = sqrt(mean({r}^2, {{0}}))"
+    for name, alias, rows, title, formula, *bounds in (
+        (
+            "vol_of_vol",
+            f"vol_of_vol_{domain}_{{0}}",
+            lambda w: 2 * w,
+            "Volatility of volatility",
+            f"std(v, {{0}}), {root}",
+            0.0,
+        ),
+        (
+            "acceleration",
+            f"vol_acceleration_{domain}_{{0}}",
+            lambda w: 3 * w + 1,
+            "Acceleration of volatility",
+            f"v[t] - 2 v[t-{{0}}] + v[t-2 * {{0}}], {root}",
+        ),
+        (
+            "ewma_ratio",
+            f"ewma_vol_ratio_{domain}_{FAST}_{SLOW}",
+            lambda w: ema_run_in(SLOW) + 1,
+            "Fast over slow exponential volatility",
+            f"sqrt(ema({r}^2, {FAST}) / ema({r}^2, {SLOW}))",
+            0.0,
+        ),
+        (
+            "skewness",
+            f"realized_skewness_{domain}_{{0}}",
+            None,
+            "Realised skewness",
+            f"sqrt({{0}}) sum({r}^3, {{0}}) / sum({r}^2, {{0}})^1.5",
+        ),
+    ):
+        yield (
+            name,
+            Output(
+                "1",
+                *bounds,
+                alias=alias,
+                lookback=rows,
+                title=f"{title} of {noun}",
+                formula=formula,
+            ),
+        )
+
+
+def _twelve_outputs(domain: str, behind: int) -> dict[str, Output]:
+    """Outputs of a domain; ``behind`` rows of the source beyond the last are behind a bar."""
+    return dict(
+        (
+            *_by_ranges(domain, "1m", lambda window: window + behind),
+            *_by_products(domain, "1m"),
+            *_over_time(domain),
+        )
+    )
 
 
 def _state_outputs(domain: str) -> dict[str, Output]:
-    flag = ("1", 0.0, 1.0)
+    root = f"v = sqrt(mean({_RETURNS[domain]}^2, {{0}}))"
+    noun = _NOUNS[domain]
     return {
         "high": Output(
-            *flag, alias=f"vol_regime_high_{domain}", lookback=_state,
-            about="above the 67th percentile of the last 1,440 values",
+            *FLAG,
+            alias=f"vol_regime_high_{domain}",
+            lookback=_state,
+            title=f"Flag of high volatility of {noun}",
+            formula=f"v > quantile(v, 1440, 0.67), {root}",
         ),
         "held": Output(
-            "bar", 1.0, float(DAY), alias=f"vol_regime_duration_{domain}", lookback=_states,
+            "bar",
+            1.0,
+            float(DAY),
+            alias=f"vol_regime_duration_{domain}",
+            lookback=_states,
             capped=True,
-            about="rows in the present state of the 67th percentile, to 1,440",
+            title=f"Rows in the present volatility state of {noun}, to 1,440",
+            formula=f"rows since v crossed quantile(v, 1440, 0.67), {root}",
         ),
         "transition": Output(
-            *flag, alias=f"vol_regime_transition_prob_{domain}", lookback=_states,
+            *FLAG,
+            alias=f"vol_regime_transition_prob_{domain}",
+            lookback=_states,
             capped=True,
-            about="share of the last 1,440 rows that changed the state of the 67th percentile",
+            title=f"Share of a day's rows that changed the volatility state of {noun}",
+            formula=f"mean(h[t] != h[t-1], 1439), h = v > quantile(v, 1440, 0.67), {root}",
         ),
-    }  # fmt: skip
-
-
-_ABOUT = "realized over the trailing window, current row included"
-_TABLE = "realized_volatility"
-_WINDOW = ((20,),)
-_FIVE = _twelve_outputs("idx", 0)
+    }
 
 
 def _buckets(window: int) -> int:
     return BUCKET * (window + 1) - 1
 
 
+_FIVE_MINUTES = dict((*_by_ranges("idx", "5m", _buckets), *list(_by_products("idx", "5m"))[:3]))
+_ALIGNMENT = Output(
+    *FLAG,
+    alias="vol_regime_alignment_idx_bqx",
+    lookback=_state,
+    title="Agreement of the volatility states of rate and BQX",
+    formula="high(r, {0}) = high(delta(B, 1), {0})",
+)
+_ACROSS = {
+    "ratio": Output(
+        "1",
+        0.0,
+        alias="realized_vol_ratio_bqx_idx",
+        title="Realised volatility of BQX over that of the rate",
+        formula="sqrt(mean(delta(B, 1)^2, {0}) / mean(r^2, {0}))",
+    ),
+    "jumps": Output(
+        *FLAG,
+        alias="jump_synchrony_idx_bqx",
+        title="Flag of jumps in both rate and BQX",
+        formula="jump test(r, {0}) > 3 and jump test(delta(B, 1), {0}) > 3",
+    ),
+}
+
+_realized = partial(
+    family,
+    table="realized_volatility",
+    windows=20,
+    about="realized over the trailing window, current row included",
+)
+
 FAMILIES = (
-    Family(
-        "realized", _TABLE, of_rate, _FIVE, _WINDOW, (RATE_BARS,), _ABOUT, lookback=_change
-    ),
-    Family(
-        "realized", _TABLE, of_bqx, _twelve_outputs("bqx", PSEUDO_BAR - 1), _WINDOW, (BQX,),
-        _ABOUT, lookback=_change,
-    ),
-    *(
-        Family("realized", _TABLE, kernel, _state_outputs(domain), _WINDOW, (source,), _ABOUT)
-        for kernel, domain, source in (
-            (states_of_rate, "idx", RATE), (states_of_bqx, "bqx", BQX)
-        )
-    ),
-    Family(
-        "realized_5m",
-        _TABLE,
-        of_buckets,
-        {
-            name: Output(
-                output.unit, output.lo, output.hi, output.alias.replace("_1m", "_5m"),
-                _buckets if i < 3 else None, about=output.about,
-            )
-            for i, (name, output) in enumerate(list(_FIVE.items())[:7])
-        },
-        _WINDOW,
-        (RATE_BARS,),
-        "realized over the last complete five-minute clock buckets",
-        lookback=lambda window: _buckets(window) + 1,
-    ),
-    Family(
-        "realized", _TABLE, agreeing,
-        {
-            "alignment": Output(
-                "1", 0.0, 1.0, alias="vol_regime_alignment_idx_bqx", lookback=_state,
-                about="both domains high, or neither",
-            ),
-        },
-        _WINDOW, (RATE_AND_BQX,), "BQX against the rate",
-    ),
-    Family(
+    _realized(
         "realized",
-        _TABLE,
-        across,
-        {
-            "ratio": Output(
-                "1", 0.0, alias="realized_vol_ratio_bqx_idx", about="root mean squares"
-            ),
-            "jumps": Output(
-                "1", 0.0, 1.0, alias="jump_synchrony_idx_bqx", about="both jump tests above 3"
-            ),
-        },
-        _WINDOW,
-        (RATE_AND_BQX,),
-        "BQX against the rate",
+        of_rate,
+        _twelve_outputs("idx", 0),
+        sources=RATE_BARS,
         lookback=_change,
     ),
-)  # fmt: skip
+    _realized(
+        "realized",
+        of_bqx,
+        _twelve_outputs("bqx", PSEUDO_BAR - 1),
+        sources=BQX,
+        lookback=_change,
+    ),
+    _realized("realized", states_of_rate, _state_outputs("idx"), sources=RATE),
+    _realized("realized", states_of_bqx, _state_outputs("bqx"), sources=BQX),
+    _realized(
+        "realized_5m",
+        of_buckets,
+        _FIVE_MINUTES,
+        sources=RATE_BARS,
+        about="realized over the last complete five-minute clock buckets",
+        lookback=lambda window: _buckets(window) + 1,
+    ),
+    _realized("realized", agreeing, {"alignment": _ALIGNMENT}, sources=RATE_AND_BQX),
+    _realized("realized", across, _ACROSS, sources=RATE_AND_BQX, lookback=_change),
+)

@@ -4,7 +4,7 @@
 Of the rate, moves are log returns; of BQX, its one-row changes.
 """
 
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX, BQX_WINDOW, momentum
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import FLAG, Family, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -43,116 +43,169 @@ def _curvature(bars: Bars) -> F:
     return fit(bars.index, TREND, bars.first_market_minute)[:, 0]
 
 
-RETURNS = Source("rate", "rate", "1", 2, _returns)
+RETURNS = Source("rate", "rate", "1", 2, _returns, series="log returns")
 """One-row log returns."""
 
-CHANGES = Source("bqx", "bqx", "1", BQX_WINDOW + 2, _changes)
+CHANGES = Source("bqx", "bqx", "1", BQX_WINDOW + 2, _changes, series="changes of BQX")
 """One-row changes of BQX over 15 minutes."""
 
-CURVATURE = Source("rate", "rate", "pt/bar^2", TREND, _curvature)
+CURVATURE = Source("rate", "rate", "pt/bar^2", TREND, _curvature, series="trend curvature")
 """Quadratic term of the trend of the rate index over 60 rows."""
 
 MOVES = Source(
-    "both", "cross", "1", BQX_WINDOW + 2,
+    "both",
+    "cross",
+    "1",
+    BQX_WINDOW + 2,
     lambda bars: np.column_stack([_returns(bars), _changes(bars)]),
-)  # fmt: skip
+)
 """Log returns and changes of BQX, two columns."""
 
-_SHARE = ("1", 0.0, 1.0)
-_STATES = ("calm", "trend", "shock")
+_DOMAINS = {"rate": "idx", "bqx": "bqx"}
+_regime = partial(family, table="hmm_regime", laggable=False)
+_state = partial(
+    _regime,
+    "hmm",
+    windows=FORGETTING,
+    about="states of small, middle and large moves given the last rows, with a model of the "
+    "training rows, never smoothed",
+)
 
 
 def _held(window: int) -> int:
     return window + DAY - 1
 
 
-def _hidden(source: Source, domain: str) -> tuple[Family, ...]:
-    likeliest = Family(
-        "hmm", "hmm_regime", hidden_states.states,
-        {
-            "calm": Output(*_SHARE, alias=f"hmm_state_prob_calm_{domain}"),
-            "trend": Output(*_SHARE, alias=f"hmm_state_prob_trend_{domain}"),
-            "shock": Output(
-                *_SHARE, alias=f"hmm_state_prob_shock_{domain}",
-                spanned_by=("{s}_hmm_calm_w{0}", "{s}_hmm_trend_w{0}"),
-            ),
-            "transition": Output(
-                *_SHARE, alias=f"hmm_state_transition_prob_{domain}",
-                about="probability that the next row's state is not the now likeliest",
-            ),
-            "entropy": Output(
-                "nat", 0.0, float(np.nextafter(np.log(hmm.STATES), 2.0)),
-                alias=f"regime_entropy_{domain}", about="of the three probabilities",
-            ),
-            "persistence": Output(
-                *_SHARE, alias=f"regime_persistence_{domain}",
-                spanned_by=("{s}_hmm_calm_w{0}", "{s}_hmm_trend_w{0}"),
-                about="probability that the state stays the same in the next row",
-            ),
+def _probabilities(domain: str) -> dict[str, Output]:
+    two = ("{s}_hmm_calm_w{0}", "{s}_hmm_trend_w{0}")
+    return {
+        **{
+            name: Output(
+                *FLAG,
+                alias=f"hmm_state_prob_{name}_{domain}",
+                spanned_by=two if name == "shock" else (),
+                title=f"Probability of the {noun} state of {{x}}",
+                formula=f"p({name} | last {{0}} rows)",
+            )
+            for name, noun in (("calm", "calm"), ("trend", "middle"), ("shock", "shock"))
         },
-        ((FORGETTING,),), (source,),
-        "states of small, middle and large moves given the last rows, with a model of the training "
-        "rows, never smoothed",
-        laggable=False, fit=hmm.learn,
-    )  # fmt: skip
-    held = replace(
-        likeliest, kernel=hidden_states.durations, lookback=_held,
-        outputs={
-            "duration": Output(
-                "bar", 1.0, float(DAY), alias=f"hmm_state_duration_{domain}",
-                capped=True,
-                about="rows for which the likeliest state has been so, to 1,440",
-            ),
-        },
-    )  # fmt: skip
-    return likeliest, held
+        "transition": Output(
+            *FLAG,
+            alias=f"hmm_state_transition_prob_{domain}",
+            title="Probability that {x} leave the likeliest state in the next row",
+            formula="1 - sum(p(k) A[k, argmax(p)]), p given the last {0} rows",
+        ),
+        "entropy": Output(
+            "nat",
+            0.0,
+            float(np.nextafter(np.log(hmm.STATES), 2.0)),
+            alias=f"regime_entropy_{domain}",
+            title="Entropy of the state probabilities of {x}",
+            formula="-sum(p ln p), p given the last {0} rows",
+        ),
+        "persistence": Output(
+            *FLAG,
+            alias=f"regime_persistence_{domain}",
+            spanned_by=two,
+            title="Probability that the state of {x} stays the same in the next row",
+            formula="sum(p(k) A[k, k]), p given the last {0} rows",
+        ),
+    }
 
 
-def _run_lengths(source: Source, domain: str) -> Family:
-    return Family(
-        "bocpd", "hmm_regime", changepoints.run_lengths,
+def _hidden(source: Source) -> tuple[Family, ...]:
+    domain = _DOMAINS[source.domain]
+    duration = Output(
+        "bar",
+        1.0,
+        float(DAY),
+        alias=f"hmm_state_duration_{domain}",
+        capped=True,
+        title="Rows in the likeliest state of {x}, to 1,440",
+        formula="rows since argmax(p) changed, p given the last {0} rows",
+    )
+    declare = partial(_state, sources=source, fit=hmm.learn)
+    return (
+        declare(hidden_states.states, _probabilities(domain)),
+        declare(hidden_states.durations, {"duration": duration}, lookback=_held),
+    )
+
+
+_RUNS = (
+    ("run_length", "Expected run length of {x}, to 250", "sum(r p(r)), r in 1..{0}"),
+    ("hazard_rate", "Probability that a run of {x} began with this row", "p(r = 1), r in 1..{0}"),
+    (
+        "growth_prob",
+        "Probability that the likeliest run of {x} goes on",
+        "p(r = argmax(p[t-1]) + 1), r in 1..{0}",
+    ),
+    (
+        "decay_prob",
+        "Probability that a shorter run of {x} has begun",
+        "p(r <= argmax(p[t-1])), r in 1..{0}",
+    ),
+)
+
+
+def _run_lengths(source: Source) -> Family:
+    bounds = {"run_length": ("bar", 1.0, float(RUN))}
+    return _regime(
+        "bocpd",
+        changepoints.run_lengths,
         {
-            "run_length": Output(
-                "bar", 1.0, float(RUN), alias=f"bocpd_run_length_{domain}",
-                about="expected rows since the last change, to 250",
-            ),
-            "hazard_rate": Output(
-                *_SHARE, alias=f"bocpd_hazard_rate_{domain}",
-                about="probability that a run began with this row, 1/250 before it was seen",
-            ),
-            "growth_prob": Output(
-                *_SHARE, alias=f"bocpd_growth_prob_{domain}",
-                about="probability that the likeliest run of the row before goes on",
-            ),
-            "decay_prob": Output(
-                *_SHARE, alias=f"bocpd_decay_prob_{domain}",
-                about="probability that a shorter run has taken its place",
-            ),
+            name: Output(
+                *bounds.get(name, FLAG),
+                alias=f"bocpd_{name}_{_DOMAINS[source.domain]}",
+                title=title,
+                formula=formula,
+            )
+            for name, title, formula in _RUNS
         },
-        ((RUN,),), (source,),
-        "Bayesian detection of changes of moves with a constant hazard, over the last 250 to 269 "
-        "rows; the prior has the mean square of the training rows",
+        sources=source,
+        windows=RUN,
+        about="Bayesian detection of changes of moves with a constant hazard, over the last 250 to "
+        "269 rows; the prior has the mean square of the training rows",
         lookback=lambda window: window + changepoints.STEP - 1,
-        laggable=False, fit=changepoints.mean_square,
-    )  # fmt: skip
+        fit=changepoints.mean_square,
+    )
 
 
-def _sums(source: Source, domain: str, alias: str, output: str, more: bool) -> Family:
-    outputs = {output: Output("1", alias=alias)}
+def _sums(source: Source, name: str, more: bool) -> Family:
+    domain = _DOMAINS[source.domain]
+    outputs = {
+        name: Output(
+            "1",
+            alias=f"cusum_{name}_{domain}",
+            title="Cumulative sum of {x}",
+            formula="cusum(x / std(x, {0}), {1}, 0.5)",
+        )
+    }
     if more:
         outputs |= {
-            "alarm": Output(*_SHARE, alias=f"cusum_alarm_flag_{domain}", about="beyond 5"),
-            "reset": Output("bar", 0.0, 240.0, alias=f"cusum_reset_periods_{domain}",
-                            about="rows since the sum was 0"),
-        }  # fmt: skip
-    return Family(
-        "cusum", "hmm_regime",
+            "alarm": Output(
+                *FLAG,
+                alias=f"cusum_alarm_flag_{domain}",
+                title="Alarm of the cumulative sum of {x}",
+                formula="|cusum(x / std(x, {0}), {1}, 0.5)| > 5",
+            ),
+            "reset": Output(
+                "bar",
+                0.0,
+                240.0,
+                alias=f"cusum_reset_periods_{domain}",
+                title="Rows since the cumulative sum of {x} was 0",
+                formula="rows since cusum(x / std(x, {0}), {1}, 0.5) = 0",
+            ),
+        }
+    return _regime(
+        "cusum",
         changepoints.cumulative if more else _first_of_sums,
-        outputs, ((DAY, CUSUM),), (source,),
-        "cumulative sum of the last 240 rows in deviations of the last 1,440, beyond an allowance "
-        "of 0.5 a row; negative downwards, never reset",
-        laggable=False,
-    )  # fmt: skip
+        outputs,
+        sources=source,
+        windows=((DAY, CUSUM),),
+        about="cumulative sum of the last 240 rows in deviations of the last 1,440, beyond an "
+        "allowance of 0.5 a row; negative downwards, never reset",
+    )
 
 
 @kernel
@@ -163,55 +216,48 @@ def _first_of_sums(x: F, first_minute: int, memory: int, window: int) -> F:
 CUSUM = 240
 """Rows of a cumulative sum."""
 
-FAMILIES = (
-    *_hidden(RETURNS, "idx"),
-    _run_lengths(RETURNS, "idx"),
-    _sums(RETURNS, "idx", "cusum_returns_idx", "returns", True),
-    _sums(CURVATURE, "idx", "cusum_a2_idx", "a2", False),
-    *_hidden(CHANGES, "bqx"),
-    _run_lengths(CHANGES, "bqx"),
-    _sums(BQX, "bqx", "cusum_momentum_bqx", "momentum", False),
-    _sums(CHANGES, "bqx", "cusum_velocity_bqx", "velocity", True),
-    Family(
-        "hmm", "hmm_regime", hidden_states.meeting,
-        {
-            "agreement": Output(
-                *_SHARE, alias="regime_agreement_idx_bqx",
-                about="probability that both are in the same state, taken as independent",
-            ),
-            "double_transition": Output(
-                *_SHARE, alias="double_transition_flag",
-                lookback=lambda window: window + hidden_states.WITHIN - 1,
-                about="1 where both have changed state within 5 rows",
-            ),
-        },
-        ((FORGETTING,),), (MOVES,),
-        "likeliest states of log returns and of changes of BQX side by side",
-        laggable=False, fit=hidden_states.learn_both,
+_MEETING = {
+    "agreement": Output(
+        *FLAG,
+        alias="regime_agreement_idx_bqx",
+        about="taken as independent",
+        title="Probability that rate and BQX are in the same state",
+        formula="sum(p(k) q(k)), p, q given the last {0} rows",
     ),
-    Family(
-        "hmm", "hmm_regime", hidden_states.lead,
-        {
-            "transition_lag": Output(
-                "bar", -float(DAY), float(DAY), alias="regime_transition_lag_idx_bqx",
-                capped=True,
-                spanned_by=("rate_hmm_duration_w{0}", "bqx_hmm_duration_w{0}"),
-                about="rows from the rate's last change of state to BQX's",
-            ),
-        },
-        ((FORGETTING,),), (MOVES,),
-        "likeliest states of log returns and of changes of BQX side by side",
-        lookback=_held, laggable=False, fit=hidden_states.learn_both,
+    "double_transition": Output(
+        *FLAG,
+        alias="double_transition_flag",
+        lookback=lambda window: window + hidden_states.WITHIN - 1,
+        title="Flag of both rate and BQX changing state within five rows",
+        formula="argmax(p), argmax(q) changed in 5 rows, given the last {0} rows",
     ),
-)  # fmt: skip
-
-LATER = tuple(
-    output.alias
-    for family in FAMILIES
-    for output in family.outputs.values()
-    if not output.alias.startswith(
-        ("regime_entropy", "regime_persistence", "bocpd_decay", "cusum_reset")
-    )
+}
+_LEAD = Output(
+    "bar",
+    -float(DAY),
+    float(DAY),
+    alias="regime_transition_lag_idx_bqx",
+    capped=True,
+    spanned_by=("rate_hmm_duration_w{0}", "bqx_hmm_duration_w{0}"),
+    title="Rows from the rate's last change of state to that of BQX",
+    formula="duration(r) - duration(delta(B, 1)), given the last {0} rows",
 )
-PROFILES = {"v3": LATER}
-"""Aliases of the 25 of the later list; the tables of the executed SQL hold four more a domain."""
+_meeting = partial(
+    _state,
+    sources=MOVES,
+    about="likeliest states of log returns and of changes of BQX side by side",
+    fit=hidden_states.learn_both,
+)
+
+FAMILIES = (
+    *_hidden(RETURNS),
+    _run_lengths(RETURNS),
+    _sums(RETURNS, "returns", True),
+    _sums(CURVATURE, "a2", False),
+    *_hidden(CHANGES),
+    _run_lengths(CHANGES),
+    _sums(BQX, "momentum", False),
+    _sums(CHANGES, "velocity", True),
+    _meeting(hidden_states.meeting, _MEETING),
+    _meeting(hidden_states.lead, {"transition_lag": _LEAD}, lookback=_held),
+)
