@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bqx.evaluation.explanation import contributions, learning
+from bqx.evaluation.explanation import learning
 from bqx.feature_store.history import History
 from bqx.learning import bundle
 from bqx.learning.folds import Fold
@@ -164,7 +164,7 @@ def _fold(history: History, fold: Fold, folder: Path, params: Params) -> pd.Data
     there = fold.test[np.isfinite(bars.close[fold.test])]
     rows = there[:: -(-len(there) // EXPLAINED)]
     x = history.matrix(packed.columns, rows, packed.fits)
-    values = np.abs(contributions(packed.model, x, params.seed)).mean(axis=0)
+    values = np.abs(packed.model.contributions(x, params.seed)).mean(axis=0)
     names = [column.name for column in packed.columns]
     parts = [
         pd.DataFrame(
@@ -195,6 +195,7 @@ def _curves(
         scale = scale_of(labels, train)
         x, unseen = (history.matrix(packed.columns, rows, packed.fits) for rows in (train, later))
         y, truth = (cut(labels, rows, scale) for rows in (train, later))
-        curve = learning(packed.model, x, y, uniqueness(train, max(labels)), unseen, truth)
+        weight = uniqueness(train, max(labels))
+        curve = learning(packed.model, x, y, weight=weight, validation=(unseen, truth))
         parts.append(curve.assign(model=name, pair=bars.pair))
     return pd.concat(parts)

@@ -1,7 +1,7 @@
 """Models as folders: what each holds is hashed, and checked before a parser sees a byte of it.
 
-A folder has ``model.json`` (estimator, settings, catalog, type of the columns, hashes) beside the
-files that the estimator names. The bytes that were hashed are the bytes that are parsed.
+A folder has ``model.json`` (model, settings, catalog, type of the columns, hashes) beside the files
+that the model names. The bytes that were hashed are the bytes that are parsed.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.features import catalog
@@ -25,29 +25,18 @@ DTYPE = "float32"
 Parts = dict[str, bytes]
 
 
-class Storable(Protocol):
-    """What an estimator must say of itself to be stored."""
+def save(folder: Path, about: Mapping[str, Any], parts: Parts) -> None:
+    """Write a model's folder; it appears, or is replaced, when everything is there.
 
-    NAME: ClassVar[str]
-
-    def settings(self) -> dict[str, Any]:
-        """Settings, with which ``restore`` makes it again."""
-
-    def parts(self) -> Parts:
-        """What it has learnt, by file name; no pickles."""
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: Parts) -> Self:
-        """The estimator of some settings and parts."""
-
-
-def save(model: Storable, folder: Path) -> None:
-    """Write a model's folder; it appears, or is replaced, when everything is there."""
+    Parameters
+    ----------
+    about : model, code and settings, see `Model.save`.
+    parts : contents by file name.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        parts = model.parts()
         for name, content in parts.items():
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,10 +44,8 @@ def save(model: Storable, folder: Path) -> None:
         write_json(
             temporary / MANIFEST,
             {
-                "model": model.NAME,
-                "settings": model.settings(),
-                "catalog_hash": catalog.catalog_hash(catalog.FEATURES.values()),
-                "dtype": DTYPE,
+                **about,
+                **_columns(),
                 "files": {name: _hash(content) for name, content in parts.items()},
             },
         )
@@ -68,8 +55,8 @@ def save(model: Storable, folder: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
-    """Estimator, settings and parts of a model's folder, checked.
+def read(folder: Path) -> tuple[dict[str, Any], Parts]:
+    """What a model's folder says of it, and its parts, checked.
 
     Raises
     ------
@@ -77,22 +64,36 @@ def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
         columns; a file is missing, too many, changed, or holds a pickle.
     """
     path = folder / MANIFEST
-    held = read_json(path)
+    stored = read_json(path)
     try:
-        name, settings, files = str(held["model"]), dict(held["settings"]), dict(held["files"])
-        made = {"catalog_hash": str(held["catalog_hash"]), "dtype": str(held["dtype"])}
+        about = {"model": str(stored["model"]), "code": str(stored["code"])}
+        settings, files = dict(stored["settings"]), dict(stored["files"])
+        columns = {fact: str(stored[fact]) for fact in _columns()}
     except (KeyError, TypeError, ValueError) as error:
         raise ArtefactError(
             f"{path}: not a model, got {type(error).__name__} {error}; expected what `save` "
             "writes. Fit it again."
         ) from error
-    current = catalog.catalog_hash(catalog.FEATURES.values())
-    for fact, expected in (("catalog_hash", current), ("dtype", DTYPE)):
-        if made[fact] != expected:
+    _compare(path, columns)
+    return about | {"settings": settings}, _parts(folder, files)
+
+
+def _columns() -> dict[str, str]:
+    """What ties a model to the columns that it reads."""
+    return {"catalog_hash": catalog.catalog_hash(catalog.FEATURES.values()), "dtype": DTYPE}
+
+
+def _compare(path: Path, columns: Mapping[str, str]) -> None:
+    for fact, expected in _columns().items():
+        if columns[fact] != expected:
             raise ArtefactError(
-                f"{path}: another {fact}, got {made[fact][:12]}; expected {expected[:12]}. "
+                f"{path}: another {fact}, got {columns[fact][:12]}; expected {expected[:12]}. "
                 "Fit the model again."
             )
+
+
+def _parts(folder: Path, files: Mapping[str, Any]) -> Parts:
+    """Contents of the files that a manifest names, none of them changed or a pickle."""
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()} - {
         MANIFEST
     }
@@ -113,7 +114,7 @@ def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
                 f"{folder / file}: unsafe, got a pickle; expected UBJ, JSON, skops "
                 "or safetensors. Do not load it."
             )
-    return name, settings, parts
+    return parts
 
 
 def _hash(content: bytes) -> str:
