@@ -1,5 +1,6 @@
 """What every model of the register keeps, and a user's own with it."""
 
+import inspect
 import json
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from sklearn.base import clone
 from small_models import NAMES, NETWORKS, OWN, files, fresh
 
+from bqx import imported_code
 from bqx.errors import ArtefactError, ParameterError
+from bqx.imported_code import module_hash
 from bqx.learning import models
 from bqx.learning.models import MODELS, Design, artefact, make, model_class, point
 from bqx.params import Params
@@ -162,6 +165,16 @@ def test_contributions_add_up_to_what_is_forecast(name):
         assert np.corrcoef(told[:, 0], forecast[:, 0])[0, 1] > 0.99
     else:
         np.testing.assert_allclose(told - told[0], forecast - forecast[0], atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["ridge", "tft"])
+def test_the_code_of_a_registered_model_is_code_that_the_register_reaches(name, monkeypatch):
+    before = module_hash("bqx.learning.training")
+    path = inspect.getfile(model_class(name))
+    changed = compile("another = 1", path, "exec")
+    real = imported_code._compiled
+    monkeypatch.setattr(imported_code, "_compiled", lambda p: changed if p == path else real(p))
+    assert module_hash("bqx.learning.training") != before
 
 
 # --- The register ---------------------------------------------------------------------------------

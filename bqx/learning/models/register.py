@@ -99,6 +99,7 @@ def _module(path: Path, content: bytes, code: str) -> ModuleType:
         spec = importlib.util.spec_from_loader(title, None, origin=str(path))
         assert spec is not None
         module = importlib.util.module_from_spec(spec)
+        module.__file__ = str(path)
         sys.modules[title] = module
         try:
             exec(compile(content, str(path), "exec"), vars(module))
