@@ -111,27 +111,19 @@ def compare(
 
     Everything is learnt anew on each fold's training rows, and measured on its test rows.
 
-    Parameters
-    ----------
-    bars : of the pairs that share each code, on one grid.
-    columns : candidates that every row of the table selects from; each code joins them.
-    folds, params : as for `training.select_pair` and `training.fit_pair`.
-    settings : of the autoencoders, by the name of their row.
-    name : of the model.
-    most : rows of all pairs together that a code is learnt from.
+    ``bars`` : of the pairs that share each code, on one grid; ``columns`` : candidates that every
+    row of the table selects from, each code joins them; ``settings`` : of the autoencoders, by the
+    name of their row; ``name`` : of the model; ``most`` : rows of all pairs together that a code
+    is learnt from.
 
-    Returns
-    -------
-    One row ``none``, one ``pca`` and one for each of the settings. Of the code: ``inputs`` that it
-    uses, ``mse`` and ``mae`` of these in training deviations, ``dead`` units, ``silhouette``,
-    ``seconds`` of its training, all means over the folds. Of the forecasts, over all pairs and
-    horizons alike: ``skill`` with its interval, ``gain``, the share of the squared error without a
-    code that the code saves, with its interval, and ``importance``, the share of it that the
-    code's columns have.
+    Returns one row ``none``, one ``pca`` and one for each of the settings. Of the code: ``inputs``
+    that it uses, ``mse`` and ``mae`` of these in training deviations, ``dead`` units,
+    ``silhouette``, ``seconds`` of its training, all means over the folds. Of the forecasts, over
+    all pairs and horizons alike: ``skill`` with its interval, ``gain``, the share of the squared
+    error without a code that the code saves, with its interval, and ``importance``, the share of
+    it that the code's columns have.
 
-    Raises
-    ------
-    BqxError : PyTorch is not installed, or too few rows to learn from.
+    Raises BqxError where PyTorch is not installed, or rows are too few to learn from.
     """
     codes = _codes(bars, folds, settings, most)
     daily, table = {}, {}

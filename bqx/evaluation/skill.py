@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,13 +81,9 @@ def score(
 ) -> Score:
     """Score a forecast of a target of (window, horizon); rows with a NaN are left out.
 
-    Parameters
-    ----------
-    y, forecast, martingale : (n,) in order of time, all of one kind and in its unit.
-    day : (n,) trading day of each row.
-    window, horizon : rows; labels ``window + horizon`` apart share nothing.
-    confidence : of the two-sided intervals; see `simultaneous` for many cells.
-    seed : of the bootstrap.
+    ``y``, ``forecast``, ``martingale`` : (n,) in order of time, all of one kind and in its unit;
+    ``day`` : (n,) trading day of each row; ``window``, ``horizon`` : rows, labels whose sum apart
+    share nothing; ``confidence`` : of the intervals, see `simultaneous` for many cells.
     """
     valid = np.isfinite(y) & np.isfinite(forecast) & np.isfinite(martingale)
     target, own, known = y[valid], forecast[valid], martingale[valid]
@@ -101,12 +98,7 @@ def score(
     gain[valid] = known_loss - loss
     dm, dm_p = inference.diebold_mariano(gain, valid, window + horizon)
     ic_t, ic_p = inference.ic_test(products, block)
-
-    def ratio(part: NDArray[Any], whole: NDArray[Any], least: float, largest: float) -> Interval:
-        parts, wholes = (np.bincount(block, weights=x).astype(np.float64) for x in (part, whole))
-        ends = inference.interval(parts, wholes, confidence, seed)
-        return replace(ends, value=_ratio(part, whole)).within(least, largest)
-
+    ratio = partial(_interval, block=block, confidence=confidence, seed=seed)
     agreed, signed = _agreement(target, own)
     return Score(
         rows=len(target),
@@ -168,6 +160,22 @@ def parts(
         for value in np.unique(values):
             if value:
                 yield kind, str(value), values == value
+
+
+def _interval(
+    part: NDArray[Any],
+    whole: NDArray[Any],
+    least: float,
+    largest: float,
+    *,
+    block: Rows,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """Ratio of two sums over rows with its interval, which lies between two bounds."""
+    parts, wholes = (np.bincount(block, weights=x).astype(np.float64) for x in (part, whole))
+    ends = inference.interval(parts, wholes, confidence, seed)
+    return replace(ends, value=_ratio(part, whole)).within(least, largest)
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> float | None:

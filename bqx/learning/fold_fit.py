@@ -24,6 +24,7 @@ from bqx.learning.models import Design, Matrix, Model, Vector, point
 from bqx.learning.shrinkage import Evidence, weigh
 from bqx.learning.targets import Target
 from bqx.learning.weights import uniqueness
+from bqx.market.bars import Bars
 from bqx.params import Params
 
 Rows = NDArray[np.int64]
@@ -103,6 +104,33 @@ class _Learning:
         weight = uniqueness(np.concatenate((self.train, rows)), self.horizon)
         return chosen.unfitted().fit(x, y, weight=weight), len(x)
 
+    def calibrate(
+        self,
+        bars: Bars,
+        targets: Mapping[int, Target],
+        kept: Mapping[int, Vector],
+        coverage: float,
+    ) -> dict[int, Calibration]:
+        """Intervals of the forecasts that are kept of the validation rows."""
+        rows = {"train": self.train, "validation": self.validation}
+        return {
+            horizon: conformal.learn(target, bars.minutes, kept[horizon], **rows, coverage=coverage)
+            for horizon, target in targets.items()
+        }
+
+    def validated(self, bars: Bars, kept: Mapping[int, Vector]) -> pd.DataFrame:
+        """Squared errors of the forecasts that are kept, see `FoldFit`."""
+        minutes, nothing = bars.minutes[self.validation], np.zeros(len(self.validation))
+        daily = [
+            losses.by_day(
+                minutes,
+                self.labels[horizon][self.validation],
+                {"loss": forecast, "known_loss": nothing},
+            ).assign(horizon=horizon)
+            for horizon, forecast in kept.items()
+        ]
+        return pd.concat(daily, ignore_index=True)
+
 
 def fit_fold(
     history: History,
@@ -114,19 +142,12 @@ def fit_fold(
     params: Params,
     tests: int,
 ) -> FoldFit:
-    """Fit a model of all horizons on one fold.
+    """Fit an unfitted model of all horizons on one fold.
 
-    Parameters
-    ----------
-    history : of the pair; ``columns`` : chosen ones, of which the model says what it reads.
-    model : unfitted.
-    targets : by horizon.
-    params : stride and coverage are read.
-    tests : number of such fits in the family of tests.
+    ``columns`` : chosen ones, of which the model says what it reads; ``params`` : stride and
+    coverage are read; ``tests`` : number of such fits in the family of tests.
 
-    Raises
-    ------
-    ParameterError : too few rows to learn from.
+    Raises ParameterError for too few rows to learn from.
     """
     bars, columns = history.bars, model.reads(columns)
     labels = samples.labels_of(targets)
@@ -142,35 +163,17 @@ def fit_fold(
     truth = {horizon: label[validation] for horizon, label in labels.items()}
     evidence = weigh(unseen, truth, validation, tests)
     kept = {horizon: evidence.betas[horizon] * unseen[horizon] for horizon in labels}
-    calibration = {
-        horizon: conformal.learn(
-            target,
-            bars.minutes,
-            kept[horizon],
-            train=train,
-            validation=validation,
-            coverage=params.coverage,
-        )
-        for horizon, target in targets.items()
-    }
     final, rows = learning.refit(chosen, params.stride)
-    nothing = np.zeros(len(validation))
-    validated = [
-        losses.by_day(
-            bars.minutes[validation], truth[horizon], {"loss": forecast, "known_loss": nothing}
-        ).assign(horizon=horizon)
-        for horizon, forecast in kept.items()
-    ]
     return FoldFit(
         number=fold.number,
         columns=columns,
         fits=fits,
         evidence=evidence,
         model=final,
-        calibration=calibration,
+        calibration=learning.calibrate(bars, targets, kept, params.coverage),
         trained_until=bars.ts[fold.last_seen],
         rows=rows,
         seconds=round(time.perf_counter() - start, 3),
         peak_mb=peak_mb(),
-        validated=pd.concat(validated, ignore_index=True),
+        validated=learning.validated(bars, kept),
     )

@@ -187,14 +187,8 @@ def select(
         importance = shares(forest.gains)
         rank = importance
         if settings.ranked_by == "borda":
-            rank = borda(
-                x,
-                labels,
-                seen,
-                relevance=facts.relevance[seen],
-                forest=forest,
-                random_state=growth.random_state,
-            )
+            relevance, seed = facts.relevance[seen], growth.random_state
+            rank = borda(x, labels, seen, relevance=relevance, forest=forest, random_state=seed)
         best = _balanced(rank, [columns[i].domain for i in seen], settings)
         permutation, shap = second_opinions(
             np.ascontiguousarray(x[:, seen[best]]), labels, weight=share, growth=growth

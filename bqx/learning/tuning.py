@@ -24,7 +24,7 @@ from bqx.features.lags import Column
 from bqx.files import digest
 from bqx.learning import samples
 from bqx.learning.folds import Fold
-from bqx.learning.models import Design, Range, make, model_class, point
+from bqx.learning.models import Design, Model, Range, make, model_class, point
 from bqx.learning.selection import Selection
 from bqx.learning.weights import uniqueness
 from bqx.params import Params
@@ -78,6 +78,14 @@ class _Inner:
     ahead: Rows
     x: tuple[Design, Design, Design]
 
+    def judge(self, model: Model, y: Vector, weight: Vector) -> tuple[Vector, float]:
+        """Squared errors that a model saves row by row, and as a share of the labels' power."""
+        seen, later, ahead = self.x
+        model.fit(seen, y[self.early], weight=weight[self.early], validation=(later, y[self.late]))
+        power = y[self.ahead] ** 2
+        gain = power - (y[self.ahead] - point(model.predict(ahead))) ** 2
+        return gain, float((gain.sum(axis=0) / power.sum(axis=0)).mean())
+
 
 def suggested(space: Mapping[str, Range], trial: optuna.trial.BaseTrial) -> Settings:
     """Settings of a trial, each within its range."""
@@ -102,18 +110,13 @@ def tune(
 ) -> Settings:
     """Best settings of a model on training rows; empty where it has nothing to search.
 
-    Parameters
-    ----------
-    x : (n, C) columns of training rows; y : (n, H) their labels; rows : (n,) of the grid.
-    name : of the model.
+    ``x``, ``y``, ``rows`` : (n, C) columns, (n, H) labels, (n,) rows of the grid.
     params : horizons, trials, tuning_seconds, seed and the model's own are read.
     storage : journal of the studies.
     record : called with every trial as soon as it is finished, for the ledger.
     study : what else tells this search from others in the journal.
 
-    Raises
-    ------
-    ParameterError : too few rows for the inner parts.
+    Raises ParameterError for too few rows.
     """
     space = model_class(name).SPACE
     if not space:
@@ -124,16 +127,11 @@ def tune(
 
     def objective(trial: optuna.Trial) -> float:
         settings = suggested(space, trial)
-        scores: list[float] = []
-        gains: list[Vector] = []
+        gains, scores = [], []
         for step, fold in enumerate(folds):
-            seen, later, ahead = fold.x
-            model = make(name, params, **settings).fit(
-                seen, y[fold.early], weight=weight[fold.early], validation=(later, y[fold.late])
-            )
-            power = y[fold.ahead] ** 2
-            gains.append(power - (y[fold.ahead] - point(model.predict(ahead))) ** 2)
-            scores.append(float((gains[-1].sum(axis=0) / power.sum(axis=0)).mean()))
+            gain, score = fold.judge(make(name, params, **settings), y, weight)
+            gains.append(gain)
+            scores.append(score)
             trial.report(float(np.mean(scores)), step)
             if trial.should_prune() and step + 1 < len(folds):
                 break

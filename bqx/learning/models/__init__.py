@@ -1,6 +1,6 @@
 """Models, one class a file, behind one base class and one register."""
 
-from bqx.learning.models.base import Model, Range, Validation, Vector, point
+from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight, point
 from bqx.learning.models.design import Design, Matrix, design
 from bqx.learning.models.register import load, make, model_class
 from bqx.params.rules import MODELS
@@ -8,11 +8,13 @@ from bqx.params.rules import MODELS
 __all__ = [
     "MODELS",
     "Design",
+    "Input",
+    "Later",
     "Matrix",
     "Model",
     "Range",
-    "Validation",
     "Vector",
+    "Weight",
     "design",
     "load",
     "make",

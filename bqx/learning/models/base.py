@@ -20,7 +20,9 @@ from bqx.learning.models.design import Design, Matrix
 from bqx.params import Params
 
 Vector = NDArray[np.float64]
-Validation = tuple[Matrix | Design, Vector]
+Input = Matrix | Design
+Weight = Vector | None
+Later = tuple[Input, Vector] | None
 
 ORDERS = 4
 """Orders of the columns, forwards and backwards, by which contributions are sampled."""
@@ -57,14 +59,7 @@ class Model:
 
     random_state: int = 0
 
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns, NaN allowed, and (n, H) labels.
 
         Parameters
@@ -75,7 +70,7 @@ class Model:
         """
         raise NotImplementedError
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """Forecasts (n, H) of (n, C) columns, or ascending quantiles (n, H, Q)."""
         raise NotImplementedError
 

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.linear_model import enet_path
 from threadpoolctl import threadpool_limits
 
-from bqx.learning.models.base import Validation, Vector
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Later, Vector, Weight
+from bqx.learning.models.design import design
 from bqx.learning.models.line import Line
 from bqx.learning.models.scaler import Scaler
 
@@ -33,14 +33,7 @@ class ElasticNet(Line):
 
     # Sums of BLAS depend on the number of its threads.
     @threadpool_limits.wrap(limits=1)
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows choose the penalty."""
         values = design(X).values
         share = np.ones(len(y)) if weight is None else weight * (len(y) / weight.sum())

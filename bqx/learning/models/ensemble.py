@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 
 from bqx.errors import ParameterError
 from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Model, Validation, Vector, point
+from bqx.learning.models.base import Input, Later, Model, Vector, Weight, point
 from bqx.learning.models.design import Design, Matrix, design
 from bqx.learning.models.register import make, model_class
 from bqx.params import Params
@@ -39,21 +39,14 @@ class Ensemble(Model):
     purge: int = 0
     weights: Vector = field(init=False, repr=False)
 
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows are the members'."""
         rows = design(X)
         forecasts = self._out_of_fold(rows, y, weight, validation)
         self.weights = self._weights(forecasts, y[len(y) - forecasts.shape[1] :])
         return self
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) forecasts of (n, C) columns."""
         rows = design(X)
         out = np.zeros((len(rows), self.weights.shape[1]))
@@ -118,9 +111,7 @@ class Ensemble(Model):
         """(M, H) weights from (M, m, H) forecasts of rows that no member has seen."""
         return np.repeat(_convex(forecasts, labels)[:, None], labels.shape[1], axis=1)
 
-    def _out_of_fold(
-        self, rows: Design, y: Vector, weight: Vector | None, validation: Validation | None
-    ) -> Vector:
+    def _out_of_fold(self, rows: Design, y: Vector, weight: Weight, validation: Later) -> Vector:
         """(M, m, H) forecasts of the last m rows, each by members that had not seen it.
 
         Each part but the first is forecast by members fitted on the rows before it less ``purge``;

@@ -14,8 +14,8 @@ from sklearn.ensemble import RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
 from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Model, Range, Validation, Vector
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight
+from bqx.learning.models.design import design
 
 TRUSTED = ["sklearn.tree._tree.Tree"]
 """The one type beyond plain ones that a stored forest holds; never read from the file itself."""
@@ -48,14 +48,7 @@ class RandomForest(Model):
     max_samples: float = 0.5
     forest: RandomForestRegressor = field(init=False, repr=False)
 
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; a forest needs no validation rows."""
         with threadpool_limits(1):
             self.forest = RandomForestRegressor(
@@ -63,7 +56,7 @@ class RandomForest(Model):
             ).fit(design(X).values, y if y.shape[1] > 1 else y.ravel(), weight)
         return self
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) forecasts of (n, C) columns."""
         values = design(X).values
         forecast = np.zeros((len(values), self.forest.n_outputs_))

@@ -93,7 +93,7 @@ class Fusion(Layers):
         super().__init__()
         steps = sizes.steps
         self.steps, self.pinball = steps, QuantileLoss(list(quantiles))
-        names = [str(place) for place in range(columns)]
+        names = [str(number) for number in range(columns)]
         with warnings.catch_warnings():
             # Its own constructor keeps its loss and metrics twice, and is warned of it.
             warnings.filterwarnings("ignore", "Attribute '.*' is an instance of `nn.Module`")

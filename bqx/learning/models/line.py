@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Model, Vector
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Model, Vector
+from bqx.learning.models.design import Matrix, design
 from bqx.learning.models.scaler import Scaler, linear
 
 FILE = "coefficients.json"
@@ -21,7 +21,7 @@ class Line(Model):
     scaler: Scaler = field(init=False, repr=False)
     coefficients: Vector = field(init=False, repr=False)
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) forecasts of (n, C) columns."""
         return linear(self.scaler.apply(design(X).values), self.coefficients)
 

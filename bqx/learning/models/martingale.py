@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Model, Validation, Vector
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Later, Model, Vector, Weight
+from bqx.learning.models.design import Matrix, design
 
 FILE = "horizons.json"
 
@@ -21,19 +21,12 @@ class Martingale(Model):
 
     horizons: int = field(default=0, init=False)
 
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Count the horizons of (n, H) labels."""
         self.horizons = y.shape[1]
         return self
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) zeros."""
         return np.zeros((len(design(X)), self.horizons))
 

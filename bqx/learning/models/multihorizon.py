@@ -25,7 +25,7 @@ class MultiHorizon(Network):
     def _layers(self, columns: int, horizons: int, training: bool) -> "Layers":
         from bqx.learning.models.layers import Shared
 
-        shares = [2.0 + place for place in range(horizons)]
+        shares = [2.0 + h for h in range(horizons)]
         return Shared(
             columns, HIDDEN, horizons, self.dropout, [share / sum(shares) for share in shares]
         )

@@ -38,8 +38,8 @@ class MultiTask(Network):
 
     def _kept(self, weights: Weights) -> Weights:
         return {
-            name: each
-            for name, each in weights.items()
+            name: weight
+            for name, weight in weights.items()
             if not name.startswith(("volatility.", "regime."))
         }
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
 from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Model, Validation, Vector
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Later, Model, Vector, Weight
+from bqx.learning.models.design import Matrix, design
 from bqx.learning.models.scaler import Scaler
 
 if TYPE_CHECKING:
@@ -73,14 +73,7 @@ class Network(Model):
         # The weights say it all, and travel to another process by themselves.
         return vars(self) | {"layers": None}
 
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows choose the epochs.
 
         Raises
@@ -106,7 +99,7 @@ class Network(Model):
         self.centre, self.weights = learnt.centre, self._kept(learnt.weights)
         return self
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """Forecasts (n, H) of (n, C) columns, or ascending quantiles (n, H, Q)."""
         from bqx.learning.models import descent
 
@@ -144,7 +137,7 @@ class Network(Model):
         layers = self._layers(len(self.scaler.mean), len(self.scale), training=False)
         return descent.loaded(layers, self.weights)
 
-    def _scaled(self, X: Matrix | Design) -> Matrix:
+    def _scaled(self, X: Input) -> Matrix:
         return self.scaler.apply(design(X).values).astype(np.float32)
 
     def _targets(self, labels: Vector) -> Vector:

@@ -5,8 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bqx.learning.models.base import Vector
-from bqx.learning.models.design import Design, Matrix
+from bqx.learning.models.base import Input, Vector
 from bqx.learning.models.xgb import XGBoost
 
 QUANTILES = (0.1, 0.5, 0.9)
@@ -23,7 +22,7 @@ class XGBoostQuantile(XGBoost):
         "quantile_alpha": np.array(QUANTILES),
     }
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H, Q) quantiles of (n, C) columns, ascending in the last axis."""
         # Levels are boosted by separate trees and may cross; in order they are no worse.
         return np.sort(self.outputs(X).reshape(len(X), len(self.boosters), -1), axis=2)

@@ -30,8 +30,8 @@ def model_class(name: str) -> type[Model]:
     """
     if name in MODELS:
         module, _, title = MODELS[name].partition(":")
-        found: type[Model] = getattr(import_module(f"{PACKAGE}.{module}"), title)
-        return found
+        registered: type[Model] = getattr(import_module(f"{PACKAGE}.{module}"), title)
+        return registered
     return _own_class(name)
 
 
@@ -50,22 +50,22 @@ def load(folder: Path) -> Model:
     """
     about, parts = artefact.read(folder)
     try:
-        known = model_class(str(about["model"]))
+        kind = model_class(str(about["model"]))
     except ParameterError as error:
         raise ArtefactError(f"{folder}: cannot be read, {error}") from error
-    if about["code"] != known.CODE:
+    if about["code"] != kind.CODE:
         raise ArtefactError(
             f"{folder}: fitted by other code, got {str(about['code'])[:12]}; expected that of "
-            f"{known.NAME}, {known.CODE[:12]}. Fit the model again."
+            f"{kind.NAME}, {kind.CODE[:12]}. Fit the model again."
         )
     try:
-        model = known.from_settings(about["settings"])
+        model = kind.from_settings(about["settings"])
         model.restore(parts)
     except Exception as error:
         # Parsers of other packages raise whatever they like.
         raise ArtefactError(
             f"{folder}: cannot be read, got {type(error).__name__} {error}; expected what a fitted "
-            f"{known.NAME} writes. Fit it again."
+            f"{kind.NAME} writes. Fit it again."
         ) from error
     return model
 
@@ -81,15 +81,15 @@ def _own_class(name: str) -> type[Model]:
         )
     content = path.read_bytes()
     code = hashlib.sha256(content).hexdigest()
-    found = getattr(_module(path, content, code), title, None)
-    if not (isinstance(found, type) and issubclass(found, Model)):
+    own = getattr(_module(path, content, code), title, None)
+    if not (isinstance(own, type) and issubclass(own, Model)):
         raise ParameterError(
             f"models: no model in {path}, got {title} that is "
-            f"{'absent' if found is None else 'something else'}; expected a class that inherits "
+            f"{'absent' if own is None else 'something else'}; expected a class that inherits "
             "from bqx.learning.models.Model."
         )
-    found.NAME, found.CODE = name, code
-    return found
+    own.NAME, own.CODE = name, code
+    return own
 
 
 def _module(path: Path, content: bytes, code: str) -> ModuleType:

@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bqx.learning.models.base import Validation, Vector
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Later, Vector, Weight
+from bqx.learning.models.design import design
 from bqx.learning.models.line import Line
 from bqx.learning.models.scaler import Scaler
 
@@ -26,14 +26,7 @@ class Ridge(Line):
 
     # Sums of BLAS depend on the number of its threads.
     @threadpool_limits.wrap(limits=1)
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows choose the penalty."""
         values = design(X).values
         share = np.full(len(y), 1.0 / len(y)) if weight is None else weight / weight.sum()

@@ -9,8 +9,8 @@ import numpy as np
 from bqx.errors import ParameterError
 from bqx.features import lags
 from bqx.features.lags import Column
-from bqx.learning.models.base import Vector
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Vector
+from bqx.learning.models.design import Matrix, design
 from bqx.learning.models.network import Network
 from bqx.learning.models.quantile import QUANTILES
 
@@ -46,11 +46,11 @@ class Transformer(Network):
         """Each of some chosen columns at all steps."""
         return lags.steps(columns, self.steps, self.spacing)
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H, Q) quantiles of (n, steps * C) columns, ascending in the last axis."""
         return np.sort(super().predict(X), axis=2)
 
-    def _scaled(self, X: Matrix | Design) -> Matrix:
+    def _scaled(self, X: Input) -> Matrix:
         wide = design(X).values.shape[1]
         if wide % self.steps:
             raise ParameterError(

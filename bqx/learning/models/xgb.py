@@ -9,7 +9,7 @@ import xgboost
 
 from bqx.learning.models import trees
 from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Model, Range, Validation, Vector
+from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight
 from bqx.learning.models.design import Design, Matrix, design
 
 PATIENCE = 30
@@ -56,14 +56,7 @@ class XGBoost(Model):
     boosters: tuple[xgboost.Booster, ...] = field(default=(), init=False, repr=False)
     walked: trees.Trees | None = field(default=None, init=False, repr=False)
 
-    def fit(
-        self,
-        X: Matrix | Design,
-        y: Vector,
-        *,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows choose the rounds."""
         settings = self.OBJECTIVE | {
             "seed": self.random_state,
@@ -82,11 +75,11 @@ class XGBoost(Model):
         self.walked = None
         return self
 
-    def predict(self, X: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) forecasts of (n, C) columns."""
         return self.outputs(X)
 
-    def outputs(self, X: Matrix | Design) -> Vector:
+    def outputs(self, X: Input) -> Vector:
         """(n, H) forecasts of all boosters side by side, or (n, H x Q) where each has several."""
         values = np.ascontiguousarray(design(X).values)
         if len(values) > FEW:
@@ -126,7 +119,7 @@ def boost(
     rounds: int,
     rows: Design,
     y: Vector,
-    validation: Validation | None,
+    validation: Later,
 ) -> tuple[int, tuple[xgboost.Booster, ...]]:
     """One booster per horizon on one binned matrix, and the rounds that they keep.
 
