@@ -121,7 +121,7 @@ def test_the_answer_is_the_batch_row_exactly(client, learned, made, history, req
         assert prediction["sigma"] == target.sigma[row]
         assert prediction["martingale"] == target.martingale[row] == 0.0
         assert prediction["level"] == target.sigma[row] * prediction["innovation"]
-        reach = made.reach[int(name)].at(learned.bars.minutes[[row]], target.sigma[[row]])[0]
+        reach = made.calibration[int(name)].at(learned.bars.minutes[[row]], target.sigma[[row]])[0]
         assert prediction["low"] == prediction["level"] - target.sigma[row] * reach
         assert prediction["low"] < prediction["level"] < prediction["high"]
 
