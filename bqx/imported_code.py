@@ -3,6 +3,7 @@
 import dis
 import hashlib
 import importlib.util
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,10 @@ def _text(code: CodeType) -> str:
 
 
 def _imported(code: CodeType) -> Iterator[str]:
-    """Modules of the package that a module imports, wherever it does so."""
+    """Modules of the package that a module imports, wherever it does so.
+
+    A package that a string names is imported by name, and so may each of its modules be.
+    """
     steps = list(dis.get_instructions(code))
     for place, step in enumerate(steps):
         if step.opname == "IMPORT_NAME" and counts(step.argval):
@@ -64,6 +68,10 @@ def _imported(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _imported(constant)
+        elif isinstance(constant, str) and re.fullmatch(r"bqx(\.\w+)+", constant):
+            folder = Path(_path(constant))
+            if folder.name == "__init__.py":
+                yield from (f"{constant}.{path.stem}" for path in folder.parent.glob("*.py"))
 
 
 @cache
