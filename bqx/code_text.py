@@ -44,7 +44,7 @@ def is_installed(path: str) -> bool:
 def normal(node: Any) -> str:
     """Text of a syntax tree, a list of trees or what they hold."""
     if isinstance(node, ast.Constant):
-        return f"{type(node.value).__name__} {ascii(node.value)}"
+        return f"{type(node.value).__name__} {node.value!a}"
     if isinstance(node, ast.JoinedStr):
         # Python 3.12 ends some with an empty text.
         texts = [text for text in map(normal, node.values) if text != "str ''"]

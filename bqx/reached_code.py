@@ -233,7 +233,7 @@ def _annotated(function: FunctionType) -> list[type]:
         kind = waiting.pop()
         if isinstance(kind, str):
             try:
-                kind = eval(kind, vars(builtins) | function.__globals__)  # noqa: S307
+                kind = eval(kind, vars(builtins) | function.__globals__)
             except Exception:  # a name that only a type checker sees
                 continue
         waiting += getattr(kind, "__args__", ())

@@ -121,7 +121,8 @@ def test_another_model_is_refused(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"catalog_hash": "0" * 64}, "another catalog, got 000000000000"),
+        ({"identities": {"none": "0" * 64}}, "computed otherwise than when it was made, got none"),
+        ({"identities": {}}, "not a bundle, got ValueError no identity of"),
         ({"model": None}, "damaged or exchanged"),
         ({"columns": [{"feature": "none", "lag": 0, "suffix": ""}]}, "not a bundle"),
         ({"columns": [7]}, "not a bundle"),

@@ -481,17 +481,29 @@ def test_a_wrong_version_or_catalog_is_told(server: URL, frames: dict[str, pd.Da
         with pytest.raises(DatabaseError) as caught:
             reads.read_bars(engine, "eurusd")
         one_line(caught.value, 'relation "bqx.m1_eurusd" does not exist')
-        for change, words in (("catalog_hash = 'old'", "another catalog"),
-                              ("schema_version = 7", "another version, got 7")):  # fmt: skip
-            with engine.begin() as connection:
-                connection.execute(text(f"UPDATE bqx.facts SET {change}"))
-            for act in (
-                lambda: reads.read_bars(engine, "eurusd"),
-                lambda: schema.create(engine, ["eurusd"]),
+        schema.create(engine, ["eurusd"])
+        changed, gone, kept = schema.published()[:3]
+        with engine.begin() as connection:
+            for change in (
+                f"UPDATE bqx.identities SET identity = 'old' WHERE feature = '{changed.name}'",
+                f"DELETE FROM bqx.identities WHERE feature = '{gone.name}'",
             ):
-                with pytest.raises(DatabaseError) as caught:
-                    act()
-                one_line(caught.value, words)
+                connection.execute(text(change))
+        reads.read_bars(engine, "eurusd")
+        assert reads.read_features(engine, "eurusd", [kept]).empty
+        for feature, words in ((changed, "computed otherwise"), (gone, "without columns")):
+            with pytest.raises(DatabaseError) as caught:
+                reads.read_features(engine, "eurusd", [kept, feature])
+            one_line(caught.value, "another catalog", f"{words}: {feature.name}")
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE bqx.facts SET schema_version = 7"))
+        for act in (
+            lambda: reads.read_bars(engine, "eurusd"),
+            lambda: schema.create(engine, ["eurusd"]),
+        ):
+            with pytest.raises(DatabaseError) as caught:
+                act()
+            one_line(caught.value, "another version, got 7")
 
 
 def test_a_full_disk_is_told_and_the_month_stays(loaded: Engine, grids: dict[str, Bars]) -> None:

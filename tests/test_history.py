@@ -13,6 +13,7 @@ from bqx.feature_store.store import Store
 from bqx.features import catalog, lags
 from bqx.features.engine.fitting import fit
 from bqx.features.lags import Column
+from bqx.features.spec import Feature
 from bqx.market import bars as bar_frames
 from bqx.market import readers, simulated
 from bqx.market.bars import Bars
@@ -195,13 +196,18 @@ def test_features_of_other_bars_are_not_read(run: Run, tmp_path: Path, change: d
     assert place_of(again) == str(again.folder / "features")
 
 
-@pytest.mark.parametrize("what", ["code_version", "catalog_hash"])
-def test_features_of_other_code_or_another_catalog_are_not_read(
-    run: Run, monkeypatch: pytest.MonkeyPatch, what: str
+def test_a_feature_of_another_identity_is_not_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of = catalog if what == "catalog_hash" else feature_stage
-    monkeypatch.setattr(of, what, lambda *_: "another")
-    assert place_of(run) == ""
+    changed, kept = catalog.profile("core")[:2]
+    store, identity = Store(place_of(run)), Feature.identity
+    monkeypatch.setattr(
+        Feature, "identity", lambda self: "0" * 64 if self == changed else identity(self)
+    )
+    assert store.has(kept)
+    assert not store.has(changed)
+    with pytest.raises(ArtefactError, match=f"got {changed.name} of another identity"):
+        store.read(PAIR, [changed])
 
 
 def test_a_publication_that_was_stopped_is_not_read(

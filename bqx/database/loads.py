@@ -173,7 +173,7 @@ def publish(engine: Engine, store: Store, pairs: Sequence[str] = ()) -> tuple[in
 
     Raises
     ------
-    ArtefactError : the store is damaged or of another catalog.
+    ArtefactError : the store is damaged, or features in it have another identity now.
     DatabaseError : the server refused; the months that are done stay.
     """
     with told(engine, "loads"), engine.connect() as connection:
@@ -188,6 +188,9 @@ def publish(engine: Engine, store: Store, pairs: Sequence[str] = ()) -> tuple[in
             for part in store.parts(table, pair):
                 if there.get((relation, part.month)) != part.sha256:
                     work.append((relation, features, part))
+    asked = dict.fromkeys(part.table for _, _, part in work)
+    with told(engine, "loads"), engine.connect() as connection:
+        schema.require(connection, [f for table in asked for f in schema.tables()[table]])
     for relation, features, part in tqdm(work, desc="loading", unit="month", disable=None):
         month = Month(
             relation, pd.Timestamp(part.month), store.times(part),

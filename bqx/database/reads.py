@@ -43,7 +43,7 @@ def read_bars(
     known = sql.SQL("known_at <= {}").format(sql.Literal(_bound(as_of, "infinity")))
     relation = schema.relation(schema.BARS, pair)
     times_of = ("ts_utc", revisions.KNOWN)
-    stamps, values = _copied(engine, relation, times_of, bars.COLUMNS, 8, since, until, known)
+    stamps, values = _copied(engine, relation, times_of, bars.COLUMNS, 8, since, until, known, ())
     counts = revisions.newest(stamps[:, 0], stamps[:, 1])
     index = times(stamps[counts, 0]).rename("ts_utc")
     return pd.DataFrame(values[counts], index=index, columns=list(bars.COLUMNS))
@@ -94,9 +94,12 @@ def read_features(
     """
     parts = []
     for table in dict.fromkeys(feature.table for feature in features):
-        columns = [feature.name for feature in features if feature.table == table]
+        members = [feature for feature in features if feature.table == table]
+        columns = [feature.name for feature in members]
         relation = schema.relation(table, pair)
-        stamps, values = _copied(engine, relation, ("ts_utc",), columns, 4, since, until, _ALL)
+        stamps, values = _copied(
+            engine, relation, ("ts_utc",), columns, 4, since, until, _ALL, members
+        )
         parts.append(pd.DataFrame(values, index=times(stamps[:, 0]), columns=columns))
     joined = pd.concat(parts, axis=1) if len(parts) > 1 else parts[0]
     return joined[[feature.name for feature in features]].rename_axis("ts_utc")
@@ -111,6 +114,7 @@ def _copied(
     since: pd.Timestamp | None,
     until: pd.Timestamp | None,
     known: sql.Composable,
+    features: Sequence[Feature],
 ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     # Without NULL all rows are equally long, which makes them an array.
     number = sql.SQL("coalesce({}, 'NaN')")
@@ -124,7 +128,7 @@ def _copied(
     )
     held = io.BytesIO()
     with told(engine, relation), engine.connect() as connection:
-        schema.require(connection)
+        schema.require(connection, features)
         cursor = connection.connection.cursor()
         cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query), held)
     return decode(held.getbuffer(), len(times_of), len(columns), size)

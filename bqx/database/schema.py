@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from bqx.features import catalog
 from bqx.features.spec import Feature
 from bqx.market.pairs import check
 
-VERSION = 1
+VERSION = 2
 """Of the tables' shape; a database of another version is refused."""
 
 FOLDER = Path(__file__).resolve().parents[2] / "sql"
@@ -45,12 +45,6 @@ def tables() -> dict[str, tuple[Feature, ...]]:
     return catalog.tables(published())
 
 
-@cache
-def catalog_hash() -> str:
-    """Hash of the published features' declarations."""
-    return catalog.catalog_hash(published())
-
-
 def type_of(table: str) -> str:
     """SQL table type of a store table."""
     return _NAMES.get(table, table)
@@ -77,8 +71,7 @@ def definition() -> str:
     parts = [
         "-- Made by `bqx db ddl` from the catalog; a test keeps them equal. A type a table, which\n"
         "-- bqx.add_pair makes for each pair.",
-        f"INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (\n    {VERSION},\n"
-        f"    '{catalog_hash()}'\n);",
+        f"INSERT INTO bqx.facts (schema_version) VALUES ({VERSION});",
     ]
     for name, members in tables().items():
         _check_names([name, *(feature.name for feature in members)])
@@ -134,7 +127,7 @@ def execute(connection: Connection, sql: str) -> None:
 def create(engine: Engine, pairs: Sequence[str]) -> None:
     """Make the schema, its roles and the tables of pairs, as far as they are absent.
 
-    Raises DatabaseError when the schema that is there has another version or catalog.
+    Raises DatabaseError when the schema that is there has another version.
     """
     for pair in pairs:
         check(pair)
@@ -146,17 +139,24 @@ def create(engine: Engine, pairs: Sequence[str]) -> None:
             else:
                 for name in ("tables.sql", "families.sql", "functions.sql", "roles.sql"):
                     execute(connection, script(name))
+                connection.execute(
+                    text("INSERT INTO bqx.identities VALUES (:feature, :identity)"),
+                    [{"feature": f.name, "identity": f.identity()} for f in published()],
+                )
         for pair in pairs:
             # A transaction each: together they would hold more locks than a server grants.
             with engine.begin() as connection:
                 connection.execute(text("SELECT bqx.add_pair(:pair)"), {"pair": pair})
 
 
-def require(connection: Connection) -> None:
-    """Raise DatabaseError unless the schema is there in this version and of this catalog."""
+def require(connection: Connection, features: Iterable[Feature] = ()) -> None:
+    """Raise DatabaseError unless the schema is there in this version.
+
+    ``features`` : that are read or written; the schema must be of their identities.
+    """
     where = shown(connection.engine.url)
     try:
-        found = connection.execute(text("SELECT schema_version, catalog_hash FROM bqx.facts")).one()
+        found = connection.execute(text("SELECT schema_version FROM bqx.facts")).one()
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) not in ("42P01", "3F000"):
             raise
@@ -169,9 +169,19 @@ def require(connection: Connection) -> None:
             f"{where}: the schema is of another version, got {found.schema_version}; expected "
             f"{VERSION}. Use the bqx that made it, or another database."
         )
-    wanted = catalog_hash()
-    if found.catalog_hash != wanted:
-        raise DatabaseError(
-            f"{where}: the schema is of another catalog, got {found.catalog_hash[:12]}; expected "
-            f"{wanted[:12]}. Use the bqx that made it, or create it anew in another database."
-        )
+    wanted = catalog.identities(features)
+    rows = connection.execute(
+        text("SELECT feature, identity FROM bqx.identities WHERE feature = ANY(:names)"),
+        {"names": list(wanted)},
+    )
+    stored = {row.feature: row.identity for row in rows} if wanted else {}
+    for names, what in (
+        ([name for name in wanted if name not in stored], "without columns"),
+        ([name for name in stored if stored[name] != wanted[name]], "computed otherwise"),
+    ):
+        if names:
+            raise DatabaseError(
+                f"{where}: the schema is of another catalog, got features {what}: "
+                f"{catalog.shown(names)}; expected those of the catalog. Use the bqx that made it, "
+                "or create it anew in another database."
+            )

@@ -1,6 +1,7 @@
 """Features of a folder of bars, published as a store: a file a table, pair and month.
 
-A file that is there, intact and of the same bars, catalog, code and range is not made again.
+A file that is there, intact, of the same bars and range, and of columns with the same identities,
+is not made again.
 """
 
 import hashlib
@@ -18,12 +19,13 @@ from bqx.feature_store.object_store import Folder
 from bqx.features import catalog
 from bqx.features.engine.compute import Plan
 from bqx.features.spec import Feature
-from bqx.files import code_version, digest, sha256
+from bqx.files import digest, sha256
 from bqx.market import bars as bar_frames
 from bqx.market import readers
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
 from bqx.parallel import Backend, over_pairs
+from bqx.reached_code import code_hash
 
 Entry = dict[str, Any]
 """What the manifest says of a file."""
@@ -71,9 +73,9 @@ def build(
         readers.read_folder(bars)  # which says what is missing
     origin = {
         "bars": digest({file.name: sha256(file) for file in files}),
-        "catalog": catalog.catalog_hash(features), "code": code_version(),
+        "reading": code_hash(readers.read_folder, bar_frames.align),
         "parameters": {"since": str(since), "until": str(until)},
-    }  # fmt: skip
+    }
     key = digest(origin)
     wanted = _wanted(bars, {readers.pair_of(file) for file in files}, pairs)
     folder = Folder(out)
@@ -82,12 +84,12 @@ def build(
     folder.write_json(month_file.CATALOG, month_file.listed(features))
     # The months of an earlier build with this key tell what is complete without reading bars.
     known = manifest["builds"].get(key, {}).get("months", ())
-    if known and not any(_missing(folder, manifest, tables, p, known, key) for p in wanted):
+    if known and not any(missing_of(folder, manifest, tables, p, known, key) for p in wanted):
         return 0
     grids = bar_frames.align(readers.read_folder(bars))
     months = months_of(next(iter(grids.values())), since, until)
     manifest["builds"][key] = origin | {"months": list(months)}
-    missing = {p: _missing(folder, manifest, tables, p, list(months), key) for p in wanted}
+    missing = {p: missing_of(folder, manifest, tables, p, list(months), key) for p in wanted}
     _write_manifest(folder, manifest, wanted, tables, months, key)
 
     def write(pair: str, made: dict[str, Entry]) -> None:
@@ -134,20 +136,21 @@ def write_pair(
                 values = plan(part, last=stop - start)
                 content = month_file.encode(bars.ts[start:stop], plan.features, values, key)
                 written = folder.write(path, content)
-                made[path] = _entry(name, bars.pair, month, stop - start, written, key)
+                month_entry = entry(plan.features, bars.pair, month, stop - start)
+                made[path] = month_entry | {"sha256": written, "key": key}
     return made
 
 
-def _entry(table: str, pair: str, month: str, rows: int, sha: str, key: str) -> Entry:
-    return {
-        "table": table, "pair": pair, "month": month, "rows": rows, "sha256": sha, "key": key,
-    }  # fmt: skip
+def entry(features: Sequence[Feature], pair: str, month: str, rows: int) -> Entry:
+    """What the manifest says of a file, but for its hash and key."""
+    table, columns = features[0].table, month_file.columns_of(features)
+    return {"table": table, "pair": pair, "month": month, "rows": rows, "columns": columns}
 
 
-def _missing(
+def missing_of(
     folder: Folder,
     manifest: dict[str, Any],
-    tables: Mapping[str, Any],
+    tables: Mapping[str, Sequence[Feature]],
     pair: str,
     months: Sequence[str],
     key: str,
@@ -155,17 +158,19 @@ def _missing(
     """Files of a pair that are not there intact; the manifest gets those a killed build left."""
     missing = []
     for path, (table, month) in paths_of(tables, pair, months).items():
-        entry = manifest["files"].get(path)
-        listed = entry is not None and entry["key"] == key
+        stored, features = manifest["files"].get(path, {}), tables[table]
+        listed = stored.get("key") == key
+        listed &= stored.get("columns") == month_file.columns_of(features)
         content = folder.read(path) if folder.has(path) else b""
-        found = hashlib.sha256(content).hexdigest()
-        if listed and entry["sha256"] == found:
+        sha = hashlib.sha256(content).hexdigest()
+        if listed and stored["sha256"] == sha:
             continue
-        rows = None if listed else month_file.rows_of(content, key)
+        rows = None if listed else month_file.rows_of(content, key, features)
         if rows is None:
             missing.append(path)
         else:
-            manifest["files"][path] = _entry(table, pair, month, rows, found, key)
+            kept = entry(features, pair, month, rows)
+            manifest["files"][path] = kept | {"sha256": sha, "key": key}
     return missing
 
 
@@ -187,12 +192,12 @@ def _write_manifest(
 
     Builds that no file is of are left out, but for the present one.
     """
-    for path, entry in list(manifest["files"].items()):
-        gone = entry["table"] not in tables or entry["month"] not in months
-        if entry["pair"] in pairs and gone:
+    for path, stored in list(manifest["files"].items()):
+        gone = stored["table"] not in tables or stored["month"] not in months
+        if stored["pair"] in pairs and gone:
             del manifest["files"][path]
             folder.remove(path)
-    used = {entry["key"] for entry in manifest["files"].values()} | {key}
+    used = {stored["key"] for stored in manifest["files"].values()} | {key}
     manifest["builds"] = {k: origin for k, origin in manifest["builds"].items() if k in used}
     folder.write_json(store.MANIFEST, manifest)
 

@@ -1,7 +1,7 @@
 """A month of a published table as a Parquet file, and the catalog that lies beside them.
 
-Each file says what it was made from, and of every column how the feature was declared, so that a
-file that was copied elsewhere is still told from one of another build or catalog.
+Each file says what it was made from, and of every column the identity of its feature, so that a
+file that was copied elsewhere is still told from one of another build or other code.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bqx.features import catalog
 from bqx.features.spec import Feature
+from bqx.files import digest
 
 CATALOG = "catalog.json"
 
@@ -29,7 +29,10 @@ TIME = pa.timestamp("ns", tz="UTC")
 
 def listed(features: Sequence[Feature]) -> list[dict[str, Any]]:
     """Content of the catalog beside the files."""
-    return [{name: feature.row()[name] for name in LISTED} for feature in features]
+    return [
+        {name: feature.row()[name] for name in LISTED} | {"identity": feature.identity()}
+        for feature in features
+    ]
 
 
 def path_of(table: str, pair: str, month: str) -> str:
@@ -64,15 +67,22 @@ def encode(
 
 
 def declared(feature: Feature) -> bytes:
-    """What a column says of how its feature was declared."""
-    return catalog.catalog_hash([feature])[:16].encode()
+    """What a column says of its feature: its identity."""
+    return feature.identity()[:16].encode()
 
 
-def rows_of(content: bytes, key: str) -> int | None:
-    """Rows of a file that is whole and was written with the key; else None."""
+def columns_of(features: Sequence[Feature]) -> str:
+    """Hash over the identities of a file's columns, for the manifest."""
+    return digest([(feature.name, feature.identity()) for feature in features])[:16]
+
+
+def rows_of(content: bytes, key: str, features: Sequence[Feature]) -> int | None:
+    """Rows of a file that is whole and was written with the key and these features; else None."""
     try:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     except (OSError, pa.ArrowException):
         return None
-    same = (table.schema.metadata or {}).get(KEY) == key.encode()
+    stored = [(field.name, (field.metadata or {}).get(DECLARED)) for field in table.schema][1:]
+    same = stored == [(feature.name, declared(feature)) for feature in features]
+    same &= (table.schema.metadata or {}).get(KEY) == key.encode()
     return int(table.num_rows) if same else None

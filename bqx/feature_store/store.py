@@ -33,7 +33,7 @@ class Part:
     """A month of a table of a pair.
 
     ``start`` : its first row, counted from the first of the store.
-    ``key`` : of what it was made from.
+    ``key`` : of what it was made from; ``columns`` : hash over the identities of its columns.
     """
 
     table: str
@@ -43,6 +43,7 @@ class Part:
     rows: int
     sha256: str
     key: str
+    columns: str = ""
 
     @property
     def path(self) -> str:
@@ -99,11 +100,11 @@ class Store:
         return tuple(catalog.FEATURES[name] for name in names)
 
     def has(self, feature: Feature) -> bool:
-        """Whether it is one of the store's, as of another catalog though it may be declared."""
-        return feature.name in self._listed
+        """Whether it is one of the store's, with the identity that it has now."""
+        return self._identities.get(feature.name) == feature.identity()
 
     def origin(self, pair: str) -> dict[str, Any]:
-        """What a pair's files were made from: hash of the bars, catalog, code, parameters.
+        """What a pair's files were made from: hash of the bars, parameters, months.
 
         Raises ArtefactError when they are of more than one build.
         """
@@ -152,7 +153,7 @@ class Store:
 
         Raises
         ------
-        ArtefactError : absent or damaged files, or such of another catalog or of two builds.
+        ArtefactError : absent or damaged files, columns of another identity, files of two builds.
         """
         wanted = [c if isinstance(c, Column) else Column(c) for c in columns]
         ts, first = self._times(self.parts(wanted[0].feature.table, pair), since, until)
@@ -202,10 +203,15 @@ class Store:
         """Features of a month, (rows,) each.
 
         Raises ArtefactError when the file is absent or damaged, of another build than the manifest
-        says, or a feature is not declared as when it was made.
+        says, or a feature has another identity than when it was made.
         """
         table = self._columns(part, [feature.name for feature in features], features)
         return [column.to_numpy() for column in table.columns]
+
+    @cached_property
+    def _identities(self) -> dict[str, str]:
+        rows = self.folder.read_json(CATALOG)
+        return {row["name"]: row.get("identity", "") for row in rows}
 
     @cached_property
     def _listed(self) -> dict[str, str]:
@@ -236,12 +242,17 @@ class Store:
     def _check(self, part: Part, schema: pa.Schema, features: Sequence[Feature]) -> None:
         if (schema.metadata or {}).get(KEY) != part.key.encode():
             raise self._broken(part.path, "a file of another build", "the manifest's")
-        for feature in features:
-            place = schema.get_field_index(feature.name)
-            if place < 0:
-                raise self._broken(part.path, f"no column {feature.name}", "all of its table")
-            if schema.field(place).metadata.get(DECLARED) != declared(feature):
-                raise self._broken(part.path, f"{feature.name} of another catalog", "the present")
+        missing = [f.name for f in features if f.name not in schema.names]
+        if missing:
+            raise self._broken(part.path, f"no column {missing[0]}", "all of its table")
+        changed = [
+            feature.name
+            for feature in features
+            if (schema.field(feature.name).metadata or {}).get(DECLARED) != declared(feature)
+        ]
+        if changed:
+            got = f"{catalog.shown(changed)} of another identity"
+            raise self._broken(part.path, got, "columns computed as they are now")
 
     def _of_one_build(self, pair: str, parts: Mapping[str, tuple[Part, ...]]) -> None:
         if len({part.key for each in parts.values() for part in each}) > 1:

@@ -1,8 +1,6 @@
-"""All families joined: the features by name, profiles, and the hash that ties artefacts to them."""
+"""All families joined: features by name, profiles, and identities that tie artefacts to them."""
 
-import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -53,6 +51,7 @@ from bqx.features.families.trend import (
 )
 from bqx.features.families.volatility import jumps_and_trends, realized, regimes
 from bqx.features.spec import Family, Feature
+from bqx.files import digest
 
 _MODULES = (
     quadratic,
@@ -155,6 +154,25 @@ def tables(features: Iterable[Feature]) -> dict[str, tuple[Feature, ...]]:
 
 
 def catalog_hash(features: Iterable[Feature]) -> str:
-    """SHA-256 over the features' declarations, hexadecimal."""
-    rows = [feature.row() for feature in features]
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    """SHA-256 over the features' identities, hexadecimal: for people, nothing compares it."""
+    return digest(identities(features))
+
+
+def identities(features: Iterable[Feature]) -> dict[str, str]:
+    """Identity of each feature by its name."""
+    return {feature.name: feature.identity() for feature in features}
+
+
+def differing(stored: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of features that are other ones than when their identities were stored, or gone."""
+    return tuple(
+        name
+        for name, identity in stored.items()
+        if name not in FEATURES or FEATURES[name].identity() != identity
+    )
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first few of some names, for messages."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

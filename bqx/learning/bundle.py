@@ -19,7 +19,7 @@ from bqx.features import catalog, lags
 from bqx.features.engine.fitting import Fits
 from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
-from bqx.files import read_json, sha256, write_json
+from bqx.files import digest, read_json, sha256, write_json
 from bqx.learning import models, targets
 from bqx.learning.conformal import Reach
 from bqx.learning.models import Estimator, artefact, point
@@ -57,7 +57,8 @@ class Bundle:
     ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
     forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
     the other pairs whose closes its columns read; ``max_fill`` : longest hole that carries the
-    last close, minutes; ``metrics`` : what the book says about it.
+    last close, minutes; ``identities`` : of its columns' features; ``metrics`` : what the book says
+    about it.
     """
 
     pair: str
@@ -71,9 +72,14 @@ class Bundle:
     baseline: float
     panel: dict[str, float]
     max_fill: int
-    catalog_hash: str
+    identities: dict[str, str]
     metrics: dict[str, Any]
     trained_until: pd.Timestamp
+
+    @property
+    def catalog_hash(self) -> str:
+        """Hash over the identities, for people."""
+        return digest(self.identities)
 
     @property
     def lookback(self) -> int:
@@ -154,6 +160,7 @@ class Bundle:
                     "baseline": self.baseline,
                     "panel": self.panel,
                     "max_fill": self.max_fill,
+                    "identities": self.identities,
                     "catalog_hash": self.catalog_hash,
                     "metrics": self.metrics,
                     "trained_until": self.trained_until.isoformat(),
@@ -179,7 +186,7 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         baseline=bars.baseline,
         panel=_panel(bars, fit.columns),
         max_fill=params.max_fill,
-        catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()),
+        identities=catalog.identities(column.feature for column in fit.columns),
         metrics=metrics,
         trained_until=fit.trained_until,
     )
@@ -201,18 +208,21 @@ def load(folder: Path) -> Bundle:
 
     Raises
     ------
-    ArtefactError : it is absent or incomplete, a file's hash differs, or it was made with another
-        catalog.
+    ArtefactError : it is absent or incomplete, a file's hash differs, or features of its columns
+        are computed otherwise than when it was made.
     """
     path = folder / MANIFEST
     held = read_json(path)
-    current = catalog.catalog_hash(catalog.FEATURES.values())
     try:
-        if held["catalog_hash"] != current:
+        identities = {str(name): str(identity) for name, identity in held["identities"].items()}
+        if changed := catalog.differing(identities):
             raise ArtefactError(
-                f"{path}: made with another catalog, got {held['catalog_hash'][:12]}; expected "
-                f"{current[:12]}. Run notebook 07_deployment again."
+                f"{path}: columns are computed otherwise than when it was made, got "
+                f"{catalog.shown(changed)}; expected the features that it was trained on. "
+                "Run notebook 07_deployment again."
             )
+        if missing := {str(item["feature"]) for item in held["columns"]} - set(identities):
+            raise ValueError(f"no identity of {min(missing)}")
         horizons = tuple(int(horizon) for horizon in held["horizons"])
         _check(folder / MODEL / artefact.MANIFEST, held["model"])
         return Bundle(
@@ -230,7 +240,7 @@ def load(folder: Path) -> Bundle:
             baseline=float(held["baseline"]),
             panel={str(pair): float(first) for pair, first in held["panel"].items()},
             max_fill=int(held["max_fill"]),
-            catalog_hash=current,
+            identities=identities,
             metrics=held["metrics"],
             trained_until=pd.Timestamp(held["trained_until"]),
         )

@@ -1,5 +1,6 @@
 """Run the notebooks in order and build the book from their executed copies."""
 
+import ast
 import fcntl
 import os
 import shutil
@@ -17,10 +18,12 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError, strip_color
 from tqdm import tqdm
 
+from bqx import code_text
 from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.imported_code import module_hash
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.report import front_page, verdict
-from bqx.runs.run import PLACE_KEYS, Run, code_version, digest, sha256
+from bqx.runs.run import PLACE_KEYS, Run, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -45,8 +48,8 @@ ERROR_LINES = 12
 def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) -> Path:
     """Run the notebooks into the run folder, build the book, and return its first page.
 
-    A notebook is kept when its source, parameters, upstream artefacts and the package's code are
-    those of its last success, and everything that it made is intact.
+    A notebook is kept when its source, parameters, upstream artefacts and the code that it imports
+    are those of its last success, and everything that it made is intact.
 
     Parameters
     ----------
@@ -147,9 +150,21 @@ def _key(store: Run, notebook: Path) -> str:
                 for name, entry in store.stages.items()
                 if name < notebook.stem
             },
-            code_version(),
+            _code(cells),
         ]
     )
+
+
+def _code(cells: list[Any]) -> list[str]:
+    """Hashes of the package's modules that a notebook imports."""
+    modules = set()
+    for cell in cells:
+        if cell.cell_type == "code":
+            # Lines for the notebook's shell are no Python.
+            lines = [line for line in cell.source.splitlines() if line[:1] not in ("%", "!")]
+            for module, name in code_text.imports(ast.parse("\n".join(lines))):
+                modules |= {module, f"{module}.{name}"} if module.startswith("bqx") else set()
+    return [module_hash(module) for module in sorted(modules)]
 
 
 def _values(params: Params, stem: str) -> dict[str, Any]:

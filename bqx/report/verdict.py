@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bqx.evaluation import skill
 from bqx.report import figures
-from bqx.runs.run import Run, atomic, read_json, read_parquet, write_json
+from bqx.runs.run import Run, atomic, digest, read_json, read_parquet, write_json
 from bqx.stages import backtest, candidates, promotion, registry
 from bqx.stages.bars import known_shares, load
 from bqx.trading import performance
@@ -114,7 +114,7 @@ def write(run: Run) -> dict[str, Any]:
         "run": {
             "catalog_hash": run.manifest.get("catalog_hash"),
             "data_hash": run.manifest.get("data_hash"),
-            "code_version": run.manifest.get("code_version"),
+            "code_version": digest({name: stage["code"] for name, stage in stages.items()}),
             "features": len(features),
             "pairs": len(dataset.bars),
             "bars": int(dataset.coverage["rows"].sum()),

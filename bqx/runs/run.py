@@ -18,7 +18,6 @@ import pyarrow as pa
 from bqx.errors import ArtefactError
 from bqx.files import (
     atomic,
-    code_version,
     digest,
     peak_mb,
     read_json,
@@ -27,6 +26,7 @@ from bqx.files import (
     write_json,
     write_parquet,
 )
+from bqx.imported_code import module_hash
 from bqx.params import Params
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "Run",
     "Stage",
     "atomic",
-    "code_version",
     "digest",
     "read_json",
     "read_parquet",
@@ -183,7 +182,7 @@ class Run:
     def _key(self, name: str, keys: Sequence[str], inputs: Mapping[str, str]) -> str:
         # Files from elsewhere count by name and content, so that a folder may move.
         hashes = [(Path(p).name if Path(p).is_absolute() else p, h) for p, h in inputs.items()]
-        return digest([name, self._values(keys), sorted(hashes), code_version()])
+        return digest([name, self._values(keys), sorted(hashes), _code(name)])
 
     @contextmanager
     def stage(
@@ -212,14 +211,13 @@ class Run:
             "params": self._values(keys),
             "inputs": hashes,
             "outputs": stage.outputs,
-            "code_version": code_version(),
+            "code": _code(name),
             "seconds": round(time.perf_counter() - start, 2),
             "peak_mb": peak_mb(),
             **stage.facts,
         }
         stage._finish()
-        facts = {**stage.facts, "code_version": code_version()}
-        self.update(stages=self.stages | {name: entry}, **facts)
+        self.update(stages=self.stages | {name: entry}, **stage.facts)
         stage._close()
 
     def record(self, stem: str, key: str, executed: str, seconds: float) -> None:
@@ -310,6 +308,11 @@ class Run:
         return ArtefactError(
             f"{self.folder.name}/{relative}: {what}; expected {rule}. Run {maker} again."
         )
+
+
+def _code(name: str) -> str:
+    """Hash of the code that a stage reaches; its module is named as the notebook."""
+    return module_hash(f"bqx.stages.{name.partition('_')[2]}")
 
 
 def _files(path: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from bqx.feature_store import build as building
 from bqx.feature_store import month_file
 from bqx.feature_store import store as published
 from bqx.feature_store.history import History
+from bqx.feature_store.object_store import Folder
 from bqx.feature_store.store import Store
 from bqx.features import catalog
 from bqx.features.engine.compute import table, warm_up
@@ -19,7 +20,7 @@ from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import Run, Stage, code_version
+from bqx.runs.run import Run, Stage, digest
 from bqx.stages.bars import load
 
 NAME = "02_features"
@@ -50,45 +51,51 @@ def build(params: Params) -> pd.DataFrame:
 
 
 def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
-    tables = {name: [f.name for f in each] for name, each in catalog.tables(features).items()}
+    members = catalog.tables(features)
+    tables = {name: [feature.name for feature in each] for name, each in members.items()}
     months = building.months_of(next(iter(bars.values())))
     place = str(stage.path(f"{FOLDER}/{published.MANIFEST}").parent)
+    origin = {"bars": stage.run.manifest["data_hash"], "parameters": {}}
+    key = digest(origin)
+    folder = Folder(place)
+    manifest = published.manifest_of(folder)
     files: dict[str, Any] = {}
+    missing: dict[str, list[str]] = {}
+    for pair in bars:
+        missing[pair] = building.missing_of(folder, manifest, members, pair, list(months), key)
+        paths = building.paths_of(tables, pair, months)
+        files |= {path: manifest["files"][path] for path in paths if path not in missing[pair]}
+    stage.add(*(f"{FOLDER}/{path}" for path in files))
 
     def write(pair: str, made: dict[str, Any]) -> None:
         files.update(made)
         stage.add(*(f"{FOLDER}/{path}" for path in made))
 
     tasks = {
-        pair: (each, tables, months, building.paths_of(tables, pair, months), place, stage.key)
+        pair: (each, tables, months, missing[pair], place, key)
         for pair, each in bars.items()
+        if missing[pair]
     }
     over_pairs(
         building.write_pair, tasks, stage.run.params.workers, write, stage.run.params.backend
     )
-    origin = {
-        "bars": stage.run.manifest["data_hash"], "catalog": catalog.catalog_hash(features),
-        "code": code_version(), "parameters": {}, "months": list(months),
-    }  # fmt: skip
     stage.write_json(f"{FOLDER}/{month_file.CATALOG}", month_file.listed(features))
     stage.write_json(
-        f"{FOLDER}/{published.MANIFEST}", {"builds": {stage.key: origin}, "files": files}
+        f"{FOLDER}/{published.MANIFEST}",
+        {"builds": {key: origin | {"months": list(months)}}, "files": files},
     )
 
 
 def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
     """History of each of a run's pairs, with the published features.
 
-    Without them where the run has none, or has them of other bars, code or another catalog.
+    Without them where the run has none, or has them of other bars; see `History` for features
+    whose identity has changed since.
 
     Raises ArtefactError when the manifest of the store is damaged.
     """
     made = run.stages.get(NAME, {})
-    current = (
-        made.get("code_version") == code_version()
-        and made["catalog_hash"] == catalog.catalog_hash(catalog.FEATURES.values())
-        and made["inputs"].items() <= run.outputs.items()
-    )
+    current = bool(made) and made["inputs"].items() <= run.outputs.items()
     place = str(run.need(f"{FOLDER}/{published.MANIFEST}").parent) if current else ""
     return {pair: History(each, place) for pair, each in bars.items()}
 
