@@ -77,6 +77,11 @@ def class_text(name: str, path: str) -> str:
     return ", ".join(map(normal, nodes))
 
 
+def module(path: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Text of a whole file, and what it imports."""
+    return _module(path, _stamp(path))
+
+
 def tree(path: str) -> ast.Module:
     """Syntax tree of a file; an empty one where it cannot be read as Python."""
     return _tree(path, _stamp(path))
@@ -183,6 +188,12 @@ def _definitions(path: str, stamp: int) -> dict[tuple[str, int], list[Any]]:
         elif isinstance(node, ast.ClassDef):
             nodes.setdefault((node.name, 0), []).append(node)
     return nodes
+
+
+@cache
+def _module(path: str, stamp: int) -> tuple[str, tuple[tuple[str, str], ...]]:
+    node = _tree(path, stamp)
+    return normal(node), imports(node)
 
 
 @cache

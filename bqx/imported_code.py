@@ -22,9 +22,9 @@ def module_hash(name: str) -> str:
             continue
         path = _path(module)
         if path.endswith(".py"):
-            tree = code_text.tree(path)
-            texts[module] = code_text.normal(tree)
-            waiting += [*_parents(module), *_imported(module, path)]
+            texts[module], imports = code_text.module(path)
+            package = module if path.endswith("__init__.py") else module.rpartition(".")[0]
+            waiting += [*_parents(module), *_imported(imports, package)]
     return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
 
 
@@ -38,9 +38,8 @@ def _parents(module: str) -> Iterator[str]:
         yield module
 
 
-def _imported(module: str, path: str) -> Iterator[str]:
-    package = module if path.endswith("__init__.py") else module.rpartition(".")[0]
-    for imported, name in code_text.imports(code_text.tree(path)):
+def _imported(imports: tuple[tuple[str, str], ...], package: str) -> Iterator[str]:
+    for imported, name in imports:
         base = absolute(imported, package)
         yield base
         if name and name != "*":

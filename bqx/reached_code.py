@@ -141,7 +141,7 @@ class _Reached:
 
     def _module(self, name: str) -> str:
         path = str(getattr(sys.modules.get(name), "__file__", None) or "")
-        own = code_text.normal(code_text.tree(path)) if path.endswith(".py") else ""
+        own = code_text.module(path)[0] if path.endswith(".py") else ""
         return f"{module_hash(name)} {own}" if self._counts(name) else name
 
     def _imported(self, module: str, name: str) -> str:
