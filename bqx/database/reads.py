@@ -61,7 +61,9 @@ def read_grid(
 
     Raises DatabaseError when the server refuses or a pair has no bars there.
     """
-    frames = {pair: read_bars(engine, pair, since=since, until=until, as_of=as_of) for pair in pairs}
+    frames = {
+        pair: read_bars(engine, pair, since=since, until=until, as_of=as_of) for pair in pairs
+    }
     with explained(engine, "baselines"), engine.connect() as connection:
         rows = connection.execute(text("SELECT pair, baseline FROM bqx.baselines"))
         baselines = {row.pair: row.baseline for row in rows}
