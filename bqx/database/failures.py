@@ -14,8 +14,8 @@ from bqx.errors import DatabaseError
 # SQLSTATE, or a word of the message where a connection fails before there is a state: what is
 # wrong, what was expected, the mend.
 _STATES = {
-    "28P01": ("the password is refused", "the user's password", "Set its credentials"),
-    "28000": ("the user is refused", "a user that may log in", "Set its credentials"),
+    "28P01": ("the password is refused", "the user's password", "Correct the credentials"),
+    "28000": ("the user is refused", "a user that may log in", "Correct the credentials"),
     "3D000": ("there is no such database", "one that exists", "Name another"),
     "3F000": ("the schema bqx is missing", "one made by bqx", "Run `bqx db create` first"),
     "42P01": ("a table is missing", "one that was created", "Run `bqx db create` and load it"),
