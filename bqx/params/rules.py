@@ -138,6 +138,7 @@ def interest(values: Any) -> Any:
 
 
 Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValidator(market)]
+"""Kind of the synthetic market."""
 
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
