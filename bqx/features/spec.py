@@ -6,7 +6,7 @@ and the lag grid all derive from the declaration; nothing about a feature is eve
 its name.
 
 Titles and formulas are templates: ``{0}``, ``{1}`` stand for the windows and ``{x}`` for what the
-source calls its series. Formulas are in the notation of ``catalog.NOTATION``.
+source calls its series. Formulas are in the notation of ``notation.NOTATION``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -226,7 +226,7 @@ class Feature:
 
     @property
     def formula(self) -> str:
-        """One expression that says how it is computed, see ``catalog.NOTATION``."""
+        """One expression that says how it is computed, see ``notation.NOTATION``."""
         formula = self.spec.formula or self.family.formula
         return formula.format(*self.window, x=self.source.series)
 

@@ -225,7 +225,7 @@ _READINGS = (
         "trend_strength",
         3,
         "Share of the wavelet approximation in the energy",
-        "var(a3, 79) / (var(a3, 79) + mean(d1^2 + d2^2 + d3^2, 79))",
+        "std0(a3, 79)^2 / (std0(a3, 79)^2 + mean(d1^2 + d2^2 + d3^2, 79))",
         *FLAG,
     ),
     (

@@ -106,14 +106,14 @@ _LEVELS = (
 )
 
 
-def _levels(alias: str, same: str = "") -> dict[str, Output]:
+def _levels(alias: str, same: str = "", where: str = "") -> dict[str, Output]:
     return {
         name: Output(
             "{u}",
             0.0,
             alias=alias.format(name),
             spanned_by=(same.format(name),) if same else (),
-            title=title,
+            title=title + where,
             formula=formula,
         )
         for name, title, formula in _LEVELS
@@ -145,6 +145,7 @@ _LOG = {"title": "Log return of the rate index", "formula": "ln(I[t] / I[t-{0}])
 _AGG = {"sources": BQX_INDEX, "windows": AGGREGATE, "causality": AGGREGATE}
 _RATE_AGG = _AGG | {"sources": RATE}
 _RATE_60 = {"sources": RATE, "windows": 60, "causality": 60}
+_LONGEST = ", longest window"
 _W = "w{{0}}_bqx_{}_index"
 _WAS = "bqx_past_{}_w{{0}}"
 _CURVE = tuple(f"rate_parabola_{term}_coef_w{{0}}" for term in "abc")
@@ -186,13 +187,17 @@ FAMILIES = (
         backward,
         {
             "return": Output(
-                "1", alias="agg_bqx_return", spanned_by=("bqx_backward_return_w{0}",), **_BACKWARD
+                "1",
+                alias="agg_bqx_return",
+                spanned_by=("bqx_backward_return_w{0}",),
+                title="BQX of the longest window",
+                formula=_BACKWARD["formula"],
             )
         },
         about="BQX of the longest window",
         **_AGG,
     ),
-    _past_family("aggregate", outputs=_levels("agg_bqx_{}_index", _WAS), **_AGG),
+    _past_family("aggregate", outputs=_levels("agg_bqx_{}_index", _WAS, _LONGEST), **_AGG),
     _now("aggregate", spread, _spread("agg_bqx"), about=_OVER_NOW, **_AGG),
     _now(
         "backward",
@@ -218,7 +223,7 @@ FAMILIES = (
         about=_RISEN,
         **_RATE_AGG,
     ),
-    _past_family("aggregate", outputs=_levels("rate_agg_{}", _WAS), **_RATE_AGG),
+    _past_family("aggregate", outputs=_levels("rate_agg_{}", _WAS, _LONGEST), **_RATE_AGG),
     _now(
         "aggregate",
         spread,

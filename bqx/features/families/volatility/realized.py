@@ -264,7 +264,7 @@ def _by_ranges(
                 alias=f"{name}_vol_{domain}_{{0}}_{size}",
                 lookback=rows,
                 title=f"{title} of {noun}",
-                formula=_formula(formula, domain),
+                formula=_formula(formula, domain) + ("" if size == "1m" else ", 5-minute bars"),
             ),
         )
 
@@ -356,7 +356,7 @@ def _state_outputs(domain: str) -> dict[str, Output]:
             lookback=_states,
             capped=True,
             title=f"Share of a day's rows that changed the volatility state of {noun}",
-            formula=f"mean(h[t] != h[t-1], 1439), h = v > quantile(v, 1440, 0.67), {root}",
+            formula=f"mean(h[t] != h[t-1], 1439), h = high({_RETURNS[domain]}, {{0}})",
         ),
     }
 
