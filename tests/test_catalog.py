@@ -396,7 +396,7 @@ def test_every_feature_has_a_title_and_a_formula() -> None:
             assert 2 < len(text) <= 90, (feature.name, text)
             assert text == " ".join(text.split()), feature.name
             assert not set("{}") & set(text), feature.name
-        assert feature.title[0].isupper(), feature.name
+        assert feature.title[0] == feature.title[0].upper(), feature.name
         assert not feature.title.endswith((" of", ".")), feature.name
         plain = feature.title.lower().replace(" ", "_")
         assert plain not in (feature.name, feature.family.name, feature.output), feature.name
