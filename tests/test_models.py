@@ -246,7 +246,6 @@ def plant(folder, content):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"catalog_hash": "0" * 64}, "another catalog_hash, got 000000000000"),
         ({"dtype": "float64"}, "another dtype, got float64; expected float32"),
         ({"model": "pickle"}, "got KeyError 'pickle'; expected a model of"),
         ({"files": {}}, "other files, got forest.skops"),

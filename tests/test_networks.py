@@ -32,7 +32,7 @@ from importlib import util
 known = util.find_spec
 util.find_spec = lambda name: None if name in {"torch", "safetensors"} else known(name)
 from bqx.errors import ParameterError
-from bqx.models import MODELS, make
+from bqx.learning.models import MODELS, make
 from bqx.params import Params
 make("ridge", Params())
 for name in ("multi_horizon", "multi_task", "tft"):

@@ -101,7 +101,7 @@ def build(
         for pair, paths in absent.items()
         if paths
     }
-    over_pairs(write_pair, tasks, workers, write, backend)
+    over_pairs(write_pair, tasks, workers, write=write, backend=backend)
     return sum(map(len, absent.values()))
 
 

@@ -290,7 +290,7 @@ def select_all(
         for pair, history in histories.items()
         if pair not in done
     }
-    over_pairs(select_pair, tasks, params.workers, write, params.backend)
+    over_pairs(select_pair, tasks, params.workers, write=write, backend=params.backend)
 
 
 def fit_all(
@@ -324,4 +324,4 @@ def fit_all(
         for pair, history in histories.items()
         if pair not in done
     }
-    over_pairs(fit_pair, tasks, params.workers, write, params.backend)
+    over_pairs(fit_pair, tasks, params.workers, write=write, backend=params.backend)

@@ -37,9 +37,6 @@ CHILD_ENVIRONMENT = {
 }
 """Environment of kernels and of the book's builder, where a variable is not set already."""
 
-BUILDER = "from jupyter_book.cli.main import main; main()"
-"""The ``jupyter-book`` command under this interpreter, whatever the PATH is."""
-
 ERROR_LINES = 12
 
 
@@ -213,7 +210,10 @@ def _last_lines(error: PapermillExecutionError) -> str:
 
 
 def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
-    """Build the book in a folder of its own and put it in the place of the previous one."""
+    """Build the book in a folder of its own and put it in the place of the previous one.
+
+    Its folder ``_sources`` is a Jupyter Book that jupyter-book 1 builds as well.
+    """
     build = store.folder / ".book"
     shutil.rmtree(build, ignore_errors=True)
     shutil.copytree(pages, build)
@@ -224,8 +224,9 @@ def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
         chapter = _chapter(store.folder / "notebooks" / notebook.name)
         nbformat.write(chapter, build / "notebooks" / notebook.name)
     (build / "index.md").write_text(front_page.page(store), encoding="utf-8")
+    html = build / "_build" / "html"
     done = subprocess.run(
-        [sys.executable, "-c", BUILDER, "build", "-W", "--keep-going", str(build)],
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-d", html.parent, build, html],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -239,9 +240,11 @@ def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
     shutil.rmtree(before, ignore_errors=True)
     if book.exists():
         book.rename(before)
-    (build / "_build" / "html").rename(book)
+    html.rename(book)
+    shutil.rmtree(html.parent)
+    (book / "_sources").rmdir()  # Sphinx leaves it empty
+    build.rename(book / "_sources")
     shutil.rmtree(before, ignore_errors=True)
-    shutil.rmtree(build)
     return book / "index.html"
 
 

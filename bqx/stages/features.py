@@ -78,7 +78,11 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         pair: (each, names, months, absent[pair], folder.place, key) for pair, each in bars.items()
     }
     over_pairs(
-        building.write_pair, tasks, stage.run.params.workers, write, stage.run.params.backend
+        building.write_pair,
+        tasks,
+        stage.run.params.workers,
+        write=write,
+        backend=stage.run.params.backend,
     )
     stage.write_json(f"{FOLDER}/{month_file.CATALOG}", month_file.listed(features))
     stage.write_json(f"{FOLDER}/{published.MANIFEST}", {"builds": {key: origin}, "files": files})

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted, z_score
+from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
 from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import first_block, mean_std, square_sums
+from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import SIGNED, Output, Source, family
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -268,7 +270,7 @@ FAMILIES = (
         cointegration,
         _COINTEGRATION,
         sources=LEVELS,
-        windows=panels.DAY,
+        windows=DAY,
         about="level regressed on those of two relatives of the base",
     ),
     _correlation(
@@ -276,7 +278,7 @@ FAMILIES = (
         lambda x, first_minute, window: cointegration(x, first_minute, window)[:, 3:],
         {"residual": Output("1", alias="cointegration_residual")},
         sources=LEVELS[:1],
-        windows=panels.DAY,
+        windows=DAY,
         title="Cointegration residual of {x} on the first base relative",
         formula="x[t] - fit(x on x[base 1]; {0})",
     ),

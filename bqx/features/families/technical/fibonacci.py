@@ -16,16 +16,15 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import FLAG, Output, Source, family
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
 LOOKBACK = 100
 """Rows of the trailing range."""
-
-MEMORY = 1440
-"""Rows within which swings are looked for."""
 
 ATR_ROWS = 20
 """Rows of the mean true range that a grid is measured by."""
@@ -90,9 +89,8 @@ def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
     tops, bottoms = np.full(rows, np.nan), np.full(rows, np.nan)
     top_ages, bottom_ages = np.full(rows, np.nan), np.full(rows, np.nan)
     top = bottom = -memory
-    clean = 0
+    clean = clean_rows(high + low)
     for row in range(rows):
-        clean = 0 if np.isnan(high[row]) or np.isnan(low[row]) else clean + 1
         c = row - 2
         if c >= 2:
             if high[c - 2] < high[c - 1] < high[c] and high[c] > high[c + 1] > high[c + 2]:
@@ -100,9 +98,9 @@ def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
             if low[c - 2] > low[c - 1] > low[c] and low[c] < low[c + 1] < low[c + 2]:
                 bottom = c
         # The two rows before a fractal are part of it.
-        if clean >= memory and row - top <= memory - 3:
+        if clean[row] >= memory and row - top <= memory - 3:
             tops[row], top_ages[row] = high[top], row - top
-        if clean >= memory and row - bottom <= memory - 3:
+        if clean[row] >= memory and row - bottom <= memory - 3:
             bottoms[row], bottom_ages[row] = low[bottom], row - bottom
     return tops, bottoms, top_ages, bottom_ages
 
@@ -136,7 +134,7 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
         age = min(top_ages[row], bottom_ages[row])
         out[row, 10] = age
         if reach[row] > 0.0:
-            out[row, 11] = spread / reach[row] * np.exp(-age / 1440.0)
+            out[row, 11] = spread / reach[row] * np.exp(-age / float(DAY))
     return out
 
 
@@ -252,7 +250,7 @@ def _grid_outputs() -> dict[str, Output]:
     out["age"] = Output(
         "bar",
         2.0,
-        MEMORY - 3.0,
+        DAY - 3.0,
         alias="fib_time_since_swing",
         title="Rows since the later swing",
         formula="min(age(Hw), age(Lw))" + within,
@@ -285,7 +283,7 @@ FAMILIES = (
         grid,
         {name: replace(output, capped=True) for name, output in _grid_outputs().items()},
         sources=RATE_BARS,
-        windows=MEMORY,
+        windows=DAY,
         about="distance of the close from levels between the last swing high and low",
     ),
 )

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import ewm_mean
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source, family
 
@@ -16,9 +16,6 @@ F = NDArray[np.float64]
 
 # Windows whose means the table of statistics has too, and the others.
 _SHARED, _OTHERS = (5, 20, 50), (10, 100, 200)
-
-RUN_IN = 10
-"""Spans of run-in behind an exponential mean."""
 
 
 @kernel
@@ -30,8 +27,7 @@ def simple(x: F, first_minute: int, window: int) -> F:
 @kernel
 def exponential(x: F, first_minute: int, span: int) -> F:
     """Exponential mean with ``alpha = 2 / (span + 1)``, started ten spans ago: (T, 1)."""
-    rows = RUN_IN * span
-    return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute).reshape(-1, 1)
+    return ema(x, span, first_minute).reshape(-1, 1)
 
 
 _average = partial(family, table="moving_averages", laggable=False)
@@ -61,7 +57,7 @@ def _averages(source: Source, prefix: str) -> tuple[Family, ...]:
             about="exponential mean, run-in of ten spans",
             title="Exponential moving average of {x}",
             formula="ema(x, {0})",
-            lookback=lambda span: RUN_IN * span,
+            lookback=ema_run_in,
         ),
     )
 

@@ -18,18 +18,18 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import ewm_mean, trend_sums
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
-    MEMORY,
-    NOTHING,
     clean_rows,
     count,
     deviation,
-    score,
     share,
     tercile,
+    z_score,
 )
 from bqx.features.sources import RATE
 from bqx.features.spec import FLAG, SIGNED, Output, family
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -83,10 +83,10 @@ def jumps(x: F, first_minute: int) -> F:
     out[:, 2] = count(flags, SHORT)
     out[:, 3] = count(flags, LONG)
     clean = clean_rows(flags)
-    since = MEMORY
+    since = DAY
     for row in range(rows):
-        since = 0 if flags[row] == 1.0 else min(since + 1, MEMORY)
-        if clean[row] >= MEMORY:
+        since = 0 if flags[row] == 1.0 else min(since + 1, DAY)
+        if clean[row] >= DAY:
             out[row, 4] = since
         if clean[row] >= SHORT:
             out[row, 7] = np.exp(-since / SHORT) if since < SHORT else 0.0
@@ -102,14 +102,14 @@ def volatility(x: F, first_minute: int) -> F:
     squares = returns * returns
     short = deviation(returns, SHORT, first_minute)
     long = deviation(returns, LONG, first_minute)
-    variance = deviation(returns, MEMORY, first_minute) ** 2
-    out[:, 0] = tercile(short, MEMORY)
-    out[:, 1] = tercile(long, MEMORY)
-    out[:, 3] = score(short, RANKED, first_minute)
+    variance = deviation(returns, DAY, first_minute) ** 2
+    out[:, 0] = tercile(share(short, DAY))
+    out[:, 1] = tercile(share(long, DAY))
+    out[:, 3] = z_score(short, RANKED, first_minute, ROUNDING)
     out[:, 4] = share(short, RANKED)
     # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
     decay = 1.0 - GARCH_BETA
-    recent = ewm_mean(squares, decay, MEMORY, MEMORY, first_minute)
+    recent = ewm_mean(squares, decay, DAY, DAY, first_minute)
     omega = (1.0 - GARCH_ALPHA - GARCH_BETA) * variance
     smooth = ema(squares, 30, first_minute)
     for row in range(1, rows):
@@ -181,7 +181,7 @@ def trend(x: F, first_minute: int) -> F:
         if row >= SHORT:
             out[row, 6] = steep[row] - steep[row - SHORT]
         if clean[row] >= SHORT:
-            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - NOTHING else 1.0
+            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - ROUNDING else 1.0
     return out
 
 
@@ -223,13 +223,13 @@ _JUMPS = {
         for rows in (SHORT, LONG)
     },
     "since": _reading(
-        _JUMPED + MEMORY - 1,
+        _JUMPED + DAY - 1,
         "time_since_last_jump",
         "Rows since the last jump, to 1,440",
         "min(rows since jump, 1440)",
         "bar",
         0.0,
-        float(MEMORY),
+        float(DAY),
         capped=True,
     ),
     "direction": _reading(
@@ -254,7 +254,7 @@ _JUMPS = {
 }
 _VOLATILITY = {
     "regime_20": _reading(
-        SHORT + MEMORY,
+        SHORT + DAY,
         "vol_regime_20",
         "Regime of 20-row volatility within a day",
         "tercile(std(r, 20), 1440)",
@@ -263,7 +263,7 @@ _VOLATILITY = {
         2.0,
     ),
     "regime_60": _reading(
-        LONG + MEMORY,
+        LONG + DAY,
         "vol_regime_60",
         "Regime of 60-row volatility within a day",
         "tercile(std(r, 60), 1440)",
@@ -273,7 +273,7 @@ _VOLATILITY = {
         spanned_by=("clock_session_vol_regime_w60_1440",),
     ),
     "transition": _reading(
-        SHORT + MEMORY + 1,
+        SHORT + DAY + 1,
         "vol_regime_transition",
         "Flag of a new regime of 20-row volatility",
         "g[t] != g[t-1], g = tercile(std(r, 20), 1440)",
@@ -316,7 +316,7 @@ _VOLATILITY = {
         301, "ewma_vol_30", "Exponentially weighted volatility", "sqrt(ema(r^2, 30))", "1", 0.0
     ),
     "garch": _reading(
-        MEMORY + 1,
+        DAY + 1,
         "garch_vol_estimate",
         "GARCH(1,1) volatility forecast for the next row",
         "sqrt(0.05 var(r, 1440) + 0.05 r[t]^2 + 0.90 h[t]), h[t] variance of row t",

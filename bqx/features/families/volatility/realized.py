@@ -15,7 +15,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.trailing import MEMORY, changes
+from bqx.features.rolling.trailing import changes
 from bqx.features.rolling.volatility import (
     FAST,
     SLOW,
@@ -29,6 +29,7 @@ from bqx.features.rolling.volatility import (
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
 from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -155,11 +156,11 @@ def _change(window: int) -> int:
 
 
 def _state(window: int) -> int:
-    return window + MEMORY
+    return window + DAY
 
 
 def _states(window: int) -> int:
-    return window + 2 * MEMORY - 1
+    return window + 2 * DAY - 1
 
 
 _RETURNS = {"idx": "r", "bqx": "delta(B, 1)"}
@@ -343,7 +344,7 @@ def _state_outputs(domain: str) -> dict[str, Output]:
         "held": Output(
             "bar",
             1.0,
-            float(MEMORY),
+            float(DAY),
             alias=f"vol_regime_duration_{domain}",
             lookback=_states,
             capped=True,

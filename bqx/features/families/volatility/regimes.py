@@ -11,13 +11,14 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.families.volatility import hidden_states
 from bqx.features.rolling import changepoints, hmm
-from bqx.features.rolling.multivariate import parabola
+from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import MEMORY, changes
+from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX, BQX_WINDOW, momentum
 from bqx.features.spec import FLAG, Family, Output, Source, family
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 FORGETTING = 120
 """Rows after which a filter has forgotten where it began: to 1e-9 with what six pairs teach in
@@ -39,7 +40,7 @@ def _changes(bars: Bars) -> F:
 
 
 def _curvature(bars: Bars) -> F:
-    return parabola(bars.index, TREND, bars.first_market_minute)[:, 0]
+    return fit(bars.index, TREND, bars.first_market_minute)[:, 0]
 
 
 RETURNS = Source("rate", "rate", "1", 2, _returns, series="log returns")
@@ -72,7 +73,7 @@ _state = partial(
 
 
 def _held(window: int) -> int:
-    return window + MEMORY - 1
+    return window + DAY - 1
 
 
 def _probabilities(domain: str) -> dict[str, Output]:
@@ -117,7 +118,7 @@ def _hidden(source: Source) -> tuple[Family, ...]:
     duration = Output(
         "bar",
         1.0,
-        float(MEMORY),
+        float(DAY),
         alias=f"hmm_state_duration_{domain}",
         capped=True,
         title="Rows in the likeliest state of {x}, to 1,440",
@@ -201,7 +202,7 @@ def _sums(source: Source, name: str, more: bool) -> Family:
         changepoints.cumulative if more else _first_of_sums,
         outputs,
         sources=source,
-        windows=((MEMORY, CUSUM),),
+        windows=((DAY, CUSUM),),
         about="cumulative sum of the last 240 rows in deviations of the last 1,440, beyond an "
         "allowance of 0.5 a row; negative downwards, never reset",
     )
@@ -233,8 +234,8 @@ _MEETING = {
 }
 _LEAD = Output(
     "bar",
-    -float(MEMORY),
-    float(MEMORY),
+    -float(DAY),
+    float(DAY),
     alias="regime_transition_lag_idx_bqx",
     capped=True,
     spanned_by=("rate_hmm_duration_w{0}", "bqx_hmm_duration_w{0}"),
