@@ -10,7 +10,7 @@ source calls its series. Formulas are in the notation of ``notation.NOTATION``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
 from itertools import product
 from typing import Any
@@ -78,6 +78,7 @@ class Output:
     unit: str
     lo: float = -np.inf
     hi: float = np.inf
+    _: KW_ONLY
     alias: str = ""
     lookback: Callable[..., int] | None = None
     spanned_by: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ transformed anew, eight at a time, so that a value is a function of its rows alo
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -229,7 +230,7 @@ def coherence(both: F, first_minute: int) -> F:
 
 _FREQUENCY = ("1/bar", 1.0 / WINDOW, 0.5)
 _ANY = ("1", -np.inf, np.inf)
-_READINGS = (
+_READINGS: tuple[tuple[Any, ...], ...] = (
     ("dominant_freq", "dominant_freq", "Dominant frequency", "argmax(p), p spectrum", *_FREQUENCY),
     (
         "dominant_power",

@@ -10,6 +10,7 @@ Wavelet Methods for Time Series Analysis (2000), for the undecimated transform.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +173,7 @@ def rows(level: int, more: int = 0) -> Callable[[], int]:
     return lambda: COUNT - 1 + REACH[level - 1] + more
 
 
-_READINGS = (
+_READINGS: tuple[tuple[Any, ...], ...] = (
     *(
         (
             f"d{level}_energy",

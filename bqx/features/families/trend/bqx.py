@@ -7,6 +7,7 @@ aggregate is the window of 75 rows.
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,14 +138,14 @@ def _spread(alias: str, same: str = "") -> dict[str, Output]:
     }
 
 
-_BACKWARD = {
+_BACKWARD: dict[str, Any] = {
     "title": "BQX, the backward momentum sum",
     "formula": "sum(I[t-k] - I[t], k=1..{0}) / I[t]",
 }
-_LOG = {"title": "Log return of the rate index", "formula": "ln(I[t] / I[t-{0}])"}
-_AGG = {"sources": BQX_INDEX, "windows": AGGREGATE, "causality": AGGREGATE}
-_RATE_AGG = _AGG | {"sources": RATE}
-_RATE_60 = {"sources": RATE, "windows": 60, "causality": 60}
+_LOG: dict[str, Any] = {"title": "Log return of the rate index", "formula": "ln(I[t] / I[t-{0}])"}
+_AGG: dict[str, Any] = {"sources": BQX_INDEX, "windows": AGGREGATE, "causality": AGGREGATE}
+_RATE_AGG: dict[str, Any] = _AGG | {"sources": RATE}
+_RATE_60: dict[str, Any] = {"sources": RATE, "windows": 60, "causality": 60}
 _LONGEST = ", longest window"
 _W = "w{{0}}_bqx_{}_index"
 _WAS = "bqx_past_{}_w{{0}}"

@@ -10,6 +10,7 @@ ratios end at 100. ``b`` is a combination of the other two (the fit runs through
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +137,7 @@ def _own(term: str, w: int, prefix: str = "") -> tuple[str, ...]:
     return (f"{{s}}_quadratic_{'a2' if term == 't2' else 'a1'}_norm_w{w}",)
 
 
-def _changed(prefix: str, title: str, formula: str) -> dict[str, str]:
+def _changed(prefix: str, title: str, formula: str) -> dict[str, Any]:
     """Title and formula of a reading, or of its one-row change."""
     if not prefix:
         return {"title": title, "formula": formula}
