@@ -20,7 +20,7 @@ from bqx.features.rolling.comoments import BOTH, comoments, correlation
 from bqx.features.rolling.sums import extremes, trend_sums
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, SIGNED, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -156,8 +156,8 @@ def _angle(one: F, two: F, row: int, sums: F) -> float:
 def phase(both: F, first_minute: int) -> F:
     """Angle between the third-level details of the two domains: (T, 1), 0 to pi."""
     out = np.full((len(both), 1), np.nan)
-    one = coefficients(both[:, 0].copy())[:, 2].copy()
-    two = coefficients(both[:, 1].copy())[:, 2].copy()
+    one = coefficients(both[:, RATE_COLUMN].copy())[:, 2].copy()
+    two = coefficients(both[:, BQX_COLUMN].copy())[:, 2].copy()
     sums = comoments(one, two, COUNT, first_minute)
     for row in range(len(both)):
         value = correlation(sums[row, 2], sums[row, 3], sums[row, 4])

@@ -20,7 +20,7 @@ from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX_LINE, RATE_BARS
-from bqx.features.spec import SIGNED, Output, family
+from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
     """
     rows = len(ohlc)
     k, r = np.empty(rows), np.empty(rows)
-    high, low, close = ohlc[:, 1].copy(), ohlc[:, 2].copy(), ohlc[:, 3]
+    high, low, close = ohlc[:, HIGH].copy(), ohlc[:, LOW].copy(), ohlc[:, CLOSE]
     top, bottom = extremes(high, low, window)
     for row in range(rows):
         reach = top[row] - bottom[row]
@@ -95,7 +95,7 @@ def channel_index(ohlc: F, window: int, first_minute: int) -> F:
     out = np.full(rows, np.nan)
     typical = np.empty(rows)
     for row in range(rows):
-        typical[row] = (ohlc[row, 1] + ohlc[row, 2] + ohlc[row, 3]) / 3.0
+        typical[row] = (ohlc[row, HIGH] + ohlc[row, LOW] + ohlc[row, CLOSE]) / 3.0
     mean = products.mean(typical, window, first_minute)
     same = 0
     for row in range(1, rows):

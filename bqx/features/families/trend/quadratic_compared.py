@@ -21,7 +21,7 @@ from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, family
 
 F = NDArray[np.float64]
 
@@ -113,7 +113,10 @@ def comparisons(x: F, first_minute: int) -> F:
 def gaps(both: F, first_minute: int) -> F:
     """Terms of the rate index less those of BQX, and their change: (T, 24)."""
     out = np.empty((24, len(both)))
-    out[:12] = (terms(both[:, 0].copy(), first_minute) - terms(both[:, 1].copy(), first_minute)).T
+    out[:12] = (
+        terms(both[:, RATE_COLUMN].copy(), first_minute)
+        - terms(both[:, BQX_COLUMN].copy(), first_minute)
+    ).T
     for k in range(12):
         out[12 + k] = changes(out[k], 1)
     return out.T

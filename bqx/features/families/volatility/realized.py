@@ -27,7 +27,7 @@ from bqx.features.rolling.volatility import (
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import FLAG, Output, Source, family
+from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -65,16 +65,16 @@ def over_before(ohlc: F, close: F) -> F:
     out = np.full((len(ohlc), 4), np.nan)
     for row in range(len(ohlc)):
         if row:
-            out[row, 0] = np.log(ohlc[row, 0] / close[row - 1])
+            out[row, 0] = np.log(ohlc[row, OPEN] / close[row - 1])
         for k in range(1, 4):
-            out[row, k] = np.log(ohlc[row, k] / ohlc[row, 0])
+            out[row, k] = np.log(ohlc[row, k] / ohlc[row, OPEN])
     return out
 
 
 @kernel
 def of_rate(ohlc: F, first_minute: int, window: int) -> F:
     """Twelve readings of one-minute bars: (T, 12), see the outputs below."""
-    close = ohlc[:, 3].copy()
+    close = ohlc[:, CLOSE].copy()
     return _twelve(over_before(ohlc, close), log_returns(close), window, first_minute)
 
 
@@ -109,7 +109,7 @@ def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
 
     A bucket counts from the row of its last minute on.
     """
-    close, need = ohlc[:, 3].copy(), BUCKET * (window + 1) - 1
+    close, need = ohlc[:, CLOSE].copy(), BUCKET * (window + 1) - 1
     # Of the bucket before the first only the close is read: the rest of it may be missing.
     ends, number = resampled.closes(close, BUCKET, first_minute), first_minute // BUCKET
     ranges = by_ranges(
