@@ -1,8 +1,10 @@
 """Every feature of the catalog, without exemption: its twin, its properties, its declaration."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,12 @@ from twins import FITS, TWINS
 
 from bqx.causality import checks
 from bqx.errors import ParameterError
-from bqx.features import catalog
+from bqx.features import catalog, families
 from bqx.features.engine.compute import compute
+from bqx.features.notation import NOTATION
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Feature, Output
+from bqx.features.spec import family as declare
 from bqx.market import sessions
 from bqx.market.bars import Bars
 
@@ -383,6 +387,81 @@ def test_an_unknown_profile_is_refused() -> None:
         catalog.profile("fool")
 
 
+EVERY = list(catalog.FEATURES.values())
+
+
+def test_every_feature_has_a_title_and_a_formula() -> None:
+    for feature in EVERY:
+        for text in (feature.title, feature.formula):
+            assert 2 < len(text) <= 90, (feature.name, text)
+            assert text == " ".join(text.split()), feature.name
+            assert not set("{}") & set(text), feature.name
+        assert feature.title[0] == feature.title[0].upper(), feature.name
+        assert not feature.title.endswith((" of", ".")), feature.name
+        plain = feature.title.lower().replace(" ", "_")
+        assert plain not in (feature.name, feature.family.name, feature.output), feature.name
+        assert feature.row()["title"] == feature.title
+
+
+def test_titles_tell_features_apart() -> None:
+    titles = [(f.title, f.window, f.source.key) for f in EVERY]
+    assert sorted({title for title in titles if titles.count(title) > 1}) == []
+
+
+WITHOUT_WINDOW = {
+    ("term_structure", "slope"),
+    ("term_structure", "inversion"),
+    ("eurusd_triangle", "resid"),
+}
+"""Outputs that do not depend on their family's window."""
+
+
+def test_formulas_mention_the_window() -> None:
+    silent = {
+        (feature.family.name, feature.output)
+        for feature in EVERY
+        if feature.window
+        and not set(feature.window) & set(map(int, re.findall(r"\d+", feature.formula)))
+    }
+    assert silent == WITHOUT_WINDOW
+
+
+def test_functions_in_formulas_are_in_the_notation() -> None:
+    words = {word for symbols in NOTATION for word in re.findall(r"[A-Za-z_]\w*", symbols)}
+    used = {word for f in EVERY for word in re.findall(r"([A-Za-z]\w+)\(", f.formula)}
+    assert used - words == set()
+
+
+def test_prose_is_no_part_of_an_identity() -> None:
+    feature = EVERY[0]
+    spec = replace(feature.spec, title="Another", formula="0", about="no")
+    family = replace(feature.family, outputs={**feature.family.outputs, feature.output: spec})
+    assert replace(feature, family=family).title == "Another"
+    assert replace(feature, family=family).identity() == feature.identity()
+
+
+def test_a_family_of_one_output_is_declared_without_tuples() -> None:
+    declared = declare(
+        "one", np.cumsum, Output("1"), table="t", sources=RATE, windows=(5, 20), title="Sum"
+    )
+    assert declared.windows == ((5,), (20,))
+    assert declared.sources == (RATE,)
+    assert declared.about == "Sum"
+    assert [feature.name for feature in declared.features()] == ["rate_one_w5", "rate_one_w20"]
+    without = declare("one", np.cumsum, {"a": Output("1")}, table="t", sources=RATE, causality=())
+    assert [feature.name for feature in without.features()] == ["rate_one_a"]
+
+
+def test_every_module_that_declares_families_is_found() -> None:
+    folder = Path(families.__path__[0])
+    modules = [path for path in folder.rglob("*.py") if "\nFAMILIES = (" in path.read_text()]
+    for path in modules:
+        name = ".".join(path.relative_to(folder).with_suffix("").parts)
+        declared = import_module(f"{families.__name__}.{name}").FAMILIES
+        assert set(map(id, declared)) <= set(map(id, catalog.FAMILIES)), name
+    assert len(modules) > 40
+
+
 def test_golden_catalog() -> None:
     """Names, units and lookbacks change on purpose only. To accept a change:
 
@@ -399,7 +478,7 @@ def test_golden_catalog() -> None:
 def test_hash_follows_the_declarations() -> None:
     assert catalog.catalog_hash(FEATURES) == catalog.catalog_hash(list(FEATURES))
     assert catalog.catalog_hash(FEATURES) != catalog.catalog_hash(FEATURES[1:])
-    changed = replace(FEATURES[0].family, laggable=False).features()
+    changed = replace(FEATURES[0].family, lookback=lambda w: w + 1).features()
     assert catalog.catalog_hash(changed) != catalog.catalog_hash(FEATURES[0].family.features())
 
 

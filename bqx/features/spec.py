@@ -6,11 +6,11 @@ and the lag grid all derive from the declaration; nothing about a feature is eve
 its name.
 
 Titles and formulas are templates: ``{0}``, ``{1}`` stand for the windows and ``{x}`` for what the
-source calls its series. Formulas are in the notation of ``catalog.NOTATION``.
+source calls its series. Formulas are in the notation of ``notation.NOTATION``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
 from itertools import product
 from typing import Any
@@ -78,6 +78,7 @@ class Output:
     unit: str
     lo: float = -np.inf
     hi: float = np.inf
+    _: KW_ONLY
     alias: str = ""
     lookback: Callable[..., int] | None = None
     spanned_by: tuple[str, ...] = ()
@@ -226,7 +227,7 @@ class Feature:
 
     @property
     def formula(self) -> str:
-        """One expression that says how it is computed, see ``catalog.NOTATION``."""
+        """One expression that says how it is computed, see ``notation.NOTATION``."""
         formula = self.spec.formula or self.family.formula
         return formula.format(*self.window, x=self.source.series)
 

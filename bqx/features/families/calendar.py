@@ -75,7 +75,12 @@ _READINGS = (
         "minutes from the week's open or to its close < 60",
     ),
     *(
-        (f"days_to_holiday_{name}", *_DAYS, f"Days to the next {country} holiday", "holiday - date")
+        (
+            f"days_to_holiday_{name}",
+            *_DAYS,
+            f"Days to the next {country} holiday",
+            f"next {country} holiday - date",
+        )
         for name, country in _COUNTRIES.items()
     ),
     ("is_weekend_approach", *FLAG, "Friday afternoon", "Friday from 16:00 UTC"),

@@ -18,7 +18,7 @@ from bqx.features.rolling.multivariate import shifted
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.tolerances import LOST, ROUNDING
 from bqx.features.rolling.trailing import zone
-from bqx.features.spec import FLAG, SIGNED, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
 def lines(both: F, first_minute: int) -> F:
     """Least-squares lines between the domains: (T, 8), see the outputs."""
     out = np.full((len(both), 8), np.nan)
-    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, RATE_COLUMN].copy()), both[:, BQX_COLUMN].copy()
     near = comoments(y, x, 15, first_minute)
     half = comoments(y, x, 30, first_minute)
     hour = comoments(y, x, 60, first_minute)
@@ -79,8 +79,8 @@ def lines(both: F, first_minute: int) -> F:
 def trends(both: F, first_minute: int, window: int) -> F:
     """Terms and fit of the quadratic trend of returns less those of BQX: (T, 4)."""
     out = np.empty((len(both), 4))
-    one = quadratic(log_returns(both[:, 0].copy()), first_minute, window)
-    other = quadratic(both[:, 1].copy(), first_minute, window)
+    one = quadratic(log_returns(both[:, RATE_COLUMN].copy()), first_minute, window)
+    other = quadratic(both[:, BQX_COLUMN].copy(), first_minute, window)
     for row in range(len(both)):
         for k in range(4):
             out[row, k] = one[row, k] - other[row, k]
@@ -91,7 +91,7 @@ def trends(both: F, first_minute: int, window: int) -> F:
 def spreads(both: F, first_minute: int) -> F:
     """Moments of BQX against those of returns: (T, 6)."""
     out = np.full((len(both), 6), np.nan)
-    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, RATE_COLUMN].copy()), both[:, BQX_COLUMN].copy()
     short_y, short_x = moments(y, first_minute, 20), moments(x, first_minute, 20)
     half, hour = comoments(y, x, 30, first_minute), comoments(y, x, 60, first_minute)
     for row in range(len(both)):
@@ -113,7 +113,7 @@ def spreads(both: F, first_minute: int) -> F:
 def lagged(both: F, first_minute: int, window: int) -> F:
     """Correlation of BQX with returns of 0, 1, 5 and 15 rows before: (T, 4)."""
     out = np.empty((len(both), 4))
-    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, RATE_COLUMN].copy()), both[:, BQX_COLUMN].copy()
     for column, lag in enumerate(LAGS):
         out[:, column] = correlation_over(shifted(y, lag), x, window, first_minute)
     return out
@@ -123,7 +123,7 @@ def lagged(both: F, first_minute: int, window: int) -> F:
 def bands(both: F, first_minute: int, window: int) -> F:
     """Bollinger bands of BQX against those of returns: (T, 6), see the outputs."""
     out = np.full((len(both), 6), np.nan)
-    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, RATE_COLUMN].copy()), both[:, BQX_COLUMN].copy()
     now, long = comoments(y, x, window, first_minute), comoments(y, x, CALM, first_minute)
     for row in range(window, len(both)):
         of_y, of_x = np.sqrt(now[row, 2] / window), np.sqrt(now[row, 3] / window)

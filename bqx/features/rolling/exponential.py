@@ -12,6 +12,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling.sums import ewm_mean, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, z_score, zone
+from bqx.features.spec import CLOSE, HIGH, LOW
 
 F = NDArray[np.float64]
 
@@ -131,7 +132,7 @@ def true_range(ohlc: F) -> F:
     """Largest of high - low and the distances of both from the close before: (T,)."""
     out = np.full(len(ohlc), np.nan)
     for row in range(1, len(ohlc)):
-        before, high, low = ohlc[row - 1, 3], ohlc[row, 1], ohlc[row, 2]
+        before, high, low = ohlc[row - 1, CLOSE], ohlc[row, HIGH], ohlc[row, LOW]
         if high == high and before == before:
             out[row] = max(high - low, max(abs(high - before), abs(low - before)))
     return out

@@ -14,6 +14,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows, zone
+from bqx.features.spec import CLOSE, HIGH, LOW, OPEN
 
 F = NDArray[np.float64]
 
@@ -52,11 +53,11 @@ def bars(ohlc: F, size: int, first_minute: int) -> F:
         last = end + i * size
         high, low, whole = -np.inf, np.inf, last + 1 >= size
         for row in range(max(last + 1 - size, 0), last + 1):
-            high, low = max(high, ohlc[row, 1]), min(low, ohlc[row, 2])
-            whole = whole and not np.isnan(ohlc[row, 3])
-        out[i, 3] = ohlc[last, 3]
+            high, low = max(high, ohlc[row, HIGH]), min(low, ohlc[row, LOW])
+            whole = whole and not np.isnan(ohlc[row, CLOSE])
+        out[i, 3] = ohlc[last, CLOSE]
         if whole:
-            out[i, 0], out[i, 1], out[i, 2] = ohlc[last + 1 - size, 0], high, low
+            out[i, 0], out[i, 1], out[i, 2] = ohlc[last + 1 - size, OPEN], high, low
     return out
 
 

@@ -1,6 +1,7 @@
 """A pair's five sisters, and the triangle that it closes with two others."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ BOTH = Source(
 """Both residuals."""
 
 
-_RESIDUAL = (
+_RESIDUAL: tuple[tuple[Any, ...], ...] = (
     ("level", 1, "Parity error of {x}", "e[t] - mean(e, 1440)"),
     ("z_20", 20, "Z-score of the parity error of {x}", "z(e - mean(e, 1440), 20)"),
     (

@@ -26,6 +26,10 @@ SAME = {"spread_pct": "spread_pct"}
 """Names in the documents of features that are declared under another one."""
 
 
+CLOSE_COLUMN, SPREAD_COLUMN = range(2)
+"""Columns of the source."""
+
+
 def _quotes(bars: Bars) -> F:
     return np.column_stack([bars.close, bars.spread])
 
@@ -37,7 +41,7 @@ QUOTES = Source("spread", "rate", "quote", 1, _quotes)
 @kernel
 def mids(x: F) -> F:
     """Close plus half the spread: (T,)."""
-    return x[:, 0] + 0.5 * x[:, 1]
+    return x[:, CLOSE_COLUMN] + 0.5 * x[:, SPREAD_COLUMN]
 
 
 @kernel
@@ -68,7 +72,7 @@ def moved(x: F, first_minute: int) -> F:
     mid = mids(x)
     for row in range(1, len(x)):
         if row >= SHORT:
-            out[row, 0] = 200.0 * abs(mid[row] - x[row - SHORT, 0]) / mid[row - SHORT]
+            out[row, 0] = 200.0 * abs(mid[row] - x[row - SHORT, CLOSE_COLUMN]) / mid[row - SHORT]
         out[row, 1] = 200.0 * abs(mid[row] - mid[row - 1]) / mid[row - 1]
     return out
 
@@ -81,7 +85,7 @@ def around_mid(x: F, first_minute: int, window: int) -> F:
     spread over 5 rows relative to that over the window.
     """
     out = np.empty((len(x), 2))
-    mid, spread = mids(x), x[:, 1].copy()
+    mid, spread = mids(x), x[:, SPREAD_COLUMN].copy()
     out[:, 0] = deviation(mid, window, first_minute)
     fast = deviation(mid, SHORT, first_minute) * total(spread, SHORT, first_minute) / SHORT
     slow = out[:, 0] * total(spread, window, first_minute) / window
@@ -92,7 +96,7 @@ def around_mid(x: F, first_minute: int, window: int) -> F:
 @kernel
 def direction(x: F, first_minute: int) -> F:
     """Sign of the last change of the close: (T, 1)."""
-    return np.sign(changes(x[:, 0].copy(), 1)).reshape(-1, 1)
+    return np.sign(changes(x[:, CLOSE_COLUMN].copy(), 1)).reshape(-1, 1)
 
 
 @kernel
@@ -100,7 +104,7 @@ def tick_rule(x: F, first_minute: int, window: int) -> F:
     """Sign of the last change other than 0 among ``window``: (T, 1), 0 where there is none."""
     rows = len(x)
     out = np.full((rows, 1), np.nan)
-    signs = np.sign(changes(x[:, 0].copy(), 1))
+    signs = np.sign(changes(x[:, CLOSE_COLUMN].copy(), 1))
     clean = clean_rows(signs)
     latest = -1
     for row in range(rows):

@@ -34,6 +34,10 @@ VOLUME = Source("rate", "rate", "tick", 1, lambda bars: bars.volume)
 """Ticks of each bar."""
 
 
+LEVEL_COLUMN, VOLUME_COLUMN = range(2)
+"""Columns of a series with volume."""
+
+
 def with_volume(bars: Bars) -> F:
     """(T, 2) rate index and volume."""
     return np.column_stack([bars.index, bars.volume])

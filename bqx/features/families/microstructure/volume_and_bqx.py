@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.families.microstructure.volume import LEVEL_COLUMN, VOLUME_COLUMN
 from bqx.features.families.microstructure.volume_and_rate import WINDOWS, weighted_mean, with_level
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, mean_deviation, total, z_score
@@ -30,8 +31,8 @@ BQX_VOLUME = Source("bqx", "bqx", "1", BQX.lookback, _with_volume)
 @kernel
 def divergence(x: F, first_minute: int, window: int) -> F:
     """Score of the change of volume minus score of the change of |BQX|: (T, 1)."""
-    busier = z_score(changes(x[:, 1].copy(), 1), window, first_minute, ROUNDING)
-    further = z_score(changes(np.abs(x[:, 0]), 1), window, first_minute, ROUNDING)
+    busier = z_score(changes(x[:, VOLUME_COLUMN].copy(), 1), window, first_minute, ROUNDING)
+    further = z_score(changes(np.abs(x[:, LEVEL_COLUMN]), 1), window, first_minute, ROUNDING)
     return (busier - further).reshape(-1, 1)
 
 
@@ -55,7 +56,7 @@ def outside(x: F, first_minute: int, window: int) -> F:
     NaN where the window has no such row.
     """
     out = np.full((len(x), 2), np.nan)
-    momentum, volume = x[:, 0].copy(), x[:, 1].copy()
+    momentum, volume = x[:, LEVEL_COLUMN].copy(), x[:, VOLUME_COLUMN].copy()
     mean, std = mean_deviation(momentum, window, first_minute)
     for row in range(window - 1, len(x)):
         if std[row] > 0.0:
@@ -67,8 +68,8 @@ def outside(x: F, first_minute: int, window: int) -> F:
 @kernel
 def per_volume(x: F, first_minute: int, window: int) -> F:
     """Sum of BQX over the sum of volume: (T, 1); NaN without volume."""
-    ticks = total(x[:, 1].copy(), window, first_minute)
-    momentum = total(x[:, 0].copy(), window, first_minute)
+    ticks = total(x[:, VOLUME_COLUMN].copy(), window, first_minute)
+    momentum = total(x[:, LEVEL_COLUMN].copy(), window, first_minute)
     return (momentum / np.where(ticks > 0.0, ticks, np.nan)).reshape(-1, 1)
 
 
@@ -77,8 +78,8 @@ def agreement(x: F, first_minute: int, rows: int) -> F:
     """Whether |BQX| grew over some rows with more volume, and with less: (T, 2), 0 or 1."""
     out = np.full((len(x), 2), np.nan)
     for row in range(rows, len(x)):
-        grown = abs(x[row, 0]) - abs(x[row - rows, 0])
-        busier = x[row, 1] - x[row - rows, 1]
+        grown = abs(x[row, LEVEL_COLUMN]) - abs(x[row - rows, LEVEL_COLUMN])
+        busier = x[row, VOLUME_COLUMN] - x[row - rows, VOLUME_COLUMN]
         if not (np.isnan(grown) or np.isnan(busier)):
             out[row, 0] = grown > 0.0 and busier > 0.0
             out[row, 1] = grown > 0.0 and busier < 0.0
@@ -88,7 +89,7 @@ def agreement(x: F, first_minute: int, rows: int) -> F:
 @kernel
 def both_high(x: F, first_minute: int, window: int) -> F:
     """Whether volume and |BQX| both lie a deviation above their means: (T, 1), 0 or 1."""
-    size, volume = np.abs(x[:, 0]), x[:, 1].copy()
+    size, volume = np.abs(x[:, LEVEL_COLUMN]), x[:, VOLUME_COLUMN].copy()
     mean, std = mean_deviation(size, window, first_minute)
     usual, spread = mean_deviation(volume, window, first_minute)
     for row in range(len(x)):

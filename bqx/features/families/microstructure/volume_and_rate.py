@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.families.microstructure.volume import RATE_VOLUME
+from bqx.features.families.microstructure.volume import LEVEL_COLUMN, RATE_VOLUME, VOLUME_COLUMN
 from bqx.features.rolling.comoments import correlation_over
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.tolerances import ROUNDING
@@ -26,7 +26,7 @@ def split(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     parts = np.full((rows, 3), np.nan)
     for row in range(1, rows):
-        rise, volume = x[row, 0] - x[row - 1, 0], x[row, 1]
+        rise, volume = x[row, LEVEL_COLUMN] - x[row - 1, LEVEL_COLUMN], x[row, VOLUME_COLUMN]
         if not (np.isnan(rise) or np.isnan(volume)):
             parts[row, 0] = volume if rise > 0.0 else 0.0
             parts[row, 1] = volume if rise < 0.0 else 0.0
@@ -66,7 +66,7 @@ def weighted_mean(x: F, first_minute: int, window: int) -> F:
     """Mean of the first column weighted by the second: (T, 1); NaN without weight."""
     out, weight = np.empty(len(x)), np.empty(len(x))
     for row in range(len(x)):
-        out[row], weight[row] = x[row, 0] * x[row, 1], x[row, 1]
+        out[row], weight[row] = x[row, LEVEL_COLUMN] * x[row, VOLUME_COLUMN], x[row, VOLUME_COLUMN]
     out, weight = total(out, window, first_minute), total(weight, window, first_minute)
     for row in range(len(x)):
         out[row] = out[row] / weight[row] if weight[row] > 0.0 else np.nan
@@ -76,44 +76,50 @@ def weighted_mean(x: F, first_minute: int, window: int) -> F:
 @kernel
 def weighted_return(x: F, first_minute: int, window: int) -> F:
     """Mean simple return weighted by volume: (T, 1); NaN without volume."""
-    simple = changes(x[:, 0].copy(), 1)
-    simple[1:] /= x[:-1, 0]
-    return weighted_mean(np.column_stack((simple, x[:, 1])), first_minute, window)
+    simple = changes(x[:, LEVEL_COLUMN].copy(), 1)
+    simple[1:] /= x[:-1, LEVEL_COLUMN]
+    return weighted_mean(np.column_stack((simple, x[:, VOLUME_COLUMN])), first_minute, window)
 
 
 @kernel
 def with_level(x: F, first_minute: int, window: int) -> F:
     """Correlation of the two columns: (T, 1)."""
-    return correlation_over(x[:, 0].copy(), x[:, 1].copy(), window, first_minute).reshape(-1, 1)
+    return correlation_over(
+        x[:, LEVEL_COLUMN].copy(), x[:, VOLUME_COLUMN].copy(), window, first_minute
+    ).reshape(-1, 1)
 
 
 @kernel
 def with_return(x: F, first_minute: int, window: int) -> F:
     """Correlation of volume with log returns: (T, 1)."""
-    returns = log_returns(x[:, 0].copy())
-    return correlation_over(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
+    returns = log_returns(x[:, LEVEL_COLUMN].copy())
+    return correlation_over(returns, x[:, VOLUME_COLUMN].copy(), window, first_minute).reshape(
+        -1, 1
+    )
 
 
 @kernel
 def with_size(x: F, first_minute: int, window: int) -> F:
     """Correlation of volume with the size of log returns: (T, 1)."""
-    returns = np.abs(log_returns(x[:, 0].copy()))
-    return correlation_over(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
+    returns = np.abs(log_returns(x[:, LEVEL_COLUMN].copy()))
+    return correlation_over(returns, x[:, VOLUME_COLUMN].copy(), window, first_minute).reshape(
+        -1, 1
+    )
 
 
 @kernel
 def divergence(x: F, first_minute: int, window: int) -> F:
     """Score of the change of volume minus score of the log return: (T, 1)."""
-    busier = z_score(changes(x[:, 1].copy(), 1), window, first_minute, ROUNDING)
-    risen = z_score(log_returns(x[:, 0].copy()), window, first_minute, ROUNDING)
+    busier = z_score(changes(x[:, VOLUME_COLUMN].copy(), 1), window, first_minute, ROUNDING)
+    risen = z_score(log_returns(x[:, LEVEL_COLUMN].copy()), window, first_minute, ROUNDING)
     return (busier - risen).reshape(-1, 1)
 
 
 @kernel
 def by_volatility(x: F, first_minute: int, window: int) -> F:
     """Mean volume times the deviation of log returns: (T, 1)."""
-    out = total(x[:, 1].copy(), window, first_minute)
-    std = deviation(log_returns(x[:, 0].copy()), window, first_minute)
+    out = total(x[:, VOLUME_COLUMN].copy(), window, first_minute)
+    std = deviation(log_returns(x[:, LEVEL_COLUMN].copy()), window, first_minute)
     for row in range(len(x)):
         out[row] = out[row] / window * std[row]
     return out.reshape(-1, 1)

@@ -8,6 +8,7 @@ transformed anew, eight at a time, so that a value is a function of its rows alo
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.returns import logs
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, family
 
 F = NDArray[np.float64]
 
@@ -196,7 +197,7 @@ def coherence(both: F, first_minute: int) -> F:
     """Spectra of the two domains together: (T, 5), see the outputs."""
     rows = len(both)
     out = np.full((rows, 5), np.nan)
-    x, y = both[:, 0].copy(), both[:, 1].copy()
+    x, y = both[:, RATE_COLUMN].copy(), both[:, BQX_COLUMN].copy()
     re, im = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     a, b = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     c, d = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
@@ -229,7 +230,7 @@ def coherence(both: F, first_minute: int) -> F:
 
 _FREQUENCY = ("1/bar", 1.0 / WINDOW, 0.5)
 _ANY = ("1", -np.inf, np.inf)
-_READINGS = (
+_READINGS: tuple[tuple[Any, ...], ...] = (
     ("dominant_freq", "dominant_freq", "Dominant frequency", "argmax(p), p spectrum", *_FREQUENCY),
     (
         "dominant_power",

@@ -289,7 +289,7 @@ _READINGS = (
         "noise_deviation",
         "noise_variance",
         "Deviation of the noise component",
-        "sqrt(var(x, 128) - (l1 + l2 + l3) / 60)",
+        "sqrt(std0(x, 128)^2 - (l1 + l2 + l3) / 60)",
         "{u}",
         0.0,
     ),

@@ -10,6 +10,7 @@ Wavelet Methods for Time Series Analysis (2000), for the undecimated transform.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from bqx.features.rolling.comoments import BOTH, comoments, correlation
 from bqx.features.rolling.sums import extremes, trend_sums
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, SIGNED, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -155,8 +156,8 @@ def _angle(one: F, two: F, row: int, sums: F) -> float:
 def phase(both: F, first_minute: int) -> F:
     """Angle between the third-level details of the two domains: (T, 1), 0 to pi."""
     out = np.full((len(both), 1), np.nan)
-    one = coefficients(both[:, 0].copy())[:, 2].copy()
-    two = coefficients(both[:, 1].copy())[:, 2].copy()
+    one = coefficients(both[:, RATE_COLUMN].copy())[:, 2].copy()
+    two = coefficients(both[:, BQX_COLUMN].copy())[:, 2].copy()
     sums = comoments(one, two, COUNT, first_minute)
     for row in range(len(both)):
         value = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
@@ -172,7 +173,7 @@ def rows(level: int, more: int = 0) -> Callable[[], int]:
     return lambda: COUNT - 1 + REACH[level - 1] + more
 
 
-_READINGS = (
+_READINGS: tuple[tuple[Any, ...], ...] = (
     *(
         (
             f"d{level}_energy",
@@ -208,7 +209,7 @@ _READINGS = (
         "trend_strength",
         3,
         "Share of the wavelet approximation in the energy",
-        "var(a3, 79) / (var(a3, 79) + mean(d1^2 + d2^2 + d3^2, 79))",
+        "std0(a3, 79)^2 / (std0(a3, 79)^2 + mean(d1^2 + d2^2 + d3^2, 79))",
         *FLAG,
     ),
     (

@@ -25,7 +25,7 @@ from bqx.features.rolling.exponential import (
 )
 from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
-from bqx.features.spec import Output, family
+from bqx.features.spec import CLOSE, HIGH, LOW, Output, family
 
 F = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def atr_percent(ohlc: F, first_minute: int, n: int) -> F:
     out = np.empty((2, len(ohlc)))
     value = wilder(true_range(ohlc), n, first_minute)
     for row in range(len(ohlc)):
-        out[0, row], out[1, row] = value[row], 100.0 * value[row] / ohlc[row, 3]
+        out[0, row], out[1, row] = value[row], 100.0 * value[row] / ohlc[row, CLOSE]
     return out.T
 
 
@@ -51,7 +51,7 @@ def atr_percent_bqx(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, and in percent of the deviation over 60 rows: (T, 2)."""
     out = np.empty((2, len(ohlc)))
     out[0] = wilder(true_range(ohlc), n, first_minute)
-    out[1] = over_deviation(out[0], ohlc[:, 3].copy(), first_minute)
+    out[1] = over_deviation(out[0], ohlc[:, CLOSE].copy(), first_minute)
     return out.T
 
 
@@ -89,8 +89,8 @@ def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
     rows = len(ohlc)
     up, down = np.full(rows, np.nan), np.full(rows, np.nan)
     for row in range(1, rows):
-        rise = ohlc[row, 1] - ohlc[row - 1, 1]
-        fall = ohlc[row - 1, 2] - ohlc[row, 2]
+        rise = ohlc[row, HIGH] - ohlc[row - 1, HIGH]
+        fall = ohlc[row - 1, LOW] - ohlc[row, LOW]
         rising, falling = rise > fall and rise > 0.0, fall > rise and fall > 0.0
         nothing = 0.0 if rise == rise and fall == fall else np.nan
         up[row], down[row] = rise if rising else nothing, fall if falling else nothing
@@ -128,9 +128,9 @@ def _percent(alias: str, title: str, formula: str, of: tuple[str, ...] = ()) -> 
         "%",
         -100.0 if of else 0.0,
         100.0,
-        alias,
-        wilder_change,
-        tuple(f"{{s}}_directional_{name}_w{{0}}" for name in of),
+        alias=alias,
+        lookback=wilder_change,
+        spanned_by=tuple(f"{{s}}_directional_{name}_w{{0}}" for name in of),
         title=title,
         formula=formula,
     )
@@ -164,8 +164,8 @@ _DIRECTIONAL = {
         "%",
         -100.0,
         100.0,
-        "adx_{0}_delta_5",
-        lambda n: _adx(n) + DELTA,
+        alias="adx_{0}_delta_5",
+        lookback=lambda n: _adx(n) + DELTA,
         title="Five-row change of the average directional index of {x}",
         formula="delta(ADX({0}), 5)",
     ),

@@ -18,7 +18,7 @@ from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
-from bqx.features.spec import FLAG, Output, Source, family
+from bqx.features.spec import CLOSE, FLAG, HIGH, LOW, Output, Source, family
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -51,8 +51,8 @@ def levels(ohlc: F, first_minute: int, window: int) -> F:
     """
     rows = len(ohlc)
     out = np.full((rows, 22), np.nan)
-    close = ohlc[:, 3].copy()
-    top, bottom = extremes(ohlc[:, 1].copy(), ohlc[:, 2].copy(), window)
+    close = ohlc[:, CLOSE].copy()
+    top, bottom = extremes(ohlc[:, HIGH].copy(), ohlc[:, LOW].copy(), window)
     std = mean_std(close, window, first_minute, 1)[1]
     for row in range(rows):
         high, low, x = top[row], bottom[row], close[row]
@@ -116,10 +116,10 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
     """
     rows = len(ohlc)
     out = np.full((rows, 12), np.nan)
-    tops, bottoms, top_ages, bottom_ages = swings(ohlc[:, 1], ohlc[:, 2], memory)
+    tops, bottoms, top_ages, bottom_ages = swings(ohlc[:, HIGH], ohlc[:, LOW], memory)
     reach = mean(true_range(ohlc), ATR_ROWS, first_minute)
     for row in range(rows):
-        high, low, x = tops[row], bottoms[row], ohlc[row, 3]
+        high, low, x = tops[row], bottoms[row], ohlc[row, CLOSE]
         if np.isnan(high) or np.isnan(low):
             continue
         spread = high - low

@@ -17,7 +17,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import extremes, largest, mean_std
 from bqx.features.rolling.trailing import changes, total
 from bqx.features.sources import RATE, RATE_BARS
-from bqx.features.spec import Output, family
+from bqx.features.spec import CLOSE, HIGH, LOW, Output, family
 from bqx.market.sessions import YEAR
 
 F = NDArray[np.float64]
@@ -58,7 +58,7 @@ def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> 
     reach, pressure, pushed = true_range(ohlc), np.empty(rows), np.zeros(rows)
     pressure[:1] = np.nan
     for row in range(1, rows):
-        close, low, before = ohlc[row, 3], ohlc[row, 2], ohlc[row - 1, 3]
+        close, low, before = ohlc[row, CLOSE], ohlc[row, LOW], ohlc[row - 1, CLOSE]
         pressure[row] = close - (before if low > before or before != before else low)
     for window, weight in ((short, 4.0), (middle, 2.0), (long, 1.0)):
         bought, moved = total(pressure, window, first_minute), total(reach, window, first_minute)
@@ -70,7 +70,7 @@ def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> 
 @kernel
 def awesome(ohlc: F, first_minute: int, short: int, long: int) -> F:
     """Mean of the bars' middles over a short less that over a long window: (T, 1)."""
-    middle = (ohlc[:, 1] + ohlc[:, 2]) / 2.0
+    middle = (ohlc[:, HIGH] + ohlc[:, LOW]) / 2.0
     gap = products.mean(middle, short, first_minute) - products.mean(middle, long, first_minute)
     return gap.reshape(-1, 1)
 
@@ -80,7 +80,7 @@ def keltner(ohlc: F, first_minute: int, n: int) -> F:
     """Two average true ranges around the exponential mean of closes: (T, 2) upper, lower."""
     rows = len(ohlc)
     out = np.empty((2, rows))
-    middle = ema(ohlc[:, 3].copy(), n, first_minute)
+    middle = ema(ohlc[:, CLOSE].copy(), n, first_minute)
     reach = wilder(true_range(ohlc), n, first_minute)
     for row in range(rows):
         out[0, row] = middle[row] + WIDTH * reach[row]
@@ -93,7 +93,7 @@ def donchian(ohlc: F, first_minute: int, window: int) -> F:
     """Highest high, lowest low and their middle: (T, 3) upper, middle, lower."""
     rows = len(ohlc)
     out = np.empty((3, rows))
-    top, bottom = extremes(ohlc[:, 1].copy(), ohlc[:, 2].copy(), window)
+    top, bottom = extremes(ohlc[:, HIGH].copy(), ohlc[:, LOW].copy(), window)
     for row in range(rows):
         out[0, row], out[2, row] = top[row], bottom[row]
         out[1, row] = (top[row] + bottom[row]) / 2.0
@@ -111,13 +111,13 @@ def historical_volatility(x: F, first_minute: int, window: int) -> F:
 @kernel
 def chaikin_volatility(ohlc: F, first_minute: int, span: int, rows: int) -> F:
     """Percent change over ``rows`` rows of the exponential mean of high - low: (T, 1)."""
-    return growth(ema(ohlc[:, 1] - ohlc[:, 2], span, first_minute), rows).reshape(-1, 1)
+    return growth(ema(ohlc[:, HIGH] - ohlc[:, LOW], span, first_minute), rows).reshape(-1, 1)
 
 
 @kernel
 def mass_index(ohlc: F, first_minute: int, span: int, window: int) -> F:
     """Sum of the mean of high - low over its own mean: (T, 1); NaN where no bar has extent."""
-    once = ema(ohlc[:, 1] - ohlc[:, 2], span, first_minute)
+    once = ema(ohlc[:, HIGH] - ohlc[:, LOW], span, first_minute)
     ratio = once / ema(once, span, first_minute)
     return total(ratio, window, first_minute).reshape(-1, 1)
 
@@ -132,8 +132,8 @@ def vortex(ohlc: F, first_minute: int, window: int) -> F:
     out = np.empty((2, rows))
     up, down = np.full(rows, np.nan), np.full(rows, np.nan)
     for row in range(1, rows):
-        up[row] = abs(ohlc[row, 1] - ohlc[row - 1, 2])
-        down[row] = abs(ohlc[row, 2] - ohlc[row - 1, 1])
+        up[row] = abs(ohlc[row, HIGH] - ohlc[row - 1, LOW])
+        down[row] = abs(ohlc[row, LOW] - ohlc[row - 1, HIGH])
     reach = total(true_range(ohlc), window, first_minute)
     up, down = total(up, window, first_minute), total(down, window, first_minute)
     for row in range(rows):

@@ -19,7 +19,7 @@ from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.trailing import total
-from bqx.features.spec import SIGNED, Output, Source, family
+from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, TICKS, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -30,8 +30,6 @@ START = 1000.0
 
 EVEN = 1e-12
 """Share of a typical price below which a change of it is the rounding of a sum."""
-
-OPEN, HIGH, LOW, CLOSE, TICKS = range(5)
 
 
 def _bars_with_volume(bars: Bars) -> F:

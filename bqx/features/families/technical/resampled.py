@@ -233,8 +233,10 @@ FAMILIES = (
     *_one(_vol_of_bqx, _BQX_VOL, (15,), 12),
     *_one(partial(_ema, sources=RATE), Output("{u}", alias="rate_idx_{0}m_ema_{1}"), (30, 60), 20),
     *_one(partial(_ema, sources=BQX), Output("{u}", alias="bqx_{0}m_ema_{1}"), (30, 60), 20),
-    *_one(partial(_rsi, sources=RATE), Output("%", 0.0, 100.0, "rsi_{0}m_{1}"), _ALL, 14),
-    *_one(partial(_rsi, sources=BQX), Output("%", 0.0, 100.0, "bqx_rsi_{0}m_{1}"), (30, 60), 14),
+    *_one(partial(_rsi, sources=RATE), Output("%", 0.0, 100.0, alias="rsi_{0}m_{1}"), _ALL, 14),
+    *_one(
+        partial(_rsi, sources=BQX), Output("%", 0.0, 100.0, alias="bqx_rsi_{0}m_{1}"), (30, 60), 14
+    ),
     *_one(partial(_macd, sources=RATE), Output("{u}", alias="macd_{0}m"), _ALL, 12, 26),
     *_one(partial(_macd, sources=BQX), Output("{u}", alias="bqx_macd_{0}m"), (30, 60), 12, 26),
     *_one(partial(_atr, sources=RATE_BARS), Output("{u}", 0.0, alias="atr_{0}m_{1}"), _MOST, 14),

@@ -15,6 +15,7 @@ from bqx.features.rolling.comoments import autocorrelation, comoments, correlati
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.trailing import highest_share, tercile, z_score
+from bqx.features.spec import BQX_COLUMN, CLOSE, RATE_COLUMN
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -92,7 +93,7 @@ def atr(ohlc: F, first_minute: int, size: int, n: int) -> F:
     ranges = exponential.true_range(resampled.bars(ohlc, size, first_minute))
     y = exponential.wilder(ranges, n, first_minute // size, resampled.RUN_IN)
     need = (wilder_run_in(n) + 1) * size
-    return resampled.carried(y, ohlc[:, 3].copy(), need, size, first_minute).reshape(-1, 1)
+    return resampled.carried(y, ohlc[:, CLOSE].copy(), need, size, first_minute).reshape(-1, 1)
 
 
 @kernel
@@ -158,8 +159,10 @@ def shape(x: F, first_minute: int, size: int) -> F:
 @kernel
 def joint(both: F, first_minute: int, size: int, n: int) -> F:
     """Variance of BQX changes over that of returns, and their correlation: (T, 2)."""
-    bqx, need = both[:, 1].copy(), (n + 1) * size
-    rate_moves = resampled.moves(resampled.closes(both[:, 0].copy(), size, first_minute), False)
+    bqx, need = both[:, BQX_COLUMN].copy(), (n + 1) * size
+    rate_moves = resampled.moves(
+        resampled.closes(both[:, RATE_COLUMN].copy(), size, first_minute), False
+    )
     bqx_moves = resampled.moves(resampled.closes(bqx, size, first_minute), True)
     sums = comoments(rate_moves, bqx_moves, n, first_minute // size)
     ratio, correlated = np.full(len(sums), np.nan), np.empty(len(sums))

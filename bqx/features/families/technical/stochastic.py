@@ -20,7 +20,7 @@ from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX_LINE, RATE_BARS
-from bqx.features.spec import SIGNED, Output, family
+from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, Output, family
 
 F = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
     """
     rows = len(ohlc)
     k, r = np.empty(rows), np.empty(rows)
-    high, low, close = ohlc[:, 1].copy(), ohlc[:, 2].copy(), ohlc[:, 3]
+    high, low, close = ohlc[:, HIGH].copy(), ohlc[:, LOW].copy(), ohlc[:, CLOSE]
     top, bottom = extremes(high, low, window)
     for row in range(rows):
         reach = top[row] - bottom[row]
@@ -95,7 +95,7 @@ def channel_index(ohlc: F, window: int, first_minute: int) -> F:
     out = np.full(rows, np.nan)
     typical = np.empty(rows)
     for row in range(rows):
-        typical[row] = (ohlc[row, 1] + ohlc[row, 2] + ohlc[row, 3]) / 3.0
+        typical[row] = (ohlc[row, HIGH] + ohlc[row, LOW] + ohlc[row, CLOSE]) / 3.0
     mean = products.mean(typical, window, first_minute)
     same = 0
     for row in range(1, rows):
@@ -149,9 +149,17 @@ _K, _R = (
     "100 (C[t] - max(H, {0})) / (max(H, {0}) - min(L, {0}))",
 )
 _D = Output("%", 0.0, 100.0, title="Stochastic %D of {x}", formula="mean(%K({0}), {1})")
-_WILLIAMS = Output("%", -100.0, 0.0, "williams_r_{0}", title="Williams %R of {x}", formula=_R)
+_WILLIAMS = Output("%", -100.0, 0.0, alias="williams_r_{0}", title="Williams %R of {x}", formula=_R)
 _STOCHASTIC = {
-    "k": Output("%", 0.0, 100.0, "stoch_k_{0}", _window, title="Stochastic %K of {x}", formula=_K),
+    "k": Output(
+        "%",
+        0.0,
+        100.0,
+        alias="stoch_k_{0}",
+        lookback=_window,
+        title="Stochastic %K of {x}",
+        formula=_K,
+    ),
     "d": _D,
     "williams_r": replace(_WILLIAMS, lookback=_window, spanned_by=(_NAMES.format("k"),)),
 }
@@ -169,15 +177,15 @@ _MORE = {
         "%",
         -100.0,
         100.0,
-        "stoch_k_{0}_delta_5",
-        _delta,
+        alias="stoch_k_{0}_delta_5",
+        lookback=_delta,
         title="Five-row change of stochastic %K of {x}",
         formula="delta(%K({0}), 5)",
     ),
     "zone": Output(
         *SIGNED,
-        "stoch_zone",
-        _window,
+        alias="stoch_zone",
+        lookback=_window,
         title="Zone of stochastic %K of {x}",
         formula="1 if %K({0}) > 80, -1 if %K({0}) < 20, else 0",
     ),
@@ -185,9 +193,9 @@ _MORE = {
         "%",
         -100.0,
         100.0,
-        "williams_r_{0}_delta_5",
-        _delta,
-        (_NAMES.format("k_delta_5"),),
+        alias="williams_r_{0}_delta_5",
+        lookback=_delta,
+        spanned_by=(_NAMES.format("k_delta_5"),),
         title="Five-row change of Williams %R of {x}",
         formula="delta(%R({0}), 5)",
     ),
@@ -200,9 +208,9 @@ _MORE = {
     ),
     "williams_r_zone": Output(
         *SIGNED,
-        "williams_r_{0}_zone",
-        _window,
-        (_NAMES.format("zone"),),
+        alias="williams_r_{0}_zone",
+        lookback=_window,
+        spanned_by=(_NAMES.format("zone"),),
         title="Zone of Williams %R of {x}",
         formula="1 if %R({0}) > -20, -1 if %R({0}) < -80, else 0",
     ),
@@ -231,7 +239,7 @@ _CCI_READINGS = {
     ),
     "zone": Output(
         *SIGNED,
-        "cci_{0}_zone",
+        alias="cci_{0}_zone",
         title="Zone of the commodity channel index of {x}",
         formula="1 if CCI({0}) > 100, -1 if CCI({0}) < -100, else 0",
     ),

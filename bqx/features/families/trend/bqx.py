@@ -7,6 +7,7 @@ aggregate is the window of 75 rows.
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,14 +107,14 @@ _LEVELS = (
 )
 
 
-def _levels(alias: str, same: str = "") -> dict[str, Output]:
+def _levels(alias: str, same: str = "", where: str = "") -> dict[str, Output]:
     return {
         name: Output(
             "{u}",
             0.0,
             alias=alias.format(name),
             spanned_by=(same.format(name),) if same else (),
-            title=title,
+            title=title + where,
             formula=formula,
         )
         for name, title, formula in _LEVELS
@@ -137,14 +138,15 @@ def _spread(alias: str, same: str = "") -> dict[str, Output]:
     }
 
 
-_BACKWARD = {
+_BACKWARD: dict[str, Any] = {
     "title": "BQX, the backward momentum sum",
     "formula": "sum(I[t-k] - I[t], k=1..{0}) / I[t]",
 }
-_LOG = {"title": "Log return of the rate index", "formula": "ln(I[t] / I[t-{0}])"}
-_AGG = {"sources": BQX_INDEX, "windows": AGGREGATE, "causality": AGGREGATE}
-_RATE_AGG = _AGG | {"sources": RATE}
-_RATE_60 = {"sources": RATE, "windows": 60, "causality": 60}
+_LOG: dict[str, Any] = {"title": "Log return of the rate index", "formula": "ln(I[t] / I[t-{0}])"}
+_AGG: dict[str, Any] = {"sources": BQX_INDEX, "windows": AGGREGATE, "causality": AGGREGATE}
+_RATE_AGG: dict[str, Any] = _AGG | {"sources": RATE}
+_RATE_60: dict[str, Any] = {"sources": RATE, "windows": 60, "causality": 60}
+_LONGEST = ", longest window"
 _W = "w{{0}}_bqx_{}_index"
 _WAS = "bqx_past_{}_w{{0}}"
 _CURVE = tuple(f"rate_parabola_{term}_coef_w{{0}}" for term in "abc")
@@ -186,13 +188,17 @@ FAMILIES = (
         backward,
         {
             "return": Output(
-                "1", alias="agg_bqx_return", spanned_by=("bqx_backward_return_w{0}",), **_BACKWARD
+                "1",
+                alias="agg_bqx_return",
+                spanned_by=("bqx_backward_return_w{0}",),
+                title="BQX of the longest window",
+                formula=_BACKWARD["formula"],
             )
         },
         about="BQX of the longest window",
         **_AGG,
     ),
-    _past_family("aggregate", outputs=_levels("agg_bqx_{}_index", _WAS), **_AGG),
+    _past_family("aggregate", outputs=_levels("agg_bqx_{}_index", _WAS, _LONGEST), **_AGG),
     _now("aggregate", spread, _spread("agg_bqx"), about=_OVER_NOW, **_AGG),
     _now(
         "backward",
@@ -218,7 +224,7 @@ FAMILIES = (
         about=_RISEN,
         **_RATE_AGG,
     ),
-    _past_family("aggregate", outputs=_levels("rate_agg_{}", _WAS), **_RATE_AGG),
+    _past_family("aggregate", outputs=_levels("rate_agg_{}", _WAS, _LONGEST), **_RATE_AGG),
     _now(
         "aggregate",
         spread,

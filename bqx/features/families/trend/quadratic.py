@@ -123,23 +123,23 @@ def across(x: F, first_minute: int) -> F:
 _COMPARED = {
     "a2_ratio": (
         "Normalised curvature of {x}, {short} over {long} rows",
-        "a2n({short}) / a2n({long})",
+        "a2n(x, {short}) / a2n(x, {long})",
     ),
     "a1_ratio": (
         "Normalised start slope of {x}, {short} over {long} rows",
-        "a1n({short}) / a1n({long})",
+        "a1n(x, {short}) / a1n(x, {long})",
     ),
     "b_gap": (
         "Normalised start level of {x}, {short} less {long} rows",
-        "bn({short}) - bn({long})",
+        "bn(x, {short}) - bn(x, {long})",
     ),
     "r2_spread": (
         "R² of the parabola of {x}, {short} less {long} rows",
-        "R2({short}) - R2({long})",
+        "R2(x, {short}) - R2(x, {long})",
     ),
     "rmse_ratio": (
         "Normalised fit error of {x}, {short} over {long} rows",
-        "e({short}) / e({long})",
+        "rmsen(x, {short}) / rmsen(x, {long})",
     ),
 }
 _SPANNED = {"b_gap": "b_norm", "r2_spread": "r2"}

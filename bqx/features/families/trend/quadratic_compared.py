@@ -10,6 +10,7 @@ ratios end at 100. ``b`` is a combination of the other two (the fit runs through
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, family
 
 F = NDArray[np.float64]
 
@@ -112,7 +113,10 @@ def comparisons(x: F, first_minute: int) -> F:
 def gaps(both: F, first_minute: int) -> F:
     """Terms of the rate index less those of BQX, and their change: (T, 24)."""
     out = np.empty((24, len(both)))
-    out[:12] = (terms(both[:, 0].copy(), first_minute) - terms(both[:, 1].copy(), first_minute)).T
+    out[:12] = (
+        terms(both[:, RATE_COLUMN].copy(), first_minute)
+        - terms(both[:, BQX_COLUMN].copy(), first_minute)
+    ).T
     for k in range(12):
         out[12 + k] = changes(out[k], 1)
     return out.T
@@ -136,7 +140,7 @@ def _own(term: str, w: int, prefix: str = "") -> tuple[str, ...]:
     return (f"{{s}}_quadratic_{'a2' if term == 't2' else 'a1'}_norm_w{w}",)
 
 
-def _changed(prefix: str, title: str, formula: str) -> dict[str, str]:
+def _changed(prefix: str, title: str, formula: str) -> dict[str, Any]:
     """Title and formula of a reading, or of its one-row change."""
     if not prefix:
         return {"title": title, "formula": formula}

@@ -161,7 +161,7 @@ def _terms(source: Source, windows: tuple[int, ...]) -> Family:
             *bounds,
             alias=alias,
             spanned_by=spanned.get(name, ()),
-            title=f"{noun} of the parabola through {{x}}",
+            title=f"{noun} of the trend parabola of {{x}}",
             formula=formula,
         )
         for name, alias, unit, noun, formula, *bounds in _READINGS

@@ -27,7 +27,7 @@ from bqx.features.rolling.volatility import (
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import FLAG, Output, Source, family
+from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -65,16 +65,16 @@ def over_before(ohlc: F, close: F) -> F:
     out = np.full((len(ohlc), 4), np.nan)
     for row in range(len(ohlc)):
         if row:
-            out[row, 0] = np.log(ohlc[row, 0] / close[row - 1])
+            out[row, 0] = np.log(ohlc[row, OPEN] / close[row - 1])
         for k in range(1, 4):
-            out[row, k] = np.log(ohlc[row, k] / ohlc[row, 0])
+            out[row, k] = np.log(ohlc[row, k] / ohlc[row, OPEN])
     return out
 
 
 @kernel
 def of_rate(ohlc: F, first_minute: int, window: int) -> F:
     """Twelve readings of one-minute bars: (T, 12), see the outputs below."""
-    close = ohlc[:, 3].copy()
+    close = ohlc[:, CLOSE].copy()
     return _twelve(over_before(ohlc, close), log_returns(close), window, first_minute)
 
 
@@ -109,7 +109,7 @@ def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
 
     A bucket counts from the row of its last minute on.
     """
-    close, need = ohlc[:, 3].copy(), BUCKET * (window + 1) - 1
+    close, need = ohlc[:, CLOSE].copy(), BUCKET * (window + 1) - 1
     # Of the bucket before the first only the close is read: the rest of it may be missing.
     ends, number = resampled.closes(close, BUCKET, first_minute), first_minute // BUCKET
     ranges = by_ranges(
@@ -265,7 +265,7 @@ def _by_ranges(
                 alias=f"{name}_vol_{domain}_{{0}}_{size}",
                 lookback=rows,
                 title=f"{title} of {noun}",
-                formula=_formula(formula, domain),
+                formula=_formula(formula, domain) + ("" if size == "1m" else ", 5-minute bars"),
             ),
         )
 
@@ -357,7 +357,7 @@ def _state_outputs(domain: str) -> dict[str, Output]:
             lookback=_states,
             capped=True,
             title=f"Share of a day's rows that changed the volatility state of {noun}",
-            formula=f"mean(h[t] != h[t-1], 1439), h = v > quantile(v, 1440, 0.67), {root}",
+            formula=f"mean(h[t] != h[t-1], 1439), h = high({_RETURNS[domain]}, {{0}})",
         ),
     }
 
