@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
 from bqx.features.rolling.sums import extremes, trend_sums
+from bqx.features.rolling.tolerances import LOST, LOST_SHAPE
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
@@ -34,12 +35,6 @@ REACH = (8, 22, 50)
 
 COUNT = 79
 """Coefficients behind a reading."""
-
-# Below this share of their parts, differences of sums have lost digits and are summed anew.
-_CLOSE = 1e-3
-
-# Deviations below this share of the level have lost digits to it.
-_ROUNDED = 1e-6
 
 
 @kernel
@@ -114,7 +109,7 @@ def wavelet(x: F, first_minute: int) -> F:
         smooth = max(trend[row, 3] - trend[row, 0] * trend[row, 0] / n, 0.0)
         if np.isnan(trend[row, 0]):
             smooth = np.nan
-        elif smooth < max(_CLOSE * trend[row, 3], n * (_ROUNDED * x[row]) ** 2):
+        elif smooth < max(LOST_SHAPE * trend[row, 3], n * (LOST * x[row]) ** 2):
             smooth = _spread(x, c[:, 3], row)
         out[row, 3] = np.sqrt(smooth / n)
         if e3 > 0.0:
@@ -159,7 +154,7 @@ def phase(both: F, first_minute: int) -> F:
     sums = comoments(one, two, COUNT, first_minute)
     for row in range(len(both)):
         value = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
-        if abs(value) > 1.0 - _CLOSE:
+        if abs(value) > 1.0 - LOST_SHAPE:
             out[row, 0] = _angle(one, two, row, sums[row])
         else:
             out[row, 0] = np.arccos(value)

@@ -16,6 +16,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.tolerances import AT_REST
 from bqx.features.rolling.trailing import total
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
@@ -27,9 +28,6 @@ DAY = 1440
 
 START = 1000.0
 """Value of nvi and pvi at the oldest row of their window."""
-
-EVEN = 1e-12
-"""Share of a typical price below which a change of it is the rounding of a sum."""
 
 OPEN, HIGH, LOW, CLOSE, TICKS = range(5)
 
@@ -124,8 +122,8 @@ def flow_index(x: F, first_minute: int, window: int) -> F:
         flow = typical[row] * x[row, TICKS]
         move = typical[row] - typical[row - 1]
         if not (np.isnan(flow) or np.isnan(move)):
-            up[row] = flow if move > EVEN * typical[row] else 0.0
-            down[row] = flow if move < -EVEN * typical[row] else 0.0
+            up[row] = flow if move > AT_REST * typical[row] else 0.0
+            down[row] = flow if move < -AT_REST * typical[row] else 0.0
     rising = total(up, window, first_minute)
     falling = total(down, window, first_minute)
     return (100.0 * (rising / (rising + falling))).reshape(-1, 1)
