@@ -5,7 +5,6 @@ with anything. BQX is the series itself, which stays about zero.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.distribution.moments import moments
@@ -14,11 +13,10 @@ from bqx.features.families.trend.quadratic_compared import rows
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
 from bqx.features.rolling.multivariate import shifted
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import LOST, ROUNDING
 from bqx.features.rolling.trailing import zone
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 UNRELATED = 0.2
 """Share of variance explained below which the domains count as decoupled."""

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block
-
-F = NDArray[np.float64]
+from bqx.features.rolling.sums import F, first_block
 
 STATES = 3
 START, MATRIX, MEAN, VARIANCE, PARAMETERS = 0, 3, 12, 15, 18

@@ -1,14 +1,12 @@
 """Readings of cross-sections: one row holds a value of every pair, and stands for itself."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import snapped
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-
-F = NDArray[np.float64]
 
 
 @kernel

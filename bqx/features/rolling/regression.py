@@ -1,13 +1,10 @@
 """Regression over trailing windows, with its residuals and their return."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block
+from bqx.features.rolling.sums import F, first_block
 from bqx.features.rolling.tolerances import COLLINEAR
-
-F = NDArray[np.float64]
 
 
 @kernel

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block, join, mean_std, square_sums, trend_sums
-
-F = NDArray[np.float64]
+from bqx.features.rolling.sums import F, first_block, join, mean_std, square_sums, trend_sums
 
 MEMORY = 1_440
 """Rows among which a regime is placed, and the longest duration that is counted: one open day."""

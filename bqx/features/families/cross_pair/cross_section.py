@@ -5,7 +5,6 @@ rate domain more is a base currency that rose more; BQX keeps its sign, positive
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
@@ -13,14 +12,12 @@ from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.panels import DAY, read
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS
-
-F = NDArray[np.float64]
 
 WINDOW = 60
 """Rows of returns, trends and volatility."""

@@ -1,18 +1,16 @@
 """The dollar factor, and an index of each currency."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component
 from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import totals
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
-
-F = NDArray[np.float64]
 
 ITERATIONS = 64
 """Steps of the power method."""

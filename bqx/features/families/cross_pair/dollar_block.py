@@ -5,20 +5,18 @@ one-row log returns, in the BQX domain one-row changes of BQX_15.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import correlations, cross_sums
 from bqx.features.rolling.panels import DAY, MAJORS, read
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import OFF_DIAGONAL
 from bqx.features.rolling.trailing import highest_share, tercile, z_score, zone
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 MEMORY = 240
 """Rows among which the mean correlation is placed."""

@@ -1,19 +1,16 @@
 """A pair's BQX with those of its first two sisters, and that of the sisters that lead it."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import granger, panels
 from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.quadratic import fit
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
-
-F = NDArray[np.float64]
 
 WINDOWS = ((60,), (90,), (150,), (240,), (390,), (630,))
 LAGS = ((1,), (3,), (5,), (7,), (10,), (15,))

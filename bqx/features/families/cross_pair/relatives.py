@@ -7,18 +7,15 @@ its levels overlap, and its levels.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
 from bqx.features.rolling.regression import regress
-from bqx.features.rolling.sums import first_block, mean_std, square_sums
+from bqx.features.rolling.sums import F, first_block, mean_std, square_sums
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
-
-F = NDArray[np.float64]
 
 MEMORY = 240
 """Rows of correlations among which one is placed."""

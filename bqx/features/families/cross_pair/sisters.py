@@ -1,20 +1,17 @@
 """A pair's five sisters, and the triangle that it closes with two others."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import cross_sums, shifted
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
-
-F = NDArray[np.float64]
 
 RANKS = (1, 2, 3, 4, 5)
 

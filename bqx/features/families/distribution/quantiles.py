@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 BINS = 10
 

@@ -1,11 +1,10 @@
 """Spread over trailing windows, in quote units; NaN where the feed has none."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume import change, regime, trend
-from bqx.features.rolling.sums import extremes, largest
+from bqx.features.rolling.sums import F, extremes, largest
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
     MEMORY,
@@ -16,8 +15,6 @@ from bqx.features.rolling.trailing import (
 )
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 WIDE, NARROW = 2.0, -0.5
 """Deviations from the trailing mean of a spread that has spiked, and of one compressed."""

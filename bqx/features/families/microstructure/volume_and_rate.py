@@ -4,17 +4,15 @@ An up row is one whose close lies above the close before; a row without a change
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume import RATE_VOLUME
 from bqx.features.rolling.comoments import correlation_over
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, deviation, total, totals, z_score
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 
 @kernel

@@ -7,16 +7,14 @@ transformed anew, eight at a time, so that a value is a function of its rows alo
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.returns import logs
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import SILENT
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 WINDOW = 128
 BINS = WINDOW // 2

@@ -11,17 +11,14 @@ Wavelet Methods for Time Series Analysis (2000), for the undecimated transform.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
-from bqx.features.rolling.sums import extremes, trend_sums
+from bqx.features.rolling.sums import F, extremes, trend_sums
 from bqx.features.rolling.tolerances import LOST, LOST_SHAPE
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 _DB4 = np.array([
     0.2303778133088964, 0.7148465705529154, 0.6308807679298587, -0.0279837694168599,

@@ -1,14 +1,11 @@
 """Bollinger bands: two standard deviations (ddof 0) around the trailing mean."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 WIDTH = 2.0
 """Standard deviations between the middle and a band."""

@@ -9,7 +9,6 @@ Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978).
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import (
@@ -22,11 +21,10 @@ from bqx.features.rolling.exponential import (
     wilder_change,
     wilder_run_in,
 )
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output, Source
-
-F = NDArray[np.float64]
 
 
 @kernel

@@ -9,18 +9,15 @@ further out, and lows alike. A fractal is known two rows after its own.
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 LOOKBACK = 100
 """Rows of the trailing range."""

@@ -6,18 +6,15 @@ index (1992); E. Botes and D. Siepman for the vortex (2010); P. Martin for the u
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import products
 from bqx.features.rolling.exponential import ema, ema_run_in, true_range, wilder, wilder_change
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import extremes, largest, mean_std
+from bqx.features.rolling.sums import F, extremes, largest, mean_std
 from bqx.features.rolling.trailing import changes, total
 from bqx.features.sources import RATE, RATE_BARS
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 YEAR = 252 * 1440
 """Market minutes of a year, which scale a deviation of one-minute returns."""

@@ -10,18 +10,16 @@ and A. Soudack for the money flow index (1989).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import AT_REST
 from bqx.features.rolling.trailing import total
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 DAY = 1440
 """Rows behind what the field accumulates without end."""

@@ -11,7 +11,6 @@ Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), for RSI;
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import (
@@ -26,11 +25,10 @@ from bqx.features.rolling.exponential import (
     strength,
     wilder_change,
 )
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 _BACK = SCORE_ROWS - 1
 

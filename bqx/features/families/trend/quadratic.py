@@ -5,16 +5,14 @@ residuals and the last residual) carry all others.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 WINDOWS = ((15,), (30,), (45,), (60,), (75,), (90,))
 SPAN = tuple(w for (w,) in WINDOWS)

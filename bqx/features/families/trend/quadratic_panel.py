@@ -8,7 +8,6 @@ leaves its gap NaN.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic_compared import (
@@ -21,14 +20,13 @@ from bqx.features.families.trend.quadratic_compared import (
 )
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component, projected
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
-
-F = NDArray[np.float64]
 
 FEWEST = 3
 """Pairs behind a statistic of the panel."""

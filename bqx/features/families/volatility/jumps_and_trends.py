@@ -9,12 +9,11 @@ Econometrics 31 (1986), for GARCH(1,1).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import ewm_mean, trend_sums
+from bqx.features.rolling.sums import F, ewm_mean, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
     MEMORY,
@@ -27,8 +26,6 @@ from bqx.features.rolling.trailing import (
 )
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Output
-
-F = NDArray[np.float64]
 
 BEFORE = 60
 """Returns whose deviation a jump is measured by."""

@@ -6,12 +6,12 @@ whose bar before is the one that ends five rows earlier. Nothing is annualised.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import MEMORY, changes
 from bqx.features.rolling.volatility import (
     FAST,
@@ -26,8 +26,6 @@ from bqx.features.rolling.volatility import (
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 JUMP = 3.0
 """Deviations beyond which the jump test speaks of jumps."""
