@@ -14,13 +14,11 @@ its Applications 13 (1976), for the even and odd halves.
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Output, family
-
-F = NDArray[np.float64]
 
 WINDOW, LENGTH, STEPS = 128, 60, 8
 END = 15
