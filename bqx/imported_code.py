@@ -12,12 +12,13 @@ from types import CodeType
 from bqx.reached_code import counts
 
 
-def module_hash(name: str) -> str:
-    """SHA-256 over a module and all modules of the package that it imports, hexadecimal.
+@cache
+def module_hash(*names: str) -> str:
+    """SHA-256 over modules and all modules of the package that they import, hexadecimal.
 
     Code alone counts, comments and docstrings do not; of a module that is imported all of it does.
     """
-    waiting, texts = [name], dict[str, str]()
+    waiting, texts = [*names], dict[str, str]()
     while waiting:
         module = waiting.pop()
         if module not in texts:
@@ -30,6 +31,11 @@ def module_hash(name: str) -> str:
 def _constant(value: object) -> str:
     # The order of a set differs from process to process.
     return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
+
+
+def imports_of(source: str) -> tuple[str, ...]:
+    """Modules of the package that some source imports, such as the cells of a notebook."""
+    return tuple(dict.fromkeys(_imported(compile(source, "<cells>", "exec"))))
 
 
 @cache

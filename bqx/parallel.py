@@ -1,4 +1,4 @@
-"""One piece of work a pair, several at a time: on this machine or on a cluster."""
+"""One piece of work per pair, several at a time: on this machine or on a cluster."""
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +22,7 @@ def over_pairs(
     work: Callable[..., Result],
     tasks: Mapping[str, tuple[Any, ...]],
     workers: int,
+    *,
     write: Callable[[str, Result], None],
     backend: Backend = "processes",
 ) -> None:
@@ -80,7 +81,7 @@ def _cluster(workers: int) -> Any:
     except OSError as error:
         raise BqxError(
             f"dask: no scheduler answers, got {address}; expected one at DASK_SCHEDULER_ADDRESS. "
-            "Start it, or correct the address."
+            "Start it."
         ) from error
 
 

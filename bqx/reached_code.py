@@ -200,8 +200,9 @@ def _definition(code: CodeType, path: str) -> ast.AST:
     """The definition of a function's code in its source."""
     definitions = _definitions(path, _stamp(path)).get((code.co_name, code.co_firstlineno), [])
     if len(definitions) > 1:
-        *_, last = code.co_positions()
-        definitions = [node for node in definitions if _span(node.body) == last]
+        # Lambdas of one line: the widest expression of each is its body.
+        places = set(code.co_positions())
+        definitions = [node for node in definitions if _span(node.body) in places]
     if len(definitions) != 1:
         raise ValueError(f"{code.co_qualname}: its source cannot be found, got {path}")
     return definitions[0]

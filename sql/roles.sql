@@ -16,7 +16,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bqx FROM PUBLIC;
 GRANT USAGE ON SCHEMA bqx TO bqx_reader, bqx_writer;
 GRANT SELECT ON ALL TABLES IN SCHEMA bqx TO bqx_reader, bqx_writer;
 GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bqx TO bqx_writer;
-REVOKE INSERT, UPDATE, DELETE ON bqx.facts FROM bqx_writer;
+REVOKE INSERT, UPDATE, DELETE ON bqx.facts, bqx.columns FROM bqx_writer;
 GRANT EXECUTE ON FUNCTION bqx.add_month(text, date) TO bqx_writer;
 
 -- Tables and partitions that come later.

@@ -3,8 +3,13 @@ CREATE SCHEMA bqx;
 
 CREATE TABLE bqx.facts (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    schema_version integer NOT NULL,
-    catalog_hash text NOT NULL
+    schema_version integer NOT NULL
+);
+
+-- What decides the values of each column of the families: the identity of its feature.
+CREATE TABLE bqx.columns (
+    name text PRIMARY KEY,
+    identity text NOT NULL
 );
 
 -- The close that is 100 on a pair's rate index, whatever part of its bars is read.

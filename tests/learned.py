@@ -66,7 +66,7 @@ def make_folds(of: Bars, columns: tuple[Column, ...], params: Params = PARAMS) -
 
 @cache
 def learn(mode: str, seed: int) -> Learned:
-    frames = simulated.simulate(mode, (PAIR,), PARAMS.start, PARAMS.days, seed).frames
+    frames = simulated.simulate(mode, (PAIR,), PARAMS.start, days=PARAMS.days, seed=seed).frames
     history = History(bars.align(frames)[PAIR])
     columns = some_columns()
     parts = make_folds(history.bars, columns)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from naive import Array, Outputs, deviation, fit_weights, flat, ratio, shift, trailing
 from naive_pairs import (
-    DAY,
     DOLLARS,
     Series,
     centred,
@@ -27,6 +26,7 @@ from naive_pairs import (
 
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, SISTERS, base, pip, quote, triangle
+from bqx.market.sessions import DAY
 
 # --- triangles ------------------------------------------------------------------------------
 

@@ -116,7 +116,7 @@ def test_trades_minutes_and_days_add_up_to_the_same(
     size = random.choice([-1.0, 1.0, 0.3, -1.7], rows)
     signal = size * (random.random(rows) < activity)
     paid = costs.make(walk, PARAMS)
-    found = backtest.run(walk, signal, horizon, paid)
+    found = backtest.run(walk, signal, horizon, costs=paid)
     expected = brute(walk, signal, horizon, paid)
 
     for name in ("gross", "spread", "slippage", "commission", "rollover"):
@@ -153,7 +153,7 @@ def test_trades_minutes_and_days_add_up_to_the_same(
 def test_labels_share_out_the_whole_account() -> None:
     walk = make(100, 300, seed=10)
     signal = np.random.default_rng(10).choice([-1.0, 0.0, 1.0], 300)
-    found = backtest.run(walk, signal, 15, costs.make(walk, PARAMS))
+    found = backtest.run(walk, signal, 15, costs=costs.make(walk, PARAMS))
     labels = np.where(np.arange(300) % 7 < 3, "calm", "wild")
     by = found.by(labels)
     assert by.index.tolist() == ["calm", "wild"]
@@ -170,7 +170,7 @@ def test_one_trade_buys_at_the_ask_and_sells_at_the_bid() -> None:
     walk = make(100, 60, seed=1)
     signal = np.zeros(60)
     signal[20] = 1
-    found = backtest.run(walk, signal, 1, costs.make(walk, Params(slippage=0)))
+    found = backtest.run(walk, signal, 1, costs=costs.make(walk, Params(slippage=0)))
     bid, spread = walk.frame["open"], walk.frame["spread"]
     ask_in, bid_out = bid.iloc[21] + spread.iloc[21], bid.iloc[22]
     assert np.flatnonzero(found.gross).tolist() == [21]
@@ -191,7 +191,7 @@ def test_hand_made_account() -> None:
         costs.make(flat, PARAMS), half_spread=np.full(8, 1e-4), slippage=np.full(8, 2e-5),
         commission=1e-5, long_night=-1e-4, short_night=5e-5,
     )  # fmt: skip
-    found = backtest.run(flat, np.array([0, 2.0, 0, 0, 0, 0, 0, 0]), 3, paid)
+    found = backtest.run(flat, np.array([0, 2.0, 0, 0, 0, 0, 0, 0]), 3, costs=paid)
     np.testing.assert_allclose(found.position, [0, 0, 2 / 3, 2 / 3, 2.02 / 3, 0, 0, 0])
     np.testing.assert_allclose(found.gross, [0, 0, 0, 0.02 / 3, 0, 0, 0, 0])
     np.testing.assert_allclose(found.turnover, [0, 0, 2 / 3, 0, 0, 2.02 / 3, 0, 0])
@@ -208,7 +208,7 @@ def test_hand_made_account() -> None:
 
 def test_a_signal_that_takes_over_from_another_trades_only_what_the_rate_moved() -> None:
     walk = make(100, 200, seed=2)
-    held = backtest.run(walk, np.ones(200), 15, costs.make(walk, PARAMS))
+    held = backtest.run(walk, np.ones(200), 15, costs=costs.make(walk, PARAMS))
     np.testing.assert_allclose(held.position[15 : 200 - 16], 1.0, atol=1e-3)
     assert held.turnover[1:16].sum() == pytest.approx(1.0)
     assert held.turnover[16 : 200 - 16].max() < 2e-3 / 15
@@ -221,7 +221,7 @@ def test_orders_in_a_hole_wait_for_the_next_bar() -> None:
     signal = np.zeros(60)
     signal[20] = -1
     paid = costs.make(walk, PARAMS)
-    found = backtest.run(walk, signal, 10, paid)
+    found = backtest.run(walk, signal, 10, costs=paid)
     assert np.flatnonzero(found.turnover).tolist() == [26, 31]
     assert found.cost[26] == pytest.approx(0.1 * paid.fill[26])
     assert found.gross.sum() == pytest.approx(-0.1 * (paid.mid[31] / paid.mid[26] - 1))
@@ -236,7 +236,7 @@ def test_an_exit_that_waits_past_five_pays_for_the_night() -> None:
     signal = np.zeros(60)
     signal[16] = 1  # leaves at row 27, filled at 33
     paid = costs.make(walk, PARAMS)
-    found = backtest.run(walk, signal, 10, paid)
+    found = backtest.run(walk, signal, 10, costs=paid)
     assert paid.nights[30] == 1
     held = found.position[29]
     assert held > 0.09
@@ -249,7 +249,7 @@ def test_only_what_was_held_into_five_rolls(row: int, rolled: bool) -> None:
     walk = make(sessions.DAY - 30, 60, seed=5)
     signal = np.zeros(60)
     signal[row] = -2.0  # in at row + 1, out at row + 11; 17:00 is row 30
-    found = backtest.run(walk, signal, 10, costs.make(walk, PARAMS))
+    found = backtest.run(walk, signal, 10, costs=costs.make(walk, PARAMS))
     assert bool(found.rollover.any()) == rolled
     if rolled:
         assert np.flatnonzero(found.rollover).tolist() == [30]
@@ -269,11 +269,11 @@ def test_a_week_of_buying_and_one_of_selling_lose_the_markup_through_clock_chang
     free = Params(slippage=0, markup=2.0)
     paid = costs.make(walk, free)
     ones = np.ones(len(walk))
-    long, short = (backtest.run(walk, side, 15, paid) for side in (ones, -ones))
+    long, short = (backtest.run(walk, side, 15, costs=paid) for side in (ones, -ones))
     # Friday's night falls into the weekend, over which nothing is held.
     assert long.rollover.sum() == pytest.approx(6 * paid.long_night)
     assert (long.net + short.net).sum() == pytest.approx(-6 * 0.02 / 365)
-    nothing = backtest.run(walk, 0 * ones, 15, paid)
+    nothing = backtest.run(walk, 0 * ones, 15, costs=paid)
     np.testing.assert_array_equal(nothing.rollover, 0.0)
 
 
@@ -281,7 +281,7 @@ def test_no_trade_spans_a_long_hole() -> None:
     missing = np.zeros(90, bool)
     missing[40:60] = True
     walk = make(100, 90, seed=7, missing=missing)
-    found = backtest.run(walk, np.ones(90), 10, costs.make(walk, PARAMS))
+    found = backtest.run(walk, np.ones(90), 10, costs=costs.make(walk, PARAMS))
     # The exit of the last entry before the hole is at row 39, of the last of all at row 89.
     np.testing.assert_array_equal(np.flatnonzero(found.entered), [*range(29), *range(60, 79)])
     np.testing.assert_array_equal(np.flatnonzero(np.isfinite(found.move)),
@@ -295,7 +295,7 @@ def test_no_exit_waits_over_the_weekend() -> None:
     missing = np.zeros(rows, bool)
     missing[close - 5 : close + 4] = True
     walk = make(7_150, rows, seed=8, missing=missing)
-    found = backtest.run(walk, np.ones(rows), 10, costs.make(walk, PARAMS))
+    found = backtest.run(walk, np.ones(rows), 10, costs=costs.make(walk, PARAMS))
     assert walk.frame["filled"].sum() == 9
     # The last bar before the weekend is row 44, so the last entry is ten minutes and one earlier.
     last = close - 6 - 11
@@ -307,10 +307,10 @@ def test_no_exit_waits_over_the_weekend() -> None:
 def test_the_past_does_not_depend_on_later_rates() -> None:
     walk = make(2_000, 400, seed=4)
     signal = np.random.default_rng(4).integers(-1, 2, 400).astype(float)
-    before = backtest.run(walk, signal, 15, costs.make(walk, PARAMS))
+    before = backtest.run(walk, signal, 15, costs=costs.make(walk, PARAMS))
     rates = [*bars.RATES, "spread"]
     walk.frame.iloc[200:, [walk.frame.columns.get_loc(name) for name in rates]] *= 1.5
-    after = backtest.run(walk, signal, 15, costs.make(walk, PARAMS))
+    after = backtest.run(walk, signal, 15, costs=costs.make(walk, PARAMS))
     np.testing.assert_array_equal(after.position[:200], before.position[:200])
     # The minute of row 199 ends at the open of row 200.
     np.testing.assert_array_equal(after.gross[:199], before.gross[:199])
@@ -326,7 +326,7 @@ def null_bars() -> bars.Bars:
 def test_a_zero_signal_loses_exactly_nothing(null_bars: bars.Bars) -> None:
     paid = costs.make(null_bars, PARAMS)
     for nothing in (0.0, np.nan):
-        found = backtest.run(null_bars, np.full(len(null_bars), nothing), 15, paid)
+        found = backtest.run(null_bars, np.full(len(null_bars), nothing), 15, costs=paid)
         for name in backtest.SUMMED:
             assert not getattr(found, name).any()
         assert found.accuracy is found.break_even is None
@@ -341,7 +341,7 @@ def test_a_random_signal_of_constant_turnover_loses_its_cost(null_bars: bars.Bar
     # An entry every other minute that leaves before the next: a turnover of 2 each time.
     signal = np.zeros(len(null_bars))
     signal[::2] = np.random.default_rng(5).choice([-1.0, 1.0], len(signal[::2]))
-    cheap, dear = (backtest.run(null_bars, signal, 1, paid) for paid in (once, twice))
+    cheap, dear = (backtest.run(null_bars, signal, 1, costs=paid) for paid in (once, twice))
     rows, fill = np.flatnonzero(cheap.entered), once.fill
     assert cheap.net.sum() == pytest.approx(-(fill[rows + 1] + fill[rows + 2]).sum(), rel=0.01)
     assert dear.net.sum() == pytest.approx(-dear.cost.sum(), rel=0.01)
@@ -353,7 +353,7 @@ def test_a_random_signal_of_constant_turnover_loses_its_cost(null_bars: bars.Bar
 def test_long_plus_short_lose_twice_the_cost(null_bars: bars.Bars) -> None:
     signal = np.random.default_rng(6).choice([-1.5, 0.0, 0.5], len(null_bars))
     paid = costs.make(null_bars, PARAMS)
-    one, other = (backtest.run(null_bars, side, 30, paid) for side in (signal, -signal))
+    one, other = (backtest.run(null_bars, side, 30, costs=paid) for side in (signal, -signal))
     np.testing.assert_array_equal(one.gross, -other.gross)
     fills = one.spread + one.slippage + one.commission
     np.testing.assert_array_equal(fills, other.spread + other.slippage + other.commission)
@@ -370,7 +370,7 @@ def test_the_planted_drift_is_earned() -> None:
     assert planted.planted is not None
     walk = bars.align(planted.frames)["eurusd"]
     drift = planted.planted["eurusd"].reindex(walk.ts).to_numpy()
-    found = backtest.run(walk, np.sign(drift), 1, costs.make(walk, PARAMS))
+    found = backtest.run(walk, np.sign(drift), 1, costs=costs.make(walk, PARAMS))
     # The drift at t is that of minute t+1, and the position is held from its open to its end.
     expected = np.abs(drift[found.entered != 0]).sum()
     error = found.daily()["gross"].std() * 60**0.5
@@ -387,7 +387,7 @@ def test_break_even_is_the_accuracy_that_earns_the_cost() -> None:
     paid = replace(costs.make(walk, Params(slippage=0)), half_spread=np.full(400, 1e-4))
     signal = np.zeros(400)
     signal[::2] = 1.0
-    found = backtest.run(walk, signal, 1, paid)
+    found = backtest.run(walk, signal, 1, costs=paid)
     assert found.break_even == pytest.approx(0.5 + 2e-4 / 2e-3, rel=1e-3)
     won = found.move[found.entered != 0] > 0
     assert found.accuracy == won.mean()
@@ -401,7 +401,7 @@ def test_real_bars_cost_what_they_cost(path: Path) -> None:
     paid = costs.make(walk, Params(markup=30.0, interest=dict.fromkeys(Params().interest, 1.0)))
     random = np.random.default_rng(0)
     signal = np.repeat(random.normal(size=len(walk) // 40 + 1), 40)[: len(walk)]
-    found = backtest.run(walk, signal, 45, paid)
+    found = backtest.run(walk, signal, 45, costs=paid)
     daily = found.daily()
     assert (found.net <= found.gross + 1e-18).all()
     assert (daily["net"] < daily["gross"]).all()
@@ -423,4 +423,4 @@ def test_series_of_other_rows_are_refused(name: str) -> None:
     else:
         paid = paid.rows(0, 49)
     with pytest.raises(ParameterError, match=f"{name} does not belong to the bars, got 49 rows"):
-        backtest.run(walk, signal, 15, paid)
+        backtest.run(walk, signal, 15, costs=paid)

@@ -149,7 +149,7 @@ def test_filling_agrees_with_a_loop(kept, max_fill, has_volume):
     frame = walk(minutes)
     if not has_volume:
         frame["volume"] = np.nan
-    grid = to_grid(frame.iloc[kept], int(minutes[0]), int(minutes[-1]), max_fill)
+    grid = to_grid(frame.iloc[kept], int(minutes[0]), int(minutes[-1]), max_fill=max_fill)
     np.testing.assert_array_equal(sessions.epoch_minutes(grid.index), minutes)
     given_rows, want, filled = frame.to_numpy(), np.full((80, 6), np.nan), np.zeros(80, dtype=bool)
     for row in range(80):

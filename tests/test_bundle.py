@@ -121,9 +121,11 @@ def test_another_model_is_refused(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"catalog_hash": "0" * 64}, "another catalog, got 000000000000"),
+        ({"identities": {"none": "0" * 64}}, "got another identity of none, "),
+        ({"identities": {}}, "made by other code, got another identity of "),
+        ({"identities": 7}, "not a bundle"),
         ({"model": None}, "damaged or exchanged"),
-        ({"columns": [{"feature": "none", "lag": 0, "suffix": ""}]}, "not a bundle"),
+        ({"columns": [{"feature": "none", "lag": 0, "suffix": ""}]}, "identity of none; expected"),
         ({"columns": [7]}, "not a bundle"),
         ({"horizons": ["../15"]}, "not a bundle"),
         ({"trained_until": "never"}, "not a bundle"),

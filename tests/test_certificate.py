@@ -28,7 +28,7 @@ PAIRS_HERE = ("eurusd", "gbpusd", "eurgbp")
 @pytest.fixture(scope="module")
 def raw() -> dict[str, pd.DataFrame]:
     """Two weeks of three pairs, with holes, volume and spread."""
-    frames = simulated.simulate("null", PAIRS_HERE, "2024-03-03", 12, 5).frames
+    frames = simulated.simulate("null", PAIRS_HERE, "2024-03-03", days=12, seed=5).frames
     rng = np.random.default_rng(5)
     out = {}
     for pair, frame in frames.items():
@@ -209,7 +209,7 @@ def test_the_planted_suite_is_large_enough(mixed: certificate.Certificate) -> No
 @pytest.mark.parametrize("leak", LEAKS)
 def test_every_planted_leak_is_caught(leak: str, mixed: certificate.Certificate) -> None:
     (found,) = [found for found in mixed.leaks if found.feature == f"{leak}_planted"]
-    assert found.cuts >= 1
+    assert 1 <= found.cuts <= mixed.cuts
     assert found.pair in PAIRS_HERE
     assert found.change is None or found.change > 0.0
     assert found.at <= found.cut

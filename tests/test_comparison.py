@@ -151,8 +151,15 @@ def test_every_fold_is_explained_by_the_model_that_it_uses(
     assert pairs["jaccard"].between(0, 1).all()
     first = made.shap[made.shap["fold"] == max(used)]
     twice = pd.concat([first, first.assign(fold=max(used) + 1)])
-    same = explanation.Explanation(twice, made.curves).stability()
+    same = explanation.Explanation(twice, made.curves, {}).stability()
     np.testing.assert_allclose(same[["jaccard", "overlap", "domains"]], 1.0)
+    last = made.last["eurusd"]
+    of_rows = last.at(30).abs().mean()
+    of_fold = made.shap[(made.shap["pair"] == "eurusd") & (made.shap["fold"] == max(used))]
+    of_fold = of_fold[of_fold["horizon"] == 30]
+    np.testing.assert_allclose(of_rows, of_fold["shap"], rtol=1e-12)
+    assert [name.partition(" (")[0] for name in of_rows.index] == list(of_fold["column"])
+    assert last.columns.shape == last.at(15).shape
     top = made.top("eurusd", 5)
     assert top.shape == (5, 2)
     assert top.mean(axis=1).is_monotonic_decreasing

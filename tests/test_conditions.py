@@ -12,7 +12,7 @@ PAIR = "eurusd"
 
 @pytest.fixture(scope="module")
 def one():
-    return align(simulated.simulate("null", (PAIR,), "2024-01-07", 28, 5).frames)[PAIR]
+    return align(simulated.simulate("null", (PAIR,), "2024-01-07", days=28, seed=5).frames)[PAIR]
 
 
 @pytest.fixture(scope="module")

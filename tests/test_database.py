@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,9 @@ def frames() -> dict[str, pd.DataFrame]:
     """Raw bars over a change of month, with holes, volume and spread, one column partly absent."""
     rng = np.random.default_rng(4)
     out = {}
-    for pair, frame in simulated.simulate("null", HERE, "2024-02-26", 8, 3).frames.items():
+    for pair, frame in simulated.simulate(
+        "null", HERE, "2024-02-26", days=8, seed=3
+    ).frames.items():
         frame = frame[rng.random(len(frame)) > 0.02].copy()
         frame.loc[frame.index[::7], "spread"] = np.nan
         out[pair] = bars.validate(frame, pair)
@@ -206,7 +209,7 @@ def test_features_of_bars_from_the_server_equal_those_of_parquet(
 
 def test_a_slice_keeps_the_baseline(loaded: Engine, grids: dict[str, Bars]) -> None:
     since, until = (pd.Timestamp(t, tz="UTC") for t in ("2024-02-29 12:00", "2024-03-01 06:00"))
-    found = reads.read_grid(loaded, ["gbpusd"], since, until)["gbpusd"]
+    found = reads.read_grid(loaded, ["gbpusd"], since, until=until)["gbpusd"]
     whole = grids["gbpusd"]
     assert found.baseline == whole.baseline
     assert found.ts[0] >= since
@@ -222,7 +225,9 @@ def test_published_features_come_back_bit_for_bit(loaded: Engine, grids: dict[st
     assert found.index.equals(grids["eurusd"].ts)
     np.testing.assert_array_equal(found.to_numpy(), compute(grids["eurusd"], features))
     since = pd.Timestamp("2024-02-29 23:58", tz="UTC")
-    part = reads.read_features(loaded, "eurusd", features, since, since + pd.Timedelta("4min"))
+    part = reads.read_features(
+        loaded, "eurusd", features, since=since, until=since + pd.Timedelta("4min")
+    )
     pd.testing.assert_frame_equal(part, found.loc[since:].iloc[:4], check_freq=False)
 
 
@@ -438,7 +443,8 @@ def test_a_writer_loads_new_months_and_owns_nothing(loaded: Engine, grids: dict[
     writer = as_user(loaded, "bqx_writer")
     later = {
         "eurgbp": bars.validate(
-            simulated.simulate("null", ["eurgbp"], "2024-05-06", 3, 1).frames["eurgbp"], "later"
+            simulated.simulate("null", ["eurgbp"], "2024-05-06", days=3, seed=1).frames["eurgbp"],
+            "later",
         )
     }
     assert loads.put_bars(writer, later) == len(later["eurgbp"])
@@ -481,17 +487,49 @@ def test_a_wrong_version_or_catalog_is_told(server: URL, frames: dict[str, pd.Da
         with pytest.raises(DatabaseError) as caught:
             reads.read_bars(engine, "eurusd")
         one_line(caught.value, 'relation "bqx.m1_eurusd" does not exist')
-        for change, words in (("catalog_hash = 'old'", "another catalog"),
-                              ("schema_version = 7", "another version, got 7")):  # fmt: skip
-            with engine.begin() as connection:
-                connection.execute(text(f"UPDATE bqx.facts SET {change}"))
-            for act in (
-                lambda: reads.read_bars(engine, "eurusd"),
-                lambda: schema.create(engine, ["eurusd"]),
-            ):
-                with pytest.raises(DatabaseError) as caught:
-                    act()
-                one_line(caught.value, words)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE bqx.facts SET schema_version = 7"))
+        for act in (
+            lambda: reads.read_bars(engine, "eurusd"),
+            lambda: schema.create(engine, ["eurusd"]),
+        ):
+            with pytest.raises(DatabaseError) as caught:
+                act()
+            one_line(caught.value, "another version, got 7")
+
+
+def test_columns_of_other_code_are_told_and_the_others_are_read(server: URL) -> None:
+    changed, same = schema.tables()["time"][:2]
+    with fresh(server) as engine:
+        schema.create(engine, ["eurusd"])
+        with engine.begin() as connection:
+            order = text("UPDATE bqx.columns SET identity = 'old' WHERE name = :name")
+            connection.execute(order, {"name": changed.name})
+        assert reads.read_features(engine, "eurusd", [same]).empty
+        schema.create(engine, ["gbpusd"])
+        with pytest.raises(DatabaseError) as caught:
+            reads.read_features(engine, "eurusd", [same, changed])
+        one_line(caught.value, f"got another identity of {changed.name}; expected")
+
+
+def test_a_family_that_is_new_gets_its_tables_from_create(
+    server: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = schema.tables()
+    earlier = {name: members for name, members in tables.items() if name != "time"}
+    with fresh(server) as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "script", lambda name, real=schema.script: (
+                schema.definition() if name == "families.sql" else real(name)))  # fmt: skip
+            patch.setattr(schema, "tables", lambda: earlier)
+            patch.setattr(schema, "published", lambda: tuple(chain(*earlier.values())))
+            schema.create(engine, ["eurusd"])
+        assert reads.read_features(engine, "eurusd", tables["backward_bqx"][:1]).empty
+        with pytest.raises(DatabaseError) as caught:
+            reads.read_features(engine, "eurusd", tables["time"][:1])
+        one_line(caught.value, 'relation "bqx.time_eurusd" does not exist')
+        schema.create(engine, ["eurusd"])
+        assert reads.read_features(engine, "eurusd", tables["time"][:1]).empty
 
 
 def test_a_full_disk_is_told_and_the_month_stays(loaded: Engine, grids: dict[str, Bars]) -> None:

@@ -35,7 +35,7 @@ def test_index_is_the_textbook_sum():
 
 def test_the_reported_index_is_over_the_training_deciles():
     train, test, names, day = panel(0)
-    found = drift(train, test, names, day, seed=0)
+    found = drift(train, test, names, days_train=day, seed=0)
     for i, name in enumerate(names):
         bins = np.quantile(train[:, i], np.linspace(0, 1, 11))
         bins[0], bins[-1] = -np.inf, np.inf
@@ -51,7 +51,7 @@ def test_undrifted_autocorrelated_columns_alarm_rarely():
     columns = panels = 0
     for seed in range(40):
         train, test, names, day = panel(seed)
-        found = drift(train, test, names, day, seed=0)
+        found = drift(train, test, names, days_train=day, seed=0)
         columns += int(found["drifted"].sum())
         panels += bool(found["drifted"].any())
     assert columns <= 0.02 * 40 * len(names)
@@ -61,7 +61,7 @@ def test_undrifted_autocorrelated_columns_alarm_rarely():
 def test_the_customary_threshold_would_alarm_where_nothing_drifts():
     train, _, names, day = panel(3)
     one_day = train[day == 7]
-    found = drift(train[day != 7], one_day, names, day[day != 7], seed=0)
+    found = drift(train[day != 7], one_day, names, days_train=day[day != 7], seed=0)
     assert (found["psi"] > 0.1).sum() >= 3
     assert not found["drifted"].any()
 
@@ -69,7 +69,7 @@ def test_the_customary_threshold_would_alarm_where_nothing_drifts():
 @pytest.mark.parametrize("seed", range(5))
 def test_half_as_much_volatility_again_is_found(seed):
     train, test, names, day = panel(seed, factor=1.5)
-    found = drift(train, test, names, day, seed=0).set_index("feature")["drifted"]
+    found = drift(train, test, names, days_train=day, seed=0).set_index("feature")["drifted"]
     assert found[[name for name in names if name.startswith("volatility")]].all()
 
 
@@ -79,7 +79,7 @@ def test_absent_values_are_left_out():
     holed[::9, 0] = np.nan
     holed[:, 1] = np.nan
     short[::7, 0] = np.nan
-    found = drift(holed, short, names, day, seed=0)
+    found = drift(holed, short, names, days_train=day, seed=0)
     assert not found["drifted"][:2].any()
     judged = np.isfinite(found[["psi", "threshold"]].to_numpy()).all(axis=1)
     assert judged.tolist() == [i != 1 for i in range(len(names))]
@@ -89,7 +89,7 @@ def test_a_column_that_goes_missing_alarms():
     train, test, names, day = panel(1)
     test = test.copy()
     test[:, 2] = np.nan
-    assert drift(train, test, names, day, seed=0)["drifted"].tolist() == [
+    assert drift(train, test, names, days_train=day, seed=0)["drifted"].tolist() == [
         i == 2 for i in range(len(names))
     ]
 
@@ -97,13 +97,14 @@ def test_a_column_that_goes_missing_alarms():
 def test_the_same_seed_gives_the_same_thresholds():
     train, test, names, day = panel(2)
     pd.testing.assert_frame_equal(
-        drift(train, test, names, day, seed=4), drift(train, test, names, day, seed=4)
+        drift(train, test, names, days_train=day, seed=4),
+        drift(train, test, names, days_train=day, seed=4),
     )
 
 
 def test_too_few_days_are_an_error():
     train, test, names, day = panel(0)
     with pytest.raises(ParameterError, match="3 training days"):
-        drift(train[day < 3], test, names, day[day < 3], seed=0)
+        drift(train[day < 3], test, names, days_train=day[day < 3], seed=0)
     with pytest.raises(ParameterError, match="0 later rows"):
-        drift(train, test[:0], names, day, seed=0)
+        drift(train, test[:0], names, days_train=day, seed=0)

@@ -29,6 +29,7 @@ from bqx.feature_store.store import Store
 from bqx.features import catalog, lags
 from bqx.features.engine.compute import compute
 from bqx.features.lags import Column
+from bqx.features.spec import Feature
 from bqx.market import bars as bar_frames
 from bqx.market import readers, simulated
 from bqx.market.bars import Bars
@@ -45,7 +46,7 @@ MONTHS = ("2024-02", "2024-03", "2024-04")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two pairs over three months; the first and last are days."""
     path = tmp_path_factory.mktemp("bars")
-    made = simulated.simulate("null", ["eurusd", "gbpusd"], "2024-02-28", 36, 2)
+    made = simulated.simulate("null", ["eurusd", "gbpusd"], "2024-02-28", days=36, seed=2)
     for pair, frame in made.frames.items():
         bar_frames.validate(frame, pair).reset_index().to_parquet(path / f"{pair}.parquet")
     return path
@@ -145,8 +146,9 @@ def test_what_belongs_to_another_catalog_or_build_is_told(
     with pytest.raises(ArtefactError, match="got absent; expected a table that was built"):
         store.read("gbpusd", [feature])
     with monkeypatch.context() as patch:
-        patch.setattr(published, "declared", lambda feature: b"changed")
-        with pytest.raises(ArtefactError, match=f"got {feature.name} of another catalog"):
+        patch.setattr(Feature, "identity", lambda _: "changed")
+        assert not store.has(feature)
+        with pytest.raises(ArtefactError, match=f"got {feature.name} computed by other code"):
             store.read("eurusd", [feature])
     other = tmp_path / "other"
     build(folder, other, FEATURES, ["eurusd"], since=pd.Timestamp("2024-03-02", tz="UTC"))
@@ -256,7 +258,7 @@ def test_a_build_killed_fifty_times_leaves_no_half_file(folder: Path, tmp_path: 
 
 NARROW = """
 import os, pathlib, sys
-from bqx.build import build
+from bqx.feature_store.build import build
 from bqx.errors import BqxError
 from bqx.features import catalog
 tables = catalog.tables(catalog.profile())

@@ -2,11 +2,13 @@
 
 import inspect
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from bqx.report import figures
 
@@ -99,9 +101,21 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         )
     ),
     "compared": lambda: figures.compared(COMPARED),
+    "beeswarm": lambda: figures.beeswarm(SHAP_VALUES, READ),
+    "dependence": lambda: figures.dependence(SHAP_VALUES, READ),
 }  # fmt: skip
 
 
+READ = pd.DataFrame(
+    np.random.default_rng(3).normal(size=(40, 3)), columns=["slope (pt)", "rsi (1)", "hour (1)"]
+)
+SHAP_VALUES = READ * [0.01, -0.2, 0.05]
+WITH_LEGEND = {
+    *("benchmarks", "break_even", "columns_by_kind", "costs", "counts", "coverage", "equity"),
+    *("domain_shares", "domains_over_time", "exposure", "forecasts", "importance", "rates"),
+    *("learning_curves", "mechanical_share", "skill_by_horizon"),
+}
+SMALL, MEDIUM = (FontProperties(size=name).get_size_in_points() for name in ("small", "medium"))
 SHARES = pd.DataFrame({"rate": [0.6, 0.5], "bqx": [0.4, 0.5]}, index=PAIRS)
 COMPARED = pd.DataFrame(
     {"skill": [0.0, 0.02], "skill_lo": [0.0, -0.01], "skill_hi": [0.0, 0.05],
@@ -128,7 +142,7 @@ def test_every_figure_is_drawn_here() -> None:
 @pytest.mark.parametrize("name", DRAWN)
 def test_axes_are_labelled(name: str) -> None:
     figure = DRAWN[name]()
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     for axes in figure.axes:
         if axes.get_label() == "<colorbar>":
             assert axes.get_ylabel()
@@ -136,6 +150,43 @@ def test_axes_are_labelled(name: str) -> None:
         assert axes.get_xlabel()
         named = axes.get_ylabel() or [label.get_text() for label in axes.get_yticklabels()]
         assert named
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_titles_and_legends_have_the_style_and_cover_nothing(name: str) -> None:
+    figure = DRAWN[name]()
+    figure.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    assert len(figure.legends) == (name in WITH_LEGEND)
+    assert not any(axes.get_legend() for axes in figure.axes)
+    for legend in figure.legends:
+        assert legend.get_texts()
+        assert not legend.get_frame_on()
+        assert {text.get_fontsize() for text in legend.get_texts()} == {SMALL}
+        assert not any(legend.get_window_extent().overlaps(box) for box in boxes)
+    assert {axes.title.get_fontsize() for axes in figure.axes if axes.get_title()} <= {MEDIUM}
+
+
+def test_five_horizons_stand_side_by_side_with_marks_of_their_own() -> None:
+    horizons = [15, 30, 45, 60, 75]
+    rows = pd.DataFrame(
+        {"condition": "session", "value": "london", "horizon": horizons, "coverage": 0.9}
+    )
+    lines = figures.coverage(rows, 0.9).axes[0].lines[:5]
+    assert len({(line.get_marker(), line.get_color()) for line in lines}) == 5
+    np.testing.assert_allclose([line.get_xdata()[0] for line in lines], 0.14 * np.arange(-2, 3))
+
+
+def test_labels_of_a_short_logarithmic_axis_do_not_overlap() -> None:
+    figure = figures.compared(COMPARED.assign(seconds=[0.4, 3.0]))
+    figure.draw_without_rendering()
+    boxes = [
+        label.get_window_extent()
+        for label in figure.axes[1].get_xticklabels(which="both")
+        if label.get_text()
+    ]
+    assert len(boxes) >= 2
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_every_cell_of_the_skill_figure_has_its_interval() -> None:
@@ -177,6 +228,26 @@ def test_a_learning_curve_is_the_mean_over_pairs() -> None:
     assert seen.lines[0].get_ydata().tolist() == pytest.approx([0.3, 0.2])
     assert unseen.lines[0].get_ydata().tolist() == pytest.approx([-0.05, 0.1])
     assert unseen.lines[0].get_xdata().tolist() == pytest.approx([100.5, 201.0])
+
+
+def test_columns_stand_in_the_order_of_their_shap_values() -> None:
+    swarm, left, right = (*DRAWN["beeswarm"]().axes[:1], *DRAWN["dependence"]().axes)
+    names = [label.get_text() for label in swarm.get_yticklabels()]
+    assert names == ["slope (pt)", "hour (1)", "rsi (1)"]  # from below
+    assert [left.get_xlabel(), right.get_xlabel()] == ["rsi (1)", "hour (1)"]
+    x, y = left.collections[0].get_offsets().data.T
+    np.testing.assert_allclose(y, -0.2 * x)
+
+
+def test_dots_of_a_swarm_lie_where_they_lay_and_chance_goes_on() -> None:
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.random(2)  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    drawn = [np.random.random()]  # noqa: NPY002
+    first, second = (DRAWN["beeswarm"]().axes[0].collections[0] for _ in range(2))
+    drawn.append(np.random.random())  # noqa: NPY002
+    np.testing.assert_array_equal(first.get_offsets(), second.get_offsets())
+    assert drawn == expected.tolist()
 
 
 def test_a_model_without_a_size_has_no_dot() -> None:

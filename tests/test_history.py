@@ -13,6 +13,7 @@ from bqx.feature_store.store import Store
 from bqx.features import catalog, lags
 from bqx.features.engine.fitting import fit
 from bqx.features.lags import Column
+from bqx.features.spec import Feature
 from bqx.market import bars as bar_frames
 from bqx.market import readers, simulated
 from bqx.market.bars import Bars
@@ -195,13 +196,20 @@ def test_features_of_other_bars_are_not_read(run: Run, tmp_path: Path, change: d
     assert place_of(again) == str(again.folder / "features")
 
 
-@pytest.mark.parametrize("what", ["code_version", "catalog_hash"])
-def test_features_of_other_code_or_another_catalog_are_not_read(
-    run: Run, monkeypatch: pytest.MonkeyPatch, what: str
+def test_features_of_other_code_are_computed_and_the_others_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of = catalog if what == "catalog_hash" else feature_stage
-    monkeypatch.setattr(of, what, lambda *_: "another")
-    assert place_of(run) == ""
+    bars = bar_stage.load(run).bars
+    changed, same = catalog.profile("core")[:2]
+    real = Feature.identity
+    monkeypatch.setattr(Feature, "identity", lambda f: real(f) + "x" * (f.name == changed.name))
+    computed = []
+    compute = lags.fill
+    monkeypatch.setattr(lags, "fill", lambda *a: (computed.extend(a[1]), compute(*a)))
+    history = feature_stage.histories(run, bars)[PAIR]
+    rows = np.arange(4_000, 4_100)
+    history.matrix([Column(changed), Column(same)], rows)
+    assert [column.feature for _, column in computed] == [changed]
 
 
 def test_a_publication_that_was_stopped_is_not_read(

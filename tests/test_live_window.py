@@ -55,7 +55,7 @@ FEATURES = (
 @pytest.fixture(scope="module")
 def frames() -> Frames:
     """From a Wednesday over a weekend with a clock change, with holes of every length."""
-    made = simulated.simulate("null", PAIRS_HERE, "2024-03-06", 9, 3).frames
+    made = simulated.simulate("null", PAIRS_HERE, "2024-03-06", days=9, seed=3).frames
     rng = np.random.default_rng(3)
     out = {}
     for pair, frame in made.items():

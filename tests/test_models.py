@@ -157,7 +157,6 @@ def plant(folder, content):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"catalog_hash": "0" * 64}, "another catalog_hash, got 000000000000"),
         ({"dtype": "float64"}, "another dtype, got float64; expected float32"),
         ({"model": "pickle"}, "cannot be read, models: not there, got 'pickle'"),
         ({"files": {}}, "other files, got forest.skops"),

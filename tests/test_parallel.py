@@ -9,8 +9,7 @@ import pytest
 from distributed import LocalCluster
 
 from bqx.errors import BqxError
-from bqx.parallel import over_pairs
-from bqx.params.rules import Backend
+from bqx.parallel import Backend, over_pairs
 
 TASKS = {"eurusd": (4.0,), "gbpusd": (-1.0,), "usdjpy": (9.0,)}
 
@@ -27,7 +26,9 @@ def place(_: str) -> tuple[int, int]:
 
 def places(workers: int, backend: Backend) -> set[tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
-    over_pairs(place, {pair: (pair,) for pair in TASKS}, workers, found.__setitem__, backend)
+    over_pairs(
+        place, {pair: (pair,) for pair in TASKS}, workers, write=found.__setitem__, backend=backend
+    )
     assert set(found) == set(TASKS)
     return set(found.values())
 
@@ -36,7 +37,7 @@ def places(workers: int, backend: Backend) -> set[tuple[int, int]]:
 def test_a_failing_pair_is_named_after_the_others_are_written(backend: Backend) -> None:
     written: dict[str, float] = {}
     with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: root: negative") as caught:
-        over_pairs(root_of, TASKS, 2, written.__setitem__, backend)
+        over_pairs(root_of, TASKS, 2, write=written.__setitem__, backend=backend)
     assert written == {"eurusd": 2.0, "usdjpy": 3.0}
     assert caught.value.__cause__ is not None
     assert "root_of" in caught.value.__cause__.__notes__[0]

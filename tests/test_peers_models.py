@@ -17,9 +17,10 @@ from statsmodels.regression.rolling import RollingOLS
 from bqx.features import catalog
 from bqx.features.engine.compute import compute
 from bqx.features.rolling import hmm, panels
-from bqx.features.rolling.regression import component
+from bqx.features.rolling.component import component
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
+from bqx.market.sessions import DAY
 
 Array = NDArray[np.float64]
 
@@ -51,7 +52,7 @@ def test_trends_are_those_of_rolling_least_squares(clean: Bars) -> None:
 @pytest.mark.parametrize("row", [2_000, 7_777, 14_399])
 def test_cointegration_is_engle_and_grangers_first_step(smooth: Bars, row: int) -> None:
     others, _ = panels.relatives(smooth.pair, True)
-    day = slice(row - panels.DAY, row + 1)  # with the row before the window
+    day = slice(row - DAY, row + 1)  # with the row before the window
     own, *two = (panels.level(smooth, name)[day] for name in (smooth.pair, *others[:2]))
     fit = sm.OLS(own[1:], sm.add_constant(np.column_stack(two)[1:])).fit()
     every = own - fit.predict(sm.add_constant(np.column_stack(two)))
@@ -59,7 +60,7 @@ def test_cointegration_is_engle_and_grangers_first_step(smooth: Bars, row: int) 
     half_life = -np.log(2.0) / np.log1p(speed) if -1.0 < speed < 0.0 else np.nan
     expected = [every[-1], every[-1] / every[1:].std(ddof=1), half_life]
     names = [f"rate_cointegration_{name}_w1440" for name in ("residual", "z", "half_life")]
-    found = ours(smooth.rows(row - panels.DAY, row + 1), *names)[-1]
+    found = ours(smooth.rows(row - DAY, row + 1), *names)[-1]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -147,9 +148,9 @@ def test_components_are_those_of_scikit_learn(smooth: Bars) -> None:
     pairs = LIQUIDITY[:7]
     x = panels.stack(smooth, panels.returns, pairs)[-1_500:]
     first = np.ones(len(pairs))
-    found = component(x, panels.DAY, 0, first, 200, 0)
+    found = component(x, DAY, 0, first, 200, 0, centred=True)
     for row in (1_440, 1_470, 1_499):
-        peer = PCA(1).fit(x[row - panels.DAY + 1 : row + 1])
+        peer = PCA(1).fit(x[row - DAY + 1 : row + 1])
         loadings = peer.components_[0] * np.sign(peer.components_[0] @ first)
         np.testing.assert_allclose(found[row, :-1], loadings, atol=1e-6)
         np.testing.assert_allclose(found[row, -1], peer.explained_variance_ratio_[0], rtol=1e-9)

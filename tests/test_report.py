@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from bqx.runs.run import Run
 
 WRITE = """\
 from bqx.params import for_notebook, NOTEBOOK_KEYS
-from bqx.store import Run
+from bqx.runs.run import Run
 params = for_notebook({stem!r}, globals())
 run = Run.open(params.folder, params)
 with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
@@ -34,12 +35,12 @@ LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="lags.json", value=
 def sources(tmp_path, monkeypatch):
     """A tiny project: two notebooks and a book of three pages."""
     monkeypatch.setattr(runner.verdict, "write", lambda run: None)
-    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
-    config = Path(__file__).parents[1] / "book" / "_config.yml"
-    (root / "book" / "_config.yml").write_text(config.read_text())
+    for name in ("_config.yml", "conf.py"):
+        shutil.copy(Path(__file__).parents[1] / "book" / name, root / "book")
     toc = "format: jb-book\nroot: index\nchapters:\n- file: notebooks/01_bars\n"
     (root / "book" / "_toc.yml").write_text(toc + "- file: notebooks/04_lagging\n")
     notebook(root, "01_bars", "out = 'x'\nseed = 9", BARS, "print('seed is', seed)")
@@ -91,6 +92,10 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert "Front" in index.read_text()
     assert "mathjax" in index.read_text().lower()
     assert foreign(folder / "book") == []
+    # What jupyter-book builds as well.
+    assert {path.name for path in (folder / "book" / "_sources").iterdir()} == {
+        "_config.yml", "_toc.yml", "conf.py", "index.md", "notebooks",
+    }  # fmt: skip
 
     built = []
     monkeypatch.setattr(runner, "_build_book", lambda *rest: built.append(rest))
@@ -136,7 +141,7 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
     before = sources / "run" / "book"
     before.mkdir(parents=True)
     (before / "index.html").write_text("previous")
-    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n[x](absent.md)\n")
+    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n[x](absent.md)\n")
     with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
         runner.run(params(sources), sources=sources)
     assert (before / "index.html").read_text() == "previous"
@@ -145,10 +150,10 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
 KILLED = """
 import sys
 from pathlib import Path
-from bqx import report
+from bqx.report import runner
 from bqx.params import Params
 root = Path(sys.argv[1])
-report.run(Params(out=str(root / "run")), sources=root)
+runner.run(Params(out=str(root / "run")), sources=root)
 """
 
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -95,9 +96,10 @@ def test_failed_write_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_code_version_is_a_hash_of_the_sources():
-    assert len(store.code_version()) == 64
-    assert store.code_version() == store.code_version()
+def test_a_stage_is_of_the_code_of_its_module():
+    assert len(store.code_of("01_bars")) == 64
+    assert store.code_of("01_bars") != store.code_of("02_features")
+    assert store.code_of("99_unheard") == ""
 
 
 def bars_stage(run, value=1.0, keys=("seed",)):
@@ -113,7 +115,8 @@ def features_stage(run, catalog="c" * 64):
         stage.note(catalog_hash=catalog)
 
 
-def test_stage_records_outputs_inputs_params_and_cost(run):
+def test_stage_records_outputs_inputs_params_and_cost(run, monkeypatch):
+    monkeypatch.setattr(time, "perf_counter", count(10.0, 2.5).__next__)
     bars_stage(run)
     features_stage(run)
     entry = run.stages["02_features"]
@@ -122,12 +125,12 @@ def test_stage_records_outputs_inputs_params_and_cost(run):
     assert entry["outputs"]["features/x.json"] == store.sha256(run.folder / "features/x.json")
     assert entry["params"] == {}
     assert run.stages["01_bars"]["params"] == {"seed": 1}
-    assert entry["seconds"] >= 0
+    assert entry["seconds"] == 2.5
     assert entry["peak_mb"] > 10
     manifest = run.manifest
     assert manifest["data_hash"] == "d" * 64
     assert manifest["catalog_hash"] == "c" * 64
-    assert manifest["code_version"] == store.code_version()
+    assert entry["code"] == store.code_of("02_features")
     assert not list(run.folder.rglob("*.tmp"))
     assert not list((run.folder / ".stages").iterdir())
 
@@ -262,7 +265,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from bqx.params import Params
-from bqx.store import Run
+from bqx.runs.run import Run
 run = Run.open(Path(sys.argv[1]), Params(seed=1))
 with run.stage("01_bars", ["seed"]) as stage:
     stage.write_json("bars/one.json", 1)

@@ -49,7 +49,9 @@ def folder(made, tmp_path_factory):
 @pytest.fixture(scope="module")
 def raw():
     """Raw bars with their holes, as a broker sends them."""
-    return simulated.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
+    return simulated.simulate("planted", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1).frames[
+        PAIR
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,7 @@ def test_the_answer_is_the_batch_row_exactly(client, learned, made, history, req
     assert answer["pair"] == PAIR
     assert answer["timestamp"] == history.index[-1].isoformat()
     assert answer["window"] == 15
-    assert answer["catalog_hash"] == made.catalog_hash
+    assert answer["columns_hash"] == made.columns_hash
     assert set(answer["predictions"]) == {"15", "45"}
     for name, prediction in answer["predictions"].items():
         target = targets.make(learned.bars, 15, int(name))
@@ -260,7 +262,7 @@ OTHERS = ("gbpusd", "eurgbp")
 def crossed():
     """A bundle whose columns read two other pairs, its bars, and what the feeds sent."""
     start, days = PARAMS.start, 21
-    sent = simulated.simulate("planted", (PAIR, *OTHERS), start, days, 2).frames
+    sent = simulated.simulate("planted", (PAIR, *OTHERS), start, days=days, seed=2).frames
     grids = bars.align(sent)
     rows = np.arange(3_000, 12_000, 7)
     columns = tuple(

@@ -19,7 +19,7 @@ class Simulated:
     """One simulated market with its bars on the grid and returns in basis points."""
 
     def __init__(self, mode, seed, start, days=42, pairs=PAIRS):
-        self.market = market.simulate(mode, pairs, start, days, seed)
+        self.market = market.simulate(mode, pairs, start, days=days, seed=seed)
         self.bars = bars.align(self.market.frames)
         self.minutes = self.bars[pairs[0]].minutes
         self.hour = sessions.local_minutes(self.minutes, "America/New_York") % 1_440 // 60
@@ -324,13 +324,17 @@ def test_oracle_equals_bqx_on_the_expected_path(window, horizon):
     def bqx(path):
         return sum((path[-1 - k] - path[-1]) / path[-1] for k in range(1, window + 1))
 
-    expected = planted.oracle(np.array([drift]), np.array([decay]), window, horizon)[0]
+    expected = planted.oracle(np.array([drift]), np.array([decay]), window=window, horizon=horizon)[
+        0
+    ]
     assert bqx(index) - bqx(stopped) == pytest.approx(expected, rel=1e-3)
 
 
 def attainable(simulated, pair, horizon):
     drift, decay = simulated.market.planted[[pair, "decay"]].to_numpy().T
-    return planted.attainable_skill(simulated.bars[pair].index, drift, decay, 15, horizon)
+    return planted.attainable_skill(
+        simulated.bars[pair].index, drift, decay, window=15, horizon=horizon
+    )
 
 
 @pytest.mark.parametrize("horizon", [15, 30, 45, 60, 75])
@@ -343,7 +347,7 @@ def test_attainable_skill_of_momentum(momentum, horizon):
 
 def test_attainable_skill_is_zero_without_a_drift(simulated):
     index = simulated.bars["eurusd"].index
-    assert planted.attainable_skill(index, *np.zeros((2, len(index))), 15, 30) == 0.0
+    assert planted.attainable_skill(index, *np.zeros((2, len(index))), window=15, horizon=30) == 0.0
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (60, 15), (15, 75)])
@@ -355,7 +359,7 @@ def test_attainable_skill_agrees_with_a_loop(window, horizon):
     index, drift = 100 * np.exp(np.cumsum(returns)), rng.normal(0, 1e-5, rows)
     index[900:910] = np.nan
     decay = np.full(rows, 0.99)
-    oracle = planted.oracle(drift, decay, window, horizon)
+    oracle = planted.oracle(drift, decay, window=window, horizon=horizon)
     naive, better = [], []
     for t in range(rows - horizon):
         if (first + t) // sessions.WEEK != (first + t + horizon) // sessions.WEEK:
@@ -370,7 +374,9 @@ def test_attainable_skill_agrees_with_a_loop(window, horizon):
         )
         naive.append(error**2)
         better.append((error - oracle[t]) ** 2)
-    skill = planted.attainable_skill(index, drift, decay, window, horizon, first)
+    skill = planted.attainable_skill(
+        index, drift, decay, window=window, horizon=horizon, first_market_minute=first
+    )
     assert skill == pytest.approx(1 - sum(better) / sum(naive), rel=1e-6)
 
 

@@ -39,13 +39,13 @@ def skills(learned, forecasts):
 
 def test_half_of_a_planted_signal_is_recovered():
     learned = learn("planted", 1)
-    made = simulated.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1)
+    made = simulated.simulate("planted", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1)
     best = learned.result.forecasts.copy()
     place = learned.bars.ts.get_indexer(best["ts_utc"])
     drift, decay = made.planted[[PAIR, "decay"]].reindex(learned.bars.ts).to_numpy().T
     for horizon in PARAMS.horizons:
         chosen = (best["horizon"] == horizon).to_numpy()
-        oracle = planted.oracle(drift, decay, 15, horizon)
+        oracle = planted.oracle(drift, decay, window=15, horizon=horizon)
         sigma = targets.make(learned.bars, 15, horizon).sigma
         best.loc[chosen, "forecast"] = (oracle / sigma)[place[chosen]]
     attainable = skills(learned, best)
@@ -233,7 +233,9 @@ def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
 def test_columns_read_from_a_store_teach_the_same_in_another_process(tmp_path):
     learned = learn("planted", 1)
     (tmp_path / "bars").mkdir()
-    frame = simulated.simulate("planted", (PAIR,), PARAMS.start, PARAMS.days, 1).frames[PAIR]
+    frame = simulated.simulate("planted", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1).frames[
+        PAIR
+    ]
     bar_frames.validate(frame, PAIR).reset_index().to_parquet(tmp_path / "bars" / f"{PAIR}.parquet")
     # The rest is computed.
     some = [column.feature for column in learned.columns[::2]]

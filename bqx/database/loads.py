@@ -139,7 +139,7 @@ def put_month(engine: Engine, month: Month) -> bool:
     """
     with told(engine, month.relation):
         with engine.connect() as connection:
-            schema.require(connection)
+            schema.require(connection, schema.of_relation(month.relation))
             if _holds(connection, month):
                 return False
         part = _partition(engine, month.relation, month.first)
@@ -173,7 +173,7 @@ def publish(engine: Engine, store: Store, pairs: Sequence[str] = ()) -> tuple[in
 
     Raises
     ------
-    ArtefactError : the store is damaged or of another catalog.
+    ArtefactError : the store is damaged or of other code.
     DatabaseError : the server refused; the months that are done stay.
     """
     with told(engine, "loads"), engine.connect() as connection:

@@ -61,7 +61,7 @@ def read_grid(
 
     Raises DatabaseError when the server refuses or a pair has no bars there.
     """
-    frames = {pair: read_bars(engine, pair, since, until, as_of) for pair in pairs}
+    frames = {pair: read_bars(engine, pair, since, until=until, as_of=as_of) for pair in pairs}
     with told(engine, "baselines"), engine.connect() as connection:
         found = connection.execute(text("SELECT pair, baseline FROM bqx.baselines"))
         baselines = {row.pair: row.baseline for row in found}
@@ -75,7 +75,7 @@ def read_grid(
     first, last = int(min(m[0] for m in minutes)), int(max(m[1] for m in minutes))
     return bars.join(
         {
-            pair: Bars(pair, bars.to_grid(frame, first, last, max_fill), baselines[pair])
+            pair: Bars(pair, bars.to_grid(frame, first, last, max_fill=max_fill), baselines[pair])
             for pair, frame in frames.items()
         }
     )
@@ -124,10 +124,12 @@ def _copied(
     )
     held = io.BytesIO()
     with told(engine, relation), engine.connect() as connection:
-        schema.require(connection)
+        wanted = {*columns}
+        members = [f for f in schema.of_relation(relation) if f.name in wanted]
+        schema.require(connection, members)
         cursor = connection.connection.cursor()
         cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query), held)
-    return decode(held.getbuffer(), len(times_of), len(columns), size)
+    return decode(held.getbuffer(), len(times_of), len(columns), size=size)
 
 
 def _bound(time: pd.Timestamp | None, endless: str) -> str:

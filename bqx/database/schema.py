@@ -16,7 +16,7 @@ from bqx.features import catalog
 from bqx.features.spec import Feature
 from bqx.market.pairs import check
 
-VERSION = 1
+VERSION = 2
 """Of the tables' shape; a database of another version is refused."""
 
 FOLDER = Path(__file__).resolve().parents[2] / "sql"
@@ -45,12 +45,6 @@ def tables() -> dict[str, tuple[Feature, ...]]:
     return catalog.tables(published())
 
 
-@cache
-def catalog_hash() -> str:
-    """Hash of the published features' declarations."""
-    return catalog.catalog_hash(published())
-
-
 def type_of(table: str) -> str:
     """SQL table type of a store table."""
     return _NAMES.get(table, table)
@@ -77,23 +71,21 @@ def definition() -> str:
     parts = [
         "-- Made by `bqx db ddl` from the catalog; a test keeps them equal. A type a table, which\n"
         "-- bqx.add_pair makes for each pair.",
-        f"INSERT INTO bqx.facts (schema_version, catalog_hash) VALUES (\n    {VERSION},\n"
-        f"    '{catalog_hash()}'\n);",
+        f"INSERT INTO bqx.facts (schema_version) VALUES ({VERSION});",
+        *(_type(name, members) for name, members in tables().items()),
     ]
-    for name, members in tables().items():
-        _check_names([name, *(feature.name for feature in members)])
-        _check_width(name, len(members))
-        columns = ["ts_utc timestamptz", *(f"{feature.name} float4" for feature in members)]
-        parts.append(_type(type_of(name), columns))
     return "\n\n".join(parts) + "\n"
 
 
-def _type(name: str, columns: Sequence[str]) -> str:
+def _type(table: str, members: Sequence[Feature]) -> str:
+    _check_names([table, *(feature.name for feature in members)])
+    _check_width(table, len(members))
+    columns = ["ts_utc timestamptz", *(f"{feature.name} float4" for feature in members)]
     # A column's name and type stay on one line.
     glued = ", ".join(column.replace(" ", "\0") for column in columns)
     lines = textwrap.wrap(glued, 96, break_long_words=False, break_on_hyphens=False)
     listed = "\n".join("    " + line.replace("\0", " ") for line in lines)
-    return f"CREATE TYPE bqx.{name} AS (\n{listed}\n);"
+    return f"CREATE TYPE bqx.{type_of(table)} AS (\n{listed}\n);"
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -132,9 +124,9 @@ def execute(connection: Connection, sql: str) -> None:
 
 
 def create(engine: Engine, pairs: Sequence[str]) -> None:
-    """Make the schema, its roles and the tables of pairs, as far as they are absent.
+    """Make the schema, its roles, families and the tables of pairs, as far as they are absent.
 
-    Raises DatabaseError when the schema that is there has another version or catalog.
+    Raises DatabaseError when the schema that is there has another version.
     """
     for pair in pairs:
         check(pair)
@@ -143,20 +135,52 @@ def create(engine: Engine, pairs: Sequence[str]) -> None:
             there = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
             if there.scalar():
                 require(connection)
+                _add_families(connection)
             else:
                 for name in ("tables.sql", "families.sql", "functions.sql", "roles.sql"):
                     execute(connection, script(name))
+                _identify(connection, published())
         for pair in pairs:
             # A transaction each: together they would hold more locks than a server grants.
             with engine.begin() as connection:
                 connection.execute(text("SELECT bqx.add_pair(:pair)"), {"pair": pair})
 
 
-def require(connection: Connection) -> None:
-    """Raise DatabaseError unless the schema is there in this version and of this catalog."""
+def _add_families(connection: Connection) -> None:
+    """Types of families that have come into the catalog since the schema was made."""
+    rows = connection.execute(
+        text("SELECT typname FROM pg_type WHERE typnamespace = 'bqx'::regnamespace")
+    )
+    present = {row.typname for row in rows}
+    for table, members in tables().items():
+        if type_of(table) not in present:
+            execute(connection, _type(table, members))
+            _identify(connection, members)
+
+
+def _identify(connection: Connection, features: Sequence[Feature]) -> None:
+    """Keep what decides the values of columns."""
+    identities = catalog.identities(features)
+    connection.execute(
+        text("INSERT INTO bqx.columns SELECT * FROM unnest(:names, :identities)"),
+        {"names": list(identities), "identities": list(identities.values())},
+    )
+
+
+def of_relation(relation: str) -> tuple[Feature, ...]:
+    """Features that have a column in a pair's table; none for bars."""
+    kind = relation.rpartition("_")[0]
+    return next((members for table, members in tables().items() if type_of(table) == kind), ())
+
+
+def require(connection: Connection, features: Sequence[Feature] = ()) -> None:
+    """Raise DatabaseError unless the schema is there in this version.
+
+    And unless the columns of features hold values as their code computes them today.
+    """
     where = shown(connection.engine.url)
     try:
-        found = connection.execute(text("SELECT schema_version, catalog_hash FROM bqx.facts")).one()
+        found = connection.execute(text("SELECT schema_version FROM bqx.facts")).one()
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) not in ("42P01", "3F000"):
             raise
@@ -169,9 +193,15 @@ def require(connection: Connection) -> None:
             f"{where}: the schema is of another version, got {found.schema_version}; expected "
             f"{VERSION}. Use the bqx that made it, or another database."
         )
-    wanted = catalog_hash()
-    if found.catalog_hash != wanted:
+    rows = connection.execute(
+        text("SELECT name, identity FROM bqx.columns WHERE name = ANY(:names)"),
+        {"names": [feature.name for feature in features]},
+    )
+    kept = {row.name: row.identity for row in rows}
+    unlike = [f.name for f in features if kept.get(f.name, f.identity()) != f.identity()]
+    if unlike:
         raise DatabaseError(
-            f"{where}: the schema is of another catalog, got {found.catalog_hash[:12]}; expected "
-            f"{wanted[:12]}. Use the bqx that made it, or create it anew in another database."
+            f"{where}: columns of other code, got another identity of {', '.join(unlike)}; "
+            "expected that of the catalog at hand. Use the bqx that made the schema, or create it "
+            "anew in another database."
         )

@@ -69,7 +69,7 @@ class Reader:
         cursor = connection.connection.cursor()
         # The connection's own notes, which last as long as what is prepared on it.
         if name not in connection.info:
-            schema.require(connection)
+            schema.require(connection, self.features)
             cursor.execute("SET plan_cache_mode = force_generic_plan")
             order = sql.SQL("PREPARE {} (timestamptz) AS {}")
             cursor.execute(order.format(sql.Identifier(name), self._statement(pair, time)))

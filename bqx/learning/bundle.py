@@ -19,7 +19,7 @@ from bqx.features import catalog, lags
 from bqx.features.engine.fitting import Fits
 from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
-from bqx.files import read_json, sha256, write_json
+from bqx.files import digest, read_json, sha256, write_json
 from bqx.learning import models, targets
 from bqx.learning.conformal import Calibration
 from bqx.learning.fold_fit import FoldFit
@@ -71,7 +71,6 @@ class Bundle:
     baseline: float
     panel: dict[str, float]
     max_fill: int
-    catalog_hash: str
     metrics: dict[str, Any]
     trained_until: pd.Timestamp
 
@@ -80,6 +79,16 @@ class Bundle:
         """Market minutes of bars that a forecast needs, the last one included."""
         widest = max(self.window_of(horizon) for horizon in self.horizons)
         return max(widest + targets.RUN_IN + 1, *(column.lookback for column in self.columns))
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """Identity of the feature behind each column, by its name."""
+        return catalog.identities(dict.fromkeys(column.feature for column in self.columns))
+
+    @property
+    def columns_hash(self) -> str:
+        """One hash of the columns and their identities, which answers show."""
+        return digest([[column.name for column in self.columns], self.identities])
 
     def window_of(self, horizon: int) -> int:
         """Window of the target at a horizon, minutes."""
@@ -148,13 +157,14 @@ class Bundle:
                         {"feature": c.feature.name, "lag": c.lag, "suffix": c.suffix}
                         for c in self.columns
                     ],
+                    "identities": self.identities,
+                    "columns_hash": self.columns_hash,
                     "fits": self.fits.to_json(),
                     "betas": self.betas,
                     "reach": {h: _written(own) for h, own in self.calibration.items()},
                     "baseline": self.baseline,
                     "panel": self.panel,
                     "max_fill": self.max_fill,
-                    "catalog_hash": self.catalog_hash,
                     "metrics": self.metrics,
                     "trained_until": self.trained_until.isoformat(),
                 },
@@ -179,7 +189,6 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         baseline=bars.baseline,
         panel=_panel(bars, fit.columns),
         max_fill=params.max_fill,
-        catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()),
         metrics=metrics,
         trained_until=fit.trained_until,
     )
@@ -201,18 +210,13 @@ def load(folder: Path) -> Bundle:
 
     Raises
     ------
-    ArtefactError : it is absent or incomplete, a file's hash differs, or it was made with another
-        catalog.
+    ArtefactError : it is absent or incomplete, a file's hash differs, or one of its columns is
+        computed by other code today.
     """
     path = folder / MANIFEST
     stored = read_json(path)
-    current = catalog.catalog_hash(catalog.FEATURES.values())
     try:
-        if stored["catalog_hash"] != current:
-            raise ArtefactError(
-                f"{path}: made with another catalog, got {stored['catalog_hash'][:12]}; expected "
-                f"{current[:12]}. Run notebook 07_deployment again."
-            )
+        _check_columns(path, stored)
         horizons = tuple(int(horizon) for horizon in stored["horizons"])
         _check(folder / MODEL / artefact.MANIFEST, stored["model"])
         return Bundle(
@@ -230,7 +234,6 @@ def load(folder: Path) -> Bundle:
             baseline=float(stored["baseline"]),
             panel={str(pair): float(first) for pair, first in stored["panel"].items()},
             max_fill=int(stored["max_fill"]),
-            catalog_hash=current,
             metrics=stored["metrics"],
             trained_until=pd.Timestamp(stored["trained_until"]),
         )
@@ -250,6 +253,18 @@ def _calibration(stored: Mapping[str, Any]) -> Calibration:
     low, high = map(float, stored["cuts"])
     start = tuple(np.nan if width is None else float(width) for width in stored["start"])
     return Calibration((low, high), start, float(stored["naive"]), float(stored["coverage"]))
+
+
+def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
+    """Refuse columns whose values are decided by other code than when the model was trained."""
+    identities = dict(stored["identities"])
+    unlike = catalog.changed(identities)
+    unlike += [c["feature"] for c in stored["columns"] if c["feature"] not in identities]
+    if unlike:
+        raise ArtefactError(
+            f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "
+            "that of the catalog at hand. Run notebook 07_deployment again."
+        )
 
 
 def _check(path: Path, expected: object) -> None:

@@ -171,7 +171,7 @@ def select_all(
         for pair, history in histories.items()
         if pair not in done
     }
-    over_pairs(select_pair, tasks, params.workers, write, params.backend)
+    over_pairs(select_pair, tasks, params.workers, write=write, backend=params.backend)
 
 
 def fit_all(
@@ -205,7 +205,7 @@ def fit_all(
                 "settings": (settings or {}).get(pair, ()),
             }
             tasks[pair] = (history, columns, folds, own)
-    over_pairs(_fit_task, tasks, params.workers, write, params.backend)
+    over_pairs(_fit_task, tasks, params.workers, write=write, backend=params.backend)
 
 
 def _fit_task(

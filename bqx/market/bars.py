@@ -5,9 +5,9 @@ A bar frame has a UTC index ``ts_utc`` (the bar's open, whole minutes) and the f
 an absent volume or spread is NaN. On the grid a boolean column ``filled`` joins them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,22 +24,8 @@ CLOSED_SHARE = 0.01
 """Largest share of bars outside the FX week that is taken for stray bars, not a wrong clock."""
 
 
-def _fail(
-    where: str,
-    lines: NDArray[np.int64] | None,
-    frame: pd.DataFrame,
-    bad: NDArray[np.bool_],
-    what: str,
-    rule: str,
-) -> None:
-    if not bad.any():
-        return
-    row = int(np.argmax(bad))
-    place = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
-    raise BarError(
-        f"{where} {place} ({frame.index[row]}): {what.format(**frame.iloc[row].to_dict())}; "
-        f"expected {rule} ({int(bad.sum()):,} such rows). Drop the rows or fix the feed."
-    )
+Rule = tuple[NDArray[np.bool_], str, str]
+"""Rows that break a rule, what is wrong with one of them, and the rule."""
 
 
 def validate(
@@ -60,6 +46,19 @@ def validate(
         whole minute, rates not finite or not positive, high or low beyond the others, negative
         volume or spread, or more than 1 % of bars while the market is closed.
     """
+    frame = _in_schema(frame, where)
+    for broken, what, rule in _rules(frame):
+        if broken.any():
+            row = int(np.argmax(broken))
+            place = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
+            raise BarError(
+                f"{where} {place} ({frame.index[row]}): {what.format(**frame.iloc[row])}; expected "
+                f"{rule} ({int(broken.sum()):,} such rows). Drop the rows or fix the feed."
+            )
+    return frame[sessions.is_open(sessions.epoch_minutes(pd.DatetimeIndex(frame.index)))]
+
+
+def _in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     missing = [name for name in RATES if name not in frame.columns]
     if missing:
         raise BarError(
@@ -75,34 +74,35 @@ def validate(
         )
     frame = frame.reindex(columns=list(COLUMNS)).astype(np.float64)
     frame.index = pd.DatetimeIndex(frame.index).tz_convert("UTC").as_unit("ns").rename("ts_utc")
-    fail = partial(_fail, where, lines, frame)
-    stamps = frame.index.asi8
+    return frame
+
+
+def _rules(frame: pd.DataFrame) -> Iterator[Rule]:
+    """The rules of bars in their order; each stands on those above it."""
+    stamps = pd.DatetimeIndex(frame.index).asi8
     step = np.diff(stamps, prepend=stamps[0] - 1)
-    fail(step < 0, "the time is before the row above", "ascending times")
-    fail(step == 0, "the time repeats the row above", "one bar a minute")
-    fail(stamps % 60_000_000_000 != 0, "the time has seconds", "whole minutes")
+    yield step < 0, "the time is before the row above", "ascending times"
+    yield step == 0, "the time repeats the row above", "one bar a minute"
+    yield stamps % 60_000_000_000 != 0, "the time has seconds", "whole minutes"
     rates = frame[list(RATES)].to_numpy()
-    shown = "open {open:.8g}, high {high:.8g}, low {low:.8g}, close {close:.8g}"
-    fail(~(np.isfinite(rates) & (rates > 0)).all(axis=1), shown, "positive rates")
+    values = "open {open:.8g}, high {high:.8g}, low {low:.8g}, close {close:.8g}"
+    yield ~(np.isfinite(rates) & (rates > 0)).all(axis=1), values, "positive rates"
     high, low = rates[:, 1], rates[:, 2]
-    fail(high < low, "high {high:.8g} is below low {low:.8g}", "high >= low")
-    fail(high < rates.max(axis=1), shown, "high as the largest rate")
-    fail(low > rates.min(axis=1), shown, "low as the smallest rate")
+    yield high < low, "high {high:.8g} is below low {low:.8g}", "high >= low"
+    yield high < rates.max(axis=1), values, "high as the largest rate"
+    yield low > rates.min(axis=1), values, "low as the smallest rate"
     for name in ("volume", "spread"):
-        fail((frame[name] < 0).to_numpy(), f"{name} {{{name}:.8g}}", f"{name} >= 0")
-        fail(np.isinf(frame[name].to_numpy()), f"{name} {{{name}:.8g}}", "a finite one")
-    closed = ~sessions.is_open(sessions.epoch_minutes(frame.index))
+        yield (frame[name] < 0).to_numpy(), f"{name} {{{name}:.8g}}", f"{name} >= 0"
+        yield np.isinf(frame[name].to_numpy()), f"{name} {{{name}:.8g}}", "a finite one"
+    closed = ~sessions.is_open(stamps // 60_000_000_000)
+    week = "bars between Sunday 17:00 and Friday 17:00 New York"
     if closed.mean() > CLOSED_SHARE:
-        fail(
-            closed, "the market is closed",
-            "bars between Sunday 17:00 and Friday 17:00 New York, so the clock of the file "
-            "seems to be another one",
-        )  # fmt: skip
-    return frame[~closed]
+        rule = f"{week}, so the clock of the file seems to be another one"
+        yield closed, "the market is closed", rule
 
 
 def to_grid(
-    frame: pd.DataFrame, first: int | None = None, last: int | None = None, max_fill: int = 15
+    frame: pd.DataFrame, first: int | None = None, last: int | None = None, *, max_fill: int = 15
 ) -> pd.DataFrame:
     """Put validated bars on the grid of open market minutes.
 
@@ -134,12 +134,11 @@ def baseline(frame: pd.DataFrame, since: pd.Timestamp | None = None) -> float:
 
     Raises BarError when there is no such bar.
     """
-    closes = frame["close"] if since is None else frame.loc[since:, "close"]
-    closes = closes.dropna()
+    closes = frame.loc[since:, "close"].dropna()
     if closes.empty:
         raise BarError(
             f"baseline: no bar at or after {since}, got bars until {frame.index[-1]}; expected "
-            "at least one. Choose an earlier baseline."
+            "at least one. Set an earlier baseline."
         )
     return float(closes.iloc[0])
 
@@ -163,10 +162,7 @@ class Panel:
     @property
     def index(self) -> NDArray[np.float64]:
         """(T, 28) rate index, points."""
-        index: NDArray[np.float64] = self.derived(
-            "index", lambda: 100.0 * self.closes / self.baselines
-        )
-        return index
+        return np.asarray(self.derived("index", lambda: 100.0 * self.closes / self.baselines))
 
     @property
     def since(self) -> int:
@@ -181,12 +177,10 @@ class Panel:
 
     def rows(self, start: int, stop: int) -> "Panel":
         """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
-        part = self._slice.get((start, stop))
-        if part is None:
-            part = Panel(self.closes[start:stop], self.baselines)
+        if (start, stop) not in self._slice:
             self._slice.clear()
-            self._slice[start, stop] = part
-        return part
+            self._slice[start, stop] = Panel(self.closes[start:stop], self.baselines)
+        return self._slice[start, stop]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"closes": self.closes, "baselines": self.baselines, "_derived": {}, "_slice": {}}
@@ -196,7 +190,7 @@ class Panel:
 class Bars:
     """Bars of one pair on the grid with the baseline of their rate index.
 
-    ``frame`` : (T,) rows, one an open market minute, gap-free in market minutes.
+    ``frame`` : (T,) rows, one per open market minute, gap-free in market minutes.
     ``baseline`` : quote units; belongs to the pair's history and stays with every slice.
     ``panel`` : the closes of all pairs on the same rows, None for a pair alone.
     """
@@ -254,8 +248,7 @@ class Bars:
         """What ``make`` gives, made once."""
         if key not in self._derived:
             self._derived[key] = make()
-        found: NDArray[np.float64] = self._derived[key]
-        return found
+        return np.asarray(self._derived[key])
 
     def rows(self, start: int, stop: int) -> "Bars":
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
@@ -266,17 +259,26 @@ class Bars:
 
 
 def align(
-    frames: dict[str, pd.DataFrame], max_fill: int = 15, since: pd.Timestamp | None = None
+    frames: Mapping[str, pd.DataFrame],
+    max_fill: int = 15,
+    since: pd.Timestamp | None = None,
+    *,
+    baselines: Mapping[str, float] | None = None,
 ) -> dict[str, Bars]:
     """Put validated frames of several pairs on one grid, from the first bar of any to the last.
 
-    ``since`` is the dataset's baseline time, default its first minute.
+    ``since`` is the dataset's baseline time, default its first minute; ``baselines`` stand for it
+    where they are stored.
     """
     ends = [sessions.epoch_minutes(pd.DatetimeIndex(f.index[[0, -1]])) for f in frames.values()]
-    first, last = int(min(e[0] for e in ends)), int(max(e[1] for e in ends))
+    first, last = int(np.min(ends)), int(np.max(ends))
     return join(
         {
-            pair: Bars(pair, to_grid(frame, first, last, max_fill), baseline(frame, since))
+            pair: Bars(
+                pair,
+                to_grid(frame, first, last, max_fill=max_fill),
+                baselines[pair] if baselines else baseline(frame, since),
+            )
             for pair, frame in frames.items()
         }
     )
@@ -286,8 +288,8 @@ def join(bars: dict[str, Bars]) -> dict[str, Bars]:
     """Give bars of several pairs on one grid the panel of all their closes."""
     rows = len(next(iter(bars.values())))
     closes, baselines = np.full((rows, len(PAIRS)), np.nan), np.full(len(PAIRS), np.nan)
-    for pair, each in bars.items():
-        closes[:, PAIRS.index(pair)] = each.close
-        baselines[PAIRS.index(pair)] = each.baseline
+    for pair, pair_bars in bars.items():
+        closes[:, PAIRS.index(pair)] = pair_bars.close
+        baselines[PAIRS.index(pair)] = pair_bars.baseline
     panel = Panel(closes, baselines)
-    return {pair: replace(each, panel=panel) for pair, each in bars.items()}
+    return {pair: replace(pair_bars, panel=panel) for pair, pair_bars in bars.items()}

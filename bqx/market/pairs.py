@@ -9,12 +9,13 @@ from bqx.errors import ParameterError
 CURRENCIES = ("EUR", "GBP", "AUD", "NZD", "USD", "CAD", "CHF", "JPY")
 """Quoting precedence: of two currencies the earlier one is the base."""
 
-LIQUIDITY = (
-    "eurusd", "usdjpy", "gbpusd", "audusd", "usdcad", "usdchf", "nzdusd", "eurgbp", "eurjpy",
-    "gbpjpy", "audjpy", "eurchf", "euraud", "eurcad", "cadjpy", "chfjpy", "gbpaud", "gbpchf",
-    "gbpcad", "eurnzd", "nzdjpy", "audcad", "audnzd", "audchf", "gbpnzd", "nzdcad", "cadchf",
-    "nzdchf",
-)  # fmt: skip
+_LIQUIDITY = """
+eurusd usdjpy gbpusd audusd usdcad usdchf nzdusd eurgbp eurjpy gbpjpy
+audjpy eurchf euraud eurcad cadjpy chfjpy gbpaud gbpchf gbpcad eurnzd
+nzdjpy audcad audnzd audchf gbpnzd nzdcad cadchf nzdchf
+"""
+
+LIQUIDITY = tuple(_LIQUIDITY.split())
 """All 28 pairs, most liquid first."""
 
 PAIRS = tuple(sorted(LIQUIDITY))
@@ -78,14 +79,13 @@ def pip(pair: str) -> float:
     return 0.01 if quote(pair) == "JPY" else 0.0001
 
 
-def join(one: str, other: str) -> str:
+def join(first: str, second: str) -> str:
     """Pair of two currencies in market convention.
 
     >>> join("USD", "EUR")
     'eurusd'
     """
-    first, second = sorted((one, other), key=CURRENCIES.index)
-    return (first + second).lower()
+    return "".join(sorted((first, second), key=CURRENCIES.index)).lower()
 
 
 def check(pair: str) -> str:
@@ -93,7 +93,7 @@ def check(pair: str) -> str:
     if pair not in SISTERS:
         raise ParameterError(
             f"pair: unknown pair, got {pair!r}; expected one of the 28 pairs in lower case, "
-            "such as 'eurusd'. Correct the name."
+            "such as 'eurusd'."
         )
     return pair
 
@@ -108,8 +108,8 @@ class Triangle:
 
 
 def _triangle(currencies: tuple[str, str, str]) -> Triangle:
-    one, two, three = sorted(currencies, key=CURRENCIES.index)
-    return Triangle(join(one, three), join(one, two), join(two, three))
+    first, middle, last = sorted(currencies, key=CURRENCIES.index)
+    return Triangle(join(first, last), join(first, middle), join(middle, last))
 
 
 TRIANGLES = tuple(_triangle(names) for names in combinations(CURRENCIES, 3))
@@ -125,13 +125,12 @@ def third_currency(pair: str) -> str:
     >>> third_currency("eurgbp"), third_currency("audusd")
     ('USD', 'JPY')
     """
-    others = [name for name in CURRENCIES if name not in (base(pair), quote(pair))]
+    sides = base(pair), quote(pair)
 
-    def rank(name: str) -> tuple[int, int]:
-        legs = sorted(LIQUIDITY.index(join(name, side)) for side in (base(pair), quote(pair)))
-        return legs[1], legs[0]
+    def ranks(name: str) -> list[int]:
+        return sorted((LIQUIDITY.index(join(name, side)) for side in sides), reverse=True)
 
-    return min(others, key=rank)
+    return min((name for name in CURRENCIES if name not in sides), key=ranks)
 
 
 @cache

@@ -59,8 +59,7 @@ def drift(mode: str, shocks: Series, minutes: NDArray[np.int64]) -> tuple[Series
         means = _recursion(still, shocks / LED_MEMORY)
         out = np.zeros_like(shocks)
         for name, pair in FOLLOWS.items():
-            one, other = CURRENCIES.index(base(pair)), CURRENCIES.index(quote(pair))
-            out[:, CURRENCIES.index(name)] = LED * (means[:, one] - means[:, other])
+            out[:, CURRENCIES.index(name)] = LED * difference(means, pair)
         return out, still
     share = np.full(rows, KAPPA)
     if mode == "threshold":
@@ -73,7 +72,12 @@ def drift(mode: str, shocks: Series, minutes: NDArray[np.int64]) -> tuple[Series
     return share[:, None] * means, factor * np.append(share[1:], share[-1:]) / share
 
 
-def oracle(drift: Series, decay: Series, window: int, horizon: int) -> Series:
+def difference(values: Series, pair: str) -> Series:
+    """(T,) values of a pair's base currency less those of its quote, from (T, 8) of all."""
+    return values[:, CURRENCIES.index(base(pair))] - values[:, CURRENCIES.index(quote(pair))]
+
+
+def oracle(drift: Series, decay: Series, *, window: int, horizon: int) -> Series:
     """(T,) expected BQX_window(t + horizon) beyond its martingale forecast, given the drift.
 
     First order in log returns: BQX_w(t+h) beyond the martingale is minus the sum over
@@ -104,6 +108,7 @@ def attainable_skill(
     index: Series,
     drift: Series,
     decay: Series,
+    *,
     window: int,
     horizon: int,
     first_market_minute: int = 0,
@@ -121,6 +126,6 @@ def attainable_skill(
     stretch = np.cumsum(~whole) + (first_market_minute + np.arange(len(index))) // sessions.WEEK
     martingale = _bqx(index, window - horizon) if window > horizon else np.zeros(len(index))
     error = _bqx(index, window)[horizon:] - martingale[:-horizon]
-    left = error - oracle(drift, decay, window, horizon)[:-horizon]
+    left = error - oracle(drift, decay, window=window, horizon=horizon)[:-horizon]
     scored = np.isfinite(left) & whole[:-horizon] & (stretch[horizon:] == stretch[:-horizon])
     return float(1 - np.sum(left[scored] ** 2) / np.sum(error[scored] ** 2))

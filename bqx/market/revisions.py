@@ -33,8 +33,7 @@ def checked(ts: pd.DatetimeIndex, known: pd.DatetimeIndex) -> pd.DatetimeIndex:
         row = int(early.argmax())
         raise BarError(
             f"known_at row {row + 1:,}: known before its end, got {known[row]} for the bar of "
-            f"{ts[row]}; expected {ts[row] + _MINUTE} or later ({int(early.sum()):,} such rows). "
-            "Correct the times."
+            f"{ts[row]}; expected {ts[row] + _MINUTE} or later ({int(early.sum()):,} such rows)."
         )
     return known
 

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-WEEK = 7_200
-"""Open minutes in an FX week."""
-
 DAY = 1_440
+WEEK, YEAR = 5 * DAY, 252 * DAY
+"""Minutes of a day; open minutes of an FX week and of a year of trading days."""
 
 SESSIONS = {
     "tokyo": ("Asia/Tokyo", 9, 18),
@@ -73,8 +72,8 @@ def week_opens(first: int, last: int) -> Minutes:
     """Epoch minutes of the Sunday 17:00 New York openings of weeks that meet [first, last]."""
     local = local_minutes(np.array([first, last], dtype=np.int64), NEW_YORK) - _FIRST_OPEN
     weeks = np.arange(local[0] // _CALENDAR_WEEK, local[1] // _CALENDAR_WEEK + 1)
-    naive = timestamps(weeks * _CALENDAR_WEEK + _FIRST_OPEN).tz_localize(None)
-    return epoch_minutes(naive.tz_localize(NEW_YORK).tz_convert("UTC"))
+    wall = timestamps(weeks * _CALENDAR_WEEK + _FIRST_OPEN).tz_localize(None)
+    return epoch_minutes(wall.tz_localize(NEW_YORK).tz_convert("UTC"))
 
 
 def grid(first: int, last: int) -> Minutes:
@@ -104,12 +103,12 @@ def trading_days(minutes: Minutes) -> Minutes:
 
 
 @cache
-def _holidays(country: str, year: int) -> tuple[int, ...]:
+def _holidays(country: str, year: int) -> Minutes:
     # Few who need the sessions need the calendars of all countries.
     import holidays
 
     days = holidays.country_holidays(country, years=year)
-    return tuple(sorted(int(np.datetime64(day, "D").astype(np.int64)) for day in days))
+    return np.array(sorted(days), "datetime64[D]").astype(np.int64)
 
 
 def days_to_holiday(minutes: Minutes, country: str) -> Minutes:
@@ -119,8 +118,7 @@ def days_to_holiday(minutes: Minutes, country: str) -> Minutes:
     """
     days = np.asarray(minutes) // DAY
     years = days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
-    known = np.array(
-        [day for year in range(int(years.min()), int(years.max()) + 2)
-         for day in _holidays(country, year)]
-    )  # fmt: skip
-    return known[np.searchsorted(known, days)] - days
+    holidays = np.concatenate(
+        [_holidays(country, year) for year in range(int(years.min()), int(years.max()) + 2)]
+    )
+    return holidays[np.searchsorted(holidays, days)] - days

@@ -12,6 +12,7 @@ typical falls on the ask, since a bid that stepped back at every rollover could 
 clock alone.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -28,13 +29,14 @@ from bqx.market.pairs import CURRENCIES, PAIRS, base, check, pip, quote
 
 Series = NDArray[np.float64]
 
-AVERAGE_SPREAD = {
-    "eurusd": 1.3, "usdjpy": 1.3, "gbpusd": 1.5, "audusd": 1.8, "usdchf": 1.8, "nzdusd": 2.0,
-    "eurjpy": 2.1, "audjpy": 2.2, "eurgbp": 2.2, "usdcad": 2.3, "nzdjpy": 2.4, "cadjpy": 2.5,
-    "eurchf": 2.5, "euraud": 2.7, "audcad": 2.8, "gbpjpy": 2.8, "eurcad": 2.9, "chfjpy": 3.1,
-    "audchf": 3.5, "audnzd": 3.6, "gbpchf": 3.6, "cadchf": 3.9, "eurnzd": 4.2, "gbpaud": 4.2,
-    "gbpcad": 4.3, "nzdcad": 4.4, "nzdchf": 4.9, "gbpnzd": 5.6,
-}  # fmt: skip
+_SPREADS = """
+eurusd 1.3  usdjpy 1.3  gbpusd 1.5  audusd 1.8  usdchf 1.8  nzdusd 2.0  eurjpy 2.1
+audjpy 2.2  eurgbp 2.2  usdcad 2.3  nzdjpy 2.4  cadjpy 2.5  eurchf 2.5  euraud 2.7
+audcad 2.8  gbpjpy 2.8  eurcad 2.9  chfjpy 3.1  audchf 3.5  audnzd 3.6  gbpchf 3.6
+cadchf 3.9  eurnzd 4.2  gbpaud 4.2  gbpcad 4.3  nzdcad 4.4  nzdchf 4.9  gbpnzd 5.6
+"""
+
+AVERAGE_SPREAD = {pair: float(pips) for pair, pips in re.findall(r"(\w{6}) (\S+)", _SPREADS)}
 """Retail average of each pair's spread, pips. Source: FXCM's published table."""
 
 # Each currency: dollar value at the start, sd of one-minute returns (bp), weight of the Tokyo,
@@ -61,7 +63,7 @@ _CLUSTERS = ((12.0, 0.15, 0.35), (240.0, 0.15, 0.15), (4_000.0, 0.15, 0.10))
 _TAIL = 4  # degrees of freedom of the shocks
 _NOISE = 0.8e-5  # sd of a pair's log rate about the difference of its factors
 
-# One independent stream a role and number, so that no pair's bars depend on which others are made.
+# One independent stream per role and number: no pair's bars depend on which others are simulated.
 _SHOCK, _BLOC, _CLUSTER, _OWN_CLUSTER, _GAP, _PAIR = range(6)
 
 
@@ -109,7 +111,8 @@ def _autoregression(noise: Series, minutes: float) -> Series:
     return lfilter([np.sqrt(1 - rho**2)], [1, -rho], noise, zi=start)[0]
 
 
-def _hump(minutes: NDArray[np.int64], zone: str, centre: float, width: float) -> Series:
+def _hump(minutes: NDArray[np.int64], hump: tuple[str, float, float]) -> Series:
+    zone, centre, width = hump
     hours = sessions.local_minutes(minutes, zone) % sessions.DAY / 60
     away = (hours - centre + 12) % 24 - 12
     return np.exp(-0.5 * (away / width) ** 2)
@@ -118,7 +121,7 @@ def _hump(minutes: NDArray[np.int64], zone: str, centre: float, width: float) ->
 def factors(minutes: NDArray[np.int64], mode: str, seed: int) -> Factors:
     """Simulate the currency factors at ascending open epoch minutes."""
     rows = len(minutes)
-    humps = np.column_stack([_hump(minutes, *hump) for hump in _HUMPS])
+    humps = np.column_stack([_hump(minutes, hump) for hump in _HUMPS])
     common = [_stream(seed, _CLUSTER, k).standard_normal(rows) for k in range(len(_CLUSTERS))]
     opens = (sessions.market_minutes(minutes) % sessions.WEEK == 0) & (np.arange(rows) > 0)
     shocks, gap, sigma = (np.zeros((rows, len(CURRENCIES))) for _ in range(3))
@@ -144,15 +147,11 @@ def factors(minutes: NDArray[np.int64], mode: str, seed: int) -> Factors:
     return Factors(minutes, np.cumsum(returns + gap, axis=0), gap, drift, decay, sigma)
 
 
-def _difference(values: Series, pair: str) -> Series:
-    return values[:, CURRENCIES.index(base(pair))] - values[:, CURRENCIES.index(quote(pair))]
-
-
 def _pair_sigma(sigma: Series, pair: str) -> Series:
-    one, other = (sigma[:, CURRENCIES.index(name)] for name in (base(pair), quote(pair)))
+    of_base, of_quote = (sigma[:, CURRENCIES.index(name)] for name in (base(pair), quote(pair)))
     blocs = {_CURRENCIES[name][3] for name in (base(pair), quote(pair))}
     shared = _BLOC_SHARE if len(blocs) == 1 and "" not in blocs else 0.0
-    return np.sqrt(one**2 + other**2 - 2 * shared * one * other)
+    return np.sqrt(of_base**2 + of_quote**2 - 2 * shared * of_base * of_quote)
 
 
 def _bars(pair: str, market: Factors, seed: int) -> pd.DataFrame:
@@ -162,13 +161,14 @@ def _bars(pair: str, market: Factors, seed: int) -> pd.DataFrame:
     average = AVERAGE_SPREAD[pair] * pip(pair)
     start = _CURRENCIES[base(pair)][0] / _CURRENCIES[quote(pair)][0] - average / 2
     sigma = _pair_sigma(market.sigma, pair)
-    close = np.log(start) + _difference(market.log, pair) + _NOISE * stream.standard_normal(rows)
+    moved = planted.difference(market.log, pair)
+    close = np.log(start) + moved + _NOISE * stream.standard_normal(rows)
     before = np.concatenate(([np.log(start)], close[:-1]))
     step = 0.05 * sigma * stream.standard_normal(rows)
-    opened = before + _difference(market.gap, pair) + step
+    opened = before + planted.difference(market.gap, pair) + step
     # Extremes of a Brownian bridge from open to close, each from its exact law.
-    reach = 2 * (0.85 * sigma) ** 2 * stream.standard_exponential((2, rows))
-    span = np.sqrt((close - opened) ** 2 + reach)
+    excursion = 2 * (0.85 * sigma) ** 2 * stream.standard_exponential((2, rows))
+    span = np.sqrt((close - opened) ** 2 + excursion)
     high, low = 0.5 * (opened + close + span[0]), 0.5 * (opened + close - span[1])
 
     local = sessions.local_minutes(market.minutes, sessions.NEW_YORK)
@@ -196,15 +196,11 @@ def _bars(pair: str, market: Factors, seed: int) -> pd.DataFrame:
     return frame[~missing]
 
 
-def _expect(holds: bool, wrong: str, got: object, rule: str) -> None:
-    if not holds:
-        raise ParameterError(f"{wrong}, got {got!r}; expected {rule}. Correct it.")
-
-
 def simulate(
     mode: str,
     pairs: Sequence[str] = PAIRS,
     start: str = "2024-01-07",
+    *,
     days: int = 90,
     seed: int = 0,
 ) -> Market:
@@ -223,21 +219,24 @@ def simulate(
     ------
     ParameterError : unknown mode or pair, a malformed date, a negative seed, no open minute.
     """
-    one = f"one of {', '.join(planted.MODES)}"
-    _expect(mode in planted.MODES, "market: unknown mode", mode, one)
-    _expect(seed >= 0, "seed: negative", seed, "0 or more")
+    if mode not in planted.MODES:
+        modes = ", ".join(planted.MODES)
+        raise ParameterError(f"market: unknown mode, got {mode!r}; expected one of {modes}.")
+    if seed < 0:
+        raise ParameterError(f"seed: negative, got {seed!r}; expected 0 or more.")
     try:
         first = (date.fromisoformat(start) - date(1970, 1, 1)).days * sessions.DAY
     except ValueError as error:
-        message = f"start: not a date, got {start!r}; expected YYYY-MM-DD. Correct it."
+        message = f"start: not a date, got {start!r}; expected YYYY-MM-DD."
         raise ParameterError(message) from error
     minutes = sessions.grid(first, first + days * sessions.DAY - 1)
     names = [check(pair) for pair in pairs]
-    _expect(len(minutes) > 0, "days: the market is closed", days, "days in the FX week")
+    if len(minutes) == 0:
+        raise ParameterError(f"days: the market is closed, got {days}; expected open days.")
     market = factors(minutes, mode, seed)
     frames = {pair: _bars(pair, market, seed) for pair in names}
     if mode == "null":
         return Market(frames, None, mode)
-    drift = {pair: _difference(market.drift, pair) for pair in names}
-    known = pd.DataFrame(drift | {"decay": market.decay}, sessions.timestamps(minutes))
-    return Market(frames, known, mode)
+    drift = {pair: planted.difference(market.drift, pair) for pair in names}
+    signal = pd.DataFrame(drift | {"decay": market.decay}, sessions.timestamps(minutes))
+    return Market(frames, signal, mode)

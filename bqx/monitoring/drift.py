@@ -39,19 +39,15 @@ def psi(expected: Counts, actual: Counts) -> NDArray[np.float64]:
     return ((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum(axis=-1)
 
 
-def _histogram(column: NDArray[np.floating], edges: NDArray[np.floating]) -> Counts:
-    return np.bincount(np.searchsorted(edges, column, side="right"), minlength=BINS).astype(float)
-
-
-def _daily(
-    train: NDArray[np.floating], place: NDArray[np.int64], edges: list[NDArray[np.floating]]
+def _counts(
+    values: NDArray[np.floating], day: NDArray[np.int64], edges: list[NDArray[np.floating]]
 ) -> Counts:
-    """(D, F, BINS) counts of each day."""
-    out = np.zeros((int(place.max()) + 1, train.shape[1], BINS))
+    """(D, F, BINS) counts of each day, of values (n, F) and days 0..D-1 (n,)."""
+    out = np.zeros((int(day.max()) + 1, values.shape[1], BINS))
     for column, cuts in enumerate(edges):
-        there = ~np.isnan(train[:, column])
-        bins = np.searchsorted(cuts, train[there, column], side="right")
-        np.add.at(out, (place[there], column, bins), 1.0)
+        present = ~np.isnan(values[:, column])
+        bins = np.searchsorted(cuts, values[present, column], side="right")
+        np.add.at(out, (day[present], column, bins), 1.0)
     return out
 
 
@@ -66,10 +62,10 @@ def _undrifted(daily: Counts, length: int, seed: int) -> NDArray[np.float64]:
     total = daily.sum(axis=0)
     members = [(start + np.arange(taken)) % days for start in range(days)]
     for _ in range(RESAMPLES - days):
-        one = int(rng.integers(1, taken)) if taken > 1 else 1
+        split = int(rng.integers(1, taken)) if taken > 1 else 1
         first, gap = rng.integers(days), rng.integers(0, days - taken + 1)
-        run = np.concatenate((np.arange(one), one + gap + np.arange(taken - one)))
-        members.append((first + run) % days)
+        runs = np.concatenate((np.arange(split), split + gap + np.arange(taken - split)))
+        members.append((first + runs) % days)
     # The index without drift is proportional to the sampling variance of both sides.
     ratio = (1 / length + 1 / days) / (1 / taken + 1 / (days - taken))
     out = np.empty((len(members), daily.shape[1]))
@@ -83,6 +79,7 @@ def drift(
     train: NDArray[np.floating],
     test: NDArray[np.floating],
     names: Sequence[str],
+    *,
     days_train: NDArray[np.int64],
     seed: int,
 ) -> pd.DataFrame:
@@ -97,40 +94,45 @@ def drift(
 
     Returns
     -------
-    A row a column: feature, psi, threshold, drifted. Without drift the chance that any of them
-    is ``drifted`` is about 5 %. A column without training values is NaN and not judged.
+    One row per column: feature, psi, threshold, drifted. Without drift the chance that any is
+    ``drifted`` is about 5 %. A column without training values is NaN and not judged.
 
     Raises
     ------
     ParameterError : fewer than four training days, or no rows.
     """
-    _, place = np.unique(days_train, return_inverse=True)
-    days = int(place.max()) + 1 if len(place) else 0
+    day = np.unique(days_train, return_inverse=True)[1]
+    days = int(day.max()) + 1 if len(day) else 0
     if days < 4 or len(test) == 0:
         raise ParameterError(
             f"drift: too little to compare, got {days} training days and {len(test)} later rows; "
-            "expected at least 4 and 1. Give more bars."
+            "expected at least 4 and 1. Take more bars."
         )
-    length = max(round(len(test) / (len(train) / days)), 1)
     quantiles = np.linspace(0, 1, BINS + 1)[1:-1]
     edges = [
         np.nanquantile(column, quantiles) if np.isfinite(column).any() else quantiles
         for column in train.T
     ]
-    daily = _daily(train, place, edges)
-    after = np.stack(
-        [_histogram(test[~np.isnan(test[:, i]), i], edges[i]) for i in range(len(edges))]
+    daily = _counts(train, day, edges)
+    (later,) = _counts(test, np.zeros(len(test), np.int64), edges)
+    is_filled = daily.sum(axis=(0, 2)) > 0
+    index = np.where(is_filled, psi(daily.sum(axis=0), later), np.nan)
+    length = max(round(len(test) / (len(train) / days)), 1)
+    threshold = _threshold(daily, is_filled, length, seed=seed)
+    return pd.DataFrame(
+        {"feature": list(names), "psi": index, "threshold": threshold, "drifted": index > threshold}
     )
-    known = daily.sum(axis=(0, 2)) > 0
-    found = np.where(known, psi(daily.sum(axis=0), after), np.nan)
+
+
+def _threshold(
+    daily: Counts, is_filled: NDArray[np.bool_], length: int, *, seed: int
+) -> NDArray[np.float64]:
+    """(F,) index beyond which a column of ``length`` days has drifted, NaN for an empty one."""
     undrifted = _undrifted(daily, length, seed)
     centre, spread = undrifted.mean(axis=0), np.maximum(undrifted.std(axis=0, ddof=1), 1e-9)
-    farthest = ((undrifted - centre) / spread)[:, known].max(axis=1, initial=0.0)
+    farthest = ((undrifted - centre) / spread)[:, is_filled].max(axis=1, initial=0.0)
     # The training days hold few runs that do not overlap, and their spread is only an estimate.
-    runs = max(days / min(length, days // 2), 2.0)
+    runs = max(len(daily) / min(length, len(daily) // 2), 2.0)
     doubt = stats.t.ppf(CONFIDENCE, runs) / stats.norm.ppf(CONFIDENCE)
     threshold = np.exp(centre + doubt * np.quantile(farthest, CONFIDENCE) * spread)
-    threshold[~known] = np.nan
-    return pd.DataFrame(
-        {"feature": list(names), "psi": found, "threshold": threshold, "drifted": found > threshold}
-    )
+    return np.where(is_filled, threshold, np.nan)

@@ -39,34 +39,35 @@ def features(values: NDArray[np.float32], members: Sequence[Feature]) -> pd.Data
 
     Returns
     -------
-    A row a feature: feature, table, domain, ``missing`` (share of rows), ``outside`` (share of
+    One row per feature: feature, table, domain, ``missing`` (share of rows), ``outside`` (share of
     values beyond the range that the catalog states), ``outliers`` (share of values, NaN where half
     of them are equal), ``constant``, mean, deviation, skewness, excess kurtosis, quantiles.
     """
-    return pd.DataFrame([_feature(values[:, i], each) for i, each in enumerate(members)])
+    return pd.DataFrame([_feature(values[:, i], feature) for i, feature in enumerate(members)])
 
 
 def _feature(column: NDArray[np.float32], feature: Feature) -> dict[str, Any]:
-    held = column[~np.isnan(column)].astype(np.float64)
-    lo, hi = (bound - side * _ROUNDING * abs(bound) if np.isfinite(bound) else bound
-              for bound, side in ((feature.lo, 1), (feature.hi, -1)))  # fmt: skip
-    there = len(held) > 0
-    quantiles = np.quantile(held, QUANTILES) if there else np.full(len(QUANTILES), np.nan)
+    present = column[~np.isnan(column)].astype(np.float64)
+    slack = _ROUNDING * np.nan_to_num(np.abs([feature.lo, feature.hi]), posinf=0.0)
+    beyond = (present < feature.lo - slack[0]) | (present > feature.hi + slack[1])
+    count = len(present)
+    quantiles = np.quantile(present, QUANTILES) if count else np.full(len(QUANTILES), np.nan)
     spread = (quantiles[3] - quantiles[1]) / ROBUST
-    far = np.abs(held - quantiles[2]) > OUTLIER * spread
-    constant = there and held.min() == held.max()
+    far = np.abs(present - quantiles[2]) > OUTLIER * spread
+    constant = count > 0 and present.min() == present.max()
+    has_shape = count > 0 and not constant
     return {
         "feature": feature.name,
         "table": feature.table,
         "domain": feature.domain,
         "missing": np.isnan(column).mean() if len(column) else np.nan,
-        "outside": ((held < lo) | (held > hi)).mean() if there else np.nan,
+        "outside": beyond.mean() if count else np.nan,
         "outliers": far.mean() if spread > 0 else np.nan,
         "constant": constant,
-        "mean": held.mean() if there else np.nan,
-        "deviation": held.std(ddof=1) if len(held) > 1 else np.nan,
-        "skewness": stats.skew(held) if there and not constant else np.nan,
-        "kurtosis": stats.kurtosis(held) if there and not constant else np.nan,
+        "mean": present.mean() if count else np.nan,
+        "deviation": present.std(ddof=1) if count > 1 else np.nan,
+        "skewness": stats.skew(present) if has_shape else np.nan,
+        "kurtosis": stats.kurtosis(present) if has_shape else np.nan,
         **{f"q{share * 100:02.0f}": q for share, q in zip(QUANTILES, quantiles, strict=True)},
     }
 
@@ -75,17 +76,14 @@ def coverage(bars: Bars) -> dict[str, Any]:
     """Bars of a pair against the minutes of its grid: rows, traded, filled, holes and shares."""
     missing = np.isnan(bars.close)
     filled = bars.frame["filled"].to_numpy(dtype=bool)
-    absent = {
-        name: bool(bars.frame[name].isna().all()) for name in ("volume", "spread")
-    }  # fmt: skip
     return {
         "pair": bars.pair,
         "rows": len(bars),
         "traded": float((~missing & ~filled).mean()),
         "filled": float(filled.mean()),
         "missing": float(missing.mean()),
-        "no_volume": absent["volume"],
-        "no_spread": absent["spread"],
+        "no_volume": bool(np.isnan(bars.volume).all()),
+        "no_spread": bool(np.isnan(bars.spread).all()),
     }
 
 
@@ -94,14 +92,12 @@ def gaps(bars: Bars) -> pd.DataFrame:
     missing = np.isnan(bars.close)
     edges = np.flatnonzero(np.diff(np.r_[False, missing, False].astype(np.int8)))
     starts, stops = edges[::2], edges[1::2]
-    found = pd.DataFrame(
-        {"pair": bars.pair, "first": bars.ts[starts], "minutes": stops - starts}
-    ).sort_values("minutes", ascending=False, kind="stable")
-    return found.reset_index(drop=True)
+    holes = pd.DataFrame({"pair": bars.pair, "first": bars.ts[starts], "minutes": stops - starts})
+    return holes.sort_values("minutes", ascending=False, kind="stable", ignore_index=True)
 
 
 def duplicates(values: NDArray[np.float32], members: Sequence[Feature]) -> pd.DataFrame:
-    """Columns of different domains that order the rows alike, or one the other way round.
+    """Columns of different domains that order the rows alike, or in opposite order.
 
     Parameters
     ----------
@@ -109,60 +105,59 @@ def duplicates(values: NDArray[np.float32], members: Sequence[Feature]) -> pd.Da
 
     Returns
     -------
-    A row a couple: feature, other, their domains, rank ``correlation``, strongest first.
+    One row per couple: feature, other, their domains, rank ``correlation``, strongest first.
     """
-    there = ~np.isnan(values)
+    present = ~np.isnan(values)
     # An absent value stands at the mean rank: two columns are one only where both are absent.
-    ranks = np.where(there, stats.rankdata(values, axis=0, nan_policy="omit"), 0.0)
-    count = np.maximum(there.sum(axis=0), 1)
-    centred = np.where(there, ranks - ranks.sum(axis=0) / count, 0.0)
+    ranks = np.where(present, stats.rankdata(values, axis=0, nan_policy="omit"), 0.0)
+    count = np.maximum(present.sum(axis=0), 1)
+    centred = np.where(present, ranks - ranks.sum(axis=0) / count, 0.0)
     length = np.sqrt((centred**2).sum(axis=0))
     unit = centred / np.where(length > 0, length, np.inf)
     correlation = unit.T @ unit
     domains = np.array([feature.domain for feature in members])
-    couples = np.argwhere(
-        np.triu(np.abs(correlation) >= DUPLICATE, 1) & (domains[:, None] != domains[None, :])
-    )
-    rows = [
-        {"feature": members[i].name, "other": members[j].name, "domain": members[i].domain,
-         "other_domain": members[j].domain, "correlation": float(correlation[i, j])}
-        for i, j in couples
-    ]  # fmt: skip
-    columns = ["feature", "other", "domain", "other_domain", "correlation"]
-    found = pd.DataFrame(rows, columns=columns)
-    order = found["correlation"].abs().sort_values(ascending=False, kind="stable").index
-    return found.loc[order].reset_index(drop=True)
-
-
-def by_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Features of all pairs by table: how many, and the worst or the median of each measure."""
-    grouped = found.groupby("table", sort=True)
-    return pd.DataFrame(
+    names = np.array([feature.name for feature in members])
+    alike = np.triu(np.abs(correlation) >= DUPLICATE, 1) & (domains[:, None] != domains)
+    first, second = np.nonzero(alike)
+    couples = pd.DataFrame(
         {
-            "features": grouped["feature"].nunique(),
-            "missing": grouped["missing"].max(),
-            "outside": grouped["outside"].max(),
-            "outliers": grouped["outliers"].max(),
-            "constant": grouped["constant"].sum(),
-            "skewness": grouped["skewness"].median(),
-            "kurtosis": grouped["kurtosis"].median(),
+            "feature": names[first],
+            "other": names[second],
+            "domain": domains[first],
+            "other_domain": domains[second],
+            "correlation": correlation[first, second],
         }
     )
+    strongest = np.argsort(-couples["correlation"].abs().to_numpy(), kind="stable")
+    return couples.iloc[strongest].reset_index(drop=True)
 
 
-def missing_by_pair(found: pd.DataFrame) -> pd.DataFrame:
+def by_table(measured: pd.DataFrame) -> pd.DataFrame:
+    """Features of all pairs by table: how many, and the worst or the median of each measure."""
+    return measured.groupby("table", sort=True).agg(
+        features=("feature", "nunique"),
+        missing=("missing", "max"),
+        outside=("outside", "max"),
+        outliers=("outliers", "max"),
+        constant=("constant", "sum"),
+        skewness=("skewness", "median"),
+        kurtosis=("kurtosis", "median"),
+    )
+
+
+def missing_by_pair(measured: pd.DataFrame) -> pd.DataFrame:
     """Mean share of absent values, tables by pairs."""
-    table: pd.DataFrame = found.pivot_table(index="table", columns="pair", values="missing")
+    table: pd.DataFrame = measured.pivot_table(index="table", columns="pair", values="missing")
     return table
 
 
-def summary(found: pd.DataFrame, covered: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def summary(measured: pd.DataFrame, covered: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The report in a few numbers."""
     return {
-        "pairs": found["pair"].nunique(),
-        "features": found["feature"].nunique(),
-        "traded minutes": float(np.mean([each["traded"] for each in covered])),
-        "absent values": float(found["missing"].mean()),
-        "beyond their range": int((found["outside"] > 0).sum()),
-        "constant": int(found["constant"].sum()),
+        "pairs": measured["pair"].nunique(),
+        "features": measured["feature"].nunique(),
+        "traded minutes": float(np.mean([pair["traded"] for pair in covered])),
+        "absent values": float(measured["missing"].mean()),
+        "beyond their range": int((measured["outside"] > 0).sum()),
+        "constant": int(measured["constant"].sum()),
     }

@@ -18,9 +18,10 @@ from papermill.exceptions import PapermillExecutionError, strip_color
 from tqdm import tqdm
 
 from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.report import front_page, verdict
-from bqx.runs.run import PLACE_KEYS, Run, code_version, digest, sha256
+from bqx.runs.run import PLACE_KEYS, Run, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -35,9 +36,6 @@ CHILD_ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
 """Environment of kernels and of the book's builder, where a variable is not set already."""
-
-BUILDER = "from jupyter_book.cli.main import main; main()"
-"""The ``jupyter-book`` command under this interpreter, whatever the PATH is."""
 
 ERROR_LINES = 12
 
@@ -134,6 +132,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _key(store: Run, notebook: Path) -> str:
     """What the result of a notebook depends on."""
     cells = nbformat.read(notebook, as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     keys = [key for key in NOTEBOOK_KEYS[notebook.stem] if key not in PLACE_KEYS]
     bars = store.params.bars_path if "bars" in keys else None
     files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
@@ -147,7 +146,7 @@ def _key(store: Run, notebook: Path) -> str:
                 for name, entry in store.stages.items()
                 if name < notebook.stem
             },
-            code_version(),
+            module_hash(*imports_of(code)),
         ]
     )
 
@@ -211,7 +210,10 @@ def _last_lines(error: PapermillExecutionError) -> str:
 
 
 def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
-    """Build the book in a folder of its own and put it in the place of the previous one."""
+    """Build the book in a folder of its own and put it in the place of the previous one.
+
+    Its folder ``_sources`` is a Jupyter Book that jupyter-book 1 builds as well.
+    """
     build = store.folder / ".book"
     shutil.rmtree(build, ignore_errors=True)
     shutil.copytree(pages, build)
@@ -222,8 +224,9 @@ def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
         chapter = _chapter(store.folder / "notebooks" / notebook.name)
         nbformat.write(chapter, build / "notebooks" / notebook.name)
     (build / "index.md").write_text(front_page.page(store), encoding="utf-8")
+    html = build / "_build" / "html"
     done = subprocess.run(
-        [sys.executable, "-c", BUILDER, "build", "-W", "--keep-going", str(build)],
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-d", html.parent, build, html],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -237,9 +240,11 @@ def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
     shutil.rmtree(before, ignore_errors=True)
     if book.exists():
         book.rename(before)
-    (build / "_build" / "html").rename(book)
+    html.rename(book)
+    shutil.rmtree(html.parent)
+    (book / "_sources").rmdir()  # Sphinx leaves it empty
+    build.rename(book / "_sources")
     shutil.rmtree(before, ignore_errors=True)
-    shutil.rmtree(build)
     return book / "index.html"
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bqx.evaluation import skill
+from bqx.imported_code import module_hash
 from bqx.report import figures
 from bqx.runs.run import Run, atomic, read_json, read_parquet, write_json
 from bqx.stages import backtest, candidates, promotion, registry
@@ -112,7 +113,7 @@ def write(run: Run) -> dict[str, Any]:
         "run": {
             "catalog_hash": run.manifest.get("catalog_hash"),
             "data_hash": run.manifest.get("data_hash"),
-            "code_version": run.manifest.get("code_version"),
+            "code_version": module_hash("bqx.cli"),
             "features": len(features),
             "pairs": len(dataset.bars),
             "bars": int(dataset.coverage["rows"].sum()),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +26,7 @@ LARGEST = 6_000_000
 """Bytes of a request, the limit of the endpoints this stands in for."""
 
 
-def _no(status: int, kind: str, message: str) -> JSONResponse:
+def _refusal(status: int, kind: str, message: str) -> JSONResponse:
     return JSONResponse({"error": {"type": kind, "message": message}}, status)
 
 
@@ -67,30 +68,29 @@ def served(folder: Path, pair: str = "") -> dict[str, Served]:
     """
     if (folder / registry.LOG).exists():
         return _registered(Folder(folder), check(pair) if pair else "")
-    found = {name: Served(one) for name, one in bundles(folder).items() if pair in ("", name)}
-    if not found:
+    loaded = bundles(folder)
+    if pair and pair not in loaded:
         raise ArtefactError(
             f"{folder}: no bundle of {pair}, got none; expected one. Name another pair or folder."
         )
-    return found
+    return {name: Served(loaded[name]) for name in ([pair] if pair else loaded)}
 
 
 def _registered(store: Folder, pair: str) -> dict[str, Served]:
-    asked = Registry(store, "server")
-    found = {}
+    registered = Registry(store, "server")
+    ready = {}
     for name in [pair] if pair else store.pairs():
-        every = store.versions(name)
-        version = asked.latest_approved(name) or (every[-1] if pair and every else None)
+        versions = store.versions(name)
+        version = registered.latest_approved(name) or (versions[-1] if pair and versions else None)
         if version is not None:
-            found[name] = Served(bundle.load(Path(version.bundle)), version)
-    if not found:
-        states = {name: store.versions(name)[-1].status for name in store.pairs()}
-        said = ", ".join(f"{name} {status}" for name, status in states.items())
+            ready[name] = Served(bundle.load(Path(version.bundle)), version)
+    if not ready:
+        states = ", ".join(f"{name} {store.versions(name)[-1].status}" for name in store.pairs())
         raise ArtefactError(
-            f"{store.folder}: nothing to serve, got {said or 'no version'}; expected an approved "
+            f"{store.folder}: nothing to serve, got {states or 'no version'}; expected an approved "
             "version, or one of the pair asked for. Name a pair to try what is not approved."
         )
-    return found
+    return ready
 
 
 def bundles(folder: Path) -> dict[str, Bundle]:
@@ -104,8 +104,7 @@ def bundles(folder: Path) -> dict[str, Bundle]:
             f"{folder}: no bundle, got no {bundle.MANIFEST}; expected at least one. Run notebook "
             "07_deployment, or name its bundles folder."
         )
-    loaded = [bundle.load(path) for path in folders]
-    return {one.pair: one for one in loaded}
+    return {loaded.pair: loaded for loaded in map(bundle.load, folders)}
 
 
 def app(folder: Path, pair: str = "") -> Starlette:
@@ -118,67 +117,65 @@ def app(folder: Path, pair: str = "") -> Starlette:
 
     Raises ArtefactError when there is no bundle, or one cannot be loaded.
     """
-    ready = served(folder, pair)
-
-    def answer(body: bytes) -> Response:
-        try:
-            pair, frame, panel = live.parse(json.loads(body, parse_constant=_constant))
-        except RequestError as error:
-            return _no(400, "request", str(error))
-        except (ValueError, RecursionError):
-            return _no(400, "json", "request: no JSON, got other text; expected one object.")
-        if pair not in ready:
-            return _no(
-                404,
-                "pair",
-                f"pair: not served, got {pair[:20]!r}; expected one of {', '.join(ready)}.",
-            )
-        try:
-            made = live.forecast(ready[pair].bundle, frame, panel)
-            return JSONResponse(made | ready[pair].standing)
-        except (BarError, RequestError) as error:
-            return _no(422, "bars", str(error))
-
-    async def invocations(request: Request) -> Response:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST:
-                return _no(
-                    413, "size", f"request: too large, got more than {LARGEST:,} bytes. Send less."
-                )
-        return await run_in_threadpool(answer, bytes(body))
-
-    async def ping(request: Request) -> Response:
-        return Response()
-
-    async def refused(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        return _no(status, "http", f"{request.method} {request.url.path}: not answered.")
-
-    made = Starlette(
+    application = Starlette(
         routes=[
-            Route("/ping", ping, methods=["GET"]),
-            Route("/invocations", invocations, methods=["POST"]),
+            Route("/ping", _ping, methods=["GET"]),
+            Route("/invocations", _invocations, methods=["POST"]),
         ],
-        exception_handlers={HTTPException: refused},
+        exception_handlers={HTTPException: _refused},
     )
-    made.state.ready = ready
-    return made
+    application.state.ready = served(folder, pair)
+    return application
 
 
-def serve(folder: Path, port: int, host: str = "127.0.0.1", pair: str = "") -> None:
+def _answer(ready: Mapping[str, Served], body: bytes) -> Response:
+    try:
+        pair, frame, panel = live.parse(json.loads(body, parse_constant=_constant))
+    except RequestError as error:
+        return _refusal(400, "request", str(error))
+    except (ValueError, RecursionError):
+        return _refusal(400, "json", "request: no JSON, got other text; expected one object.")
+    if pair not in ready:
+        pairs = ", ".join(ready)
+        return _refusal(
+            404, "pair", f"pair: not served, got {pair[:20]!r}; expected one of {pairs}."
+        )
+    try:
+        forecast = live.forecast(ready[pair].bundle, frame, panel)
+    except (BarError, RequestError) as error:
+        return _refusal(422, "bars", str(error))
+    return JSONResponse(forecast | ready[pair].standing)
+
+
+async def _invocations(request: Request) -> Response:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            message = f"request: too large, got more than {LARGEST:,} bytes. Send less."
+            return _refusal(413, "size", message)
+    return await run_in_threadpool(_answer, request.app.state.ready, bytes(body))
+
+
+async def _ping(request: Request) -> Response:
+    return Response()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _refusal(status, "http", f"{request.method} {request.url.path}: not answered.")
+
+
+def serve(folder: Path, port: int, host: str = "127.0.0.1", *, pair: str = "") -> None:
     """Serve a folder of bundles or a registry until interrupted, see `app`.
 
     What is not approved is named on standard error.
     """
-    made = app(folder, pair)
-    for name, each in made.state.ready.items():
-        version = each.version
+    application = app(folder, pair)
+    for name, model in application.state.ready.items():
+        version = model.version
         if version is not None and version.status != "approved":
             why = "; ".join(version.reasons) or "not judged yet"
-            print(
-                f"{name}: version {version.number} is {version.status}, NOT approved ({why})",
-                file=sys.stderr,
-            )
-    uvicorn.run(made, host=host, port=port, log_level="warning")
+            notice = f"version {version.number} is {version.status}, NOT approved ({why})"
+            print(f"{name}: {notice}", file=sys.stderr)
+    uvicorn.run(application, host=host, port=port, log_level="warning")

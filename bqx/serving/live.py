@@ -34,7 +34,7 @@ def forecast(
     Returns
     -------
     pair, timestamp (open of the last bar), window, predictions by horizon (window, level,
-    martingale, innovation, sigma, low, high; an end that is not known is None), catalog_hash,
+    martingale, innovation, sigma, low, high; an end that there is not is None), columns_hash,
     trained_until.
 
     Raises
@@ -46,45 +46,41 @@ def forecast(
     # No more calendar than the lookback can span, so that no request makes a grid of decades.
     weeks = math.ceil(bundle.lookback / sessions.WEEK) + 1
     recent = frame.loc[frame.index[-1] - pd.Timedelta(weeks=weeks) :]
-    grids = {
-        bundle.pair: bars.Bars(
-            bundle.pair, bars.to_grid(recent, max_fill=bundle.max_fill), bundle.baseline
-        )
-    }
-    for pair in bundle.panel:
-        grids[pair] = _other(bundle, pair, panel or {}, grids[bundle.pair])
-    grid = bars.join(grids)[bundle.pair] if bundle.panel else grids[bundle.pair]
+    grid = bars.to_grid(recent, max_fill=bundle.max_fill)
+    own = bars.Bars(bundle.pair, grid, bundle.baseline)
+    if bundle.panel:
+        others = {pair: _panel_bars(bundle, pair, own, panel=panel or {}) for pair in bundle.panel}
+        own = bars.join({bundle.pair: own, **others})[bundle.pair]
     return {
         "pair": bundle.pair,
         "timestamp": frame.index[-1].isoformat(),
         "window": bundle.window,
         "predictions": {
-            str(horizon): {
-                name: None if math.isnan(value) else value
-                for name, value in asdict(prediction).items()
-            }
-            for horizon, prediction in bundle.predict(grid).items()
+            str(horizon): {name: _listed(value) for name, value in asdict(prediction).items()}
+            for horizon, prediction in bundle.predict(own).items()
         },
-        "catalog_hash": bundle.catalog_hash,
+        "columns_hash": bundle.columns_hash,
         "trained_until": bundle.trained_until.isoformat(),
     }
 
 
-def _other(bundle: Bundle, pair: str, sent: Mapping[str, pd.Series], own: bars.Bars) -> bars.Bars:
-    closes = sent.get(pair)
+def _panel_bars(
+    bundle: Bundle, pair: str, own: bars.Bars, *, panel: Mapping[str, pd.Series]
+) -> bars.Bars:
+    """Bars of another pair of the panel on the rows of the bundle's own."""
+    closes = panel.get(pair)
     first, last = own.ts[0], own.ts[-1]
     # From before the first row, whose close may have been carried.
     recent = None if closes is None else closes.loc[first - pd.Timedelta(days=3) : last]
     if recent is None or recent.empty:
         raise RequestError(
-            f"panel: {pair} is absent, got {', '.join(sent) or 'no panel'}; expected closes of "
+            f"panel: {pair} is absent, got {', '.join(panel) or 'no panel'}; expected closes of "
             f"{', '.join(bundle.panel)} from {first} to {last}. Send them too."
         )
     frame = bars.validate(pd.DataFrame(dict.fromkeys(bars.RATES, recent)), f"panel of {pair}")
-    start = min(
-        int(sessions.epoch_minutes(pd.DatetimeIndex(frame.index[:1]))[0]), int(own.minutes[0])
-    )
-    grid = bars.to_grid(frame, start, int(own.minutes[-1]), bundle.max_fill)
+    earliest = pd.DatetimeIndex([min(frame.index[0], first)])
+    start = int(sessions.epoch_minutes(earliest)[0])
+    grid = bars.to_grid(frame, start, int(own.minutes[-1]), max_fill=bundle.max_fill)
     return bars.Bars(pair, grid.loc[first:], bundle.panel[pair])
 
 
@@ -92,10 +88,10 @@ def payload(
     pair: str, frame: pd.DataFrame, panel: Mapping[str, pd.Series] | None = None
 ) -> dict[str, Any]:
     """Request for `forecast` over HTTP, of frames with a UTC index: plain lists, NaN as None."""
-    columns = [name for name in bars.COLUMNS if name in frame.columns]
     lists = {
-        name: [None if math.isnan(value) else value for value in frame[name].tolist()]
-        for name in columns
+        name: [_listed(value) for value in frame[name].tolist()]
+        for name in bars.COLUMNS
+        if name in frame.columns
     }
     request: dict[str, Any] = {"pair": pair, "bars": {"ts_utc": _stamps(frame), **lists}}
     if panel:
@@ -104,6 +100,10 @@ def payload(
             for other, closes in panel.items()
         }
     return request
+
+
+def _listed(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _stamps(frame: pd.DataFrame | pd.Series) -> list[str]:
@@ -126,58 +126,56 @@ def parse(content: Any) -> tuple[str, pd.DataFrame, dict[str, pd.Series]]:
     if not isinstance(panel, dict):
         raise _shape("panel", type(panel).__name__, "an object of closes by pair")
     closes = {
-        other: _frame(f"panel {other[:20]}", given, ("close",), ())["close"]
-        for other, given in panel.items()
+        other: _frame(f"panel {other[:20]}", lists, ("close",))["close"]
+        for other, lists in panel.items()
     }
-    return pair, _frame("bars", content["bars"], bars.RATES, OPTIONAL), closes
+    return pair, _frame("bars", content["bars"], bars.RATES, optional=OPTIONAL), closes
 
 
 def _frame(
-    where: str, given: Any, needed: tuple[str, ...], optional: tuple[str, ...]
+    where: str, lists: Any, needed: tuple[str, ...], *, optional: tuple[str, ...] = ()
 ) -> pd.DataFrame:
     names = {"ts_utc", *needed}
-    if not isinstance(given, dict) or not names <= set(given) <= names | set(optional):
+    if not isinstance(lists, dict) or not names <= set(lists) <= names | set(optional):
         also = f", maybe {', '.join(optional)}" if optional else ""
-        raise _shape(where, _keys(given), f"lists {', '.join(sorted(names))}{also}")
-    lengths = {len(values) if isinstance(values, list) else -1 for values in given.values()}
+        raise _shape(where, _keys(lists), f"lists {', '.join(sorted(names))}{also}")
+    lengths = {len(values) if isinstance(values, list) else -1 for values in lists.values()}
     if len(lengths) != 1 or lengths <= {0, -1}:
         raise _shape(where, f"lengths {sorted(lengths)}", "lists of one length, at least 1")
     numbers = {
-        name: [_number(where, name, row, value) for row, value in enumerate(given[name], start=1)]
-        for name in (*needed, *optional)
-        if name in given
+        name: _numbers(where, name, lists[name]) for name in (*needed, *optional) if name in lists
     }
-    return pd.DataFrame(numbers, index=_times(given["ts_utc"]), dtype="float64")
+    return pd.DataFrame(numbers, index=_times(lists["ts_utc"]), dtype="float64")
 
 
 def _shape(where: str, got: str, rule: str) -> RequestError:
-    return RequestError(f"{where}: wrong shape, got {got}; expected {rule}. Correct the request.")
+    return RequestError(f"{where}: wrong shape, got {got}; expected {rule}.")
 
 
 def _keys(value: Any) -> str:
     return f"keys {sorted(value)}"[:120] if isinstance(value, dict) else type(value).__name__
 
 
-def _number(where: str, name: str, row: int, value: Any) -> float:
-    if value is None and name in OPTIONAL:
-        return math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15:
-        return float(value)
-    raise RequestError(
-        f"{where}: {name} {row} is no finite number, got {str(value)[:40]!r}; expected one. Send "
-        "no bar for a minute without trades."
-    )
+def _numbers(where: str, name: str, values: list[Any]) -> list[float]:
+    numbers = [math.nan if value is None and name in OPTIONAL else value for value in values]
+    for row, (value, number) in enumerate(zip(values, numbers, strict=True), start=1):
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not (is_number and (value is None or abs(value) < 1e15)):
+            raise RequestError(
+                f"{where}: {name} {row} is no finite number, got {str(value)[:40]!r}; expected "
+                "one. Send no bar for a minute without trades."
+            )
+    return numbers
 
 
 def _times(values: list[Any]) -> pd.DatetimeIndex:
+    rule = "ISO times such as '2024-01-08T09:30:00Z'"
     if not all(isinstance(value, str) for value in values):
-        raise _shape("ts_utc", "other than text", "ISO times such as '2024-01-08T09:30:00Z'")
+        raise _shape("ts_utc", "other than text", rule)
     try:
         times = pd.to_datetime(values, utc=True, format="ISO8601")
     except (ValueError, OverflowError) as error:
-        raise _shape(
-            "ts_utc", str(error)[:80], "ISO times such as '2024-01-08T09:30:00Z'"
-        ) from None
+        raise _shape("ts_utc", str(error)[:80], rule) from None
     outside = times.isna() | (times < EARLIEST) | (times > LATEST)
     if outside.any():
         raise _shape("ts_utc", str(values[int(outside.argmax())])[:40], "times from 1990 to 2099")

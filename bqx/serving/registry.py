@@ -282,7 +282,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     content = hashlib.sha256("".join(sha256(p) for p in files).encode()).hexdigest()
     return {
-        "catalog_hash": held["catalog_hash"],
+        "columns_hash": held["columns_hash"],
         "trained_until": held["trained_until"],
         "features": len(held["columns"]),
         "bundle_hash": content,

@@ -1,4 +1,4 @@
-"""The registry's versions as SageMaker model packages, a group a pair.
+"""The registry's versions as SageMaker model packages, one group per pair.
 
 SageMaker knows three statuses; an archived package is a rejected one whose metadata say so.
 """
@@ -35,9 +35,9 @@ class ModelPackages:
 
     def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
         """Create a package of an archive in S3, ``source`` its address."""
-        known = {str(k): str(v)[:MOST_VALUE] for k, v in facts.items()}
+        properties = {str(k): str(v)[:MOST_VALUE] for k, v in facts.items()}
         for version in self.versions(pair):
-            if version.bundle == source and version.facts == known:
+            if version.bundle == source and version.facts == properties:
                 return version
         group = f"{self.group}-{pair}"
         self._ensure(group)
@@ -50,9 +50,9 @@ class ModelPackages:
                 "SupportedResponseMIMETypes": ["application/json"],
             },
             ModelApprovalStatus=_APPROVAL["pending"],
-            CustomerMetadataProperties=known,
+            CustomerMetadataProperties=properties,
             # The same call again, after a lost answer, makes no second package.
-            ClientToken=digest([group, source, known])[:36],
+            ClientToken=digest([group, source, properties])[:36],
         )
         return self._read(pair, answer["ModelPackageArn"])
 
@@ -101,16 +101,16 @@ class ModelPackages:
                 raise
 
     def _read(self, pair: str, arn: str) -> Version:
-        held = self.client.describe_model_package(ModelPackageName=arn)
-        facts = dict(held.get("CustomerMetadataProperties", {}))
+        package = self.client.describe_model_package(ModelPackageName=arn)
+        facts = dict(package.get("CustomerMetadataProperties", {}))
         archived = facts.pop("archived", "") == "true"
-        why = held.get("ApprovalDescription", "").partition(": ")[2]
-        status: Status = "archived" if archived else _STATUS[held["ModelApprovalStatus"]]
+        why = package.get("ApprovalDescription", "").partition(": ")[2]
+        status: Status = "archived" if archived else _STATUS[package["ModelApprovalStatus"]]
         return Version(
             pair=pair,
-            number=int(held["ModelPackageVersion"]),
+            number=int(package["ModelPackageVersion"]),
             status=status,
-            bundle=held["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
+            bundle=package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
             facts=facts,
             reasons=tuple(why.split("; ")) if why and status != "approved" else (),
         )

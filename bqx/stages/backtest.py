@@ -153,7 +153,7 @@ def _pair(run: Run, bars: Bars, params: Params) -> _Pair:
             # What is held must not be traded again and again to keep its volatility.
             sized = side if name == benchmarks.HELD else side * size
             signal = np.where(np.isfinite(forecast), sized, 0.0)
-            made = backtest.run(judged, signal[rows], horizon, paid)
+            made = backtest.run(judged, signal[rows], horizon, costs=paid)
             daily = made.daily()
             out.identity = max(out.identity, _identity(made, daily))
             account = daily.assign(pair=bars.pair, horizon=horizon)

@@ -70,7 +70,11 @@ def build(params: Params) -> Dataset:
             frames = readers.read_folder(path, params.pairs, params.clock or None)
         else:
             simulated = simulate(
-                params.market, params.pairs or LIQUIDITY, params.start, params.days, params.seed
+                params.market,
+                params.pairs or LIQUIDITY,
+                params.start,
+                days=params.days,
+                seed=params.seed,
             )
             frames = {
                 pair: bar_frames.validate(frame, f"synthetic {pair}")
@@ -104,7 +108,12 @@ def _market_facts(simulated: Market, bars: dict[str, Bars], params: Params) -> d
         drift, decay = simulated.planted[[pair, "decay"]].reindex(b.ts).to_numpy().T
         facts["attainable"][pair] = {
             str(h): planted.attainable_skill(
-                b.index, drift, decay, params.window(h), h, b.first_market_minute
+                b.index,
+                drift,
+                decay,
+                window=params.window(h),
+                horizon=h,
+                first_market_minute=b.first_market_minute,
             )
             for h in params.horizons
         }

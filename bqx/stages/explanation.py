@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx.evaluation.explanation import learning
 from bqx.feature_store.history import History
@@ -32,6 +33,26 @@ TOP = 10
 
 
 @dataclass(frozen=True)
+class Explained:
+    """Test rows of a pair and fold, with what each column adds to their forecasts.
+
+    ``columns`` : (n, C) values of the columns, named with their units.
+    ``shap`` : (n, C, H) SHAP values, in sigma; ``horizons`` in minutes.
+    """
+
+    pair: str
+    columns: pd.DataFrame
+    shap: NDArray[np.float64]
+    horizons: tuple[int, ...]
+
+    def at(self, horizon: int) -> pd.DataFrame:
+        """(n, C) SHAP values at one horizon."""
+        return pd.DataFrame(
+            self.shap[:, :, self.horizons.index(horizon)], columns=self.columns.columns
+        )
+
+
+@dataclass(frozen=True)
 class Explanation:
     """What the forecasts read.
 
@@ -39,10 +60,12 @@ class Explanation:
         and shap, the mean absolute SHAP value on test rows, in sigma.
     ``curves`` : a row a model, pair and share of the last fold's training rows: see
         ``explanation.learning``.
+    ``last`` : the rows of the last fold behind ``shap``, by pair.
     """
 
     shap: pd.DataFrame
     curves: pd.DataFrame
+    last: Mapping[str, Explained]
 
     def by_domain(self, by: Sequence[str]) -> pd.DataFrame:
         """Share of the absolute SHAP values by domain, columns; rows are what ``by`` names.
@@ -118,21 +141,21 @@ def build(params: Params) -> Explanation:
     run = Run.open(params.folder, params)
     dataset = load(run)
     folds = selection.folds_of(params, dataset)
-    found: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    found: dict[str, tuple[pd.DataFrame, pd.DataFrame, Explained]] = {}
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection", "candidates"]) as stage:
         used = candidates.used(run)
         tasks = {
             pair: (each, folds, _folders(run, pair, used), _last(run, pair, params, used), params)
             for pair, each in histories(run, dataset.bars).items()
         }
-        over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
+        over_pairs(_pair, tasks, params.workers, write=found.__setitem__, backend=params.backend)
         shap, curves = (
-            pd.concat([found[pair][place] for pair in dataset.bars], ignore_index=True)
-            for place in (0, 1)
+            pd.concat([found[pair][position] for pair in dataset.bars], ignore_index=True)
+            for position in (0, 1)
         )
         stage.write_parquet("explanation/shap.parquet", shap)
         stage.write_parquet("explanation/curves.parquet", curves)
-    return Explanation(shap, curves)
+    return Explanation(shap, curves, {pair: found[pair][2] for pair in dataset.bars})
 
 
 def _folders(run: Run, pair: str, used: Mapping[int, str]) -> dict[int, Path]:
@@ -154,32 +177,38 @@ def _pair(
     folders: Mapping[int, Path],
     models: Mapping[str, Path],
     params: Params,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    shap = pd.concat([_fold(history, fold, folders[fold.number], params) for fold in folds])
-    return shap, _curves(history, folds[-1], models, params)
+) -> tuple[pd.DataFrame, pd.DataFrame, Explained]:
+    explained = [_fold(history, fold, folders[fold.number], params) for fold in folds]
+    shap = pd.concat([used for used, _ in explained])
+    return shap, _curves(history, folds[-1], models, params), explained[-1][1]
 
 
-def _fold(history: History, fold: Fold, folder: Path, params: Params) -> pd.DataFrame:
+def _fold(
+    history: History, fold: Fold, folder: Path, params: Params
+) -> tuple[pd.DataFrame, Explained]:
     bars, packed = history.bars, bundle.load(folder)
     there = fold.test[np.isfinite(bars.close[fold.test])]
     rows = there[:: -(-len(there) // EXPLAINED)]
     x = history.matrix(packed.columns, rows, packed.fits)
-    values = np.abs(packed.model.contributions(x, params.seed)).mean(axis=0)
-    names = [column.name for column in packed.columns]
-    parts = [
-        pd.DataFrame(
-            {
-                "column": names,
-                "domain": [c.domain for c in packed.columns],
-                "shap": values[:, place],
-            }
-        ).assign(horizon=horizon)
-        for place, horizon in enumerate(packed.horizons)
-    ]
+    shap = packed.model.contributions(x, params.seed)
+    used = np.abs(shap).mean(axis=0)
+    named = pd.DataFrame(
+        {
+            "column": [column.name for column in packed.columns],
+            "domain": [column.domain for column in packed.columns],
+        }
+    )
     start = sessions.timestamps(bars.minutes[fold.test[:1]])[0].strftime("%Y-%m-%d")
-    return pd.concat(parts).assign(
+    by_horizon = [
+        named.assign(shap=used[:, position], horizon=horizon)
+        for position, horizon in enumerate(packed.horizons)
+    ]
+    table = pd.concat(by_horizon).assign(
         pair=bars.pair, fold=fold.number, start=start, model=packed.model.NAME
     )
+    units = [f"{column.name} ({column.feature.unit})" for column in packed.columns]
+    values = pd.DataFrame(x, columns=units)
+    return table, Explained(bars.pair, values, shap, tuple(packed.horizons))
 
 
 def _curves(

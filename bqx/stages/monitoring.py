@@ -33,8 +33,8 @@ def _pair(
             history.matrix(members, train, fits),
             history.matrix(members, test, fits),
             chosen.columns,
-            sessions.trading_days(bars.minutes[train]),
-            params.seed,
+            days_train=sessions.trading_days(bars.minutes[train]),
+            seed=params.seed,
         )
         frames.append(frame.assign(pair=bars.pair, fold=fold.number))
     return pd.concat(frames, ignore_index=True)
@@ -51,7 +51,7 @@ def build(params: Params) -> pd.DataFrame:
             pair: (history, folds, chosen[pair], params)
             for pair, history in histories(run, dataset.bars).items()
         }
-        over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
+        over_pairs(_pair, tasks, params.workers, write=found.__setitem__, backend=params.backend)
         frame = pd.concat([found[pair] for pair in dataset.bars], ignore_index=True)
         stage.write_parquet("drift/drift.parquet", frame)
     return frame

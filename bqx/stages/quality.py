@@ -65,7 +65,7 @@ def build(params: Params) -> Quality:
     found: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", FOLDER]) as stage:
         tasks = {pair: (str(run.folder / FOLDER), each) for pair, each in bars.items()}
-        over_pairs(_pair, tasks, params.workers, found.__setitem__, params.backend)
+        over_pairs(_pair, tasks, params.workers, write=found.__setitem__, backend=params.backend)
         result = Quality(
             pd.concat([found[pair][0] for pair in bars], ignore_index=True),
             pd.DataFrame([quality.coverage(each) for each in bars.values()]),

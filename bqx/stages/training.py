@@ -190,7 +190,7 @@ def _attainable(
     if not path.exists():
         return None
     drift, decay = read_parquet(path)[[bars.pair, "decay"]].reindex(bars.ts).to_numpy().T
-    oracle = planted.oracle(drift, decay, target.window, target.horizon)
+    oracle = planted.oracle(drift, decay, window=target.window, horizon=target.horizon)
     best = target.from_innovation(oracle / target.sigma, params.target)
     return _skill(y, best, known, valid)
 

@@ -1,7 +1,7 @@
 """Signals to profit and loss, minute by minute: one account that adds up from fills to days.
 
 A signal at t enters one ``horizon``-th of its size at the open of t+1 and leaves it at the open of
-t+1+horizon. What is held is the sum of the entries that are open, and only what it changes by is
+t+1+horizon. The position is the sum of the entries that are open, and only its changes are
 traded: what one signal leaves another takes over. Trades are struck at the mid and charged half
 the spread, slippage and commission for what they trade: buying pays the ask and selling gets the
 bid, whatever part of the spread was assumed.
@@ -36,7 +36,7 @@ class Backtest:
     ``quoted`` : (T,) whether the minute has a bar of its own.
     ``entered`` : (T,) the signal that was entered, 0 where none was.
     ``move`` : (T,) move of the mid from the fill of an entry at t to that of its exit, whether
-        one was made or not; NaN where none could be.
+        there was one or not; NaN where there could be none.
     ``position`` : (T,) held through the minute, at its mid.
     ``bought`` : (T,) traded at the open, negative where sold.
     ``gross`` : (T,) profit of the position through the minute at mid rates.
@@ -82,9 +82,9 @@ class Backtest:
     @property
     def accuracy(self) -> float | None:
         """Share of the entries that the mid moved along with; None without any that saw it move."""
-        came = np.sign(self.move[self.entered != 0] * self.entered[self.entered != 0])
-        came = came[came != 0]
-        return float((came > 0).mean()) if len(came) else None
+        gains = np.sign(self.move * self.entered)
+        gains = gains[(self.entered != 0) & (gains != 0)]
+        return float((gains > 0).mean()) if len(gains) else None
 
     @property
     def break_even(self) -> float | None:
@@ -100,18 +100,15 @@ class Backtest:
         Every day that has a quote has a row, those without a trade as well.
         """
         start = np.concatenate(([0], 1 + np.flatnonzero(self.day[1:] != self.day[:-1])))
-        sums = {
-            name: np.add.reduceat(getattr(self, name), start)
-            for name in ("gross", "spread", "slippage", "rollover", "turnover")
-        }
+        minutes = ("gross", "spread", "slippage", "rollover", "turnover")
+        sums = pd.DataFrame({name: np.add.reduceat(getattr(self, name), start) for name in minutes})
         sums["commission"] = self.fee * sums["turnover"]
         sums["cost"] = sums["spread"] + sums["slippage"] + sums["commission"] - sums["rollover"]
         sums["net"] = sums["gross"] - sums["cost"]
-        trades = np.add.reduceat(self.entered != 0, start, dtype=np.int64)
+        sums["day"] = self.day[start]
+        sums["trades"] = np.add.reduceat(self.entered != 0, start, dtype=np.int64)
         quoted = np.logical_or.reduceat(self.quoted, start)
-        columns = {"day": self.day[start], **{name: sums[name] for name in SUMMED}}
-        columns["trades"] = trades
-        return pd.DataFrame({name: values[quoted] for name, values in columns.items()})
+        return sums.loc[quoted, ["day", *SUMMED, "trades"]].reset_index(drop=True)
 
     def by(self, labels: NDArray[np.str_]) -> pd.DataFrame:
         """Sums by the label of each minute: index label, those of `SUMMED`, trades.
@@ -120,9 +117,9 @@ class Backtest:
         ----------
         labels : (T,) condition of the market in every minute; an empty one is left out.
         """
-        place, names = pd.factorize(labels, sort=True)
-        sums = {name: np.bincount(place, getattr(self, name)) for name in SUMMED}
-        sums["trades"] = np.bincount(place, self.entered != 0).astype(np.int64)
+        codes, names = pd.factorize(labels, sort=True)
+        sums = {name: np.bincount(codes, getattr(self, name)) for name in SUMMED}
+        sums["trades"] = np.bincount(codes, self.entered != 0).astype(np.int64)
         frame = pd.DataFrame(sums, index=pd.Index(names, name="label"))
         return frame.drop(index="", errors="ignore")
 
@@ -130,7 +127,7 @@ class Backtest:
 @kernel(nogil=True)
 def _enter(
     signal: Series,
-    known: NDArray[np.bool_],
+    finite: NDArray[np.bool_],
     quoted: NDArray[np.bool_],
     first_market_minute: int,
     horizon: int,
@@ -150,18 +147,18 @@ def _enter(
             weekend -= sessions.WEEK
         if quoted[t]:
             quote = t
-        if not known[t]:
+        if not finite[t]:
             hole = t
         fill[t] = quote
         leave = t + 1 + horizon
         entered[t] = units[t] = 0.0
         move[t] = np.nan
         if leave < hole and fill[leave] < min(weekend, rows):
-            a_unit = 1.0 / mid[fill[t + 1]]
-            move[t] = mid[fill[leave]] * a_unit - 1.0
+            unit = 1.0 / mid[fill[t + 1]]
+            move[t] = mid[fill[leave]] * unit - 1.0
             if not np.isnan(signal[t]):
                 entered[t] = signal[t]
-                units[t] = signal[t] * a_unit / horizon
+                units[t] = signal[t] * unit / horizon
     return entered, units, move
 
 
@@ -176,48 +173,48 @@ def _account(
 ) -> tuple[Series, Series, Series, Series, Series]:
     """Position, bought, gross, spread and slippage.
 
-    Orders wait for the next minute with a bar, what is held until then moves with it.
+    Orders wait for the next minute with a bar; until then the position stays as it is.
     """
     rows = len(units)
     position, bought, gross = np.zeros(rows), np.zeros(rows), np.zeros(rows)
     spread, slippage = np.zeros(rows), np.zeros(rows)
-    wanted = held = rate = 0.0
-    alive = 0
+    ordered = owned = rate = 0.0
+    entries = 0
     for t in range(1, rows):
-        wanted += units[t - 1]
-        alive += units[t - 1] != 0.0
+        ordered += units[t - 1]
+        entries += units[t - 1] != 0.0
         if t > horizon:
-            wanted -= units[t - 1 - horizon]
-            alive -= units[t - 1 - horizon] != 0.0
-        if alive == 0:
+            ordered -= units[t - 1 - horizon]
+            entries -= units[t - 1 - horizon] != 0.0
+        if entries == 0:
             # Sums of units leave crumbs that no trade would ever close.
-            wanted = 0.0
+            ordered = 0.0
         if quoted[t]:
-            gross[t - 1] = held * (mid[t] - rate)
+            gross[t - 1] = owned * (mid[t] - rate)
             rate = mid[t]
-            bought[t] = (wanted - held) * rate
+            bought[t] = (ordered - owned) * rate
             traded = abs(bought[t])
             spread[t] = traded * half_spread[t]
             slippage[t] = traded * slip[t]
-            held = wanted
-        position[t] = held * rate
+            owned = ordered
+        position[t] = owned * rate
     return position, bought, gross, spread, slippage
 
 
 def _roll(position: Series, costs: Costs, rows: NDArray[np.int64]) -> Series:
-    """(T,) interest on what was held through the minute before each of the rows."""
+    """(T,) interest on the position through the minute before each of the rows."""
     out = np.zeros(len(position))
-    held = position[rows - 1]
-    night = np.where(held > 0, costs.long_night, costs.short_night)
-    out[rows] = np.abs(held) * costs.nights[rows] * night
+    before = position[rows - 1]
+    night = np.where(before > 0, costs.long_night, costs.short_night)
+    out[rows] = np.abs(before) * costs.nights[rows] * night
     return out
 
 
-def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
+def run(bars: Bars, signal: Series, horizon: int, *, costs: Costs) -> Backtest:
     """Trade the signals on the bars.
 
     An order in a minute without a bar of its own is filled at the open of the next bar, at that
-    bar's cost; until then what is held stays as it is. A signal is not entered when a row from t
+    bar's cost. A signal is not entered when a row from t
     to t+1+horizon is NaN, when its exit would be filled beyond this FX week, or after the last
     bar: the position is flat over every weekend and at the end. A rollover counts what was held
     into 17:00 New York, so what is sold at that open still earns or pays it.
@@ -237,19 +234,19 @@ def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
         if len(series) != len(bars):
             raise ParameterError(
                 f"backtest: {name} does not belong to the bars, got {len(series):,} rows; expected "
-                f"{len(bars):,}. Make it from the same rows."
+                f"{len(bars):,}."
             )
-    known = np.isfinite(bars.close)
-    quoted = known & ~bars.frame["filled"].to_numpy(np.bool_)
+    signal, mid = np.asarray(signal, np.float64), costs.mid
+    finite = np.isfinite(bars.close)
+    quoted = finite & ~bars.frame["filled"].to_numpy(np.bool_)
     first = bars.first_market_minute
-    entered, units, move = _enter(
-        np.asarray(signal, np.float64), known, quoted, first, horizon, costs.mid
-    )
+    entered, units, move = _enter(signal, finite, quoted, first, horizon, mid)
     position, bought, gross, spread, slippage = _account(
-        units, quoted, horizon, costs.mid, costs.half_spread, costs.slippage
+        units, quoted, horizon, mid, costs.half_spread, costs.slippage
     )
     start = np.union1d(0, np.arange(-first % sessions.DAY, len(bars), sessions.DAY))
     day = np.repeat(sessions.trading_days(bars.minutes[start]), np.diff(start, append=len(bars)))
+    rollover = _roll(position, costs, start[1:])
     return Backtest(
         day=day,
         quoted=quoted,
@@ -260,7 +257,7 @@ def run(bars: Bars, signal: Series, horizon: int, costs: Costs) -> Backtest:
         gross=gross,
         spread=spread,
         slippage=slippage,
-        rollover=_roll(position, costs, start[1:]),
+        rollover=rollover,
         fee=costs.commission,
         horizon=horizon,
     )

@@ -23,19 +23,18 @@ def sides(bars: Bars, target: Target, kind: str) -> dict[str, Side]:
     a view of the rate: a forecast that BQX will rise sells. *Momentum sign* follows the move over
     the last ``horizon`` minutes. *Zero* never trades, *buy and hold* always buys one notional.
     """
-    none, horizon = np.zeros(len(bars)), target.horizon
-    still = signals.expected_move(none, target.window, horizon)
-    close = bars.close
-    moved = np.full(len(close), np.nan)
-    moved[horizon:] = close[horizon:] - close[:-horizon]
-    made = (
-        signals.side(still, none, none),
+    zero, close, horizon = np.zeros(len(bars)), bars.close, target.horizon
+    expected = signals.expected_move(zero, target.window, horizon)
+    momentum = np.full(len(close), np.nan)
+    momentum[horizon:] = close[horizon:] - close[:-horizon]
+    by_name = (
+        signals.side(expected, zero, zero),
         _sign(-target.martingale_of(kind)),
-        _sign(moved),
-        none.astype(np.int8),
+        _sign(momentum),
+        zero.astype(np.int8),
         np.full(len(bars), signals.BUY, np.int8),
     )
-    return dict(zip(NAMES, made, strict=True))
+    return dict(zip(NAMES, by_name, strict=True))
 
 
 def _sign(view: signals.Series) -> Side:

@@ -39,7 +39,7 @@ class Costs:
     ``mid`` : (T,) mid rate at each open, quote units: where trades are struck before their cost.
     ``half_spread``, ``slippage`` : (T,) share lost on a fill in this row.
     ``commission`` : share lost on a fill.
-    ``nights`` : (T,) nights that a position held into this row is rolled over.
+    ``nights`` : (T,) nights that a position is rolled over into this row.
     ``long_night``, ``short_night`` : share that a position of either sign earns in a night.
     ``profile`` : (T,) spread over its average, by the clock alone.
     ``level`` : (T,) half spread, known at the end of the row, of a row whose profile is 1.
@@ -74,17 +74,17 @@ class Costs:
         and the interest that a rollover in between takes; what one would give does not make a
         trade cheaper. NaN where the spread is unknown and where the bars end before the exit.
         """
-        out = np.full((2, len(self.level)), np.nan)
+        buy, sell = out = np.full((2, len(self.level)), np.nan)
         last = len(self.level) - 1 - horizon
         if last <= 0:
-            return out[0], out[1]
+            return buy, sell
         entry, exit_ = self.profile[1 : last + 1], self.profile[1 + horizon :]
         fills = self.level[:last] * (entry + exit_) + 2 * (self.slippage[:last] + self.commission)
         passed = np.cumsum(self.nights)
         rolled = passed[1 + horizon :] - passed[1 : last + 1]
         for side, earned in enumerate((self.long_night, self.short_night)):
             out[side, :last] = fills + rolled * max(-earned, 0.0)
-        return out[0], out[1]
+        return buy, sell
 
 
 def profile(minutes: NDArray[np.int64]) -> Series:
@@ -117,9 +117,9 @@ def spread(bars: Bars) -> Series:
     missing = ~np.isfinite(own)
     if not missing.any():
         return own
-    out = own.copy()
-    out[missing] = average_spread(bars.pair) * profile(bars.minutes[missing])
-    return out
+    spreads = own.copy()
+    spreads[missing] = average_spread(bars.pair) * profile(bars.minutes[missing])
+    return spreads
 
 
 def make(bars: Bars, params: Params) -> Costs:

@@ -37,46 +37,35 @@ class Netting:
 
     def exposures(self) -> pd.DataFrame:
         """Mean absolute exposure by currency: columns gross and net, notionals."""
-        return pd.DataFrame(
-            {
-                "gross": self.gross_exposure.mean(axis=0),
-                "net": np.abs(self.exposure).mean(axis=0),
-            },
-            index=pd.Index(pairs.CURRENCIES, name="currency"),
-        )
+        currency = pd.Index(pairs.CURRENCIES, name="currency")
+        gross, net = self.gross_exposure, np.abs(self.exposure)
+        return pd.DataFrame({"gross": gross.mean(axis=0), "net": net.mean(axis=0)}, currency)
 
 
-def _incidence(names: list[str]) -> Series:
-    """(pairs, 8) what one unit of each pair is in every currency."""
-    out = np.zeros((len(names), len(pairs.CURRENCIES)))
-    for row, pair in enumerate(names):
-        out[row, pairs.CURRENCIES.index(pairs.base(pair))] = 1.0
-        out[row, pairs.CURRENCIES.index(pairs.quote(pair))] = -1.0
-    return out
+def _currencies(names: list[str]) -> list[tuple[int, int]]:
+    """Places of each pair's base and quote among the currencies."""
+    place = pairs.CURRENCIES.index
+    return [(place(pairs.base(pair)), place(pairs.quote(pair))) for pair in names]
 
 
-def _tree(names: list[str], cost: Series) -> tuple[list[int], Series]:
-    """Cheapest pairs that join the currencies, and (8, legs) those on each one's base side.
+def _tree(ends: list[tuple[int, int]], cost: Series) -> tuple[list[int], Series]:
+    """Cheapest pairs that join the currencies, and (8, legs) the currencies on their base side.
 
     What a leg trades is the sum of the changes of exposure on that side.
     """
     size = len(pairs.CURRENCIES)
     graph = np.zeros((size, size))
-    ends = [
-        (pairs.CURRENCIES.index(pairs.base(pair)), pairs.CURRENCIES.index(pairs.quote(pair)))
-        for pair in names
-    ]
     # A tree is cheapest by the order of the costs alone, and an order has no zeros.
     for rank, number in enumerate(np.argsort(cost, kind="stable")):
         graph[ends[number]] = 1 + rank
-    kept = minimum_spanning_tree(graph).toarray() > 0
-    legs = [number for number, end in enumerate(ends) if kept[end]]
+    tree = minimum_spanning_tree(graph).toarray() > 0
+    legs = [number for number, end in enumerate(ends) if tree[end]]
     sides = np.zeros((size, len(legs)))
     for column, leg in enumerate(legs):
-        cut = kept.copy()
+        cut = tree.copy()
         cut[ends[leg]] = False
-        _, part = connected_components(cut, directed=False)
-        sides[:, column] = part == part[ends[leg][0]]
+        _, component = connected_components(cut, directed=False)
+        sides[:, column] = component == component[ends[leg][0]]
     return legs, sides
 
 
@@ -89,24 +78,25 @@ def net(
 
     Parameters
     ----------
-    positions, trades : (T,) notionals of each pair held through a row and bought at its open,
-        positive for the base currency.
+    positions, trades : (T,) position in each pair through a row, and what is bought at its open,
+        notionals, positive for the base currency.
     fill_cost : (T,) share lost on trading one notional of each pair (``Costs.fill``), NaN where
         there is no rate; the mean decides which pairs are cheap.
     """
     names = list(positions)
-    held, bought, cost = (
+    position, bought, cost = (
         np.column_stack([series[pair] for pair in names])
         for series in (positions, trades, fill_cost)
     )
-    incidence = _incidence(names)
+    ends, unit = _currencies(names), np.eye(len(pairs.CURRENCIES))
+    incidence = np.array([unit[base] - unit[quote] for base, quote in ends])
     by_pair = (np.abs(bought) * np.nan_to_num(cost)).sum(axis=1)
-    legs, sides = _tree(names, np.nanmean(cost, axis=0))
+    legs, sides = _tree(ends, np.nanmean(cost, axis=0))
     # NaN where a leg has no rate: there the pairs' own orders are sent.
     through_legs = (np.abs(bought @ incidence @ sides) * cost[:, legs]).sum(axis=1)
     return Netting(
-        exposure=held @ incidence,
-        gross_exposure=np.abs(held) @ np.abs(incidence),
+        exposure=position @ incidence,
+        gross_exposure=np.abs(position) @ np.abs(incidence),
         by_pair=by_pair,
         by_currency=np.fmin(by_pair, through_legs),
         legs=tuple(names[leg] for leg in legs),

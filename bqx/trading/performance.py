@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from bqx.compiled import kernel
+from bqx.market import sessions
 
-DAYS_A_YEAR = 252
+_YEAR = np.sqrt(sessions.YEAR / sessions.DAY)
 FEWEST_DAYS = 5
 """Days with trades below which no Sharpe ratio is given."""
 
@@ -63,7 +64,7 @@ def sharpe(daily: Series) -> float | None:
     """Annualised Sharpe ratio of daily profits, None where they are all the same."""
     if len(daily) < 2 or daily.max() == daily.min():
         return None
-    return float(np.sqrt(DAYS_A_YEAR) * daily.mean() / daily.std(ddof=1))
+    return float(_YEAR * daily.mean() / daily.std(ddof=1))
 
 
 def sortino(daily: Series) -> float | None:
@@ -73,7 +74,7 @@ def sortino(daily: Series) -> float | None:
     31.75
     """
     downside = np.sqrt(np.mean(np.minimum(daily, 0.0) ** 2)) if len(daily) else 0.0
-    return float(np.sqrt(DAYS_A_YEAR) * daily.mean() / downside) if downside > 0 else None
+    return float(_YEAR * daily.mean() / downside) if downside > 0 else None
 
 
 @lru_cache(maxsize=4)
@@ -114,9 +115,9 @@ def sharpe_interval(daily: Series, confidence: float = 0.95, seed: int = 0) -> t
     tail = (1 - confidence) / 2
     low, high = np.quantile(ratios[np.isfinite(ratios)], [tail, 1 - tail])
     ratio = daily.mean() / daily.std(ddof=1)
-    reach = stdtrit(days - 1, 1 - tail) * np.sqrt((1 + ratio**2 / 2) / days)
-    year = np.sqrt(DAYS_A_YEAR)
-    return float(year * min(low, ratio - reach)), float(year * max(high, ratio + reach))
+    half_width = stdtrit(days - 1, 1 - tail) * np.sqrt((1 + ratio**2 / 2) / days)
+    ends = min(low, ratio - half_width), max(high, ratio + half_width)
+    return float(_YEAR * ends[0]), float(_YEAR * ends[1])
 
 
 def sortino_interval(
@@ -139,12 +140,10 @@ def sortino_interval(
     low, high = (daily.std(ddof=1) / np.sqrt(losses.mean()) * end for end in of_sharpe)
     left_out = (daily.sum() - daily) / np.sqrt((days - 1) * (losses.sum() - losses))
     error = np.sqrt((days - 1) * left_out.var())
-    year, ratio = np.sqrt(DAYS_A_YEAR), daily.mean() / np.sqrt(losses.mean())
-    reach = stdtrit(days - 1, 0.5 + confidence / 2) * error
-    return (
-        float(min(low, year * (ratio - reach))),
-        float(max(high, year * (ratio + reach))),
-    )
+    ratio = daily.mean() / np.sqrt(losses.mean())
+    half_width = stdtrit(days - 1, 0.5 + confidence / 2) * error
+    ends = _YEAR * (ratio - half_width), _YEAR * (ratio + half_width)
+    return float(min(low, ends[0])), float(max(high, ends[1]))
 
 
 def drawdown(daily: Series) -> float:
@@ -205,22 +204,15 @@ def _reason(daily: pd.DataFrame) -> str | None:
     return None
 
 
-def _with_intervals(
-    name: str, daily: Series, confidence: float, seed: int
-) -> dict[str, float | None]:
+def _ratios_of(daily: Series, confidence: float, seed: int) -> dict[str, float | None]:
+    """Both ratios and the ends of their intervals by name; empty without a Sharpe ratio."""
     ratio = sharpe(daily)
     if ratio is None:
         return {}
-    low, high = sharpe_interval(daily, confidence, seed)
-    down_low, down_high = sortino_interval(daily, (low, high), confidence)
-    return {
-        f"{name}_sharpe": ratio,
-        f"{name}_sharpe_lo": low,
-        f"{name}_sharpe_hi": high,
-        f"{name}_sortino": sortino(daily),
-        f"{name}_sortino_lo": down_low,
-        f"{name}_sortino_hi": down_high,
-    }
+    ends = sharpe_interval(daily, confidence, seed)
+    values = (ratio, *ends, sortino(daily), *sortino_interval(daily, ends, confidence))
+    names = (f"{name}{end}" for name in ("sharpe", "sortino") for end in ("", "_lo", "_hi"))
+    return dict(zip(names, values, strict=True))
 
 
 def summary(daily: pd.DataFrame, confidence: float = 0.95, seed: int = 0) -> Performance:
@@ -228,7 +220,7 @@ def summary(daily: pd.DataFrame, confidence: float = 0.95, seed: int = 0) -> Per
 
     Parameters
     ----------
-    daily : a row a trading day with gross, net, turnover, trades (``Backtest.daily``).
+    daily : one row per trading day with gross, net, turnover, trades (``Backtest.daily``).
     confidence : of the intervals.
     seed : of the bootstrap.
 
@@ -243,13 +235,17 @@ def summary(daily: pd.DataFrame, confidence: float = 0.95, seed: int = 0) -> Per
     if reason is not None:
         return Performance(days, trades, reason, turnover)
     net = daily["net"].to_numpy(np.float64)
+    ratios = {
+        f"{account}_{name}": value
+        for account in ("gross", "net")
+        for name, value in _ratios_of(daily[account].to_numpy(np.float64), confidence, seed).items()
+    }
     return Performance(
         days,
         trades,
         None,
         turnover,
-        **_with_intervals("gross", daily["gross"].to_numpy(np.float64), confidence, seed),
-        **_with_intervals("net", net, confidence, seed),
+        **ratios,
         hit_rate=float((net[daily["trades"].to_numpy() > 0] > 0).mean()),
         profit_factor=profit_factor(net),
         drawdown=drawdown(net),

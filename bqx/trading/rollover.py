@@ -24,7 +24,7 @@ _SETTLES_IN_ONE_DAY = ("usdcad",)
 
 
 def nights(bars: Bars) -> NDArray[np.int64]:
-    """(T,) nights that a position held into each row is rolled over, 0 but at 17:00 New York.
+    """(T,) nights that a position is rolled over into each row, 0 but at 17:00 New York.
 
     Friday's rollover stands at the row that opens the week on Sunday.
     """

@@ -16,8 +16,6 @@ Side = NDArray[np.int8]
 
 BUY, HOLD, SELL = 1, 0, -1
 
-MINUTES_A_YEAR = 252 * sessions.DAY
-
 
 def expected_move(innovation: Series, window: int, horizon: int) -> Series:
     """Log move of the rate that an innovation forecast of BQX_window(t + horizon) implies.
@@ -58,14 +56,14 @@ def side(move: Series, buy_cost: Series, sell_cost: Series) -> Side:
 def volatility(bars: Bars) -> Series:
     """(T,) annual volatility of the log rate known at t, percent: EWMA of one-minute returns.
 
-    Times ``sqrt(horizon / MINUTES_A_YEAR)`` it is that of the next ``horizon`` minutes. NaN before
+    Times ``sqrt(horizon / sessions.YEAR)`` it is that of the next ``horizon`` minutes. NaN before
     60 returns and anew after a long hole; the jump over a weekend is left out.
     """
     returns = np.diff(np.log(bars.close), prepend=np.nan)
     # NaN stays NaN.
     returns[-bars.first_market_minute % sessions.WEEK :: sessions.WEEK] *= 0.0
     variance = targets.mean_square(returns, bars.first_market_minute)
-    return 100.0 * np.sqrt(MINUTES_A_YEAR * variance)
+    return 100.0 * np.sqrt(sessions.YEAR * variance)
 
 
 def size(bars: Bars, target: float, largest: float) -> Series:
@@ -81,5 +79,5 @@ def size(bars: Bars, target: float, largest: float) -> Series:
     (T,) notionals, 0 where the volatility is not known.
     """
     with np.errstate(divide="ignore"):
-        wanted = target / volatility(bars)
-    return np.nan_to_num(np.minimum(wanted, largest), nan=0.0)
+        notional = target / volatility(bars)
+    return np.nan_to_num(np.minimum(notional, largest), nan=0.0)

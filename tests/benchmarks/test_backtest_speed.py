@@ -46,7 +46,9 @@ def signals(walk: Bars) -> Series:
     made = random.choice([-1.0, 0.0, 1.0], (len(walk), PAIRS)) * random.uniform(
         0.5, 2.0, (len(walk), PAIRS)
     )
-    whole = backtest.run(walk, np.ones(len(walk)), HORIZON, costs.make(walk, Params())).entered
+    whole = backtest.run(
+        walk, np.ones(len(walk)), HORIZON, costs=costs.make(walk, Params())
+    ).entered
     return made * (whole[:, None] != 0)
 
 
@@ -73,7 +75,7 @@ def test_the_same_trades_and_the_same_equity(vectorbt: Any, walk: Bars, signals:
     part, paid = walk.rows(rows.start, rows.stop), costs.make(walk, free).rows(0, rows.stop)
     side = signals[rows, :1].copy()
     side[-1 - HORIZON :] = 0.0
-    found = backtest.run(part, side[:, 0], HORIZON, paid)
+    found = backtest.run(part, side[:, 0], HORIZON, costs=paid)
     peer = portfolio(vectorbt, side, paid)
     bought = np.zeros(len(part))
     records = peer.orders.records
@@ -103,7 +105,7 @@ def seconds(parts: tuple[Part, ...], given: Any) -> Series:
 def test_a_pass_is_ten_times_as_fast(vectorbt: Any, walk: Bars, signals: Series) -> None:
     paid = costs.make(walk, Params())
     ours: tuple[Part, ...] = (
-        lambda signal: backtest.run(walk, signal, HORIZON, paid),
+        lambda signal: backtest.run(walk, signal, HORIZON, costs=paid),
         lambda made: made.daily(),
         performance.summary,
     )

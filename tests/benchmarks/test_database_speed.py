@@ -129,7 +129,7 @@ def test_serving_reads_beside_the_live_window(engine: Engine) -> None:
     one = milliseconds(lambda i: reader.read(["eurusd"], ts[3 * i]), READS, 10)
     # Each connection of the pool prepares a pair's statement when it first meets it.
     every = milliseconds(lambda i: reader.read(PAIRS, ts[7 * i]), READS_OF_ALL, 50)
-    frames = simulated.simulate("null", PAIRS, "2024-03-03", 9, 1).frames
+    frames = simulated.simulate("null", PAIRS, "2024-03-03", days=9, seed=1).frames
     window = LiveWindow.of(align({p: validate(f, p) for p, f in frames.items()}), features)
     live = milliseconds(lambda i: window.values(), 20, 2)
     print(f"\n{len(features):,} columns of {len(tables)} tables, milliseconds")

@@ -54,7 +54,7 @@ def test_latency_of_a_minute(
 IMPORT = "import time; t = time.perf_counter(); import bqx.features.catalog"
 KERNEL = """
 import time, numpy as np
-from bqx.features.statistics import moments
+from bqx.features.families.distribution.moments import moments
 x = np.random.default_rng(0).normal(size=2_000)
 t = time.perf_counter()
 moments(x, 0, 20)

@@ -34,7 +34,9 @@ def test_read_beside_compute(tmp_path: Path) -> None:
     features = [f for f in catalog.profile("core") if not f.fit_key]
     folder = tmp_path / "bars"
     folder.mkdir()
-    for pair, frame in simulated.simulate("null", ["eurusd"], "2024-01-07", 91, 1).frames.items():
+    for pair, frame in simulated.simulate(
+        "null", ["eurusd"], "2024-01-07", days=91, seed=1
+    ).frames.items():
         validate(frame, pair).reset_index().to_parquet(folder / f"{pair}.parquet")
     build(folder, tmp_path / "store", features)
     bars, store = align(readers.read_folder(folder))["eurusd"], Store(tmp_path / "store")

@@ -54,7 +54,7 @@ def judge(of: Bars, forecasts: pd.DataFrame, given: Params) -> Judged:
         side = np.where(np.isfinite(raw), np.nan_to_num(np.sign(move)), 0.0)
         traded = backtest.run(
             of.rows(rows.start, rows.stop), (side * size)[rows], made.horizon,
-            priced.rows(rows.start, rows.stop),
+            costs=priced.rows(rows.start, rows.stop),
         )  # fmt: skip
         net.append(traded.daily()["net"].to_numpy())
     return Judged(tuple(p), tuple(low), tuple(high), np.column_stack(net))

@@ -35,7 +35,9 @@ def one(seed: int) -> dict[str, Judged]:
     """Every estimator judged on one market."""
     pair = LIQUIDITY[seed % len(LIQUIDITY)]
     given = GIVEN.model_copy(update={"pairs": (pair,), "seed": seed})
-    frames = simulated.simulate("null", (pair,), given.start, given.days, 1_000 + seed).frames
+    frames = simulated.simulate(
+        "null", (pair,), given.start, days=given.days, seed=1_000 + seed
+    ).frames
     of = bars.align(frames)[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)[-1:]

@@ -31,7 +31,9 @@ def one(seed: int) -> tuple[Judged, bool]:
     """A market judged, and whether a fold's model may leave the martingale there."""
     pair = LIQUIDITY[seed % len(LIQUIDITY)]
     given = GIVEN.model_copy(update={"pairs": (pair,), "seed": seed})
-    of = bars.align(simulated.simulate("null", (pair,), given.start, given.days, seed).frames)[pair]
+    of = bars.align(
+        simulated.simulate("null", (pair,), given.start, days=given.days, seed=seed).frames
+    )[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)
     selections = training.select_pair(History(of), columns, folds, given)

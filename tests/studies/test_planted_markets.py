@@ -35,7 +35,7 @@ KINDS = (("planted", False), ("threshold", False), ("lead", False), ("lead", Tru
 
 def recovered(kind: str, cross: bool, seed: int) -> dict[str, float]:
     """Share of the attainable that each estimator reaches on the first pair."""
-    made = simulated.simulate(kind, PAIRS, GIVEN.start, GIVEN.days, seed)
+    made = simulated.simulate(kind, PAIRS, GIVEN.start, days=GIVEN.days, seed=seed)
     of = bars.align(made.frames)[PAIRS[0]]
     core = catalog.profile("core")
     others = [f for f in catalog.profile("full") if f.table.startswith("cross_pair")]
@@ -65,7 +65,10 @@ def _share(of: Bars, forecasts: pd.DataFrame, known: pd.DataFrame) -> float:
     saved = attainable = 0.0
     for horizon, part in forecasts.groupby("horizon"):
         target = targets.make(of, 15, int(str(horizon)))
-        best = planted.oracle(drift, decay, target.window, target.horizon) / target.sigma
+        best = (
+            planted.oracle(drift, decay, window=target.window, horizon=target.horizon)
+            / target.sigma
+        )
         rows = of.ts.get_indexer(part["ts_utc"])
         y, raw, best = target.label("innovation")[rows], part["raw"].to_numpy(), best[rows]
         there = np.isfinite(y) & np.isfinite(raw) & np.isfinite(best)

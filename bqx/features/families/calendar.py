@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
+from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import CLOCK_RATE
 from bqx.features.spec import Family, Output, Source
 from bqx.market import sessions
@@ -115,22 +117,8 @@ def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
     Volatility is the deviation of one-row log returns over ``window`` rows; it is placed among
     its ``memory`` last values, its own included.
     """
-    rows = len(x)
-    out = np.full((rows, 1), np.nan)
-    returns = np.full(rows, np.nan)
-    for row in range(1, rows):
-        returns[row] = np.log(x[row] / x[row - 1])
-    volatility = mean_std(returns, window, first_minute, 1)[1]
-    clean = 0
-    for row in range(rows):
-        clean = 0 if np.isnan(volatility[row]) else clean + 1
-        if clean >= memory:
-            below = 0
-            for k in range(memory):
-                below += volatility[row - k] <= volatility[row]
-            share = below / memory
-            out[row, 0] = 0.0 if share <= 1.0 / 3.0 else 1.0 if share <= 2.0 / 3.0 else 2.0
-    return out
+    volatility = mean_std(log_returns(x), window, first_minute, 1)[1]
+    return tercile(highest_share(volatility, memory)).reshape(-1, 1)
 
 
 FAMILIES = (

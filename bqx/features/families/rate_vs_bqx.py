@@ -11,7 +11,11 @@ from bqx.compiled import kernel
 from bqx.features.families.distribution.moments import moments
 from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.families.trend.quadratic_compared import rows
-from bqx.features.rolling.comoments import BOTH, comoments, correlation
+from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
+from bqx.features.rolling.multivariate import shifted
+from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.tolerances import LOST, ROUNDING
+from bqx.features.rolling.trailing import zone
 from bqx.features.spec import Family, Output
 
 F = NDArray[np.float64]
@@ -26,21 +30,6 @@ CALM = 60
 BAND = 2.0
 """Deviations (ddof 0) between the middle and a Bollinger band."""
 
-# Residuals below this share of the deviation are the rounding of the bars.
-_NOTHING = 1e-9
-
-# Below this share of the total the residual squares are summed one by one (see ``regression``).
-_CLOSE = 1e-6
-
-
-@kernel
-def returns(x: F) -> F:
-    """One-row log returns: (T,)."""
-    out = np.full(len(x), np.nan)
-    for row in range(1, len(x)):
-        out[row] = np.log(x[row] / x[row - 1])
-    return out
-
 
 @kernel
 def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
@@ -50,12 +39,12 @@ def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
         return np.nan, np.nan
     beta = sxy / sxx
     rest = syy - beta * sxy
-    if rest < _CLOSE * syy:
+    if rest < LOST * syy:
         rest = 0.0
         for k in range(window):
             gap = (y[row - k] - mean_y) - beta * (x[row - k] - mean_x)
             rest += gap * gap
-    if not np.sqrt(rest) > _NOTHING * np.sqrt(syy):
+    if not np.sqrt(rest) > ROUNDING * np.sqrt(syy):
         return beta, np.nan
     last = (y[row] - mean_y) - beta * (x[row] - mean_x)
     return beta, last / np.sqrt(rest / (window - 1.0))
@@ -65,7 +54,7 @@ def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
 def lines(both: F, first_minute: int) -> F:
     """Least-squares lines between the domains: (T, 8), see the outputs."""
     out = np.full((len(both), 8), np.nan)
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     near = comoments(y, x, 15, first_minute)
     half = comoments(y, x, 30, first_minute)
     hour = comoments(y, x, 60, first_minute)
@@ -88,7 +77,7 @@ def lines(both: F, first_minute: int) -> F:
 def trends(both: F, first_minute: int, window: int) -> F:
     """Terms and fit of the quadratic trend of returns less those of BQX: (T, 4)."""
     out = np.empty((len(both), 4))
-    one = quadratic(returns(both[:, 0].copy()), first_minute, window)
+    one = quadratic(log_returns(both[:, 0].copy()), first_minute, window)
     other = quadratic(both[:, 1].copy(), first_minute, window)
     for row in range(len(both)):
         for k in range(4):
@@ -100,7 +89,7 @@ def trends(both: F, first_minute: int, window: int) -> F:
 def spreads(both: F, first_minute: int) -> F:
     """Moments of BQX against those of returns: (T, 6)."""
     out = np.full((len(both), 6), np.nan)
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     short_y, short_x = moments(y, first_minute, 20), moments(x, first_minute, 20)
     half, hour = comoments(y, x, 30, first_minute), comoments(y, x, 60, first_minute)
     for row in range(len(both)):
@@ -121,31 +110,18 @@ def spreads(both: F, first_minute: int) -> F:
 @kernel
 def lagged(both: F, first_minute: int, window: int) -> F:
     """Correlation of BQX with returns of 0, 1, 5 and 15 rows before: (T, 4)."""
-    count = len(both)
-    out = np.full((count, 4), np.nan)
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    out = np.empty((len(both), 4))
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     for column, lag in enumerate(LAGS):
-        before = np.full(count, np.nan)
-        for row in range(lag, count):
-            before[row] = y[row - lag]
-        sums = comoments(before, x, window, first_minute)
-        for row in range(count):
-            out[row, column] = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
+        out[:, column] = correlation_over(shifted(y, lag), x, window, first_minute)
     return out
-
-
-@kernel
-def _place(z: float) -> float:
-    if np.isnan(z):
-        return z
-    return 1.0 if z > BAND else -1.0 if z < -BAND else 0.0
 
 
 @kernel
 def bands(both: F, first_minute: int, window: int) -> F:
     """Bollinger bands of BQX against those of returns: (T, 6), see the outputs."""
     out = np.full((len(both), 6), np.nan)
-    y, x = returns(both[:, 0].copy()), both[:, 1].copy()
+    y, x = log_returns(both[:, 0].copy()), both[:, 1].copy()
     now, long = comoments(y, x, window, first_minute), comoments(y, x, CALM, first_minute)
     for row in range(window, len(both)):
         of_y, of_x = np.sqrt(now[row, 2] / window), np.sqrt(now[row, 3] / window)
@@ -159,7 +135,7 @@ def bands(both: F, first_minute: int, window: int) -> F:
         if of_y > 0.0 and of_x > 0.0:
             z_y, z_x = (y[row] - now[row, 0]) / of_y, (x[row] - now[row, 1]) / of_x
             out[row, 0] = z_x - z_y
-            out[row, 3] = _place(z_x) - _place(z_y)
+            out[row, 3] = zone(z_x, -BAND, BAND) - zone(z_y, -BAND, BAND)
             before_y, before_x = y[row - window], x[row - window]
             out[row, 4] = (x[row] - before_x) / (window * of_x) - (y[row] - before_y) / (
                 window * of_y

@@ -33,10 +33,10 @@ def comoments(x: F, y: F, window: int, first_minute: int) -> F:
     sum_y, square_y, from_y = square_sums(y, window, first_minute)
     products = product_sums(x, y, window, first_minute)
     for row in range(rows):
-        # Where one is not known neither is the other. Squares are those of distances from a value
-        # inside the window: 0 where it is flat.
-        known = 0.0 if products[row] == products[row] else np.nan
-        sx, sy = sum_x[row] + known, sum_y[row] + known
+        # Where one series has no sums neither has the other. Squares are those of distances from a
+        # value inside the window: 0 where it is flat.
+        gap = 0.0 if products[row] == products[row] else np.nan
+        sx, sy = sum_x[row] + gap, sum_y[row] + gap
         xx, yy = square_x[row] - sx * sx / window, square_y[row] - sy * sy / window
         out[0, row], out[1, row] = from_x[row] + sx / window, from_y[row] + sy / window
         out[2, row], out[3, row] = 0.0 if xx < 0.0 else xx, 0.0 if yy < 0.0 else yy
@@ -47,6 +47,26 @@ def comoments(x: F, y: F, window: int, first_minute: int) -> F:
 @kernel
 def correlation(sxx: float, syy: float, sxy: float) -> float:
     """Correlation of centred sums, NaN where a series is flat, never beyond 1."""
-    if not (sxx > 0.0 and syy > 0.0):
-        return np.nan
-    return min(max(sxy / (np.sqrt(sxx) * np.sqrt(syy)), -1.0), 1.0)
+    value = sxy / (np.sqrt(sxx) * np.sqrt(syy))
+    value = 1.0 if value > 1.0 else -1.0 if value < -1.0 else value
+    return value if sxx > 0.0 and syy > 0.0 else np.nan
+
+
+@kernel
+def correlation_over(x: F, y: F, window: int, first_minute: int) -> F:
+    """Correlation of two series over each window: (T,)."""
+    sums = comoments(x, y, window, first_minute)
+    out = np.empty(len(x))
+    for row in range(len(x)):
+        out[row] = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
+    return out
+
+
+@kernel
+def autocorrelation(x: F, window: int, lag: int, first_minute: int) -> F:
+    """Correlation of each window's values with those ``lag`` rows before, in the window: (T,)."""
+    out = np.full(len(x), np.nan)
+    if len(x) > lag:
+        late, early = x[lag:], x[: len(x) - lag]
+        out[lag:] = correlation_over(late, early, window - lag, first_minute + lag)
+    return out

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import ewm_mean, mean_std, square_sums
-from bqx.features.rolling.trailing import changes
+from bqx.features.rolling.sums import ewm_mean, mean_std
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, z_score, zone
 
 F = NDArray[np.float64]
 
@@ -26,20 +27,17 @@ SCORE_ROWS = 60
 DELTA = 5
 """Rows over which the change of an indicator is taken."""
 
-TIE = 1e-9
-"""Percent points within which a reading stands on a threshold: told apart only by rounding."""
-
 
 @kernel
-def ema_run_in(span: int) -> int:
+def ema_run_in(span: int, spans: int = RUN_IN) -> int:
     """Rows behind an exponential mean of a span."""
-    return RUN_IN * span
+    return spans * span
 
 
 @kernel
-def wilder_run_in(n: int) -> int:
-    """Rows behind a Wilder mean of length n."""
-    return RUN_IN * (2 * n - 1)
+def wilder_run_in(n: int, spans: int = RUN_IN) -> int:
+    """Rows behind a Wilder mean of length n, whose span is ``2 n - 1``."""
+    return ema_run_in(2 * n - 1, spans)
 
 
 def wilder_change(n: int) -> int:
@@ -48,17 +46,34 @@ def wilder_change(n: int) -> int:
 
 
 @kernel
-def ema(x: F, span: int, first_minute: int) -> F:
-    """Exponential mean with ``alpha = 2 / (span + 1)``: (T,)."""
-    rows = ema_run_in(span)
+def ema(x: F, span: int, first_minute: int, spans: int = RUN_IN) -> F:
+    """Exponential mean with ``alpha = 2 / (span + 1)``, started ``spans`` spans ago: (T,)."""
+    rows = ema_run_in(span, spans)
     return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute)
 
 
 @kernel
-def wilder(x: F, n: int, first_minute: int) -> F:
+def wilder(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     """Wilder mean with ``alpha = 1 / n``: (T,)."""
-    rows = wilder_run_in(n)
-    return ewm_mean(x, 1.0 / n, rows, rows, first_minute)
+    return ema(x, 2 * n - 1, first_minute, spans)
+
+
+@kernel
+def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
+    """Relative strength index, Wilder means of gains and losses: (T,), 0 to 100.
+
+    NaN where nothing moved in the whole run-in.
+    """
+    rows = len(x)
+    move = changes(x, 1)
+    gain, loss = np.empty(rows), np.empty(rows)
+    for row in range(rows):
+        gain[row] = 0.0 if move[row] < 0.0 else move[row]
+        loss[row] = 0.0 if move[row] > 0.0 else -move[row]
+    up, down = wilder(gain, n, first_minute, spans), wilder(loss, n, first_minute, spans)
+    for row in range(rows):
+        up[row] = 100.0 * (up[row] / (up[row] + down[row]))
+    return up
 
 
 @kernel
@@ -68,14 +83,9 @@ def score(values: F, x: F, window: int, first_minute: int) -> F:
     NaN where the values are flat over the window, or ``x``, which they are a reading of: a
     recursion over a flat stretch fades or rests, and its changes there are rounding.
     """
-    rows = len(values)
-    out, square, r = square_sums(values, window, first_minute)
-    moved = _last_moves(x)
-    for row in range(rows):
-        total = out[row]
-        variance = (square[row] - total * total / window) / (window - 1.0)
-        value = ((values[row] - r[row]) - total / window) / np.sqrt(variance)
-        out[row] = value if variance > 0.0 and moved[row] > row - window + 1 else np.nan
+    out, moved = z_score(values, window, first_minute), _last_moves(x)
+    for row in range(len(values)):
+        out[row] = out[row] if moved[row] > row - window + 1 else np.nan
     return out
 
 
@@ -102,15 +112,8 @@ def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
     out[0], out[1] = value, changes(value, DELTA)
     out[2] = score(value, x, SCORE_ROWS, first_minute)
     for row in range(rows):
-        out[3, row] = zone(value[row], low, high)
+        out[3, row] = zone(value[row], low - ROUNDING, high + ROUNDING)
     return out.T
-
-
-@kernel
-def zone(value: float, low: float, high: float) -> float:
-    """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
-    place = 1.0 if value > high + TIE else -1.0 if value < low - TIE else 0.0
-    return place if value == value else np.nan
 
 
 @kernel
@@ -126,10 +129,9 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
 @kernel
 def true_range(ohlc: F) -> F:
     """Largest of high - low and the distances of both from the close before: (T,)."""
-    out = np.empty(len(ohlc))
-    out[:1] = np.nan
+    out = np.full(len(ohlc), np.nan)
     for row in range(1, len(ohlc)):
         before, high, low = ohlc[row - 1, 3], ohlc[row, 1], ohlc[row, 2]
-        reach = max(high - low, max(abs(high - before), abs(low - before)))
-        out[row] = reach if high == high and before == before else np.nan
+        if high == high and before == before:
+            out[row] = max(high - low, max(abs(high - before), abs(low - before)))
     return out

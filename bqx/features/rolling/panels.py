@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.features.rolling.multivariate import demeaned
+from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_WINDOW, bqx
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY, PAIRS, base, pip, quote, triangle
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 Series = Callable[[Bars, str], F]
 Build = Callable[[Bars], F]
-
-DAY = 1_440
-"""Rows over which triangles are demeaned and components are fitted and summed."""
 
 MAJORS = ("eurusd", "gbpusd", "audusd", "nzdusd", "usdjpy")
 """The five dollar pairs that the inventory of features names."""
@@ -54,23 +54,10 @@ def index(bars: Bars, pair: str) -> F:
     return shared(bars, f"index:{pair}", lambda: 100.0 * closes(bars, pair) / baseline)
 
 
-def change(x: F) -> F:
-    """Difference to the row before: (T,)."""
-    out = np.full(len(x), np.nan)
-    np.subtract(x[1:], x[:-1], out=out[1:])
-    return out
-
-
 def returns(bars: Bars, pair: str) -> F:
     """(T,) one-row log returns."""
 
-    def make() -> F:
-        rates = closes(bars, pair)
-        out = np.full(len(rates), np.nan)
-        out[1:] = np.log(rates[1:] / rates[:-1])
-        return out
-
-    return shared(bars, f"return:{pair}", make)
+    return shared(bars, f"return:{pair}", lambda: log_returns(closes(bars, pair)))
 
 
 def momentum(bars: Bars, pair: str, window: int = BQX_WINDOW) -> F:
@@ -80,7 +67,7 @@ def momentum(bars: Bars, pair: str, window: int = BQX_WINDOW) -> F:
 
 def moves(bars: Bars, pair: str) -> F:
     """(T,) one-row changes of BQX."""
-    return shared(bars, f"move:{pair}", lambda: change(momentum(bars, pair)))
+    return shared(bars, f"move:{pair}", lambda: changes(momentum(bars, pair), 1))
 
 
 def level(bars: Bars, pair: str) -> F:

@@ -84,9 +84,3 @@ def products(x: F, window: int, first_minute: int) -> F:
                     out[row, at] = whole - mean * (total[b] + tail[before, b])
                     at += 1
     return out
-
-
-@kernel
-def correlation(xx: float, xy: float, yy: float) -> float:
-    """Pearson correlation of sums of products about the means, within -1 and 1."""
-    return min(max(xy / (np.sqrt(xx) * np.sqrt(yy)), -1.0), 1.0)

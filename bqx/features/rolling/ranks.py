@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import snapped
 
 F = NDArray[np.float64]
@@ -93,13 +94,12 @@ def rank_correlation(x: F, y: F) -> F:
             continue
         places(x[row], a)
         places(y[row], b)
-        product = one = other = 0.0
+        saa = sbb = sab = 0.0
         for i in range(columns):
-            product += (a[i] - middle) * (b[i] - middle)
-            one += (a[i] - middle) ** 2
-            other += (b[i] - middle) ** 2
-        if one > 0.0 and other > 0.0:
-            out[row] = min(max(product / (np.sqrt(one) * np.sqrt(other)), -1.0), 1.0)
+            saa += (a[i] - middle) ** 2
+            sbb += (b[i] - middle) ** 2
+            sab += (a[i] - middle) * (b[i] - middle)
+        out[row] = correlation(saa, sbb, sab)
     return out
 
 

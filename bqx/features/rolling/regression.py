@@ -1,4 +1,4 @@
-"""Fits over trailing windows of several series: a regression and a principal component."""
+"""Regression over trailing windows, with its residuals and their return."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,78 +96,3 @@ def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
     rate = drift / (rest - last * last + oldest * oldest)
     if -1.0 < rate < 0.0:
         out[row, 2] = -np.log(2.0) / np.log1p(rate)
-
-
-@kernel
-def component(x: F, window: int, first_minute: int, first: F, iterations: int, since: int) -> F:
-    """Leading principal component of each window's covariance (ddof 1): (T, C) -> (T, C + 1).
-
-    Of the windows that end at row ``since`` or later.
-
-    Unit loadings, turned to a positive product with ``first`` (C,), then the component's share of
-    the variance. The power method takes a fixed number of iterations from ``first``.
-    """
-    rows, columns = x.shape
-    out = np.full((rows, columns + 1), np.nan)
-    size = columns + 1  # a column of ones gives the plain sums
-    total, tail = np.empty((size, columns)), np.empty((window, size, columns))
-    matrix = np.empty((columns, columns))
-    v, turned, last = np.empty(columns), np.empty(columns), np.empty(columns)
-    for start in range(first_block(first_minute, window), rows, window):
-        if start + window <= since:
-            continue
-        total[:] = 0.0
-        for i in range(min(window, start)):
-            past = x[start - 1 - i]
-            for k in range(columns):
-                total[columns, k] += past[k]
-                for j in range(columns):
-                    total[k, j] += past[k] * past[j]
-            # Of the window that ends so much later.
-            if start + window - 2 - i >= since:
-                tail[i] = total
-        total[:] = 0.0
-        for row in range(start, min(start + window, rows)):
-            now = x[row]
-            for k in range(columns):
-                total[columns, k] += now[k]
-                for j in range(columns):
-                    total[k, j] += now[k] * now[j]
-            before = window - (row - start + 1)
-            if before > start or row < since:
-                continue
-            trace = 0.0
-            for k in range(columns):
-                mean = total[columns, k] + (tail[before - 1, columns, k] if before else 0.0)
-                mean /= window
-                for j in range(columns):
-                    other, product = total[columns, j], total[k, j]
-                    if before:
-                        other += tail[before - 1, columns, j]
-                        product += tail[before - 1, k, j]
-                    matrix[k, j] = (product - mean * other) / (window - 1.0)
-                trace += matrix[k, k]
-            if not trace > 0.0:
-                continue
-            # Over the trace the matrix shrinks a vector, but never below the least double.
-            matrix /= trace
-            v[:] = first
-            for _ in range(iterations):
-                turned[:] = 0.0
-                for k in range(columns):
-                    for j in range(columns):
-                        turned[j] += matrix[k, j] * v[k]
-                for j in range(columns):
-                    last[j], v[j] = v[j], turned[j]
-            length = before_last = 0.0
-            for j in range(columns):
-                length += v[j] * v[j]
-                before_last += last[j] * last[j]
-            length = np.sqrt(length)
-            sign = 0.0
-            for j in range(columns):
-                sign += v[j] * first[j]
-            for j in range(columns):
-                out[row, j] = (-v[j] if sign < 0.0 else v[j]) / length
-            out[row, columns] = min(length / np.sqrt(before_last), 1.0)
-    return out

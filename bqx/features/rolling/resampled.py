@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import trend_sums
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, clean_rows, zone
 
 F = NDArray[np.float64]
 
 RUN_IN = 5
 """Spans of run-in behind an exponential mean of buckets."""
-
-# A correlation with time below this is the rounding of the bars: no trend.
-_NOTHING = 1e-9
 
 STRONG = 2.0
 """Size of a slope's t-statistic from which a trend counts as one."""
@@ -81,14 +82,13 @@ def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
     NaN where fewer than ``need`` rows of ``x`` up to the row are without NaN.
     """
     out = np.full(len(x), np.nan)
-    clean, bucket = 0, -1
+    clean, bucket = clean_rows(x), -1
     left = size - first_minute % size
     for row in range(len(x)):
-        clean = 0 if np.isnan(x[row]) else clean + 1
         left -= 1
         if left == 0:
             left, bucket = size, bucket + 1
-        if clean >= need and bucket >= 0:
+        if clean[row] >= need and bucket >= 0:
             out[row] = y[bucket]
     return out
 
@@ -96,22 +96,7 @@ def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
 @kernel
 def moves(y: F, plain: bool) -> F:
     """Log returns from one value to the next, or plain changes: (B,)."""
-    out = np.full(len(y), np.nan)
-    for i in range(1, len(y)):
-        out[i] = y[i] - y[i - 1] if plain else np.log(y[i] / y[i - 1])
-    return out
-
-
-@kernel
-def mean(y: F, n: int) -> F:
-    """Mean of the last ``n`` values: (B,)."""
-    out = np.full(len(y), np.nan)
-    for i in range(n - 1, len(y)):
-        total = 0.0
-        for k in range(1, n):
-            total += y[i - k] - y[i]
-        out[i] = y[i] + total / n
-    return out
+    return changes(y, 1) if plain else log_returns(y)
 
 
 @kernel
@@ -133,36 +118,26 @@ def volatility(move: F, n: int) -> F:
 
 
 @kernel
-def slope(y: F, n: int) -> tuple[F, F]:
+def slope(y: F, n: int, first: int) -> tuple[F, F]:
     """Least-squares slope of the last ``n`` values, and their correlation with time: two (B,).
 
-    The correlation of a flat window is 0.
+    The correlation of a flat window is 0. ``first`` : number of the first bucket.
     """
     out, lean = np.full(len(y), np.nan), np.full(len(y), np.nan)
-    half = 0.5 * (n - 1.0)
+    sums = trend_sums(y, n, first)
     m2 = n * (n * n - 1.0) / 12.0
-    for i in range(n - 1, len(y)):
-        s0 = s1 = s2 = 0.0
-        for k in range(n):
-            d = y[i - k] - y[i]
-            s0 += d
-            s1 += (half - k) * d
-            s2 += d * d
-        if np.isnan(s0):
-            continue
-        out[i], lean[i] = s1 / m2, 0.0
-        square = m2 * (s2 - s0 * s0 / n)
-        if square > 0.0:
-            lean[i] = s1 / np.sqrt(square)
+    for i in range(len(y)):
+        if not np.isnan(sums[i, 0]):
+            square = m2 * (sums[i, 3] - sums[i, 0] * sums[i, 0] / n)
+            out[i] = sums[i, 1] / m2
+            lean[i] = sums[i, 1] / np.sqrt(square) if square > 0.0 else 0.0
     return out, lean
 
 
 @kernel
 def direction(lean: float) -> float:
     """-1, 0 or 1: the sign of a correlation with time."""
-    if np.isnan(lean):
-        return lean
-    return 1.0 if lean > _NOTHING else -1.0 if lean < -_NOTHING else 0.0
+    return zone(lean, -ROUNDING, ROUNDING)
 
 
 @kernel
@@ -170,32 +145,3 @@ def strong(lean: float, n: int) -> float:
     """-1, 0 or 1: the sign of a trend where its t-statistic reaches two."""
     square = lean * lean
     return direction(lean) if square * (n - 2.0 + STRONG**2) > STRONG**2 else 0.0 * lean
-
-
-@kernel
-def _no_larger(values: F, value: float) -> int:
-    number = 0
-    for i in range(len(values)):
-        number += 1 if values[i] <= value else 0
-    return number
-
-
-@kernel
-def third(values: F, value: float) -> float:
-    """Third (0, 1, 2) of the values that one of them belongs to."""
-    number = _no_larger(values, value)
-    if number <= len(values) // 3:
-        return 0.0
-    return 2.0 if number > 2 * len(values) // 3 else 1.0
-
-
-@kernel
-def terciles(x: F, memory: int) -> F:
-    """Third (0, 1, 2) of each value among the last ``memory`` ones, its own included: (T,)."""
-    out = np.full(len(x), np.nan)
-    held = 0
-    for row in range(len(x)):
-        held = 0 if np.isnan(x[row]) else held + 1
-        if held >= memory:
-            out[row] = third(x[row - memory + 1 : row + 1], x[row])
-    return out

@@ -38,12 +38,11 @@ def logs(x: F) -> None:
 
 
 @kernel
-def log_returns(x: F) -> F:
-    """Log of each value over the one before: (T,), the first NaN."""
-    out = np.empty(len(x))
-    out[:1] = np.nan
-    for row in range(1, len(x)):
-        out[row] = x[row] / x[row - 1]
+def log_returns(x: F, rows: int = 1) -> F:
+    """Log of each value over the one ``rows`` before: (T,), NaN in the first rows."""
+    out = np.full(len(x), np.nan)
+    for row in range(rows, len(x)):
+        out[row] = x[row] / x[row - rows]
     logs(out)
     return out
 

@@ -1,4 +1,4 @@
-"""What several families read from trailing windows: returns, sums, correlation, ranks.
+"""What several families read from trailing windows: changes, sums, scores, ranks.
 
 As in ``rolling``, a value depends on the rows of its window alone. Sums of floats use blocks
 anchored at market minutes; whole numbers are counted as the window moves, which is exact.
@@ -8,18 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block, join, mean_std, trend_sums
+from bqx.features.rolling.sums import first_block, join, mean_std, square_sums, trend_sums
 
 F = NDArray[np.float64]
 
-MEMORY = 1_440
-"""Rows among which a regime is placed, and the longest duration that is counted: one open day."""
-
 LOW, HIGH = 1.0 / 3.0, 2.0 / 3.0
 """Shares that part the three states of a regime."""
-
-NOTHING = 1e-9
-"""Share below which a difference is the rounding of the bars: a window is flat, a bound touched."""
 
 
 @kernel
@@ -87,12 +81,17 @@ def deviation(x: F, window: int, first_minute: int) -> F:
 
 
 @kernel
-def score(x: F, window: int, first_minute: int) -> F:
-    """Deviations between each value and the mean of its window: (T,), NaN where flat."""
-    out, std = mean_deviation(x, window, first_minute)
+def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
+    """Deviations (ddof 1) between each value and the mean of its window: (T,).
+
+    NaN where the deviation is no more than ``nothing`` of the mean: where the window is flat.
+    """
+    out, square, reference = square_sums(x, window, first_minute)
     for row in range(len(x)):
-        value = (x[row] - out[row]) / std[row]
-        out[row] = value if std[row] > NOTHING * abs(out[row]) else np.nan
+        total, mean = out[row], out[row] / window
+        std = np.sqrt((square[row] - total * total / window) / (window - 1.0))
+        value = ((x[row] - reference[row]) - mean) / std
+        out[row] = value if std > nothing * abs(reference[row] + mean) else np.nan
     return out
 
 
@@ -104,38 +103,6 @@ def slope(x: F, window: int, first_minute: int) -> F:
     scale = 12.0 / (window * (window * window - 1.0))
     for row in range(len(x)):
         out[row] = sums[row, 1] * scale
-    return out
-
-
-@kernel
-def correlation(x: F, y: F, window: int, first_minute: int) -> F:
-    """Rolling Pearson correlation: (T,), -1 to 1; NaN where either is flat."""
-    rows = len(x)
-    out = np.full(rows, np.nan)
-    tail = np.empty((window, 5))
-    for start in range(first_block(first_minute, window), rows, window):
-        # The references lie inside each window: a sum of squares of 0 is a flat window.
-        p, q = x[start], y[start]
-        sx = sy = sxx = syy = sxy = 0.0
-        for i in range(min(window, start)):
-            a, b = x[start - 1 - i] - p, y[start - 1 - i] - q
-            sx, sy, sxx, syy, sxy = sx + a, sy + b, sxx + a * a, syy + b * b, sxy + a * b
-            tail[i, 0], tail[i, 1], tail[i, 2], tail[i, 3], tail[i, 4] = sx, sy, sxx, syy, sxy
-        sx = sy = sxx = syy = sxy = 0.0
-        for row in range(start, min(start + window, rows)):
-            a, b = x[row] - p, y[row] - q
-            sx, sy, sxx, syy, sxy = sx + a, sy + b, sxx + a * a, syy + b * b, sxy + a * b
-            before = window - (row - start + 1)
-            if before > start:
-                continue
-            ta, tb, taa, tbb, tab = sx, sy, sxx, syy, sxy
-            if before:
-                ta, tb = ta + tail[before - 1, 0], tb + tail[before - 1, 1]
-                taa, tbb = taa + tail[before - 1, 2], tbb + tail[before - 1, 3]
-                tab += tail[before - 1, 4]
-            if taa > 0.0 and tbb > 0.0:
-                below = np.sqrt(taa - ta * ta / window) * np.sqrt(tbb - tb * tb / window)
-                out[row] = min(max((tab - ta * tb / window) / below, -1.0), 1.0)
     return out
 
 
@@ -185,14 +152,41 @@ def share(x: F, window: int) -> F:
     return out
 
 
+@kernel(fastmath={"reassoc", "nsz"})
+def _not_above(values: F, value: float) -> float:
+    # Whole numbers: the order of addition does not matter.
+    number = 0.0
+    for i in range(len(values)):
+        number += 1.0 if values[i] <= value else 0.0
+    return number
+
+
 @kernel
-def tercile(x: F, window: int) -> F:
-    """0, 1 or 2: the third of the last ``window`` values that each value belongs to: (T,)."""
-    out = share(x, window)
+def highest_share(x: F, window: int) -> F:
+    """Rank of each value among the last ``window``, ties at the highest, as a share: (T,), to 1."""
+    out = np.full(len(x), np.nan)
+    clean = clean_rows(x)
     for row in range(len(x)):
-        if out[row] > 0.0:
-            out[row] = 0.0 if out[row] <= LOW else 1.0 if out[row] <= HIGH else 2.0
+        if clean[row] >= window:
+            out[row] = _not_above(x[row - window + 1 : row + 1], x[row]) / window
     return out
+
+
+@kernel
+def tercile(ranks: F) -> F:
+    """0, 1 or 2: the third that each rank (a share) belongs to, NaN where it is: (T,)."""
+    out = np.empty(len(ranks))
+    for row in range(len(ranks)):
+        third = 0.0 if ranks[row] <= LOW else 1.0 if ranks[row] <= HIGH else 2.0
+        out[row] = third if ranks[row] == ranks[row] else np.nan
+    return out
+
+
+@kernel
+def zone(value: float, low: float, high: float) -> float:
+    """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
+    side = 1.0 if value > high else -1.0 if value < low else 0.0
+    return side if value == value else np.nan
 
 
 @kernel

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.trailing import (
-    MEMORY,
     changes,
     clean_rows,
     count,
@@ -22,6 +21,7 @@ from bqx.features.rolling.trailing import (
     total,
     totals,
 )
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -120,9 +120,9 @@ def high_state(volatility: F) -> F:
     """Whether volatility is above the 67th percentile of its last 1,440 values: (T,), 0 or 1."""
     # With linear interpolation a member exceeds a quantile exactly where more than that share of
     # the other members is smaller.
-    out = smaller(volatility, MEMORY)
+    out = smaller(volatility, DAY)
     for row in range(len(out)):
-        high = 1.0 if out[row] > HIGH * (MEMORY - 1) else 0.0
+        high = 1.0 if out[row] > HIGH * (DAY - 1) else 0.0
         out[row] = high if out[row] == out[row] else np.nan
     return out
 
@@ -164,10 +164,10 @@ def high_or_low(volatility: F) -> F:
     flips = np.full(rows, np.nan)
     held = 0
     for row in range(rows):
-        held = min(held + 1, MEMORY) if clean[row] > 1 and state[row] == state[row - 1] else 1
+        held = min(held + 1, DAY) if clean[row] > 1 and state[row] == state[row - 1] else 1
         if clean[row] > 1:
             flips[row] = held == 1
-        if clean[row] >= MEMORY:
+        if clean[row] >= DAY:
             out[row, 1] = held
-    out[:, 2] = count(flips, MEMORY - 1) / (MEMORY - 1.0)
+    out[:, 2] = count(flips, DAY - 1) / (DAY - 1.0)
     return out

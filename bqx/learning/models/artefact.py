@@ -1,7 +1,7 @@
 """Models as folders: what each holds is hashed, and checked before a parser sees a byte of it.
 
-A folder has ``model.json`` (model, settings, catalog, type of the columns, hashes) beside the files
-that the model names. The bytes that were hashed are the bytes that are parsed.
+A folder has ``model.json`` (model, settings, type of the columns, hashes) beside the files that the
+model names. The bytes that were hashed are the bytes that are parsed.
 """
 
 import hashlib
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from bqx.errors import ArtefactError
-from bqx.features import catalog
 from bqx.files import read_json, write_json
 
 MANIFEST = "model.json"
@@ -45,7 +44,7 @@ def save(folder: Path, about: Mapping[str, Any], parts: Parts) -> None:
             temporary / MANIFEST,
             {
                 **about,
-                **_columns(),
+                "dtype": DTYPE,
                 "files": {name: _hash(content) for name, content in parts.items()},
             },
         )
@@ -60,36 +59,25 @@ def read(folder: Path) -> tuple[dict[str, Any], Parts]:
 
     Raises
     ------
-    ArtefactError : the folder is absent, no model's, of another catalog or another type of
-        columns; a file is missing, too many, changed, or holds a pickle.
+    ArtefactError : the folder is absent, no model's, or of another type of columns;
+        a file is missing, too many, changed, or holds a pickle.
     """
     path = folder / MANIFEST
     stored = read_json(path)
     try:
         about = {"model": str(stored["model"]), "code": str(stored["code"])}
         settings, files = dict(stored["settings"]), dict(stored["files"])
-        columns = {fact: str(stored[fact]) for fact in _columns()}
+        dtype = str(stored["dtype"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtefactError(
             f"{path}: not a model, got {type(error).__name__} {error}; expected what `save` "
             "writes. Fit it again."
         ) from error
-    _compare(path, columns)
+    if dtype != DTYPE:
+        raise ArtefactError(
+            f"{path}: another dtype, got {dtype[:12]}; expected {DTYPE}. Fit the model again."
+        )
     return about | {"settings": settings}, _parts(folder, files)
-
-
-def _columns() -> dict[str, str]:
-    """What ties a model to the columns that it reads."""
-    return {"catalog_hash": catalog.catalog_hash(catalog.FEATURES.values()), "dtype": DTYPE}
-
-
-def _compare(path: Path, columns: Mapping[str, str]) -> None:
-    for fact, expected in _columns().items():
-        if columns[fact] != expected:
-            raise ArtefactError(
-                f"{path}: another {fact}, got {columns[fact][:12]}; expected {expected[:12]}. "
-                "Fit the model again."
-            )
 
 
 def _parts(folder: Path, files: Mapping[str, Any]) -> Parts:

@@ -36,13 +36,13 @@ def pair_of(path: Path) -> str:
     BarError : the name holds none of the 28 pairs, or several.
     """
     joined = re.findall(rf"({_CURRENCY})[^A-Z0-9]?({_CURRENCY})", Path(path).name.upper())
-    found = sorted({(base + quote).lower() for base, quote in joined} & set(PAIRS))
-    if len(found) != 1:
+    names = sorted({(base + quote).lower() for base, quote in joined} & set(PAIRS))
+    if len(names) != 1:
         raise BarError(
-            f"{Path(path).name}: the name does not tell the pair, got {found or 'none'}; expected "
+            f"{Path(path).name}: the name does not tell the pair, got {names or 'none'}; expected "
             "one of the 28 pairs, as in 'eurusd.csv' or 'EUR_USD-2018.zip'. Rename the file."
         )
-    return found[0]
+    return names[0]
 
 
 def read(path: Path, pair: str | None = None, clock: Clock | None = None) -> pd.DataFrame:
@@ -60,9 +60,9 @@ def read(path: Path, pair: str | None = None, clock: Clock | None = None) -> pd.
 
     Returns
     -------
-    Validated bar frame, see bqx.bars. A volume or spread that is 0 everywhere is taken for absent
-    (NaN), bars that OANDA marks as incomplete and Dukascopy's flat bars without a trade are left
-    out, and so are stray bars of the closed market.
+    Validated bar frame, see bqx.market.bars. A volume or spread that is 0 everywhere is taken for
+    absent (NaN), bars that OANDA marks as incomplete and Dukascopy's flat bars without a trade are
+    left out, and so are stray bars of the closed market.
 
     Raises
     ------
@@ -75,17 +75,17 @@ def read(path: Path, pair: str | None = None, clock: Clock | None = None) -> pd.
     table = files.table(path)
     frame = _schema(table.frame, pair, path)
     if table.zoned:
-        known, utc = None, table.stamps.tz_localize("UTC")
+        file_clock, utc = None, table.stamps.tz_localize("UTC")
     else:
-        usual = HISTDATA if _HISTDATA_NAME.match(where) else table.source
-        known = clocks.choose(table.stamps, (clock,) if clock else usual.clocks, where)
-        utc = clocks.to_utc(table.stamps, known, where)
-    keep = ~utc.isna() & _is_bar(table, frame)
-    stamps = table.stamps[keep]
+        source = HISTDATA if _HISTDATA_NAME.match(where) else table.source
+        file_clock = clocks.choose(table.stamps, (clock,) if clock else source.clocks, where)
+        utc = clocks.to_utc(table.stamps, file_clock, where)
+    is_bar = ~utc.isna() & _is_bar(table, frame)
+    stamps = table.stamps[is_bar]
     if stamps.is_monotonic_increasing and len(stamps):
-        clocks.check(stamps, known, where)
-    lines = None if table.lines is None else table.lines[keep]
-    return bars.validate(frame.set_index(utc)[keep], where, lines)
+        clocks.check(stamps, file_clock, where)
+    lines = None if table.lines is None else table.lines[is_bar]
+    return bars.validate(frame.set_index(utc)[is_bar], where, lines)
 
 
 def read_folder(
@@ -112,40 +112,36 @@ def read_folder(
         that contradict each other, or any error of ``read``.
     """
     path = Path(path)
-    found = [path]
+    files = [path]
     if path.is_dir():
-        found = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
-    if not found or not path.exists():
+        files = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
+    if not files or not path.exists():
         raise BarError(
             f"{path}: no bar files, got {'an empty folder' if path.exists() else 'no such path'}; "
-            "expected a folder of bar files, or one such file. Correct the path."
+            "expected a folder of bar files, or one such file."
         )
-    of: dict[str, list[Path]] = {}
-    for file in found:
-        of.setdefault(pair_of(file), []).append(file)
+    by_pair: dict[str, list[Path]] = {}
+    for file in files:
+        by_pair.setdefault(pair_of(file), []).append(file)
     for pair in pairs:
-        if check(pair) not in of:
+        if check(pair) not in by_pair:
             raise BarError(
-                f"{path}: no file of {pair}, got {', '.join(sorted(of))}; expected one for every "
-                "pair asked for. Add the file, or ask for the pairs that are there."
+                f"{path}: no file of {pair}, got {', '.join(sorted(by_pair))}; expected one for "
+                "every pair asked for. Add the file, or ask for the pairs that are there."
             )
-    wanted = [(pair, file) for pair in pairs or sorted(of) for file in of[pair]]
-    parts: dict[str, dict[str, pd.DataFrame]] = {}
-    for pair, file in tqdm(wanted, desc="reading bars", unit="file", leave=False, disable=None):
-        parts.setdefault(pair, {})[file.name] = read(file, pair, clock)
-    return {pair: _join(frames) for pair, frames in parts.items()}
+    frames: dict[str, dict[str, pd.DataFrame]] = {pair: {} for pair in pairs or sorted(by_pair)}
+    tasks = [(pair, file) for pair in frames for file in by_pair[pair]]
+    for pair, file in tqdm(tasks, desc="reading bars", unit="file", leave=False, disable=None):
+        frames[pair][file.name] = read(file, pair, clock)
+    return {pair: _join(of_pair) for pair, of_pair in frames.items()}
 
 
 def _schema(frame: pd.DataFrame, pair: str | None, path: Path) -> pd.DataFrame:
-    out = frame[list(bars.RATES)].assign(volume=np.nan, spread=np.nan)
-    if "volume" in frame:
-        out["volume"] = frame["volume"]
-    if "spread" in frame:
-        out["spread"] = frame["spread"]
-    elif "points" in frame:
+    out = frame.reindex(columns=list(bars.COLUMNS))
+    if "points" in frame:
         # A point is the last digit of a quote: a tenth of a pip at every broker of today.
         out["spread"] = frame["points"] * pip(pair or pair_of(path)) / 10
-    elif "ask_close" in frame:
+    elif "spread" not in frame and "ask_close" in frame:
         out["spread"] = (frame["ask_close"] - frame["close"]).clip(lower=0)
     absent = [name for name in ("volume", "spread") if (out[name].fillna(0) == 0).all()]
     out[absent] = np.nan
@@ -176,5 +172,5 @@ def _join(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
                 f"{' and '.join(names)}: different bars of one minute, got both at {first}; "
                 "expected files of a pair to agree where they overlap. Remove one of them."
             )
-        joined = distinct.set_index("ts_utc")
+        return distinct.set_index("ts_utc")
     return joined

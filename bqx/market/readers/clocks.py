@@ -67,7 +67,7 @@ def parse(clock: str) -> tuple[str, pd.Timedelta]:
     if not _is_zone(zone):
         raise ParameterError(
             f"clock: unknown clock, got {clock!r}; expected an IANA zone or a zone plus hours, "
-            "such as 'America/New_York' or 'UTC+2'. Correct the name."
+            "such as 'America/New_York' or 'UTC+2'."
         )
     return zone, pd.Timedelta(hours=hours, minutes=minutes)
 
@@ -105,8 +105,8 @@ def to_utc(stamps: pd.DatetimeIndex, clock: Clock, where: str) -> pd.DatetimeInd
     section = np.searchsorted(np.array(starts, "M8[ns]"), stamps.as_unit("ns").values, "right") - 1
     utc = np.full(len(stamps), np.datetime64("NaT", "ns"))
     for number, (_, name) in enumerate(clock):
-        here = section == number
-        utc[here] = _localize(stamps[here], name, where).tz_localize(None).as_unit("ns").values
+        rows = section == number
+        utc[rows] = _localize(stamps[rows], name, where).tz_localize(None).as_unit("ns").values
     return pd.DatetimeIndex(utc).tz_localize("UTC")
 
 
@@ -135,7 +135,9 @@ def check(stamps: pd.DatetimeIndex, clock: Clock | None, where: str) -> None:
     sizes, times = np.unique(shift, return_counts=True)
     offset = int(sizes[np.argmax(times)])
     first = sessions.timestamps(close[:1])[0].tz_convert(sessions.NEW_YORK)
-    mend = _mend(stamps, clock, offset, first, where) if clock else "Correct the times of the file."
+    mend = "Correct the times of the file."
+    if clock:
+        mend = _mend(stamps, clock, where, offset=offset, first=first)
     raise BarError(
         f"{where}: the weekly close is off by {offset / HOUR:+g} h in {len(shift)} of {count} "
         f"weeks, got the first at {first:%Y-%m-%d %H:%M} New York with clock={clock or 'UTC'!r}; "
@@ -156,8 +158,7 @@ def _date(text: str) -> pd.Timestamp:
         return pd.Timestamp(pd.to_datetime(text, format="%Y-%m-%d"))
     except ValueError as error:
         raise ParameterError(
-            f"clock: a range starts on no date, got {text!r}; expected a date such as "
-            "'2018-03-26'. Correct it."
+            f"clock: a range starts on no date, got {text!r}; expected a date such as '2018-03-26'."
         ) from error
 
 
@@ -196,9 +197,9 @@ def _sides(utc: pd.DatetimeIndex) -> tuple[NDArray[np.int64], ...]:
         return np.asarray(times - marks[nearest])
 
     gap = np.diff(minutes)
-    at = np.flatnonzero((gap >= _WEEKEND[0]) & (gap <= _WEEKEND[1]))
-    last = minutes[at] + 1
-    close, opening = off(last, closes), off(minutes[at + 1], opens)
+    fridays = np.flatnonzero((gap >= _WEEKEND[0]) & (gap <= _WEEKEND[1]))
+    last = minutes[fridays] + 1
+    close, opening = off(last, closes), off(minutes[fridays + 1], opens)
     for end, marks, sign in ((minutes[:1], opens, -1), (minutes[-1:] + 1, closes, 1)):
         side = off(end, marks)
         if 0 < sign * side[0] < sessions.DAY:
@@ -232,7 +233,7 @@ def _shifts(
 
 
 def _mend(
-    stamps: pd.DatetimeIndex, clock: Clock, offset: int, first: pd.Timestamp, where: str
+    stamps: pd.DatetimeIndex, clock: Clock, where: str, *, offset: int, first: pd.Timestamp
 ) -> str:
     best = choose(stamps, (clock, *SERVER_CLOCKS), where)
     utc = to_utc(stamps, best, where)
@@ -243,9 +244,9 @@ def _mend(
     zone, ahead = parse(clock)
     hours, minutes = divmod(abs(int(ahead.total_seconds()) // 60 + offset), 60)
     sign = "-" if ahead + pd.Timedelta(minutes=offset) < pd.Timedelta(0) else "+"
-    other = f"{zone}{sign}{hours}" + (f":{minutes:02d}" if minutes else "")
+    shifted = f"{zone}{sign}{hours}" + (f":{minutes:02d}" if minutes else "")
     weekend = (first - pd.Timedelta(days=6)).tz_localize(None)
     if weekend <= stamps[0]:
-        return f"Pass clock={other!r}."
-    ranges = ((f"{stamps[0]:%Y-%m-%d}", clock), (f"{weekend:%Y-%m-%d}", other))
+        return f"Pass clock={shifted!r}."
+    ranges = ((f"{stamps[0]:%Y-%m-%d}", clock), (f"{weekend:%Y-%m-%d}", shifted))
     return f"Pass the clock that each range of dates was written with, such as clock={ranges!r}."

@@ -89,11 +89,11 @@ def _text(content: str, where: str) -> Table:
 def _parquet(content: bytes, where: str) -> Table:
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
-        given = file.schema_arrow.names
-        names = text.columns_of(given, None, where)
-        read = {column: name for column, name in zip(given, names, strict=True) if name}
-        rows = file.read(columns=list(read)).rename_columns(read)
-        numbers = [name for name in read.values() if name not in text.WORDS]
+        headers = file.schema_arrow.names
+        names = text.columns_of(headers, None, where)
+        columns = {header: name for header, name in zip(headers, names, strict=True) if name}
+        rows = file.read(columns=list(columns)).rename_columns(columns)
+        numbers = [name for name in columns.values() if name not in text.WORDS]
         frame = rows.select(numbers).cast(pa.schema([(n, pa.float64()) for n in numbers]))
     except (pa.ArrowException, OSError) as error:
         raise BarError(
@@ -101,6 +101,6 @@ def _parquet(content: bytes, where: str) -> Table:
             "and numbers. Write it again."
         ) from error
     stamps, shape = read_times(rows["time"], lambda row: f"{where} row {row + 1:,}")
-    if "complete" in read.values():
+    if "complete" in columns.values():
         frame = frame.append_column("complete", rows["complete"].cast(pa.string()))
     return Table(stamps, frame.to_pandas(), None, shape.source, shape.zoned)

@@ -54,8 +54,8 @@ def layout_of(text: str, where: str) -> Layout:
     comments = next((n for n, line in enumerate(top) if not line.startswith("#")), len(top))
     first = top[comments] if comments < len(top) else ""
     delimiter = max("\t;,", key=first.count)
-    given = [name.strip().strip('"') for name in first.split(delimiter)]
-    plains = [plain(name) for name in given]
+    headers = [name.strip().strip('"') for name in first.split(delimiter)]
+    plains = [plain(name) for name in headers]
     if _first(plains, _TIME) is None:
         for pattern, columns in _HEADERLESS.items():
             for line in top[comments:]:
@@ -66,7 +66,7 @@ def layout_of(text: str, where: str) -> Layout:
         source = METATRADER
     elif _first(plains, ("gmttime", "localtime")) is not None:
         source = DUKASCOPY
-    return Layout(delimiter, columns_of(given, source, where), comments + 1, source)
+    return Layout(delimiter, columns_of(headers, source, where), comments + 1, source)
 
 
 def columns(text: str, layout: Layout, where: str) -> pa.Table:
@@ -81,7 +81,7 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
         rows = csv.read_csv(
             pa.BufferReader(_body(text).encode()),
             csv.ReadOptions(
-                column_names=[name or f"_{place}" for place, name in enumerate(layout.columns)],
+                column_names=[name or f"_{i}" for i, name in enumerate(layout.columns)],
                 skip_rows=layout.header,
             ),
             csv.ParseOptions(delimiter=layout.delimiter, ignore_empty_lines=False),
@@ -92,20 +92,22 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise _bad_line(text, layout, where, str(error)) from error
+        _check_lines(text, layout, where)
+        raise _no_table(where, str(error)) from error
     if any(rows[name].null_count for name in RATES):
-        raise _bad_line(text, layout, where, "a blank rate")
+        _check_lines(text, layout, where)
+        raise _no_table(where, "a blank rate")
     return rows
 
 
-def columns_of(given: list[str], source: Source | None, where: str) -> tuple[str, ...]:
+def columns_of(headers: list[str], source: Source | None, where: str) -> tuple[str, ...]:
     """Our name for each column of a file, "" for one that is not read.
 
     Bid rates come before rates that name no side, and these before mid rates.
 
     Parameters
     ----------
-    given : names of the columns.
+    headers : names of the columns in the file.
     source : where the names show it; MetaTrader gives the spread in points.
     where : file named in errors.
 
@@ -113,28 +115,28 @@ def columns_of(given: list[str], source: Source | None, where: str) -> tuple[str
     ------
     BarError : no time, or a rate is missing.
     """
-    plains = [plain(name) for name in given]
+    plains = [plain(name) for name in headers]
     rates = {
         side: {r: _first(plains, (side + r, r + side, side + r[0])) for r in RATES}
         for side in _SIDES
     }
-    side = max(_SIDES, key=lambda s: sum(place is not None for place in rates[s].values()))
-    places = {"time": _first(plains, _TIME), **rates[side], "volume": _first(plains, _VOLUME)}
-    for name in RATES if places["time"] is not None else ("time",):
-        if places[name] is None:
+    side = max(_SIDES, key=lambda s: sum(index is not None for index in rates[s].values()))
+    columns = {"time": _first(plains, _TIME), **rates[side], "volume": _first(plains, _VOLUME)}
+    for name in RATES if columns["time"] is not None else ("time",):
+        if columns[name] is None:
             raise BarError(
-                f"{where}: no column for {name!r}, got {given[:12]}; expected a file of HistData, "
-                "MetaTrader, Dukascopy or OANDA, or a header with ts_utc, open, high, low, close. "
-                "Name the columns so."
+                f"{where}: no column for {name!r}, got {headers[:12]}; expected a file of "
+                "HistData, MetaTrader, Dukascopy or OANDA, or a header with ts_utc, open, high, "
+                "low, close. Name the columns so."
             )
-    places["complete"] = _first(plains, ("complete",))
-    places["points" if source is METATRADER else "spread"] = _first(plains, ("spread",))
+    columns["complete"] = _first(plains, ("complete",))
+    columns["points" if source is METATRADER else "spread"] = _first(plains, ("spread",))
     if side == "bid":
-        places["ask_close"] = _first(plains, _ASK_CLOSE)
-    if plains[places["time"] or 0] == "time":
-        places["date"] = _first(plains, ("date",))
-    names = {place: name for name, place in places.items() if place is not None}
-    return tuple(names.get(place, "") for place in range(len(given)))
+        columns["ask_close"] = _first(plains, _ASK_CLOSE)
+    if plains[columns["time"] or 0] == "time":
+        columns["date"] = _first(plains, ("date",))
+    names = {index: name for name, index in columns.items()}
+    return tuple(names.get(index, "") for index in range(len(headers)))
 
 
 def plain(name: str) -> str:
@@ -150,26 +152,26 @@ def _first(plains: list[str], names: tuple[str, ...]) -> int | None:
     return next((plains.index(name) for name in names if name in plains), None)
 
 
-def _bad_line(text: str, layout: Layout, where: str, otherwise: str) -> BarError:
-    """The error of the first bad line; ``otherwise`` tells of one that only the parser sees."""
+def _no_table(where: str, got: str) -> BarError:
+    return BarError(f"{where}: cannot be read as a table, got {got}; expected one bar a line.")
+
+
+def _check_lines(text: str, layout: Layout, where: str) -> None:
+    """Raise BarError for the first line with a wrong number of fields or without a number."""
     lines = _body(text).splitlines()
     for number, line in enumerate(lines[layout.header :], layout.header + 1):
         fields = [field.strip('"') for field in line.split(layout.delimiter)]
         if len(fields) != len(layout.columns):
-            return BarError(
+            raise BarError(
                 f"{where} line {number:,}: {len(fields)} fields, got {line[:80]!r}; expected "
                 f"{len(layout.columns)}. Complete or delete the line."
             )
         for name, field in zip(layout.columns, fields, strict=True):
             if name and name not in WORDS and not _is_number(field, name in _MAY_BE_BLANK):
-                return BarError(
+                raise BarError(
                     f"{where} line {number:,}: {name} is no number, got {field[:40]!r}; expected "
                     "a number with a decimal point. Correct or delete the line."
                 )
-    return BarError(
-        f"{where}: cannot be read as a table, got {otherwise}; expected one bar a line. "
-        "Check the file."
-    )
 
 
 def _is_number(text: str, may_be_blank: bool) -> bool:

@@ -95,7 +95,7 @@ def read_times(
         row = int(np.argmax(bad))
         raise BarError(
             f"{where(row)}: no time, got {str(values[row])!r}; expected one written like "
-            f"{str(values[0])!r} ({int(bad.sum()):,} such rows). Correct or delete it."
+            f"{str(values[0])!r} ({int(bad.sum()):,} such rows). Delete them."
         )
     return pd.DatetimeIndex(stamps), shape
 
@@ -107,7 +107,7 @@ def _shape(texts: pa.ChunkedArray, where: Callable[[int], str]) -> TimeShape:
             return shape
     raise BarError(
         f"{where(0)}: no time, got {first!r}; expected one such as 20180101 170000, "
-        "2018.01.01 17:00, 01.01.2018 17:00:00.000 or 2018-01-01T17:00:00Z. Correct it."
+        "2018.01.01 17:00, 01.01.2018 17:00:00.000 or 2018-01-01T17:00:00Z."
     )
 
 

@@ -1,24 +1,28 @@
 """Every plot of the book: results in, a matplotlib figure out; every axis carries its unit."""
 
-from bqx.report.figures.models import compared, domain_shares, domains_over_time, learning_curves
-from bqx.report.figures.research import (
-    calibration,
+from bqx.report.figures.features import (
     columns_by_kind,
     counts,
-    coverage,
     day_profile,
-    forecasts,
     importance,
-    matrix,
     mechanical_share,
     rates,
-    skill_by_horizon,
     warm_up,
+)
+from bqx.report.figures.models import compared, domain_shares, domains_over_time, learning_curves
+from bqx.report.figures.shap_values import beeswarm, dependence
+from bqx.report.figures.skill import (
+    calibration,
+    coverage,
+    forecasts,
+    matrix,
+    skill_by_horizon,
 )
 from bqx.report.figures.speed import benchmarks
 from bqx.report.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
+    "beeswarm",
     "benchmarks",
     "break_even",
     "calibration",
@@ -28,6 +32,7 @@ __all__ = [
     "counts",
     "coverage",
     "day_profile",
+    "dependence",
     "domain_shares",
     "domains_over_time",
     "equity",

@@ -3,12 +3,23 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from bqx.report.figures.canvas import BLUE, MARKERS, ORANGE, PALETTE, canvas
+from bqx.report.figures.canvas import (
+    BLUE,
+    MARKERS,
+    ORANGE,
+    PALETTE,
+    canvas,
+    interval,
+    legend,
+    styled,
+)
 
 
+@styled
 def domain_shares(by_pair: pd.DataFrame, by_horizon: pd.DataFrame) -> Figure:
-    """Shares of the forecasts by domain of what they read: a bar a pair, and a bar a horizon.
+    """Shares of the forecasts by domain of what they read: one bar per pair and per horizon.
 
     Both are (rows, domains), shares that add up to 1 in a row.
     """
@@ -24,78 +35,78 @@ def domain_shares(by_pair: pd.DataFrame, by_horizon: pd.DataFrame) -> Figure:
         axes.grid(visible=False, axis="y")
     left.set(ylabel="pair", title="By pair")
     right.set(ylabel="horizon (min)", title="By horizon")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    legend(figure, left)
     return figure
 
 
+@styled
 def domains_over_time(shares: pd.DataFrame) -> Figure:
     """Shares of the forecasts by domain, fold after fold.
 
-    ``shares`` has a row a fold, index the first day of its test part, and a column a domain.
+    ``shares`` has one row per fold, index the first day of its test rows, and a column per domain.
     """
     figure, axes = canvas(height=3.2)
     for colour, marker, domain in zip(PALETTE, MARKERS, shares, strict=False):
-        axes.plot(
-            range(len(shares)), shares[domain], marker=marker, ms=5, lw=1.2, color=colour,
-            label=domain,
-        )  # fmt: skip
+        style = {"marker": marker, "ms": 5, "lw": 1.2, "color": colour}
+        axes.plot(range(len(shares)), shares[domain], label=domain, **style)
     axes.set_xticks(range(len(shares)), [str(day) for day in shares.index])
-    axes.set(
-        xlabel="first test day of the fold", ylabel="share of the absolute SHAP values", ylim=(0, 1)
-    )
-    axes.legend(ncols=3)
+    axes.set(xlabel="first test day of the fold", ylabel="share of the absolute SHAP values")
+    axes.set_ylim(0, 1)
+    legend(figure, axes)
     return figure
 
 
+@styled
 def learning_curves(curves: pd.DataFrame) -> Figure:
-    """Skill by number of training rows, a line a model: mean over pairs, and their quartiles.
+    """Skill by number of training rows, one line per model: mean over pairs, and their quartiles.
 
     ``curves`` has columns model, pair, rows, seen and unseen.
     """
     figure, (left, right) = canvas(2)
-    for number, (name, part) in enumerate(curves.groupby("model", sort=False)):
+    for number, (name, of_model) in enumerate(curves.groupby("model", sort=False)):
         # Pairs differ by a few rows in what a share of them is.
-        share = part.groupby("pair").cumcount()
-        rows = part.groupby(share)["rows"].mean()
-        style = {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
+        by_share = of_model.groupby(of_model.groupby("pair").cumcount())
+        rows = by_share["rows"].mean()
+        colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
         for axes, column in ((left, "seen"), (right, "unseen")):
-            grouped = part.groupby(share)[column]
-            axes.plot(rows, grouped.mean(), ms=5, lw=1.2, label=name, **style)
-            axes.fill_between(
-                rows, grouped.quantile(0.25), grouped.quantile(0.75), color=style["color"],
-                alpha=0.15, lw=0,
-            )  # fmt: skip
-    for axes, what in ((left, "Rows it was fitted on"), (right, "Validation rows")):
+            skill = by_share[column]
+            low, high = skill.quantile(0.25), skill.quantile(0.75)
+            axes.plot(rows, skill.mean(), marker=marker, ms=5, lw=1.2, color=colour, label=name)
+            axes.fill_between(rows, low, high, color=colour, alpha=0.15, lw=0)
+    for axes, title in ((left, "Rows it was fitted on"), (right, "Validation rows")):
         axes.axhline(0, color="black", lw=1)
-        axes.set(xlabel="training rows", ylabel="skill before shrinkage", title=what)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=6)
+        axes.set(xlabel="training rows", ylabel="skill before shrinkage", title=title)
+    legend(figure, left)
     return figure
 
 
+@styled
 def compared(models: pd.DataFrame) -> Figure:
     """Skill of each model with its interval, beside seconds, milliseconds and kB.
 
     ``models`` has an index of models and columns skill, skill_lo, skill_hi, seconds, milliseconds,
     kb; a cost of 0 has no dot.
     """
-    figure, axes = canvas(4, width=9.0, height=max(2.4, 0.34 * len(models) + 1.4))
-    place = np.arange(len(models))
+    figure, (first, *others) = canvas(4, width=9.0, height=max(2.4, 0.34 * len(models) + 1.4))
+    ticks = np.arange(len(models))
     skill = models["skill"].to_numpy(float)
-    reach = [skill - models["skill_lo"].to_numpy(float), models["skill_hi"].to_numpy(float) - skill]
-    axes[0].errorbar(
-        skill, place, xerr=np.maximum(np.nan_to_num(reach), 0), fmt="o", ms=5, lw=1.4, color=BLUE
+    first.errorbar(skill, ticks, xerr=interval(models), fmt="o", ms=5, lw=1.4, color=BLUE)
+    first.axvline(0, color="black", lw=1)
+    first.set(xlabel="skill", title="Skill")
+    columns = (
+        ("seconds", "seconds of all fits", "Training"),
+        ("milliseconds", "ms a row", "Forecast"),
+        ("kb", "kB a model", "Size"),
     )
-    axes[0].axvline(0, color="black", lw=1)
-    axes[0].set(xlabel="skill", title="Skill")
-    for one, column, label, title in (
-        (axes[1], "seconds", "seconds of all fits", "Training"),
-        (axes[2], "milliseconds", "ms a row", "Forecast"),
-        (axes[3], "kb", "kB a model", "Size"),
-    ):
+    for axes, (column, label, title) in zip(others, columns, strict=True):
         cost = models[column].to_numpy(float)
-        one.plot(np.where(cost > 0, cost, np.nan), place, "s", ms=5, color=ORANGE)
-        one.set(xscale="log", xlabel=label, title=title)
-    for one in axes:
-        one.set_yticks(place, [] if one is not axes[0] else list(models.index))
-        one.set_ylim(len(models) - 0.5, -0.5)
+        axes.plot(np.where(cost > 0, cost, np.nan), ticks, "s", ms=5, color=ORANGE)
+        axes.set(xscale="log", xlabel=label, title=title)
+        # Less than a decade would write a label at every digit, one over the other.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=4))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    for axes in (first, *others):
+        axes.set_yticks(ticks, list(models.index) if axes is first else [])
+        axes.set_ylim(len(models) - 0.5, -0.5)
     return figure

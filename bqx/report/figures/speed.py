@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bqx.report.figures.canvas import BLUE, PALETTE, canvas
+from bqx.report.figures.canvas import BLUE, PALETTE, canvas, legend, styled
 
 
+@styled
 def benchmarks(rows: pd.DataFrame) -> Figure:
     """Time of a value of every family, and beside its peers'.
 
@@ -15,19 +16,18 @@ def benchmarks(rows: pd.DataFrame) -> Figure:
     compared = rows.dropna(subset="peer_ns")
     names = list(dict.fromkeys(compared["family"]))
     figure, (left, right) = canvas(2, width=10.0, height=max(3.8, 0.2 * len(names) + 1.0))
-    every = np.sort(rows.drop_duplicates("family")["ns"].to_numpy())
-    left.plot(np.arange(1, len(every) + 1), every, ".", color=BLUE)
+    times = np.sort(rows.drop_duplicates("family")["ns"].to_numpy())
+    left.plot(np.arange(1, len(times) + 1), times, ".", color=BLUE)
     left.set(xlabel="families, fastest first", ylabel="time of a value (ns)", yscale="log")
-    place = {name: i for i, name in enumerate(names)}
-    for i, (peer, part) in enumerate(compared.groupby("peer")):
-        right.plot(
-            part["peer_ns"], part["family"].map(place), "os"[i // len(PALETTE) % 2], ms=4,
-            color=PALETTE[i % len(PALETTE)], label=peer,
-        )  # fmt: skip
+    ticks = {name: i for i, name in enumerate(names)}
+    for i, (peer, of_peer) in enumerate(compared.groupby("peer")):
+        mark, colour = "os"[i // len(PALETTE) % 2], PALETTE[i % len(PALETTE)]
+        y = of_peer["family"].map(ticks)
+        right.plot(of_peer["peer_ns"], y, mark, ms=4, color=colour, label=peer)
     own = compared.drop_duplicates("family")
-    right.plot(own["ns"], own["family"].map(place), "k|", ms=8, label="bqx")
+    right.plot(own["ns"], own["family"].map(ticks), "k|", ms=8, label="bqx")
     right.set_yticks(range(len(names)), names)
     right.invert_yaxis()
     right.set(xlabel="time of a value (ns)", xscale="log")
-    right.legend(fontsize="x-small")
+    legend(figure, right)
     return figure

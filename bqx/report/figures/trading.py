@@ -4,9 +4,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bqx.report.figures.canvas import BLUE, GREY, ORANGE, PINK, RED, SKY, YELLOW, canvas, dates
+from bqx.report.figures.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    YELLOW,
+    beside,
+    canvas,
+    dates,
+    legend,
+    note,
+    styled,
+)
 
 
+@styled
 def equity(daily: pd.DataFrame) -> Figure:
     """Cumulative P&L of the mean cell and its drawdown; columns day, gross, net, net_2x in bp."""
     figure, (upper, lower) = canvas(rows=2, height=5.2)
@@ -23,48 +38,50 @@ def equity(daily: pd.DataFrame) -> Figure:
             lower.step(daily["day"], fall, where="post", color=colour)
     upper.axhline(0, color="black", lw=1)
     upper.set(xlabel="trading day", ylabel="cumulative P&L\n(bp of notional)")
-    upper.legend()
     lower.set(xlabel="trading day", ylabel="drawdown\n(bp of notional)")
     for axes in (upper, lower):
         dates(axes)
+    legend(figure, upper)
     return figure
 
 
+@styled
 def costs(breakdown: pd.DataFrame) -> Figure:
-    """Gross profit beside the parts of the cost, by horizon, in bp a day.
+    """Gross profit beside the kinds of cost, by horizon, in bp a day.
 
     ``breakdown`` has columns gross, spread, slippage, commission, rollover (earned), net.
     """
     figure, axes = canvas()
-    place = np.arange(len(breakdown))
-    axes.bar(place - 0.2, breakdown["gross"], 0.36, color=SKY, label="gross profit")
+    ticks = np.arange(len(breakdown))
+    axes.bar(ticks - 0.2, breakdown["gross"], 0.36, color=SKY, label="gross profit")
     top, bottom = np.zeros(len(breakdown)), np.zeros(len(breakdown))
-    parts = (("spread", 1, RED), ("slippage", 1, ORANGE), ("commission", 1, YELLOW),
-             ("rollover", -1, PINK))  # fmt: skip
-    for name, sign, colour in parts:
-        paid = sign * breakdown[name].to_numpy(float)
-        axes.bar(place + 0.2, paid, 0.36, np.where(paid > 0, top, bottom), color=colour, label=name)
-        top += np.maximum(paid, 0.0)
-        bottom += np.minimum(paid, 0.0)
-    axes.plot(place, breakdown["net"], "D", ms=6, color="black", label="net profit")
+    paid = breakdown.assign(rollover=-breakdown["rollover"])
+    colours = {"spread": RED, "slippage": ORANGE, "commission": YELLOW, "rollover": PINK}
+    for name, colour in colours.items():
+        height = paid[name].to_numpy(float)
+        start = np.where(height > 0, top, bottom)
+        axes.bar(ticks + 0.2, height, 0.36, start, color=colour, label=name)
+        top += np.maximum(height, 0.0)
+        bottom += np.minimum(height, 0.0)
+    axes.plot(ticks, breakdown["net"], "D", ms=6, color="black", label="net profit")
     axes.axhline(0, color="black", lw=1)
-    axes.set_xticks(place, [str(horizon) for horizon in breakdown.index])
+    axes.set_xticks(ticks, [str(horizon) for horizon in breakdown.index])
     axes.set(xlabel="horizon (min)", ylabel="profit and costs a day (bp of notional)")
-    axes.legend(ncols=2)
+    legend(figure, axes)
     return figure
 
 
+@styled
 def break_even(cells: pd.DataFrame) -> Figure:
     """Accuracy needed and reached by horizon, pairs side by side in alphabetical order, in percent.
 
     ``cells`` has columns pair, horizon, and shares in 0..1: break_even (needed by trades on every
     row), forecast_accuracy (reached there by the forecasts that are not 0), trades_break_even and
-    accuracy (needed and reached by the trades made), absent where there are none.
+    accuracy (needed and reached by the trades that were entered), absent where there are none.
     """
     figure, axes = canvas(height=4.2)
     horizons, names = sorted(cells["horizon"].unique()), sorted(cells["pair"].unique())
-    offset = 0.8 * ((np.arange(len(names)) + 0.5) / len(names) - 0.5)
-    place = cells["horizon"].map(horizons.index) + offset[cells["pair"].map(names.index)]
+    offsets = beside(len(names), 0.8)[cells["pair"].map(names.index)]
     marks = (
         ("break_even", "needed on every row", "_", GREY),
         ("forecast_accuracy", "forecasts on every row", ".", GREY),
@@ -72,28 +89,28 @@ def break_even(cells: pd.DataFrame) -> Figure:
         ("accuracy", "trades", "o", BLUE),
     )
     for name, label, mark, colour in marks:
-        values = 100 * cells[name].astype(float)
-        axes.plot(place, values, mark, ms=5, mew=1.5, color=colour, label=label)
+        x, percent = cells["horizon"].map(horizons.index) + offsets, 100 * cells[name].astype(float)
+        axes.plot(x, percent, mark, ms=5, mew=1.5, color=colour, label=label)
     axes.axhline(50, color="black", lw=1)
     axes.set_xticks(range(len(horizons)), [str(horizon) for horizon in horizons])
     axes.set(xlabel="horizon (min)", ylabel="right moves (%)")
-    axes.legend(ncols=2)
+    legend(figure, axes)
     return figure
 
 
+@styled
 def exposure(exposures: pd.DataFrame) -> Figure:
     """Mean absolute exposure by currency, before and after netting; columns gross, net."""
     figure, axes = canvas(height=3.2)
-    held = exposures[exposures["gross"] > 0]
-    place = np.arange(len(held))
-    axes.barh(place - 0.2, held["gross"], 0.36, color=SKY, label="sum over pairs")
-    axes.barh(place + 0.2, held["net"], 0.36, color=BLUE, label="net")
-    axes.set_yticks(place, held.index)
+    traded = exposures[exposures["gross"] > 0]
+    ticks = np.arange(len(traded))
+    axes.barh(ticks - 0.2, traded["gross"], 0.36, color=SKY, label="sum over pairs")
+    axes.barh(ticks + 0.2, traded["net"], 0.36, color=BLUE, label="net")
+    axes.set_yticks(ticks, traded.index)
     axes.invert_yaxis()
     axes.set(xlabel="mean absolute position (notionals)")
-    if len(held):
-        axes.legend()
+    if len(traded):
+        legend(figure, axes)
     else:
-        axes.text(0.5, 0.5, "nothing was held", ha="center", va="center",
-                  transform=axes.transAxes)  # fmt: skip
+        note(axes, "nothing was held")
     return figure

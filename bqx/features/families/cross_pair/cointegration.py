@@ -24,13 +24,13 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted
-from bqx.features.rolling.panels import DAY
 from bqx.features.rolling.products import products
 from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 SPAN = 20
 """Rows of a velocity, and of the correlation of the two domains."""

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import parabola, sums
-from bqx.features.rolling.panels import DAY, read
+from bqx.features.rolling.component import component, projected
+from bqx.features.rolling.panels import read
+from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
-from bqx.features.rolling.regression import component
 from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -33,15 +35,10 @@ def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
     """Component's sum over the window and over 5 rows under each row's loadings, and its share of
     the variance: (T, 3).
     """
-    rows, columns = x.shape
-    out = np.full((rows, 3), np.nan)
-    long, short = sums(x, window, first_minute), sums(x, 5, first_minute)
-    for row in range(rows):
-        level = change = 0.0
-        for j in range(columns):
-            level += fitted[row, j] * long[row, j]
-            change += fitted[row, j] * short[row, j]
-        out[row, 0], out[row, 1], out[row, 2] = level, change, fitted[row, columns]
+    out = np.empty((len(x), 3))
+    out[:, 0] = projected(totals(x, window, first_minute), fitted)
+    out[:, 1] = projected(totals(x, 5, first_minute), fitted)
+    out[:, 2] = fitted[:, -1]
     return out
 
 
@@ -51,8 +48,8 @@ def _all(bars: Bars, series: panels.Series) -> F:
 
 def _trend(bars: Bars, pair: str) -> F:
     def make() -> F:
-        terms = parabola(panels.index(bars, pair), WINDOW, bars.first_market_minute)
-        return terms[:, :2] / terms[:, 2:]
+        terms = fit(panels.index(bars, pair), WINDOW, bars.first_market_minute)
+        return terms[:, :2] / terms[:, 3:4]
 
     return panels.shared(bars, f"trend:{pair}", make)
 
@@ -71,7 +68,7 @@ def _volatility(bars: Bars, pair: str) -> F:
 
 METRICS = {
     "return": lambda bars: without_rounding(
-        sums(_all(bars, panels.returns), WINDOW, bars.first_market_minute)
+        totals(_all(bars, panels.returns), WINDOW, bars.first_market_minute)
     ),
     "bqx": lambda bars: without_rounding(_all(bars, panels.momentum)),
     "a1": lambda bars: _all(bars, _a1),
@@ -96,8 +93,9 @@ def _component(bars: Bars) -> F:
     def make() -> F:
         x = _all(bars, panels.returns)
         dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
-        fitted = component(x, DAY, bars.first_market_minute, dollar, ITERATIONS, panels.since(bars))
-        return factor(x, fitted, bars.first_market_minute, DAY)
+        first, since = bars.first_market_minute, panels.since(bars)
+        fitted = component(x, DAY, first, dollar, ITERATIONS, since, centred=True)
+        return factor(x, fitted, first, DAY)
 
     return panels.shared(bars, "panel component", make)
 

@@ -5,12 +5,13 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import sums
-from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
-from bqx.features.rolling.regression import component
+from bqx.features.rolling.component import component
+from bqx.features.rolling.panels import DOLLAR_PAIRS, read
+from bqx.features.rolling.trailing import totals
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -27,7 +28,7 @@ def path(x: F, loadings: F, first_minute: int, window: int) -> F:
     """
     rows, columns = x.shape
     out = np.full((rows, 6), np.nan)
-    total = sums(x, window, first_minute)
+    total = totals(x, window, first_minute)
     back = np.empty(60)
     for row in range(window - 1, rows):
         if np.isnan(loadings[row, 0]):
@@ -67,8 +68,9 @@ def _factor(bars: Bars) -> F:
     def make() -> F:
         x = panels.stack(bars, panels.returns, DOLLAR_PAIRS)
         rising = np.array(panels.in_dollars(DOLLAR_PAIRS))
-        fitted = component(x, DAY, bars.first_market_minute, rising, ITERATIONS, panels.since(bars))
-        return path(x, fitted[:, :-1], bars.first_market_minute, DAY)
+        first, since = bars.first_market_minute, panels.since(bars)
+        fitted = component(x, DAY, first, rising, ITERATIONS, since, centred=True)
+        return path(x, fitted[:, :-1], first, DAY)
 
     return panels.shared(bars, "dollar factor", make)
 

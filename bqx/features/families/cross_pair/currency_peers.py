@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations, snapped, sums
+from bqx.features.rolling.multivariate import correlations, snapped
 from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 
@@ -42,7 +43,7 @@ def strength(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.full((rows, 5), np.nan)
-    total = sums(x, window, first_minute)
+    total = totals(x, window, first_minute)
     for row in range(rows):
         for j in range(13):
             total[row, j] = snapped(total[row, j])

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations, cross_sums, ratio_of_sums, z_score
-from bqx.features.rolling.panels import DAY, MAJORS, read
+from bqx.features.rolling.comoments import correlation
+from bqx.features.rolling.multivariate import correlations, cross_sums
+from bqx.features.rolling.panels import MAJORS, read
+from bqx.features.rolling.trailing import highest_share, tercile, z_score, zone
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -48,7 +51,7 @@ def market(x: F, first_minute: int, window: int) -> F:
             explained = min(product * product / other, own)
             out[row, 0] = explained / (window - 1.0)
             out[row, 1] = (own - explained) / (window - 1.0)
-        share = ratio_of_sums(product, own, other)
+        share = correlation(own, other, product)
         if not np.isnan(share):
             out[row, 2] = 1.0 if abs(share) < _DECOUPLED else 0.0
     return out
@@ -114,7 +117,7 @@ def together(x: F, first_minute: int, window: int, since: int) -> F:
         place = 0
         for k in range(size):
             for j in range(k + 1, size):
-                found[place] = ratio_of_sums(matrix[k, j], matrix[k, k], matrix[j, j])
+                found[place] = correlation(matrix[k, k], matrix[j, j], matrix[k, j])
                 place += 1
         out[row, 6] = found.mean()
         if row < since:
@@ -127,18 +130,11 @@ def together(x: F, first_minute: int, window: int, since: int) -> F:
             out[row, 3] = min(out[row, 2] / out[row, 1], 1.0)
         out[row, 7] = np.sqrt(((found - found.mean()) ** 2).sum() / (len(found) - 1.0))
     mean = out[:, 6].copy()
+    late = max(since - DAY + 1, 0)
+    out[late:, 4] = tercile(highest_share(mean[late:], DAY))
     score = z_score(mean, MEMORY, first_minute)
-    clean = 0
     for row in range(rows):
-        if not np.isnan(score[row]):
-            out[row, 5] = 1.0 if abs(score[row]) > _BREAKOUT else 0.0
-        clean = 0 if np.isnan(mean[row]) else clean + 1
-        if clean >= DAY and row >= since:
-            below = 0
-            for k in range(DAY):
-                below += mean[row - k] <= mean[row]
-            share = below / DAY
-            out[row, 4] = 0.0 if share <= 1.0 / 3.0 else 1.0 if share <= 2.0 / 3.0 else 2.0
+        out[row, 5] = abs(zone(score[row], -_BREAKOUT, _BREAKOUT))
     return out
 
 

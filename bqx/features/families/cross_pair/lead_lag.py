@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import granger, panels
-from bqx.features.rolling.multivariate import correlations, parabola, shifted
+from bqx.features.rolling.multivariate import correlations, shifted
+from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import mean_std
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
@@ -30,9 +31,9 @@ def products(x: F, first_minute: int, window: int) -> F:
     """Quadratic and linear term at the window's end, own times sister's: (T, 3) -> (T, 4)."""
     out = np.empty((len(x), 4))
     end = window - 1.0
-    own = parabola(x[:, 0].copy(), window, first_minute)
+    own = fit(x[:, 0].copy(), window, first_minute)
     for k in range(2):
-        other = parabola(x[:, 1 + k].copy(), window, first_minute)
+        other = fit(x[:, 1 + k].copy(), window, first_minute)
         out[:, 2 * k] = own[:, 0] * (end * end) * (other[:, 0] * (end * end))
         out[:, 2 * k + 1] = own[:, 1] * end * (other[:, 1] * end)
     return out
@@ -106,7 +107,7 @@ def _quadratic(bars: Bars, pair: str) -> F:
     def make() -> F:
         x = panels.momentum(bars, pair)
         end = LEADER_WINDOW - 1.0
-        return parabola(x, LEADER_WINDOW, bars.first_market_minute)[:, 0] * (end * end)
+        return fit(x, LEADER_WINDOW, bars.first_market_minute)[:, 0] * (end * end)
 
     return panels.shared(bars, f"quadratic:{pair}", make)
 

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations, shifted, snapped, z_score
-from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
+from bqx.features.rolling.multivariate import correlations, shifted, snapped
+from bqx.features.rolling.panels import DOLLAR_PAIRS, read
 from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.trailing import changes, z_score, zone
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -70,8 +72,7 @@ def mood(x: F, first_minute: int, window: int) -> F:
     """1 risk-on, -1 risk-off, 0 neither, from a score beyond half a deviation: (T,) -> (T, 1)."""
     out = z_score(x, window, first_minute).reshape(-1, 1)
     for row in range(len(x)):
-        if not np.isnan(out[row, 0]):
-            out[row, 0] = np.sign(out[row, 0]) if abs(out[row, 0]) > _CLUSTER else 0.0
+        out[row, 0] = zone(out[row, 0], -_CLUSTER, _CLUSTER)
     return out
 
 
@@ -98,7 +99,7 @@ def _terms(windows: tuple[int, ...], change: bool) -> panels.Build:
     def build(bars: Bars) -> F:
         columns = [momentum(bars, window) / window for window in windows]
         if change:
-            columns = [panels.change(column) for column in columns]
+            columns = [changes(column, 1) for column in columns]
         return np.column_stack(columns)
 
     return build

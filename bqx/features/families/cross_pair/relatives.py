@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted, z_score
+from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
 from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import first_block, mean_std, square_sums
+from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -245,7 +247,7 @@ FAMILIES = (
                 about="rows in which a departure halves",
             ),
         },
-        ((panels.DAY,),),
+        ((DAY,),),
         LEVELS,
         "level regressed on those of two relatives of the base",
     ),
@@ -254,7 +256,7 @@ FAMILIES = (
         "correlation",
         lambda x, first_minute, window: cointegration(x, first_minute, window)[:, 3:],
         {"residual": Output("1", alias="cointegration_residual")},
-        ((panels.DAY,),),
+        ((DAY,),),
         LEVELS[:1],
         "level regressed on that of the base's first relative",
     ),

@@ -5,12 +5,15 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import cross_sums, ratio_of_sums, shifted, z_score
+from bqx.features.rolling.comoments import correlation
+from bqx.features.rolling.multivariate import cross_sums, shifted
 from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -36,7 +39,7 @@ def against(x: F, first_minute: int, window: int) -> F:
     parts = cross_sums(x, window, first_minute)
     for row in range(len(x)):
         own, other, product = parts[row]
-        out[row, 0] = ratio_of_sums(product, own, other)
+        out[row, 0] = correlation(own, other, product)
         if other > 0.0:
             out[row, 1] = product / other
     return out
@@ -95,11 +98,11 @@ def _one(series: panels.Series) -> panels.Build:
     return lambda bars: series(bars, bars.pair)
 
 
-TRIANGLE = Source("triangle", "cross", "1", panels.DAY, _one(panels.triangle_residual))
+TRIANGLE = Source("triangle", "cross", "1", DAY, _one(panels.triangle_residual))
 """Log parity error of the pair's triangle, demeaned over 1,440 rows."""
 
 TRIANGLE_BQX = Source(
-    "triangle_bqx", "cross", "1", BQX_WINDOW + panels.DAY, _one(panels.triangle_momentum)
+    "triangle_bqx", "cross", "1", BQX_WINDOW + DAY, _one(panels.triangle_momentum)
 )
 """BQX of the triangle's direct pair less those of its legs, demeaned over 1,440 rows."""
 

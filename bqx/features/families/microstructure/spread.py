@@ -4,20 +4,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import extremes
+from bqx.features.families.microstructure.volume import change, regime, trend
+from bqx.features.rolling.sums import extremes, largest
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
-    MEMORY,
-    NOTHING,
-    changes,
     deviation,
     mean_deviation,
     share,
-    slope,
-    tercile,
-    total,
+    z_score,
 )
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -40,28 +38,19 @@ SPREAD = Source("spread", "rate", "quote", 1, _spread)
 
 
 @kernel
-def change(x: F, first_minute: int, rows: int) -> F:
-    """Difference to some rows before: (T, 1)."""
-    return changes(x, rows).reshape(-1, 1)
-
-
-@kernel
 def levels(x: F, first_minute: int, window: int) -> F:
     """Mean, score, maximum, and flags of a score above 2 and below -0.5: (T, 5).
 
     A flat window has no score; neither flag stands there.
     """
-    out = np.empty((len(x), 5))
-    mean, std = mean_deviation(x, window, first_minute)
-    top = extremes(x, x, window)[0]
+    out = np.full((len(x), 5), np.nan)
+    out[:, 0] = mean_deviation(x, window, first_minute)[0]
+    out[:, 1] = z_score(x, window, first_minute, ROUNDING)
+    out[:, 2] = largest(x, window)
     for row in range(len(x)):
-        out[row, 0], out[row, 2] = mean[row], top[row]
-        out[row, 1] = (x[row] - mean[row]) / std[row] if std[row] > NOTHING * mean[row] else np.nan
-        if np.isnan(mean[row]):
-            out[row, 3] = out[row, 4] = np.nan
-        else:
-            out[row, 3] = out[row, 1] > WIDE + NOTHING
-            out[row, 4] = out[row, 1] < NARROW - NOTHING
+        if not np.isnan(out[row, 0]):
+            out[row, 3] = out[row, 1] > WIDE + ROUNDING
+            out[row, 4] = out[row, 1] < NARROW - ROUNDING
     return out
 
 
@@ -79,21 +68,9 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     top, bottom = extremes(x, x, window)
     out[:, 2] = top - bottom
     out[:, 3] = share(x, window)
-    above = np.where(x > (TIMES + NOTHING) * out[:, 0], 1.0, 0.0)
+    above = np.where(x > (TIMES + ROUNDING) * out[:, 0], 1.0, 0.0)
     out[:, 4] = np.where(np.isnan(top), np.nan, above)
     return out
-
-
-@kernel
-def trend(x: F, first_minute: int, window: int) -> F:
-    """Slope of the straight line: (T, 1)."""
-    return slope(x, window, first_minute).reshape(-1, 1)
-
-
-@kernel
-def regime(x: F, first_minute: int, window: int, memory: int) -> F:
-    """Tercile of the mean among its ``memory`` last values: (T, 1)."""
-    return tercile(total(x, window, first_minute), memory).reshape(-1, 1)
 
 
 _FLAG = ("1", 0.0, 1.0)
@@ -153,7 +130,7 @@ FAMILIES = (
     ),
     Family(
         "regime", "spread", regime, {"": Output("1", 0.0, 2.0, alias="spread_regime")},
-        ((20, MEMORY),), (SPREAD,),
+        ((20, DAY),), (SPREAD,),
         "tercile (0 tight, 2 wide) of the 20-row mean among its last 1,440 values",
         lookback=lambda window, memory: window + memory - 1, laggable=False,
     ),

@@ -8,18 +8,20 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
-    MEMORY,
-    NOTHING,
     changes,
     deviation,
     mean_deviation,
+    share,
     slope,
     tercile,
     total,
+    z_score,
 )
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -48,11 +50,8 @@ def now(x: F, first_minute: int) -> F:
 def levels(x: F, first_minute: int, window: int) -> F:
     """Mean, deviation, score and sum: (T, 4); no score in a flat window."""
     out = np.empty((len(x), 4))
-    mean, std = mean_deviation(x, window, first_minute)
-    for row in range(len(x)):
-        out[row, 0], out[row, 1] = mean[row], std[row]
-        out[row, 2] = (x[row] - mean[row]) / std[row] if std[row] > 0.0 else np.nan
-        out[row, 3] = mean[row] * window
+    out[:, 0], out[:, 1] = mean_deviation(x, window, first_minute)
+    out[:, 2], out[:, 3] = z_score(x, window, first_minute), out[:, 0] * window
     return out
 
 
@@ -93,7 +92,7 @@ def spike(x: F, first_minute: int, window: int) -> F:
     mean, std = mean_deviation(x, window, first_minute)
     for row in range(len(x)):
         if not np.isnan(std[row]):
-            mean[row] = x[row] - mean[row] > (SPIKE + NOTHING) * std[row]
+            mean[row] = x[row] - mean[row] > (SPIKE + ROUNDING) * std[row]
     return mean.reshape(-1, 1)
 
 
@@ -106,7 +105,7 @@ def change(x: F, first_minute: int, rows: int) -> F:
 @kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile of the mean among its ``memory`` last values: (T, 1)."""
-    return tercile(total(x, window, first_minute), memory).reshape(-1, 1)
+    return tercile(share(total(x, window, first_minute), memory)).reshape(-1, 1)
 
 
 SAME = {"volume_trend_slope": "rate_volume_trend_w60"}
@@ -219,7 +218,7 @@ FAMILIES = (
         "volume",
         regime,
         {"": Output("1", 0.0, 2.0, alias="volume_regime")},
-        ((20, MEMORY),),
+        ((20, DAY),),
         (VOLUME,),
         "tercile (0 low, 2 high) of the 20-row mean among its last 1,440 values",
         lookback=lambda window, memory: window + memory - 1,

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume_and_rate import WINDOWS, weighted_mean, with_level
-from bqx.features.rolling.trailing import NOTHING, changes, mean_deviation, score, total
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, mean_deviation, total, z_score
 from bqx.features.sources import BQX
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
@@ -27,8 +28,8 @@ BQX_VOLUME = Source("bqx", "bqx", "1", BQX.lookback, _with_volume)
 @kernel
 def divergence(x: F, first_minute: int, window: int) -> F:
     """Score of the change of volume minus score of the change of |BQX|: (T, 1)."""
-    busier = score(changes(x[:, 1].copy(), 1), window, first_minute)
-    further = score(changes(np.abs(x[:, 0]), 1), window, first_minute)
+    busier = z_score(changes(x[:, 1].copy(), 1), window, first_minute, ROUNDING)
+    further = z_score(changes(np.abs(x[:, 0]), 1), window, first_minute, ROUNDING)
     return (busier - further).reshape(-1, 1)
 
 
@@ -56,7 +57,7 @@ def outside(x: F, first_minute: int, window: int) -> F:
     mean, std = mean_deviation(momentum, window, first_minute)
     for row in range(window - 1, len(x)):
         if std[row] > 0.0:
-            rows, reach = slice(row - window + 1, row + 1), (STRONG + NOTHING) * std[row]
+            rows, reach = slice(row - window + 1, row + 1), (STRONG + ROUNDING) * std[row]
             out[row] = _outside(momentum[rows], volume[rows], mean[row] + reach, mean[row] - reach)
     return out
 
@@ -92,8 +93,8 @@ def both_high(x: F, first_minute: int, window: int) -> F:
         if np.isnan(std[row] + spread[row]):
             mean[row] = np.nan
         else:
-            far = size[row] - mean[row] > (STRONG + NOTHING) * std[row]
-            busy = volume[row] - usual[row] > (STRONG + NOTHING) * spread[row]
+            far = size[row] - mean[row] > (STRONG + ROUNDING) * std[row]
+            busy = volume[row] - usual[row] > (STRONG + ROUNDING) * spread[row]
             mean[row] = far and busy
     return mean.reshape(-1, 1)
 

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume import RATE_VOLUME
+from bqx.features.rolling.comoments import correlation_over
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.trailing import changes, correlation, deviation, score, total, totals
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, deviation, total, totals, z_score
 from bqx.features.spec import Family, Output
 
 F = NDArray[np.float64]
@@ -79,28 +81,29 @@ def weighted_return(x: F, first_minute: int, window: int) -> F:
 @kernel
 def with_level(x: F, first_minute: int, window: int) -> F:
     """Correlation of the two columns: (T, 1)."""
-    return correlation(x[:, 0].copy(), x[:, 1].copy(), window, first_minute).reshape(-1, 1)
+    return correlation_over(x[:, 0].copy(), x[:, 1].copy(), window, first_minute).reshape(-1, 1)
 
 
 @kernel
 def with_return(x: F, first_minute: int, window: int) -> F:
     """Correlation of volume with log returns: (T, 1)."""
     returns = log_returns(x[:, 0].copy())
-    return correlation(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
+    return correlation_over(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
 
 
 @kernel
 def with_size(x: F, first_minute: int, window: int) -> F:
     """Correlation of volume with the size of log returns: (T, 1)."""
     returns = np.abs(log_returns(x[:, 0].copy()))
-    return correlation(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
+    return correlation_over(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
 
 
 @kernel
 def divergence(x: F, first_minute: int, window: int) -> F:
     """Score of the change of volume minus score of the log return: (T, 1)."""
-    busier = score(changes(x[:, 1].copy(), 1), window, first_minute)
-    return (busier - score(log_returns(x[:, 0].copy()), window, first_minute)).reshape(-1, 1)
+    busier = z_score(changes(x[:, 1].copy(), 1), window, first_minute, ROUNDING)
+    risen = z_score(log_returns(x[:, 0].copy()), window, first_minute, ROUNDING)
+    return (busier - risen).reshape(-1, 1)
 
 
 @kernel

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
-from bqx.features.rolling.sums import extremes, first_block, trend_sums
+from bqx.features.rolling.sums import extremes, trend_sums
+from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -81,38 +82,20 @@ def _spread(x: F, off: F, row: int) -> float:
 
 
 @kernel
-def _add(c: F, row: int, s: F) -> None:
-    d1, d2, d3 = c[row, 0], c[row, 1], c[row, 2]
-    before = c[row - 1, 2] if row else np.nan
-    s[0] += d1
-    s[1] += d1 * d1
-    s[2] += d2 * d2
-    s[3] += d3 * d3
-    s[4] += d3
-    s[5] += before
-    s[6] += before * before
-    s[7] += d3 * before
-
-
-@kernel
 def _sums(c: F, first_minute: int) -> F:
     """Sums of details, squares and neighbours over the coefficients of each row: (T, 8)."""
-    rows = len(c)
-    out = np.full((rows, 8), np.nan)
-    tail, s = np.empty((COUNT, 8)), np.empty(8)
-    for start in range(first_block(first_minute, COUNT), rows, COUNT):
-        s[:] = 0.0
-        for i in range(min(COUNT, start)):
-            _add(c, start - 1 - i, s)
-            tail[i] = s
-        s[:] = 0.0
-        for row in range(start, min(start + COUNT, rows)):
-            _add(c, row, s)
-            before = COUNT - (row - start + 1)
-            if before <= start:
-                for k in range(8):
-                    out[row, k] = s[k] + tail[before - 1, k] if before else s[k]
-    return out
+    out = np.empty((len(c), 8))
+    for row in range(len(c)):
+        d1, d2, d3, _ = c[row]
+        before = c[row - 1, 2] if row else np.nan
+        out[row, 0], out[row, 1], out[row, 2], out[row, 3] = d1, d1 * d1, d2 * d2, d3 * d3
+        out[row, 4], out[row, 5], out[row, 6], out[row, 7] = (
+            d3,
+            before,
+            before * before,
+            d3 * before,
+        )
+    return totals(out, COUNT, first_minute)
 
 
 @kernel

@@ -15,16 +15,15 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
 LOOKBACK = 100
 """Rows of the trailing range."""
-
-MEMORY = 1440
-"""Rows within which swings are looked for."""
 
 ATR_ROWS = 20
 """Rows of the mean true range that a grid is measured by."""
@@ -89,9 +88,8 @@ def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
     tops, bottoms = np.full(rows, np.nan), np.full(rows, np.nan)
     top_ages, bottom_ages = np.full(rows, np.nan), np.full(rows, np.nan)
     top = bottom = -memory
-    clean = 0
+    clean = clean_rows(high + low)
     for row in range(rows):
-        clean = 0 if np.isnan(high[row]) or np.isnan(low[row]) else clean + 1
         c = row - 2
         if c >= 2:
             if high[c - 2] < high[c - 1] < high[c] and high[c] > high[c + 1] > high[c + 2]:
@@ -99,9 +97,9 @@ def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
             if low[c - 2] > low[c - 1] > low[c] and low[c] < low[c + 1] < low[c + 2]:
                 bottom = c
         # The two rows before a fractal are part of it.
-        if clean >= memory and row - top <= memory - 3:
+        if clean[row] >= memory and row - top <= memory - 3:
             tops[row], top_ages[row] = high[top], row - top
-        if clean >= memory and row - bottom <= memory - 3:
+        if clean[row] >= memory and row - bottom <= memory - 3:
             bottoms[row], bottom_ages[row] = low[bottom], row - bottom
     return tops, bottoms, top_ages, bottom_ages
 
@@ -135,7 +133,7 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
         age = min(top_ages[row], bottom_ages[row])
         out[row, 10] = age
         if reach[row] > 0.0:
-            out[row, 11] = spread / reach[row] * np.exp(-age / 1440.0)
+            out[row, 11] = spread / reach[row] * np.exp(-age / float(DAY))
     return out
 
 
@@ -195,7 +193,7 @@ def _grid_outputs() -> dict[str, Output]:
     out["nearest"] = Output("{u}", 0.0, alias="fib_nearest_level", about="to the nearest level")
     out["place"] = Output("1", -0.5, 1.5, alias="fib_grid_position", about="(x - L) / R")
     out["age"] = Output(
-        "bar", 2.0, MEMORY - 3.0, alias="fib_time_since_swing", about="since the later swing"
+        "bar", 2.0, DAY - 3.0, alias="fib_time_since_swing", about="since the later swing"
     )
     out["strength"] = Output(
         "1", alias="fib_grid_strength", about="R / mean true range, fading in a day"
@@ -222,7 +220,7 @@ FAMILIES = (
         "fibonacci",
         grid,
         {name: replace(output, capped=True) for name, output in _grid_outputs().items()},
-        ((MEMORY,),),
+        ((DAY,),),
         (RATE_BARS,),
         "distance of the close from levels between the last swing high and low",
         laggable=False,

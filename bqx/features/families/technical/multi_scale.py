@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.families.technical.resampled import LONG, SHORT
 from bqx.features.rolling import resampled
-from bqx.features.rolling.sums import mean_std
-from bqx.features.rolling.trailing import clean_rows
+from bqx.features.rolling.products import mean
+from bqx.features.rolling.sums import largest, mean_std
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 from bqx.market.sessions import DAY
@@ -22,29 +24,14 @@ F = NDArray[np.float64]
 MEAN, VOL, COARSE = 10, 20, 8
 """Values behind a mean or trend, a volatility, and a trend of 15-minute buckets."""
 
-# A mean below this share of its values' size is their rounding.
-_NOTHING = 1e-9
-
 
 @kernel
-def _over(above: F, below: F, size: F) -> F:
-    out = np.full(len(above), np.nan)
-    for row in range(len(above)):
-        if abs(below[row]) > _NOTHING * size[row]:
-            out[row] = above[row] / below[row]
-    return out
-
-
-@kernel
-def _reach(y: F, n: int) -> F:
-    """Largest size of the last ``n`` values: (B,)."""
-    out = np.full(len(y), np.nan)
-    for i in range(n - 1, len(y)):
-        top = 0.0
-        for k in range(n):
-            top = max(top, abs(y[i - k]))
-        out[i] = top
-    return out
+def _trend(x: F, n: int, size: int, need: int, first_minute: int) -> tuple[F, F]:
+    """Mean of the last ``n`` buckets and their correlation with time, on the rows: two (T,)."""
+    y, first = resampled.closes(x, size, first_minute), first_minute // size
+    lean = resampled.slope(y, n, first)[1]
+    means = resampled.carried(mean(y, n, first), x, need, size, first_minute)
+    return means, resampled.carried(lean, x, need, size, first_minute)
 
 
 @kernel
@@ -52,21 +39,19 @@ def trends(x: F, first_minute: int, size: int) -> F:
     """Means and trends of rows against those of buckets: (T, 3), see the outputs."""
     rows, need = len(x), MEAN * size
     out = np.full((rows, 3), np.nan)
-    y = resampled.closes(x, size, first_minute)
-    means = resampled.carried(resampled.mean(y, MEAN), x, need, size, first_minute)
-    size_of = resampled.carried(_reach(y, MEAN), x, need, size, first_minute)
-    leans = resampled.carried(resampled.slope(y, MEAN)[1], x, need, size, first_minute)
+    means, leans = _trend(x, MEAN, size, need, first_minute)
+    largest_close = largest(np.abs(resampled.closes(x, size, first_minute)), MEAN)
+    sizes = resampled.carried(largest_close, x, need, size, first_minute)
     # There is no value before the buckets have theirs.
     late = need - MEAN
-    out[late:, 0] = _over(resampled.mean(x[late:], MEAN), means[late:], size_of[late:])
-    lean = resampled.slope(x[late:], MEAN)[1]
+    own_means, own_leans = _trend(x[late:], MEAN, 1, MEAN, first_minute + late)
     for row in range(late, rows):
-        fine, wide = lean[row - late], leans[row]
-        if not (np.isnan(fine) or np.isnan(wide)):
-            same = resampled.direction(fine) == resampled.direction(wide)
-            out[row, 1] = 1.0 if same else 0.0
-            against = resampled.strong(fine, MEAN) * resampled.strong(wide, MEAN) < 0.0
-            out[row, 2] = 1.0 if against else 0.0
+        fine, wide = own_leans[row - late], leans[row]
+        if abs(means[row]) > ROUNDING * sizes[row]:
+            out[row, 0] = own_means[row - late] / means[row]
+        if not np.isnan(fine + wide):
+            out[row, 1] = resampled.direction(fine) == resampled.direction(wide)
+            out[row, 2] = resampled.strong(fine, MEAN) * resampled.strong(wide, MEAN) < 0.0
     return out
 
 
@@ -105,15 +90,15 @@ def _regimes(x: F, first_minute: int, size: int, plain: bool) -> F:
     rows, day = len(x), DAY // size
     out = np.full((rows, 1), np.nan)
     move = resampled.moves(resampled.closes(x, size, first_minute), plain)
-    coarse, need = resampled.terciles(resampled.volatility(move, VOL), day), (VOL + day) * size
+    need = (VOL + day) * size
+    coarse = tercile(highest_share(resampled.volatility(move, VOL), day))
     coarse = resampled.carried(coarse, x, need, size, first_minute)
     late = need - DAY - VOL
     vol = resampled.volatility(resampled.moves(x[late:], plain), VOL)
-    clean = clean_rows(vol)
+    fine = tercile(highest_share(vol, DAY))
     for row in range(late, rows):
-        i = row - late
-        if clean[i] >= DAY and not np.isnan(coarse[row]):
-            out[row, 0] = coarse[row] == resampled.third(vol[i - DAY + 1 : i + 1], vol[i])
+        if not np.isnan(coarse[row] + fine[row - late]):
+            out[row, 0] = coarse[row] == fine[row - late]
     return out
 
 
@@ -133,23 +118,19 @@ def regimes_of_bqx(x: F, first_minute: int, size: int) -> F:
 def cascade(x: F, first_minute: int, fine: int, coarse: int) -> F:
     """Buckets of 5 minutes against buckets of 15: (T, 4), see the outputs."""
     out = np.full((len(x), 4), np.nan)
-    short, long = resampled.closes(x, fine, first_minute), resampled.closes(x, coarse, first_minute)
     need = COARSE * coarse
-    means = resampled.carried(resampled.mean(short, MEAN), x, need, fine, first_minute)
-    leans = resampled.carried(resampled.slope(short, MEAN)[1], x, need, fine, first_minute)
-    wide = resampled.carried(resampled.mean(long, COARSE), x, need, coarse, first_minute)
-    lead = resampled.carried(resampled.slope(long, COARSE)[1], x, need, coarse, first_minute)
-    lean = resampled.slope(x, MEAN)[1]
+    means, leans = _trend(x, MEAN, fine, need, first_minute)
+    wide_means, wide_leans = _trend(x, COARSE, coarse, need, first_minute)
+    own_leans = resampled.slope(x, MEAN, first_minute)[1]
     for row in range(len(x)):
-        out[row, 0] = means[row] / wide[row]
-        one, two = resampled.direction(lean[row]), resampled.direction(leans[row])
-        three = resampled.direction(lead[row])
-        if np.isnan(one + two + three):
+        out[row, 0] = means[row] / wide_means[row]
+        own, near = resampled.direction(own_leans[row]), resampled.direction(leans[row])
+        wide = resampled.direction(wide_leans[row])
+        if np.isnan(own + near + wide):
             continue
-        out[row, 1] = 1.0 if two == three else 0.0
-        out[row, 2] = 1.0 if one == two and two == three and one != 0.0 else 0.0
-        against = resampled.strong(leans[row], MEAN) * resampled.strong(lead[row], COARSE) < 0.0
-        out[row, 3] = 1.0 if against else 0.0
+        out[row, 1], out[row, 2] = near == wide, own == near and near == wide and own != 0.0
+        strong = resampled.strong(leans[row], MEAN) * resampled.strong(wide_leans[row], COARSE)
+        out[row, 3] = strong < 0.0
     return out
 
 

@@ -16,11 +16,9 @@ from bqx.features.rolling.sums import extremes, largest, mean_std
 from bqx.features.rolling.trailing import changes, total
 from bqx.features.sources import RATE, RATE_BARS
 from bqx.features.spec import Family, Output
+from bqx.market.sessions import YEAR
 
 F = NDArray[np.float64]
-
-YEAR = 252 * 1440
-"""Market minutes of a year, which scale a deviation of one-minute returns."""
 
 WIDTH = 2.0
 """Average true ranges between the middle of a Keltner channel and its sides."""

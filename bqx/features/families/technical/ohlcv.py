@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
+from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.trailing import total
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
-
-DAY = 1440
-"""Rows behind what the field accumulates without end."""
 
 START = 1000.0
 """Value of nvi and pvi at the oldest row of their window."""
@@ -53,15 +52,15 @@ def accumulation(x: F, first_minute: int, window: int) -> F:
     out = np.empty((rows, 5))
     signed, trend = np.full(rows, np.nan), np.full(rows, np.nan)
     calm, busy = np.full(rows, np.nan), np.full(rows, np.nan)
+    returns = log_returns(x[:, CLOSE].copy())
     for row in range(1, rows):
         now, before = x[row, CLOSE], x[row - 1, CLOSE]
         ticks, earlier = x[row, TICKS], x[row - 1, TICKS]
         if not (np.isnan(now + before) or np.isnan(ticks + earlier)):
             signed[row] = np.sign(now - before) * ticks
             trend[row] = ticks * ((now - before) / before)
-            gain = np.log(now / before)
-            calm[row] = gain if ticks < earlier else 0.0
-            busy[row] = gain if ticks > earlier else 0.0
+            calm[row] = returns[row] if ticks < earlier else 0.0
+            busy[row] = returns[row] if ticks > earlier else 0.0
     out[:, 0] = total(signed, window - 1, first_minute)
     out[:, 1] = total(placed(x), window, first_minute)
     out[:, 2] = total(trend, window - 1, first_minute)

@@ -23,10 +23,10 @@ from bqx.features.rolling.exponential import (
     over_deviation,
     readings,
     score,
-    wilder,
+    strength,
     wilder_change,
 )
-from bqx.features.rolling.trailing import changes
+from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -36,33 +36,15 @@ _BACK = SCORE_ROWS - 1
 
 
 @kernel
-def strength(x: F, first_minute: int, n: int) -> F:
-    """Relative strength index, Wilder means of gains and losses: (T,), 0 to 100.
-
-    NaN where nothing moved in the whole run-in.
-    """
-    rows = len(x)
-    move = changes(x, 1)
-    gain, loss = np.empty(rows), np.empty(rows)
-    for row in range(rows):
-        gain[row] = 0.0 if move[row] < 0.0 else move[row]
-        loss[row] = 0.0 if move[row] > 0.0 else -move[row]
-    up, down = wilder(gain, n, first_minute), wilder(loss, n, first_minute)
-    for row in range(rows):
-        up[row] = 100.0 * (up[row] / (up[row] + down[row]))
-    return up
-
-
-@kernel
 def rsi(x: F, first_minute: int, n: int) -> F:
     """Relative strength index: (T, 1)."""
-    return strength(x, first_minute, n).reshape(-1, 1)
+    return strength(x, n, first_minute).reshape(-1, 1)
 
 
 @kernel
 def rsi_readings(x: F, first_minute: int, n: int) -> F:
     """Relative strength index, its change, score and zone (30, 70): (T, 4)."""
-    return readings(strength(x, first_minute, n), x, 30.0, 70.0, first_minute)
+    return readings(strength(x, n, first_minute), x, 30.0, 70.0, first_minute)
 
 
 @kernel
@@ -115,8 +97,7 @@ def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     out = readings(value, value, 0.0, 0.0, first_minute)
     moves = changes(x, window)
     for row in range(len(x)):
-        side = 1.0 if moves[row] > 0.0 else -1.0 if moves[row] < 0.0 else 0.0
-        out[row, 3] = side if moves[row] == moves[row] else np.nan
+        out[row, 3] = zone(moves[row], 0.0, 0.0)
     return out
 
 

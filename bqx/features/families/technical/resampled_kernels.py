@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling import resampled
-from bqx.features.rolling.exponential import true_range
-from bqx.features.rolling.sums import ewm_mean
+from bqx.features.families.technical import bollinger
+from bqx.features.rolling import exponential, resampled
+from bqx.features.rolling.comoments import autocorrelation, comoments, correlation
+from bqx.features.rolling.products import mean
+from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.trailing import highest_share, tercile, z_score
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -19,45 +22,31 @@ F = NDArray[np.float64]
 JUMP = 3.0
 """Deviations beyond which a move is a jump."""
 
-BAND = 2.0
-"""Deviations (ddof 0) between the middle and a Bollinger band."""
-
 
 @kernel
 def ema_run_in(span: int) -> int:
     """Buckets behind an exponential mean of a span."""
-    return resampled.RUN_IN * span
+    return exponential.ema_run_in(span, resampled.RUN_IN)
 
 
 @kernel
 def wilder_run_in(n: int) -> int:
     """Buckets behind a Wilder mean of length n."""
-    return resampled.RUN_IN * (2 * n - 1)
-
-
-@kernel
-def _ema(y: F, span: int, first: int) -> F:
-    rows = ema_run_in(span)
-    return ewm_mean(y, 2.0 / (span + 1.0), rows, rows, first)
-
-
-@kernel
-def _wilder(y: F, n: int, first: int) -> F:
-    rows = wilder_run_in(n)
-    return ewm_mean(y, 1.0 / n, rows, rows, first)
+    return exponential.wilder_run_in(n, resampled.RUN_IN)
 
 
 @kernel
 def sma(x: F, first_minute: int, size: int, n: int) -> F:
     """Mean of the last ``n`` buckets: (T, 1)."""
-    y = resampled.mean(resampled.closes(x, size, first_minute), n)
+    y = mean(resampled.closes(x, size, first_minute), n, first_minute // size)
     return resampled.carried(y, x, n * size, size, first_minute).reshape(-1, 1)
 
 
 @kernel
 def ema(x: F, first_minute: int, size: int, span: int) -> F:
     """Exponential mean of buckets: (T, 1)."""
-    y = _ema(resampled.closes(x, size, first_minute), span, first_minute // size)
+    y = resampled.closes(x, size, first_minute)
+    y = exponential.ema(y, span, first_minute // size, resampled.RUN_IN)
     return resampled.carried(y, x, ema_run_in(span) * size, size, first_minute).reshape(-1, 1)
 
 
@@ -82,14 +71,9 @@ def vol_bqx(x: F, first_minute: int, size: int, n: int) -> F:
 @kernel
 def rsi(x: F, first_minute: int, size: int, n: int) -> F:
     """Relative strength index of buckets, Wilder: (T, 1); NaN where nothing moved."""
-    change = resampled.moves(resampled.closes(x, size, first_minute), True)
-    gain, loss = np.full(len(change), np.nan), np.full(len(change), np.nan)
-    for i in range(len(change)):
-        if not np.isnan(change[i]):
-            gain[i], loss[i] = max(change[i], 0.0), max(-change[i], 0.0)
-    up, down = _wilder(gain, n, first_minute // size), _wilder(loss, n, first_minute // size)
+    y = resampled.closes(x, size, first_minute)
+    y = exponential.strength(y, n, first_minute // size, resampled.RUN_IN)
     need = (wilder_run_in(n) + 1) * size
-    y = 100.0 * (up / (up + down))
     return resampled.carried(y, x, need, size, first_minute).reshape(-1, 1)
 
 
@@ -97,46 +81,34 @@ def rsi(x: F, first_minute: int, size: int, n: int) -> F:
 def macd(x: F, first_minute: int, size: int, fast: int, slow: int) -> F:
     """Difference of two exponential means of buckets: (T, 1)."""
     y = resampled.closes(x, size, first_minute)
-    y = _ema(y, fast, first_minute // size) - _ema(y, slow, first_minute // size)
+    first, spans = first_minute // size, resampled.RUN_IN
+    y = exponential.ema(y, fast, first, spans) - exponential.ema(y, slow, first, spans)
     return resampled.carried(y, x, ema_run_in(slow) * size, size, first_minute).reshape(-1, 1)
 
 
 @kernel
 def atr(ohlc: F, first_minute: int, size: int, n: int) -> F:
     """Average true range of buckets, Wilder: (T, 1)."""
-    reach = true_range(resampled.bars(ohlc, size, first_minute))
-    y = _wilder(reach, n, first_minute // size)
+    ranges = exponential.true_range(resampled.bars(ohlc, size, first_minute))
+    y = exponential.wilder(ranges, n, first_minute // size, resampled.RUN_IN)
     need = (wilder_run_in(n) + 1) * size
     return resampled.carried(y, ohlc[:, 3].copy(), need, size, first_minute).reshape(-1, 1)
 
 
 @kernel
-def _width(x: F, first_minute: int, size: int, n: int, relative: bool) -> F:
-    y = resampled.closes(x, size, first_minute)
-    middle = resampled.mean(y, n)
-    out = np.full(len(y), np.nan)
-    for i in range(n - 1, len(y)):
-        square = 0.0
-        flat = True
-        for k in range(n):
-            square += (y[i - k] - middle[i]) ** 2
-            flat = flat and y[i - k] == y[i]
-        out[i] = 0.0 if flat else 2.0 * BAND * np.sqrt(square / n)
-        if relative:
-            out[i] /= middle[i]
-    return resampled.carried(out, x, n * size, size, first_minute).reshape(-1, 1)
-
-
-@kernel
 def width(x: F, first_minute: int, size: int, n: int) -> F:
     """Distance between the Bollinger bands over the middle: (T, 1)."""
-    return _width(x, first_minute, size, n, True)
+    y = resampled.closes(x, size, first_minute)
+    y = bollinger.relative_bandwidth(y, first_minute // size, n)[:, 0]
+    return resampled.carried(y, x, n * size, size, first_minute).reshape(-1, 1)
 
 
 @kernel
 def width_bqx(x: F, first_minute: int, size: int, n: int) -> F:
     """Distance between the Bollinger bands: (T, 1)."""
-    return _width(x, first_minute, size, n, False)
+    y = resampled.closes(x, size, first_minute)
+    y = bollinger.bandwidth(y, first_minute // size, n)[:, 0]
+    return resampled.carried(y, x, n * size, size, first_minute).reshape(-1, 1)
 
 
 @kernel
@@ -147,7 +119,7 @@ def states(x: F, first_minute: int, size: int) -> F:
     day = DAY // size
     vols = resampled.volatility(move, 20)
     spread = resampled.volatility(move, day)
-    trend = resampled.slope(y, 10)[1]
+    trend = resampled.slope(y, 10, first_minute // size)[1]
     jumps = np.full(len(y), np.nan)
     for i in range(len(y)):
         trend[i] = resampled.strong(trend[i], 10)
@@ -158,7 +130,7 @@ def states(x: F, first_minute: int, size: int) -> F:
             jumps[i] = hits
     out = np.empty((len(x), 4))
     out[:, 0] = resampled.carried(move, x, 2 * size, size, first_minute)
-    regime = resampled.terciles(vols, day)
+    regime = tercile(highest_share(vols, day))
     out[:, 1] = resampled.carried(regime, x, (20 + day) * size, size, first_minute)
     out[:, 2] = resampled.carried(trend, x, 10 * size, size, first_minute)
     out[:, 3] = resampled.carried(jumps, x, (day + 1) * size, size, first_minute)
@@ -168,73 +140,43 @@ def states(x: F, first_minute: int, size: int) -> F:
 @kernel
 def shape(x: F, first_minute: int, size: int) -> F:
     """Slope of 10 buckets; score, range and lag-1 autocorrelation of 20: (T, 4)."""
-    y = resampled.closes(x, size, first_minute)
-    n = 20
-    parts = np.full((3, len(y)), np.nan)
-    for i in range(n - 1, len(y)):
-        top = bottom = y[i]
-        s1 = s2 = 0.0
-        for k in range(n):
-            d = y[i - k] - y[i]
-            s1 += d
-            s2 += d * d
-            top, bottom = max(top, y[i - k]), min(bottom, y[i - k])
-        if np.isnan(s1):
-            continue
-        parts[1, i] = top - bottom
-        if top > bottom:
-            parts[0, i] = -(s1 / n) / np.sqrt((s2 - s1 * s1 / n) / (n - 1.0))
-        if i >= n:
-            sx = sy = sxx = syy = sxy = 0.0
-            for k in range(n):
-                dx, dy = y[i - k] - y[i], y[i - k - 1] - y[i - 1]
-                sx += dx
-                sy += dy
-                sxx += dx * dx
-                syy += dy * dy
-                sxy += dx * dy
-            if sxx > 0.0 and syy > 0.0:
-                square = np.sqrt(sxx - sx * sx / n) * np.sqrt(syy - sy * sy / n)
-                parts[2, i] = min(max((sxy - sx * sy / n) / square, -1.0), 1.0)
+    y, first = resampled.closes(x, size, first_minute), first_minute // size
+    top, bottom = extremes(y, y, 20)
     out = np.empty((len(x), 4))
-    out[:, 0] = resampled.carried(resampled.slope(y, 10)[0], x, 10 * size, size, first_minute)
-    for k in range(3):
-        need = (n + k // 2) * size
-        out[:, k + 1] = resampled.carried(parts[k], x, need, size, first_minute)
+    for k, (values, buckets) in enumerate(
+        (
+            (resampled.slope(y, 10, first)[0], 10),
+            (z_score(y, 20, first), 20),
+            (top - bottom, 20),
+            (autocorrelation(y, 21, 1, first), 21),
+        )
+    ):
+        out[:, k] = resampled.carried(values, x, buckets * size, size, first_minute)
     return out
 
 
 @kernel
 def joint(both: F, first_minute: int, size: int, n: int) -> F:
     """Variance of BQX changes over that of returns, and their correlation: (T, 2)."""
-    series = both[:, 1].copy()
-    one = resampled.moves(resampled.closes(both[:, 0].copy(), size, first_minute), False)
-    two = resampled.moves(resampled.closes(series, size, first_minute), True)
-    parts = np.full((2, len(one)), np.nan)
-    for i in range(n, len(one)):
-        sx = sy = sxx = syy = sxy = 0.0
-        for k in range(n):
-            x, y = one[i - k], two[i - k]
-            sx += x
-            sy += y
-            sxx += x * x
-            syy += y * y
-            sxy += x * y
-        sxx, syy, sxy = sxx - sx * sx / n, syy - sy * sy / n, sxy - sx * sy / n
-        if sxx > 0.0:
-            parts[0, i] = max(syy, 0.0) / sxx
-            if syy > 0.0:
-                parts[1, i] = min(max(sxy / (np.sqrt(sxx) * np.sqrt(syy)), -1.0), 1.0)
+    bqx, need = both[:, 1].copy(), (n + 1) * size
+    rate_moves = resampled.moves(resampled.closes(both[:, 0].copy(), size, first_minute), False)
+    bqx_moves = resampled.moves(resampled.closes(bqx, size, first_minute), True)
+    sums = comoments(rate_moves, bqx_moves, n, first_minute // size)
+    ratio, correlated = np.full(len(sums), np.nan), np.empty(len(sums))
+    for i in range(len(sums)):
+        if sums[i, 2] > 0.0:
+            ratio[i] = sums[i, 3] / sums[i, 2]
+        correlated[i] = correlation(sums[i, 2], sums[i, 3], sums[i, 4])
     out = np.empty((len(both), 2))
-    for k in range(2):
-        out[:, k] = resampled.carried(parts[k], series, (n + 1) * size, size, first_minute)
+    out[:, 0] = resampled.carried(ratio, bqx, need, size, first_minute)
+    out[:, 1] = resampled.carried(correlated, bqx, need, size, first_minute)
     return out
 
 
 @kernel
 def per_bucket(x: F, first_minute: int, size: int, n: int) -> F:
     """Mean of the last ``n`` buckets' sums: (T, 1)."""
-    y = resampled.mean(resampled.totals(x, size, first_minute), n)
+    y = mean(resampled.totals(x, size, first_minute), n, first_minute // size)
     return resampled.carried(y, x, (n + 1) * size - 1, size, first_minute).reshape(-1, 1)
 
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import products
-from bqx.features.rolling.exponential import DELTA, SCORE_ROWS, readings, score, zone
+from bqx.features.rolling.exponential import DELTA, SCORE_ROWS, readings, score
 from bqx.features.rolling.sums import extremes
-from bqx.features.rolling.trailing import changes
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import Family, Output
 
@@ -78,7 +79,8 @@ def stochastic_readings(ohlc: F, first_minute: int, window: int, smooth: int) ->
     out[3], out[4], out[6] = k - out[1], changes(k, DELTA), changes(r, DELTA)
     out[7] = score(r, r, SCORE_ROWS, first_minute)
     for row in range(len(ohlc)):
-        out[5, row], out[8, row] = zone(k[row], 20.0, 80.0), zone(r[row], -80.0, -20.0)
+        out[5, row] = zone(k[row], 20.0 - ROUNDING, 80.0 + ROUNDING)
+        out[8, row] = zone(r[row], -80.0 - ROUNDING, -20.0 + ROUNDING)
     return out.T
 
 

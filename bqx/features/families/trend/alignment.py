@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
+from bqx.features.rolling.tolerances import CANCELLED
+from bqx.features.rolling.trailing import highest_share, tercile, zone
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Output
 from bqx.market import sessions
@@ -15,9 +17,6 @@ F = NDArray[np.float64]
 MOMENTA = np.array([w for (w,) in bqx.WINDOWS])
 FITS = np.array([w for (w,) in quadratic_terms.WINDOWS])
 
-# A momentum sum this small is the rounding of ticks that cancel.
-_NOTHING = 1e-10
-
 
 @kernel
 def alignment(x: F, first_minute: int) -> F:
@@ -26,11 +25,7 @@ def alignment(x: F, first_minute: int) -> F:
     for i in range(len(MOMENTA)):
         momentum = bqx.backward(x, first_minute, MOMENTA[i])
         for row in range(len(x)):
-            value = momentum[row, 0]
-            if abs(value) > _NOTHING:
-                out[row, 0] += 1.0 if value > 0.0 else -1.0
-            elif np.isnan(value):
-                out[row, 0] = np.nan
+            out[row, 0] += zone(momentum[row, 0], -CANCELLED, CANCELLED)
     return out
 
 
@@ -40,19 +35,8 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
 
     It is placed among its ``memory`` last values, its own included.
     """
-    rows = len(x)
-    out = np.full((rows, 1), np.nan)
     volatility = bqx.spread(x, first_minute, window)[:, 1].copy()
-    known = 0
-    for row in range(rows):
-        now = volatility[row]
-        known = 0 if np.isnan(now) else known + 1
-        if known >= memory:
-            below = 0
-            for value in volatility[row - memory + 1 : row + 1]:
-                below += value <= now
-            out[row, 0] = 0.0 if 3 * below <= memory else 1.0 if 3 * below <= 2 * memory else 2.0
-    return out
+    return tercile(highest_share(volatility, memory)).reshape(-1, 1)
 
 
 @kernel

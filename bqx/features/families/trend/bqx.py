@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
+from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Output, Source
@@ -80,10 +81,9 @@ def spread(x: F, first_minute: int, window: int) -> F:
 @kernel
 def risen(x: F, first_minute: int, window: int) -> F:
     """Log return over ``window`` rows, and the rise as a share of the current value: (T, 2)."""
-    rows = len(x)
-    out = np.full((rows, 2), np.nan)
-    for row in range(window, rows):
-        out[row, 0] = np.log(x[row] / x[row - window])
+    out = np.full((len(x), 2), np.nan)
+    out[:, 0] = log_returns(x, window)
+    for row in range(window, len(x)):
         out[row, 1] = (x[row] - x[row - window]) / x[row]
     return out
 

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import ewm_mean
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source
 
@@ -13,9 +13,6 @@ F = NDArray[np.float64]
 
 # Windows whose means the table of statistics has too, and the others.
 _KNOWN, _OTHERS = ((5,), (20,), (50,)), ((10,), (100,), (200,))
-
-RUN_IN = 10
-"""Spans of run-in behind an exponential mean."""
 
 
 @kernel
@@ -27,8 +24,7 @@ def simple(x: F, first_minute: int, window: int) -> F:
 @kernel
 def exponential(x: F, first_minute: int, span: int) -> F:
     """Exponential mean with ``alpha = 2 / (span + 1)``, started ten spans ago: (T, 1)."""
-    rows = RUN_IN * span
-    return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute).reshape(-1, 1)
+    return ema(x, span, first_minute).reshape(-1, 1)
 
 
 def _averages(source: Source, prefix: str) -> tuple[Family, ...]:
@@ -47,7 +43,7 @@ def _averages(source: Source, prefix: str) -> tuple[Family, ...]:
         (*_KNOWN, *_OTHERS),
         (source,),
         "exponential mean, run-in of ten spans",
-        lookback=lambda span: RUN_IN * span,
+        lookback=ema_run_in,
         laggable=False,
     )
     return *means, fading

@@ -1,9 +1,7 @@
 """Quadratic trend over trailing windows, and how the trends of two windows compare.
 
-Over the ``w`` rows that end at the current one, ``y = a2 x^2 + a1 x + b`` is fitted by least
-squares with ``x = 0 .. w-1`` from the oldest row; ``mu`` and ``sigma`` (ddof 1) are the window's
-mean and standard deviation. Five numbers (the three terms, the root mean square of the residuals
-and the last residual) carry all others.
+The fit is that of ``rolling.quadratic``: five numbers (the three terms, the root mean square of the
+residuals and the last residual) carry all others.
 """
 
 import numpy as np
@@ -11,7 +9,8 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.sums import extremes, trend_sums
+from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -20,58 +19,20 @@ F = NDArray[np.float64]
 WINDOWS = ((15,), (30,), (45,), (60,), (75,), (90,))
 SPAN = tuple(w for (w,) in WINDOWS)
 
-# A share of a window's deviation below this is the rounding of its values.
-_NOTHING = 1e-9
-
-# Below this share of the total the residual squares are summed one by one: what is left of a
-# difference of sums has lost its digits.
-_CLOSE = 1e-6
-
 
 @kernel
-def fit(x: F, first_minute: int, window: int) -> F:
-    """Quadratic fit of each window: (T, 7) of a2, a1, b - mu, sigma, rmse, last residual, slope.
-
-    ``slope`` belongs to the straight line. A flat window gives NaN.
-    """
-    rows = len(x)
-    out = np.empty((7, rows))
-    sums = trend_sums(x, window, first_minute)
-    top, bottom = extremes(x, x, window)
-    w = float(window)
-    half = 0.5 * (w - 1.0)
-    m2 = w * (w * w - 1.0) / 12.0
-    m4 = w * (w * w - 1.0) * (3.0 * w * w - 7.0) / 240.0
-    curved = m4 - m2 * m2 / w
-    share, free, over, bent = 1.0 / w, 1.0 / (w - 1.0), 1.0 / m2, 1.0 / curved
-    for row in range(rows):
-        # Flatness is asked of the bars themselves: a deviation may round to nearly nothing.
-        moving = top[row] > bottom[row]
-        mean = sums[row, 0] * share if moving else np.nan
-        beta = sums[row, 1] * over if moving else np.nan
-        a2 = (sums[row, 2] - m2 * mean) * bent
-        centre = mean - a2 * m2 * share
-        total = sums[row, 3] - sums[row, 0] * mean
-        out[0, row], out[1, row] = a2, beta - 2.0 * a2 * half
-        out[2, row] = centre - beta * half + a2 * half * half - mean
-        out[3, row] = total
-        out[4, row] = total - beta * beta * m2 - a2 * a2 * curved
-        out[5, row] = (x[row] - sums[row, 4]) - (centre + beta * half + a2 * half * half)
-        out[6, row] = beta
-    for row in range(rows):
-        if out[4, row] < _CLOSE * out[3, row]:
-            a2, beta, r = out[0, row], out[6, row], sums[row, 4]
-            centre = sums[row, 0] * share - a2 * m2 * share
-            rest = 0.0
-            for k in range(window):
-                u = half - k
-                gap = (x[row - k] - r) - (centre + beta * u + a2 * u * u)
-                rest += gap * gap
-            out[4, row] = rest
-    for row in range(rows):
-        out[3, row] = np.sqrt(out[3, row] * free)
-        out[4, row] = np.sqrt(out[4, row] * share)
-    return out.T
+def normalised(terms: F, window: int) -> F:
+    """Terms of a fit over the deviation, R² and normalised residuals, by column: (5, T)."""
+    out = np.empty((5, len(terms)))
+    apart = window / (window - 1.0)
+    for row in range(len(terms)):
+        sigma = terms[row, 3]
+        less = 1.0 / sigma if sigma > 0.0 else np.nan
+        share = terms[row, 4] * less
+        r2 = 1.0 - share * share * apart
+        out[0, row], out[1, row] = terms[row, 0] * less, terms[row, 1] * less
+        out[2, row], out[3, row], out[4, row] = terms[row, 2] * less, 0.0 if r2 < 0.0 else r2, share
+    return out
 
 
 @kernel
@@ -80,8 +41,9 @@ def quadratic(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.empty((12, rows))
     w = float(window)
-    end, apart, wide = w - 1.0, w / (w - 1.0), np.sqrt(w / (w - 1.0))
-    terms = fit(x, first_minute, window)
+    end, wide = w - 1.0, np.sqrt(w / (w - 1.0))
+    terms = fit(x, window, first_minute)
+    out[:5] = normalised(terms, window)
     # The last quarter's values and counts are taken from the last row, whose residual is known,
     # to keep their digits.
     late = window // 4
@@ -90,25 +52,18 @@ def quadratic(x: F, first_minute: int, window: int) -> F:
     counts, squares = n * (n - 1.0) / 2.0, n * (n - 1.0) * (2.0 * n - 1.0) / 6.0
     for row in range(rows):
         sigma = terms[row, 3]
-        moving = sigma > 0.0
-        less = 1.0 / sigma if moving else np.nan
-        a2 = terms[row, 0] if moving else np.nan
-        a1 = terms[row, 1] if moving else np.nan
-        rmse, last = terms[row, 4], terms[row, 5]
-        share, residual_std = rmse * less, rmse * wide
-        r2 = 1.0 - share * share * apart
+        still = 0.0 if sigma > 0.0 else np.nan
+        a2, a1, last = terms[row, 0] + still, terms[row, 1] + still, terms[row, 5]
+        residual_std = terms[row, 4] * wide + still
         apex = -a1 / (2.0 * a2)
         apex = 10.0 * w if apex > 10.0 * w else -10.0 * w if apex < -10.0 * w else apex
-        z = last / residual_std
         drift = sums[row] + n * (reference[row] - x[row])
         drift += (a1 + 2.0 * a2 * end) * counts - a2 * squares
-        out[0, row], out[1, row], out[2, row] = a2 * less, a1 * less, terms[row, 2] * less
-        out[3, row], out[4, row], out[5, row] = 0.0 if r2 < 0.0 else r2, share, last * less
-        out[6, row] = terms[row, 6] if moving else np.nan
-        out[7, row] = apex if abs(a2) * w * w > _NOTHING * sigma else np.nan
-        out[8, row], out[9, row] = 2.0 * a2, last + drift / n
-        out[10, row] = residual_std if moving else np.nan
-        out[11, row] = z if residual_std > _NOTHING * sigma else np.nan
+        out[5, row], out[6, row] = last * (1.0 / sigma + still), terms[row, 6] + still
+        out[7, row] = apex if abs(a2) * w * w > ROUNDING * sigma else np.nan
+        out[8, row], out[9, row], out[10, row] = 2.0 * a2, last + drift / n, residual_std
+        z = last / residual_std
+        out[11, row] = z if residual_std > ROUNDING * sigma else np.nan
     return out.T
 
 
@@ -130,22 +85,6 @@ _CROSS = tuple(
 _COLUMN = {"a2_ratio": 0, "a1_ratio": 1, "b_gap": 2, "r2_spread": 3, "rmse_ratio": 4}
 
 
-@kernel
-def _five(x: F, first_minute: int, window: int) -> F:
-    """First five readings of ``quadratic``, by column: (5, T)."""
-    out = np.empty((5, len(x)))
-    apart = window / (window - 1.0)
-    terms = fit(x, first_minute, window)
-    for row in range(len(x)):
-        sigma = terms[row, 3]
-        less = 1.0 / sigma if sigma > 0.0 else np.nan
-        share = terms[row, 4] * less
-        r2 = 1.0 - share * share * apart
-        out[0, row], out[1, row] = terms[row, 0] * less, terms[row, 1] * less
-        out[2, row], out[3, row], out[4, row] = terms[row, 2] * less, 0.0 if r2 < 0.0 else r2, share
-    return out
-
-
 # Reading, short and long window, and whether their ratio is taken, by column.
 _ACROSS = np.array(
     [
@@ -165,16 +104,16 @@ def across(x: F, first_minute: int) -> F:
     rows = len(x)
     readings = np.empty((len(SPAN), 5, rows))
     for k in range(len(SPAN)):
-        readings[k] = _five(x, first_minute, SPAN[k])
+        readings[k] = normalised(fit(x, SPAN[k], first_minute), SPAN[k])
     out = np.full((len(_ACROSS), rows), np.nan)
     for column in range(len(_ACROSS)):
         reading, short, long, is_ratio = _ACROSS[column]
-        one, other = readings[short, reading], readings[long, reading]
+        above, below = readings[short, reading], readings[long, reading]
         for row in range(rows):
             if not is_ratio:
-                out[column, row] = one[row] - other[row]
-            elif not abs(other[row]) < _NOTHING:
-                out[column, row] = one[row] / other[row]
+                out[column, row] = above[row] - below[row]
+            elif not abs(below[row]) < ROUNDING:
+                out[column, row] = above[row] / below[row]
     return out.T
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.families.trend.quadratic import fit
 from bqx.features.rolling.comoments import BOTH
-from bqx.features.rolling.trailing import changes
+from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -25,9 +26,6 @@ WINDOWS = (5, 15, 30, 60)
 TERMS = ("t2", "t1", "b")
 SLOTS = tuple((term, w) for w in WINDOWS for term in TERMS)
 """Term and window of each column of ``terms``."""
-
-NOTHING = 1e-9
-"""Below this a normalised term is the rounding of the bars."""
 
 LIMIT = 100.0
 """Largest ratio of two terms."""
@@ -41,7 +39,7 @@ def normalised(x: F, first_minute: int, window: int) -> F:
     """Normalised terms of the trend over a window: (T, 3)."""
     out = np.empty((3, len(x)))
     w = float(window)
-    fitted = fit(x, first_minute, window)
+    fitted = fit(x, window, first_minute)
     for row in range(len(x)):
         scale = w / fitted[row, 3]
         out[0, row] = fitted[row, 0] * w * scale
@@ -64,14 +62,13 @@ def ratio(above: float, below: float) -> float:
     """Quotient within the limit; NaN where there is nothing to divide by."""
     quotient = above / below
     quotient = LIMIT if quotient > LIMIT else -LIMIT if quotient < -LIMIT else quotient
-    return quotient if abs(below) >= NOTHING else np.nan
+    return quotient if abs(below) >= ROUNDING else np.nan
 
 
 @kernel
 def sign(value: float) -> float:
     """-1, 0 or 1; NaN stays."""
-    side = 1.0 if value >= NOTHING else -1.0 if value <= -NOTHING else 0.0
-    return side if value == value else np.nan
+    return zone(value, -ROUNDING, ROUNDING)
 
 
 @kernel

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic_compared import (
-    NOTHING,
     SLOTS,
     TERMS,
     WINDOWS,
@@ -21,19 +20,19 @@ from bqx.features.families.trend.quadratic_compared import (
     terms,
 )
 from bqx.features.rolling import panels
-from bqx.features.rolling.sums import first_block
+from bqx.features.rolling.component import component, projected
+from bqx.features.rolling.tolerances import ROUNDING
+from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
 FEWEST = 3
 """Pairs behind a statistic of the panel."""
-
-MEMORY = 1_440
-"""Rows behind the loadings of the principal component."""
 
 STEPS = 16
 """Steps of the power method."""
@@ -56,88 +55,7 @@ def _gather(t: F, sums: F, signs: F) -> None:
             sums[0, k, row] += 1.0 if known else 0.0
             sums[1, k, row] += term
             sums[2, k, row] += term * term
-            signs[k, row] += 1.0 if term >= NOTHING else 0.0
-
-
-@kernel
-def _known(x: F, window: int) -> NDArray[np.bool_]:
-    """Rows whose window has no NaN."""
-    out = np.zeros(len(x), dtype=np.bool_)
-    clean = 0
-    for row in range(len(x)):
-        clean = 0 if np.isnan(x[row]) else clean + 1
-        out[row] = clean >= window
-    return out
-
-
-@kernel
-def component(z: F, start: F, memory: int, steps: int, first_minute: int, since: int) -> F:
-    """First principal component of columns (T, P) over ``memory`` rows, at the last: (T,).
-
-    Of the windows that end at row ``since`` or later. P is a multiple of four.
-    """
-    count, width = z.shape
-    size = width * (width + 1) // 2
-    out = np.full(count, np.nan)
-    tail = np.empty((memory, size))
-    ahead = np.empty(size)
-    square = np.empty((width, width))
-    v, turned = np.empty(width), np.empty(width)
-    for block in range(first_block(first_minute, memory), count, memory):
-        if block + memory <= since:
-            continue
-        ahead[:] = 0.0
-        for i in range(min(memory, block)):
-            at = 0
-            for a in range(width):
-                value = z[block - 1 - i, a]
-                for b in range(width - a):
-                    ahead[at + b] += value * z[block - 1 - i, a + b]
-                at += width - a
-            # Of the window that ends so much later.
-            if block + memory - 2 - i >= since:
-                tail[i] = ahead
-        ahead[:] = 0.0
-        for row in range(block, min(block + memory, count)):
-            at = 0
-            for a in range(width):
-                value = z[row, a]
-                for b in range(width - a):
-                    ahead[at + b] += value * z[row, a + b]
-                at += width - a
-            before = memory - (row - block + 1)
-            if before > block or row < since:
-                continue
-            if np.isnan(ahead[0]) or (before > 0 and np.isnan(tail[before - 1, 0])):
-                continue
-            at = 0
-            for a in range(width):
-                for b in range(a, width):
-                    value = ahead[at] + (tail[before - 1, at] if before > 0 else 0.0)
-                    square[a, b] = value
-                    square[b, a] = value
-                    at += 1
-            v[:] = start
-            for _ in range(steps):
-                turned[:] = 0.0
-                for a in range(0, width, 4):
-                    one, two, three, four = square[a], square[a + 1], square[a + 2], square[a + 3]
-                    for b in range(width):
-                        pairs = one[b] * v[a] + two[b] * v[a + 1]
-                        turned[b] += pairs + (three[b] * v[a + 2] + four[b] * v[a + 3])
-                norm = 0.0
-                for a in range(width):
-                    norm = max(norm, abs(turned[a]))
-                for a in range(width):
-                    v[a] = turned[a] / norm
-            norm = side = score = 0.0
-            for a in range(width):
-                norm += v[a] * v[a]
-                side += v[a] * start[a]
-                score += v[a] * z[row, a]
-            if norm > 0.0 and side != 0.0:
-                out[row] = np.copysign(1.0, side) * score / np.sqrt(norm)
-    return out
+            signs[k, row] += 1.0 if term >= ROUNDING else 0.0
 
 
 def _moments(sums: F) -> F:
@@ -175,18 +93,20 @@ def _panel(bars: Bars, panel: Panel) -> F:
             t = terms(x[since - behind :], first_minute + since - behind)
             _gather(t[behind:], sums[domain], signs[domain])
         own[:, i] = _own(bars, PAIRS[i])
-        known[:, i] = _known(series, WINDOW)
+        known[:, i] = clean_rows(series) >= WINDOW
     trends = np.where(np.isnan(own), 0.0, own)
     trends[known.sum(axis=1) < FEWEST] = np.nan
-    ones = []
+    components = []
     for k in range(2):
         z = np.ascontiguousarray(trends[:, :, k])
-        one = component(z, _DOLLAR, MEMORY, STEPS, first_minute, max(since - 1, 0))
-        ones += [one, np.diff(one, prepend=np.nan)]
+        late = max(since - 1, 0)
+        fitted = component(z, DAY, first_minute, _DOLLAR, STEPS, late, centred=False)
+        leading = projected(z, fitted)
+        components += [leading, changes(leading, 1)]
     parts = [
         *(_moments(sums[d]) for d in range(2)),
         *(_share(sums[d][:, _ONE], signs[d][_ONE]) for d in range(2)),
-        np.array(ones)[:, since:],
+        np.array(components)[:, since:],
     ]
     return np.concatenate(parts).T
 
@@ -236,7 +156,7 @@ def _panel_outputs() -> dict[str, Output]:
         for prefix in ("", "d_"):
             out[f"{prefix}pc1_{term}_bqx_w{WINDOW}"] = Output(
                 "1", alias=f"{prefix}pc1_{term}_bqx_w{WINDOW}",
-                lookback=rows(MEMORY - 1 + WINDOW + BQX_WINDOW + bool(prefix)),
+                lookback=rows(DAY - 1 + WINDOW + BQX_WINDOW + bool(prefix)),
                 about=f"first principal component of {term} across pairs"
                 + (", one-row change" if prefix else ""),
             )  # fmt: skip

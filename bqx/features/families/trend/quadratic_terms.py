@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.families.trend.quadratic import fit
-from bqx.features.rolling.products import correlation, mean, products
+from bqx.features.rolling.comoments import correlation
+from bqx.features.rolling.products import mean, products
+from bqx.features.rolling.quadratic import fit
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source
 
@@ -33,7 +34,7 @@ def curve(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.empty((6, rows))
-    some = fit(x, first_minute, window)
+    some = fit(x, window, first_minute)
     centre = mean(x, window, first_minute)
     for row in range(rows):
         sigma, rmse, now, middle = some[row, 3], some[row, 4], x[row], centre[row]
@@ -112,16 +113,15 @@ def term_company(x: F, first_minute: int, window: int, rows: int) -> F:
             same = row > 0 and series[row, i] == series[row - 1, i]
             still[i] = still[i] + 1 if same else 0
         qq, ql, _, qr, ll, _, lr, _, _, rr = sums[row]
-        out[row, 0], out[row, 1], out[row, 2] = (
-            ql / (rows - 1.0), qr / (rows - 1.0), lr / (rows - 1.0),
-        )  # fmt: skip
+        for i, product in enumerate((ql, qr, lr)):
+            out[row, i] = product / (rows - 1.0)
         quadratic, linear, _, residual = still < rows - 1
-        if quadratic and linear and qq > 0.0 and ll > 0.0:
-            out[row, 3] = correlation(qq, ql, ll)
-        if quadratic and residual and qq > 0.0 and rr > 0.0:
-            out[row, 4] = correlation(qq, qr, rr)
-        if linear and residual and ll > 0.0 and rr > 0.0:
-            out[row, 5] = correlation(ll, lr, rr)
+        if quadratic and linear:
+            out[row, 3] = correlation(qq, ll, ql)
+        if quadratic and residual:
+            out[row, 4] = correlation(qq, rr, qr)
+        if linear and residual:
+            out[row, 5] = correlation(ll, rr, lr)
     return out
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.rolling import hmm
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import MEMORY, clean_rows
+from bqx.features.rolling.trailing import clean_rows
+from bqx.market.sessions import DAY
 
 WITHIN = 5
 """Rows within which both domains change state at once."""
@@ -21,7 +22,7 @@ def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
 
     NaN until 1,440 rows of states are known.
     """
-    rows, first = len(x), window + MEMORY - 2
+    rows, first = len(x), window + DAY - 2
     out = np.full(rows, np.nan)
     known = clean_rows(x)
     # The run that the first value belongs to has mostly begun a little before; if not, all rows
@@ -36,7 +37,7 @@ def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
             held = held + 1 if now == before else 1
             before = now
             if known[row] > first and now >= 0:
-                out[row] = min(held, MEMORY)
+                out[row] = min(held, DAY)
         if changed:
             break
     return out

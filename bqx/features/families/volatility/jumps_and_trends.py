@@ -15,18 +15,18 @@ from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import ewm_mean, trend_sums
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
-    MEMORY,
-    NOTHING,
     clean_rows,
     count,
     deviation,
-    score,
     share,
     tercile,
+    z_score,
 )
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Output
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -80,10 +80,10 @@ def jumps(x: F, first_minute: int) -> F:
     out[:, 2] = count(flags, SHORT)
     out[:, 3] = count(flags, LONG)
     clean = clean_rows(flags)
-    since = MEMORY
+    since = DAY
     for row in range(rows):
-        since = 0 if flags[row] == 1.0 else min(since + 1, MEMORY)
-        if clean[row] >= MEMORY:
+        since = 0 if flags[row] == 1.0 else min(since + 1, DAY)
+        if clean[row] >= DAY:
             out[row, 4] = since
         if clean[row] >= SHORT:
             out[row, 7] = np.exp(-since / SHORT) if since < SHORT else 0.0
@@ -99,14 +99,14 @@ def volatility(x: F, first_minute: int) -> F:
     squares = returns * returns
     short = deviation(returns, SHORT, first_minute)
     long = deviation(returns, LONG, first_minute)
-    variance = deviation(returns, MEMORY, first_minute) ** 2
-    out[:, 0] = tercile(short, MEMORY)
-    out[:, 1] = tercile(long, MEMORY)
-    out[:, 3] = score(short, RANKED, first_minute)
+    variance = deviation(returns, DAY, first_minute) ** 2
+    out[:, 0] = tercile(share(short, DAY))
+    out[:, 1] = tercile(share(long, DAY))
+    out[:, 3] = z_score(short, RANKED, first_minute, ROUNDING)
     out[:, 4] = share(short, RANKED)
     # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
     decay = 1.0 - GARCH_BETA
-    recent = ewm_mean(squares, decay, MEMORY, MEMORY, first_minute)
+    recent = ewm_mean(squares, decay, DAY, DAY, first_minute)
     omega = (1.0 - GARCH_ALPHA - GARCH_BETA) * variance
     smooth = ema(squares, 30, first_minute)
     for row in range(1, rows):
@@ -178,7 +178,7 @@ def trend(x: F, first_minute: int) -> F:
         if row >= SHORT:
             out[row, 6] = steep[row] - steep[row - SHORT]
         if clean[row] >= SHORT:
-            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - NOTHING else 1.0
+            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - ROUNDING else 1.0
     return out
 
 
@@ -204,8 +204,8 @@ FAMILIES = (
             "count_20": _reading(_JUMPED + 19, "jump_count_20", "in 20 rows", "1", 0.0, 20.0),
             "count_60": _reading(_JUMPED + 59, "jump_count_60", "in 60 rows", "1", 0.0, 60.0),
             "since": _reading(
-                _JUMPED + MEMORY - 1, "time_since_last_jump", "rows since, to 1,440", "bar",
-                0.0, float(MEMORY), capped=True,
+                _JUMPED + DAY - 1, "time_since_last_jump", "rows since, to 1,440", "bar",
+                0.0, float(DAY), capped=True,
             ),
             "direction": _reading(
                 _JUMPED, "jump_direction", "sign of the return that jumps, else 0", "1", -1.0, 1.0
@@ -228,14 +228,14 @@ FAMILIES = (
         volatility,
         {
             "regime_20": _reading(
-                SHORT + MEMORY, "vol_regime_20", "tercile of 20-row volatility", "1", 0.0, 2.0
+                SHORT + DAY, "vol_regime_20", "tercile of 20-row volatility", "1", 0.0, 2.0
             ),
             "regime_60": _reading(
-                LONG + MEMORY, "vol_regime_60", "tercile of 60-row volatility", "1", 0.0, 2.0,
+                LONG + DAY, "vol_regime_60", "tercile of 60-row volatility", "1", 0.0, 2.0,
                 ("clock_session_vol_regime_w60_1440",),
             ),
             "transition": _reading(
-                SHORT + MEMORY + 1, "vol_regime_transition", "a new regime_20", *_FLAG
+                SHORT + DAY + 1, "vol_regime_transition", "a new regime_20", *_FLAG
             ),
             "z_score_20": _reading(
                 SHORT + RANKED, "vol_z_score_20", "20-row volatility among its last 100 values"
@@ -256,7 +256,7 @@ FAMILIES = (
             ),
             "ewma_30": _reading(301, "ewma_vol_30", "root of the mean square, span 30", "1", 0.0),
             "garch": _reading(
-                MEMORY + 1, "garch_vol_estimate",
+                DAY + 1, "garch_vol_estimate",
                 "GARCH(1,1) forecast for the next row: alpha 0.05, beta 0.90, long-run variance "
                 "that of the last 1,440 returns", "1", 0.0,
             ),

@@ -12,7 +12,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.trailing import MEMORY, changes
+from bqx.features.rolling.trailing import changes
 from bqx.features.rolling.volatility import (
     FAST,
     SLOW,
@@ -26,6 +26,7 @@ from bqx.features.rolling.volatility import (
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
 
@@ -152,11 +153,11 @@ def _change(window: int) -> int:
 
 
 def _state(window: int) -> int:
-    return window + MEMORY
+    return window + DAY
 
 
 def _states(window: int) -> int:
-    return window + 2 * MEMORY - 1
+    return window + 2 * DAY - 1
 
 
 def _twelve_outputs(domain: str, reach: int) -> dict[str, Output]:
@@ -202,7 +203,7 @@ def _state_outputs(domain: str) -> dict[str, Output]:
             about="above the 67th percentile of the last 1,440 values",
         ),
         "held": Output(
-            "bar", 1.0, float(MEMORY), alias=f"vol_regime_duration_{domain}", lookback=_states,
+            "bar", 1.0, float(DAY), alias=f"vol_regime_duration_{domain}", lookback=_states,
             capped=True,
             about="rows in the present state of the 67th percentile, to 1,440",
         ),

@@ -11,13 +11,14 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.families.volatility import hidden_states
 from bqx.features.rolling import changepoints, hmm
-from bqx.features.rolling.multivariate import parabola
+from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import MEMORY, changes
+from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX, BQX_WINDOW, momentum
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
+from bqx.market.sessions import DAY
 
 FORGETTING = 120
 """Rows after which a filter has forgotten where it began: to 1e-9 with what six pairs teach in
@@ -39,7 +40,7 @@ def _changes(bars: Bars) -> F:
 
 
 def _curvature(bars: Bars) -> F:
-    return parabola(bars.index, TREND, bars.first_market_minute)[:, 0]
+    return fit(bars.index, TREND, bars.first_market_minute)[:, 0]
 
 
 RETURNS = Source("rate", "rate", "1", 2, _returns)
@@ -62,7 +63,7 @@ _STATES = ("calm", "trend", "shock")
 
 
 def _held(window: int) -> int:
-    return window + MEMORY - 1
+    return window + DAY - 1
 
 
 def _hidden(source: Source, domain: str) -> tuple[Family, ...]:
@@ -98,7 +99,7 @@ def _hidden(source: Source, domain: str) -> tuple[Family, ...]:
         likeliest, kernel=hidden_states.durations, lookback=_held,
         outputs={
             "duration": Output(
-                "bar", 1.0, float(MEMORY), alias=f"hmm_state_duration_{domain}",
+                "bar", 1.0, float(DAY), alias=f"hmm_state_duration_{domain}",
                 capped=True,
                 about="rows for which the likeliest state has been so, to 1,440",
             ),
@@ -147,7 +148,7 @@ def _sums(source: Source, domain: str, alias: str, output: str, more: bool) -> F
     return Family(
         "cusum", "hmm_regime",
         changepoints.cumulative if more else _first_of_sums,
-        outputs, ((MEMORY, CUSUM),), (source,),
+        outputs, ((DAY, CUSUM),), (source,),
         "cumulative sum of the last 240 rows in deviations of the last 1,440, beyond an allowance "
         "of 0.5 a row; negative downwards, never reset",
         laggable=False,
@@ -192,7 +193,7 @@ FAMILIES = (
         "hmm", "hmm_regime", hidden_states.lead,
         {
             "transition_lag": Output(
-                "bar", -float(MEMORY), float(MEMORY), alias="regime_transition_lag_idx_bqx",
+                "bar", -float(DAY), float(DAY), alias="regime_transition_lag_idx_bqx",
                 capped=True,
                 spanned_by=("rate_hmm_duration_w{0}", "bqx_hmm_duration_w{0}"),
                 about="rows from the rate's last change of state to BQX's",

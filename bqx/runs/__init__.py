@@ -1,0 +1,1 @@
+"""A run folder: its artefacts and manifest, what was fitted, and the ledger of trials."""
