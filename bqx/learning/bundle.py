@@ -255,11 +255,11 @@ def _calibration(stored: Mapping[str, Any]) -> Calibration:
     return Calibration((low, high), start, float(stored["naive"]), float(stored["coverage"]))
 
 
-def _check_columns(path: Path, held: Mapping[str, Any]) -> None:
+def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
     """Refuse columns whose values are decided by other code than when the model was trained."""
-    identities = dict(held["identities"])
+    identities = dict(stored["identities"])
     unlike = catalog.changed(identities)
-    unlike += [c["feature"] for c in held["columns"] if c["feature"] not in identities]
+    unlike += [c["feature"] for c in stored["columns"] if c["feature"] not in identities]
     if unlike:
         raise ArtefactError(
             f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "

@@ -1,7 +1,7 @@
 """Models as folders: what each holds is hashed, and checked before a parser sees a byte of it.
 
-A folder has ``model.json`` (model, settings, type of the columns, hashes) beside the files
-that the model names. The bytes that were hashed are the bytes that are parsed.
+A folder has ``model.json`` (model, settings, type of the columns, hashes) beside the files that the
+model names. The bytes that were hashed are the bytes that are parsed.
 """
 
 import hashlib
