@@ -150,13 +150,7 @@ def _over(
 ) -> Output:
     """A reading of so many rows, which stand in its name and not in the family's window."""
     return Output(
-        "1",
-        *bounds,
-        alias=name,
-        lookback=lambda: rows,
-        spanned_by=of,
-        title=title,
-        formula=formula,
+        "1", *bounds, alias=name, lookback=lambda: rows, spanned_by=of, title=title, formula=formula
     )
 
 
@@ -342,17 +336,7 @@ FAMILIES = (
     ),
     _dual("moments", spreads, _MOMENTS, about="moments of BQX against those of returns"),
     _dual(
-        "correlation",
-        lagged,
-        _LAGGED,
-        windows=60,
-        about="correlation of BQX with earlier returns",
+        "correlation", lagged, _LAGGED, windows=60, about="correlation of BQX with earlier returns"
     ),
-    _dual(
-        "bands",
-        bands,
-        _BANDS,
-        windows=20,
-        about="Bollinger bands of BQX less those of returns",
-    ),
+    _dual("bands", bands, _BANDS, windows=20, about="Bollinger bands of BQX less those of returns"),
 )

@@ -286,12 +286,7 @@ FAMILIES = (
         lookback=lambda: 1,
     ),
     _shared(
-        "eur_gbp",
-        _LEADING,
-        build=_leading,
-        lookback=BQX_WINDOW + 2,
-        window=60,
-        about="who leads",
+        "eur_gbp", _LEADING, build=_leading, lookback=BQX_WINDOW + 2, window=60, about="who leads"
     ),
     _shared(
         "mood",

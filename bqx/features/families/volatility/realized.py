@@ -398,19 +398,9 @@ _realized = partial(
 )
 
 FAMILIES = (
+    _realized("realized", of_rate, _twelve_outputs("idx", 0), sources=RATE_BARS, lookback=_change),
     _realized(
-        "realized",
-        of_rate,
-        _twelve_outputs("idx", 0),
-        sources=RATE_BARS,
-        lookback=_change,
-    ),
-    _realized(
-        "realized",
-        of_bqx,
-        _twelve_outputs("bqx", PSEUDO_BAR - 1),
-        sources=BQX,
-        lookback=_change,
+        "realized", of_bqx, _twelve_outputs("bqx", PSEUDO_BAR - 1), sources=BQX, lookback=_change
     ),
     _realized("realized", states_of_rate, _state_outputs("idx"), sources=RATE),
     _realized("realized", states_of_bqx, _state_outputs("bqx"), sources=BQX),
