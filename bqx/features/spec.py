@@ -10,7 +10,7 @@ source calls its series. Formulas are in the notation of ``notation.NOTATION``.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -178,6 +178,22 @@ def family(
         title=title,
         **more,
     )
+
+
+def described(outputs: Mapping[str, Output], prose: str) -> dict[str, Output]:
+    """Outputs with their titles and formulas.
+
+    ``prose`` has two lines for each output: ``name: title``, and the formula under it.
+
+    >>> described({"a": Output("1")}, "a: Level of {x}\\n    x[t]")["a"].formula
+    'x[t]'
+    """
+    lines = [line.strip() for line in prose.strip().splitlines()]
+    out = dict(outputs)
+    for heading, formula in zip(lines[::2], lines[1::2], strict=True):
+        name, title = heading.split(": ", 1)
+        out[name] = replace(out[name], title=title, formula=formula)
+    return out
 
 
 def _tuples(windows: Windows) -> tuple[tuple[int, ...], ...]:

@@ -150,19 +150,8 @@ BOTH = Source(
 _RESIDUAL: tuple[tuple[Any, ...], ...] = (
     ("level", 1, "Parity error of {x}", "e[t] - mean(e, 1440)"),
     ("z_20", 20, "Z-score of the parity error of {x}", "z(e - mean(e, 1440), 20)"),
-    (
-        "change_5",
-        6,
-        "Five-row change of the parity error of {x}",
-        "delta(e - mean(e, 1440), 5)",
-    ),
-    (
-        "vol_30",
-        30,
-        "Deviation of the parity error of {x}",
-        "std(e - mean(e, 1440), 30)",
-        0.0,
-    ),
+    ("change_5", 6, "Five-row change of the parity error of {x}", "delta(e - mean(e, 1440), 5)"),
+    ("vol_30", 30, "Deviation of the parity error of {x}", "std(e - mean(e, 1440), 30)", 0.0),
 )
 _ERRORS = {"triangle": "e = ln(ac / (ab bc))", "triangle_bqx": "e = B[ac] - B[ab] - B[bc]"}
 
@@ -193,8 +182,7 @@ def _triangle(source: Source, aliases: tuple[str, ...]) -> Family:
 FAMILIES = (
     *(declared for rank in RANKS for declared in _of(rank)),
     _triangle(
-        TRIANGLE,
-        ("tri_resid_level", "tri_resid_z_20", "tri_resid_change_5", "tri_resid_vol_30"),
+        TRIANGLE, ("tri_resid_level", "tri_resid_z_20", "tri_resid_change_5", "tri_resid_vol_30")
     ),
     _triangle(TRIANGLE_BQX, ("tri_bqx_resid", "tri_bqx_resid_z_20", "tri_bqx_change_5")),
     _cross_pair(

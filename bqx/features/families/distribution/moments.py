@@ -94,9 +94,7 @@ DEFINED = {
         formula="max(x, {0}) - min(x, {0})",
     ),
     "z_score": Output(
-        "1",
-        title="Z-score of {x} within its window",
-        formula="(x[t] - mean(x, {0})) / std(x, {0})",
+        "1", title="Z-score of {x} within its window", formula="(x[t] - mean(x, {0})) / std(x, {0})"
     ),
     "cv": Output("1", 0.0, title="Coefficient of variation of {x}"),
     "jb": Output(
@@ -109,10 +107,7 @@ DEFINED = {
 }
 _CV = {
     "rate": ("std / mean", "std(x, {0}) / mean(x, {0})"),
-    "bqx": (
-        "std / mean magnitude, because the mean crosses zero",
-        "std(x, {0}) / mean(|x|, {0})",
-    ),
+    "bqx": ("std / mean magnitude, because the mean crosses zero", "std(x, {0}) / mean(|x|, {0})"),
 }
 _NOW = {"rate": "rate_index", "bqx": "bqx_backward_return_w15"}
 _TREND = ("{s}_quadratic_lin_slope_w60", "{s}_quadratic_accel_w60")

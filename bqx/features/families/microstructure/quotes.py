@@ -177,11 +177,7 @@ _MOVED = {
 }
 _MID = {
     "std": Output(
-        "{u}",
-        0.0,
-        alias="mid_price_volatility",
-        title="Deviation of mid",
-        formula="std(M, {0})",
+        "{u}", 0.0, alias="mid_price_volatility", title="Deviation of mid", formula="std(M, {0})"
     ),
     "toxicity": Output(
         "1",

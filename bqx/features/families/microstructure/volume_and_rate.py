@@ -160,9 +160,7 @@ def _shares(suffix: str) -> dict[str, Output]:
 
 
 _NET = Output(
-    "tick",
-    title="Volume on up rows less down rows",
-    formula="sum(V sign(delta(x, 1)), {0})",
+    "tick", title="Volume on up rows less down rows", formula="sum(V sign(delta(x, 1)), {0})"
 )
 _IMBALANCE = Output(
     *SIGNED,

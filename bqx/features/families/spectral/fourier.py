@@ -18,7 +18,7 @@ from bqx.features.rolling.returns import logs
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import SILENT
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, described, family
 
 WINDOW = 128
 BINS = WINDOW // 2
@@ -229,91 +229,58 @@ def coherence(both: F, first_minute: int) -> F:
 _FREQUENCY = ("1/bar", 1.0 / WINDOW, 0.5)
 _ANY = ("1", -np.inf, np.inf)
 _READINGS: tuple[tuple[Any, ...], ...] = (
-    ("dominant_freq", "dominant_freq", "Dominant frequency", "argmax(p), p spectrum", *_FREQUENCY),
-    (
-        "dominant_power",
-        "dominant_power",
-        "Power of the dominant frequency",
-        "max(p), p spectrum",
-        *FLAG,
-    ),
-    (
-        "secondary_freq",
-        "secondary_freq",
-        "Second frequency",
-        "argmax(p) more than two bins from the dominant one",
-        *_FREQUENCY,
-    ),
-    (
-        "harmonic_ratio",
-        "harmonic_ratio",
-        "Power of the first harmonic over the dominant one",
-        "p(2 f) / p(f), f dominant frequency",
-        *FLAG,
-    ),
-    ("low_power", "low_freq_power", "Power of slow periods", "sum(p, period >= 20)", *FLAG),
-    ("high_power", "high_freq_power", "Power of fast periods", "sum(p, period <= 4)", *FLAG),
-    (
-        "entropy",
-        "spectral_entropy",
-        "Spectral entropy",
-        "-sum(p ln p), p spectrum",
-        "1",
-        0.0,
-        np.log(BINS) + 1e-9,
-    ),
-    (
-        "edge_freq",
-        "spectral_edge_freq",
-        "Spectral edge frequency",
-        "smallest f with sum(p, frequency <= f) >= 0.95",
-        *_FREQUENCY,
-    ),
-    ("power_trend", "power_trend", "Slope of the spectrum", "slope of ln p on ln f", *_ANY),
-    (
-        "freq_stability",
-        "freq_stability",
-        "Stability of the dominant frequency",
-        "mean(|f[t-k] - f[t]| <= 1 bin, k in 0..9)",
-        *FLAG,
-    ),
-    (
-        "noise_ratio",
-        "noise_ratio",
-        "Power of fast over slow periods",
-        "sum(p, period <= 4) / sum(p, period >= 20)",
-        "1",
-        0.0,
-    ),
-    (
-        "cyclic_strength",
-        "cyclic_strength",
-        "Strength of the dominant cycle",
-        "max(p) / mean(p), p spectrum",
-        "1",
-        1.0,
-        BINS + 1e-9,
-    ),
+    ("dominant_freq", "dominant_freq", *_FREQUENCY),
+    ("dominant_power", "dominant_power", *FLAG),
+    ("secondary_freq", "secondary_freq", *_FREQUENCY),
+    ("harmonic_ratio", "harmonic_ratio", *FLAG),
+    ("low_power", "low_freq_power", *FLAG),
+    ("high_power", "high_freq_power", *FLAG),
+    ("entropy", "spectral_entropy", "1", 0.0, np.log(BINS) + 1e-09),
+    ("edge_freq", "spectral_edge_freq", *_FREQUENCY),
+    ("power_trend", "power_trend", *_ANY),
+    ("freq_stability", "freq_stability", *FLAG),
+    ("noise_ratio", "noise_ratio", "1", 0.0),
+    ("cyclic_strength", "cyclic_strength", "1", 1.0, BINS + 1e-09),
     *(
-        (
-            f"energy_{low}_{high}m",
-            f"energy_{name}_{{domain}}_{low}_{high}m",
-            f"Amplitude of periods of {low} to {high} rows",
-            f"sqrt(mean(x^2)) of periods {low}..{high}",
-            "{u}",
-            0.0,
-        )
+        (f"energy_{low}_{high}m", f"energy_{name}_{{domain}}_{low}_{high}m", "{u}", 0.0)
         for name, low, high in (("vshort", 2, 4), ("short", 5, 15), ("medium", 20, 60))
     ),
-    (
-        "energy_ratio",
-        "energy_ratio_hf_lf",
-        "Energy of 2 to 4 rows over 20 to 60 rows",
-        "mean(x^2) of periods 2..4 / mean(x^2) of periods 20..60",
-        "1",
-        0.0,
-    ),
+    ("energy_ratio", "energy_ratio_hf_lf", "1", 0.0),
 )
+_PROSE = """
+dominant_freq: Dominant frequency of {x}
+    argmax(p), p spectrum
+dominant_power: Power of the dominant frequency of {x}
+    max(p), p spectrum
+secondary_freq: Second frequency of {x}
+    argmax(p) more than two bins from the dominant one
+harmonic_ratio: Power of the first harmonic over the dominant one of {x}
+    p(2 f) / p(f), f dominant frequency
+low_power: Power of slow periods of {x}
+    sum(p, period >= 20)
+high_power: Power of fast periods of {x}
+    sum(p, period <= 4)
+entropy: Spectral entropy of {x}
+    -sum(p ln p), p spectrum
+edge_freq: Spectral edge frequency of {x}
+    smallest f with sum(p, frequency <= f) >= 0.95
+power_trend: Slope of the spectrum of {x}
+    slope of ln p on ln f
+freq_stability: Stability of the dominant frequency of {x}
+    mean(|f[t-k] - f[t]| <= 1 bin, k in 0..9)
+noise_ratio: Power of fast over slow periods of {x}
+    sum(p, period <= 4) / sum(p, period >= 20)
+cyclic_strength: Strength of the dominant cycle of {x}
+    max(p) / mean(p), p spectrum
+energy_2_4m: Amplitude of periods of 2 to 4 rows of {x}
+    sqrt(mean(x^2)) of periods 2..4
+energy_5_15m: Amplitude of periods of 5 to 15 rows of {x}
+    sqrt(mean(x^2)) of periods 5..15
+energy_20_60m: Amplitude of periods of 20 to 60 rows of {x}
+    sqrt(mean(x^2)) of periods 20..60
+energy_ratio: Energy of 2 to 4 rows over 20 to 60 rows of {x}
+    mean(x^2) of periods 2..4 / mean(x^2) of periods 20..60
+"""
 
 
 def rows() -> int:
@@ -322,17 +289,16 @@ def rows() -> int:
 
 
 def _outputs(domain: str) -> dict[str, Output]:
-    out = {
+    outputs = {
         name: Output(
             unit,
             *bounds,
             alias=f"fft_{alias.format(domain=domain)}"
             + ("" if "{domain}" in alias else f"_{domain}"),
-            title=f"{noun} of {{x}}",
-            formula=formula,
         )
-        for name, alias, noun, formula, unit, *bounds in _READINGS
+        for name, alias, unit, *bounds in _READINGS
     }
+    out = described(outputs, _PROSE)
     stability, cyclic = out["freq_stability"], out["cyclic_strength"]
     power = ("{s}_spectrum_dominant_power",)
     return out | {
@@ -341,32 +307,33 @@ def _outputs(domain: str) -> dict[str, Output]:
     }
 
 
-_COHERENCE = {
-    **{
-        f"coherence_{low}_{high}m": Output(
-            *FLAG,
-            alias=f"fft_coherence_idx_bqx_{low}_{high}m",
-            title=f"Coherence of rate and BQX at periods of {low} to {high} rows",
-            formula=f"|sum(X conj(Y))|^2 / (sum(|X|^2) sum(|Y|^2)), periods {low}..{high}",
-        )
-        for low, high in ((2, 4), (5, 15), (20, 60))
+_COHERENCE = described(
+    {
+        **{
+            f"coherence_{low}_{high}m": Output(
+                *FLAG,
+                alias=f"fft_coherence_idx_bqx_{low}_{high}m",
+                title=f"Coherence of rate and BQX at periods of {low} to {high} rows",
+                formula=f"|sum(X conj(Y))|^2 / (sum(|X|^2) sum(|Y|^2)), periods {low}..{high}",
+            )
+            for low, high in ((2, 4), (5, 15), (20, 60))
+        },
+        "divergence": Output(*FLAG, alias="spectral_divergence_flag"),
+        "dominant_freq_gap": Output(
+            "1/bar",
+            -0.5,
+            0.5,
+            alias="fft_dominant_freq_gap_idx_bqx",
+            spanned_by=("rate_spectrum_dominant_freq", "bqx_spectrum_dominant_freq"),
+        ),
     },
-    "divergence": Output(
-        *FLAG,
-        alias="spectral_divergence_flag",
-        title="Flag of unlike dominant frequencies of rate and BQX",
-        formula="|f(I) - f(B)| > 2 bins",
-    ),
-    "dominant_freq_gap": Output(
-        "1/bar",
-        -0.5,
-        0.5,
-        alias="fft_dominant_freq_gap_idx_bqx",
-        spanned_by=("rate_spectrum_dominant_freq", "bqx_spectrum_dominant_freq"),
-        title="Dominant frequency of the rate index less that of BQX",
-        formula="f(I) - f(B)",
-    ),
-}
+    """
+divergence: Flag of unlike dominant frequencies of rate and BQX
+    |f(I) - f(B)| > 2 bins
+dominant_freq_gap: Dominant frequency of the rate index less that of BQX
+    f(I) - f(B)
+""",
+)
 
 _spectrum = partial(
     family,

@@ -12,13 +12,14 @@ its Applications 13 (1976), for the even and odd halves.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Output, family
+from bqx.features.spec import FLAG, Output, described, family
 
 WINDOW, LENGTH, STEPS = 128, 60, 8
 END = 15
@@ -259,74 +260,48 @@ def ssa(x: F, first_minute: int) -> F:
     return out
 
 
-_READINGS = (
-    ("trend", "trend_component", "Trend component", "c1[t]", "{u}"),
-    ("oscillation", "oscillatory_component", "Oscillating component", "c2[t] + c3[t]", "{u}"),
-    (
-        "noise",
-        "noise_component",
-        "Noise component",
-        "x[t] - mean(x, 128) - (c1 + c2 + c3)[t]",
-        "{u}",
-    ),
-    (
-        "trend_share",
-        "trend_variance_explained",
-        "Share of variance of the trend component",
-        "l1 / sum(l), l eigenvalues",
-        *FLAG,
-    ),
-    (
-        "oscillation_share",
-        "osc_variance_explained",
-        "Share of variance of the oscillating component",
-        "(l2 + l3) / sum(l), l eigenvalues",
-        *FLAG,
-    ),
-    (
-        "noise_deviation",
-        "noise_variance",
-        "Deviation of the noise component",
-        "sqrt(std0(x, 128)^2 - (l1 + l2 + l3) / 60)",
-        "{u}",
-        0.0,
-    ),
-    (
-        "separability",
-        "separability",
-        "Separation of the first two components",
-        "1 - l2 / l1, l eigenvalues",
-        *FLAG,
-    ),
-    (
-        "rest",
-        "reconstruction_error",
-        "Share of the last 60 rows not reconstructed",
-        "|x - c1 - c2 - c3| / |x|, norms of 60 rows",
-        *FLAG,
-    ),
-    ("slope", "comp1_slope", "Slope of the first component", "slope(c1, 15)", "{u}/bar"),
-    (
-        "curvature",
-        "comp2_curvature",
-        "Curvature of the second component",
-        "a2(c2, 15)",
-        "{u}/bar^2",
-    ),
+_READINGS: tuple[tuple[Any, ...], ...] = (
+    ("trend", "trend_component", "{u}"),
+    ("oscillation", "oscillatory_component", "{u}"),
+    ("noise", "noise_component", "{u}"),
+    ("trend_share", "trend_variance_explained", *FLAG),
+    ("oscillation_share", "osc_variance_explained", *FLAG),
+    ("noise_deviation", "noise_variance", "{u}", 0.0),
+    ("separability", "separability", *FLAG),
+    ("rest", "reconstruction_error", *FLAG),
+    ("slope", "comp1_slope", "{u}/bar"),
+    ("curvature", "comp2_curvature", "{u}/bar^2"),
 )
+_PROSE = """
+trend: Trend component of {x}
+    c1[t]
+oscillation: Oscillating component of {x}
+    c2[t] + c3[t]
+noise: Noise component of {x}
+    x[t] - mean(x, 128) - (c1 + c2 + c3)[t]
+trend_share: Share of variance of the trend component of {x}
+    l1 / sum(l), l eigenvalues
+oscillation_share: Share of variance of the oscillating component of {x}
+    (l2 + l3) / sum(l), l eigenvalues
+noise_deviation: Deviation of the noise component of {x}
+    sqrt(std0(x, 128)^2 - (l1 + l2 + l3) / 60)
+separability: Separation of the first two components of {x}
+    1 - l2 / l1, l eigenvalues
+rest: Share of the last 60 rows not reconstructed of {x}
+    |x - c1 - c2 - c3| / |x|, norms of 60 rows
+slope: Slope of the first component of {x}
+    slope(c1, 15)
+curvature: Curvature of the second component of {x}
+    a2(c2, 15)
+"""
 
 
 def _outputs(domain: str) -> dict[str, Output]:
-    return {
-        name: Output(
-            unit,
-            *bounds,
-            alias=f"ssa_{alias}_{domain}",
-            title=f"{noun} of {{x}}",
-            formula=formula,
-        )
-        for name, alias, noun, formula, unit, *bounds in _READINGS
+    outputs = {
+        name: Output(unit, *bounds, alias=f"ssa_{alias}_{domain}")
+        for name, alias, unit, *bounds in _READINGS
     }
+    return described(outputs, _PROSE)
 
 
 def rows() -> int:

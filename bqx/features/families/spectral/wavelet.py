@@ -20,12 +20,21 @@ from bqx.features.rolling.sums import F, extremes, trend_sums
 from bqx.features.rolling.tolerances import LOST, LOST_SHAPE
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, described, family
 
-_DB4 = np.array([
-    0.2303778133088964, 0.7148465705529154, 0.6308807679298587, -0.0279837694168599,
-    -0.1870348117190931, 0.0308413818355607, 0.0328830116668852, -0.0105974017850690,
-])  # fmt: skip
+_DB4 = np.array(
+    [
+        "0.2303778133088964",
+        "0.7148465705529154",
+        "0.6308807679298587",
+        "-0.0279837694168599",
+        "-0.1870348117190931",
+        "0.0308413818355607",
+        "0.0328830116668852",
+        "-0.0105974017850690",
+    ],
+    np.float64,
+)
 _LOW = _DB4 / _DB4.sum()
 _HIGH = _LOW[::-1] * np.array([1.0, -1.0] * 4)
 
@@ -166,97 +175,53 @@ def rows(level: int, more: int = 0) -> Callable[[], int]:
 
 
 _READINGS: tuple[tuple[Any, ...], ...] = (
-    *(
-        (
-            f"d{level}_energy",
-            f"detail_d{level}_energy",
-            level,
-            f"Size of level {level} wavelet details",
-            f"sqrt(mean(d{level}^2, 79))",
-            "{u}",
-            0.0,
-        )
-        for level in (1, 2, 3)
-    ),
-    (
-        "a3_energy",
-        "approx_a3_energy",
-        3,
-        "Deviation of the wavelet approximation",
-        "std0(a3, 79)",
-        "{u}",
-        0.0,
-    ),
-    (
-        "energy_ratio",
-        "energy_ratio_d1_d3",
-        3,
-        "Energy of level 1 over level 3 wavelet details",
-        "mean(d1^2, 79) / mean(d3^2, 79)",
-        "1",
-        0.0,
-    ),
-    (
-        "trend_strength",
-        "trend_strength",
-        3,
-        "Share of the wavelet approximation in the energy",
-        "std0(a3, 79)^2 / (std0(a3, 79)^2 + mean(d1^2 + d2^2 + d3^2, 79))",
-        *FLAG,
-    ),
-    (
-        "entropy",
-        "detail_entropy",
-        3,
-        "Entropy of the wavelet levels",
-        "-sum(q ln q), q shares of mean(d^2, 79)",
-        "1",
-        0.0,
-        np.log(3.0) + 1e-9,
-    ),
-    (
-        "singularity",
-        "singularity",
-        1,
-        "Largest wavelet detail in deviations",
-        "max(|d1|, 79) / std(d1, 79)",
-        "1",
-        0.0,
-    ),
-    (
-        "largest_share",
-        "scale_energy_max",
-        3,
-        "Largest share of a wavelet level",
-        "max(q), q shares of mean(d^2, 79)",
-        "1",
-        1.0 / 3.0 - 1e-9,
-        1.0,
-    ),
-    (
-        "coherence",
-        "coherence",
-        3,
-        "Autocorrelation of level 3 wavelet details",
-        "corr(d3[t], d3[t-1], 79)",
-        *SIGNED,
-    ),
-    ("a3_slope", "a3_slope", 3, "Slope of the wavelet approximation", "slope(a3, 79)", "{u}/bar"),
+    *((f"d{level}_energy", f"detail_d{level}_energy", level, "{u}", 0.0) for level in (1, 2, 3)),
+    ("a3_energy", "approx_a3_energy", 3, "{u}", 0.0),
+    ("energy_ratio", "energy_ratio_d1_d3", 3, "1", 0.0),
+    ("trend_strength", "trend_strength", 3, *FLAG),
+    ("entropy", "detail_entropy", 3, "1", 0.0, np.log(3.0) + 1e-09),
+    ("singularity", "singularity", 1, "1", 0.0),
+    ("largest_share", "scale_energy_max", 3, "1", 1.0 / 3.0 - 1e-09, 1.0),
+    ("coherence", "coherence", 3, *SIGNED),
+    ("a3_slope", "a3_slope", 3, "{u}/bar"),
 )
+_PROSE = """
+d1_energy: Size of level 1 wavelet details of {x}
+    sqrt(mean(d1^2, 79))
+d2_energy: Size of level 2 wavelet details of {x}
+    sqrt(mean(d2^2, 79))
+d3_energy: Size of level 3 wavelet details of {x}
+    sqrt(mean(d3^2, 79))
+a3_energy: Deviation of the wavelet approximation of {x}
+    std0(a3, 79)
+energy_ratio: Energy of level 1 over level 3 wavelet details of {x}
+    mean(d1^2, 79) / mean(d3^2, 79)
+trend_strength: Share of the wavelet approximation in the energy of {x}
+    std0(a3, 79)^2 / (std0(a3, 79)^2 + mean(d1^2 + d2^2 + d3^2, 79))
+entropy: Entropy of the wavelet levels of {x}
+    -sum(q ln q), q shares of mean(d^2, 79)
+singularity: Largest wavelet detail in deviations of {x}
+    max(|d1|, 79) / std(d1, 79)
+largest_share: Largest share of a wavelet level of {x}
+    max(q), q shares of mean(d^2, 79)
+coherence: Autocorrelation of level 3 wavelet details of {x}
+    corr(d3[t], d3[t-1], 79)
+a3_slope: Slope of the wavelet approximation of {x}
+    slope(a3, 79)
+"""
 
 
 def _outputs(domain: str) -> dict[str, Output]:
-    return {
+    outputs = {
         name: Output(
             unit,
             *bounds,
             alias=f"wavelet_{alias}_{domain}",
             lookback=rows(level, int(name == "coherence")),
-            title=f"{noun} of {{x}}",
-            formula=formula,
         )
-        for name, alias, level, noun, formula, unit, *bounds in _READINGS
+        for name, alias, level, unit, *bounds in _READINGS
     }
+    return described(outputs, _PROSE)
 
 
 _PHASE = Output(

@@ -74,11 +74,7 @@ _PARABOLA = tuple(f"{{s}}_quadratic_{name}_w{{0}}" for name in ("a2_norm", "a1_n
 
 def _band(name: str, noun: str, formula: str, *of: str) -> Output:
     return Output(
-        "{u}",
-        alias=f"bb_{name}_{{0}}",
-        spanned_by=of,
-        title=f"{noun} of {{x}}",
-        formula=formula,
+        "{u}", alias=f"bb_{name}_{{0}}", spanned_by=of, title=f"{noun} of {{x}}", formula=formula
     )
 
 
@@ -132,10 +128,7 @@ _bollinger = partial(
 
 FAMILIES = (
     _bollinger(
-        bands,
-        _BANDS | _percent_b("{s}_moments_z_score_w{0}"),
-        sources=_BOTH,
-        windows=(20, 50),
+        bands, _BANDS | _percent_b("{s}_moments_z_score_w{0}"), sources=_BOTH, windows=(20, 50)
     ),
     _bollinger(relative_bandwidth, _width("bandwidth"), sources=RATE, windows=(20, 50)),
     _bollinger(
@@ -154,11 +147,7 @@ FAMILIES = (
     ),
     _bollinger(place, _percent_b(*_PARABOLA), sources=_BOTH, windows=60),
     _bollinger(
-        slope,
-        {"slope": _SLOPE},
-        sources=_BOTH,
-        windows=(20, 60),
-        lookback=lambda w: w + SLOPE_ROWS,
+        slope, {"slope": _SLOPE}, sources=_BOTH, windows=(20, 60), lookback=lambda w: w + SLOPE_ROWS
     ),
 )
 

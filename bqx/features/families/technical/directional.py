@@ -154,9 +154,7 @@ _DIRECTIONAL = {
         ("plus_di", "minus_di"),
     ),
     "dx": _percent(
-        "dx_{0}",
-        "Directional index of {x}",
-        "100 |+DI({0}) - -DI({0})| / (+DI({0}) + -DI({0}))",
+        "dx_{0}", "Directional index of {x}", "100 |+DI({0}) - -DI({0})| / (+DI({0}) + -DI({0}))"
     ),
     "adx_delta_5": Output(
         "%",
@@ -205,11 +203,7 @@ _RATIO = Output(
 
 _technical = partial(family, table="technical", about="directional movement, Wilder", lookback=_adx)
 _atr = partial(
-    family,
-    "atr",
-    table="technical",
-    about="average true range, Wilder",
-    lookback=wilder_change,
+    family, "atr", table="technical", about="average true range, Wilder", lookback=wilder_change
 )
 
 FAMILIES = (

@@ -148,10 +148,7 @@ def _percent(ratio: float) -> str:
     return f"{100.0 * ratio:.1f} %"
 
 
-_KINDS = (
-    ("ret", "retracement", RETRACEMENTS),
-    ("ext", "extension", EXTENSIONS),
-)
+_KINDS = (("ret", "retracement", RETRACEMENTS), ("ext", "extension", EXTENSIONS))
 
 
 def _share_of_range(kind: str, ratio: float) -> str:

@@ -163,9 +163,7 @@ def _trend_outputs(prefix: str, flag: str, lo: float) -> dict[str, Output]:
             "sign(slope(x, 10)) = sign(slope(x[{0}m], 10))",
         ),
         "divergence": _flag(
-            prefix + flag,
-            "Strong opposite trends of {x}, rows and {0}-minute buckets",
-            _OPPOSITE,
+            prefix + flag, "Strong opposite trends of {x}, rows and {0}-minute buckets", _OPPOSITE
         ),
     }
 

@@ -287,10 +287,7 @@ FAMILIES = (
     _indicator(
         "vortex",
         vortex,
-        {
-            "plus": _vortex("plus", "|H[t] - L[t-1]|"),
-            "minus": _vortex("minus", "|L[t] - H[t-1]|"),
-        },
+        {"plus": _vortex("plus", "|H[t] - L[t-1]|"), "minus": _vortex("minus", "|L[t] - H[t-1]|")},
         sources=RATE_BARS,
         windows=14,
         about="reach of highs and lows past the bar before, over true range",

@@ -161,11 +161,7 @@ _indicator = partial(family, table="technical_ohlcv", sources=VOLUME, laggable=F
 
 FAMILIES = (
     _indicator(
-        "accumulation",
-        accumulation,
-        _SUMS,
-        windows=DAY,
-        about="sums of the trailing window",
+        "accumulation", accumulation, _SUMS, windows=DAY, about="sums of the trailing window"
     ),
     _indicator(
         "chaikin_flow",

@@ -221,10 +221,7 @@ _MACD = {
     ),
 }
 _ROC = Output(
-    "%",
-    alias="roc_{0}",
-    title="Rate of change of {x}",
-    formula="100 (x[t] - x[t-{0}]) / x[t-{0}]",
+    "%", alias="roc_{0}", title="Rate of change of {x}", formula="100 (x[t] - x[t-{0}]) / x[t-{0}]"
 )
 _ROC_BQX = replace(
     _ROC,
@@ -236,12 +233,7 @@ _technical = partial(family, table="technical", sources=(RATE, BQX))
 _rsi = partial(_technical, "rsi", about="relative strength index, Wilder", lookback=wilder_change)
 _macd = partial(_technical, "macd", about="moving average convergence divergence")
 _roc = partial(
-    family,
-    "roc",
-    table="technical",
-    sources=RATE,
-    about="rate of change",
-    lookback=_roc_rows,
+    family, "roc", table="technical", sources=RATE, about="rate of change", lookback=_roc_rows
 )
 _roc_of_bqx = partial(
     _roc,
@@ -254,11 +246,7 @@ FAMILIES = (
     _rsi(rsi_readings, _RSI_READINGS, windows=14),
     _rsi(rsi, _RSI, windows=(7, 21, 28)),
     _macd(macd, _MACD, windows=((12, 26, 9),), lookback=_histogram),
-    _macd(
-        ema_gap,
-        {"line": replace(_LINE, alias="macd_line_{0}_{1}")},
-        windows=((5, 35),),
-    ),
+    _macd(ema_gap, {"line": replace(_LINE, alias="macd_line_{0}_{1}")}, windows=((5, 35),)),
     _roc(roc_readings, _roc_outputs(_roc_rows, _ROC), windows=12),
     _roc(roc, _ROC, windows=(5, 25, 60)),
     _roc_of_bqx(roc_bqx_readings, _roc_outputs(_roc_bqx_rows, _ROC_BQX), windows=12),

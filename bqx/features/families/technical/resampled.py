@@ -80,10 +80,7 @@ _mean = partial(
     formula="mean(x[{0}m], {1})",
 )
 _vol = partial(
-    _resampled,
-    "bucket_vol",
-    lookback=_changes,
-    title="Volatility of {x} in {0}-minute buckets",
+    _resampled, "bucket_vol", lookback=_changes, title="Volatility of {x} in {0}-minute buckets"
 )
 _vol_of_rate = partial(_vol, of.vol, sources=RATE, formula="std(r[{0}m], {1})")
 _vol_of_bqx = partial(_vol, of.vol_bqx, sources=BQX, formula="std(delta(x[{0}m], 1), {1})")

@@ -258,9 +258,7 @@ FAMILIES = (
         windows=((14, 3),),
     ),
     _stochastic(
-        stochastic,
-        {**_STOCHASTIC, "d": replace(_D, alias="stoch_d_{0}_{1}")},
-        windows=((21, 3),),
+        stochastic, {**_STOCHASTIC, "d": replace(_D, alias="stoch_d_{0}_{1}")}, windows=((21, 3),)
     ),
     _stochastic(williams, {"williams_r": _WILLIAMS}, windows=(7, 28)),
     _cci(cci_readings, _CCI_READINGS, windows=20),

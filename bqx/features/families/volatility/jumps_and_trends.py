@@ -18,16 +18,9 @@ from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, ewm_mean, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import (
-    clean_rows,
-    count,
-    deviation,
-    share,
-    tercile,
-    z_score,
-)
+from bqx.features.rolling.trailing import clean_rows, count, deviation, share, tercile, z_score
 from bqx.features.sources import RATE
-from bqx.features.spec import FLAG, SIGNED, Output, family
+from bqx.features.spec import FLAG, SIGNED, Output, described, family
 from bqx.market.sessions import DAY
 
 BEFORE = 60
@@ -182,198 +175,130 @@ def trend(x: F, first_minute: int) -> F:
     return out
 
 
-def _reading(
-    rows: int, alias: str, title: str, formula: str, unit: str = "1", *bounds: float, **more: Any
-) -> Output:
-    return Output(
-        unit, *bounds, alias=alias, lookback=lambda: rows, title=title, formula=formula, **more
-    )
+def _reading(rows: int, alias: str, unit: str = "1", *bounds: float, **more: Any) -> Output:
+    return Output(unit, *bounds, alias=alias, lookback=lambda: rows, **more)
 
 
 _JUMPED = BEFORE + 2
-_SIGMA = "std(r[t-60..t-1])"
-_JUMPS = {
-    "flag_2_5_sigma": _reading(
-        _JUMPED,
-        "jump_flag_2_5_sigma",
-        "Flag of a return beyond 2.5 deviations",
-        f"|r[t]| > 2.5 {_SIGMA}",
-        *FLAG,
-    ),
-    "flag_3_sigma": _reading(
-        _JUMPED,
-        "jump_flag_3_sigma",
-        "Flag of a return beyond three deviations",
-        f"|r[t]| > 3 {_SIGMA}",
-        *FLAG,
-    ),
-    **{
-        f"count_{rows}": _reading(
-            _JUMPED + rows - 1,
-            f"jump_count_{rows}",
-            f"Jumps in {rows} rows",
-            f"count(jump, {rows})",
+_JUMPS = described(
+    {
+        "flag_2_5_sigma": _reading(_JUMPED, "jump_flag_2_5_sigma", *FLAG),
+        "flag_3_sigma": _reading(_JUMPED, "jump_flag_3_sigma", *FLAG),
+        **{
+            f"count_{rows}": _reading(
+                _JUMPED + rows - 1, f"jump_count_{rows}", "1", 0.0, float(rows)
+            )
+            for rows in (SHORT, LONG)
+        },
+        "since": _reading(
+            _JUMPED + DAY - 1, "time_since_last_jump", "bar", 0.0, float(DAY), capped=True
+        ),
+        "direction": _reading(_JUMPED, "jump_direction", *SIGNED),
+        "magnitude_z": _reading(_JUMPED, "jump_magnitude_z", "1", 0.0),
+        "decay_20": _reading(_JUMPED + 19, "post_jump_decay_20", *FLAG, capped=True),
+    },
+    """
+flag_2_5_sigma: Flag of a return beyond 2.5 deviations
+    |r[t]| > 2.5 std(r[t-60..t-1])
+flag_3_sigma: Flag of a return beyond three deviations
+    |r[t]| > 3 std(r[t-60..t-1])
+count_20: Jumps in 20 rows
+    count(jump, 20)
+count_60: Jumps in 60 rows
+    count(jump, 60)
+since: Rows since the last jump, to 1,440
+    min(rows since jump, 1440)
+direction: Direction of a jump
+    sign(r[t]) jump[t]
+magnitude_z: Size of the return in earlier deviations
+    |r[t]| / std(r[t-60..t-1])
+decay_20: Decay since the last jump
+    exp(-rows since jump / 20), 0 from 20 rows on
+""",
+)
+_VOLATILITY = described(
+    {
+        "regime_20": _reading(SHORT + DAY, "vol_regime_20", "1", 0.0, 2.0),
+        "regime_60": _reading(
+            LONG + DAY,
+            "vol_regime_60",
             "1",
             0.0,
-            float(rows),
-        )
-        for rows in (SHORT, LONG)
-    },
-    "since": _reading(
-        _JUMPED + DAY - 1,
-        "time_since_last_jump",
-        "Rows since the last jump, to 1,440",
-        "min(rows since jump, 1440)",
-        "bar",
-        0.0,
-        float(DAY),
-        capped=True,
-    ),
-    "direction": _reading(
-        _JUMPED, "jump_direction", "Direction of a jump", "sign(r[t]) jump[t]", *SIGNED
-    ),
-    "magnitude_z": _reading(
-        _JUMPED,
-        "jump_magnitude_z",
-        "Size of the return in earlier deviations",
-        f"|r[t]| / {_SIGMA}",
-        "1",
-        0.0,
-    ),
-    "decay_20": _reading(
-        _JUMPED + 19,
-        "post_jump_decay_20",
-        "Decay since the last jump",
-        "exp(-rows since jump / 20), 0 from 20 rows on",
-        *FLAG,
-        capped=True,
-    ),
-}
-_VOLATILITY = {
-    "regime_20": _reading(
-        SHORT + DAY,
-        "vol_regime_20",
-        "Regime of 20-row volatility within a day",
-        "tercile(std(r, 20), 1440)",
-        "1",
-        0.0,
-        2.0,
-    ),
-    "regime_60": _reading(
-        LONG + DAY,
-        "vol_regime_60",
-        "Regime of 60-row volatility within a day",
-        "tercile(std(r, 60), 1440)",
-        "1",
-        0.0,
-        2.0,
-        spanned_by=("clock_session_vol_regime_w60_1440",),
-    ),
-    "transition": _reading(
-        SHORT + DAY + 1,
-        "vol_regime_transition",
-        "Flag of a new regime of 20-row volatility",
-        "g[t] != g[t-1], g = tercile(std(r, 20), 1440)",
-        *FLAG,
-    ),
-    "z_score_20": _reading(
-        SHORT + RANKED,
-        "vol_z_score_20",
-        "Z-score of 20-row volatility among 100 values",
-        "z(std(r, 20), 100)",
-    ),
-    "percentile_100": _reading(
-        SHORT + RANKED,
-        "vol_percentile_100",
-        "Rank of 20-row volatility among 100 values",
-        "rank(std(r, 20), 100)",
-        *FLAG,
-    ),
-    "acceleration_20": _reading(
-        3 * SHORT + 1,
-        "vol_acceleration_20",
-        "Acceleration of 20-row volatility",
-        "v[t] - 2 v[t-20] + v[t-40], v = std(r, 20)",
-    ),
-    "expansion": _reading(
-        LONG + 1,
-        "vol_expansion_flag",
-        "Flag of expanded volatility",
-        "std(r, 20) > 1.25 std(r, 60)",
-        *FLAG,
-    ),
-    "compression": _reading(
-        LONG + 1,
-        "vol_compression_flag",
-        "Flag of compressed volatility",
-        "std(r, 20) < 0.8 std(r, 60)",
-        *FLAG,
-    ),
-    "ewma_30": _reading(
-        301, "ewma_vol_30", "Exponentially weighted volatility", "sqrt(ema(r^2, 30))", "1", 0.0
-    ),
-    "garch": _reading(
-        DAY + 1,
-        "garch_vol_estimate",
-        "GARCH(1,1) volatility forecast for the next row",
-        "sqrt(0.05 var(r, 1440) + 0.05 r[t]^2 + 0.90 h[t]), h[t] variance of row t",
-        "1",
-        0.0,
-        about="fixed weights; the long-run variance is that of the last 1,440 returns",
-    ),
-}
-_TREND = {
-    **{
-        f"regime_{rows}": _reading(
-            rows + 1,
-            f"trend_regime_{rows}",
-            f"Trend class over {rows} rows, -2 to 2",
-            f"class of slope(x, {rows}) sqrt({rows}) / (x[t] std(r, {rows})) at 0.3 and 1",
-            "1",
-            -2.0,
             2.0,
-        )
-        for rows in (SHORT, LONG)
+            spanned_by=("clock_session_vol_regime_w60_1440",),
+        ),
+        "transition": _reading(SHORT + DAY + 1, "vol_regime_transition", *FLAG),
+        "z_score_20": _reading(SHORT + RANKED, "vol_z_score_20"),
+        "percentile_100": _reading(SHORT + RANKED, "vol_percentile_100", *FLAG),
+        "acceleration_20": _reading(3 * SHORT + 1, "vol_acceleration_20"),
+        "expansion": _reading(LONG + 1, "vol_expansion_flag", *FLAG),
+        "compression": _reading(LONG + 1, "vol_compression_flag", *FLAG),
+        "ewma_30": _reading(301, "ewma_vol_30", "1", 0.0),
+        "garch": _reading(
+            DAY + 1,
+            "garch_vol_estimate",
+            "1",
+            0.0,
+            about="fixed weights; the long-run variance is that of the last 1,440 returns",
+        ),
     },
-    **{
-        f"strength_{rows}": _reading(
-            rows,
-            f"trend_strength_{rows}",
-            f"R² of the straight line over {rows} rows",
-            f"corr(x, time, {rows})^2",
-            *FLAG,
-        )
-        for rows in (SHORT, LONG)
+    """
+regime_20: Regime of 20-row volatility within a day
+    tercile(std(r, 20), 1440)
+regime_60: Regime of 60-row volatility within a day
+    tercile(std(r, 60), 1440)
+transition: Flag of a new regime of 20-row volatility
+    g[t] != g[t-1], g = tercile(std(r, 20), 1440)
+z_score_20: Z-score of 20-row volatility among 100 values
+    z(std(r, 20), 100)
+percentile_100: Rank of 20-row volatility among 100 values
+    rank(std(r, 20), 100)
+acceleration_20: Acceleration of 20-row volatility
+    v[t] - 2 v[t-20] + v[t-40], v = std(r, 20)
+expansion: Flag of expanded volatility
+    std(r, 20) > 1.25 std(r, 60)
+compression: Flag of compressed volatility
+    std(r, 20) < 0.8 std(r, 60)
+ewma_30: Exponentially weighted volatility
+    sqrt(ema(r^2, 30))
+garch: GARCH(1,1) volatility forecast for the next row
+    sqrt(0.05 var(r, 1440) + 0.05 r[t]^2 + 0.90 h[t]), h[t] variance of row t
+""",
+)
+_TREND = described(
+    {
+        **{
+            f"regime_{rows}": _reading(rows + 1, f"trend_regime_{rows}", "1", -2.0, 2.0)
+            for rows in (SHORT, LONG)
+        },
+        **{
+            f"strength_{rows}": _reading(rows, f"trend_strength_{rows}", *FLAG)
+            for rows in (SHORT, LONG)
+        },
+        "consistency_20": _reading(SHORT + 1, "trend_consistency_20", *FLAG),
+        "reversal": _reading(2 * SHORT + 1, "trend_reversal_flag", *FLAG),
+        "acceleration_20": _reading(2 * SHORT, "trend_acceleration_20", "{u}/bar"),
+        "sideways_20": _reading(SHORT, "sideways_flag_20", *FLAG),
     },
-    "consistency_20": _reading(
-        SHORT + 1,
-        "trend_consistency_20",
-        "Share of returns in the direction of the net move",
-        "count(sign(r) = sign(x[t] - x[t-20]), 20) / 20",
-        *FLAG,
-    ),
-    "reversal": _reading(
-        2 * SHORT + 1,
-        "trend_reversal_flag",
-        "Flag of twenty rows against the twenty before",
-        "sign(x[t] - x[t-20]) = -sign(x[t-20] - x[t-40]) != 0",
-        *FLAG,
-    ),
-    "acceleration_20": _reading(
-        2 * SHORT,
-        "trend_acceleration_20",
-        "Change of the 20-row slope over 20 rows",
-        "delta(slope(x, 20), 20)",
-        "{u}/bar",
-    ),
-    "sideways_20": _reading(
-        SHORT,
-        "sideways_flag_20",
-        "Flag of a market without trend",
-        "corr(x, time, 20)^2 < 0.25",
-        *FLAG,
-    ),
-}
+    """
+regime_20: Trend class over 20 rows, -2 to 2
+    class of slope(x, 20) sqrt(20) / (x[t] std(r, 20)) at 0.3 and 1
+regime_60: Trend class over 60 rows, -2 to 2
+    class of slope(x, 60) sqrt(60) / (x[t] std(r, 60)) at 0.3 and 1
+strength_20: R² of the straight line over 20 rows
+    corr(x, time, 20)^2
+strength_60: R² of the straight line over 60 rows
+    corr(x, time, 60)^2
+consistency_20: Share of returns in the direction of the net move
+    count(sign(r) = sign(x[t] - x[t-20]), 20) / 20
+reversal: Flag of twenty rows against the twenty before
+    sign(x[t] - x[t-20]) = -sign(x[t-20] - x[t-40]) != 0
+acceleration_20: Change of the 20-row slope over 20 rows
+    delta(slope(x, 20), 20)
+sideways_20: Flag of a market without trend
+    corr(x, time, 20)^2 < 0.25
+""",
+)
 
 _event = partial(family, table="event_regime", sources=RATE, laggable=False)
 
