@@ -522,4 +522,4 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
 def test_codes_are_certified_and_compiled_like_all_others(panel: dict[str, Bars]) -> None:
     found = certificate.certify(trio(panel), FEATURES[-3:-1], 6, 2)
     assert (found.features, found.leaks, found.insufficient, found.silent) == (2, (), {}, ())
-    assert precompile.compile_all(FEATURES[-3:]) == 1
+    assert precompile.compile_all(FEATURES[-3:], 1) == 1
