@@ -217,8 +217,7 @@ def _catalog(given: argparse.Namespace) -> int:
 
 
 def _compile(given: argparse.Namespace) -> int:
-    from bqx.features import catalog
-    from bqx.features import precompile
+    from bqx.features import catalog, precompile
 
     families = precompile.compile_all(
         catalog.profile(given.profile), given.workers, generic=given.target == "generic"

@@ -21,8 +21,8 @@ from bqx.causality import certificate, checks
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.evaluation import embeddings
 from bqx.feature_store.history import History
-from bqx.features import catalog, lags
-from bqx.features.engine import fitting, precompile
+from bqx.features import catalog, lags, precompile
+from bqx.features.engine import fitting
 from bqx.features.engine.compute import compute
 from bqx.features.engine.fitting import Fits
 from bqx.features.engine.live_window import LiveWindow

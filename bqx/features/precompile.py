@@ -7,7 +7,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
 import numpy as np
-from numba.core import config
 from tqdm import tqdm
 
 from bqx.compiled import GENERIC
@@ -36,23 +35,25 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
     families: dict[str, list[str]] = {}
     for feature in features:
         families.setdefault(feature.family.name, []).append(feature.name)
-    # Numba reads its target when it is imported, so that children are started anew.
-    target = GENERIC if generic else {}
-    processes = ProcessPoolExecutor(workers, get_context("spawn"), _prepare, (target,))
+    # Numba reads its target when it is imported, so that children start anew with it set.
+    before = dict(os.environ)
+    os.environ.update(GENERIC if generic else {})
+    processes = ProcessPoolExecutor(workers, get_context("spawn"), _prepare)
     try:
         works = [processes.submit(compile_family, names) for names in families.values()]
         for work in tqdm(as_completed(works), "kernels", len(works), unit="family"):
             work.result()
     finally:
         processes.shutdown(cancel_futures=True)
+        for name in GENERIC if generic else ():
+            os.environ.pop(name)
+        os.environ.update(before)
     return len(families)
 
 
-def _prepare(target: dict[str, str]) -> None:
+def _prepare() -> None:
     # An interrupt ends each process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.environ.update(target)
-    config.reload_config()
 
 
 def compile_family(names: Sequence[str]) -> None:
