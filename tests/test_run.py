@@ -257,7 +257,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from bqx.params import Params
-from bqx.store import Run
+from bqx.runs.run import Run
 run = Run.open(Path(sys.argv[1]), Params(seed=1))
 with run.stage("01_bars", ["seed"]) as stage:
     stage.write_json("bars/one.json", 1)
