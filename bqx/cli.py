@@ -169,7 +169,7 @@ def _registry(given: argparse.Namespace) -> int:
     if given.action == "list":
         for pair in [given.pair] if given.pair else store.pairs():
             for one in store.versions(pair):
-                print(pair, one.number, one.status, "; ".join(one.reasons), sep="\t")
+                print(pair, one.number, one.status, "; ".join(map(str, one.reasons)), sep="\t")
         return 0
     version = next((v for v in store.versions(given.pair) if v.number == given.version), None)
     if version is None:

@@ -181,7 +181,7 @@ def test_paths_start_at_the_project_root(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("days", [10, 29, 30, 35, 60, 260, 2600])
 def test_split_by_length_gives_five_folds_or_more(days):
-    split = Params(**dict.fromkeys(LENGTHS, 0)).split(days)
+    split = Params(**dict.fromkeys(LENGTHS, 0)).lengths(days)
     folds = (days - split.train - split.validation - split.test) // split.step + 1
     assert folds >= 5
     assert min(split) >= 1
@@ -189,11 +189,11 @@ def test_split_by_length_gives_five_folds_or_more(days):
 
 def test_split_that_is_given_stands():
     given = Params(train_days=8, validation_days=3, test_days=4, step_days=2)
-    assert tuple(given.split(15)) == (8, 3, 4, 2)
+    assert tuple(given.lengths(15)) == (8, 3, 4, 2)
     with pytest.raises(ParameterError, match="got 15 trading days; expected at most 14"):
-        given.split(14)
+        given.lengths(14)
     with pytest.raises(ParameterError, match="got 10 trading days; expected at most 9"):
-        Params(**dict.fromkeys(LENGTHS, 0)).split(9)
+        Params(**dict.fromkeys(LENGTHS, 0)).lengths(9)
 
 
 def test_all_28_pairs_are_accepted():

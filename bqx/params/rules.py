@@ -13,10 +13,16 @@ from pydantic import BeforeValidator, Field
 from bqx.market.pairs import CURRENCIES, PAIRS
 
 MODELS = (
-    "martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile", "multi_horizon",
-    "multi_task", "tft", "ensemble", "stacking",
-)  # fmt: skip
+    *("martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile"),
+    *("multi_horizon", "multi_task", "tft", "ensemble", "stacking"),
+)
 """Estimators by name, the simpler before the more complex."""
+
+FEW = ("eurusd", "gbpusd", "eurgbp")
+"""Pairs of the synthetic market where none are named."""
+
+INTEREST = dict(zip(CURRENCIES, (4.0, 5.25, 4.35, 5.5, 5.4, 5.0, 1.75, -0.1), strict=True))
+"""Overnight interest by currency, annual percent: about the policy rates of January 2024."""
 
 
 def ascending(values: Any) -> Any:
@@ -119,5 +125,6 @@ Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValida
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
 Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]
+
 Clock = Annotated[str | tuple[tuple[str, str], ...], BeforeValidator(clock)]
 """A clock, or (from ISO date, clock) ranges."""

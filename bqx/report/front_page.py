@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from bqx.evaluation.overfitting import LEAST_DEFLATED, MOST_OVERFITTING
-from bqx.runs.run import Run, read_json
+from bqx.files import read_json
+from bqx.runs import artefacts
+from bqx.runs.run import Run
 from bqx.stages import monitoring, registry
 
 SUSPECT_SHARPE = 2.0
@@ -91,7 +93,7 @@ def _doubts(verdict: dict[str, Any]) -> list[str]:
 
 def page(run: Run) -> str:
     """The page in MyST Markdown."""
-    verdict = read_json(run.folder / "verdict.json")
+    verdict = read_json(run.folder / artefacts.VERDICT.path())
     facts = verdict["run"]
     lines = [
         "# What this run found",

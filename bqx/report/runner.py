@@ -18,9 +18,9 @@ from papermill.exceptions import PapermillExecutionError, strip_color
 from tqdm import tqdm
 
 from bqx.errors import ArtefactError, BqxError, ParameterError
-from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
 from bqx.report import front_page, verdict
-from bqx.runs.run import PLACE_KEYS, Run, code_version, digest, sha256
+from bqx.runs.run import Run, code_version, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""

@@ -27,10 +27,10 @@ from bqx.files import (
     write_json,
     write_parquet,
 )
-from bqx.params import Params
+from bqx.params import PLACE_KEYS, Params
+from bqx.runs.artefacts import MAKERS
 
 __all__ = [
-    "MAKERS",
     "Run",
     "Stage",
     "atomic",
@@ -45,40 +45,17 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 
-PLACE_KEYS = ("out", "workers", "backend")
-"""Parameters that say where and how fast, and so are no part of what an artefact depends on."""
-
-MAKERS = {
-    "bars": "01_bars",
-    "features": "02_features",
-    "catalog.json": "02_features",
-    "reconciliation.json": "03_reconciliation",
-    "lags.json": "04_lagging",
-    "selection": "05_selection",
-    "candidates": "06_training",
-    "forecasts": "06_training",
-    "conditions": "06_training",
-    "models": "06_training",
-    "bundles": "07_deployment",
-    "backtest": "08_backtest",
-    "drift": "09_monitoring",
-    "quality": "10_quality",
-    "models_compared": "11_models",
-    "registry.json": "12_registry",
-    "explanation": "13_explanation",
-    "verdict.json": "the whole run",
-}
-"""Notebook that makes each artefact, by the first part of its path."""
-
 
 class Stage:
     """A stage at work: where it writes its artefacts and says which are finished."""
 
-    def __init__(self, run: "Run", name: str, key: str) -> None:
+    def __init__(self, run: "Run", name: str, key: str, inputs: Mapping[str, str]) -> None:
         self.run = run
         self.key = key
+        self.inputs = inputs
         self.outputs: dict[str, str] = {}
         self.facts: dict[str, str] = {}
+        self._waiting: list[str] | None = None
         self._journal = run.folder / ".stages" / f"{name}.json"
         before = read_json(self._journal) if self._journal.exists() else {}
         self._kept: dict[str, str] = before.get("outputs", {}) if before.get("key") == key else {}
@@ -94,10 +71,24 @@ class Stage:
 
     def add(self, *relatives: str) -> None:
         """Record finished artefacts: files, or folders with all their files."""
+        if self._waiting is not None:
+            self._waiting += relatives
+            return
         for relative in relatives:
             for path in _files(self.run.folder / relative):
                 self.outputs[path.relative_to(self.run.folder).as_posix()] = sha256(path)
         self._log()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Record the artefacts of a block together, when it has succeeded."""
+        waiting: list[str] = []
+        self._waiting = waiting
+        try:
+            yield
+        finally:
+            self._waiting = None
+        self.add(*waiting)
 
     def write_json(self, relative: str, value: Any) -> None:
         """Write and record a JSON artefact."""
@@ -120,6 +111,12 @@ class Stage:
             self.outputs |= kept
             self._log()
         return intact
+
+    def need(self, relative: str) -> Path:
+        """Path of an artefact that this stage has made, or of one that the run has."""
+        if _under(self.outputs, relative) or _under(self.inputs, relative):
+            return self.run.folder / relative
+        return self.run.need(relative)
 
     def note(self, *, catalog_hash: str = "", data_hash: str = "") -> None:
         """Record which catalog or which bars the artefacts belong to."""
@@ -203,8 +200,8 @@ class Run:
         ArtefactError : an input is missing, damaged or stale.
         """
         hashes = self._hashes(inputs)
-        stage = Stage(self, name, self._key(name, keys, hashes))
-        self.update(stages={other: entry for other, entry in self.stages.items() if other != name})
+        stage = Stage(self, name, self._key(name, keys, hashes), hashes)
+        self.update(stages={stem: entry for stem, entry in self.stages.items() if stem != name})
         start = time.perf_counter()
         yield stage
         entry = {
@@ -256,11 +253,11 @@ class Run:
         """
         self._hashes([relative])
         for name, entry in self.stages.items():
-            found = entry.get("catalog_hash", "")
-            if catalog_hash and found != catalog_hash and _under(entry["outputs"], relative):
+            own = entry.get("catalog_hash", "")
+            if catalog_hash and own != catalog_hash and _under(entry["outputs"], relative):
                 raise self._broken(
                     relative,
-                    f"made with another catalog, got {found[:12] or 'none'}",
+                    f"made with another catalog, got {own[:12] or 'none'}",
                     f"catalog {catalog_hash[:12]}",
                     name,
                 )
@@ -271,39 +268,51 @@ class Run:
 
     def _hashes(self, inputs: Sequence[str | Path]) -> dict[str, str]:
         hashes: dict[str, str] = {}
+        stages, fresh = self.stages, set[str]()
+        recorded = {path: h for entry in stages.values() for path, h in entry["outputs"].items()}
         for item in inputs:
             if Path(item).is_absolute():
                 hashes |= {str(path): sha256(path) for path in _files(Path(item))}
                 continue
-            found = _under(self.outputs, str(item))
-            if not found:
+            files = _under(recorded, str(item))
+            if not files:
                 raise self._broken(str(item), "absent, got nothing recorded", "a finished artefact")
-            for name, entry in self.stages.items():
+            for name, entry in stages.items():
                 if _under(entry["outputs"], str(item)):
-                    self._check_fresh(str(item), name)
-            for path, expected in found.items():
+                    self._check_fresh(str(item), name, stages, recorded, fresh)
+            for path, expected in files.items():
                 if not _is(self.folder / path, expected):
                     state = "damaged" if (self.folder / path).exists() else "absent"
                     raise self._broken(
                         path, f"{state}, got another hash", f"SHA-256 {expected[:12]}"
                     )
-            hashes |= found
+            hashes |= files
         return hashes
 
-    def _check_fresh(self, relative: str, name: str) -> None:
-        stages, outputs = self.stages, self.outputs
+    def _check_fresh(
+        self,
+        relative: str,
+        name: str,
+        stages: Mapping[str, Any],
+        recorded: Mapping[str, str],
+        fresh: set[str],
+    ) -> None:
+        """Check the inputs of a stage and of all before it, but of those known to be ``fresh``."""
+        if name in fresh:
+            return
         inputs = stages[name]["inputs"]
         for path, used in inputs.items():
-            if not Path(path).is_absolute() and outputs.get(path) != used:
+            if not Path(path).is_absolute() and recorded.get(path) != used:
                 raise self._broken(
                     relative,
                     f"stale, got one made from an earlier {path}",
                     "its present inputs",
                     name,
                 )
-        for other, entry in stages.items():
+        fresh.add(name)
+        for earlier, entry in stages.items():
             if entry["outputs"].keys() & inputs.keys():
-                self._check_fresh(relative, other)
+                self._check_fresh(relative, earlier, stages, recorded, fresh)
 
     def _broken(self, relative: str, what: str, rule: str, maker: str = "") -> ArtefactError:
         maker = maker or MAKERS.get(Path(relative).parts[0], "the notebook that writes it")

@@ -176,7 +176,7 @@ def serve(folder: Path, port: int, host: str = "127.0.0.1", pair: str = "") -> N
     for name, each in made.state.ready.items():
         version = each.version
         if version is not None and version.status != "approved":
-            why = "; ".join(version.reasons) or "not judged yet"
+            why = "; ".join(map(str, version.reasons)) or "not judged yet"
             print(
                 f"{name}: version {version.number} is {version.status}, NOT approved ({why})",
                 file=sys.stderr,

@@ -10,6 +10,7 @@ from bqx.features.documents import DOCUMENTS, EVERY, Lists
 from bqx.features.documents.lists import DATA_HEALTH, LAGGED, Document, Table
 from bqx.features.families.microstructure.quotes import NEEDS_ORDER_BOOK
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs import artefacts
 from bqx.runs.run import Run
 
 NAME = "03_reconciliation"
@@ -231,5 +232,5 @@ def build(params: Params) -> Reconciliation:
             for name, frame in found._asdict().items()
         }
         content["catalog_hash"] = catalog.catalog_hash(catalog.FEATURES.values())
-        stage.write_json("reconciliation.json", content)
+        artefacts.RECONCILIATION.write(stage, content)
     return found
