@@ -1,9 +1,3 @@
-"""Honest, fast, reproducible short-horizon FX research; the modules are the API."""
-
-from pathlib import Path
-
-from bqx.compiled import forget_stale
+"""Honest, fast, reproducible short-horizon FX research; the packages are the API."""
 
 __version__ = "0.1.0"
-
-forget_stale(Path(__file__).parent)

@@ -1,50 +1,172 @@
-"""Kernels that were compiled from earlier sources are forgotten.
+"""Kernels: functions compiled by Numba and kept on disk for as long as their code is what it was.
 
-Numba keeps a compiled kernel as long as the kernel's own file is as it was. What a kernel calls may
-stand in another file, and would stay in use after that file has changed.
+A compiled kernel is found again by its content: the code that it reaches, its argument types,
+Numba's and Python's versions and the processor it was compiled for. Times of files do not count, so
+that a copied tree, an image or a mounted folder that nobody may write holds good kernels. Nothing
+is read, written or deleted before a kernel is first called.
+
+Numba's private names stand in this module alone. Where one of them is missing, kernels are kept by
+Numba's own rules and called one by one from Python: slower, with the same values.
 """
 
-import contextlib
+import hashlib
 import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-STAMP = "sources.stamp"
+import numba
+from numba import njit, types
+
+from bqx.errors import ParameterError
+from bqx.reached_code import code_hash
+
+try:
+    from llvmlite import ir
+    from numba.core import cgutils
+    from numba.core.caching import IndexDataCacheFile, NullCache
+    from numba.core.compiler import CompileResult
+    from numba.core.dispatcher import Dispatcher
+    from numba.extending import intrinsic
+except ImportError:
+    NATIVE = False
+else:
+    NATIVE = "BQX_PLAIN_KERNELS" not in os.environ
+"""Whether kernels are kept by content and called by address; off with BQX_PLAIN_KERNELS set."""
+
+GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+"""Environment in which kernels are compiled for every processor of this architecture."""
+
+VALUES = types.Array(types.float64, 2, "A")
+"""What the kernel of a family returns, whatever the order of its values in memory."""
 
 
-def stamp(folder: Path) -> str:
-    """Names, sizes and times of all sources below a folder."""
-    found = []
-    for path in sorted(folder.rglob("*.py")):
-        state = path.stat()
-        found.append(f"{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}")
-    return "\n".join(found)
+def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Compile a function when it is first called; a division by zero gives infinity or NaN.
 
-
-def forget_stale(folder: Path) -> int:
-    """Remove the compiled kernels beside sources that have changed since the last call.
-
-    Parameters
-    ----------
-    folder : of a package; its ``__pycache__`` holds the stamp.
-
-    Returns
-    -------
-    Number of files removed; 0 too where the folder cannot be written, since then nothing is kept.
+    ``options`` : ``nogil`` or ``fastmath`` of `numba.njit`.
     """
-    held = folder / "__pycache__" / STAMP
-    now = stamp(folder)
-    try:
-        if held.exists() and held.read_text() == now:
-            return 0
-        held.parent.mkdir(exist_ok=True)
-        old = [*folder.rglob("__pycache__/*.nbi"), *folder.rglob("__pycache__/*.nbc")]
-        for path in old:
-            # Another process may be at the same work.
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
-        temporary = held.with_name(f".{STAMP}.{os.getpid()}.tmp")
-        temporary.write_text(now)
-        temporary.replace(held)
-    except PermissionError:
-        return 0
-    return len(old)
+    if function is None:
+        return lambda decorated: kernel(decorated, **options)
+    compiled = njit(error_model="numpy", cache=not NATIVE, **options)(function)
+    if NATIVE:
+        compiled._cache = _Kept(function)
+    return compiled
+
+
+def _folders(function: Callable[..., Any]) -> Iterator[Path]:
+    """Where a kernel may be kept, in the order in which it is looked for and written."""
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(chosen) / function.__module__
+    beside = Path(function.__code__.co_filename).parent
+    if beside.is_dir():
+        yield beside / "__pycache__"
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    yield Path(home) / "bqx" / "kernels" / function.__module__
+
+
+pointer: Any = None
+call: Any = None
+
+if NATIVE:
+
+    class _Kept(NullCache):
+        """A kernel's compiled forms on disk: a file for each of its signatures and processors."""
+
+        _advised = False
+
+        def __init__(self, function: Callable[..., Any]) -> None:
+            self._function = function
+
+        @cached_property
+        def _code(self) -> str:
+            return code_hash(self._function)
+
+        def _name(self, signature: Any, target: tuple[str, ...]) -> str:
+            made_by = (numba.__version__, sys.version_info[:2], *target)
+            content = hashlib.sha256(repr((self._code, str(signature), made_by)).encode())
+            qualname = self._function.__qualname__.replace("<", "").replace(">", "")
+            return f"{qualname}.{content.hexdigest()[:32]}"
+
+        def load_overload(self, signature: Any, target_context: Any) -> Any:
+            """The form kept for this processor, or the generic one; None where there is neither."""
+            target_context.refresh()
+            triple, *own = target_context.codegen().magic_tuple()
+            for target in (own, list(GENERIC.values())):
+                name = self._name(signature, (triple, *target))
+                for folder in _folders(self._function):
+                    form = IndexDataCacheFile(str(folder), name, self._code).load(name)
+                    if form is not None:
+                        return CompileResult._rebuild(target_context, *form)
+            return None
+
+        def save_overload(self, signature: Any, result: Any) -> None:
+            """Keep a compiled form where it can be written; say so once where it cannot."""
+            if result.lifted or result.library.has_dynamic_globals:
+                return
+            name = self._name(signature, result.library.codegen.magic_tuple())
+            for folder in _folders(self._function):
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    IndexDataCacheFile(str(folder), name, self._code).save(name, result._reduce())
+                    return
+                except OSError:
+                    continue
+            if not _Kept._advised:
+                _Kept._advised = True
+                print(
+                    "bqx: compiled kernels cannot be kept, so that every process compiles them "
+                    "again. Set NUMBA_CACHE_DIR to a folder that can be written.",
+                    file=sys.stderr,
+                )
+
+    @intrinsic
+    def pointer(_: Any, address: Any) -> Any:
+        """The address as a pointer."""
+
+        def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+        return types.voidptr(address), generate
+
+    @intrinsic
+    def call(_: Any, address: Any, arguments: Any) -> Any:
+        """What the compiled kernel at an address makes of the arguments, a tuple."""
+
+        def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            convention = context.call_conv
+            function = convention.get_function_type(VALUES, arguments.types)
+            status, out = convention.call_function(
+                builder,
+                builder.inttoptr(values[0], ir.PointerType(function)),
+                VALUES,
+                arguments.types,
+                cgutils.unpack_tuple(builder, values[1]),
+            )
+            with cgutils.if_unlikely(builder, status.is_error):
+                convention.return_status_propagate(builder, status)
+            return out
+
+        return VALUES(address, arguments), generate
+
+
+def address(function: Any, signature: tuple[Any, ...]) -> int | None:
+    """Where a kernel's compiled code lies, compiled first where it has to be.
+
+    None where kernels are not called by address, and for a function that is no kernel.
+
+    Raises ParameterError when its values are not float64 of two dimensions.
+    """
+    if not (NATIVE and isinstance(function, Dispatcher)):
+        return None
+    function.compile(signature)
+    compiled: Any = function.overloads[signature]
+    made = compiled.signature.return_type
+    if not (isinstance(made, types.Array) and (made.dtype, made.ndim) == (types.float64, 2)):
+        raise ParameterError(
+            f"{function}: its values are of another kind, got {made}; expected float64, (T, K). "
+            "Mend the kernel."
+        )
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))

@@ -7,7 +7,6 @@ import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +40,6 @@ def peak_mb() -> float:
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     return round(kilobytes / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
-
-
-@cache
-def code_version() -> str:
-    """SHA-256 over the package's sources, so that an uncommitted edit counts."""
-    package = Path(__file__).parent
-    return digest({str(p.relative_to(package)): sha256(p) for p in sorted(package.rglob("*.py"))})
 
 
 @contextmanager

@@ -18,12 +18,13 @@ from bqx.feature_store.object_store import Folder
 from bqx.features import catalog
 from bqx.features.engine.compute import Plan
 from bqx.features.spec import Feature
-from bqx.files import code_version, digest, sha256
+from bqx.files import digest, sha256
 from bqx.market import bars as bar_frames
 from bqx.market import readers
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
 from bqx.parallel import Backend, over_pairs
+from bqx.reached_code import code_hash
 
 Entry = dict[str, Any]
 """What the manifest says of a file."""
@@ -71,7 +72,7 @@ def build(
         readers.read_folder(bars)  # which says what is missing
     origin = {
         "bars": digest({file.name: sha256(file) for file in files}),
-        "catalog": catalog.catalog_hash(features), "code": code_version(),
+        "grid": code_hash(readers.read_folder, bar_frames.align),
         "parameters": {"since": str(since), "until": str(until)},
     }  # fmt: skip
     key = digest(origin)
@@ -82,12 +83,12 @@ def build(
     folder.write_json(month_file.CATALOG, month_file.listed(features))
     # The months of an earlier build with this key tell what is complete without reading bars.
     known = manifest["builds"].get(key, {}).get("months", ())
-    if known and not any(_missing(folder, manifest, tables, p, known, key) for p in wanted):
+    if known and not any(missing(folder, manifest, tables, p, known, key) for p in wanted):
         return 0
     grids = bar_frames.align(readers.read_folder(bars))
     months = months_of(next(iter(grids.values())), since, until)
     manifest["builds"][key] = origin | {"months": list(months)}
-    missing = {p: _missing(folder, manifest, tables, p, list(months), key) for p in wanted}
+    absent = {p: missing(folder, manifest, tables, p, list(months), key) for p in wanted}
     _write_manifest(folder, manifest, wanted, tables, months, key)
 
     def write(pair: str, made: dict[str, Entry]) -> None:
@@ -97,11 +98,11 @@ def build(
     by_name = {table: _by_name(members) for table, members in tables.items()}
     tasks = {
         pair: (grids[pair], by_name, months, paths, folder.place, key)
-        for pair, paths in missing.items()
+        for pair, paths in absent.items()
         if paths
     }
     over_pairs(write_pair, tasks, workers, write, backend)
-    return sum(map(len, missing.values()))
+    return sum(map(len, absent.values()))
 
 
 def _by_name(features: Sequence[Feature]) -> list[Feature | str]:
@@ -134,39 +135,46 @@ def write_pair(
                 values = plan(part, last=stop - start)
                 content = month_file.encode(bars.ts[start:stop], plan.features, values, key)
                 written = folder.write(path, content)
-                made[path] = _entry(name, bars.pair, month, stop - start, written, key)
+                made[path] = entry(plan.features, bars.pair, month, stop - start, written, key)
     return made
 
 
-def _entry(table: str, pair: str, month: str, rows: int, sha: str, key: str) -> Entry:
-    return {
-        "table": table, "pair": pair, "month": month, "rows": rows, "sha256": sha, "key": key,
-    }  # fmt: skip
+def entry(
+    features: Sequence[Feature], pair: str, month: str, rows: int, sha256: str, key: str
+) -> Entry:
+    """What the manifest says of a file."""
+    columns = catalog.catalog_hash(features)
+    facts = {"pair": pair, "month": month, "rows": rows, "sha256": sha256, "key": key}
+    return {"table": features[0].table, **facts, "columns": columns}
 
 
-def _missing(
+def missing(
     folder: Folder,
     manifest: dict[str, Any],
-    tables: Mapping[str, Any],
+    tables: Mapping[str, Sequence[Feature]],
     pair: str,
     months: Sequence[str],
     key: str,
 ) -> list[str]:
-    """Files of a pair that are not there intact; the manifest gets those a killed build left."""
-    missing = []
+    """Files of a pair that are not there intact, with the columns as their code computes them.
+
+    The manifest gets those that a killed build left.
+    """
+    absent = []
+    columns = {table: catalog.catalog_hash(features) for table, features in tables.items()}
     for path, (table, month) in paths_of(tables, pair, months).items():
-        entry = manifest["files"].get(path)
-        listed = entry is not None and entry["key"] == key
+        known = manifest["files"].get(path, {})
+        listed = (known.get("key"), known.get("columns")) == (key, columns[table])
         content = folder.read(path) if folder.has(path) else b""
-        found = hashlib.sha256(content).hexdigest()
-        if listed and entry["sha256"] == found:
+        sha256 = hashlib.sha256(content).hexdigest()
+        if listed and known["sha256"] == sha256:
             continue
-        rows = None if listed else month_file.rows_of(content, key)
+        rows = None if listed else month_file.rows_of(content, key, tables[table])
         if rows is None:
-            missing.append(path)
+            absent.append(path)
         else:
-            manifest["files"][path] = _entry(table, pair, month, rows, found, key)
-    return missing
+            manifest["files"][path] = entry(tables[table], pair, month, rows, sha256, key)
+    return absent
 
 
 def paths_of(tables: Iterable[str], pair: str, months: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -1,7 +1,7 @@
 """A month of a published table as a Parquet file, and the catalog that lies beside them.
 
-Each file says what it was made from, and of every column how the feature was declared, so that a
-file that was copied elsewhere is still told from one of another build or catalog.
+Each file says what it was made from, and of every column its feature's identity, so that a file
+that was copied elsewhere is still told from one of another build or of other code.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bqx.features import catalog
 from bqx.features.spec import Feature
 
 CATALOG = "catalog.json"
 
 LISTED = ("name", "alias", "table", "unit", "lookback", "laggable")
-"""What the catalog beside the files says of a feature."""
+"""What the catalog beside the files says of a feature, and its identity."""
 
-KEY, DECLARED = b"bqx.key", b"bqx.declared"
+KEY, IDENTITY = b"bqx.key", b"bqx.identity"
 """In the metadata of a file, and of a column."""
 
 TIME = pa.timestamp("ns", tz="UTC")
@@ -29,7 +28,10 @@ TIME = pa.timestamp("ns", tz="UTC")
 
 def listed(features: Sequence[Feature]) -> list[dict[str, Any]]:
     """Content of the catalog beside the files."""
-    return [{name: feature.row()[name] for name in LISTED} for feature in features]
+    return [
+        {name: feature.row()[name] for name in LISTED} | {"identity": feature.identity()}
+        for feature in features
+    ]
 
 
 def path_of(table: str, pair: str, month: str) -> str:
@@ -49,7 +51,7 @@ def encode(
     key : of what they were made from.
     """
     fields = [pa.field("ts_utc", TIME)]
-    fields += [pa.field(f.name, pa.float32(), metadata={DECLARED: declared(f)}) for f in features]
+    fields += [pa.field(f.name, pa.float32(), metadata={IDENTITY: f.identity()}) for f in features]
     arrays = [pa.array(ts.as_unit("ns").asi8, TIME)]
     arrays += [pa.array(values[:, i]) for i in range(len(features))]
     encodings = {feature.name: "BYTE_STREAM_SPLIT" for feature in features}
@@ -63,16 +65,21 @@ def encode(
     return content
 
 
-def declared(feature: Feature) -> bytes:
-    """What a column says of how its feature was declared."""
-    return catalog.catalog_hash([feature])[:16].encode()
+def is_of(field: pa.Field, feature: Feature) -> bool:
+    """Whether a column holds the values of a feature as its code computes them today."""
+    return (field.metadata or {}).get(IDENTITY) == feature.identity().encode()
 
 
-def rows_of(content: bytes, key: str) -> int | None:
-    """Rows of a file that is whole and was written with the key; else None."""
+def rows_of(content: bytes, key: str, features: Sequence[Feature]) -> int | None:
+    """Rows of a file that is whole, was written with the key and holds the features; else None."""
     try:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     except (OSError, pa.ArrowException):
         return None
-    same = (table.schema.metadata or {}).get(KEY) == key.encode()
+    if (table.schema.metadata or {}).get(KEY) != key.encode():
+        return None
+    fields = list(table.schema)[1:]
+    if [field.name for field in fields] != [feature.name for feature in features]:
+        return None
+    same = all(map(is_of, fields, features))
     return int(table.num_rows) if same else None

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
-from bqx.feature_store.month_file import CATALOG, DECLARED, KEY, declared, path_of
+from bqx.feature_store.month_file import CATALOG, KEY, is_of, path_of
 from bqx.feature_store.object_store import Folder
 from bqx.features import catalog, lags
 from bqx.features.lags import Column
@@ -33,7 +33,7 @@ class Part:
     """A month of a table of a pair.
 
     ``start`` : its first row, counted from the first of the store.
-    ``key`` : of what it was made from.
+    ``key`` : of what it was made from; ``columns`` : hash of its columns' identities.
     """
 
     table: str
@@ -43,6 +43,7 @@ class Part:
     rows: int
     sha256: str
     key: str
+    columns: str
 
     @property
     def path(self) -> str:
@@ -99,8 +100,8 @@ class Store:
         return tuple(catalog.FEATURES[name] for name in names)
 
     def has(self, feature: Feature) -> bool:
-        """Whether it is one of the store's, as of another catalog though it may be declared."""
-        return feature.name in self._listed
+        """Whether the store has its values as the feature's code computes them today."""
+        return self._identities.get(feature.name) == feature.identity()
 
     def origin(self, pair: str) -> dict[str, Any]:
         """What a pair's files were made from: hash of the bars, catalog, code, parameters.
@@ -202,7 +203,7 @@ class Store:
         """Features of a month, (rows,) each.
 
         Raises ArtefactError when the file is absent or damaged, of another build than the manifest
-        says, or a feature is not declared as when it was made.
+        says, or a feature's code is not what it was when the file was made.
         """
         table = self._columns(part, [feature.name for feature in features], features)
         return [column.to_numpy() for column in table.columns]
@@ -210,7 +211,16 @@ class Store:
     @cached_property
     def _listed(self) -> dict[str, str]:
         """Table of each feature, by name."""
-        return {row["name"]: row["table"] for row in self.folder.read_json(CATALOG)}
+        return {row["name"]: row["table"] for row in self._catalog}
+
+    @cached_property
+    def _identities(self) -> dict[str, str]:
+        return {row["name"]: row.get("identity", "") for row in self._catalog}
+
+    @cached_property
+    def _catalog(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.folder.read_json(CATALOG)
+        return rows
 
     @cached_property
     def _parts(self) -> dict[tuple[str, str], list[Part]]:
@@ -240,8 +250,10 @@ class Store:
             place = schema.get_field_index(feature.name)
             if place < 0:
                 raise self._broken(part.path, f"no column {feature.name}", "all of its table")
-            if schema.field(place).metadata.get(DECLARED) != declared(feature):
-                raise self._broken(part.path, f"{feature.name} of another catalog", "the present")
+            if not is_of(schema.field(place), feature):
+                raise self._broken(
+                    part.path, f"{feature.name} computed by other code", "the catalog's identity"
+                )
 
     def _of_one_build(self, pair: str, parts: Mapping[str, tuple[Part, ...]]) -> None:
         if len({part.key for each in parts.values() for part in each}) > 1:

@@ -1,8 +1,6 @@
-"""All families joined: the features by name, profiles, and the hash that ties artefacts to them."""
+"""All families joined: the features by name, profiles, and what ties artefacts to them."""
 
-import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -53,6 +51,7 @@ from bqx.features.families.trend import (
 )
 from bqx.features.families.volatility import jumps_and_trends, realized, regimes
 from bqx.features.spec import Family, Feature
+from bqx.files import digest
 
 _MODULES = (
     quadratic,
@@ -154,7 +153,20 @@ def tables(features: Iterable[Feature]) -> dict[str, tuple[Feature, ...]]:
     return out
 
 
+def identities(features: Iterable[Feature]) -> dict[str, str]:
+    """Identity of each feature by its name; see `Feature.identity`."""
+    return {feature.name: feature.identity() for feature in features}
+
+
 def catalog_hash(features: Iterable[Feature]) -> str:
-    """SHA-256 over the features' declarations, hexadecimal."""
-    rows = [feature.row() for feature in features]
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    """SHA-256 over the identities of features, hexadecimal: one word for people to compare."""
+    return digest(identities(features))
+
+
+def changed(held: Mapping[str, str]) -> list[str]:
+    """Names of features whose identity is another one than the catalog's, or that it lacks."""
+    return [
+        name
+        for name, identity in held.items()
+        if name not in FEATURES or FEATURES[name].identity() != identity
+    ]

@@ -1,9 +1,9 @@
 """The series that features are computed from, in both domains."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.spec import Source
 from bqx.market.bars import Bars
 
@@ -16,7 +16,7 @@ PSEUDO_BAR = 5
 """Rows of BQX in a trailing pseudo-bar."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def bqx(index: F, window: int) -> F:
     """Backward momentum sum ``sum_{k=1..w} (I(t-k) - I(t)) / I(t)``: (T,), a pure number.
 
@@ -50,7 +50,7 @@ def _bqx_line(bars: Bars) -> F:
     return np.repeat(momentum(bars)[:, None], 4, axis=1)
 
 
-@njit(cache=True)
+@kernel
 def pseudo_bars(x: F, size: int) -> F:
     """Trailing bars of a series: (T, 4) open, high, low, close over the last ``size`` rows."""
     rows = len(x)

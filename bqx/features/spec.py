@@ -6,11 +6,16 @@ grid all derive from it; nothing about a feature is ever read back out of its na
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bqx.files import digest
+from bqx.market.bars import Bars
+from bqx.reached_code import code_hash
 
 Array = NDArray[np.float64]
 
@@ -32,6 +37,10 @@ class Source:
     lookback: int
     build: Callable[..., Array]
     inputs: tuple["Feature", ...] = field(default=(), repr=False)
+
+    def identity(self) -> str:
+        """SHA-256 of what decides the series: its code, lookback and inputs."""
+        return _identity(self)
 
 
 @dataclass(frozen=True)
@@ -195,6 +204,17 @@ class Feature:
         """Features of which this one is an exact linear combination."""
         return tuple(name.format(*self.window, s=self.source.key) for name in self.spec.spanned_by)
 
+    def identity(self) -> str:
+        """SHA-256 of what decides the values: the declaration without prose, and all code behind.
+
+        Two features of one identity have the same values on the same bars; descriptions, aliases,
+        units and the other features of the catalog are no part of it.
+        """
+        family = self.family
+        place = [family.name, self.output, list(family.outputs).index(self.output), self.window]
+        code = _code(*filter(None, (family.kernel, family.fit, family.pool)))
+        return digest([self.name, self.source.identity(), place, self.lookback, self.skips, code])
+
     def row(self) -> dict[str, Any]:
         """The feature as a row of the catalog table."""
         return {
@@ -210,6 +230,17 @@ class Feature:
             "spanned_by": " ".join(self.spanned_by),
             "about": self.spec.about or self.family.about,
         }
+
+
+@cache
+def _code(*functions: Callable[..., Any]) -> str:
+    return code_hash(*functions)
+
+
+@cache
+def _identity(source: Source) -> str:
+    inputs = [feature.identity() for feature in source.inputs]
+    return digest([source.key, source.lookback, _code(source.build, Bars), inputs])
 
 
 def unfolded(features: Iterable[Feature]) -> tuple[Feature, ...]:

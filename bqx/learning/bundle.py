@@ -6,7 +6,7 @@ holds. Hashes are checked before a model is parsed, since the parser trusts its 
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from bqx.features import catalog, lags
 from bqx.features.engine.fitting import Fits
 from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
-from bqx.files import read_json, sha256, write_json
+from bqx.files import digest, read_json, sha256, write_json
 from bqx.learning import models, targets
 from bqx.learning.conformal import Reach
 from bqx.learning.models import Estimator, artefact, point
@@ -71,7 +71,6 @@ class Bundle:
     baseline: float
     panel: dict[str, float]
     max_fill: int
-    catalog_hash: str
     metrics: dict[str, Any]
     trained_until: pd.Timestamp
 
@@ -80,6 +79,16 @@ class Bundle:
         """Market minutes of bars that a forecast needs, the last one included."""
         widest = max(self.window_of(horizon) for horizon in self.horizons)
         return max(widest + targets.RUN_IN + 1, *(column.lookback for column in self.columns))
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """Identity of the feature behind each column, by its name."""
+        return catalog.identities(dict.fromkeys(column.feature for column in self.columns))
+
+    @property
+    def columns_hash(self) -> str:
+        """One hash of the columns and their identities, which answers show."""
+        return digest([[column.name for column in self.columns], self.identities])
 
     def window_of(self, horizon: int) -> int:
         """Window of the target at a horizon, minutes."""
@@ -148,13 +157,14 @@ class Bundle:
                         {"feature": c.feature.name, "lag": c.lag, "suffix": c.suffix}
                         for c in self.columns
                     ],
+                    "identities": self.identities,
+                    "columns_hash": self.columns_hash,
                     "fits": self.fits.to_json(),
                     "betas": self.betas,
                     "reach": {horizon: asdict(reach) for horizon, reach in self.reach.items()},
                     "baseline": self.baseline,
                     "panel": self.panel,
                     "max_fill": self.max_fill,
-                    "catalog_hash": self.catalog_hash,
                     "metrics": self.metrics,
                     "trained_until": self.trained_until.isoformat(),
                 },
@@ -179,7 +189,6 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         baseline=bars.baseline,
         panel=_panel(bars, fit.columns),
         max_fill=params.max_fill,
-        catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()),
         metrics=metrics,
         trained_until=fit.trained_until,
     )
@@ -201,18 +210,13 @@ def load(folder: Path) -> Bundle:
 
     Raises
     ------
-    ArtefactError : it is absent or incomplete, a file's hash differs, or it was made with another
-        catalog.
+    ArtefactError : it is absent or incomplete, a file's hash differs, or one of its columns is
+        computed by other code today.
     """
     path = folder / MANIFEST
     held = read_json(path)
-    current = catalog.catalog_hash(catalog.FEATURES.values())
     try:
-        if held["catalog_hash"] != current:
-            raise ArtefactError(
-                f"{path}: made with another catalog, got {held['catalog_hash'][:12]}; expected "
-                f"{current[:12]}. Run notebook 07_deployment again."
-            )
+        _check_columns(path, held)
         horizons = tuple(int(horizon) for horizon in held["horizons"])
         _check(folder / MODEL / artefact.MANIFEST, held["model"])
         return Bundle(
@@ -230,7 +234,6 @@ def load(folder: Path) -> Bundle:
             baseline=float(held["baseline"]),
             panel={str(pair): float(first) for pair, first in held["panel"].items()},
             max_fill=int(held["max_fill"]),
-            catalog_hash=current,
             metrics=held["metrics"],
             trained_until=pd.Timestamp(held["trained_until"]),
         )
@@ -245,6 +248,18 @@ def _reach(held: Any) -> Reach:
     low, high = map(float, held["cuts"])
     start = tuple(np.nan if width is None else float(width) for width in held["start"])
     return Reach((low, high), start, float(held["naive"]), float(held["coverage"]))
+
+
+def _check_columns(path: Path, held: Mapping[str, Any]) -> None:
+    """Refuse columns whose values are decided by other code than when the model was trained."""
+    identities = dict(held["identities"])
+    unlike = catalog.changed(identities)
+    unlike += [c["feature"] for c in held["columns"] if c["feature"] not in identities]
+    if unlike:
+        raise ArtefactError(
+            f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "
+            "that of the catalog at hand. Run notebook 07_deployment again."
+        )
 
 
 def _check(path: Path, expected: object) -> None:

@@ -14,10 +14,10 @@ Conformal PID Control for Time Series Prediction.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import stats
 
+from bqx.compiled import kernel
 from bqx.market import sessions
 
 Series = NDArray[np.float64]
@@ -135,7 +135,7 @@ def calibrate(score: Series, group: Groups, groups: int, horizon: int, coverage:
     return start
 
 
-@njit(cache=True)
+@kernel
 def track(score: Series, group: Groups, start: Series, horizon: int, coverage: float) -> Series:
     """(n,) half-width of each row's interval, known with its forecast, in sigma.
 

@@ -10,9 +10,9 @@ currencies' drifts.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.market import sessions
 from bqx.market.pairs import CURRENCIES, base, quote
 
@@ -32,7 +32,7 @@ FOLLOWS = {"GBP": "eurusd", "NZD": "audusd", "CAD": "usdchf", "JPY": "eurchf"}
 """The pair whose past returns a follower's next return is expected to repeat."""
 
 
-@njit(cache=True)
+@kernel
 def _recursion(factor: Series, shock: Series) -> Series:
     """``s(t) = factor(t-1) s(t-1) + shock(t)`` for (T, C) shocks."""
     out = shock.copy()

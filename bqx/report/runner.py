@@ -18,9 +18,10 @@ from papermill.exceptions import PapermillExecutionError, strip_color
 from tqdm import tqdm
 
 from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
 from bqx.report import front_page, verdict
-from bqx.runs.run import Run, code_version, digest, sha256
+from bqx.runs.run import Run, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -134,6 +135,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _key(store: Run, notebook: Path) -> str:
     """What the result of a notebook depends on."""
     cells = nbformat.read(notebook, as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     keys = [key for key in NOTEBOOK_KEYS[notebook.stem] if key not in PLACE_KEYS]
     bars = store.params.bars_path if "bars" in keys else None
     files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
@@ -147,7 +149,7 @@ def _key(store: Run, notebook: Path) -> str:
                 for name, entry in store.stages.items()
                 if name < notebook.stem
             },
-            code_version(),
+            module_hash(*imports_of(code)),
         ]
     )
 

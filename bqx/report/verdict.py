@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from bqx.evaluation import skill
 from bqx.files import atomic, write_json
+from bqx.imported_code import module_hash
 from bqx.params import Params
 from bqx.report import figures
 from bqx.runs import artefacts
@@ -134,13 +135,14 @@ def _facts(run: Run, dataset: Dataset, params: Params) -> dict[str, Any]:
     """What was run, on which bars, and at what cost."""
     manifest = run.manifest
     stages = manifest["stages"].values()
-    hashes = ("catalog_hash", "data_hash", "code_version")
+    hashes = ("catalog_hash", "data_hash")
     asked = ("target", "model", "target_window", "confidence", "coverage")
     paid = ("slippage", "commission", "markup")
     return {
         **{name: manifest.get(name) for name in hashes},
         **{name: getattr(params, name) for name in (*asked, *paid)},
         **summary(dataset),
+        "code_version": module_hash("bqx.cli"),
         "features": len(artefacts.CATALOG.read(run)),
         "models": list(candidates.used(run).values()),
         "seconds": round(sum(stage["seconds"] for stage in stages), 1),

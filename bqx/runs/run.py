@@ -9,6 +9,7 @@ finished, so that the next attempt with the same inputs can keep them.
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ import pyarrow as pa
 from bqx.errors import ArtefactError
 from bqx.files import (
     atomic,
-    code_version,
     digest,
     peak_mb,
     read_json,
@@ -27,6 +27,7 @@ from bqx.files import (
     write_json,
     write_parquet,
 )
+from bqx.imported_code import module_hash
 from bqx.params import PLACE_KEYS, Params
 from bqx.runs.artefacts import MAKERS
 
@@ -34,7 +35,6 @@ __all__ = [
     "Run",
     "Stage",
     "atomic",
-    "code_version",
     "digest",
     "read_json",
     "read_parquet",
@@ -180,7 +180,7 @@ class Run:
     def _key(self, name: str, keys: Sequence[str], inputs: Mapping[str, str]) -> str:
         # Files from elsewhere count by name and content, so that a folder may move.
         hashes = [(Path(p).name if Path(p).is_absolute() else p, h) for p, h in inputs.items()]
-        return digest([name, self._values(keys), sorted(hashes), code_version()])
+        return digest([name, self._values(keys), sorted(hashes), code_of(name)])
 
     @contextmanager
     def stage(
@@ -209,14 +209,13 @@ class Run:
             "params": self._values(keys),
             "inputs": hashes,
             "outputs": stage.outputs,
-            "code_version": code_version(),
+            "code": code_of(name),
             "seconds": round(time.perf_counter() - start, 2),
             "peak_mb": peak_mb(),
             **stage.facts,
         }
         stage._finish()
-        facts = {**stage.facts, "code_version": code_version()}
-        self.update(stages=self.stages | {name: entry}, **facts)
+        self.update(stages=self.stages | {name: entry}, **stage.facts)
         stage._close()
 
     def record(self, stem: str, key: str, executed: str, seconds: float) -> None:
@@ -319,6 +318,12 @@ class Run:
         return ArtefactError(
             f"{self.folder.name}/{relative}: {what}; expected {rule}. Run {maker} again."
         )
+
+
+def code_of(stage: str) -> str:
+    """Hash of the code that a stage's work can depend on, empty for a stage without a module."""
+    module = f"bqx.stages.{stage.partition('_')[2]}"
+    return module_hash(module) if find_spec(module) else ""
 
 
 def _files(path: Path) -> list[Path]:

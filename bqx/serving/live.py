@@ -34,7 +34,7 @@ def forecast(
     Returns
     -------
     pair, timestamp (open of the last bar), window, predictions by horizon (window, level,
-    martingale, innovation, sigma, low, high; an end that is not known is None), catalog_hash,
+    martingale, innovation, sigma, low, high; an end that is not known is None), columns_hash,
     trained_until.
 
     Raises
@@ -65,7 +65,7 @@ def forecast(
             }
             for horizon, prediction in bundle.predict(grid).items()
         },
-        "catalog_hash": bundle.catalog_hash,
+        "columns_hash": bundle.columns_hash,
         "trained_until": bundle.trained_until.isoformat(),
     }
 

@@ -287,7 +287,7 @@ def facts_of(folder: Path) -> dict[str, Any]:
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     content = hashlib.sha256("".join(sha256(p) for p in files).encode()).hexdigest()
     return {
-        "catalog_hash": manifest["catalog_hash"],
+        "columns_hash": manifest["columns_hash"],
         "trained_until": manifest["trained_until"],
         "features": len(manifest["columns"]),
         "bundle_hash": content,

@@ -6,21 +6,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bqx.errors import ArtefactError
 from bqx.feature_store import build as building
 from bqx.feature_store import month_file
 from bqx.feature_store import store as published
 from bqx.feature_store.history import History
+from bqx.feature_store.object_store import Folder
 from bqx.feature_store.store import Store
 from bqx.features import catalog
 from bqx.features.engine.compute import table, warm_up
 from bqx.features.engine.requirements import INPUTS, needs
 from bqx.features.spec import Feature
+from bqx.files import digest
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
-from bqx.runs.run import Run, Stage, code_version
+from bqx.runs.run import Run, Stage
 from bqx.stages.bars import load
 
 NAME = "02_features"
@@ -51,45 +54,47 @@ def build(params: Params) -> pd.DataFrame:
 
 
 def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
-    tables = {name: [f.name for f in table] for name, table in catalog.tables(features).items()}
+    """Write the files whose bars or columns are not what they were; the others stay."""
+    tables = catalog.tables(features)
+    names = {table: [f.name for f in members] for table, members in tables.items()}
     months = building.months_of(next(iter(bars.values())))
-    folder = str(stage.path(f"{FOLDER}/{published.MANIFEST}").parent)
-    files: dict[str, Any] = {}
+    origin = {"bars": stage.run.manifest["data_hash"], "months": list(months)}
+    key = digest(origin)
+    folder = Folder(stage.path(f"{FOLDER}/{published.MANIFEST}").parent)
+    try:
+        before = published.manifest_of(folder)
+    except ArtefactError:  # a damaged one is replaced
+        before = {"builds": {}, "files": {}}
+    paths = {pair: building.paths_of(tables, pair, months) for pair in bars}
+    absent = {
+        pair: building.missing(folder, before, tables, pair, list(months), key) for pair in bars
+    }
+    files = {path: before["files"].get(path) for own in paths.values() for path in own}
 
     def write(pair: str, written: dict[str, Any]) -> None:
         files.update(written)
-        stage.add(*(f"{FOLDER}/{path}" for path in written))
+        stage.add(*(f"{FOLDER}/{path}" for path in paths[pair]))
 
     tasks = {
-        pair: (own, tables, months, building.paths_of(tables, pair, months), folder, stage.key)
-        for pair, own in bars.items()
+        pair: (own, names, months, absent[pair], folder.place, key) for pair, own in bars.items()
     }
     over_pairs(
         building.write_pair, tasks, stage.run.params.workers, write, stage.run.params.backend
     )
-    origin = {
-        "bars": stage.run.manifest["data_hash"], "catalog": catalog.catalog_hash(features),
-        "code": code_version(), "parameters": {}, "months": list(months),
-    }  # fmt: skip
     stage.write_json(f"{FOLDER}/{month_file.CATALOG}", month_file.listed(features))
-    stage.write_json(
-        f"{FOLDER}/{published.MANIFEST}", {"builds": {stage.key: origin}, "files": files}
-    )
+    stage.write_json(f"{FOLDER}/{published.MANIFEST}", {"builds": {key: origin}, "files": files})
 
 
 def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
     """History of each of a run's pairs, with the published features.
 
-    Without them where the run has none, or has them of other bars, code or another catalog.
+    Without them where the run has none, or has them of other bars; what is computed by other code
+    today is not read.
 
     Raises ArtefactError when the manifest of the store is damaged.
     """
-    made = run.stages.get(NAME, {})
-    current = (
-        made.get("code_version") == code_version()
-        and made["catalog_hash"] == catalog.catalog_hash(catalog.FEATURES.values())
-        and made["inputs"].items() <= run.outputs.items()
-    )
+    entry = run.stages.get(NAME, {})
+    current = entry and entry["inputs"].items() <= run.outputs.items()
     folder = str(run.need(f"{FOLDER}/{published.MANIFEST}").parent) if current else ""
     return {pair: History(own, folder) for pair, own in bars.items()}
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.errors import ParameterError
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -127,7 +127,7 @@ class Backtest:
         return frame.drop(index="", errors="ignore")
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _enter(
     signal: Series,
     known: NDArray[np.bool_],
@@ -165,7 +165,7 @@ def _enter(
     return entered, units, move
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _account(
     units: Series,
     quoted: NDArray[np.bool_],

@@ -9,9 +9,10 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import stdtrit
+
+from bqx.compiled import kernel
 
 DAYS_A_YEAR = 252
 FEWEST_DAYS = 5
@@ -80,7 +81,7 @@ def _draws(days: int, seed: int) -> NDArray[np.int32]:
     return np.random.default_rng(seed).integers(0, days, (RESAMPLES, days), dtype=np.int32)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _ratios(daily: Series, draws: NDArray[np.int32]) -> Series:
     """Mean over deviation of each resample; NaN where all its days are the same."""
     resamples, days = draws.shape

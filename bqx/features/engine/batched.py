@@ -13,55 +13,17 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.core.dispatcher import Dispatcher
-from numba.extending import intrinsic
+from numba import types
 from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
-from bqx.errors import ParameterError
+from bqx.compiled import address, call, kernel, pointer
 from bqx.features.spec import Array, Family
 
 _BLOCK = 256
 
-# Whatever the order of its values in memory.
-_VALUES = types.Array(types.float64, 2, "A")
 
-
-@intrinsic
-def _pointer(_: Any, address: Any) -> Any:
-    """The address as a pointer."""
-
-    def generate(_: Any, builder: Any, __: Any, given: Any) -> Any:
-        return builder.inttoptr(given[0], cgutils.voidptr_t)
-
-    return types.voidptr(address), generate
-
-
-@intrinsic
-def _values(_: Any, address: Any, given: Any) -> Any:
-    """What the compiled kernel at an address makes of the arguments."""
-
-    def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
-        convention = context.call_conv
-        kernel = convention.get_function_type(_VALUES, given.types)
-        status, out = convention.call_function(
-            builder,
-            builder.inttoptr(values[0], ir.PointerType(kernel)),
-            _VALUES,
-            given.types,
-            cgutils.unpack_tuple(builder, values[1]),
-        )
-        with cgutils.if_unlikely(builder, status.is_error):
-            convention.return_status_propagate(builder, status)
-        return out
-
-    return _VALUES(address, given), generate
-
-
-@njit(cache=True, error_model="numpy")
+@kernel
 def place(
     values: Array, picked: NDArray[np.int64], out: NDArray[Any], columns: NDArray[np.int64],
     first: int, last: int,
@@ -82,39 +44,31 @@ def place(
                 to[row] = np.nan if abs(to[row]) == np.inf else to[row]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(nogil=True)
 def _run(
-    kernel: int, series: NDArray[np.int64], shape: tuple[int, ...], start: int, stop: int,
+    lies_at: int, series: NDArray[np.int64], shape: tuple[int, ...], start: int, stop: int,
     first_minute: int, window: tuple[int, ...], parameters: Array | None,
     picked: NDArray[np.int64], out: NDArray[Any], columns: NDArray[np.int64], first: int, last: int,
 ) -> None:  # fmt: skip
     for i in range(len(series)):
-        at: Any = _pointer(series[i])  # type: ignore[call-arg]
+        at: Any = pointer(series[i])
         x = carray(at, shape, np.float64)[start:stop]
         if parameters is None:
-            values = _values(kernel, (x, first_minute) + window)  # noqa: RUF005
+            values = call(lies_at, (x, first_minute) + window)  # noqa: RUF005
         else:
-            values = _values(kernel, (x, first_minute) + window + (parameters[i],))  # noqa: RUF005
+            values = call(lies_at, (x, first_minute) + window + (parameters[i],))  # noqa: RUF005
         place(values, picked, out[i], columns, first, last)
 
 
 @cache
-def _address(kernel: Dispatcher, dimensions: int, windows: int, fitted: bool) -> int:
-    """Where the kernel's compiled code lies, compiled first where it has to be."""
-    given = (
+def _address(function: Any, dimensions: int, windows: int, fitted: bool) -> int | None:
+    """Where a family's compiled kernel lies, None for one that Python calls."""
+    signature = (
         types.Array(types.float64, dimensions, "C"),
         *(types.int64,) * (1 + windows),
         *(types.Array(types.float64, 1, "C"),) * fitted,
     )
-    kernel.compile(given)
-    compiled: Any = kernel.overloads[given]
-    made = compiled.signature.return_type
-    if not (isinstance(made, types.Array) and (made.dtype, made.ndim) == (types.float64, 2)):
-        raise ParameterError(
-            f"{kernel}: its values are of another kind, got {made}; expected float64, (T, K). "
-            "Mend the kernel."
-        )
-    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+    return address(function, signature)
 
 
 class Series:
@@ -143,11 +97,11 @@ class Series:
         start = max(start, 0)
         first_minute += start + self.missing
         kernel = family.kernel
-        if isinstance(kernel, Dispatcher):
-            address = _address(kernel, len(self.shape), len(window), bool(parameters))
+        lies_at = _address(kernel, len(self.shape), len(window), bool(parameters))
+        if lies_at is not None:
             fits = np.array(parameters) if parameters else None
             _run(
-                address, self._addresses, self.shape, start, stop, first_minute, window, fits,
+                lies_at, self._addresses, self.shape, start, stop, first_minute, window, fits,
                 picked, out, columns, places.start, places.stop,
             )  # fmt: skip
             return

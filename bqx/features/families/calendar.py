@@ -5,9 +5,9 @@ they follow daylight saving.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.sums import mean_std
 from bqx.features.sources import CLOCK_RATE
@@ -108,7 +108,7 @@ CLOCK = Source("clock", "clock", "1", 0, _calendar)
 """Readings of the clock, the same for all pairs."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile (0 calm, 1, 2 wild) of today's volatility within its own recent past: (T, 1).
 

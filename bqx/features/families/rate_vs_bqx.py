@@ -5,9 +5,9 @@ with anything. BQX is the series itself, which stays about zero.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.distribution.moments import moments
 from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.families.trend.quadratic_compared import rows
@@ -33,7 +33,7 @@ _NOTHING = 1e-9
 _CLOSE = 1e-6
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def returns(x: F) -> F:
     """One-row log returns: (T,)."""
     out = np.full(len(x), np.nan)
@@ -42,7 +42,7 @@ def returns(x: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
     """Slope of y on x in the window of a row, and the last residual over their deviation."""
     mean_y, mean_x, syy, sxx, sxy = sums
@@ -61,7 +61,7 @@ def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
     return beta, last / np.sqrt(rest / (window - 1.0))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def lines(both: F, first_minute: int) -> F:
     """Least-squares lines between the domains: (T, 8), see the outputs."""
     out = np.full((len(both), 8), np.nan)
@@ -84,7 +84,7 @@ def lines(both: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def trends(both: F, first_minute: int, window: int) -> F:
     """Terms and fit of the quadratic trend of returns less those of BQX: (T, 4)."""
     out = np.empty((len(both), 4))
@@ -96,7 +96,7 @@ def trends(both: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def spreads(both: F, first_minute: int) -> F:
     """Moments of BQX against those of returns: (T, 6)."""
     out = np.full((len(both), 6), np.nan)
@@ -118,7 +118,7 @@ def spreads(both: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def lagged(both: F, first_minute: int, window: int) -> F:
     """Correlation of BQX with returns of 0, 1, 5 and 15 rows before: (T, 4)."""
     count = len(both)
@@ -134,14 +134,14 @@ def lagged(both: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _place(z: float) -> float:
     if np.isnan(z):
         return z
     return 1.0 if z > BAND else -1.0 if z < -BAND else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def bands(both: F, first_minute: int, window: int) -> F:
     """Bollinger bands of BQX against those of returns: (T, 6), see the outputs."""
     out = np.full((len(both), 6), np.nan)

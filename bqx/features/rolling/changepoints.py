@@ -7,9 +7,9 @@ Continuous inspection schemes, Biometrika 41 (1954).
 from math import lgamma
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import first_block, mean_std
 from bqx.features.rolling.trailing import clean_rows
 
@@ -28,7 +28,7 @@ _NOTHING = 1e-100
 _ABREAST = 64
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean_square(x: F, first_minute: int) -> F:
     """Mean square of the rows that have a value: (1,), NaN where it is 0."""
     total, count = 0.0, 0
@@ -39,7 +39,7 @@ def mean_square(x: F, first_minute: int) -> F:
     return np.array([total / count if total > 0.0 else np.nan])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _constants(reach: int) -> tuple[F, NDArray[np.bool_]]:
     """Factors of the densities after runs of ``reach - 1`` to 0 rows, (3, reach), and powers.
 
@@ -60,7 +60,7 @@ def _constants(reach: int) -> tuple[F, NDArray[np.bool_]]:
     return factors, powers
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _densities(
     z: float, mean: F, spread: F, factors: F, powers: NDArray[np.bool_], square: F, out: F
 ) -> None:
@@ -89,7 +89,7 @@ def _densities(
             square[i] *= square[i]
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+@kernel(fastmath={"reassoc", "nsz"})
 def _total(w: F) -> float:
     # Added several abreast, in an order that the length alone decides.
     total = 0.0
@@ -98,14 +98,14 @@ def _total(w: F) -> float:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _grow(w: F, density: F, share: float) -> None:
     for i in range(len(w)):
         value = w[i] * (density[i] * share)
         w[i] = 0.0 if value < _NOTHING else value
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _detect(table: F, start: int, rows: int, window: int, out: F) -> None:
     """Readings of rows ``start + window - 1`` on, by a detection that begins at ``start``."""
     reach = len(table)
@@ -130,7 +130,7 @@ def _detect(table: F, start: int, rows: int, window: int, out: F) -> None:
             likely = int(np.argmax(w[: i + 1]))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def run_lengths(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Four readings of the run that a row belongs to: (T, 4).
 
@@ -171,7 +171,7 @@ def run_lengths(x: F, first_minute: int, window: int, parameters: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sums(x: F, start: int, window: int, std: F, room: F) -> None:
     """Sums upwards and downwards over the windows that end at rows from ``start`` on.
 
@@ -190,7 +190,7 @@ def _sums(x: F, start: int, window: int, std: F, room: F) -> None:
             room[k + 192] = down if down > least else least
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
     """Cumulative sum of the last ``window`` values beyond the allowance: (T, 3).
 

@@ -1,9 +1,9 @@
 """The two domains side by side, and running sums over pairs of series."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import product_sums, square_sums
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Source
@@ -20,7 +20,7 @@ BOTH = Source("both", "cross", "1", BQX_WINDOW + 1, _both)
 """Rate index (points) and BQX over 15 minutes (a pure number), two columns."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def comoments(x: F, y: F, window: int, first_minute: int) -> F:
     """Means, and centred sums of squares and products, of two series: (T, 5).
 
@@ -44,7 +44,7 @@ def comoments(x: F, y: F, window: int, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True)
+@kernel
 def correlation(sxx: float, syy: float, sxy: float) -> float:
     """Correlation of centred sums, NaN where a series is flat, never beyond 1."""
     if not (sxx > 0.0 and syy > 0.0):

@@ -6,9 +6,9 @@ of the endless recursion left out is below 1e-8).
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import ewm_mean, mean_std, square_sums
 from bqx.features.rolling.trailing import changes
 
@@ -30,13 +30,13 @@ TIE = 1e-9
 """Percent points within which a reading stands on a threshold: told apart only by rounding."""
 
 
-@njit(cache=True)
+@kernel
 def ema_run_in(span: int) -> int:
     """Rows behind an exponential mean of a span."""
     return RUN_IN * span
 
 
-@njit(cache=True)
+@kernel
 def wilder_run_in(n: int) -> int:
     """Rows behind a Wilder mean of length n."""
     return RUN_IN * (2 * n - 1)
@@ -47,21 +47,21 @@ def wilder_change(n: int) -> int:
     return wilder_run_in(n) + 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ema(x: F, span: int, first_minute: int) -> F:
     """Exponential mean with ``alpha = 2 / (span + 1)``: (T,)."""
     rows = ema_run_in(span)
     return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def wilder(x: F, n: int, first_minute: int) -> F:
     """Wilder mean with ``alpha = 1 / n``: (T,)."""
     rows = wilder_run_in(n)
     return ewm_mean(x, 1.0 / n, rows, rows, first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def score(values: F, x: F, window: int, first_minute: int) -> F:
     """Distance from the trailing mean in deviations (ddof 1): (T,).
 
@@ -79,7 +79,7 @@ def score(values: F, x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _last_moves(x: F) -> NDArray[np.int64]:
     """Last row that differs from the one before: (T,)."""
     out = np.empty(len(x), dtype=np.int64)
@@ -91,7 +91,7 @@ def _last_moves(x: F) -> NDArray[np.int64]:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
     """An indicator of ``x``: (T, 4), itself, its change over five rows, its score and its zone.
 
@@ -106,14 +106,14 @@ def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True)
+@kernel
 def zone(value: float, low: float, high: float) -> float:
     """1 above the upper threshold, -1 below the lower one, 0 between or on them, NaN of NaN."""
     place = 1.0 if value > high + TIE else -1.0 if value < low - TIE else 0.0
     return place if value == value else np.nan
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def over_deviation(values: F, x: F, first_minute: int) -> F:
     """Values in percent of the trailing deviation of ``x``: (T,); NaN where ``x`` is flat."""
     std = mean_std(x, LEVEL_ROWS, first_minute, 1)[1]
@@ -123,7 +123,7 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
     return std
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def true_range(ohlc: F) -> F:
     """Largest of high - low and the distances of both from the close before: (T,)."""
     out = np.empty(len(ohlc))

@@ -13,9 +13,9 @@ Source: L. R. Rabiner, A tutorial on hidden Markov models, Proceedings of the IE
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import first_block
 
 F = NDArray[np.float64]
@@ -34,7 +34,7 @@ _FLOOR, _RARE = 1e-3, 1e-5
 _RESCALE = 16
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def stationary(matrix: F) -> F:
     """Distribution that a transition matrix (3, 3) leaves as it is: (3,)."""
     power, other = matrix.copy(), np.empty((STATES, STATES))
@@ -52,7 +52,7 @@ def stationary(matrix: F) -> F:
     return power[0].copy()
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def likelihoods(x: F, mean: F, variance: F) -> tuple[F, F]:
     """Density of each value under the states, over the largest: (T, 3), and the largest's log."""
     rows = len(x)
@@ -70,7 +70,7 @@ def likelihoods(x: F, mean: F, variance: F) -> tuple[F, F]:
     return out, scale
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _maximise(x: F, states: F, chain: F, matrix: F, mean: F, variance: F, least: float) -> None:
     for k in range(STATES):
         weight = total = squares = 0.0
@@ -85,7 +85,7 @@ def _maximise(x: F, states: F, chain: F, matrix: F, mean: F, variance: F, least:
             matrix[k, j] = (chain[k, j] / total + _RARE) / (1.0 + STATES * _RARE)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _expect(
     x: F, first: NDArray[np.bool_], states: F, chain: F, matrix: F, mean: F, variance: F
 ) -> float:
@@ -123,7 +123,7 @@ def _expect(
     return likelihood
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _ordered(matrix: F, mean: F, variance: F, scale: float) -> F:
     order = np.arange(STATES)
     for i in range(STATES):
@@ -143,7 +143,7 @@ def _ordered(matrix: F, mean: F, variance: F, scale: float) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def learn(moves: F, first_minute: int) -> F:
     """Parameters of the model, (18,): start, transitions, means and variances of the states.
 
@@ -180,7 +180,7 @@ def learn(moves: F, first_minute: int) -> F:
     return _ordered(matrix, mean, variance, scale)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _scaled(matrix: F) -> None:
     total = 0.0
     for i in range(STATES):
@@ -191,7 +191,7 @@ def _scaled(matrix: F) -> None:
             matrix[i, j] /= total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def filtered(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Probabilities of the states given the last ``window`` moves and no other: (T, 3).
 

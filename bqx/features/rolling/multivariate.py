@@ -1,9 +1,9 @@
 """Rolling primitives of several series at once, exact on their windows as those of ``rolling``."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.sums import first_block, product_sums, square_sums, trend_sums
 
@@ -13,7 +13,7 @@ F = NDArray[np.float64]
 _ROUNDING = 1e-12
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def sums(x: F, window: int, first_minute: int) -> F:
     """Sum of each column over each window: (T, C) -> (T, C)."""
     rows, columns = x.shape
@@ -37,7 +37,7 @@ def sums(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cross_sums(x: F, window: int, first_minute: int) -> F:
     """Centred sums over each window of every column's squares and its products with column 0.
 
@@ -60,7 +60,7 @@ def cross_sums(x: F, window: int, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ratio_of_sums(product: float, one: float, other: float) -> float:
     """Correlation from centred sums; NaN where either series is flat."""
     if not (one > 0.0 and other > 0.0):
@@ -68,13 +68,13 @@ def ratio_of_sums(product: float, one: float, other: float) -> float:
     return min(max(product / (np.sqrt(one) * np.sqrt(other)), -1.0), 1.0)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def correlations(x: F, window: int, first_minute: int) -> F:
     """Correlation of column 0 with each other column over each window: (T, C) -> (T, C - 1)."""
     return correlations_of(cross_sums(x, window, first_minute))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def correlations_of(parts: F) -> F:
     """Correlation of column 0 with each other column from ``cross_sums``: (T, C - 1)."""
     rows, columns = len(parts), (parts.shape[1] + 1) // 2
@@ -88,13 +88,13 @@ def correlations_of(parts: F) -> F:
     return out.T
 
 
-@njit(cache=True)
+@kernel
 def snapped(x: float) -> float:
     """0 for a move that is nothing but rounding, so that it has no sign."""
     return 0.0 if abs(x) < _ROUNDING else x
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def z_score(x: F, window: int, first_minute: int) -> F:
     """Last value less the window's mean, in its deviations (ddof 1): (T,); NaN where flat."""
     out, square, reference = square_sums(x, window, first_minute)
@@ -106,14 +106,14 @@ def z_score(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def demeaned(x: F, window: int, first_minute: int) -> F:
     """Value less the mean of its window: (T,)."""
     total, reference = shift_sums(x, window, first_minute)
     return (x - reference) - total / window
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def shifted(x: F, rows: int) -> F:
     """Values of ``rows`` rows ago: (T, ...) -> (T, ...)."""
     out = np.full(x.shape, np.nan)
@@ -121,7 +121,7 @@ def shifted(x: F, rows: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def parabola(x: F, window: int, first_minute: int) -> F:
     """Terms of the quadratic fit of each window: (T, 3) a2, a1 and the deviation (ddof 1).
 

@@ -1,9 +1,9 @@
 """Rolling means and products of series, in the two blocks of ``rolling``."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import first_block, join
 
 F = NDArray[np.float64]
@@ -12,7 +12,7 @@ SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
     rows = len(x)
@@ -34,7 +34,7 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     return total, reference
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
     out, reference = shift_sums(x, window, first_minute)
@@ -43,7 +43,7 @@ def mean(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _add(total: F, x: F, r: F, row: int) -> None:
     at = SERIES
     for a in range(SERIES):
@@ -54,7 +54,7 @@ def _add(total: F, x: F, r: F, row: int) -> None:
             at += 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def products(x: F, window: int, first_minute: int) -> F:
     """Sums of products about the means over each window of four series (T, 4): (T, 10).
 
@@ -86,7 +86,7 @@ def products(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def correlation(xx: float, xy: float, yy: float) -> float:
     """Pearson correlation of sums of products about the means, within -1 and 1."""
     return min(max(xy / (np.sqrt(xx) * np.sqrt(yy)), -1.0), 1.0)

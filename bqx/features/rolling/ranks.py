@@ -1,9 +1,9 @@
 """Readings of cross-sections: one row holds a value of every pair, and stands for itself."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.multivariate import snapped
 
 F = NDArray[np.float64]
@@ -12,7 +12,7 @@ F = NDArray[np.float64]
 _TIE = 1e-9
 
 
-@njit(cache=True)
+@kernel
 def place(values: F, column: int) -> float:
     """Rank of a value among all, ascending, ties averaged: 1 to C."""
     out = 0.5
@@ -25,7 +25,7 @@ def place(values: F, column: int) -> float:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ranks_of(x: F, column: int) -> F:
     """Rank of a column in each of M cross-sections, ascending, ties averaged: (M, T, C) -> (T, M).
 
@@ -40,7 +40,7 @@ def ranks_of(x: F, column: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def across(x: F) -> F:
     """Each row's deviation (ddof 1), share above 0, size of the mean sign and share above the
     median: (T, C) -> (T, 4).
@@ -66,7 +66,7 @@ def across(x: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def places(values: F, out: F) -> None:
     """Ranks of all values into ``out``, as ``place``; runs of ties share theirs."""
     order = np.argsort(values)
@@ -81,7 +81,7 @@ def places(values: F, out: F) -> None:
         first = k
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def rank_correlation(x: F, y: F) -> F:
     """Correlation of the ranks of two cross-sections, ties averaged: (T,)."""
     rows, columns = x.shape
@@ -103,7 +103,7 @@ def rank_correlation(x: F, y: F) -> F:
     return out
 
 
-@njit(cache=True)
+@kernel
 def without_rounding(x: F) -> F:
     """Moves (T, C) with those set to 0 that are nothing but rounding."""
     out = x.copy()

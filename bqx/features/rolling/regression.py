@@ -1,9 +1,9 @@
 """Fits over trailing windows of several series: a regression and a principal component."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import first_block
 
 F = NDArray[np.float64]
@@ -13,7 +13,7 @@ F = NDArray[np.float64]
 _COLLINEAR = 1e-10
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def regress(x: F, window: int, first_minute: int) -> F:
     """Column 0 on columns 1 and 2 and a constant over each window: (T, 3) -> (T, 4).
 
@@ -56,7 +56,7 @@ def regress(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
     w = float(window)
     yy = part[3] - part[0] * part[0] / w
@@ -98,7 +98,7 @@ def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
         out[row, 2] = -np.log(2.0) / np.log1p(rate)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def component(x: F, window: int, first_minute: int, first: F, iterations: int, since: int) -> F:
     """Leading principal component of each window's covariance (ddof 1): (T, C) -> (T, C + 1).
 

@@ -7,8 +7,9 @@ lookback is that of the worst one, and at every phase a value needs that many ro
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bqx.compiled import kernel
 
 F = NDArray[np.float64]
 
@@ -22,13 +23,13 @@ STRONG = 2.0
 """Size of a slope's t-statistic from which a trend counts as one."""
 
 
-@njit(cache=True)
+@kernel
 def count(rows: int, size: int, first_minute: int) -> int:
     """Buckets that end within the rows."""
     return int((first_minute + rows) // size - first_minute // size)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def closes(x: F, size: int, first_minute: int) -> F:
     """Last value of each bucket: (B,), the first may be cut off."""
     out = np.empty(count(len(x), size, first_minute))
@@ -38,7 +39,7 @@ def closes(x: F, size: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def bars(ohlc: F, size: int, first_minute: int) -> F:
     """Open, high, low, close of each bucket: (B, 4).
 
@@ -58,7 +59,7 @@ def bars(ohlc: F, size: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def totals(x: F, size: int, first_minute: int) -> F:
     """Sum of each bucket: (B,), NaN where a row of it is missing."""
     out = np.full(count(len(x), size, first_minute), np.nan)
@@ -73,7 +74,7 @@ def totals(x: F, size: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
     """Values of buckets (B,) on the rows (T,): those of the last complete one.
 
@@ -92,7 +93,7 @@ def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def moves(y: F, plain: bool) -> F:
     """Log returns from one value to the next, or plain changes: (B,)."""
     out = np.full(len(y), np.nan)
@@ -101,7 +102,7 @@ def moves(y: F, plain: bool) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean(y: F, n: int) -> F:
     """Mean of the last ``n`` values: (B,)."""
     out = np.full(len(y), np.nan)
@@ -113,7 +114,7 @@ def mean(y: F, n: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volatility(move: F, n: int) -> F:
     """Deviation (ddof 1) of the last ``n`` moves, which lie about zero: (B,).
 
@@ -131,7 +132,7 @@ def volatility(move: F, n: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def slope(y: F, n: int) -> tuple[F, F]:
     """Least-squares slope of the last ``n`` values, and their correlation with time: two (B,).
 
@@ -156,7 +157,7 @@ def slope(y: F, n: int) -> tuple[F, F]:
     return out, lean
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def direction(lean: float) -> float:
     """-1, 0 or 1: the sign of a correlation with time."""
     if np.isnan(lean):
@@ -164,14 +165,14 @@ def direction(lean: float) -> float:
     return 1.0 if lean > _NOTHING else -1.0 if lean < -_NOTHING else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def strong(lean: float, n: int) -> float:
     """-1, 0 or 1: the sign of a trend where its t-statistic reaches two."""
     square = lean * lean
     return direction(lean) if square * (n - 2.0 + STRONG**2) > STRONG**2 else 0.0 * lean
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _no_larger(values: F, value: float) -> int:
     number = 0
     for i in range(len(values)):
@@ -179,7 +180,7 @@ def _no_larger(values: F, value: float) -> int:
     return number
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def third(values: F, value: float) -> float:
     """Third (0, 1, 2) of the values that one of them belongs to."""
     number = _no_larger(values, value)
@@ -188,7 +189,7 @@ def third(values: F, value: float) -> float:
     return 2.0 if number > 2 * len(values) // 3 else 1.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def terciles(x: F, memory: int) -> F:
     """Third (0, 1, 2) of each value among the last ``memory`` ones, its own included: (T,)."""
     out = np.full(len(x), np.nan)

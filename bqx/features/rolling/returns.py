@@ -1,9 +1,9 @@
 """Logarithms of many values at once, and one-minute log returns as a series."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.spec import Source
 from bqx.market.bars import Bars
 
@@ -13,7 +13,7 @@ F = NDArray[np.float64]
 _FRACTION, _ONE = (1 << 52) - 1, 1023 << 52
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def logs(x: F) -> None:
     """Natural logarithm of each value, in place, to 3e-16; NaN where it is not finite and normal.
 
@@ -37,7 +37,7 @@ def logs(x: F) -> None:
         x[i] = value if good else np.nan
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def log_returns(x: F) -> F:
     """Log of each value over the one before: (T,), the first NaN."""
     out = np.empty(len(x))

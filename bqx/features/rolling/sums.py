@@ -10,19 +10,20 @@ put together from shorter windows: that loop adds several rows at a time.)
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bqx.compiled import kernel
 
 F = NDArray[np.float64]
 
 
-@njit(cache=True)
+@kernel
 def first_block(first_minute: int, size: int) -> int:
     """Row of the first market minute divisible by ``size``, given the market minute of row 0."""
     return (-first_minute) % size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def largest(x: F, window: int) -> F:
     """Rolling maximum: (T,), NaN in warm-up and where the window holds one.
 
@@ -47,13 +48,13 @@ def largest(x: F, window: int) -> F:
     return top
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def extremes(high: F, low: F, window: int) -> tuple[F, F]:
     """Rolling maximum of ``high`` and minimum of ``low``: two (T,) arrays, NaN in warm-up."""
     return largest(high, window), -largest(-low, window)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def power_sums(x: F, window: int, first_minute: int) -> F:
     """Sums of the first four powers of ``x - r`` over each window, and ``r``: (T, 5), by column.
 
@@ -94,7 +95,7 @@ def power_sums(x: F, window: int, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     """Sums of ``x - r`` and of its squares over each window, and ``r``: three (T,) arrays.
 
@@ -127,7 +128,7 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     return total, square, reference
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def product_sums(x: F, y: F, window: int, first_minute: int) -> F:
     """Sum of ``(x - r)(y - q)`` over each window: (T,), the references as in ``square_sums``."""
     rows = len(x)
@@ -150,7 +151,7 @@ def product_sums(x: F, y: F, window: int, first_minute: int) -> F:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def join(newer: F, older: F, window: int) -> None:
     """Add sums from a block's start to those up to the end of the block before."""
     ahead = min(window - 1, len(newer))
@@ -160,7 +161,7 @@ def join(newer: F, older: F, window: int) -> None:
         whole[i] += older[i]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
     """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
     mean, std, r = square_sums(x, window, first_minute)
@@ -173,7 +174,7 @@ def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
     return mean, std
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def trend_sums(x: F, window: int, first_minute: int) -> F:
     """Sums for a quadratic fit over each window: (T, 5), by column, of d, u d,
     u^2 d, d^2 and r.
@@ -221,7 +222,7 @@ def trend_sums(x: F, window: int, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) -> F:
     """Exponential mean of the last ``run_in`` rows, started from the oldest of them: (T,).
 
@@ -263,7 +264,7 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _young(out: F, x: F, alpha: float, run_in: int, min_rows: int) -> None:
     age, mean = 0, 0.0
     for row in range(len(x)):

@@ -5,9 +5,9 @@ anchored at market minutes; whole numbers are counted as the window moves, which
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import first_block, join, mean_std, trend_sums
 
 F = NDArray[np.float64]
@@ -22,7 +22,7 @@ NOTHING = 1e-9
 """Share below which a difference is the rounding of the bars: a window is flat, a bound touched."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def changes(x: F, rows: int) -> F:
     """Each value minus the one ``rows`` before: (T,), NaN in the first rows."""
     out = np.full(len(x), np.nan)
@@ -31,7 +31,7 @@ def changes(x: F, rows: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def total(x: F, window: int, first_minute: int) -> F:
     """Rolling sum: (T,). For values that do not cancel; else use ``rolling.power_sums``."""
     rows = len(x)
@@ -52,7 +52,7 @@ def total(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def totals(x: F, window: int, first_minute: int) -> F:
     """Rolling sums of the columns of ``x`` (T, K): (T, K)."""
     rows, columns = x.shape
@@ -74,19 +74,19 @@ def totals(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean_deviation(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Rolling mean and standard deviation (ddof 1), two (T,) arrays; 0 for a flat window."""
     return mean_std(x, window, first_minute, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def deviation(x: F, window: int, first_minute: int) -> F:
     """Rolling standard deviation (ddof 1): (T,)."""
     return mean_deviation(x, window, first_minute)[1]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def score(x: F, window: int, first_minute: int) -> F:
     """Deviations between each value and the mean of its window: (T,), NaN where flat."""
     out, std = mean_deviation(x, window, first_minute)
@@ -96,7 +96,7 @@ def score(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def slope(x: F, window: int, first_minute: int) -> F:
     """Slope of the least-squares line of each window: (T,), per row."""
     sums = trend_sums(x, window, first_minute)
@@ -107,7 +107,7 @@ def slope(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def correlation(x: F, y: F, window: int, first_minute: int) -> F:
     """Rolling Pearson correlation: (T,), -1 to 1; NaN where either is flat."""
     rows = len(x)
@@ -139,7 +139,7 @@ def correlation(x: F, y: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def clean_rows(x: F) -> NDArray[np.int64]:
     """Rows since the last NaN, the current one included: (T,)."""
     out = np.zeros(len(x), dtype=np.int64)
@@ -150,7 +150,7 @@ def clean_rows(x: F) -> NDArray[np.int64]:
     return out
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+@kernel(fastmath={"reassoc", "nsz"})
 def _below(values: NDArray[np.float32], value: np.float32) -> np.float32:
     # Whole numbers below 2^24: the order of addition does not matter, and they add side by side.
     one, none = np.float32(1.0), np.float32(0.0)
@@ -160,7 +160,7 @@ def _below(values: NDArray[np.float32], value: np.float32) -> np.float32:
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def smaller(x: F, window: int) -> F:
     """How many of the last ``window`` values are smaller than the current one: (T,).
 
@@ -176,7 +176,7 @@ def smaller(x: F, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def share(x: F, window: int) -> F:
     """Rank of each value among the last ``window``, ties averaged, as a share: (T,), to 1."""
     out, larger = smaller(x, window), smaller(-x, window)
@@ -185,7 +185,7 @@ def share(x: F, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def tercile(x: F, window: int) -> F:
     """0, 1 or 2: the third of the last ``window`` values that each value belongs to: (T,)."""
     out = share(x, window)
@@ -195,7 +195,7 @@ def tercile(x: F, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def count(flags: F, window: int) -> F:
     """How many of the last ``window`` flags (0 or 1) stand: (T,)."""
     rows = len(flags)

@@ -8,9 +8,9 @@ ratio form; Amaya, Christoffersen, Jacobs and Vasquez (2015) for realized skewne
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.trailing import (
     MEMORY,
@@ -37,7 +37,7 @@ _PARKINSON = 1.0 / (4.0 * math.log(2.0))
 _KLASS = 2.0 * math.log(2.0) - 1.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def by_ranges(over: F, window: int, first_minute: int) -> F:
     """Four volatilities of bars given as log or plain differences: (T, 4).
 
@@ -70,7 +70,7 @@ def by_ranges(over: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def by_products(returns: F, window: int, first_minute: int) -> F:
     """Six readings of returns: (T, 6).
 
@@ -115,7 +115,7 @@ def by_products(returns: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def high_state(volatility: F) -> F:
     """Whether volatility is above the 67th percentile of its last 1,440 values: (T,), 0 or 1."""
     # With linear interpolation a member exceeds a quantile exactly where more than that share of
@@ -127,7 +127,7 @@ def high_state(volatility: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def over_time(returns: F, volatility: F, window: int, first_minute: int) -> F:
     """How volatility itself moves: (T, 3).
 
@@ -145,13 +145,13 @@ def over_time(returns: F, volatility: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mean_root(returns: F, window: int, first_minute: int) -> F:
     """Volatility (root mean square) over the window: (T,)."""
     return np.sqrt(total(returns * returns, window, first_minute) / float(window))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def high_or_low(volatility: F) -> F:
     """The high state, rows in the present state (to 1,440), share of the last 1,440 rows that
     changed it: (T, 3).

@@ -1,6 +1,6 @@
 """Models as folders: what each holds is hashed, and checked before a parser sees a byte of it.
 
-A folder has ``model.json`` (estimator, settings, catalog, type of the columns, hashes) beside the
+A folder has ``model.json`` (estimator, settings, type of the columns, hashes) beside the
 files that the estimator names. The bytes that were hashed are the bytes that are parsed.
 """
 
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 from bqx.errors import ArtefactError
-from bqx.features import catalog
 from bqx.files import read_json, write_json
 
 MANIFEST = "model.json"
@@ -57,7 +56,6 @@ def save(model: Storable, folder: Path) -> None:
             {
                 "model": model.NAME,
                 "settings": model.settings(),
-                "catalog_hash": catalog.catalog_hash(catalog.FEATURES.values()),
                 "dtype": DTYPE,
                 "files": {name: _hash(content) for name, content in parts.items()},
             },
@@ -73,26 +71,23 @@ def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
 
     Raises
     ------
-    ArtefactError : the folder is absent, no model's, of another catalog or another type of
-        columns; a file is missing, too many, changed, or holds a pickle.
+    ArtefactError : the folder is absent, no model's, or of another type of columns;
+        a file is missing, too many, changed, or holds a pickle.
     """
     path = folder / MANIFEST
     held = read_json(path)
     try:
         name, settings, files = str(held["model"]), dict(held["settings"]), dict(held["files"])
-        made = {"catalog_hash": str(held["catalog_hash"]), "dtype": str(held["dtype"])}
+        dtype = str(held["dtype"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtefactError(
             f"{path}: not a model, got {type(error).__name__} {error}; expected what `save` "
             "writes. Fit it again."
         ) from error
-    current = catalog.catalog_hash(catalog.FEATURES.values())
-    for fact, expected in (("catalog_hash", current), ("dtype", DTYPE)):
-        if made[fact] != expected:
-            raise ArtefactError(
-                f"{path}: another {fact}, got {made[fact][:12]}; expected {expected[:12]}. "
-                "Fit the model again."
-            )
+    if dtype != DTYPE:
+        raise ArtefactError(
+            f"{path}: another dtype, got {dtype[:12]}; expected {DTYPE}. Fit the model again."
+        )
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()} - {
         MANIFEST
     }

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.learning.models import ubj
 from bqx.learning.models.design import Matrix
 
@@ -52,7 +52,7 @@ class Trees:
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _walk(values, column, bound, left, right, absent, roots, outputs, start):  # type: ignore[no-untyped-def]
     out = np.empty((len(values), len(start)), np.float32)
     for row in range(len(values)):

@@ -20,8 +20,8 @@ Source: R. F. Engle and C. W. J. Granger, Co-integration and error correction, E
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.panels import DAY
@@ -45,7 +45,7 @@ CROSS = ("eurusd", "audusd", "audusd")
 MAJORS = ("eurusd", "gbpusd", "audusd")
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def weights(x: F, window: int, first_minute: int) -> F:
     """Coefficients of column 0 less its least-squares line on columns 1 and 2, of length 1: (T, 3).
 
@@ -68,7 +68,7 @@ def weights(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def moving(x: F, span: int) -> F:
     """Change over ``span`` rows, change of that, and whether the size has shrunk: (T, 3)."""
     before, earlier = shifted(x, span), shifted(x, 2 * span)
@@ -81,7 +81,7 @@ def moving(x: F, span: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _agree(a: F, b: F) -> F:
     out = np.full(len(a), np.nan)
     for row in range(len(a)):

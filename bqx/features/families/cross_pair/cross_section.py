@@ -5,9 +5,9 @@ rate domain more is a base currency that rose more; BQX keeps its sign, positive
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import parabola, sums
 from bqx.features.rolling.panels import DAY, read
@@ -28,7 +28,7 @@ ITERATIONS = 32
 """Steps of the power method for the panel's component."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
     """Component's sum over the window and over 5 rows under each row's loadings, and its share of
     the variance: (T, 3).

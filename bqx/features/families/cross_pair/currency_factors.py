@@ -1,9 +1,9 @@
 """The dollar factor, and an index of each currency."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import sums
 from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
@@ -18,7 +18,7 @@ ITERATIONS = 64
 """Steps of the power method."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def path(x: F, loadings: F, first_minute: int, window: int) -> F:
     """Factor of returns under each row's loadings: (T, C), (T, C) -> (T, 6).
 

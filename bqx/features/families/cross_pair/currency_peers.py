@@ -1,9 +1,9 @@
 """A pair among all twelve that share one of its currencies, turned as in ``correlation``."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, snapped, sums
 from bqx.features.rolling.sums import mean_std
@@ -16,7 +16,7 @@ MEMORY = 240
 """Rows over which the mean correlation is watched."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def peers(x: F, first_minute: int, window: int) -> F:
     """Mean correlation with the six pairs of the base, of the quote, and the deviation of their
     mean over 240 rows: (T, 13) -> (T, 3).
@@ -33,7 +33,7 @@ def peers(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def strength(x: F, first_minute: int, window: int) -> F:
     """The pair's move over the window among those of its peers: (T, 13) -> (T, 5).
 

@@ -5,9 +5,9 @@ one-row log returns, in the BQX domain one-row changes of BQX_15.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, cross_sums, ratio_of_sums, z_score
 from bqx.features.rolling.panels import DAY, MAJORS, read
@@ -27,13 +27,13 @@ _DECOUPLED = 0.2
 _BREAKOUT = 2.0
 
 
-@njit(cache=True)
+@kernel
 def with_majors(x: F, first_minute: int, window: int) -> F:
     """Correlation with each dollar pair: (T, 6) -> (T, 5)."""
     return correlations(x, window, first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def market(x: F, first_minute: int, window: int) -> F:
     """Variance that the dollar explains, the rest, and whether it explains little: (T, 2) -> (T, 3)
 
@@ -54,7 +54,7 @@ def market(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def eigenvalues(matrix: F) -> F:
     """Eigenvalues of a symmetric matrix, by Jacobi's rotations in a fixed order; it is overwritten.
 
@@ -85,7 +85,7 @@ def eigenvalues(matrix: F) -> F:
     return np.diag(matrix).copy()
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def together(x: F, first_minute: int, window: int, since: int) -> F:
     """Covariance of the dollar pairs' returns in basis points: (T, 5) -> (T, 8).
 

@@ -1,9 +1,9 @@
 """A pair's BQX with those of its first two sisters, and that of the sisters that lead it."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import granger, panels
 from bqx.features.rolling.multivariate import correlations, parabola, shifted
 from bqx.features.rolling.sums import mean_std
@@ -25,7 +25,7 @@ _TWO = (1, 2)
 _CANDIDATES = 5
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def products(x: F, first_minute: int, window: int) -> F:
     """Quadratic and linear term at the window's end, own times sister's: (T, 3) -> (T, 4)."""
     out = np.empty((len(x), 4))
@@ -38,7 +38,7 @@ def products(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volatility(x: F, first_minute: int, window: int) -> F:
     """Deviation over the sister's, whether it is above 1.5, below 0.67: (T, 3) -> (T, 6)."""
     rows = len(x)
@@ -56,7 +56,7 @@ def volatility(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def drift(x: F, first_minute: int, window: int) -> F:
     """Change of the correlation over a window's length, its size, and whether it is below -0.3:
     (T, 3) -> (T, 6).
@@ -75,7 +75,7 @@ def drift(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def leading(x: F, first_minute: int, lag: int, parameters: F) -> F:
     """Readings of the leaders ``lag`` rows ago: (T, 16) -> (T, 4), see the outputs below."""
     rows, places = len(x), len(parameters)

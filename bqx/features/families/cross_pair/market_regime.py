@@ -4,9 +4,9 @@ BQX keeps its sign: it is positive when a rate has fallen.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted, snapped, z_score
 from bqx.features.rolling.panels import DAY, DOLLAR_PAIRS, read
@@ -26,7 +26,7 @@ MEMORY = 240
 _CLUSTER = 0.5
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def slope(x: F, first_minute: int, window: int) -> F:
     """Term structure from BQX over 15 and 60 rows, each a row's mean: (T, 2) -> (T, 3).
 
@@ -40,14 +40,14 @@ def slope(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def curvature(x: F, first_minute: int) -> F:
     """Quadratic term over the minutes of values at 15, 30, .. 75: (T, 5) -> (T, 1)."""
     second = 2.0 * (x[:, 0] + x[:, 4]) - (x[:, 1] + x[:, 3]) - 2.0 * x[:, 2]
     return (second / (14.0 * 15.0 * 15.0)).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def leading(x: F, first_minute: int, window: int) -> F:
     """Correlation of column 1 with column 0 of 5 and of 15 rows ago, and whether the first beats
     that of column 0 with column 1 of 5 rows ago: (T, 2) -> (T, 3).
@@ -65,7 +65,7 @@ def leading(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mood(x: F, first_minute: int, window: int) -> F:
     """1 risk-on, -1 risk-off, 0 neither, from a score beyond half a deviation: (T,) -> (T, 1)."""
     out = z_score(x, window, first_minute).reshape(-1, 1)
@@ -75,7 +75,7 @@ def mood(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def breadth(x: F, first_minute: int, window: int) -> F:
     """Deviation across columns and size of their mean sign, each averaged: (T, C) -> (T, 2)."""
     rows, columns = x.shape

@@ -7,9 +7,9 @@ its levels overlap, and its levels.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted, z_score
 from bqx.features.rolling.regression import regress
@@ -26,7 +26,7 @@ LEADS = 5
 """Rows by which a pair may lead or follow."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _with_relatives(x: F, first_minute: int, window: int) -> F:
     """Correlations with four relatives, the deviation over the mean of theirs, and the means of
     the first and the last two correlations: (T, 7).
@@ -44,7 +44,7 @@ def _with_relatives(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def relatives(x: F, first_minute: int, window: int) -> F:
     """A pair against two relatives on either side: (T, 5) -> (T, 8), see the outputs below.
 
@@ -59,7 +59,7 @@ def relatives(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def relatives_over_time(x: F, first_minute: int, window: int) -> F:
     """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
     out = np.empty((len(x), 3))
@@ -71,7 +71,7 @@ def relatives_over_time(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def best_lead(x: F, first_minute: int, window: int) -> F:
     """Rows, in fifths from -1 to 1, by which the relatives' mean leads the pair best: (T,).
 
@@ -124,13 +124,13 @@ def best_lead(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def spread(x: F, first_minute: int, window: int) -> F:
     """Score of the level's distance from the first relative of the base: (T, 1)."""
     return z_score(x[:, 0] - x[:, 1], window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cointegration(x: F, first_minute: int, window: int) -> F:
     """Level regressed on those of two relatives of the base: (T, 4), see ``regress``."""
     return regress(x, window, first_minute)

@@ -1,9 +1,9 @@
 """A pair's five sisters, and the triangle that it closes with two others."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import cross_sums, ratio_of_sums, shifted, z_score
 from bqx.features.rolling.sums import mean_std
@@ -17,19 +17,19 @@ F = NDArray[np.float64]
 RANKS = (1, 2, 3, 4, 5)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def lagged(x: F, first_minute: int, lag: int) -> F:
     """The last column ``lag`` rows ago: (T, 1)."""
     return shifted(x[:, -1:].copy(), lag)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volatility(x: F, first_minute: int, window: int) -> F:
     """Deviation of the last column: (T, 1)."""
     return mean_std(x[:, -1].copy(), window, first_minute, 1)[1].reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def against(x: F, first_minute: int, window: int) -> F:
     """Correlation with the sister, and the slope of the own returns on hers: (T, 2) -> (T, 2)."""
     out = np.full((len(x), 2), np.nan)
@@ -42,7 +42,7 @@ def against(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def residual(x: F, first_minute: int) -> F:
     """Triangle residual: (T,) -> (T, 4) itself, its score over 20 rows, its change over 5, its
     deviation over 30.

@@ -6,9 +6,9 @@ Autocorrelation is Pearson's, of the pairs that lie inside the window.
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.distribution import moments, quantiles
 from bqx.features.families.distribution.quantiles import OUTPUTS
 from bqx.features.rolling.products import correlation
@@ -20,7 +20,7 @@ from bqx.features.spec import Family, Output
 F = NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _own_correlation(x: F, first_minute: int, window: int, lag: int) -> F:
     """Correlation of each window's values with those ``lag`` rows before them: (T,)."""
     rows = len(x)
@@ -69,7 +69,7 @@ def _own_correlation(x: F, first_minute: int, window: int, lag: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def autocorrelation(x: F, first_minute: int, window: int) -> F:
     """Autocorrelation of each window at lags 1, 5 and 15: (T, 3); NaN where a side is flat."""
     out = np.empty((len(x), 3))
@@ -79,7 +79,7 @@ def autocorrelation(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def of_returns(x: F, first_minute: int, window: int) -> F:
     """Five statistics of each window: (T, 5) skew, kurt, mad, entropy, autocorrelation at 1."""
     out = np.empty((len(x), 5))

@@ -4,9 +4,9 @@ Source: C. M. Jarque and A. K. Bera (1980), for the normality statistic.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, power_sums
 from bqx.features.sources import BQX, RATE
@@ -15,7 +15,7 @@ from bqx.features.spec import Family, Output, Source
 F = NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def moments(x: F, first_minute: int, window: int) -> F:
     """Eight statistics of each window: (T, 8) mean, std, skew, kurt, min, max, range, z_score.
 
@@ -50,7 +50,7 @@ def moments(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def described(x: F, first_minute: int, window: int) -> F:
     """Six statistics of each window: (T, 6) mean, std, skew, kurt, std / mean, Jarque-Bera.
 
@@ -66,7 +66,7 @@ def described(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def described_bqx(x: F, first_minute: int, window: int) -> F:
     """The same with std over the mean magnitude, NaN where all is 0: (T, 6)."""
     out = described(x, first_minute, window)

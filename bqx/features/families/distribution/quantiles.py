@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -25,7 +25,7 @@ PERCENTS = (5, 10, 25, 50, 75, 90, 95)
 _PERCENTS = np.array(PERCENTS)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _replace(ordered: F, filled: int, old: float, new: float) -> None:
     """Put ``new`` among ``filled`` ascending values, in the place of ``old`` unless that is NaN."""
     if np.isnan(old):
@@ -48,7 +48,7 @@ def _replace(ordered: F, filled: int, old: float, new: float) -> None:
     ordered[at] = new
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _distance(ordered: F, centre: float, k: int) -> float:
     """The ``k``-th smallest distance from ``centre``, which is that of a run of ``k`` values."""
     low, high = 0, len(ordered) - k
@@ -64,14 +64,14 @@ def _distance(ordered: F, centre: float, k: int) -> float:
     return best
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _mad(ordered: F, centre: float) -> float:
     size = len(ordered)
     upper = _distance(ordered, centre, size // 2 + 1)
     return upper if size % 2 else 0.5 * (_distance(ordered, centre, size // 2) + upper)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def order(x: F, first_minute: int, window: int) -> F:
     """Order statistics of each window: (T, 11), seven percentiles, range, iqr, mad, entropy.
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.errors import ArtefactError
 
 F = NDArray[np.float64]
@@ -147,7 +147,7 @@ def _shape(held: F) -> tuple[int, list[int]]:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def layer(x: F, weights: F, bias: F, relu: bool) -> F:
     """``x @ weights + bias``, cut off at 0 where ``relu``: (n, inputs) -> (n, outputs).
 

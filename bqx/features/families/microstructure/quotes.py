@@ -5,9 +5,9 @@ taken to be at the close. A feed without spreads leaves all but the tick directi
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.trailing import changes, clean_rows, deviation, total
 from bqx.features.spec import Family, Output, Source
 from bqx.market.bars import Bars
@@ -32,13 +32,13 @@ QUOTES = Source("spread", "rate", "quote", 1, _quotes)
 """Close (bid) and spread, quote units."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mids(x: F) -> F:
     """Close plus half the spread: (T,)."""
     return x[:, 0] + 0.5 * x[:, 1]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def quoted(x: F, first_minute: int) -> F:
     """Level, percent of the close and of mid, price imbalance, effective, half: (T, 6)."""
     rows = len(x)
@@ -55,7 +55,7 @@ def quoted(x: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def moved(x: F, first_minute: int) -> F:
     """Twice the distance, in percent, of mid from the close 5 rows before, and from the last mid.
 
@@ -71,7 +71,7 @@ def moved(x: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def around_mid(x: F, first_minute: int, window: int) -> F:
     """Deviation of mid, and toxicity: (T, 2).
 
@@ -87,13 +87,13 @@ def around_mid(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def direction(x: F, first_minute: int) -> F:
     """Sign of the last change of the close: (T, 1)."""
     return np.sign(changes(x[:, 0].copy(), 1)).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def tick_rule(x: F, first_minute: int, window: int) -> F:
     """Sign of the last change other than 0 among ``window``: (T, 1), 0 where there is none."""
     rows = len(x)

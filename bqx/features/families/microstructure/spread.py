@@ -1,9 +1,9 @@
 """Spread over trailing windows, in quote units; NaN where the feed has none."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.trailing import (
     MEMORY,
@@ -39,13 +39,13 @@ SPREAD = Source("spread", "rate", "quote", 1, _spread)
 """Spread of each bar, quote units."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def change(x: F, first_minute: int, rows: int) -> F:
     """Difference to some rows before: (T, 1)."""
     return changes(x, rows).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def levels(x: F, first_minute: int, window: int) -> F:
     """Mean, score, maximum, and flags of a score above 2 and below -0.5: (T, 5).
 
@@ -65,13 +65,13 @@ def levels(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def scatter(x: F, first_minute: int, window: int) -> F:
     """Standard deviation: (T, 1)."""
     return deviation(x, window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def hourly(x: F, first_minute: int, window: int) -> F:
     """Mean, deviation, range, rank and whether above twice the mean: (T, 5)."""
     out = np.empty((len(x), 5))
@@ -84,13 +84,13 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def trend(x: F, first_minute: int, window: int) -> F:
     """Slope of the straight line: (T, 1)."""
     return slope(x, window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile of the mean among its ``memory`` last values: (T, 1)."""
     return tercile(total(x, window, first_minute), memory).reshape(-1, 1)

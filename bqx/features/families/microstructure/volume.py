@@ -4,9 +4,9 @@ A carried bar has volume 0. Without volumes in the feed all of it is NaN.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import extremes
 from bqx.features.rolling.trailing import (
     MEMORY,
@@ -44,7 +44,7 @@ def now(x: F, first_minute: int) -> F:
     return x.reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def levels(x: F, first_minute: int, window: int) -> F:
     """Mean, deviation, score and sum: (T, 4); no score in a flat window."""
     out = np.empty((len(x), 4))
@@ -56,7 +56,7 @@ def levels(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def hourly(x: F, first_minute: int, window: int) -> F:
     """Sum, deviation, whether above twice the mean, place in the range (0.5 if flat): (T, 4)."""
     rows = len(x)
@@ -72,7 +72,7 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def over_mean(x: F, first_minute: int, window: int) -> F:
     """Volume over its mean: (T, 1); 1 where there was none."""
     out = total(x, window, first_minute)
@@ -81,13 +81,13 @@ def over_mean(x: F, first_minute: int, window: int) -> F:
     return out.reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def trend(x: F, first_minute: int, window: int) -> F:
     """Slope of the straight line: (T, 1)."""
     return slope(x, window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def spike(x: F, first_minute: int, window: int) -> F:
     """Whether the score is above two: (T, 1), 0 or 1; 0 in a flat window."""
     mean, std = mean_deviation(x, window, first_minute)
@@ -97,13 +97,13 @@ def spike(x: F, first_minute: int, window: int) -> F:
     return mean.reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def change(x: F, first_minute: int, rows: int) -> F:
     """Difference to some rows before: (T, 1)."""
     return changes(x, rows).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile of the mean among its ``memory`` last values: (T, 1)."""
     return tercile(total(x, window, first_minute), memory).reshape(-1, 1)

@@ -1,9 +1,9 @@
 """How volume goes with BQX."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume_and_rate import WINDOWS, weighted_mean, with_level
 from bqx.features.rolling.trailing import NOTHING, changes, mean_deviation, score, total
 from bqx.features.sources import BQX
@@ -24,7 +24,7 @@ BQX_VOLUME = Source("bqx", "bqx", "1", BQX.lookback, _with_volume)
 """BQX over 15 minutes and volume."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def divergence(x: F, first_minute: int, window: int) -> F:
     """Score of the change of volume minus score of the change of |BQX|: (T, 1)."""
     busier = score(changes(x[:, 1].copy(), 1), window, first_minute)
@@ -32,7 +32,7 @@ def divergence(x: F, first_minute: int, window: int) -> F:
     return (busier - further).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+@kernel(fastmath={"reassoc", "nsz"})
 def _outside(x: F, y: F, high: float, low: float) -> tuple[float, float]:
     # Sums of ticks are whole numbers, so that they may add several abreast.
     above = below = many = few = 0.0
@@ -45,7 +45,7 @@ def _outside(x: F, y: F, high: float, low: float) -> tuple[float, float]:
     return above / many if many > 0.0 else np.nan, below / few if few > 0.0 else np.nan
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def outside(x: F, first_minute: int, window: int) -> F:
     """Mean volume of rows where BQX lies a deviation above, and below, its mean: (T, 2).
 
@@ -61,7 +61,7 @@ def outside(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def per_volume(x: F, first_minute: int, window: int) -> F:
     """Sum of BQX over the sum of volume: (T, 1); NaN without volume."""
     ticks = total(x[:, 1].copy(), window, first_minute)
@@ -69,7 +69,7 @@ def per_volume(x: F, first_minute: int, window: int) -> F:
     return (momentum / np.where(ticks > 0.0, ticks, np.nan)).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def agreement(x: F, first_minute: int, rows: int) -> F:
     """Whether |BQX| grew over some rows with more volume, and with less: (T, 2), 0 or 1."""
     out = np.full((len(x), 2), np.nan)
@@ -82,7 +82,7 @@ def agreement(x: F, first_minute: int, rows: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def both_high(x: F, first_minute: int, window: int) -> F:
     """Whether volume and |BQX| both lie a deviation above their means: (T, 1), 0 or 1."""
     size, volume = np.abs(x[:, 0]), x[:, 1].copy()

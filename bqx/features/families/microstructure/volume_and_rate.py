@@ -4,9 +4,9 @@ An up row is one whose close lies above the close before; a row without a change
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume import RATE_VOLUME
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.trailing import changes, correlation, deviation, score, total, totals
@@ -15,7 +15,7 @@ from bqx.features.spec import Family, Output
 F = NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def split(x: F, first_minute: int, window: int) -> F:
     """Sums of volume on up rows, on down rows, and on all: (T, 3)."""
     rows = len(x)
@@ -29,7 +29,7 @@ def split(x: F, first_minute: int, window: int) -> F:
     return totals(parts, window, first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ticks(x: F, first_minute: int, window: int) -> F:
     """Shares of volume on up rows and on down rows: (T, 2); NaN without volume."""
     sums = split(x, first_minute, window)
@@ -40,7 +40,7 @@ def ticks(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def flow(x: F, first_minute: int, window: int) -> F:
     """Volume on up rows minus down rows, and that over both: (T, 2)."""
     sums = split(x, first_minute, window)
@@ -56,7 +56,7 @@ def net(x: F, first_minute: int, window: int) -> F:
     return flow(x, first_minute, window)[:, :1]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def weighted_mean(x: F, first_minute: int, window: int) -> F:
     """Mean of the first column weighted by the second: (T, 1); NaN without weight."""
     out, weight = np.empty(len(x)), np.empty(len(x))
@@ -68,7 +68,7 @@ def weighted_mean(x: F, first_minute: int, window: int) -> F:
     return out.reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def weighted_return(x: F, first_minute: int, window: int) -> F:
     """Mean simple return weighted by volume: (T, 1); NaN without volume."""
     simple = changes(x[:, 0].copy(), 1)
@@ -76,34 +76,34 @@ def weighted_return(x: F, first_minute: int, window: int) -> F:
     return weighted_mean(np.column_stack((simple, x[:, 1])), first_minute, window)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def with_level(x: F, first_minute: int, window: int) -> F:
     """Correlation of the two columns: (T, 1)."""
     return correlation(x[:, 0].copy(), x[:, 1].copy(), window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def with_return(x: F, first_minute: int, window: int) -> F:
     """Correlation of volume with log returns: (T, 1)."""
     returns = log_returns(x[:, 0].copy())
     return correlation(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def with_size(x: F, first_minute: int, window: int) -> F:
     """Correlation of volume with the size of log returns: (T, 1)."""
     returns = np.abs(log_returns(x[:, 0].copy()))
     return correlation(returns, x[:, 1].copy(), window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def divergence(x: F, first_minute: int, window: int) -> F:
     """Score of the change of volume minus score of the log return: (T, 1)."""
     busier = score(changes(x[:, 1].copy(), 1), window, first_minute)
     return (busier - score(log_returns(x[:, 0].copy()), window, first_minute)).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def by_volatility(x: F, first_minute: int, window: int) -> F:
     """Mean volume times the deviation of log returns: (T, 1)."""
     out = total(x[:, 1].copy(), window, first_minute)

@@ -7,9 +7,9 @@ transformed anew, eight at a time, so that a value is a function of its rows alo
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.returns import logs
 from bqx.features.sources import BQX, RATE
@@ -48,7 +48,7 @@ _LOG_SQUARE = float((_LOG_BIN**2).sum())
 _SCALE = 2.0 / (WINDOW * float((_HANN**2).sum()))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _load(x: F, last: int, re: F, im: F, lane: int) -> None:
     """Weighted window that ends at row ``last``: even rows to ``re``, odd rows to ``im``."""
     first = last - WINDOW + 1
@@ -62,7 +62,7 @@ def _load(x: F, last: int, re: F, im: F, lane: int) -> None:
         im[at, lane] = _HANN[2 * i + 1] * ((x[first + 2 * i + 1] - x[last]) - centre)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _transform(re: F, im: F, lanes: int) -> None:
     """Fourier transform of 64 complex numbers in bit-reversed order, in place, lane by lane."""
     half = 1
@@ -82,7 +82,7 @@ def _transform(re: F, im: F, lanes: int) -> None:
         half *= 2
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _unfold(re: F, im: F, real: F, imag: F, lanes: int) -> None:
     """Bins 1 to 64 of the windows whose even and odd rows were transformed together."""
     for k in range(1, BINS):
@@ -99,7 +99,7 @@ def _unfold(re: F, im: F, real: F, imag: F, lanes: int) -> None:
         imag[BINS - 1, lane] = 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def transforms(x: F, first: int, real: F, imag: F, re: F, im: F, lanes: int) -> None:
     """Spectra of the windows that end at rows ``first`` to ``first + 7``: two (64, 8)."""
     for lane in range(lanes):
@@ -108,7 +108,7 @@ def transforms(x: F, first: int, real: F, imag: F, re: F, im: F, lanes: int) -> 
     _unfold(re, im, real, imag, lanes)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def peak(power: F) -> int:
     """Strongest bin, counted from 0."""
     best, most = 0, power[0]
@@ -118,7 +118,7 @@ def peak(power: F) -> int:
     return best
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _read(power: F, best: int, total: float, log: F, out: F) -> None:
     second, most = -1, -1.0
     for k in range(BINS):
@@ -159,7 +159,7 @@ def _read(power: F, best: int, total: float, log: F, out: F) -> None:
     out[15] = (out[12] / out[14]) ** 2
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def spectrum(x: F, first_minute: int) -> F:
     """Readings of the spectrum of each window: (T, 16), see the outputs."""
     rows = len(x)
@@ -188,7 +188,7 @@ def spectrum(x: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def coherence(both: F, first_minute: int) -> F:
     """Spectra of the two domains together: (T, 5), see the outputs."""
     rows = len(both)

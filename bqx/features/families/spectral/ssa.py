@@ -12,9 +12,9 @@ its Applications 13 (1976), for the even and odd halves.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
 
@@ -40,7 +40,7 @@ _START = np.array([
 # unrolled and then not turned into vector instructions.
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _covariances(x: F, row: int, z: F, c: F) -> None:
     """Window that ends at a row, about its mean and followed by zeros, and its lag covariances."""
     centre = 0.0
@@ -62,7 +62,7 @@ def _covariances(x: F, row: int, z: F, c: F) -> None:
         c[lag] /= WINDOW
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _spread(c: F, near: F, far: F, lanes: int) -> None:
     """Lag covariances (8, 60) as diagonals (59 x 8) from row 29 to row 0, and reversed (60 x 8)."""
     for i in range(LENGTH):
@@ -72,7 +72,7 @@ def _spread(c: F, near: F, far: F, lanes: int) -> None:
                 near[i * _LANES + k] = c[k, abs(i - _HALF + 1)]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fill(matrix: F, near: F, far: F, flip: float) -> None:
     """Even (flip 1) or odd (-1) half of the Toeplitz matrix of lag covariances: (30 x 30 x 8)."""
     size = _HALF * _LANES
@@ -84,7 +84,7 @@ def _fill(matrix: F, near: F, far: F, flip: float) -> None:
             to[k] = a[k] + flip * b[k]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _turn(matrix: F, v: F, out: F, lanes: int) -> None:
     """Matrix times two vectors (30 x 2 x 8)."""
     out[:] = 0.0
@@ -105,7 +105,7 @@ def _turn(matrix: F, v: F, out: F, lanes: int) -> None:
                 to[k + 24] += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3 + b4 * w4
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _dot(v: F, w: F, out: F, lanes: int) -> None:
     """Product of the first vectors of two arrays (.. x 2 x 8), which end with them: (8,)."""
     out[:] = 0.0
@@ -118,7 +118,7 @@ def _dot(v: F, w: F, out: F, lanes: int) -> None:
             )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _scale(v: F, factor: F, lanes: int) -> None:
     """Multiply the first vector of an array (.. x 2 x 8) by a factor a lane."""
     for i in range(0, 2 * _HALF * _LANES, 2 * _STEP * _LANES):
@@ -132,7 +132,7 @@ def _scale(v: F, factor: F, lanes: int) -> None:
             a[k + 64] *= by
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _subtract(v: F, factor: F, lanes: int) -> None:
     """Take the first vectors, times a factor a lane, off the second ones."""
     for i in range(0, 2 * _HALF * _LANES, 2 * _STEP * _LANES):
@@ -146,7 +146,7 @@ def _subtract(v: F, factor: F, lanes: int) -> None:
             a[k + 72] -= by * a[k + 64]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _orthogonal(v: F, room: F, lanes: int) -> None:
     """Make two vectors (30 x 2 x 8) orthogonal, of length 1."""
     for which in range(2):
@@ -160,7 +160,7 @@ def _orthogonal(v: F, room: F, lanes: int) -> None:
         _scale(of, room, lanes)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _leading(matrix: F, start: F, values: F, vectors: F, v: F, turned: F, lanes: int) -> None:
     """Two leading eigenvalues of a half (2, 8) and their vectors (2, 8, 30), larger first."""
     room = np.empty((4, _LANES))
@@ -186,7 +186,7 @@ def _leading(matrix: F, start: F, values: F, vectors: F, v: F, turned: F, lanes:
             vectors[0, k, i], vectors[1, k, i] = c * one + s * other, c * other - s * one
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _read(z: F, variance: float, values: F, vectors: F, u: F, out: F) -> None:
     """Readings of one window (128,) from the four eigenvalues and vectors (4, 30) of its halves.
 
@@ -232,7 +232,7 @@ def _read(z: F, variance: float, values: F, vectors: F, u: F, out: F) -> None:
     out[7] = np.sqrt(max(left, 0.0) / square)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ssa(x: F, first_minute: int) -> F:
     """Components at the newest row, their shares, and how well they part: (T, 10)."""
     rows = len(x)

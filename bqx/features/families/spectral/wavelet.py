@@ -11,9 +11,9 @@ Wavelet Methods for Time Series Analysis (2000), for the undecimated transform.
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
 from bqx.features.rolling.sums import extremes, first_block, trend_sums
 from bqx.features.sources import BQX, RATE
@@ -41,7 +41,7 @@ _CLOSE = 1e-3
 _ROUNDED = 1e-6
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def coefficients(x: F) -> F:
     """Details of three levels, and the approximation of the third less the series: (T, 4).
 
@@ -67,7 +67,7 @@ def coefficients(x: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _spread(x: F, off: F, row: int) -> float:
     """Sum of squares of the approximation about its mean, one by one."""
     centre = total = 0.0
@@ -80,7 +80,7 @@ def _spread(x: F, off: F, row: int) -> float:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _add(c: F, row: int, s: F) -> None:
     d1, d2, d3 = c[row, 0], c[row, 1], c[row, 2]
     before = c[row - 1, 2] if row else np.nan
@@ -94,7 +94,7 @@ def _add(c: F, row: int, s: F) -> None:
     s[7] += d3 * before
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sums(c: F, first_minute: int) -> F:
     """Sums of details, squares and neighbours over the coefficients of each row: (T, 8)."""
     rows = len(c)
@@ -115,7 +115,7 @@ def _sums(c: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def wavelet(x: F, first_minute: int) -> F:
     """Readings of the coefficients: (T, 11), see the outputs."""
     out = np.full((len(x), 11), np.nan)
@@ -155,7 +155,7 @@ def wavelet(x: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _angle(one: F, two: F, row: int, sums: F) -> float:
     """Angle between nearly parallel vectors, whose cosine has lost the digits."""
     a, b = np.sqrt(sums[2]), np.sqrt(sums[3])
@@ -167,7 +167,7 @@ def _angle(one: F, two: F, row: int, sums: F) -> float:
     return 2.0 * np.arctan2(np.sqrt(less), np.sqrt(more))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def phase(both: F, first_minute: int) -> F:
     """Angle between the third-level details of the two domains: (T, 1), 0 to pi."""
     out = np.full((len(both), 1), np.nan)

@@ -1,9 +1,9 @@
 """Bollinger bands: two standard deviations (ddof 0) around the trailing mean."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output
@@ -17,7 +17,7 @@ SLOPE_ROWS = 5
 """Rows over which the slope of the upper band is taken."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def bands(x: F, first_minute: int, window: int) -> F:
     """Bands of each window: (T, 4) upper, middle, lower, percent_b.
 
@@ -38,27 +38,27 @@ def bands(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def relative_bandwidth(x: F, first_minute: int, window: int) -> F:
     """Distance between the bands over the middle: (T, 1); 0.04 is four percent."""
     mean, std = mean_std(x, window, first_minute, 0)
     return (2.0 * WIDTH * std / mean).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def bandwidth(x: F, first_minute: int, window: int) -> F:
     """Distance between the bands: (T, 1)."""
     std = mean_std(x, window, first_minute, 0)[1]
     return (2.0 * WIDTH * std).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def place(x: F, first_minute: int, window: int) -> F:
     """``percent_b`` alone: (T, 1)."""
     return bands(x, first_minute, window)[:, 3:].copy()
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def slope(x: F, first_minute: int, window: int) -> F:
     """Change of the upper band over ``SLOPE_ROWS`` rows: (T, 1)."""
     upper = bands(x, first_minute, window)[:, 0]

@@ -9,9 +9,9 @@ Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978).
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.exponential import (
     DELTA,
     SCORE_ROWS,
@@ -29,13 +29,13 @@ from bqx.features.spec import Family, Output, Source
 F = NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def atr(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, Wilder mean: (T, 1)."""
     return wilder(true_range(ohlc), n, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def atr_percent(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, and in percent of the close: (T, 2)."""
     out = np.empty((2, len(ohlc)))
@@ -45,7 +45,7 @@ def atr_percent(ohlc: F, first_minute: int, n: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def atr_percent_bqx(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, and in percent of the deviation over 60 rows: (T, 2)."""
     out = np.empty((2, len(ohlc)))
@@ -54,7 +54,7 @@ def atr_percent_bqx(ohlc: F, first_minute: int, n: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _with_score(values: F, first_minute: int) -> F:
     out = np.empty((3, len(values)))
     out[:2] = values.T
@@ -62,19 +62,19 @@ def _with_score(values: F, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def atr_readings(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, in percent of the close, and its score: (T, 3)."""
     return _with_score(atr_percent(ohlc, first_minute, n), first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def atr_readings_bqx(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, in percent of the deviation over 60 rows, and its score: (T, 3)."""
     return _with_score(atr_percent_bqx(ohlc, first_minute, n), first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def atr_ratio(ohlc: F, first_minute: int, short: int, long: int) -> F:
     """Average true range of a short over that of a long mean: (T, 1)."""
     reach = true_range(ohlc)
@@ -82,7 +82,7 @@ def atr_ratio(ohlc: F, first_minute: int, short: int, long: int) -> F:
     return ratio.reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
     """Directional movement: three (T,), +DI, -DI and DX, percent."""
     rows = len(ohlc)
@@ -102,7 +102,7 @@ def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
     return plus, minus, apart
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def directional(ohlc: F, first_minute: int, n: int) -> F:
     """Directional movement: (T, 6) ADX, +DI, -DI, their difference, DX, five-row change of ADX."""
     out = np.empty((6, len(ohlc)))
@@ -112,7 +112,7 @@ def directional(ohlc: F, first_minute: int, n: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def adx(ohlc: F, first_minute: int, n: int) -> F:
     """Average directional index: (T, 1)."""
     return wilder(movement(ohlc, first_minute, n)[2], n, first_minute).reshape(-1, 1)

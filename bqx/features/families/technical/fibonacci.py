@@ -9,9 +9,9 @@ further out, and lows alike. A fractal is known two rows after its own.
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import extremes, mean_std
@@ -41,7 +41,7 @@ NEAR = 0.02
 _TIE = 1e-9
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def levels(ohlc: F, first_minute: int, window: int) -> F:
     """Levels of the trailing range and where the close stands among them: (T, 22).
 
@@ -79,7 +79,7 @@ def levels(ohlc: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
     """Last known swing high and low: four (T,), its value and its age in rows for each.
 
@@ -106,7 +106,7 @@ def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
     return tops, bottoms, top_ages, bottom_ages
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def grid(ohlc: F, first_minute: int, memory: int) -> F:
     """The close on the grid between the last swing high and the last swing low: (T, 12).
 

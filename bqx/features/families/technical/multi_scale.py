@@ -6,9 +6,9 @@ changes where the rate takes log returns.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.technical.resampled import LONG, SHORT
 from bqx.features.rolling import resampled
 from bqx.features.rolling.sums import mean_std
@@ -26,7 +26,7 @@ MEAN, VOL, COARSE = 10, 20, 8
 _NOTHING = 1e-9
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _over(above: F, below: F, size: F) -> F:
     out = np.full(len(above), np.nan)
     for row in range(len(above)):
@@ -35,7 +35,7 @@ def _over(above: F, below: F, size: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _reach(y: F, n: int) -> F:
     """Largest size of the last ``n`` values: (B,)."""
     out = np.full(len(y), np.nan)
@@ -47,7 +47,7 @@ def _reach(y: F, n: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def trends(x: F, first_minute: int, size: int) -> F:
     """Means and trends of rows against those of buckets: (T, 3), see the outputs."""
     rows, need = len(x), MEAN * size
@@ -70,7 +70,7 @@ def trends(x: F, first_minute: int, size: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _volatilities(x: F, first_minute: int, size: int, plain: bool) -> F:
     rows, need = len(x), (VOL + 1) * size
     out = np.full((rows, 2), np.nan)
@@ -88,19 +88,19 @@ def _volatilities(x: F, first_minute: int, size: int, plain: bool) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volatilities(x: F, first_minute: int, size: int) -> F:
     """Volatility of the rate's rows against that of its buckets: (T, 2), see the outputs."""
     return _volatilities(x, first_minute, size, False)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volatilities_of_bqx(x: F, first_minute: int, size: int) -> F:
     """Volatility of BQX's rows against that of its buckets: (T, 2), see the outputs."""
     return _volatilities(x, first_minute, size, True)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _regimes(x: F, first_minute: int, size: int, plain: bool) -> F:
     rows, day = len(x), DAY // size
     out = np.full((rows, 1), np.nan)
@@ -117,19 +117,19 @@ def _regimes(x: F, first_minute: int, size: int, plain: bool) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def regimes(x: F, first_minute: int, size: int) -> F:
     """Whether the rate's rows and buckets are in one regime: (T, 1)."""
     return _regimes(x, first_minute, size, False)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def regimes_of_bqx(x: F, first_minute: int, size: int) -> F:
     """Whether BQX's rows and buckets are in one regime: (T, 1)."""
     return _regimes(x, first_minute, size, True)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cascade(x: F, first_minute: int, fine: int, coarse: int) -> F:
     """Buckets of 5 minutes against buckets of 15: (T, 4), see the outputs."""
     out = np.full((len(x), 4), np.nan)

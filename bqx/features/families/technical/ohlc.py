@@ -6,9 +6,9 @@ index (1992); E. Botes and D. Siepman for the vortex (2010); P. Martin for the u
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import products
 from bqx.features.rolling.exponential import ema, ema_run_in, true_range, wilder, wilder_change
 from bqx.features.rolling.returns import log_returns
@@ -26,13 +26,13 @@ WIDTH = 2.0
 """Average true ranges between the middle of a Keltner channel and its sides."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def momentum(x: F, first_minute: int, rows: int) -> F:
     """Difference from ``rows`` rows ago: (T, 1)."""
     return changes(x, rows).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def growth(x: F, rows: int) -> F:
     """Percent change over ``rows`` rows: (T,)."""
     out = np.full(len(x), np.nan)
@@ -41,14 +41,14 @@ def growth(x: F, rows: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def trix(x: F, first_minute: int, span: int) -> F:
     """One-row percent change of an exponential mean taken three times: (T, 1)."""
     three = ema(ema(ema(x, span, first_minute), span, first_minute), span, first_minute)
     return growth(three, 1).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> F:
     """Buying pressure over true range in three windows, weighted 4, 2, 1: (T, 1), 0 to 100.
 
@@ -67,7 +67,7 @@ def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> 
     return (100.0 * (pushed / 7.0)).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def awesome(ohlc: F, first_minute: int, short: int, long: int) -> F:
     """Mean of the bars' middles over a short less that over a long window: (T, 1)."""
     middle = (ohlc[:, 1] + ohlc[:, 2]) / 2.0
@@ -75,7 +75,7 @@ def awesome(ohlc: F, first_minute: int, short: int, long: int) -> F:
     return gap.reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def keltner(ohlc: F, first_minute: int, n: int) -> F:
     """Two average true ranges around the exponential mean of closes: (T, 2) upper, lower."""
     rows = len(ohlc)
@@ -88,7 +88,7 @@ def keltner(ohlc: F, first_minute: int, n: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def donchian(ohlc: F, first_minute: int, window: int) -> F:
     """Highest high, lowest low and their middle: (T, 3) upper, middle, lower."""
     rows = len(ohlc)
@@ -100,7 +100,7 @@ def donchian(ohlc: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def historical_volatility(x: F, first_minute: int, window: int) -> F:
     """Deviation of one-row log returns, a year's: (T, 1); 0.07 is seven percent."""
     return (np.sqrt(float(YEAR)) * mean_std(log_returns(x), window, first_minute, 1)[1]).reshape(
@@ -108,13 +108,13 @@ def historical_volatility(x: F, first_minute: int, window: int) -> F:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def chaikin_volatility(ohlc: F, first_minute: int, span: int, rows: int) -> F:
     """Percent change over ``rows`` rows of the exponential mean of high - low: (T, 1)."""
     return growth(ema(ohlc[:, 1] - ohlc[:, 2], span, first_minute), rows).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def mass_index(ohlc: F, first_minute: int, span: int, window: int) -> F:
     """Sum of the mean of high - low over its own mean: (T, 1); NaN where no bar has extent."""
     once = ema(ohlc[:, 1] - ohlc[:, 2], span, first_minute)
@@ -122,7 +122,7 @@ def mass_index(ohlc: F, first_minute: int, span: int, window: int) -> F:
     return total(ratio, window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def vortex(ohlc: F, first_minute: int, window: int) -> F:
     """Reach of highs over the lows before, and of lows under the highs before: (T, 2).
 
@@ -141,7 +141,7 @@ def vortex(ohlc: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ulcer(x: F, first_minute: int, window: int) -> F:
     """Root mean square of percent falls below the trailing maximum: (T, 1)."""
     top = largest(x, window)

@@ -10,9 +10,9 @@ and A. Soudack for the money flow index (1989).
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.trailing import total
@@ -41,7 +41,7 @@ VOLUME = Source("rate", "rate", "pt", 1, _bars_with_volume)
 """Open, high, low, close of the rate index and the volume: (T, 5)."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def accumulation(x: F, first_minute: int, window: int) -> F:
     """Sums over the window: (T, 5) obv, adl, vpt, nvi, pvi.
 
@@ -70,7 +70,7 @@ def accumulation(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def placed(x: F) -> F:
     """Volume times the close's place in its bar, from -1 to 1: (T,)."""
     out = np.full(len(x), np.nan)
@@ -81,14 +81,14 @@ def placed(x: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def chaikin_flow(x: F, first_minute: int, window: int) -> F:
     """Chaikin money flow, placed volume over volume: (T, 1), -1 to 1; NaN without a tick."""
     ticks = total(x[:, TICKS].copy(), window, first_minute)
     return (total(placed(x), window, first_minute) / ticks).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def force(x: F, first_minute: int, span: int) -> F:
     """Exponential mean of change times volume: (T, 1)."""
     push = np.full(len(x), np.nan)
@@ -97,7 +97,7 @@ def force(x: F, first_minute: int, span: int) -> F:
     return ema(push, span, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ease(x: F, first_minute: int, window: int) -> F:
     """Mean of the middle's change times the bar's extent per tick: (T, 1); 0 without a tick."""
     moves = np.full(len(x), np.nan)
@@ -110,7 +110,7 @@ def ease(x: F, first_minute: int, window: int) -> F:
     return mean(moves, window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def flow_index(x: F, first_minute: int, window: int) -> F:
     """Money flow index: (T, 1), share of the flow on rows whose typical price rose, 0 to 100.
 

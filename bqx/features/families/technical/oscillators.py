@@ -11,9 +11,9 @@ Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), for RSI;
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.exponential import (
     DELTA,
     LEVEL_ROWS,
@@ -35,7 +35,7 @@ F = NDArray[np.float64]
 _BACK = SCORE_ROWS - 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def strength(x: F, first_minute: int, n: int) -> F:
     """Relative strength index, Wilder means of gains and losses: (T,), 0 to 100.
 
@@ -53,25 +53,25 @@ def strength(x: F, first_minute: int, n: int) -> F:
     return up
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def rsi(x: F, first_minute: int, n: int) -> F:
     """Relative strength index: (T, 1)."""
     return strength(x, first_minute, n).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def rsi_readings(x: F, first_minute: int, n: int) -> F:
     """Relative strength index, its change, score and zone (30, 70): (T, 4)."""
     return readings(strength(x, first_minute, n), x, 30.0, 70.0, first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ema_gap(x: F, first_minute: int, fast: int, slow: int) -> F:
     """Difference of two exponential means: (T, 1)."""
     return (ema(x, fast, first_minute) - ema(x, slow, first_minute)).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     """Convergence and divergence of means: (T, 6).
 
@@ -94,7 +94,7 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def roc(x: F, first_minute: int, window: int) -> F:
     """Percent change over ``window`` rows: (T, 1)."""
     out = np.full((len(x), 1), np.nan)
@@ -103,13 +103,13 @@ def roc(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def roc_bqx(x: F, first_minute: int, window: int) -> F:
     """Change over ``window`` rows in percent of the deviation over 60 rows: (T, 1)."""
     return over_deviation(changes(x, window), x, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     # A market at rest for 60 rows leaves the changes of the rows before it: no reason for NaN.
     out = readings(value, value, 0.0, 0.0, first_minute)
@@ -120,13 +120,13 @@ def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def roc_readings(x: F, first_minute: int, window: int) -> F:
     """Percent change, its own change, score and sign: (T, 4)."""
     return _roc_more(roc(x, first_minute, window)[:, 0], x, first_minute, window)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def roc_bqx_readings(x: F, first_minute: int, window: int) -> F:
     """Change in percent of the deviation over 60 rows, its change, score and sign: (T, 4)."""
     return _roc_more(roc_bqx(x, first_minute, window)[:, 0], x, first_minute, window)

@@ -6,9 +6,9 @@ means start from the first value of a run-in of five spans.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.sums import ewm_mean
@@ -23,63 +23,63 @@ BAND = 2.0
 """Deviations (ddof 0) between the middle and a Bollinger band."""
 
 
-@njit(cache=True)
+@kernel
 def ema_run_in(span: int) -> int:
     """Buckets behind an exponential mean of a span."""
     return resampled.RUN_IN * span
 
 
-@njit(cache=True)
+@kernel
 def wilder_run_in(n: int) -> int:
     """Buckets behind a Wilder mean of length n."""
     return resampled.RUN_IN * (2 * n - 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _ema(y: F, span: int, first: int) -> F:
     rows = ema_run_in(span)
     return ewm_mean(y, 2.0 / (span + 1.0), rows, rows, first)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _wilder(y: F, n: int, first: int) -> F:
     rows = wilder_run_in(n)
     return ewm_mean(y, 1.0 / n, rows, rows, first)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def sma(x: F, first_minute: int, size: int, n: int) -> F:
     """Mean of the last ``n`` buckets: (T, 1)."""
     y = resampled.mean(resampled.closes(x, size, first_minute), n)
     return resampled.carried(y, x, n * size, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ema(x: F, first_minute: int, size: int, span: int) -> F:
     """Exponential mean of buckets: (T, 1)."""
     y = _ema(resampled.closes(x, size, first_minute), span, first_minute // size)
     return resampled.carried(y, x, ema_run_in(span) * size, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _vol(x: F, first_minute: int, size: int, n: int, plain: bool) -> F:
     y = resampled.volatility(resampled.moves(resampled.closes(x, size, first_minute), plain), n)
     return resampled.carried(y, x, (n + 1) * size, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def vol(x: F, first_minute: int, size: int, n: int) -> F:
     """Deviation of the last ``n`` log returns of buckets: (T, 1)."""
     return _vol(x, first_minute, size, n, False)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def vol_bqx(x: F, first_minute: int, size: int, n: int) -> F:
     """Deviation of the last ``n`` changes of buckets: (T, 1)."""
     return _vol(x, first_minute, size, n, True)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def rsi(x: F, first_minute: int, size: int, n: int) -> F:
     """Relative strength index of buckets, Wilder: (T, 1); NaN where nothing moved."""
     change = resampled.moves(resampled.closes(x, size, first_minute), True)
@@ -93,7 +93,7 @@ def rsi(x: F, first_minute: int, size: int, n: int) -> F:
     return resampled.carried(y, x, need, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def macd(x: F, first_minute: int, size: int, fast: int, slow: int) -> F:
     """Difference of two exponential means of buckets: (T, 1)."""
     y = resampled.closes(x, size, first_minute)
@@ -101,7 +101,7 @@ def macd(x: F, first_minute: int, size: int, fast: int, slow: int) -> F:
     return resampled.carried(y, x, ema_run_in(slow) * size, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def atr(ohlc: F, first_minute: int, size: int, n: int) -> F:
     """Average true range of buckets, Wilder: (T, 1)."""
     reach = true_range(resampled.bars(ohlc, size, first_minute))
@@ -110,7 +110,7 @@ def atr(ohlc: F, first_minute: int, size: int, n: int) -> F:
     return resampled.carried(y, ohlc[:, 3].copy(), need, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _width(x: F, first_minute: int, size: int, n: int, relative: bool) -> F:
     y = resampled.closes(x, size, first_minute)
     middle = resampled.mean(y, n)
@@ -127,19 +127,19 @@ def _width(x: F, first_minute: int, size: int, n: int, relative: bool) -> F:
     return resampled.carried(out, x, n * size, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def width(x: F, first_minute: int, size: int, n: int) -> F:
     """Distance between the Bollinger bands over the middle: (T, 1)."""
     return _width(x, first_minute, size, n, True)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def width_bqx(x: F, first_minute: int, size: int, n: int) -> F:
     """Distance between the Bollinger bands: (T, 1)."""
     return _width(x, first_minute, size, n, False)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def states(x: F, first_minute: int, size: int) -> F:
     """Last return, tercile of volatility, trend, and jumps among 12: (T, 4)."""
     y = resampled.closes(x, size, first_minute)
@@ -165,7 +165,7 @@ def states(x: F, first_minute: int, size: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def shape(x: F, first_minute: int, size: int) -> F:
     """Slope of 10 buckets; score, range and lag-1 autocorrelation of 20: (T, 4)."""
     y = resampled.closes(x, size, first_minute)
@@ -204,7 +204,7 @@ def shape(x: F, first_minute: int, size: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def joint(both: F, first_minute: int, size: int, n: int) -> F:
     """Variance of BQX changes over that of returns, and their correlation: (T, 2)."""
     series = both[:, 1].copy()
@@ -231,14 +231,14 @@ def joint(both: F, first_minute: int, size: int, n: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def per_bucket(x: F, first_minute: int, size: int, n: int) -> F:
     """Mean of the last ``n`` buckets' sums: (T, 1)."""
     y = resampled.mean(resampled.totals(x, size, first_minute), n)
     return resampled.carried(y, x, (n + 1) * size - 1, size, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def per_row(x: F, first_minute: int, size: int, n: int) -> F:
     """Mean of the rows of the last ``n`` buckets: (T, 1)."""
     return per_bucket(x, first_minute, size, n) / size

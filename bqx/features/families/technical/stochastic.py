@@ -10,9 +10,9 @@ Source: G. Lane for the stochastic; L. Williams for %R; D. Lambert (1980) for CC
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import products
 from bqx.features.rolling.exponential import DELTA, SCORE_ROWS, readings, score, zone
 from bqx.features.rolling.sums import extremes
@@ -25,7 +25,7 @@ F = NDArray[np.float64]
 _BACK = SCORE_ROWS - 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
     """Close within the trailing range, from the bottom and from the top: two (T,), percent.
 
@@ -43,7 +43,7 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
     return k, r
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def smooth_mean(x: F, rows: int) -> F:
     """Mean of the last few values: (T,)."""
     out = np.full(len(x), np.nan)
@@ -54,7 +54,7 @@ def smooth_mean(x: F, rows: int) -> F:
     return out / rows
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def stochastic(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
     """Close within the trailing range: (T, 3) %K, %D (mean of ``smooth`` %K), Williams %R."""
     out = np.empty((3, len(ohlc)))
@@ -63,13 +63,13 @@ def stochastic(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def williams(ohlc: F, first_minute: int, window: int) -> F:
     """Williams %R: (T, 1), -100 to 0."""
     return place(ohlc, window, first_minute)[1].reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def stochastic_readings(ohlc: F, first_minute: int, window: int, smooth: int) -> F:
     """Stochastic and Williams %R with what they did: (T, 9), see the outputs below."""
     out = np.empty((9, len(ohlc)))
@@ -82,7 +82,7 @@ def stochastic_readings(ohlc: F, first_minute: int, window: int, smooth: int) ->
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def channel_index(ohlc: F, window: int, first_minute: int) -> F:
     """Commodity channel index of the typical price: (T,); NaN in a flat window.
 
@@ -115,13 +115,13 @@ def channel_index(ohlc: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cci(ohlc: F, first_minute: int, window: int) -> F:
     """Commodity channel index: (T, 1)."""
     return channel_index(ohlc, window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cci_readings(ohlc: F, first_minute: int, window: int) -> F:
     """Commodity channel index, its change, score and zone (-100, 100): (T, 4)."""
     value = channel_index(ohlc, window, first_minute)

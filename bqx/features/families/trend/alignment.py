@@ -1,9 +1,9 @@
 """Three readings of other tables: agreement of momenta, regime of volatility, strength of trend."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
 from bqx.features.sources import RATE
@@ -19,7 +19,7 @@ FITS = np.array([w for (w,) in quadratic_terms.WINDOWS])
 _NOTHING = 1e-10
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def alignment(x: F, first_minute: int) -> F:
     """Sum of the signs of BQX over the five windows, -5 to 5: (T, 1)."""
     out = np.zeros((len(x), 1))
@@ -34,7 +34,7 @@ def alignment(x: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile (0 calm, 1, 2 wild) of the past rows' relative deviation: (T, 1).
 
@@ -55,7 +55,7 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def strength(x: F, first_minute: int) -> F:
     """Mean R² of the parabolas through the past rows of the six windows: (T, 1)."""
     out = np.full((len(x), 1), np.nan)

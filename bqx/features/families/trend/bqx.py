@@ -8,9 +8,9 @@ aggregate is the window of 75 rows.
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.sums import extremes, mean_std
 from bqx.features.sources import RATE
@@ -31,13 +31,13 @@ BQX_INDEX = Source("bqx", "bqx", "pt", 1, _index)
 """Rate index of the closes, for what BQX's own table says of it."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def level(x: F, first_minute: int) -> F:
     """The series itself: (T, 1)."""
     return x.copy().reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def backward(x: F, first_minute: int, window: int) -> F:
     """BQX over the past ``window`` rows, and the oldest of them against now: (T, 2)."""
     rows = len(x)
@@ -50,7 +50,7 @@ def backward(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def past(x: F, first_minute: int, window: int) -> F:
     """Levels of the past ``window`` rows, the current one left out: (T, 4) max, min, avg, stdev."""
     rows = len(x)
@@ -66,7 +66,7 @@ def past(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def spread(x: F, first_minute: int, window: int) -> F:
     """Range and deviation of the past ``window`` rows over the current value: (T, 2)."""
     levels = past(x, first_minute, window)
@@ -77,7 +77,7 @@ def spread(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def risen(x: F, first_minute: int, window: int) -> F:
     """Log return over ``window`` rows, and the rise as a share of the current value: (T, 2)."""
     rows = len(x)

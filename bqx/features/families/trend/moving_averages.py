@@ -1,9 +1,9 @@
 """Moving averages, simple and exponential."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import ewm_mean
 from bqx.features.sources import BQX, RATE
@@ -18,13 +18,13 @@ RUN_IN = 10
 """Spans of run-in behind an exponential mean."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def simple(x: F, first_minute: int, window: int) -> F:
     """Mean of each window: (T, 1)."""
     return mean(x, window, first_minute).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def exponential(x: F, first_minute: int, span: int) -> F:
     """Exponential mean with ``alpha = 2 / (span + 1)``, started ten spans ago: (T, 1)."""
     rows = RUN_IN * span

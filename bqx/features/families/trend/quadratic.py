@@ -7,9 +7,9 @@ and the last residual) carry all others.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.sums import extremes, trend_sums
 from bqx.features.sources import BQX, RATE
@@ -28,7 +28,7 @@ _NOTHING = 1e-9
 _CLOSE = 1e-6
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def fit(x: F, first_minute: int, window: int) -> F:
     """Quadratic fit of each window: (T, 7) of a2, a1, b - mu, sigma, rmse, last residual, slope.
 
@@ -74,7 +74,7 @@ def fit(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def quadratic(x: F, first_minute: int, window: int) -> F:
     """Twelve readings of the quadratic fit: (T, 12), see the outputs below."""
     rows = len(x)
@@ -130,7 +130,7 @@ _CROSS = tuple(
 _COLUMN = {"a2_ratio": 0, "a1_ratio": 1, "b_gap": 2, "r2_spread": 3, "rmse_ratio": 4}
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _five(x: F, first_minute: int, window: int) -> F:
     """First five readings of ``quadratic``, by column: (5, T)."""
     out = np.empty((5, len(x)))
@@ -155,7 +155,7 @@ _ACROSS = np.array(
 )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def across(x: F, first_minute: int) -> F:
     """Readings of a short window against those of a long one: (T, 18).
 

@@ -10,9 +10,9 @@ ratios end at 100. ``b`` is a combination of the other two (the fit runs through
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic import fit
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.trailing import changes
@@ -36,7 +36,7 @@ _RATIOS = (("t1", "t2"), ("b", "t1"), ("b", "t2"))
 _SPANS = ((5, 30), (15, 60))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def normalised(x: F, first_minute: int, window: int) -> F:
     """Normalised terms of the trend over a window: (T, 3)."""
     out = np.empty((3, len(x)))
@@ -50,7 +50,7 @@ def normalised(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def terms(x: F, first_minute: int) -> F:
     """Normalised terms of the trends over 5, 15, 30 and 60 rows: (T, 12), see ``SLOTS``."""
     out = np.empty((12, len(x)))
@@ -59,7 +59,7 @@ def terms(x: F, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def ratio(above: float, below: float) -> float:
     """Quotient within the limit; NaN where there is nothing to divide by."""
     quotient = above / below
@@ -67,14 +67,14 @@ def ratio(above: float, below: float) -> float:
     return quotient if abs(below) >= NOTHING else np.nan
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def sign(value: float) -> float:
     """-1, 0 or 1; NaN stays."""
     side = 1.0 if value >= NOTHING else -1.0 if value <= -NOTHING else 0.0
     return side if value == value else np.nan
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def comparisons(x: F, first_minute: int) -> F:
     """Terms, their changes, ratios and signs within a domain: (T, 55), see the outputs."""
     rows = len(x)
@@ -109,7 +109,7 @@ def comparisons(x: F, first_minute: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def gaps(both: F, first_minute: int) -> F:
     """Terms of the rate index less those of BQX, and their change: (T, 24)."""
     out = np.empty((24, len(both)))

@@ -8,9 +8,9 @@ leaves its gap NaN.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic_compared import (
     NOTHING,
     SLOTS,
@@ -46,7 +46,7 @@ _DOLLAR = np.array([float(base(p) == "USD") - float(quote(p) == "USD") for p in 
 _ONE = [SLOTS.index((term, w)) for w in SIGNED for term in TERMS]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _gather(t: F, sums: F, signs: F) -> None:
     for k in range(12):
         for row in range(len(t)):
@@ -59,7 +59,7 @@ def _gather(t: F, sums: F, signs: F) -> None:
             signs[k, row] += 1.0 if term >= NOTHING else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _known(x: F, window: int) -> NDArray[np.bool_]:
     """Rows whose window has no NaN."""
     out = np.zeros(len(x), dtype=np.bool_)
@@ -70,7 +70,7 @@ def _known(x: F, window: int) -> NDArray[np.bool_]:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def component(z: F, start: F, memory: int, steps: int, first_minute: int, since: int) -> F:
     """First principal component of columns (T, P) over ``memory`` rows, at the last: (T,).
 

@@ -9,9 +9,9 @@ the later one.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic import fit
 from bqx.features.rolling.products import correlation, mean, products
 from bqx.features.sources import BQX, RATE
@@ -25,7 +25,7 @@ SHARED = ((60,), (90,))
 ALONE = tuple(window for window in WINDOWS if window not in SHARED)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def curve(x: F, first_minute: int, window: int) -> F:
     """Fit of each window: (T, 6) a2, a1, a0, R², root mean square and last of the residuals.
 
@@ -49,7 +49,7 @@ def curve(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def parabola(x: F, first_minute: int, window: int) -> F:
     """Nine readings of the fit to the past ``window`` rows: (T, 9), see the outputs below."""
     rows = len(x)
@@ -66,7 +66,7 @@ def parabola(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def terms(x: F, first_minute: int, window: int) -> F:
     """Seven readings of the fit to each window: (T, 7), see the outputs below."""
     rows = len(x)
@@ -85,7 +85,7 @@ def terms(x: F, first_minute: int, window: int) -> F:
 _CROSS = np.array([1, 2, 3, 5, 6, 8])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def term_covariance(x: F, first_minute: int, window: int) -> F:
     """Covariances (ddof 1) of the terms of ``window`` rows over as many rows: (T, 6)."""
     sums = products(terms(x, first_minute, window)[:, :4].copy(), window, first_minute)
@@ -96,7 +96,7 @@ def term_covariance(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def term_company(x: F, first_minute: int, window: int, rows: int) -> F:
     """Covariances and correlations over ``rows`` rows of the terms of ``window`` rows: (T, 6).
 

@@ -1,9 +1,9 @@
 """Raw values some rows ago: the rate index, BQX and the one-minute log return."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.returns import RETURN
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source
@@ -13,7 +13,7 @@ F = NDArray[np.float64]
 LAGS = range(1, 61)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def lagged(x: F, first_minute: int) -> F:
     """Values 1 to 60 rows ago: (T, 60)."""
     out = np.empty((60, len(x)))

@@ -5,8 +5,8 @@ What needs the states of 1,440 rows stands apart from what needs the last one al
 """
 
 import numpy as np
-from numba import njit
 
+from bqx.compiled import kernel
 from bqx.features.rolling import hmm
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import MEMORY, clean_rows
@@ -15,7 +15,7 @@ WITHIN = 5
 """Rows within which both domains change state at once."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Rows for which a state has been the likeliest: (T,), to 1,440.
 
@@ -42,13 +42,13 @@ def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def durations(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Rows for which the likeliest state has been so: (T, 1), to 1,440."""
     return _durations(x, first_minute, window, parameters).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def states(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Six readings of the hidden state: (T, 6), see the outputs below."""
     rows = len(x)
@@ -70,7 +70,7 @@ def states(x: F, first_minute: int, window: int, parameters: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fresh(p: F) -> F:
     """Whether the likeliest of states (T, 3) has changed within 5 rows, if all are known: (T,)."""
     out = np.full(len(p), np.nan)
@@ -85,7 +85,7 @@ def _fresh(p: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Two readings of the hidden states of rate and BQX: (T, 2), see the outputs below."""
     rows, half = len(x), hmm.PARAMETERS
@@ -103,7 +103,7 @@ def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def lead(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Duration of the rate's state less that of BQX's: (T, 1)."""
     half = hmm.PARAMETERS
@@ -112,7 +112,7 @@ def lead(x: F, first_minute: int, window: int, parameters: F) -> F:
     return (rate - bqx).reshape(-1, 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def learn_both(x: F, first_minute: int) -> F:
     """Parameters of the models of two columns of moves, one after the other: (36,)."""
     out = np.empty(2 * hmm.PARAMETERS)

@@ -9,9 +9,9 @@ Econometrics 31 (1986), for GARCH(1,1).
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import ewm_mean, trend_sums
@@ -52,7 +52,7 @@ SIDEWAYS = 0.25
 """R² of the line below which a market goes sideways."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def sigma_before(returns: F, first_minute: int) -> F:
     """Deviation of the 60 returns before each row: (T,)."""
     out = np.full(len(returns), np.nan)
@@ -60,7 +60,7 @@ def sigma_before(returns: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def jumps(x: F, first_minute: int) -> F:
     """Eight readings of jumps: (T, 8), see the outputs below."""
     rows = len(x)
@@ -90,7 +90,7 @@ def jumps(x: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def volatility(x: F, first_minute: int) -> F:
     """Ten readings of volatility: (T, 10), see the outputs below."""
     rows = len(x)
@@ -125,7 +125,7 @@ def volatility(x: F, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def line(x: F, returns: F, window: int, first_minute: int) -> tuple[F, F, F]:
     """Class of trend, R² and slope of the straight line: three (T,) arrays.
 
@@ -153,7 +153,7 @@ def line(x: F, returns: F, window: int, first_minute: int) -> tuple[F, F, F]:
     return grade, strength, steep
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def trend(x: F, first_minute: int) -> F:
     """Eight readings of trend: (T, 8), see the outputs below."""
     rows = len(x)

@@ -6,9 +6,9 @@ whose bar before is the one that ends five rows earlier. Nothing is annualised.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
@@ -44,7 +44,7 @@ RATE_AND_BQX = Source("cross", "cross", "1", BQX.lookback, _both)
 """Rate index and BQX over 15 minutes."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _twelve(over: F, returns: F, window: int, first_minute: int) -> F:
     out = np.empty((len(returns), 12))
     out[:, :4] = by_ranges(over, window, first_minute)
@@ -55,7 +55,7 @@ def _twelve(over: F, returns: F, window: int, first_minute: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def over_before(ohlc: F, close: F) -> F:
     """Log of open over the close before, and of high, low, close over the open: (T, 4)."""
     out = np.full((len(ohlc), 4), np.nan)
@@ -67,14 +67,14 @@ def over_before(ohlc: F, close: F) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def of_rate(ohlc: F, first_minute: int, window: int) -> F:
     """Twelve readings of one-minute bars: (T, 12), see the outputs below."""
     close = ohlc[:, 3].copy()
     return _twelve(over_before(ohlc, close), log_returns(close), window, first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def of_bqx(x: F, first_minute: int, window: int) -> F:
     """Twelve readings of BQX: (T, 12), see the outputs below."""
     bars = pseudo_bars(x, PSEUDO_BAR)
@@ -87,19 +87,19 @@ def of_bqx(x: F, first_minute: int, window: int) -> F:
     return _twelve(over, changes(x, 1), window, first_minute)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def states_of_rate(x: F, first_minute: int, window: int) -> F:
     """Three readings of the state that the rate's volatility is in: (T, 3), see the outputs."""
     return high_or_low(mean_root(log_returns(x), window, first_minute))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def states_of_bqx(x: F, first_minute: int, window: int) -> F:
     """Three readings of the state that BQX's volatility is in: (T, 3), see the outputs."""
     return high_or_low(mean_root(changes(x, 1), window, first_minute))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
     """Seven readings of the last complete five-minute buckets: (T, 7), see the outputs below.
 
@@ -119,7 +119,7 @@ def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def agreeing(x: F, first_minute: int, window: int) -> F:
     """Whether the states of rate and BQX agree: (T, 1)."""
     rows = len(x)
@@ -132,7 +132,7 @@ def agreeing(x: F, first_minute: int, window: int) -> F:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def across(x: F, first_minute: int, window: int) -> F:
     """BQX over rate volatility, whether both jump: (T, 2)."""
     rows = len(x)

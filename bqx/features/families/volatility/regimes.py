@@ -7,8 +7,8 @@ Of the rate, moves are log returns; of BQX, its one-row changes.
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 
+from bqx.compiled import kernel
 from bqx.features.families.volatility import hidden_states
 from bqx.features.rolling import changepoints, hmm
 from bqx.features.rolling.multivariate import parabola
@@ -154,7 +154,7 @@ def _sums(source: Source, domain: str, alias: str, output: str, more: bool) -> F
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _first_of_sums(x: F, first_minute: int, memory: int, window: int) -> F:
     return changepoints.cumulative(x, first_minute, memory, window)[:, :1]
 
