@@ -82,7 +82,7 @@ RECORDER = """
 import sys, pathlib
 sys.path[:0] = {path!r}
 from test_ledger import trial
-from bqx.ledger import Ledger
+from bqx.runs.ledger import Ledger
 held = Ledger.open(pathlib.Path({folder!r}))
 for number in range({first}, {stop}):
     held.record(trial(number), trial(number + 1))

@@ -19,7 +19,7 @@ from bqx.runs.run import Run
 
 WRITE = """\
 from bqx.params import for_notebook, NOTEBOOK_KEYS
-from bqx.store import Run
+from bqx.runs.run import Run
 params = for_notebook({stem!r}, globals())
 run = Run.open(params.folder, params)
 with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
@@ -27,14 +27,14 @@ with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
 """
 
 BARS = WRITE.format(stem="01_bars", inputs=(), path="bars/dataset.json", value="seed")
-LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="lags.json", value="lags")
+LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="columns.json", value="lags")
 
 
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A tiny project: two notebooks and a book of three pages."""
     monkeypatch.setattr(runner.verdict, "write", lambda run: None)
-    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
@@ -78,12 +78,12 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert index == folder / "book" / "index.html"
     assert outcomes(capsys.readouterr().out) == {"01_bars": "ran", "04_lagging": "ran"}
     assert store.read_json(folder / "bars/dataset.json") == 5
-    assert store.read_json(folder / "lags.json") == [60, 120]
+    assert store.read_json(folder / "columns.json") == [60, 120]
     manifest = store.read_json(folder / "manifest.json")
     assert manifest["params"]["seed"] == 5
     assert set(manifest["notebooks"]) == {"01_bars", "04_lagging"}
     assert {path.name for path in folder.iterdir()} == {
-        ".lock", ".stages", "bars", "book", "lags.json", "manifest.json", "notebooks",
+        ".lock", ".stages", "bars", "book", "columns.json", "manifest.json", "notebooks",
     }  # fmt: skip
     page = (folder / "book" / "notebooks" / "01_bars.html").read_text()
     assert "seed is 5" in page
@@ -98,7 +98,7 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "kept"}
     runner.run(params(sources, seed=5), "04", sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
-    (folder / "lags.json").write_text("damaged")
+    (folder / "columns.json").write_text("damaged")
     runner.run(params(sources, seed=5), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
     hashes = Run.open(folder, params(sources)).outputs
@@ -136,7 +136,7 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
     before = sources / "run" / "book"
     before.mkdir(parents=True)
     (before / "index.html").write_text("previous")
-    monkeypatch.setattr(runner.front, "page", lambda run: "# Front\n\n[x](absent.md)\n")
+    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n[x](absent.md)\n")
     with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
         runner.run(params(sources), sources=sources)
     assert (before / "index.html").read_text() == "previous"
@@ -145,10 +145,10 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
 KILLED = """
 import sys
 from pathlib import Path
-from bqx import report
 from bqx.params import Params
+from bqx.report import runner
 root = Path(sys.argv[1])
-report.run(Params(out=str(root / "run")), sources=root)
+runner.run(Params(out=str(root / "run")), sources=root)
 """
 
 

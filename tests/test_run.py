@@ -13,7 +13,8 @@ import pytest
 from bqx.errors import ArtefactError
 from bqx.params import Params
 from bqx.runs import run as store
-from bqx.runs.run import MAKERS, Run
+from bqx.runs.artefacts import MAKERS
+from bqx.runs.run import Run
 
 
 @pytest.fixture
@@ -95,11 +96,6 @@ def test_failed_write_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_code_version_is_a_hash_of_the_sources():
-    assert len(store.code_version()) == 64
-    assert store.code_version() == store.code_version()
-
-
 def bars_stage(run, value=1.0, keys=("seed",)):
     with run.stage("01_bars", keys) as stage:
         stage.write_json("bars/dataset.json", {"value": value})
@@ -122,12 +118,12 @@ def test_stage_records_outputs_inputs_params_and_cost(run):
     assert entry["outputs"]["features/x.json"] == store.sha256(run.folder / "features/x.json")
     assert entry["params"] == {}
     assert run.stages["01_bars"]["params"] == {"seed": 1}
-    assert entry["seconds"] >= 0
+    assert 0 <= entry["seconds"] < 60
     assert entry["peak_mb"] > 10
     manifest = run.manifest
     assert manifest["data_hash"] == "d" * 64
     assert manifest["catalog_hash"] == "c" * 64
-    assert manifest["code_version"] == store.code_version()
+    assert len(entry["code"]) == 64
     assert not list(run.folder.rglob("*.tmp"))
     assert not list((run.folder / ".stages").iterdir())
 
@@ -168,11 +164,11 @@ def test_artefact_of_an_earlier_input_is_stale(run):
     bars_stage(run)
     features_stage(run)
     with run.stage("04_lagging", [], ["features"]) as stage:
-        stage.write_json("lags.json", [60])
+        stage.write_json("columns.json", [60])
     bars_stage(run, value=1.0)
-    assert run.need("lags.json")
+    assert run.need("columns.json")
     bars_stage(run, value=2.0)
-    for name in ("features", "lags.json"):
+    for name in ("features", "columns.json"):
         with pytest.raises(
             ArtefactError, match=rf"run/{name}: stale, .*bars/dataset.json.*02_feat"
         ):
@@ -262,7 +258,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from bqx.params import Params
-from bqx.store import Run
+from bqx.runs.run import Run
 run = Run.open(Path(sys.argv[1]), Params(seed=1))
 with run.stage("01_bars", ["seed"]) as stage:
     stage.write_json("bars/one.json", 1)
