@@ -57,7 +57,13 @@ def test_what_lacks_a_key_or_a_column_is_not_written(run):
             artefacts.NETTING.write(stage, {"netting": "none"})
     with run.stage("09_monitoring", []) as stage:
         frame = pd.DataFrame(
-            {"feature": ["a"], "psi": [0.1], "drifted": [True], "pair": ["eurusd"]}
+            {
+                "feature": ["a"],
+                "psi": [0.1],
+                "threshold": [0.2],
+                "drifted": [True],
+                "pair": ["eurusd"],
+            }
         )
         with pytest.raises(ArtefactError, match=r"drift\.parquet: 'fold' is missing"):
             artefacts.DRIFT.write(stage, frame)

@@ -112,7 +112,7 @@ def _first_again(notebooks: list[Path], from_stage: str | None) -> str:
             return notebook.stem
     raise ParameterError(
         f"--from: no such notebook, got {from_stage!r}; expected one of "
-        f"{', '.join(notebook.stem for notebook in notebooks)}. Give its number."
+        f"{', '.join(notebook.stem for notebook in notebooks)}."
     )
 
 

@@ -136,111 +136,93 @@ def roots(*artefacts: Artefact) -> list[str]:
     return [artefact.root for artefact in artefacts]
 
 
-_CELL = {"pair": "text", "horizon": "integer"}
-_FORECASTS = {
-    "ts_utc": "time", "fold": "integer", "horizon": "integer",
-    "forecast": "number", "raw": "number", "reach": "number", "naive": "number",
-}  # fmt: skip
-_LOSSES = {"day": "integer", "loss": "number", "known_loss": "number"}
-_RATES = ("open", "high", "low", "close", "volume", "spread")
-_SHARPE = ("net_sharpe", "net_sharpe_lo", "net_sharpe_hi")
+def _keys(names: str) -> tuple[str, ...]:
+    return tuple(names.split())
 
-BARS = Table("bars/{pair}.parquet", "01_bars", dict.fromkeys(_RATES, "number") | {"filled": "flag"})
-PLANTED = Table("bars/planted.parquet", "01_bars", {"decay": "number"})
-DATASET = Record("bars/dataset.json", "01_bars", ("pairs", "market"))
 
-FEATURES = Artefact("features", "02_features")
-CATALOG = Records("catalog.json", "02_features", ("name", "table", "unit", "lookback"))
+def _columns(**names: str) -> dict[str, str]:
+    """Kinds of columns by name, from names by kind."""
+    return {name: kind for kind, text in names.items() for name in text.split()}
 
-RECONCILIATION = Record("reconciliation.json", "03_reconciliation", ("tables", "totals"))
 
-COLUMNS = Record("columns.json", "04_lagging", ("parameters", "columns"))
+_CELL = _columns(text="pair", integer="horizon")
+_LOSSES = _columns(integer="day", number="loss known_loss")
+_FORECASTS = _columns(time="ts_utc", integer="fold horizon", number="forecast raw reach naive")
+_EVIDENCE = _keys("fold betas t critical")
+_SHARPE = "net_sharpe net_sharpe_lo net_sharpe_hi"
 
-SPLIT = Record("split.json", "05_selection", ("parameters", "horizon", "lookback", "folds"))
-SELECTION = Records(
-    "selection/{pair}.json", "05_selection",
-    ("columns", "importance", "permutation", "shap", "share", "needed", "candidates", "dropped"),
-)  # fmt: skip
-SHARED = Records("selection/shared.json", "05_selection")
-STABILITY = Records("selection/stability.json", "05_selection", ("pair", "fold", "kuncheva"))
+_01, _02, _03, _04 = "01_bars", "02_features", "03_reconciliation", "04_lagging"
+_05, _06, _07, _08 = "05_selection", "06_training", "07_deployment", "08_backtest"
+_09, _10, _11, _12 = "09_monitoring", "10_quality", "11_models", "12_registry"
+_13, _RUN = "13_explanation", "the whole run"
 
-FITS = Artefact("candidates/{model}/{pair}", "06_training")
+_RATES = _columns(number="open high low close volume spread", flag="filled")
+BARS = Table("bars/{pair}.parquet", _01, _RATES)
+PLANTED = Table("bars/planted.parquet", _01, _columns(number="decay"))
+DATASET = Record("bars/dataset.json", _01, _keys("pairs market"))
+
+FEATURES = Artefact("features", _02)
+CATALOG = Records("catalog.json", _02, _keys("name table unit lookback"))
+
+RECONCILIATION = Record("reconciliation.json", _03, _keys("tables totals grids statements"))
+
+COLUMNS = Record("columns.json", _04, _keys("parameters columns"))
+
+SPLIT = Record("split.json", _05, _keys("parameters horizon lookback rows folds"))
+_CHOSEN = _keys("columns importance permutation shap share needed candidates dropped")
+SELECTION = Records("selection/{pair}.json", _05, _CHOSEN)
+SHARED = Records("selection/shared.json", _05)
+STABILITY = Records("selection/stability.json", _05, _keys("pair fold jaccard kuncheva"))
+
+FITS = Artefact("candidates/{model}/{pair}", _06)
 """A model's fits of a pair: the bundle of every fold, and the three below."""
-FIT = Artefact("candidates/{model}/{pair}/{fold}", "06_training")
-FIT_EVIDENCE = Records(
-    "candidates/{model}/{pair}/evidence.json", "06_training", ("fold", "betas", "t", "critical")
-)
-FIT_VALIDATED = Table(
-    "candidates/{model}/{pair}/validated.parquet", "06_training",
-    _LOSSES | {"fold": "integer", "horizon": "integer"},
-)  # fmt: skip
-FIT_FORECASTS = Table("candidates/{model}/{pair}/forecasts.parquet", "06_training", _FORECASTS)
-FIT_SETTINGS = Record("candidates/{model}/settings.json", "06_training")
-CHOICE = Record("candidates/choice.json", "06_training", ("used", "steps"))
-FIT_ERRORS = Table(
-    "candidates/errors.parquet", "06_training",
-    _LOSSES | _CELL | {"raw_loss": "number", "spread": "number", "model": "text"},
-)  # fmt: skip
+FIT = Artefact("candidates/{model}/{pair}/{fold}", _06)
+FIT_EVIDENCE = Records("candidates/{model}/{pair}/evidence.json", _06, _EVIDENCE)
+_VALIDATED = _LOSSES | _columns(integer="fold horizon")
+FIT_VALIDATED = Table("candidates/{model}/{pair}/validated.parquet", _06, _VALIDATED)
+FIT_FORECASTS = Table("candidates/{model}/{pair}/forecasts.parquet", _06, _FORECASTS)
+FIT_SETTINGS = Record("candidates/{model}/settings.json", _06)
+CHOICE = Record("candidates/choice.json", _06, _keys("used steps"))
+_BY_MODEL = _LOSSES | _CELL | _columns(number="raw_loss spread", text="model")
+FIT_ERRORS = Table("candidates/errors.parquet", _06, _BY_MODEL)
 
-FORECASTS = Table("forecasts/{pair}.parquet", "06_training", _FORECASTS)
-EVIDENCE = Records("forecasts/{pair}.json", "06_training", FIT_EVIDENCE.keys)
-SCORES = Records(
-    "forecasts/cells.json", "06_training",
-    ("pair", "horizon", "skill", "skill_lo", "skill_hi", "unshrunk_skill", "coverage"),
-)  # fmt: skip
-ERRORS = Table("forecasts/errors.parquet", "06_training", _LOSSES | _CELL)
-SCORES_BY_CONDITION = Records(
-    "forecasts/conditions.json", "06_training", ("pair", "horizon", "condition", "value", "skill")
-)
-CONDITIONS = Table(
-    "conditions/{pair}.parquet", "06_training",
-    {"session": "text", "volatility": "text", "trend": "text"},
-)  # fmt: skip
-MODEL = Artefact("models/{pair}", "06_training")
+FORECASTS = Table("forecasts/{pair}.parquet", _06, _FORECASTS)
+EVIDENCE = Records("forecasts/{pair}.json", _06, _EVIDENCE)
+_SCORES = _keys("pair horizon skill skill_lo skill_hi unshrunk_skill coverage")
+SCORES = Records("forecasts/cells.json", _06, _SCORES)
+ERRORS = Table("forecasts/errors.parquet", _06, _LOSSES | _CELL)
+_BY_CONDITION = _keys("pair horizon condition value skill coverage")
+SCORES_BY_CONDITION = Records("forecasts/conditions.json", _06, _BY_CONDITION)
+CONDITIONS = Table("conditions/{pair}.parquet", _06, _columns(text="session volatility trend"))
+MODEL = Artefact("models/{pair}", _06)
 
-BUNDLE = Artefact("bundles/{pair}", "07_deployment")
+BUNDLE = Artefact("bundles/{pair}", _07)
 
-ACCOUNT = Table(
-    "backtest/{pair}.parquet", "08_backtest",
-    {"day": "integer", "gross": "number", "cost": "number", "net": "number"} | _CELL,
-)  # fmt: skip
-CELLS = Records("backtest/cells.json", "08_backtest", ("pair", "horizon", "reason", *_SHARPE))
-COMPARATORS = Records(
-    "backtest/comparators.json", "08_backtest", ("signal", "horizon", "trades", *_SHARPE)
-)
-NETTING = Records("backtest/netting.json", "08_backtest", ("netting", "cost", "saved"))
-PROMOTION = Records(
-    "backtest/promotion.json", "08_backtest",
-    ("pair", "horizon", "promoted", "reasons", "deflated", "pbo", "trials"),
-)  # fmt: skip
+_ACCOUNT = _CELL | _columns(integer="day trades", number="gross cost net turnover")
+ACCOUNT = Table("backtest/{pair}.parquet", _08, _ACCOUNT)
+CELLS = Records("backtest/cells.json", _08, _keys(f"pair horizon reason {_SHARPE}"))
+COMPARATORS = Records("backtest/comparators.json", _08, _keys(f"signal horizon trades {_SHARPE}"))
+NETTING = Records("backtest/netting.json", _08, _keys("netting cost saved"))
+_DECISION = _keys("pair horizon promoted reasons deflated pbo trials")
+PROMOTION = Records("backtest/promotion.json", _08, _DECISION)
 
-DRIFT = Table(
-    "drift/drift.parquet", "09_monitoring",
-    {"feature": "text", "psi": "number", "drifted": "flag", "pair": "text", "fold": "integer"},
-)  # fmt: skip
+_DRIFT = _columns(text="feature pair", number="psi threshold", flag="drifted", integer="fold")
+DRIFT = Table("drift/drift.parquet", _09, _DRIFT)
 
-QUALITY = Table("quality/{name}.parquet", "10_quality", {"pair": "text"})
+QUALITY = Table("quality/{name}.parquet", _10, _columns(text="pair"))
 
-COMPARED = Record("models_compared/choice.json", "11_models", ("honest", "trials", "steps"))
+COMPARED = Record("models_compared/choice.json", _11, _keys("honest trials steps models"))
 
-REGISTERED = Records(
-    "registry.json", "12_registry",
-    ("pair", "version", "status", "model", "horizons", "reasons"),
-)  # fmt: skip
+_REGISTERED = _keys("pair version status model horizons reasons")
+REGISTERED = Records("registry.json", _12, _REGISTERED)
 
-SHAP = Table(
-    "explanation/shap.parquet", "13_explanation",
-    _CELL | {"column": "text", "domain": "text", "shap": "number", "fold": "integer"},
-)  # fmt: skip
-CURVES = Table(
-    "explanation/curves.parquet", "13_explanation",
-    {"rows": "integer", "seen": "number", "unseen": "number", "model": "text", "pair": "text"},
-)  # fmt: skip
+_SHAP = _CELL | _columns(text="column domain model", number="shap", integer="fold")
+SHAP = Table("explanation/shap.parquet", _13, _SHAP)
+_CURVES = _columns(integer="rows", number="seen unseen", text="model pair")
+CURVES = Table("explanation/curves.parquet", _13, _CURVES)
 
-VERDICT = Record(
-    "verdict.json", "the whole run", ("run", "horizons", "signals", "registry", "cells")
-)
-FIGURE = Artefact("figures/{name}.png", "the whole run")
+VERDICT = Record("verdict.json", _RUN, _keys("run horizons signals registry cells"))
+FIGURE = Artefact("figures/{name}.png", _RUN)
 
 EVERY = tuple(value for value in globals().copy().values() if isinstance(value, Artefact))
 
