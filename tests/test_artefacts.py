@@ -80,7 +80,7 @@ def test_what_was_written_otherwise_is_refused_and_the_notebook_named(run):
         write_parquet(stage.path("drift/drift.parquet"), pd.DataFrame({"feature": ["a"]}))
         write_json(stage.path("split.json"), {"parameters": {}})
         stage.add("drift/drift.parquet", "split.json")
-    with pytest.raises(ArtefactError, match="'psi' is missing.*Run 09_monitoring again"):
+    with pytest.raises(ArtefactError, match="'pair' is missing.*Run 09_monitoring again"):
         artefacts.DRIFT.read(run)
     with pytest.raises(ArtefactError, match="'horizon' is missing.*Run 05_selection again"):
         artefacts.SPLIT.read(run)

@@ -153,7 +153,7 @@ def distinct(known: Lists, tables: Iterable[Table]) -> int:
 
 
 def laggable(known: Lists) -> pd.DataFrame:
-    """One row per table of the catalog: features, those with lags by default, in v1 and in v3; why."""
+    """One row per table of the catalog: features, those with lags by default, in v1, in v3; why."""
     plans = {name: known.plan(name).laggable for name, doc in DOCUMENTS.items() if doc.lags}
     reasons: dict[str, dict[str, None]] = {}
     for document in EVERY:
