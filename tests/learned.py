@@ -57,7 +57,7 @@ def make_folds(of: Bars, columns: tuple[Column, ...], params: Params = PARAMS) -
     days = len(np.unique(sessions.trading_days(of.minutes)))
     return folds.rolling_origin(
         of.minutes,
-        *params.split(days),
+        *params.lengths(days),
         params.embargo,
         max(params.horizons),
         max(c.lookback for c in columns),

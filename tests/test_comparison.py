@@ -12,9 +12,9 @@ from bqx.learning.models import Range
 from bqx.learning.models.xgb import XGBoost
 from bqx.market import sessions
 from bqx.params import Params
-from bqx.runs import fit_log, ledger
+from bqx.runs import artefacts, fit_log, ledger
 from bqx.runs.run import Run, read_json, read_parquet
-from bqx.stages import bars, candidates, explanation, models, selection
+from bqx.stages import bars, candidates, explanation, lagging, models, selection
 from bqx.stages import training as fitted
 from bqx.stages.bars import load
 
@@ -29,7 +29,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Params:
     params = Params(**SMALL | {"out": str(tmp_path_factory.mktemp("models") / "run")})
-    for stage in (bars, selection, fitted):
+    for stage in (bars, lagging, selection, fitted):
         stage.build(params)  # type: ignore[attr-defined]
     return params
 
@@ -76,7 +76,7 @@ def test_a_fold_forecasts_and_is_served_by_the_model_that_its_validation_chose(
     for pair in ("eurusd", "gbpusd"):
         made = read_parquet(given.folder / f"forecasts/{pair}.parquet")
         for fold, part in made.groupby("fold"):
-            alone = candidates.forecasts(run, used[fold], pair)
+            alone = artefacts.FIT_FORECASTS.read(run, model=used[fold], pair=pair)
             expected = alone[alone["fold"] == fold]
             pd.testing.assert_frame_equal(
                 part.reset_index(drop=True), expected.reset_index(drop=True)
@@ -88,10 +88,10 @@ def test_a_fold_forecasts_and_is_served_by_the_model_that_its_validation_chose(
 def test_rows_out_of_sample_take_no_part_in_the_choice(given: Params, used: dict[int, str]) -> None:
     run, pairs = run_of(given), ("eurusd", "gbpusd")
     dataset = load(run)
-    folds = selection.folds_of(given, dataset)
+    folds = selection.split_of(run, dataset).folds
     for pair in pairs:
         for name in given.models:
-            held = read_parquet(run.folder / candidates.place(name, pair) / "validated.parquet")
+            held = artefacts.FIT_VALIDATED.read(run, model=name, pair=pair)
             for fold in folds:
                 rows = dataset.bars[pair].minutes[fold.validation]
                 days = held.loc[held["fold"] == fold.number, "day"]
@@ -137,7 +137,9 @@ def test_every_fold_is_explained_by_the_model_that_it_uses(
     }
     for pair in ("eurusd", "gbpusd"):
         for fold, name in used.items():
-            chosen = bundle.load(given.folder / candidates.place(name, pair) / str(fold))
+            chosen = bundle.load(
+                given.folder / artefacts.FIT.path(model=name, pair=pair, fold=fold)
+            )
             part = made.shap[(made.shap["pair"] == pair) & (made.shap["fold"] == fold)]
             assert set(part["column"]) == {column.name for column in chosen.columns}
             assert set(part["horizon"]) == {15, 30}

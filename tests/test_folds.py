@@ -76,7 +76,7 @@ def some_folds(rng):
         tests = int(rng.integers(1, min(groups - 2, 3) + 1))
         return combinatorial(minutes, groups, tests, embargo, horizon, lookback), reach, minutes
     lengths = tuple(map(int, rng.integers(4, 9, 4)))
-    split = Params(scheme="chronological").split(36) if scheme == "chronological" else lengths
+    split = Params(scheme="chronological").lengths(36) if scheme == "chronological" else lengths
     return rolling_origin(minutes, *split, embargo, horizon, lookback), reach, minutes
 
 
@@ -164,7 +164,7 @@ def test_the_last_seen_row_exists():
 
 
 def test_the_chronological_fold_has_70_15_and_15_percent_of_the_days():
-    split = Params(scheme="chronological").split(30)
+    split = Params(scheme="chronological").lengths(30)
     (fold,) = rolling_origin(MINUTES, *split, 120, 75, 1_400)
     days = sessions.trading_days(MINUTES)
     assert [len(np.unique(days[rows])) for rows in (fold.train, fold.validation)] == [21, 4]

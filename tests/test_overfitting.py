@@ -137,22 +137,21 @@ def test_a_decision_says_what_stands_against_it():
     assert good.reasons == ()
     assert good.sharpe > good.benchmark > 0
     assert (good.trials, good.pbo) == (20, 0.0)
-    assert promote(daily, 0, 20, -0.001).reasons == (
-        "lower end of the skill's interval: -0.001, expected > 0.0",
-    )
-    assert promote(daily, 0, 20, None).reasons == (
-        "lower end of the skill's interval: does not exist, 250 days of 20 trials",
-    )
+    (low,) = promote(daily, 0, 20, -0.001).reasons
+    assert (low.value, low.sign, low.bound, low.passed) == (-0.001, ">", 0.0, False)
+    assert str(low) == "lower end of the skill's interval: -0.001, expected > 0"
+    (absent,) = promote(daily, 0, 20, None).reasons
+    assert str(absent) == "lower end of the skill's interval: does not exist, 250 days of 20 trials"
     worse = promote(daily, 3, 20, 0.001)
     assert not worse.promoted
-    assert worse.reasons[0].startswith("deflated Sharpe ratio: 0.")
+    assert str(worse.reasons[0]).startswith("deflated Sharpe ratio: 0.")
     # More trials raise the bar.
     assert promote(daily, 0, 20_000, 0.001).deflated < good.deflated
 
 
 def test_one_trial_few_days_or_no_trades_are_not_promoted():
     daily = np.column_stack([np.linspace(1.0, 2.0, 30), np.zeros(30)])
-    assert "overfitting: does not exist" in promote(daily[:, :1], 0, 1, 0.1).reasons[0]
+    assert "overfitting: does not exist" in str(promote(daily[:, :1], 0, 1, 0.1).reasons[0])
     few = promote(daily[: overfitting.FEWEST_DAYS - 1], 0, 2, 0.1)
     assert few.deflated is few.pbo is None
     assert len(few.reasons) == 2

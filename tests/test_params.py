@@ -39,9 +39,27 @@ def test_parameter_files_load(path):
 
 def test_defaults_are_those_of_ci():
     ci = next(path for path in FILES if path.stem == "ci")
-    given = yaml.safe_load(ci.read_text())
     assert load(ci) == Params()
-    assert given["market"] == "planted"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_files_hold_what_differs_from_the_defaults_alone(path):
+    values = yaml.safe_load(path.read_text())
+    defaults = Params().model_dump(mode="json")
+    assert len(values) <= 12
+    assert {key for key, value in values.items() if value == defaults[key]} <= {"out"}
+
+
+def test_parameters_are_described_with_where_they_come_from():
+    demo = next(path for path in FILES if path.stem == "demo")
+    rows = {row["key"]: row for row in params.described(demo, ["seed=4"])}
+    assert tuple(rows) == KEYS
+    assert [rows[key]["from"] for key in ("seed", "days", "stride")] == [
+        "--set", str(demo), "default",
+    ]  # fmt: skip
+    assert (rows["seed"]["value"], rows["days"]["value"]) == ("4", "98")
+    for key, field in Params.model_fields.items():
+        assert rows[key]["meaning"].split() == str(field.description).split()
 
 
 def test_demo_is_large_enough():
@@ -74,7 +92,7 @@ def test_overrides_win_and_are_yaml(tmp_path):
     ("text", "message"),
     [
         ("horizon: [15]", r"some\.yaml: unknown parameter, got 'horizon'; .*mean 'horizons'"),
-        ("zzz: 1", r"unknown parameter, got 'zzz'; expected one of out, .*Remove it\."),
+        ("zzz: 1", r"unknown parameter, got 'zzz'; expected one of out, .*Remove zzz\."),
         ("seed: '3'", r"some\.yaml: seed has a wrong value, got '3'; expected a valid integer"),
         ("seed: true", "seed has a wrong value, got True"),
         ("seed: -1", "got -1; expected greater than or equal to 0"),
@@ -163,8 +181,17 @@ def test_notebooks_take_their_own_keys_only():
     assert taken.seed == 0
     with pytest.raises(ParameterError, match=r"04_lagging: lags"):
         for_notebook("04_lagging", {"lags": [-60]})
+    assert for_notebook("06_training", {"train_days": 5}).train_days == 5
+    with pytest.raises(ParameterError, match="06_training: train_days has a wrong value"):
+        for_notebook("06_training", {"train_days": "5"})
     with pytest.raises(ParameterError, match="got '04_laging'; .*mean '04_lagging'"):
         for_notebook("04_laging", {})
+
+
+def test_a_served_pair_is_checked_where_the_pairs_are_known(tmp_path):
+    assert for_notebook("07_deployment", {"serve_pair": "usdjpy"}).serve_pair == "usdjpy"
+    with pytest.raises(ParameterError, match="serve_pair: expected '' or one of pairs"):
+        load(written(tmp_path, "serve_pair: usdjpy"))
 
 
 def test_paths_start_at_the_project_root(tmp_path, monkeypatch):
@@ -181,7 +208,7 @@ def test_paths_start_at_the_project_root(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("days", [10, 29, 30, 35, 60, 260, 2600])
 def test_split_by_length_gives_five_folds_or_more(days):
-    split = Params(**dict.fromkeys(LENGTHS, 0)).split(days)
+    split = Params(**dict.fromkeys(LENGTHS, 0)).lengths(days)
     folds = (days - split.train - split.validation - split.test) // split.step + 1
     assert folds >= 5
     assert min(split) >= 1
@@ -189,11 +216,11 @@ def test_split_by_length_gives_five_folds_or_more(days):
 
 def test_split_that_is_given_stands():
     given = Params(train_days=8, validation_days=3, test_days=4, step_days=2)
-    assert tuple(given.split(15)) == (8, 3, 4, 2)
+    assert tuple(given.lengths(15)) == (8, 3, 4, 2)
     with pytest.raises(ParameterError, match="got 15 trading days; expected at most 14"):
-        given.split(14)
+        given.lengths(14)
     with pytest.raises(ParameterError, match="got 10 trading days; expected at most 9"):
-        Params(**dict.fromkeys(LENGTHS, 0)).split(9)
+        Params(**dict.fromkeys(LENGTHS, 0)).lengths(9)
 
 
 def test_all_28_pairs_are_accepted():

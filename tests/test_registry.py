@@ -1,5 +1,6 @@
 import datetime
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import boto3
@@ -9,6 +10,7 @@ from learned import PAIR, PARAMS, learn
 
 from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
+from bqx.evaluation.reasons import Reason
 from bqx.learning import bundle
 from bqx.serving import registry
 from bqx.serving.app import served
@@ -50,19 +52,25 @@ def test_versions_go_from_pending_to_approved_and_the_old_one_to_the_archive(ask
     assert latest.facts == {"skill": 0.02}
     assert bundle.load(Path(latest.bundle)).metrics == {"number": 1}
     first = asked.store.versions(PAIR)[0]
-    assert (first.status, first.reasons) == ("archived", ("followed by version 2",))
+    assert (first.status, *map(str, first.reasons)) == ("archived", "followed by version 2")
 
 
 def test_a_rejected_version_says_why_and_is_never_served(asked, bundles):
     version = asked.register(PAIR, bundles[0], {})
-    reasons = gate(["skill: -0.1, expected > 0"], ["a", "b"], ["b"], 35.0)
-    assert reasons == (
+    skill = Reason.check("skill", -0.1, ">", bound=0)
+    reasons = gate([skill], ["a", "b"], ["b"], 35.0)
+    assert [str(reason) for reason in reasons] == [
         "skill: -0.1, expected > 0",
-        "features: 1 missing, the first a, expected all",
-        "latency: 35.0 ms, expected <= 20 ms",
-    )
+        "missing features: 1, the first a, expected <= 0",
+        "latency (ms): 35, expected <= 20",
+    ]
+    assert [(r.rule, r.value, r.bound, r.passed) for r in reasons] == [
+        ("skill", -0.1, 0, False),
+        ("missing features", 1, 0, False),
+        ("latency (ms)", 35, 20, False),
+    ]
     assert gate([], ["a"], ["a", "b"], 3.0) == ()
-    assert gate([], [], [], float("nan")) != ()
+    assert str(*gate([], [], [], float("nan"))) == "latency (ms): does not exist"
     asked.judge(version, reasons)
     assert asked.latest_approved(PAIR) is None
     assert asked.store.versions(PAIR)[0].reasons == reasons
@@ -84,7 +92,7 @@ def test_one_goes_back_to_what_was_approved_and_to_nothing_else(asked, bundles, 
     with pytest.raises(ParameterError, match="cannot become approved, got archived"):
         asked.approve(three, ["I like it"])
     again = asked.approve(store.versions(PAIR)[0], ["two is worse"])
-    assert (again.number, again.reasons) == (1, ("two is worse",))
+    assert (again.number, *map(str, again.reasons)) == (1, "two is worse")
     assert asked.latest_approved(PAIR).number == 1
     assert [v.status for v in store.versions(PAIR)] == ["approved", "archived", "archived"]
     assert store.pairs() == (PAIR,)
@@ -289,7 +297,7 @@ def test_sagemaker_approves_and_archives(aws):
     listed(stub, 1)
     described(stub, 1, "Rejected", {"skill": "0"}, "a quant: one; other")
     rejected = asked.store.versions(PAIR)[0]
-    assert (rejected.status, rejected.reasons) == ("rejected", ("one", "other"))
+    assert (rejected.status, *map(str, rejected.reasons)) == ("rejected", "one", "other")
 
 
 def test_other_errors_of_sagemaker_are_not_hidden(aws):
@@ -305,10 +313,12 @@ def test_names_of_pairs_are_checked(asked):
 
 
 def test_reasons_are_told_by_what_they_are_about():
-    reasons = ["15 min: skill: -0.1, expected > 0", "30 min: skill: -0.2, expected > 0",
-               "latency: 35.0 ms, expected <= 20 ms"]  # fmt: skip
+    skill = Reason.check("skill", -0.1, ">", bound=0)
+    late = Reason.check("latency (ms)", 35.0, "<=", bound=20)
+    reasons = [asdict(reason) for reason in (skill.at(15), skill.at(30), late)]
+    assert str(Reason.of(reasons[0])) == "15 min: skill: -0.1, expected > 0"
     found = against([{"pair": PAIR, "reasons": reasons}, {"pair": "gbpusd", "reasons": []}])
     assert found.values.tolist() == [
         [PAIR, "skill", "15, 30", "-0.1, expected > 0"],
-        [PAIR, "latency", "all", "35.0 ms, expected <= 20 ms"],
+        [PAIR, "latency (ms)", "all", "35, expected <= 20"],
     ]

@@ -28,7 +28,7 @@ with run.stage({stem!r}, NOTEBOOK_KEYS[{stem!r}], {inputs}) as stage:
 """
 
 BARS = WRITE.format(stem="01_bars", inputs=(), path="bars/dataset.json", value="seed")
-LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="lags.json", value="lags")
+LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="columns.json", value="lags")
 
 
 @pytest.fixture
@@ -79,12 +79,12 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert index == folder / "book" / "index.html"
     assert outcomes(capsys.readouterr().out) == {"01_bars": "ran", "04_lagging": "ran"}
     assert store.read_json(folder / "bars/dataset.json") == 5
-    assert store.read_json(folder / "lags.json") == [60, 120]
+    assert store.read_json(folder / "columns.json") == [60, 120]
     manifest = store.read_json(folder / "manifest.json")
     assert manifest["params"]["seed"] == 5
     assert set(manifest["notebooks"]) == {"01_bars", "04_lagging"}
     assert {path.name for path in folder.iterdir()} == {
-        ".lock", ".stages", "bars", "book", "lags.json", "manifest.json", "notebooks",
+        ".lock", ".stages", "bars", "book", "columns.json", "manifest.json", "notebooks",
     }  # fmt: skip
     page = (folder / "book" / "notebooks" / "01_bars.html").read_text()
     assert "seed is 5" in page
@@ -103,7 +103,7 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "kept"}
     runner.run(params(sources, seed=5), "04", sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
-    (folder / "lags.json").write_text("damaged")
+    (folder / "columns.json").write_text("damaged")
     runner.run(params(sources, seed=5), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
     hashes = Run.open(folder, params(sources)).outputs
@@ -152,6 +152,7 @@ import sys
 from pathlib import Path
 from bqx.report import runner
 from bqx.params import Params
+from bqx.report import runner
 root = Path(sys.argv[1])
 runner.run(Params(out=str(root / "run")), sources=root)
 """

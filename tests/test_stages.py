@@ -1,18 +1,21 @@
 """The whole path on small parameters: artefacts repeat, signals are found, noise is not."""
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
 from offline import foreign
 
+import bqx.stages
 from bqx import cli, params
-from bqx.errors import ArtefactError
+from bqx.errors import ArtefactError, ParameterError
 from bqx.params import Params
 from bqx.report import verdict
-from bqx.runs import ledger
+from bqx.runs import artefacts, ledger
 from bqx.runs.run import Run, read_json, read_parquet
 from bqx.serving.registry import beside
 from bqx.stages import (
@@ -20,6 +23,7 @@ from bqx.stages import (
     bars,
     candidates,
     deployment,
+    explanation,
     features,
     lagging,
     models,
@@ -36,7 +40,7 @@ STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
     quality,
     models,
-    registry,
+    registry, explanation,
 )  # fmt: skip
 
 SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)
@@ -49,6 +53,13 @@ def run_all(folder: Path, **changes: object) -> Run:
     run = Run.open(folder, given)
     verdict.write(run)
     return run
+
+
+def test_every_stage_is_run_here() -> None:
+    modules = {path.stem for path in Path(bqx.stages.__file__).parent.glob("*.py")}
+    named = {stage.NAME.partition("_")[2] for stage in STAGES}  # type: ignore[attr-defined]
+    assert [stage.NAME for stage in STAGES] == list(params.NOTEBOOK_KEYS)  # type: ignore[attr-defined]
+    assert named <= modules
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +89,7 @@ def test_trials_are_the_same_from_a_notebook_that_knows_its_own_parameters_only(
     planted: Run,
 ) -> None:
     own = params.for_notebook("08_backtest", {"out": str(planted.folder)})
-    net = backtest.net_by_day(planted)
+    net = backtest.net_by_day(planted, planted.params.pairs)
     found = [
         [trial.name for trial in backtest.trials(Run.open(planted.folder, given), net)]
         for given in (planted.params, own)
@@ -105,7 +116,7 @@ def test_every_cell_is_a_trial_in_the_ledger(planted: Run) -> None:
     assert made == {(name, "gain"): 10 for name in names} | {(traded, "net"): 10}
     errors = read_parquet(planted.folder / "forecasts/errors.parquet")
     saved = (errors["known_loss"] - errors["loss"]).groupby([errors["pair"], errors["horizon"]])
-    earned = backtest.net_by_day(planted)
+    earned = backtest.net_by_day(planted, planted.params.pairs)
     for trial in trials:
         if trial.model == traded:
             of = saved.sum() if trial.measure == "gain" else earned.sum()
@@ -128,7 +139,7 @@ def test_every_cell_is_traded_beside_signals_without_a_model(planted: Run) -> No
     earned = result.comparators.pivot(index="horizon", columns="signal", values="gross_sharpe")
     assert (earned["forecast"] > 0).all()
     assert (earned["known part only"] < 0).all()
-    by_day = backtest.net_by_day(planted)
+    by_day = backtest.net_by_day(planted, planted.params.pairs)
     assert by_day.shape == (result.cells["days"].max(), 10)
     stored = pd.DataFrame(read_json(planted.folder / "backtest/cells.json"))
     for _, cell in stored.iterrows():
@@ -189,6 +200,49 @@ def test_what_is_not_approved_is_served_on_request_only_and_says_so(null: Run) -
     assert asked.answer is not None
     assert (asked.answer["status"], asked.answer["approved_horizons"]) == ("rejected", [])
     assert asked.log["status"].tolist() == ["pending", "rejected"] * 2
+
+
+@pytest.mark.parametrize("stage", [training, monitoring, models, explanation, backtest])
+def test_a_notebook_that_is_given_another_split_refuses(null: Run, stage: ModuleType) -> None:
+    before = null.outputs
+    with pytest.raises(
+        ParameterError, match=rf"{stage.NAME}: train_days is settled by 05_selection, got 5; exp"
+    ):
+        stage.build(null.params.model_copy(update={"train_days": 5}))
+    assert null.outputs == before
+
+
+def test_selections_are_paired_with_the_training_rows_that_they_were_made_on(
+    null: Run, tmp_path: Path
+) -> None:
+    run = Run.open(tmp_path / "run", null.params)
+    shutil.copytree(null.folder, run.folder, dirs_exist_ok=True)
+    given = null.params.model_copy(update={"out": str(run.folder), "train_days": 16})
+    selection.build(given)
+    with pytest.raises(ArtefactError, match="stale, got one made from an earlier split"):
+        run.need("candidates")
+    with pytest.raises(ParameterError, match="train_days is settled by 05_selection, got 20; exp"):
+        training.build(null.params.model_copy(update={"out": str(run.folder), "train_days": 20}))
+    of_cell = params.for_notebook("09_monitoring", {"out": str(run.folder), "workers": 1})
+    assert set(monitoring.build(of_cell)["fold"]) == {
+        fold["number"] for fold in artefacts.SPLIT.read(run)["folds"]
+    }
+
+
+def test_promotion_is_decided_once_and_read_afterwards(
+    planted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*rest: object) -> None:
+        raise AssertionError("decided again")
+
+    monkeypatch.setattr("bqx.evaluation.overfitting.promote_trial", fail)
+    written = verdict.write(planted)
+    decided = {(r["pair"], r["horizon"]): r for r in artefacts.PROMOTION.read(planted)}
+    for cell in written["cells"]:
+        row = decided[cell["pair"], cell["horizon"]]
+        assert (cell["promoted"], cell["pbo"]) == (row["promoted"], row["pbo"])
+        assert row["promoted"] == (not row["reasons"])
+        assert all(not reason["passed"] for reason in row["reasons"])
 
 
 def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ of so many would show by chance, the probability of backtest overfitting how oft
 is best on one half of the days is below the median on the other.
 """
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +14,7 @@ import numpy as np
 import purgedcv
 from numpy.typing import NDArray
 
+from bqx.evaluation.reasons import Reason
 from bqx.runs.ledger import Trial, count, matrix
 
 Series = NDArray[np.float64]
@@ -30,7 +30,7 @@ MOST_OVERFITTING = 0.2
 class Decision:
     """Whether a trial may be promoted; None where a value does not exist.
 
-    ``promoted`` : no reason stands against it. ``reasons`` : what does.
+    ``promoted`` : no reason stands against it. ``reasons`` : the checks that it did not pass.
     ``sharpe`` : of a day, not annualised; ``benchmark`` : what the best of the trials would show
         without skill; ``deflated`` : probability that the trial's own is above it.
     ``pbo`` : probability of backtest overfitting.
@@ -38,7 +38,7 @@ class Decision:
     """
 
     promoted: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     sharpe: float | None
     benchmark: float | None
     deflated: float | None
@@ -152,14 +152,12 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
         ("probability of backtest overfitting", overfitting, "<=", MOST_OVERFITTING),
         ("lower end of the skill's interval", skill_lo, ">", 0.0),
     )
-    met = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
-    reasons = tuple(
-        f"{what}: does not exist, {len(daily)} days of {daily.shape[1]} trials"
-        if value is None
-        else f"{what}: {value:.3f}, expected {sign} {bound}"
-        for what, value, sign, bound in checks
-        if value is None or not met[sign](value, bound)
-    )
+    few = f"{len(daily)} days of {daily.shape[1]} trials"
+    judged = [
+        Reason.check(rule, value, sign, bound=bound, note=few if value is None else "")
+        for rule, value, sign, bound in checks
+    ]
+    reasons = tuple(reason for reason in judged if not reason.passed)
     return Decision(
         promoted=not reasons,
         reasons=reasons,

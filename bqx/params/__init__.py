@@ -1,13 +1,25 @@
 """Frozen, validated parameters of a run and of each notebook; an unknown key is an error.
 
 One flat YAML file holds every parameter of a run. A notebook's ``parameters`` cell holds the keys
-that `NOTEBOOK_KEYS` lists for it, under the same names.
+that `NOTEBOOK_KEYS` lists for it, under the same names; what an earlier notebook has settled stands
+in its artefacts instead, see `SETTLED`.
 """
 
-from bqx.params.keys import KEYS, NOTEBOOK_KEYS
-from bqx.params.model import Params, Split, root
-from bqx.params.reading import for_notebook, load
+from bqx.params.keys import COLUMN_KEYS, KEYS, NOTEBOOK_KEYS, PLACE_KEYS, SETTLED, SPLIT_KEYS
+from bqx.params.model import Lengths, Params, root
+from bqx.params.reading import described, for_notebook, load
 
 __all__ = [
-    "KEYS", "NOTEBOOK_KEYS", "Params", "Split", "for_notebook", "load", "root",
-]  # fmt: skip
+    "COLUMN_KEYS",
+    "KEYS",
+    "NOTEBOOK_KEYS",
+    "PLACE_KEYS",
+    "SETTLED",
+    "SPLIT_KEYS",
+    "Lengths",
+    "Params",
+    "described",
+    "for_notebook",
+    "load",
+    "root",
+]

@@ -1,44 +1,55 @@
-"""Which parameters each notebook's ``parameters`` cell holds."""
+"""Which parameters each notebook's ``parameters`` cell holds, and which notebook settles which."""
 
 from bqx.params.model import Params
 
 KEYS = tuple(Params.model_fields)
 
-_WORK = ("workers", "backend")
+PLACE_KEYS = ("out", "workers", "backend")
+"""Parameters that say where and how fast, and so are no part of what an artefact depends on."""
+
 _BARS = ("market", "bars", "clock", "pairs", "start", "days", "baseline", "max_fill")
-_TARGET = ("target_window", "horizons")
-_FOLDS = (
-    "scheme", "train_days", "validation_days", "test_days", "step_days", "groups", "test_groups",
-    "embargo", "stride",
-)  # fmt: skip
-_COLUMNS = ("profile", "lags", "strict61")
 _TRADING = (
-    "spread_multiple", "slippage", "commission", "interest", "markup", "target_volatility",
-    "largest_position",
-)  # fmt: skip
-_MODELS = ("models", "model", "device", "trials", "tuning_seconds", "tuned")
-_SELECTION = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
+    *("spread_multiple", "slippage", "commission", "interest", "markup"),
+    *("target_volatility", "largest_position"),
+)
+
+COLUMN_KEYS = ("profile", "lags", "strict61")
+"""Parameters that notebook 04 settles in its columns."""
+SPLIT_KEYS = (
+    *("seed", "target_window", "horizons", "target", "scheme"),
+    *("train_days", "validation_days", "test_days", "step_days"),
+    *("groups", "test_groups", "embargo", "stride"),
+)
+"""Parameters that notebook 05 settles in its split."""
+SELECTION_KEYS = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
+"""Parameters by which notebook 05 selects on that split."""
+FIT_KEYS = (
+    *("rounds", "depth", "learning_rate", "confidence", "coverage"),
+    *("models", "model", "device", "trials", "tuning_seconds", "tuned"),
+)
+"""Parameters by which notebook 06 fits."""
+
+SETTLED: dict[str, tuple[str, ...]] = {
+    "01_bars": ("max_fill",),
+    "04_lagging": COLUMN_KEYS,
+    "05_selection": (*SPLIT_KEYS, *SELECTION_KEYS),
+    "06_training": tuple(key for key in FIT_KEYS if key != "confidence"),
+}
+"""Parameters that a notebook settles for all later ones, which read them from what it wrote."""
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
-    "01_bars": ("out", "seed", *_BARS, *_TARGET),
-    "02_features": ("out", *_WORK, "profile"),
+    "01_bars": ("out", "seed", *_BARS, "target_window", "horizons"),
+    "02_features": (*PLACE_KEYS, "profile"),
     "03_reconciliation": ("out",),
-    "04_lagging": ("out", *_COLUMNS),
-    "05_selection": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION),
-    "06_training": (
-        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, *_SELECTION,
-        "rounds", "depth", "learning_rate", "target", "confidence", "coverage", "max_fill",
-        *_MODELS,
-    ),
+    "04_lagging": ("out", *COLUMN_KEYS),
+    "05_selection": (*PLACE_KEYS, *SPLIT_KEYS, *SELECTION_KEYS),
+    "06_training": (*PLACE_KEYS, *FIT_KEYS),
     "07_deployment": ("out", "serve_pair"),
-    "08_backtest": ("out", "seed", *_TARGET, "target", "confidence", *_TRADING),
-    "09_monitoring": ("out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS),
-    "10_quality": ("out", *_WORK),
-    "11_models": ("out", "seed", "confidence", "models"),
+    "08_backtest": ("out", "confidence", *_TRADING),
+    "09_monitoring": PLACE_KEYS,
+    "10_quality": PLACE_KEYS,
+    "11_models": ("out", "confidence"),
     "12_registry": ("out", "serve_pair"),
-    "13_explanation": (
-        "out", "seed", *_WORK, *_TARGET, *_COLUMNS, *_FOLDS, "models", "device",
-        "serve_pair",
-    ),
-}  # fmt: skip
-"""Keys of each notebook's ``parameters`` cell."""
+    "13_explanation": (*PLACE_KEYS, "serve_pair"),
+}
+"""Keys of each notebook's ``parameters`` cell: those that it acts on and no earlier one settles."""

@@ -15,7 +15,7 @@ MOST_UNIT_DAYS = 60
 """Longest test part, in trading days, of a split that is chosen from the length of the bars."""
 
 
-class Split(NamedTuple):
+class Lengths(NamedTuple):
     """Lengths of the parts of a walk-forward fold and the step between folds, in trading days."""
 
     train: int
@@ -50,11 +50,7 @@ class Params(BaseModel):
     clock: Clock = ""
     """Clock of the files: a time zone, UTC+2, or a list of [from date, clock]; empty for the
     format's own."""
-    pairs: Annotated[tuple[str, ...], BeforeValidator(rules.pairs)] = (
-        "eurusd",
-        "gbpusd",
-        "eurgbp",
-    )
+    pairs: Annotated[tuple[str, ...], BeforeValidator(rules.pairs)] = rules.FEW
     """Pairs; an empty list for all there are."""
     start: Annotated[str, BeforeValidator(rules.start)] = "2024-01-07"
     """First date of the synthetic market."""
@@ -140,10 +136,7 @@ class Params(BaseModel):
     """Lost on every fill beyond half the spread, pips."""
     commission: float = Field(0.0, ge=0, strict=False)
     """Commission of every fill, bp of the notional: 0.35 is 7 dollars a lot both ways."""
-    interest: Annotated[dict[str, float], BeforeValidator(rules.interest)] = {
-        "EUR": 4.0, "GBP": 5.25, "AUD": 4.35, "NZD": 5.5,
-        "USD": 5.4, "CAD": 5.0, "CHF": 1.75, "JPY": -0.1,
-    }  # fmt: skip
+    interest: Annotated[dict[str, float], BeforeValidator(rules.interest)] = rules.INTEREST
     """Overnight interest of each currency, annual percent: about the policy rates of January
     2024."""
     markup: float = Field(1.0, ge=0, strict=False)
@@ -171,7 +164,9 @@ class Params(BaseModel):
             )
         if self.model not in ("chosen", *self.models):
             raise ValueError(f"model: expected 'chosen' or one of models, got {self.model!r}")
-        if self.serve_pair and self.serve_pair not in (self.pairs or PAIRS):
+        # A notebook that does not hold the pairs finds them in its bars.
+        pairs = (self.pairs or PAIRS) if "pairs" in self.model_fields_set else PAIRS
+        if self.serve_pair and self.serve_pair not in pairs:
             raise ValueError(f"serve_pair: expected '' or one of pairs, got {self.serve_pair!r}")
         return self
 
@@ -194,7 +189,7 @@ class Params(BaseModel):
         """Window of the target at a horizon, minutes."""
         return horizon if self.target_window == "matched" else self.target_window
 
-    def split(self, days: int) -> Split:
+    def lengths(self, days: int) -> Lengths:
         """Lengths of the parts of a rolling or chronological fold for so many trading days.
 
         Lengths of 0 are chosen so that five folds fit: four tenths of the days train, one tenth
@@ -202,28 +197,28 @@ class Params(BaseModel):
 
         Raises ParameterError when not even one fold fits.
 
-        >>> Params(train_days=0, validation_days=0, test_days=0, step_days=0).split(260)
-        Split(train=104, validation=26, test=26, step=26)
-        >>> Params(scheme="chronological").split(260)
-        Split(train=182, validation=39, test=39, step=39)
+        >>> Params(train_days=0, validation_days=0, test_days=0, step_days=0).lengths(260)
+        Lengths(train=104, validation=26, test=26, step=26)
+        >>> Params(scheme="chronological").lengths(260)
+        Lengths(train=182, validation=39, test=39, step=39)
         """
         if self.scheme == "chronological":
             train, validation = days * 70 // 100, days * 15 // 100
             test = days - train - validation
-            return Split(train, validation, test, test)
+            return Lengths(train, validation, test, test)
         unit = min(days // 10, MOST_UNIT_DAYS)
-        split = (
-            Split(self.train_days, self.validation_days, self.test_days, self.step_days)
+        lengths = (
+            Lengths(self.train_days, self.validation_days, self.test_days, self.step_days)
             if self.train_days
-            else Split(4 * unit, unit, unit, unit)
+            else Lengths(4 * unit, unit, unit, unit)
         )
-        need = split.train + split.validation + split.test if split.train else 10
+        need = sum(lengths[:3]) if lengths.train else 10
         if days < need:
             raise ParameterError(
                 f"train_days + validation_days + test_days: longer than the bars, got {need} "
                 f"trading days; expected at most {days}. Shorten them, or give more bars."
             )
-        return split
+        return lengths
 
 
 def root() -> Path:

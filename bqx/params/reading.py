@@ -1,6 +1,7 @@
 """Parameters from a flat YAML file, from ``key=value`` texts, and from a notebook's names."""
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from bqx.errors import ParameterError
-from bqx.params.keys import KEYS, NOTEBOOK_KEYS
+from bqx.params.keys import KEYS, NOTEBOOK_KEYS, SETTLED
 from bqx.params.model import Params
 
 
@@ -17,8 +18,8 @@ class _Loader(yaml.SafeLoader):
     """YAML without dates, which notebooks could not take, and without repeated keys."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, regexp) for tag, regexp in found if tag != "tag:yaml.org,2002:timestamp"]
-        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        first: [(tag, regexp) for tag, regexp in pairs if tag != "tag:yaml.org,2002:timestamp"]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -41,26 +42,22 @@ def _rule(message: str) -> str:
 
 def _unknown(where: str, key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, 1, 0.5)
-    mend = f"Did you mean {near[0]!r}?" if near else "Remove it."
+    mend = f"Did you mean {near[0]!r}?" if near else f"Remove {key}."
     return f"{where}: unknown parameter, got {key!r}; expected one of {', '.join(known)}. {mend}"
 
 
-def _validated(values: dict[str, Any], where: str, known: Sequence[str] = KEYS) -> Params:
-    unknown = [str(key) for key in values if key not in known]
-    if unknown:
-        raise ParameterError("\n".join(_unknown(where, key, known) for key in unknown))
+def _validated(values: Mapping[str, Any], where: str) -> Params:
     try:
         return Params(**values)
     except ValidationError as error:
         lines = []
         for item in error.errors():
-            key = ".".join(str(part) for part in item["loc"])
-            if not key:
-                lines.append(f"{where}: {_rule(item['msg'])}. Correct one of them.")
-                continue
+            key = ".".join(map(str, item["loc"]))
             lines.append(
                 f"{where}: {key} has a wrong value, got {item['input']!r}; "
-                f"expected {_rule(item['msg'])}. Correct it."
+                f"expected {_rule(item['msg'])}."
+                if key
+                else f"{where}: {_rule(item['msg'])}."
             )
         raise ParameterError("\n".join(lines)) from None
 
@@ -71,12 +68,44 @@ def _parsed(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         what = " ".join(str(error).split())
         raise ParameterError(
-            f"{where}: not YAML, got {what}; expected `key: value` lines. Correct the file."
+            f"{where}: not YAML, got {what}; expected `key: value` lines."
         ) from None
 
 
+def given(path: Path, overrides: Sequence[str] = ()) -> dict[str, tuple[Any, str]]:
+    """Values that a flat YAML file or an override gives, by key, and where each comes from.
+
+    Raises ParameterError as `load`, but for values that break their rules.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be read, got {error.strerror}; expected a YAML file of parameters."
+        ) from None
+    content = _parsed(text, str(path))
+    if not isinstance(content, dict):
+        raise ParameterError(
+            f"{path}: no parameters, got {type(content).__name__}; expected `key: value` lines."
+        )
+    unknown = [_unknown(str(path), str(key), KEYS) for key in content if key not in KEYS]
+    if unknown:
+        raise ParameterError("\n".join(unknown))
+    values = {key: (value, str(path)) for key, value in content.items()}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ParameterError(
+                f"--set: no value, got {override!r}; expected key=value. Write {override}=VALUE."
+            )
+        if key not in KEYS:
+            raise ParameterError(_unknown("--set", key, KEYS))
+        values[key] = (_parsed(value, f"--set {key}"), "--set")
+    return values
+
+
 def load(path: Path, overrides: Sequence[str] = ()) -> Params:
-    """Read a flat YAML file of parameters.
+    """Read a flat YAML file of parameters; those that it leaves out have their defaults.
 
     Parameters
     ----------
@@ -88,39 +117,35 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Params:
     ParameterError : the file is absent or no mapping, a key is unknown, or a value breaks its rule;
         the message names file, key, value, rule and the nearest known key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be read, got {error.strerror}; expected a YAML file of parameters. "
-            "Correct the path."
-        ) from None
-    values = _parsed(text, str(path))
-    if not isinstance(values, dict):
-        raise ParameterError(
-            f"{path}: no parameters, got {type(values).__name__}; expected `key: value` lines. "
-            "Correct the file."
-        )
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise ParameterError(
-                f"--set: no value, got {override!r}; expected key=value. Write {override}=VALUE."
-            )
-        if key not in KEYS:
-            raise ParameterError(_unknown("--set", key, KEYS))
-        values[key] = _parsed(value, f"--set {key}")
-    return _validated(values, str(path))
+    own = {key: value for key, (value, _) in given(path, overrides).items()}
+    return _validated(Params().model_dump() | own, str(path))
 
 
 def for_notebook(stem: str, names: Mapping[str, Any]) -> Params:
-    """Parameters of one notebook: its own keys from ``names``, every other one at its default.
+    """Parameters of one notebook from ``names``, every other one at its default.
 
-    ``names`` is the notebook's ``globals()``, where papermill has put the values of a file.
+    Those are its own keys and, where they were given all the same, what an earlier notebook
+    settles, which the notebook's stage compares with what was settled. ``names`` is the notebook's
+    ``globals()``, where papermill has put the values of a file.
 
     Raises ParameterError for a value that breaks its rule.
     """
     if stem not in NOTEBOOK_KEYS:
         raise ParameterError(_unknown("for_notebook", stem, tuple(NOTEBOOK_KEYS)))
-    keys = NOTEBOOK_KEYS[stem]
-    return _validated({key: names[key] for key in keys if key in names}, stem, keys)
+    before = [key for maker, keys in SETTLED.items() if maker < stem for key in keys]
+    known = (*NOTEBOOK_KEYS[stem], *before)
+    return _validated({key: names[key] for key in known if key in names}, stem)
+
+
+def described(path: Path, overrides: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Every parameter of a file: its key, value, where the value comes from, and what it means."""
+    values, sources = load(path, overrides), given(path, overrides)
+    return [
+        {
+            "key": key,
+            "value": json.dumps(values.model_dump(mode="json")[key]),
+            "from": sources[key][1] if key in sources else "default",
+            "meaning": " ".join(str(field.description).split()),
+        }
+        for key, field in Params.model_fields.items()
+    ]

@@ -28,6 +28,12 @@ MODELS = {
 }
 """The register of models: file and class of each, the simpler before the more complex."""
 
+FEW = ("eurusd", "gbpusd", "eurgbp")
+"""Pairs of the synthetic market where none are named."""
+
+INTEREST = dict(zip(CURRENCIES, (4.0, 5.25, 4.35, 5.5, 5.4, 5.0, 1.75, -0.1), strict=True))
+"""Overnight interest by currency, annual percent: about the policy rates of January 2024."""
+
 
 def ascending(values: Any) -> Any:
     """Minutes as an ascending tuple."""
@@ -143,5 +149,6 @@ Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValida
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
 Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]
+
 Clock = Annotated[str | tuple[tuple[str, str], ...], BeforeValidator(clock)]
 """A clock, or (from ISO date, clock) ranges."""

@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.imported_code import imports_of, module_hash
-from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
 from bqx.report import front_page, verdict
-from bqx.runs.run import PLACE_KEYS, Run, digest, sha256
+from bqx.runs.run import Run, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -109,7 +109,7 @@ def _first_again(notebooks: list[Path], from_stage: str | None) -> str:
             return notebook.stem
     raise ParameterError(
         f"--from: no such notebook, got {from_stage!r}; expected one of "
-        f"{', '.join(notebook.stem for notebook in notebooks)}. Give its number."
+        f"{', '.join(notebook.stem for notebook in notebooks)}."
     )
 
 

@@ -7,70 +7,73 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bqx.evaluation import skill
+from bqx.files import atomic, write_json
 from bqx.imported_code import module_hash
+from bqx.params import Params
 from bqx.report import figures
-from bqx.runs.run import Run, atomic, read_json, read_parquet, write_json
+from bqx.runs import artefacts
+from bqx.runs.run import Run
+from bqx.runs.settled import settled
 from bqx.stages import backtest, candidates, promotion, registry
-from bqx.stages.bars import known_shares, load
+from bqx.stages.bars import Dataset, known_shares, load, summary
 from bqx.trading import performance
 
 CELL = (
-    "pair", "horizon", "rows", "known_r2", "r2", "skill", "skill_lo", "skill_hi", "direction",
-    "martingale_direction", "coverage", "gross_sharpe", "net_sharpe", "net_sharpe_lo",
-    "net_sharpe_hi", "net_sharpe_2x", "turnover", "break_even", "deflated", "pbo", "promoted",
-)  # fmt: skip
+    *("pair", "horizon", "rows", "known_r2", "r2", "skill", "skill_lo", "skill_hi"),
+    *("direction", "martingale_direction", "coverage", "gross_sharpe"),
+    *("net_sharpe", "net_sharpe_lo", "net_sharpe_hi", "net_sharpe_2x"),
+    *("turnover", "break_even", "deflated", "pbo", "promoted"),
+)
+"""What the verdict says of every pair and horizon."""
 
 NEVER = "the same net profit on all days at this spread"
 """Why a Sharpe ratio lacks where the account at the spread itself has one."""
 
 
 def _cells(run: Run) -> pd.DataFrame:
-    scored = pd.DataFrame(read_json(run.need("forecasts/cells.json")))
-    traded = pd.DataFrame(read_json(run.need("backtest/cells.json")))
-    decided = promotion.decide(run)[["pair", "horizon", "deflated", "pbo", "promoted", "trials"]]
-    made = traded.drop(columns="days").merge(decided, on=["pair", "horizon"])
-    return scored.merge(made, on=["pair", "horizon"])
+    scored = pd.DataFrame(artefacts.SCORES.read(run))
+    traded = pd.DataFrame(artefacts.CELLS.read(run)).drop(columns="days")
+    decided = promotion.read(run)[["pair", "horizon", "deflated", "pbo", "promoted", "trials"]]
+    return scored.merge(traded.merge(decided, on=["pair", "horizon"]), on=["pair", "horizon"])
 
 
-def _pooled(run: Run, cells: pd.DataFrame) -> list[dict[str, Any]]:
+def _pooled(run: Run, cells: pd.DataFrame, params: Params) -> list[dict[str, Any]]:
     """Skill and net Sharpe ratio by horizon over all pairs, days resampled jointly."""
-    confidence = skill.simultaneous(run.params.confidence, len(run.params.horizons))
-    errors = read_parquet(run.need("forecasts/errors.parquet"))
+    confidence = skill.simultaneous(params.confidence, len(params.horizons))
+    errors = artefacts.ERRORS.read(run)
     total = errors.groupby(["pair", "horizon"])["known_loss"].transform("sum")
     errors["loss"] /= total
     errors["known_loss"] /= total
-    daily = pd.concat(
-        read_parquet(run.need(f"backtest/{pair}.parquet")) for pair in cells["pair"].unique()
-    )
+    daily = pd.concat(artefacts.ACCOUNT.read(run, pair=pair) for pair in cells["pair"].unique())
     out = []
-    for horizon in run.params.horizons:
+    for horizon in params.horizons:
         days = errors[errors["horizon"] == horizon].groupby("day")[["loss", "known_loss"]].sum()
-        gain = skill.interval(
-            days["loss"].to_numpy(), days["known_loss"].to_numpy(), confidence, run.params.seed
-        )
+        losses = days["loss"].to_numpy(), days["known_loss"].to_numpy()
+        gain = skill.interval(*losses, confidence, params.seed)
         account = backtest.mean_by_day(daily[daily["horizon"] == horizon])
         judged, dearer = (
-            performance.summary(
-                performance.at_spread(account, multiple), confidence, run.params.seed
-            )
+            performance.summary(performance.at_spread(account, multiple), confidence, params.seed)
             for multiple in (1.0, backtest.TWICE)
         )
-        part = cells[cells["horizon"] == horizon]
+        own = cells[cells["horizon"] == horizon]
+        means = (
+            "known_r2",
+            "r2",
+            "direction",
+            "martingale_direction",
+            "unshrunk_skill",
+            "coverage",
+        )
         out.append(
             {
                 "horizon": horizon,
-                "known_r2": part["known_r2"].mean(),
-                "r2": part["r2"].mean(),
-                "direction": part["direction"].mean(),
-                "martingale_direction": part["martingale_direction"].mean(),
+                **{name: own[name].mean() for name in means},
                 **gain.row("skill"),
-                "unshrunk_skill": part["unshrunk_skill"].mean(),
                 "gross_sharpe": judged.gross_sharpe,
                 "net_sharpe": judged.net_sharpe,
                 "net_sharpe_lo": judged.net_sharpe_lo,
                 "net_sharpe_hi": judged.net_sharpe_hi,
                 "net_sharpe_2x": dearer.net_sharpe,
-                "coverage": part["coverage"].mean(),
                 "reason": judged.reason,
             }
         )
@@ -78,9 +81,11 @@ def _pooled(run: Run, cells: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _signals(run: Run) -> pd.DataFrame:
-    """Net Sharpe ratio of the forecasts and of signals without a model: a row a signal, horizon."""
-    made = pd.DataFrame(read_json(run.need("backtest/comparators.json")))
-    return made[["signal", "horizon", "trades", "net_sharpe", "net_sharpe_lo", "net_sharpe_hi"]]
+    """Net Sharpe ratio of the forecasts and of signals without a model: one row per signal and
+    horizon."""
+    compared = pd.DataFrame(artefacts.COMPARATORS.read(run))
+    ends = ["net_sharpe", "net_sharpe_lo", "net_sharpe_hi"]
+    return compared[["signal", "horizon", "trades", *ends]]
 
 
 def _why(row: dict[str, Any]) -> dict[str, str]:
@@ -103,46 +108,45 @@ def write(run: Run) -> dict[str, Any]:
 
     Raises ArtefactError when a notebook of the run is missing.
     """
-    cells = _cells(run)
+    params = settled(run)
     dataset = load(run)
-    features = read_json(run.need("catalog.json"))
-    stages = run.stages
+    cells = _cells(run)
     rows = _plain(cells)
-    drift = read_parquet(run.need("drift/drift.parquet"))
     verdict = {
-        "run": {
-            "catalog_hash": run.manifest.get("catalog_hash"),
-            "data_hash": run.manifest.get("data_hash"),
-            "code_version": module_hash("bqx.cli"),
-            "features": len(features),
-            "pairs": len(dataset.bars),
-            "bars": int(dataset.coverage["rows"].sum()),
-            "from": str(next(iter(dataset.bars.values())).ts[0]),
-            "to": str(next(iter(dataset.bars.values())).ts[-1]),
-            "market": dataset.market["mode"] if dataset.market else "files",
-            "target": run.params.target,
-            "models": list(candidates.used(run).values()),
-            "model": run.params.model,
-            "target_window": run.params.target_window,
-            "confidence": run.params.confidence,
-            "coverage": run.params.coverage,
-            "slippage": run.params.slippage,
-            "commission": run.params.commission,
-            "markup": run.params.markup,
-            "seconds": round(sum(stage["seconds"] for stage in stages.values()), 1),
-            "peak_mb": max(stage["peak_mb"] for stage in stages.values()),
-            "trials": int(cells["trials"].max()),
-            "drifted_share": float(drift["drifted"].mean()),
-        },
-        "horizons": _plain(pd.DataFrame(_pooled(run, cells))),
+        "run": _facts(run, dataset, params) | {"trials": int(cells["trials"].max())},
+        "horizons": _plain(pd.DataFrame(_pooled(run, cells, params))),
         "signals": _plain(_signals(run)),
         "registry": registry.read(run),
         "cells": [{name: row[name] for name in CELL} | {"why": _why(row)} for row in rows],
     }
-    write_json(run.folder / "verdict.json", verdict)
-    _draw(run.folder / "figures" / "known.png", figures.mechanical_share(known_shares(dataset)))
-    _draw(run.folder / "figures" / "skill.png", figures.skill_by_horizon(cells))
+    write_json(run.folder / artefacts.VERDICT.path(), verdict)
+    drawn = {
+        "known": figures.mechanical_share(known_shares(dataset)),
+        "skill": figures.skill_by_horizon(cells),
+    }
+    for name, figure in drawn.items():
+        _draw(run.folder / artefacts.FIGURE.path(name=name), figure)
     return verdict
+
+
+def _facts(run: Run, dataset: Dataset, params: Params) -> dict[str, Any]:
+    """What was run, on which bars, and at what cost."""
+    manifest = run.manifest
+    stages = manifest["stages"].values()
+    hashes = ("catalog_hash", "data_hash")
+    asked = ("target", "model", "target_window", "confidence", "coverage")
+    paid = ("slippage", "commission", "markup")
+    return {
+        **{name: manifest.get(name) for name in hashes},
+        **{name: getattr(params, name) for name in (*asked, *paid)},
+        **summary(dataset),
+        "code_version": module_hash("bqx.cli"),
+        "features": len(artefacts.CATALOG.read(run)),
+        "models": list(candidates.used(run).values()),
+        "seconds": round(sum(stage["seconds"] for stage in stages), 1),
+        "peak_mb": max(stage["peak_mb"] for stage in stages),
+        "drifted_share": float(artefacts.DRIFT.read(run)["drifted"].mean()),
+    }
 
 
 def _draw(path: Path, figure: Figure) -> None:

@@ -1,1 +1,1 @@
-"""A run folder: its artefacts and manifest, what was fitted, and the ledger of trials."""
+"""A run folder: its artefacts and manifest, the log of its fits, and the ledger of trials."""

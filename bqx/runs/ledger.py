@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError, ParameterError
-from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import PLACE_KEYS, digest, read_parquet, write_parquet
+from bqx.files import digest, read_parquet, write_parquet
+from bqx.params import Params
 
 Measure = Literal["gain", "net"]
 Days = NDArray[np.int64]
@@ -30,12 +30,15 @@ FOLDER = "ledger"
 SHARED = 0.9
 """Least share of a candidate's days that a trial beside it has."""
 
-_ELSEWHERE = (
-    "scheme", "profile", "target", "confidence", "max_fill", "models", "model", "trials",
-    "tuning_seconds", "tuned",
-)  # fmt: skip
-"""Keys of notebook 06 that are fields of a trial, part of the bars, or only say how to score; a
-search's settings are its own trials'."""
+TRIED = (
+    *("seed", "target_window", "horizons", "lags", "strict61"),
+    *("train_days", "validation_days", "test_days", "step_days"),
+    *("groups", "test_groups", "embargo", "stride"),
+    *("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth"),
+    *("rounds", "depth", "learning_rate", "coverage", "device"),
+)
+"""Parameters that make one trial another, beside its fields and its bars. How to score is none of
+them, and a search's settings are its own trials'."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,7 @@ class Ledger:
 
         Raises ArtefactError for a file that is damaged or was altered.
         """
-        found: dict[str, Trial] = {}
+        trials: dict[str, Trial] = {}
         for path in sorted(self._of(bars).glob("[!.]*.parquet")):
             for row in read_parquet(path).to_dict("records"):
                 trial = _trial(row)
@@ -117,8 +120,8 @@ class Ledger:
                         f"{path}: altered, got a trial of {trial.pair} {trial.horizon} that is not "
                         f"what was recorded; expected {row['name'][:12]}. Restore the file."
                     )
-                found[trial.name] = trial
-        return [found[name] for name in sorted(found)]
+                trials[trial.name] = trial
+        return [trials[name] for name in sorted(trials)]
 
     def count(self, bars: str) -> int:
         """Number of trials on the bars of a hash.
@@ -149,24 +152,20 @@ def count(trials: Iterable[Trial]) -> int:
 def cells(
     daily: pd.DataFrame, measure: Measure, params: Params, model: str, bars: str
 ) -> list[Trial]:
-    """Trials of a run, one a cell.
+    """Trials of a run, one per cell.
 
     Parameters
     ----------
     daily : (d, cells) sums of the measure; index trading day, columns (pair, horizon); NaN on days
         that a cell does not have.
-    params : of the run.
+    params : of the run, as its notebooks have settled them.
     model : name of the estimator.
     bars : hash of the bars.
     """
-    parameters = {
-        key: getattr(params, key)
-        for key in NOTEBOOK_KEYS["06_training"]
-        if key not in PLACE_KEYS + _ELSEWHERE
-    }
+    parameters = {key: getattr(params, key) for key in TRIED}
     trials = []
     for pair, horizon in daily.columns:
-        made = daily[pair, horizon].dropna()
+        values = daily[pair, horizon].dropna()
         trials.append(
             Trial(
                 bars=bars,
@@ -177,8 +176,8 @@ def cells(
                 model=model,
                 parameters=parameters,
                 measure=measure,
-                days=made.index.to_numpy(np.int64),
-                values=made.to_numpy(np.float64),
+                days=values.index.to_numpy(np.int64),
+                values=values.to_numpy(np.float64),
             )
         )
     return trials
@@ -203,8 +202,8 @@ def matrix(trials: Sequence[Trial], candidate: Trial) -> tuple[Days, Series, int
         if trial.measure == candidate.measure
         and np.isin(candidate.days, trial.days).mean() >= SHARED
     ]
-    held = [pd.Series(trial.values, trial.days) for trial in near]
-    frame = pd.concat(held, axis=1, join="inner").sort_index()
+    series = [pd.Series(trial.values, trial.days) for trial in near]
+    frame = pd.concat(series, axis=1, join="inner").sort_index()
     column = [trial.name for trial in near].index(candidate.name)
     return frame.index.to_numpy(np.int64), frame.to_numpy(np.float64), column
 
@@ -213,7 +212,7 @@ def _check(trial: Trial, bars: str) -> None:
     if trial.measure not in get_args(Measure):
         raise ParameterError(
             f"trial: unknown measure, got {trial.measure!r}; expected one of "
-            f"{', '.join(get_args(Measure))}. Choose one."
+            f"{', '.join(get_args(Measure))}."
         )
     if len(trial.days) != len(trial.values) or not np.isfinite(trial.values).all():
         raise ParameterError(
@@ -244,5 +243,5 @@ def _row(name: str, trial: Trial) -> dict[str, Any]:
 
 
 def _trial(row: dict[str, Any]) -> Trial:
-    held = {key: value for key, value in row.items() if key not in ("name", "parameters")}
-    return Trial(**held, parameters=json.loads(row["parameters"]))
+    fields = {key: value for key, value in row.items() if key not in ("name", "parameters")}
+    return Trial(**fields, parameters=json.loads(row["parameters"]))

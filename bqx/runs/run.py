@@ -13,9 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-
 from bqx.errors import ArtefactError
 from bqx.files import (
     atomic,
@@ -28,10 +25,11 @@ from bqx.files import (
     write_parquet,
 )
 from bqx.imported_code import module_hash
-from bqx.params import Params
+from bqx.params import PLACE_KEYS, Params
+from bqx.runs.artefacts import MAKERS
+from bqx.runs.stage import Stage, files_of, intact, under
 
 __all__ = [
-    "MAKERS",
     "Run",
     "Stage",
     "atomic",
@@ -44,99 +42,6 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
-
-PLACE_KEYS = ("out", "workers", "backend")
-"""Parameters that say where and how fast, and so are no part of what an artefact depends on."""
-
-MAKERS = {
-    "bars": "01_bars",
-    "features": "02_features",
-    "catalog.json": "02_features",
-    "reconciliation.json": "03_reconciliation",
-    "lags.json": "04_lagging",
-    "selection": "05_selection",
-    "candidates": "06_training",
-    "forecasts": "06_training",
-    "conditions": "06_training",
-    "models": "06_training",
-    "bundles": "07_deployment",
-    "backtest": "08_backtest",
-    "drift": "09_monitoring",
-    "quality": "10_quality",
-    "models_compared": "11_models",
-    "registry.json": "12_registry",
-    "explanation": "13_explanation",
-    "verdict.json": "the whole run",
-}
-"""Notebook that makes each artefact, by the first part of its path."""
-
-
-class Stage:
-    """A stage at work: where it writes its artefacts and says which are finished."""
-
-    def __init__(self, run: "Run", name: str, key: str) -> None:
-        self.run = run
-        self.key = key
-        self.outputs: dict[str, str] = {}
-        self.facts: dict[str, str] = {}
-        self._journal = run.folder / ".stages" / f"{name}.json"
-        before = read_json(self._journal) if self._journal.exists() else {}
-        self._kept: dict[str, str] = before.get("outputs", {}) if before.get("key") == key else {}
-        self._old = {*before.get("old", ()), *before.get("outputs", {})}
-        self._old |= set(run.stages.get(name, {}).get("outputs", {}))
-        self._log()
-
-    def path(self, relative: str) -> Path:
-        """Where to write an artefact; its folder exists."""
-        path = self.run.folder / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def add(self, *relatives: str) -> None:
-        """Record finished artefacts: files, or folders with all their files."""
-        for relative in relatives:
-            for path in _files(self.run.folder / relative):
-                self.outputs[path.relative_to(self.run.folder).as_posix()] = sha256(path)
-        self._log()
-
-    def write_json(self, relative: str, value: Any) -> None:
-        """Write and record a JSON artefact."""
-        write_json(self.path(relative), value)
-        self.add(relative)
-
-    def write_parquet(self, relative: str, frame: pd.DataFrame | pa.Table) -> None:
-        """Write and record a Parquet artefact."""
-        write_parquet(self.path(relative), frame)
-        self.add(relative)
-
-    def done(self, relative: str) -> bool:
-        """Whether an interrupted attempt with the same inputs finished this; if so, record it.
-
-        A folder counts when all its files that were recorded are intact.
-        """
-        kept = _under(self._kept, relative)
-        intact = bool(kept) and all(_is(self.run.folder / path, h) for path, h in kept.items())
-        if intact:
-            self.outputs |= kept
-            self._log()
-        return intact
-
-    def note(self, *, catalog_hash: str = "", data_hash: str = "") -> None:
-        """Record which catalog or which bars the artefacts belong to."""
-        facts = {"catalog_hash": catalog_hash, "data_hash": data_hash}
-        self.facts |= {name: value for name, value in facts.items() if value}
-
-    def _log(self) -> None:
-        # Files of the earlier attempt stay listed until they are known to be kept or superseded.
-        outputs = self._kept | self.outputs
-        write_json(self._journal, {"key": self.key, "outputs": outputs, "old": sorted(self._old)})
-
-    def _finish(self) -> None:
-        for relative in (self._old | set(self._kept)) - set(self.outputs):
-            (self.run.folder / relative).unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        self._journal.unlink()
 
 
 class Run:
@@ -203,8 +108,8 @@ class Run:
         ArtefactError : an input is missing, damaged or stale.
         """
         hashes = self._hashes(inputs)
-        stage = Stage(self, name, self._key(name, keys, hashes))
-        self.update(stages={other: entry for other, entry in self.stages.items() if other != name})
+        stage = Stage(self, name, self._key(name, keys, hashes), hashes)
+        self.update(stages={stem: entry for stem, entry in self.stages.items() if stem != name})
         start = time.perf_counter()
         yield stage
         entry = {
@@ -217,9 +122,9 @@ class Run:
             "peak_mb": peak_mb(),
             **stage.facts,
         }
-        stage._finish()
+        stage.finish()
         self.update(stages=self.stages | {name: entry}, **stage.facts)
-        stage._close()
+        stage.close()
 
     def record(self, stem: str, key: str, executed: str, seconds: float) -> None:
         """Record that a notebook has succeeded, with its executed copy and its artefacts."""
@@ -240,7 +145,7 @@ class Run:
             and entry["key"] == key
             and entry["outputs"].items() <= self.outputs.items()
             and all(
-                _is(self.folder / path, expected)
+                intact(self.folder / path, expected)
                 for path, expected in (entry["outputs"] | entry["executed"]).items()
             )
         )
@@ -255,11 +160,11 @@ class Run:
         """
         self._hashes([relative])
         for name, entry in self.stages.items():
-            found = entry.get("catalog_hash", "")
-            if catalog_hash and found != catalog_hash and _under(entry["outputs"], relative):
+            own = entry.get("catalog_hash", "")
+            if catalog_hash and own != catalog_hash and under(entry["outputs"], relative):
                 raise self._broken(
                     relative,
-                    f"made with another catalog, got {found[:12] or 'none'}",
+                    f"made with another catalog, got {own[:12] or 'none'}",
                     f"catalog {catalog_hash[:12]}",
                     name,
                 )
@@ -270,39 +175,51 @@ class Run:
 
     def _hashes(self, inputs: Sequence[str | Path]) -> dict[str, str]:
         hashes: dict[str, str] = {}
+        stages, fresh = self.stages, set[str]()
+        recorded = {path: h for entry in stages.values() for path, h in entry["outputs"].items()}
         for item in inputs:
             if Path(item).is_absolute():
-                hashes |= {str(path): sha256(path) for path in _files(Path(item))}
+                hashes |= {str(path): sha256(path) for path in files_of(Path(item))}
                 continue
-            found = _under(self.outputs, str(item))
-            if not found:
+            files = under(recorded, str(item))
+            if not files:
                 raise self._broken(str(item), "absent, got nothing recorded", "a finished artefact")
-            for name, entry in self.stages.items():
-                if _under(entry["outputs"], str(item)):
-                    self._check_fresh(str(item), name)
-            for path, expected in found.items():
-                if not _is(self.folder / path, expected):
+            for name, entry in stages.items():
+                if under(entry["outputs"], str(item)):
+                    self._check_fresh(str(item), name, stages, recorded, fresh)
+            for path, expected in files.items():
+                if not intact(self.folder / path, expected):
                     state = "damaged" if (self.folder / path).exists() else "absent"
                     raise self._broken(
                         path, f"{state}, got another hash", f"SHA-256 {expected[:12]}"
                     )
-            hashes |= found
+            hashes |= files
         return hashes
 
-    def _check_fresh(self, relative: str, name: str) -> None:
-        stages, outputs = self.stages, self.outputs
+    def _check_fresh(
+        self,
+        relative: str,
+        name: str,
+        stages: Mapping[str, Any],
+        recorded: Mapping[str, str],
+        fresh: set[str],
+    ) -> None:
+        """Check the inputs of a stage and of all before it, but of those known to be ``fresh``."""
+        if name in fresh:
+            return
         inputs = stages[name]["inputs"]
         for path, used in inputs.items():
-            if not Path(path).is_absolute() and outputs.get(path) != used:
+            if not Path(path).is_absolute() and recorded.get(path) != used:
                 raise self._broken(
                     relative,
                     f"stale, got one made from an earlier {path}",
                     "its present inputs",
                     name,
                 )
-        for other, entry in stages.items():
+        fresh.add(name)
+        for earlier, entry in stages.items():
             if entry["outputs"].keys() & inputs.keys():
-                self._check_fresh(relative, other)
+                self._check_fresh(relative, earlier, stages, recorded, fresh)
 
     def _broken(self, relative: str, what: str, rule: str, maker: str = "") -> ArtefactError:
         maker = maker or MAKERS.get(Path(relative).parts[0], "the notebook that writes it")
@@ -315,18 +232,3 @@ def code_of(stage: str) -> str:
     """Hash of the code that a stage's work can depend on, empty for a stage without a module."""
     module = f"bqx.stages.{stage.partition('_')[2]}"
     return module_hash(module) if find_spec(module) else ""
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-    return [path]
-
-
-def _under(hashes: Mapping[str, str], relative: str) -> dict[str, str]:
-    folder = relative.rstrip("/") + "/"
-    return {p: h for p, h in hashes.items() if p == relative or p.startswith(folder)}
-
-
-def _is(path: Path, expected: str) -> bool:
-    return path.is_file() and sha256(path) == expected

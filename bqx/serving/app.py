@@ -175,7 +175,7 @@ def serve(folder: Path, port: int, host: str = "127.0.0.1", *, pair: str = "") -
     for name, model in application.state.ready.items():
         version = model.version
         if version is not None and version.status != "approved":
-            why = "; ".join(version.reasons) or "not judged yet"
+            why = "; ".join(map(str, version.reasons)) or "not judged yet"
             notice = f"version {version.number} is {version.status}, NOT approved ({why})"
             print(f"{name}: {notice}", file=sys.stderr)
     uvicorn.run(application, host=host, port=port, log_level="warning")

@@ -11,12 +11,13 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from bqx.errors import ArtefactError, ParameterError
+from bqx.evaluation.reasons import Reason
 from bqx.files import digest, read_json, sha256, write_json
 from bqx.learning import bundle
 from bqx.market.pairs import check
@@ -54,7 +55,7 @@ class Version:
     status: Status
     bundle: str
     facts: dict[str, Any]
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     passed: bool = False
 
 
@@ -64,7 +65,7 @@ class Store(Protocol):
     def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
         """Keep a new version, pending; the same bundle again is the version that it was."""
 
-    def move(self, version: Version, status: Status, reasons: Sequence[str], by: str) -> Version:
+    def move(self, version: Version, status: Status, reasons: Sequence[Reason], by: str) -> Version:
         """Give a version another status."""
 
     def versions(self, pair: str) -> list[Version]:
@@ -72,24 +73,24 @@ class Store(Protocol):
 
 
 def gate(
-    reasons: Sequence[str], needed: Sequence[str], there: Sequence[str], latency_ms: float
-) -> tuple[str, ...]:
+    reasons: Sequence[Reason], needed: Sequence[str], present: Sequence[str], latency_ms: float
+) -> tuple[Reason, ...]:
     """Reasons against a promotion; none where there are none.
 
     Parameters
     ----------
     reasons : what the evaluation has against it: interval of skill, deflated Sharpe ratio and
         probability of backtest overfitting.
-    needed, there : features that the version reads, and those that the live source has.
+    needed, present : features that the version reads, and those that the live source has.
     latency_ms : 99th percentile of the time of one forecast.
     """
-    missing = sorted(set(needed) - set(there))
-    found = list(reasons)
-    if missing:
-        found.append(f"features: {len(missing)} missing, the first {missing[0]}, expected all")
-    if not latency_ms <= MOST_MS:
-        found.append(f"latency: {latency_ms:.1f} ms, expected <= {MOST_MS:g} ms")
-    return tuple(found)
+    missing = sorted(set(needed) - set(present))
+    first = f"the first {missing[0]}" if missing else ""
+    checks = (
+        Reason.check("missing features", len(missing), "<=", bound=0, note=first),
+        Reason.check("latency (ms)", latency_ms, "<=", bound=MOST_MS),
+    )
+    return (*reasons, *(check for check in checks if not check.passed))
 
 
 class Registry:
@@ -106,11 +107,11 @@ class Registry:
         """Register a bundle of a pair (a folder, or an address that the store reads), pending."""
         return self.store.add(check(pair), source, facts, self.by)
 
-    def judge(self, version: Version, reasons: Sequence[str]) -> Version:
+    def judge(self, version: Version, reasons: Sequence[Reason]) -> Version:
         """Approve where no reason stands against it, else reject; see `gate`."""
         return self.reject(version, reasons) if reasons else self.approve(version)
 
-    def approve(self, version: Version, reasons: Sequence[str] = ()) -> Version:
+    def approve(self, version: Version, reasons: Sequence[Reason | str] = ()) -> Version:
         """Approve a version, for reasons where a person does; the one before is archived."""
         approved = self._move(version, "approved", reasons)
         for old in self.store.versions(version.pair):
@@ -118,12 +119,12 @@ class Registry:
                 self._move(old, "archived", (f"followed by version {version.number}",))
         return approved
 
-    def reject(self, version: Version, reasons: Sequence[str]) -> Version:
+    def reject(self, version: Version, reasons: Sequence[Reason | str]) -> Version:
         """Reject a version for reasons."""
         if not reasons:
             raise ParameterError(
                 f"{version.pair} version {version.number}: rejected without a reason, got none; "
-                "expected at least one. Give it."
+                "expected at least one."
             )
         return self._move(version, "rejected", reasons)
 
@@ -136,7 +137,7 @@ class Registry:
         approved = [v for v in self.store.versions(check(pair)) if v.status == "approved"]
         return approved[-1] if approved else None
 
-    def _move(self, version: Version, status: Status, reasons: Sequence[str]) -> Version:
+    def _move(self, version: Version, status: Status, reasons: Sequence[Reason | str]) -> Version:
         now = next(
             (v for v in self.store.versions(version.pair) if v.number == version.number), None
         )
@@ -145,9 +146,10 @@ class Registry:
             raise ParameterError(
                 f"{version.pair} version {version.number}: cannot become {status}, got "
                 f"{now.status if now else 'no such version'}; expected one of "
-                f"{', '.join(s for s, after in NEXT.items() if status in after)}. Look at versions."
+                f"{', '.join(s for s, after in NEXT.items() if status in after)}. "
+                "`bqx registry list` shows them."
             )
-        return self.store.move(now, status, reasons, self.by)
+        return self.store.move(now, status, tuple(map(Reason.of, reasons)), self.by)
 
 
 class Folder:
@@ -163,11 +165,10 @@ class Folder:
         ------
         ArtefactError : it is no bundle of this pair and catalog, or it is damaged.
         """
-        held = bundle.load(Path(source))
-        if held.pair != pair:
+        loaded = bundle.load(Path(source))
+        if loaded.pair != pair:
             raise ArtefactError(
-                f"{source}: a bundle of another pair, got {held.pair}; expected {pair}. Register "
-                "it as that."
+                f"{source}: a bundle of another pair, got {loaded.pair}; expected {pair}."
             )
         content = sha256(Path(source) / bundle.MANIFEST)
         with self._locked():
@@ -184,13 +185,14 @@ class Folder:
             # A folder without a line in the log is what a killed attempt left.
             shutil.rmtree(target, ignore_errors=True)
             os.replace(temporary, target)
-            self._log(pair, number, "pending", (), by, content)
-        return Version(pair, number, "pending", str(target / "bundle"), dict(facts))
+            version = Version(pair, number, "pending", str(target / "bundle"), dict(facts))
+            self._log(version, "pending", (), by, content)
+        return version
 
-    def move(self, version: Version, status: Status, reasons: Sequence[str], by: str) -> Version:
+    def move(self, version: Version, status: Status, reasons: Sequence[Reason], by: str) -> Version:
         """Add a line to the log."""
         with self._locked():
-            self._log(version.pair, version.number, status, reasons, by)
+            self._log(version, status, reasons, by, "")
         return replace(version, status=status, reasons=tuple(reasons))
 
     def pairs(self) -> tuple[str, ...]:
@@ -199,18 +201,22 @@ class Folder:
 
     def versions(self, pair: str) -> list[Version]:
         """All versions of a pair, oldest first."""
-        found: dict[int, Version] = {}
+        versions: dict[int, Version] = {}
         for line in self.log():
             if line["pair"] == pair:
-                number = int(line["version"])
+                number, status = int(line["version"]), line["status"]
                 folder = self.folder / pair / f"{number:04d}"
-                before = found.get(number)
-                found[number] = Version(
-                    pair, number, line["status"], str(folder / "bundle"),
-                    before.facts if before else read_json(folder / FACTS), tuple(line["reasons"]),
-                    line["status"] == "approved" or (before is not None and before.passed),
-                )  # fmt: skip
-        return [found[number] for number in sorted(found)]
+                before = versions.get(number)
+                versions[number] = Version(
+                    pair,
+                    number,
+                    status,
+                    bundle=str(folder / "bundle"),
+                    facts=before.facts if before else read_json(folder / FACTS),
+                    reasons=tuple(map(Reason.of, line["reasons"])),
+                    passed=status == "approved" or (before is not None and before.passed),
+                )
+        return [versions[number] for number in sorted(versions)]
 
     def log(self) -> list[dict[str, Any]]:
         """All lines of the log, oldest first: time, by, pair, version, status, reasons.
@@ -239,17 +245,16 @@ class Folder:
         return lines
 
     def _log(
-        self, pair: str, number: int, status: Status, reasons: Sequence[str], by: str,
-        content: str = "",
-    ) -> None:  # fmt: skip
+        self, version: Version, status: Status, reasons: Sequence[Reason], by: str, content: str
+    ) -> None:
         lines = self.log()
         line = {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "by": by,
-            "pair": pair,
-            "version": number,
+            "pair": version.pair,
+            "version": version.number,
             "status": status,
-            "reasons": list(reasons),
+            "reasons": [asdict(reason) for reason in reasons],
             "bundle": content,
             "before": digest(lines[-1]) if lines else FIRST,
         }
@@ -278,12 +283,12 @@ def beside(run: Path, market: str) -> Folder:
 
 def facts_of(folder: Path) -> dict[str, Any]:
     """What ties a bundle to its catalog and bytes, for the facts of its version."""
-    held = read_json(folder / bundle.MANIFEST)
+    manifest = read_json(folder / bundle.MANIFEST)
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     content = hashlib.sha256("".join(sha256(p) for p in files).encode()).hexdigest()
     return {
-        "columns_hash": held["columns_hash"],
-        "trained_until": held["trained_until"],
-        "features": len(held["columns"]),
+        "columns_hash": manifest["columns_hash"],
+        "trained_until": manifest["trained_until"],
+        "features": len(manifest["columns"]),
         "bundle_hash": content,
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bqx.evaluation.reasons import Reason
 from bqx.files import digest
 from bqx.serving.registry import Status, Version
 
@@ -56,10 +57,10 @@ class ModelPackages:
         )
         return self._read(pair, answer["ModelPackageArn"])
 
-    def move(self, version: Version, status: Status, reasons: Sequence[str], by: str) -> Version:
+    def move(self, version: Version, status: Status, reasons: Sequence[Reason], by: str) -> Version:
         """Update the approval, with reasons and name as its description."""
         arn = self._arns(version.pair)[version.number]
-        why = "; ".join(reasons) or "no reason against it"
+        why = "; ".join(map(str, reasons)) or "no reason against it"
         change: dict[str, Any] = {
             "ModelPackageArn": arn,
             "ModelApprovalStatus": _APPROVAL[status],
@@ -112,5 +113,5 @@ class ModelPackages:
             status=status,
             bundle=package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
             facts=facts,
-            reasons=tuple(why.split("; ")) if why and status != "approved" else (),
+            reasons=tuple(map(Reason, why.split("; "))) if why and status != "approved" else (),
         )

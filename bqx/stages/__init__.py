@@ -18,9 +18,8 @@ def artefacts(params: Params, name: str) -> pd.DataFrame:
     run = Run.open(params.folder, params)
     files = pd.DataFrame(run.stages[name]["outputs"].items(), columns=["path", "sha256"])
     files["kB"] = [(run.folder / path).stat().st_size / 1024 for path in files["path"]]
-    files["artefact"] = files["path"].str.rsplit("/", n=1).str[0].where(
-        files["path"].str.count("/") > 1, files["path"]
-    )  # fmt: skip
+    folder = files["path"].str.rsplit("/", n=1).str[0]
+    files["artefact"] = folder.where(files["path"].str.count("/") > 1, files["path"])
     table = files.groupby("artefact").agg(
         files=("path", "size"), kB=("kB", "sum"), sha256=("sha256", "first")
     )

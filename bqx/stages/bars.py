@@ -1,11 +1,13 @@
 """Notebook 01: bars of all pairs on one grid, from files or from the synthetic market."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bqx.errors import ParameterError
 from bqx.learning import targets
 from bqx.market import bars as bar_frames
 from bqx.market import planted, readers, sessions
@@ -13,7 +15,8 @@ from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY, pip
 from bqx.market.simulated import Market, simulate
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import Run, Stage, digest, read_json, read_parquet
+from bqx.runs import artefacts
+from bqx.runs.run import Run, Stage, digest
 from bqx.trading import costs
 
 NAME = "01_bars"
@@ -25,7 +28,7 @@ class Dataset:
 
     ``bars`` : by pair, most liquid first.
     ``market`` : ``{"mode", "attainable": {pair: {horizon: skill}}}``, None for files.
-    ``coverage`` : a row a pair: rows, filled, holes, spread in pips, volatility in bp and so on.
+    ``coverage`` : one row per pair: rows, filled, holes, spread in pips, volatility in bp.
     """
 
     bars: dict[str, Bars]
@@ -69,12 +72,9 @@ def build(params: Params) -> Dataset:
         if path:
             frames = readers.read_folder(path, params.pairs, params.clock or None)
         else:
+            pairs = params.pairs or LIQUIDITY
             simulated = simulate(
-                params.market,
-                params.pairs or LIQUIDITY,
-                params.start,
-                days=params.days,
-                seed=params.seed,
+                params.market, pairs, params.start, days=params.days, seed=params.seed
             )
             frames = {
                 pair: bar_frames.validate(frame, f"synthetic {pair}")
@@ -83,7 +83,7 @@ def build(params: Params) -> Dataset:
         since = pd.Timestamp(params.baseline, tz="UTC") if params.baseline else None
         frames = {pair: frames[pair] for pair in LIQUIDITY if pair in frames}
         bars = bar_frames.align(frames, params.max_fill, since)
-        coverage = {pair: _coverage(b) for pair, b in bars.items()}
+        coverage = {pair: _coverage(pair_bars) for pair, pair_bars in bars.items()}
         facts = _market_facts(simulated, bars, params) if simulated else None
         _write(stage, bars, simulated, {"pairs": coverage, "market": facts})
         stage.note(data_hash=digest(stage.outputs))
@@ -93,27 +93,27 @@ def build(params: Params) -> Dataset:
 def _write(
     stage: Stage, bars: dict[str, Bars], simulated: Market | None, facts: dict[str, Any]
 ) -> None:
-    for pair, b in bars.items():
-        stage.write_parquet(f"bars/{pair}.parquet", b.frame)
+    for pair, pair_bars in bars.items():
+        artefacts.BARS.write(stage, pair_bars.frame, pair=pair)
     if simulated is not None and simulated.planted is not None:
-        stage.write_parquet("bars/planted.parquet", simulated.planted)
-    stage.write_json("bars/dataset.json", facts)
+        artefacts.PLANTED.write(stage, simulated.planted)
+    artefacts.DATASET.write(stage, facts)
 
 
 def _market_facts(simulated: Market, bars: dict[str, Bars], params: Params) -> dict[str, Any]:
     facts: dict[str, Any] = {"mode": simulated.mode, "attainable": {}}
     if simulated.planted is None:
         return facts
-    for pair, b in bars.items():
-        drift, decay = simulated.planted[[pair, "decay"]].reindex(b.ts).to_numpy().T
+    for pair, pair_bars in bars.items():
+        drift, decay = simulated.planted[[pair, "decay"]].reindex(pair_bars.ts).to_numpy().T
         facts["attainable"][pair] = {
             str(h): planted.attainable_skill(
-                b.index,
+                pair_bars.index,
                 drift,
                 decay,
                 window=params.window(h),
                 horizon=h,
-                first_market_minute=b.first_market_minute,
+                first_market_minute=pair_bars.first_market_minute,
             )
             for h in params.horizons
         }
@@ -129,14 +129,26 @@ def load(run: Run) -> Dataset:
 
     Raises ArtefactError when notebook 01 has not written it.
     """
-    run.need("bars")
-    facts = read_json(run.folder / "bars" / "dataset.json")
+    facts = artefacts.DATASET.read(run)
     bars = {}
     for pair in (name for name in LIQUIDITY if name in facts["pairs"]):
-        frame = read_parquet(run.folder / "bars" / f"{pair}.parquet")
+        frame = artefacts.BARS.read(run, pair=pair)
         bars[pair] = Bars(pair, frame, facts["pairs"][pair]["baseline"])
     bars = bar_frames.join(bars)
     return Dataset(bars, facts["market"], _table(facts["pairs"]))
+
+
+def served(params: Params, bars: Mapping[str, Bars]) -> str:
+    """Pair that is served: the one that was asked for, or the first.
+
+    Raises ParameterError when the run has no bars of it.
+    """
+    pair = params.serve_pair or next(iter(bars))
+    if pair not in bars:
+        raise ParameterError(
+            f"serve_pair: no bars, got {pair!r}; expected one of {', '.join(bars)}."
+        )
+    return pair
 
 
 def index_frame(dataset: Dataset) -> pd.DataFrame:
@@ -164,25 +176,22 @@ def day_profile(dataset: Dataset) -> pd.DataFrame:
 def known_shares(dataset: Dataset) -> pd.DataFrame:
     """What the martingale forecast explains of level and change, measured on the bars.
 
-    Mean over pairs, a row a window, horizon and target; ``theory`` is the closed form.
+    Mean over pairs, one row per window, horizon and target; ``theory`` is the closed form.
     """
     rows = []
     for window in (15, 30, 45, 60, 75, 90):
         for horizon in (15, 30, 45, 60, 75):
-            made = [targets.make(b, window, horizon) for b in dataset.bars.values()]
+            by_pair = [targets.make(b, window, horizon) for b in dataset.bars.values()]
             for kind in ("level", "delta"):
-                shares = [_share(t.label(kind), t.martingale_of(kind)) for t in made]
-                theory = targets.known_share(window, horizon, kind)
-                rows.append(
-                    {"window": window, "horizon": horizon, "target": kind, "theory": theory,
-                     "r2": float(np.mean(shares))}
-                )  # fmt: skip
-    return pd.DataFrame(rows)
+                shares = [_share(t.label(kind), t.martingale_of(kind)) for t in by_pair]
+                theory, r2 = targets.known_share(window, horizon, kind), float(np.mean(shares))
+                rows.append((window, horizon, kind, theory, r2))
+    return pd.DataFrame(rows, columns=["window", "horizon", "target", "theory", "r2"])
 
 
 def _share(label: np.ndarray[Any, Any], known: np.ndarray[Any, Any]) -> float:
-    ok = np.isfinite(label) & np.isfinite(known)
-    label, known = label[ok], known[ok]
+    finite = np.isfinite(label) & np.isfinite(known)
+    label, known = label[finite], known[finite]
     return float(1.0 - ((label - known) ** 2).sum() / ((label - label.mean()) ** 2).sum())
 
 

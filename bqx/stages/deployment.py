@@ -24,9 +24,10 @@ from bqx.learning.models import point
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import Run, read_json
+from bqx.runs import artefacts
+from bqx.runs.run import Run
 from bqx.serving import live
-from bqx.stages.bars import load
+from bqx.stages.bars import load, served
 
 NAME = "07_deployment"
 
@@ -38,9 +39,9 @@ STARTED = 60.0
 class Served:
     """What was deployed and how it answered.
 
-    ``bundles`` : a row a pair. ``answer`` : the server's JSON for the last bar of one pair.
+    ``bundles`` : one row per pair. ``answer`` : the server's JSON for the last bar of one pair.
     ``rows`` : that answer as horizon, current, martingale, level, in bp of the sum.
-    ``parity`` : a row a horizon: level by batch, live path and server, and the largest difference.
+    ``parity`` : one row per horizon: level by batch, live path and server, largest difference.
     """
 
     bundles: pd.DataFrame
@@ -57,18 +58,19 @@ def build(params: Params) -> Served:
     """
     run = Run.open(params.folder, params)
     dataset = load(run)
-    cells = pd.DataFrame(read_json(run.need("forecasts/cells.json")))
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "models", "forecasts"]) as stage:
+    pair = served(params, dataset.bars)
+    inputs = artefacts.roots(artefacts.BARS, artefacts.MODEL, artefacts.FORECASTS)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
+        cells = pd.DataFrame(artefacts.SCORES.read(stage))
         packed = {}
-        for pair in dataset.bars:
-            scores = cells.loc[cells["pair"] == pair, ["horizon", "skill", "skill_lo", "skill_hi"]]
-            made = bundle.load(run.folder / "models" / pair)
-            packed[pair] = replace(made, metrics={"skill": scores.to_dict("records")})
-            packed[pair].save(stage.path(f"bundles/{pair}"))
-            stage.add(f"bundles/{pair}")
-    pair = params.serve_pair or next(iter(dataset.bars))
+        for name in dataset.bars:
+            scores = cells.loc[cells["pair"] == name, ["horizon", "skill", "skill_lo", "skill_hi"]]
+            model = bundle.load(artefacts.MODEL.at(stage, pair=name))
+            packed[name] = replace(model, metrics={"skill": scores.to_dict("records")})
+            packed[name].save(stage.path(artefacts.BUNDLE.path(pair=name)))
+            stage.add(artefacts.BUNDLE.path(pair=name))
     bars, closes, panel = sent(dataset.bars, packed[pair])
-    with serving(run.folder / "bundles") as url:
+    with serving(artefacts.BUNDLE.at(run, pair=pair).parent) as url:
         ping = _get(f"{url}/ping")
         answer = ask(url, pair, closes, panel)
     alone = live.forecast(packed[pair], closes, panel)["predictions"]
@@ -87,21 +89,26 @@ def sent(bars: dict[str, Bars], packed: Bundle) -> tuple[Bars, pd.DataFrame, dic
     stop = int(np.flatnonzero(np.all(list(quoted.values()), axis=0))[-1]) + 1
     # Earlier ones too, from which a hole at the start is filled.
     start = max(stop - packed.lookback - sessions.DAY, 0)
-    rows = {
-        pair: bars[pair].frame.iloc[start:stop][there[start:stop]] for pair, there in quoted.items()
+    frames = {
+        pair: bars[pair].frame.iloc[start:stop][rows[start:stop]] for pair, rows in quoted.items()
     }
-    closes = {pair: rows[pair]["close"] for pair in packed.panel}
-    return bars[packed.pair].rows(0, stop), rows[packed.pair], closes
+    closes = {pair: frames[pair]["close"] for pair in packed.panel}
+    return bars[packed.pair].rows(0, stop), frames[packed.pair], closes
 
 
 def _table(packed: dict[str, Bundle]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"pair": pair, "columns": len(each.columns), "lookback": each.lookback,
-             "trained until": each.trained_until, "kept": max(each.betas.values())}
-            for pair, each in packed.items()
+            {
+                "pair": pair,
+                "columns": len(model.columns),
+                "lookback": model.lookback,
+                "trained until": model.trained_until,
+                "kept": max(model.betas.values()),
+            }
+            for pair, model in packed.items()
         ]
-    )  # fmt: skip
+    )
 
 
 def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
@@ -109,11 +116,11 @@ def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
         [
             {
                 "horizon": int(horizon),
-                "current": targets.make(bars, made["window"], int(horizon)).current[-1] * 1e4,
-                "martingale": made["martingale"] * 1e4,
-                "level": made["level"] * 1e4,
+                "current": targets.make(bars, own["window"], int(horizon)).current[-1] * 1e4,
+                "martingale": own["martingale"] * 1e4,
+                "level": own["level"] * 1e4,
             }
-            for horizon, made in answer["predictions"].items()
+            for horizon, own in answer["predictions"].items()
         ]
     )
 

@@ -18,7 +18,9 @@ from bqx.learning.weights import uniqueness
 from bqx.market import sessions
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import Run
+from bqx.runs import artefacts
+from bqx.runs.run import Run, Stage
+from bqx.runs.settled import settled
 from bqx.stages import candidates, selection
 from bqx.stages.bars import load
 from bqx.stages.features import histories
@@ -56,9 +58,9 @@ class Explained:
 class Explanation:
     """What the forecasts read.
 
-    ``shap`` : a row a pair, fold, horizon and column: model, first day of the test part, domain,
-        and shap, the mean absolute SHAP value on test rows, in sigma.
-    ``curves`` : a row a model, pair and share of the last fold's training rows: see
+    ``shap`` : one row per pair, fold, horizon and column: model, first day of the test part,
+        domain, and shap, the mean absolute SHAP value on test rows, in sigma.
+    ``curves`` : one row per model, pair and share of the last fold's training rows: see
         ``explanation.learning``.
     ``last`` : the rows of the last fold behind ``shap``, by pair.
     """
@@ -74,15 +76,15 @@ class Explanation:
         """
         cell = ["pair", "fold", "horizon"]
         whole = self.shap.groupby(cell)["shap"].transform("sum")
-        spoken = self.shap[whole > 0].assign(share=self.shap["shap"] / whole)
+        used = self.shap[whole > 0].assign(share=self.shap["shap"] / whole)
         keys = list(dict.fromkeys([*cell, "start", "domain"]))
-        shares = spoken.groupby(keys)["share"].sum().unstack("domain", fill_value=0.0)
+        shares = used.groupby(keys)["share"].sum().unstack("domain", fill_value=0.0)
         return shares.groupby(list(by)).mean()
 
     def top(self, pair: str, count: int = 15) -> pd.DataFrame:
         """SHAP values of a pair's most used columns in the last fold, columns by horizons."""
-        part = self.shap[self.shap["pair"] == pair]
-        last = part[part["fold"] == part["fold"].max()]
+        own = self.shap[self.shap["pair"] == pair]
+        last = own[own["fold"] == own["fold"].max()]
         table = last.pivot(index="column", columns="horizon", values="shap")
         order = table.mean(axis=1).sort_values(ascending=False, kind="stable").index[:count]
         return table.loc[order].rename_axis(columns="horizon (min)")
@@ -92,83 +94,77 @@ class Explanation:
         over all horizons, and the horizons at which no other is used more."""
         last = self.shap[self.shap["fold"] == self.shap["fold"].max()]
         rows = []
-        for pair, part in last.groupby("pair"):
-            table = part.pivot(index="column", columns="horizon", values="shap")
+        for pair, own in last.groupby("pair"):
+            table = own.pivot(index="column", columns="horizon", values="shap")
             used = table.sum(axis=1)
             first = str(used.idxmax())
             leads = table.columns[table.idxmax() == first]
-            rows.append(
-                {"pair": pair, "column": first, "share": used[first] / max(used.sum(), TINY),
-                 "leads at (min)": ", ".join(map(str, leads))}
-            )  # fmt: skip
-        return pd.DataFrame(rows).set_index("pair")
+            share = used[first] / max(used.sum(), TINY)
+            rows.append((pair, first, share, ", ".join(map(str, leads))))
+        heads = ["pair", "column", "share", "leads at (min)"]
+        return pd.DataFrame(rows, columns=heads).set_index("pair")
 
     def stability(self) -> pd.DataFrame:
-        """How alike neighbouring folds read: a row a pair and fold, against the one before.
+        """How alike neighbouring folds read: one row per pair and fold, against the fold before.
 
         ``jaccard`` : common columns among the `TOP` most used ones, as a share of all of them;
         ``overlap`` : absolute SHAP values that both give to the same columns, as a share;
         ``domains`` : the same for whole domains. 1 is the same in both folds.
         """
         rows = []
-        for pair, part in self.shap.groupby("pair"):
-            used = part.groupby(["fold", "column"])["shap"].sum().unstack("column", fill_value=0.0)
-            told = part.groupby(["fold", "domain"])["shap"].sum().unstack("domain", fill_value=0.0)
-            for before, fold in pairwise(used.index):
-                one, other = (set(used.loc[f].nlargest(TOP).index) for f in (before, fold))
-                rows.append(
-                    {
-                        "pair": pair,
-                        "fold": fold,
-                        "jaccard": len(one & other) / len(one | other),
-                        "overlap": _overlap(used, before, fold),
-                        "domains": _overlap(told, before, fold),
-                    }
-                )
+        for pair, own in self.shap.groupby("pair"):
+            columns, domains = (
+                own.groupby(["fold", by])["shap"].sum().unstack(by, fill_value=0.0)
+                for by in ("column", "domain")
+            )
+            for before, fold in pairwise(columns.index):
+                earlier, later = (set(columns.loc[f].nlargest(TOP).index) for f in (before, fold))
+                jaccard = len(earlier & later) / len(earlier | later)
+                overlaps = [_overlap(table.loc[[before, fold]]) for table in (columns, domains)]
+                rows.append((pair, fold, jaccard, *overlaps))
         return pd.DataFrame(rows, columns=["pair", "fold", "jaccard", "overlap", "domains"])
 
 
-def _overlap(values: pd.DataFrame, one: int, other: int) -> float:
-    whole = values.loc[[one, other]].sum(axis=1)
+def _overlap(values: pd.DataFrame) -> float:
+    """What the two rows of a table share, NaN where one of them is all zeros."""
+    whole = values.sum(axis=1)
     if (whole == 0).any():
         return float("nan")
-    shares = values.loc[[one, other]].div(whole, axis=0)
-    return float(shares.min(axis=0).sum())
+    return float(values.div(whole, axis=0).min(axis=0).sum())
 
 
 def build(params: Params) -> Explanation:
     """Explain every fold's forecasts, measure learning curves, and store both."""
     run = Run.open(params.folder, params)
+    params = settled(run, NAME)
     dataset = load(run)
-    folds = selection.folds_of(params, dataset)
-    found: dict[str, tuple[pd.DataFrame, pd.DataFrame, Explained]] = {}
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection", "candidates"]) as stage:
-        used = candidates.used(run)
+    tables: dict[str, tuple[pd.DataFrame, pd.DataFrame, Explained]] = {}
+    inputs = (artefacts.BARS, artefacts.SPLIT, artefacts.SELECTION, artefacts.FITS)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
+        folds, used = selection.split_of(stage, dataset).folds, candidates.used(stage)
         tasks = {
-            pair: (each, folds, _folders(run, pair, used), _last(run, pair, params, used), params)
-            for pair, each in histories(run, dataset.bars).items()
+            pair: (history, folds, *_bundles(stage, pair, params, used), params)
+            for pair, history in histories(run, dataset.bars).items()
         }
-        over_pairs(_pair, tasks, params.workers, write=found.__setitem__, backend=params.backend)
+        over_pairs(_pair, tasks, params.workers, write=tables.__setitem__, backend=params.backend)
         shap, curves = (
-            pd.concat([found[pair][position] for pair in dataset.bars], ignore_index=True)
+            pd.concat([tables[pair][position] for pair in dataset.bars], ignore_index=True)
             for position in (0, 1)
         )
-        stage.write_parquet("explanation/shap.parquet", shap)
-        stage.write_parquet("explanation/curves.parquet", curves)
-    return Explanation(shap, curves, {pair: found[pair][2] for pair in dataset.bars})
+        artefacts.SHAP.write(stage, shap)
+        artefacts.CURVES.write(stage, curves)
+    return Explanation(shap, curves, {pair: tables[pair][2] for pair in dataset.bars})
 
 
-def _folders(run: Run, pair: str, used: Mapping[int, str]) -> dict[int, Path]:
-    """Bundle of each fold's own model."""
-    return {
-        fold: run.folder / candidates.place(name, pair) / str(fold) for fold, name in used.items()
-    }
-
-
-def _last(run: Run, pair: str, params: Params, used: Mapping[int, str]) -> dict[str, Path]:
-    """Bundle of every model in the last fold."""
-    last = str(max(used))
-    return {name: run.folder / candidates.place(name, pair) / last for name in params.models}
+def _bundles(
+    stage: Stage, pair: str, params: Params, used: Mapping[int, str]
+) -> tuple[dict[int, Path], dict[str, Path]]:
+    """Bundle of each fold's own model, and of every model in the last fold."""
+    last = max(used)
+    return (
+        {f: artefacts.FIT.at(stage, model=m, pair=pair, fold=f) for f, m in used.items()},
+        {m: artefacts.FIT.at(stage, model=m, pair=pair, fold=last) for m in params.models},
+    )
 
 
 def _pair(
@@ -187,8 +183,8 @@ def _fold(
     history: History, fold: Fold, folder: Path, params: Params
 ) -> tuple[pd.DataFrame, Explained]:
     bars, packed = history.bars, bundle.load(folder)
-    there = fold.test[np.isfinite(bars.close[fold.test])]
-    rows = there[:: -(-len(there) // EXPLAINED)]
+    quoted = fold.test[np.isfinite(bars.close[fold.test])]
+    rows = quoted[:: -(-len(quoted) // EXPLAINED)]
     x = history.matrix(packed.columns, rows, packed.fits)
     shap = packed.model.contributions(x, params.seed)
     used = np.abs(shap).mean(axis=0)
@@ -214,7 +210,7 @@ def _fold(
 def _curves(
     history: History, fold: Fold, models: Mapping[str, Path], params: Params
 ) -> pd.DataFrame:
-    bars, parts = history.bars, []
+    bars, curves = history.bars, []
     labels = labels_of(targets_of(bars, params))
     complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
     later = fold.validation[complete][:: params.stride]
@@ -226,5 +222,5 @@ def _curves(
         y, truth = (cut(labels, rows, scale) for rows in (train, later))
         weight = uniqueness(train, max(labels))
         curve = learning(packed.model, x, y, weight=weight, validation=(unseen, truth))
-        parts.append(curve.assign(model=name, pair=bars.pair))
-    return pd.concat(parts)
+        curves.append(curve.assign(model=name, pair=bars.pair))
+    return pd.concat(curves)

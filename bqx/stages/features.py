@@ -22,12 +22,13 @@ from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs import artefacts
 from bqx.runs.run import Run, Stage
 from bqx.stages.bars import load
 
 NAME = "02_features"
 
-FOLDER = "features"
+FOLDER = artefacts.FEATURES.path()
 """The store, in the run folder."""
 
 
@@ -37,17 +38,17 @@ def _published(params: Params) -> tuple[Feature, ...]:
 
 
 def build(params: Params) -> pd.DataFrame:
-    """Compute and store every feature of every pair, a folder a table and pair, a file a month.
+    """Compute and store every feature of every pair, a folder per table and pair, a file per month.
 
-    Returns a row a pair and feature: share missing after warm-up, mean, deviation, and the pairs
-    and columns that the run lacks and it cannot do without.
+    Returns one row per pair and feature: share missing after warm-up, mean, deviation, and the
+    pairs and columns that the run lacks and it cannot do without.
     """
     run = Run.open(params.folder, params)
     bars = load(run).bars
     features = _published(params)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars"]) as stage:
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(artefacts.BARS)) as stage:
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
-        stage.write_json("catalog.json", catalog.frame(features).to_dict("records"))
+        artefacts.CATALOG.write(stage, catalog.frame(features).to_dict("records"))
         _write(stage, bars, features)
     return _shares(Store(run.folder / FOLDER), bars, features)
 
@@ -55,7 +56,7 @@ def build(params: Params) -> pd.DataFrame:
 def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
     """Write the files whose bars or columns are not what they were; the others stay."""
     tables = catalog.tables(features)
-    names = {table: [feature.name for feature in each] for table, each in tables.items()}
+    names = {table: [f.name for f in members] for table, members in tables.items()}
     months = building.months_of(next(iter(bars.values())))
     origin = {"bars": stage.run.manifest["data_hash"], "months": list(months)}
     key = digest(origin)
@@ -68,14 +69,14 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
     absent = {
         pair: building.missing(folder, before, tables, pair, list(months), key) for pair in bars
     }
-    files = {path: before["files"].get(path) for each in paths.values() for path in each}
+    files = {path: before["files"].get(path) for own in paths.values() for path in own}
 
-    def write(pair: str, made: dict[str, Any]) -> None:
-        files.update(made)
+    def write(pair: str, written: dict[str, Any]) -> None:
+        files.update(written)
         stage.add(*(f"{FOLDER}/{path}" for path in paths[pair]))
 
     tasks = {
-        pair: (each, names, months, absent[pair], folder.place, key) for pair, each in bars.items()
+        pair: (own, names, months, absent[pair], folder.place, key) for pair, own in bars.items()
     }
     over_pairs(
         building.write_pair,
@@ -96,30 +97,30 @@ def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
 
     Raises ArtefactError when the manifest of the store is damaged.
     """
-    made = run.stages.get(NAME, {})
-    current = made and made["inputs"].items() <= run.outputs.items()
-    place = str(run.need(f"{FOLDER}/{published.MANIFEST}").parent) if current else ""
-    return {pair: History(each, place) for pair, each in bars.items()}
+    entry = run.stages.get(NAME, {})
+    current = entry and entry["inputs"].items() <= run.outputs.items()
+    folder = str(run.need(f"{FOLDER}/{published.MANIFEST}").parent) if current else ""
+    return {pair: History(own, folder) for pair, own in bars.items()}
 
 
 def _shares(store: Store, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:
-    parts = []
-    for pair, each in bars.items():
+    shares = []
+    for pair, own in bars.items():
         for members in catalog.tables(features).values():
             frame = store.read(pair, members).iloc[warm_up(members) :]
-            found = {"missing": frame.isna().mean(), "mean": frame.mean()}
-            part = pd.DataFrame(found | {"deviation": frame.std(ddof=0)})
-            parts.append(part.rename_axis("feature").reset_index().assign(pair=pair))
-            never = [member for member in members if part.loc[member.name, "missing"] == 1.0]
-            missed = needs(never, pair, _lacking(each))
-            parts[-1]["needs"] = [" ".join(missed.get(name, ())) for name in part.index]
-    return pd.concat(parts, ignore_index=True)
+            moments = {"missing": frame.isna().mean(), "mean": frame.mean()}
+            table = pd.DataFrame(moments | {"deviation": frame.std(ddof=0)})
+            shares.append(table.rename_axis("feature").reset_index().assign(pair=pair))
+            never = [member for member in members if table.loc[member.name, "missing"] == 1.0]
+            missed = needs(never, pair, _lacking(own))
+            shares[-1]["needs"] = [" ".join(missed.get(name, ())) for name in table.index]
+    return pd.concat(shares, ignore_index=True)
 
 
 def _lacking(bars: Bars) -> tuple[str, ...]:
     """Pairs without bars, and columns that the pair's bars have no value of."""
-    there = np.zeros(len(PAIRS), dtype=bool) if bars.panel is None else bars.panel.baselines > 0
-    pairs = [pair for pair, known in zip(PAIRS, there, strict=True) if not known]
+    quoted = np.zeros(len(PAIRS), dtype=bool) if bars.panel is None else bars.panel.baselines > 0
+    pairs = [pair for pair, has_bars in zip(PAIRS, quoted, strict=True) if not has_bars]
     return (*pairs, *(name for name in INPUTS if bars.frame[name].isna().all()))
 
 

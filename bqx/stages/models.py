@@ -11,8 +11,9 @@ import pandas as pd
 from bqx.evaluation import model_choice, skill
 from bqx.evaluation.model_choice import Step
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs import fit_log, ledger
-from bqx.runs.run import Run, read_parquet
+from bqx.runs import artefacts, fit_log, ledger
+from bqx.runs.run import Run
+from bqx.runs.settled import settled
 from bqx.stages import candidates
 from bqx.stages.bars import load
 
@@ -23,7 +24,7 @@ NAME = "11_models"
 class Comparison:
     """Models side by side.
 
-    ``models`` : a row a model, the simpler first: skill over all cells with its interval, skill
+    ``models`` : one row per model, the simpler first: skill over all cells with its interval, skill
         before shrinkage, R² of the target, seconds of all fits, kB of a pair's model, milliseconds
         of a forecast; ``cells`` : skill, pairs and horizons by model.
     ``steps`` : each model against the best of the simpler ones; ``honest`` : the simplest within
@@ -42,35 +43,37 @@ class Comparison:
 
     def table(self) -> pd.DataFrame:
         """Models by what they add and cost, as text."""
-        made, skill = self.models, "{:+.3f} [{:+.3f}, {:+.3f}]"
-        ends = zip(*(made[name] for name in ("skill", "skill_lo", "skill_hi")), strict=True)
+        table, skill = self.models, "{:+.3f} [{:+.3f}, {:+.3f}]"
+        ends = zip(*(table[name] for name in ("skill", "skill_lo", "skill_hi")), strict=True)
         return pd.DataFrame(
             {
                 "skill [interval]": [skill.format(*map(float, row)) for row in ends],
-                "unshrunk": made["unshrunk_skill"].map("{:+.3f}".format),
-                "R²": made["r2"].map("{:.3f}".format),
-                "seconds": made["seconds"].map("{:.1f}".format),
-                "kB": made["kb"].map("{:,.0f}".format),
-                "ms a row": made["milliseconds"].map("{:.3f}".format),
+                "unshrunk": table["unshrunk_skill"].map("{:+.3f}".format),
+                "R²": table["r2"].map("{:.3f}".format),
+                "seconds": table["seconds"].map("{:.1f}".format),
+                "kB": table["kb"].map("{:,.0f}".format),
+                "ms a row": table["milliseconds"].map("{:.3f}".format),
             },
-            index=made.index,
+            index=table.index,
         )
 
 
 def build(params: Params) -> Comparison:
     """Compare what every model forecast out of sample, and store the comparison."""
     run = Run.open(params.folder, params)
-    dataset = load(run)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "candidates"]) as stage:
-        scored = read_parquet(run.need(candidates.ERRORS))
-        frames = {
-            name: {pair: candidates.forecasts(run, name, pair) for pair in dataset.bars}
+    params = settled(run, NAME)
+    pairs = tuple(load(run).bars)
+    inputs = artefacts.roots(artefacts.BARS, artefacts.SPLIT, artefacts.FITS)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
+        scored = artefacts.FIT_ERRORS.read(stage)
+        forecasts = {
+            name: {p: artefacts.FIT_FORECASTS.read(stage, model=name, pair=p) for p in pairs}
             for name in params.models
         }
-        made = _compare(scored, frames, params, _trials(run), candidates.used(run))
-        stage.write_json("models_compared/choice.json", _chosen(made))
+        compared = _compare(scored, _alike(forecasts), params, _trials(run), candidates.used(stage))
+        artefacts.COMPARED.write(stage, _chosen(compared))
     cost = _cost(fit_log.fits(run.folder), params.models)
-    return replace(made, models=made.models.join(cost))
+    return replace(compared, models=compared.models.join(cost))
 
 
 def _trials(run: Run) -> int:
@@ -84,7 +87,7 @@ def _trials(run: Run) -> int:
 
 def _compare(
     scored: pd.DataFrame,
-    frames: Mapping[str, Mapping[str, pd.DataFrame]],
+    alike: float | None,
     params: Params,
     trials: int,
     used: dict[int, str],
@@ -113,30 +116,30 @@ def _compare(
         cells=cells.unstack("model")[list(params.models)],
         steps=pd.DataFrame([asdict(step) for step in steps], columns=list(Step.__annotations__)),
         honest=best,
-        documented=model_choice.documented(r2.to_dict(), _alike(frames)),
+        documented=model_choice.documented(r2.to_dict(), alike),
         trials=trials,
         used=used,
     )
 
 
-def _alike(frames: Mapping[str, Mapping[str, pd.DataFrame]]) -> float | None:
+def _alike(forecasts: Mapping[str, Mapping[str, pd.DataFrame]]) -> float | None:
     """Mean correlation between the forecasts of the members that were compared."""
-    members = [name for name in ("forest", "xgboost") if name in frames]
-    found = [
-        np.corrcoef(np.nan_to_num(frames[a][pair]["raw"]), np.nan_to_num(frames[b][pair]["raw"]))
+    members = [forecasts[name] for name in ("forest", "xgboost") if name in forecasts]
+    correlations = [
+        np.corrcoef(np.nan_to_num(a[pair]["raw"]), np.nan_to_num(b[pair]["raw"]))[0, 1]
         for a, b in combinations(members, 2)
-        for pair in frames[a]
+        for pair in a
     ]
-    return float(np.mean([each[0, 1] for each in found])) if found else None
+    return float(np.mean(correlations)) if correlations else None
 
 
-def _chosen(made: Comparison) -> dict[str, Any]:
+def _chosen(compared: Comparison) -> dict[str, Any]:
     return {
-        "honest": made.honest,
-        "documented": made.documented,
-        "trials": made.trials,
-        "steps": made.steps.to_dict("records"),
-        "models": made.models.reset_index().to_dict("records"),
+        "honest": compared.honest,
+        "documented": compared.documented,
+        "trials": compared.trials,
+        "steps": compared.steps.to_dict("records"),
+        "models": compared.models.reset_index().to_dict("records"),
     }
 
 

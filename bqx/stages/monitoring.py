@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from bqx.feature_store.history import History
+from bqx.features.lags import Column
 from bqx.learning.folds import Fold
 from bqx.learning.samples import fits_of
 from bqx.learning.selection import Selection
@@ -11,19 +12,25 @@ from bqx.market import sessions
 from bqx.monitoring.drift import drift
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import Run, read_parquet
+from bqx.runs import artefacts
+from bqx.runs.run import Run
+from bqx.runs.settled import settled
 from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.features import histories
-from bqx.stages.lagging import columns
+from bqx.stages.lagging import columns_of
 
 NAME = "09_monitoring"
 
 
 def _pair(
-    history: History, folds: tuple[Fold, ...], selections: tuple[Selection, ...], params: Params
+    history: History,
+    columns: tuple[Column, ...],
+    folds: tuple[Fold, ...],
+    selections: tuple[Selection, ...],
+    params: Params,
 ) -> pd.DataFrame:
-    bars, by_name = history.bars, {column.name: column for column in columns(params)}
+    bars, by_name = history.bars, {column.name: column for column in columns}
     frames = []
     for fold, chosen in zip(folds, selections, strict=True):
         members = [by_name[name] for name in chosen.columns]
@@ -41,24 +48,26 @@ def _pair(
 
 
 def build(params: Params) -> pd.DataFrame:
-    """Measure and store; a row a pair, fold and column: psi, threshold, drifted."""
+    """Measure and store; one row per pair, fold and column: psi, threshold, drifted."""
     run = Run.open(params.folder, params)
+    params = settled(run, NAME)
     dataset = load(run)
-    found: dict[str, pd.DataFrame] = {}
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", "selection"]) as stage:
-        folds, chosen = selection.taught(run, params, dataset), selection.read(run, dataset)
+    drifts: dict[str, pd.DataFrame] = {}
+    inputs = (artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT, artefacts.SELECTION)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
+        folds, chosen = selection.fitted_folds(stage, dataset), selection.read(stage, dataset)
         tasks = {
-            pair: (history, folds, chosen[pair], params)
+            pair: (history, columns_of(stage), folds, chosen[pair], params)
             for pair, history in histories(run, dataset.bars).items()
         }
-        over_pairs(_pair, tasks, params.workers, write=found.__setitem__, backend=params.backend)
-        frame = pd.concat([found[pair] for pair in dataset.bars], ignore_index=True)
-        stage.write_parquet("drift/drift.parquet", frame)
+        over_pairs(_pair, tasks, params.workers, write=drifts.__setitem__, backend=params.backend)
+        frame = pd.concat([drifts[pair] for pair in dataset.bars], ignore_index=True)
+        artefacts.DRIFT.write(stage, frame)
     return frame
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row a pair: columns compared over all folds, share drifted, largest index."""
+    """One row per pair: columns compared over all folds, share drifted, largest index."""
     return frame.groupby("pair").agg(
         columns=("feature", "size"), drifted=("drifted", "mean"), largest=("psi", "max")
     )
@@ -71,7 +80,7 @@ def by_fold(frame: pd.DataFrame) -> pd.DataFrame:
 
 def sentence(run: Run) -> str:
     """Drift of the whole run in words."""
-    frame = read_parquet(run.need("drift/drift.parquet"))
+    frame = artefacts.DRIFT.read(run)
     worst = by_fold(frame).stack()
     pair, fold = worst.idxmax()
     return (

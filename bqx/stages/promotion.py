@@ -1,27 +1,36 @@
 """Which cells of a run may be promoted, given all that was ever tried on its bars."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
 from bqx.evaluation import overfitting
-from bqx.runs import ledger
-from bqx.runs.run import Run, read_json
-from bqx.stages import backtest
+from bqx.runs import artefacts, ledger
+from bqx.runs.artefacts import Source
+from bqx.runs.ledger import Trial
+from bqx.runs.run import Run, Stage
 
 
-def decide(run: Run) -> pd.DataFrame:
-    """`overfitting.promote_trial` of every pair and horizon that the run has traded: a row each.
+def decide(run: Run, stage: Stage, candidates: Sequence[Trial]) -> pd.DataFrame:
+    """Judge and store `overfitting.promote_trial` of every trial of net profits of a run.
 
-    All trials on the same bars count, of this run and of the others beside it.
+    All trials on the same bars count, of this run and of the others beside it, those of the
+    moment at which the run was traded. One row per pair and horizon, see `read`.
     """
-    book = ledger.beside(run.folder)
-    every = book.trials(run.manifest["data_hash"])
-    cells = pd.DataFrame(read_json(run.need("forecasts/cells.json")))
-    skill_lo = cells.set_index(["pair", "horizon"])["skill_lo"]
-    rows = []
-    for trial in backtest.trials(run, backtest.net_by_day(run)):
+    trials = ledger.beside(run.folder).trials(run.manifest["data_hash"])
+    scores = pd.DataFrame(artefacts.SCORES.read(stage))
+    skill_lo = scores.set_index(["pair", "horizon"])["skill_lo"]
+    rows: list[dict[str, Any]] = []
+    for trial in candidates:
         low = skill_lo[trial.pair, trial.horizon]
-        made = overfitting.promote_trial(every, trial, None if pd.isna(low) else float(low))
-        rows.append({"pair": trial.pair, "horizon": trial.horizon} | asdict(made))
+        decision = overfitting.promote_trial(trials, trial, None if pd.isna(low) else float(low))
+        rows.append({"pair": trial.pair, "horizon": trial.horizon} | asdict(decision))
+    artefacts.PROMOTION.write(stage, rows)
     return pd.DataFrame(rows)
+
+
+def read(source: Source) -> pd.DataFrame:
+    """What was decided: one row per pair and horizon, see `overfitting.Decision`."""
+    return pd.DataFrame(artefacts.PROMOTION.read(source))

@@ -14,9 +14,9 @@ from bqx.market.bars import Bars
 from bqx.monitoring import quality
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs import artefacts
 from bqx.runs.run import Run
 from bqx.stages.bars import load
-from bqx.stages.features import FOLDER
 
 NAME = "10_quality"
 
@@ -28,8 +28,8 @@ COMPARED = 4_000
 class Quality:
     """What was found.
 
-    ``features`` : a row a pair and feature, see `quality.features`.
-    ``coverage`` : a row a pair; ``gaps`` : a row a hole; ``duplicates`` : a row a pair and couple.
+    ``features`` : one row per pair and feature, see `quality.features`.
+    ``coverage`` : one row per pair; ``gaps`` : per hole; ``duplicates`` : per pair and couple.
     """
 
     features: pd.DataFrame
@@ -43,36 +43,38 @@ class Quality:
         return quality.summary(self.features, self.coverage.to_dict("records"))
 
 
-def _pair(place: str, bars: Bars) -> tuple[pd.DataFrame, pd.DataFrame]:
-    store = Store(place)
-    found, some = [], []
+def _pair(folder: str, bars: Bars) -> tuple[pd.DataFrame, pd.DataFrame]:
+    store = Store(folder)
+    judged, sampled = [], []
     members: list[Feature] = []
     step = max(len(bars) // COMPARED, 1)
     for table in store.tables(bars.pair):
         features = store.features(table)
         values = store.read(bars.pair, features).to_numpy()
-        found.append(quality.features(values[max(warm_up(features) - 1, 0) :], features))
-        some.append(values[::step])
+        judged.append(quality.features(values[max(warm_up(features) - 1, 0) :], features))
+        sampled.append(values[::step])
         members.extend(features)
-    together = quality.duplicates(np.column_stack(some), members)
-    return pd.concat(found).assign(pair=bars.pair), together.assign(pair=bars.pair)
+    couples = quality.duplicates(np.column_stack(sampled), members)
+    return pd.concat(judged).assign(pair=bars.pair), couples.assign(pair=bars.pair)
 
 
 def build(params: Params) -> Quality:
     """Read the store pair by pair and table by table, judge, and write what was found."""
     run = Run.open(params.folder, params)
     bars = load(run).bars
-    found: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars", FOLDER]) as stage:
-        tasks = {pair: (str(run.folder / FOLDER), each) for pair, each in bars.items()}
-        over_pairs(_pair, tasks, params.workers, write=found.__setitem__, backend=params.backend)
+    by_pair: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    inputs = artefacts.roots(artefacts.BARS, artefacts.FEATURES)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
+        folder = str(artefacts.FEATURES.at(stage))
+        tasks = {pair: (folder, own) for pair, own in bars.items()}
+        over_pairs(_pair, tasks, params.workers, write=by_pair.__setitem__, backend=params.backend)
         result = Quality(
-            pd.concat([found[pair][0] for pair in bars], ignore_index=True),
-            pd.DataFrame([quality.coverage(each) for each in bars.values()]),
-            pd.concat([quality.gaps(each) for each in bars.values()], ignore_index=True),
-            pd.concat([found[pair][1] for pair in bars], ignore_index=True),
+            pd.concat([by_pair[pair][0] for pair in bars], ignore_index=True),
+            pd.DataFrame([quality.coverage(own) for own in bars.values()]),
+            pd.concat([quality.gaps(own) for own in bars.values()], ignore_index=True),
+            pd.concat([by_pair[pair][1] for pair in bars], ignore_index=True),
         )
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         for name in ("features", "coverage", "gaps", "duplicates"):
-            stage.write_parquet(f"quality/{name}.parquet", getattr(result, name))
+            artefacts.QUALITY.write(stage, getattr(result, name), name=name)
     return result

@@ -10,6 +10,7 @@ from bqx.features.documents import DOCUMENTS, EVERY, Lists
 from bqx.features.documents.lists import DATA_HEALTH, LAGGED, Document, Table
 from bqx.features.families.microstructure.quotes import NEEDS_ORDER_BOOK
 from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.runs import artefacts
 from bqx.runs.run import Run
 
 NAME = "03_reconciliation"
@@ -36,7 +37,7 @@ def reconcile(known: Lists) -> Reconciliation:
 
 
 def tables(known: Lists) -> pd.DataFrame:
-    """A row a table of a document: stated, itemised and implemented counts, difference, cause.
+    """One row per table of a document: stated, itemised and implemented counts, difference, cause.
 
     ``implemented`` counts features, so that two names of one feature count once; ``difference``
     is that against the stated count.
@@ -45,9 +46,9 @@ def tables(known: Lists) -> pd.DataFrame:
 
 
 def _row(document: Document, table: Table, known: Lists) -> dict[str, Any]:
-    found = known.resolve(table)
-    features = {feature for feature in found.values() if feature is not None}
-    missing = [name for name, feature in found.items() if feature is None]
+    resolved = known.resolve(table)
+    features = {feature for feature in resolved.values() if feature is not None}
+    missing = [name for name, feature in resolved.items() if feature is None]
     book = [name for name in missing if name in NEEDS_ORDER_BOOK]
     absent = [name for name in missing if name not in NEEDS_ORDER_BOOK]
     itemised = len(table.names)
@@ -76,22 +77,22 @@ def _some(names: list[str], most: int = 6) -> str:
 
 
 def totals(known: Lists) -> pd.DataFrame:
-    """A row a document: printed total, sum of its tables' stated counts, and what is there.
+    """One row per document: printed total, sum of its tables' stated counts, and what is there.
 
     ``shared`` counts names that stand for a feature named before, ``missing`` names without one.
     """
     rows = []
     for document in EVERY:
-        found = [f for table in document.tables for f in known.resolve(table).values()]
-        features = [feature for feature in found if feature is not None]
+        named = [f for table in document.tables for f in known.resolve(table).values()]
+        features = [feature for feature in named if feature is not None]
         rows.append(
             {
                 "document": document.name,
                 "printed": document.stated,
                 "summed": sum(table.stated for table in document.tables),
-                "itemised": len(found),
+                "itemised": len(named),
                 "shared": len(features) - len(set(features)),
-                "missing": len(found) - len(features),
+                "missing": len(named) - len(features),
                 "implemented": len(set(features)),
             }
         )
@@ -147,12 +148,12 @@ def _names(tables: Iterable[Table]) -> int:
 
 def distinct(known: Lists, tables: Iterable[Table]) -> int:
     """Names of some tables, a feature that bears two of them counted once."""
-    found = [feature for table in tables for feature in known.resolve(table).values()]
-    return len({feature for feature in found if feature}) + found.count(None)
+    named = [feature for table in tables for feature in known.resolve(table).values()]
+    return len({feature for feature in named if feature}) + named.count(None)
 
 
 def laggable(known: Lists) -> pd.DataFrame:
-    """A row a table of the catalog: features, those with lags by default, in v1 and in v3; why."""
+    """One row per table of the catalog: features, those with lags by default, in v1, in v3; why."""
     plans = {name: known.plan(name).laggable for name, doc in DOCUMENTS.items() if doc.lags}
     reasons: dict[str, dict[str, None]] = {}
     for document in EVERY:
@@ -224,12 +225,12 @@ def statements(known: Lists) -> pd.DataFrame:
 def build(params: Params) -> Reconciliation:
     """Reconcile the documents with the catalog and store what was found."""
     run = Run.open(params.folder, params)
-    found = reconcile(catalog.LISTS)
+    reconciled = reconcile(catalog.LISTS)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME]) as stage:
         content: dict[str, Any] = {
             name: frame.astype(object).where(frame.notna(), None).to_dict("records")
-            for name, frame in found._asdict().items()
+            for name, frame in reconciled._asdict().items()
         }
         content["catalog_hash"] = catalog.catalog_hash(catalog.FEATURES.values())
-        stage.write_json("reconciliation.json", content)
-    return found
+        artefacts.RECONCILIATION.write(stage, content)
+    return reconciled

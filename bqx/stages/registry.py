@@ -1,24 +1,27 @@
 """Notebook 12: each pair's bundle registered, judged by the gate, and served where it passed."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bqx.evaluation.reasons import Reason
 from bqx.features import lags
 from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
 from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import Run, read_json
+from bqx.runs import artefacts
+from bqx.runs.artefacts import Source
+from bqx.runs.run import Run
 from bqx.serving import registry
 from bqx.serving.registry import Registry, Version, gate
 from bqx.stages import deployment, promotion
-from bqx.stages.bars import load
+from bqx.stages.bars import load, served
 
 NAME = "12_registry"
 
@@ -34,7 +37,7 @@ RECENT = 60
 class Registered:
     """What became of a run's bundles.
 
-    ``versions`` : a row a pair: version, status, model, horizons that passed, latency (ms, 99th
+    ``versions`` : one row per pair: version, status, model, horizons that passed, latency (ms, 99th
         percentile), reasons. ``log`` : lines of the registry about these pairs, oldest first.
     ``standing`` : what is served of the pair that was asked for, or of the first, in words.
     ``answer`` : the server's, None where nothing is served.
@@ -47,7 +50,7 @@ class Registered:
 
 
 def build(params: Params) -> Registered:
-    """Register a version a pair, approve or reject it by the gate, and ask the registry's server.
+    """Register a version per pair, approve or reject it by the gate, and ask the registry's server.
 
     A version is judged once: the same bundle again keeps the status that it has.
     """
@@ -55,56 +58,58 @@ def build(params: Params) -> Registered:
     dataset = load(run)
     market = dataset.market["mode"] if dataset.market else "files"
     store = registry.beside(run.folder, market)
-    with run.stage(
-        NAME, NOTEBOOK_KEYS[NAME], ["bars", "bundles", "forecasts", "backtest"]
-    ) as stage:
-        decided = promotion.decide(run)
-        versions = {
-            pair: _judged(run, bars, decided[decided["pair"] == pair], Registry(store, BY), market)
-            for pair, bars in dataset.bars.items()
-        }
-        stage.write_json("registry.json", [_row(version) for version in versions.values()])
+    asked = Registry(store, BY)
+    inputs = (artefacts.BARS, artefacts.BUNDLE, artefacts.FORECASTS, artefacts.ACCOUNT)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
+        cells = promotion.read(stage)
+        versions = {}
+        for pair, bars in dataset.bars.items():
+            folder = artefacts.BUNDLE.at(stage, pair=pair)
+            facts, reasons = _judged(folder, bars, cells[cells["pair"] == pair])
+            origin = {"run": run.folder.name, "market": market}
+            facts |= origin | {"data_hash": run.manifest["data_hash"]}
+            version = asked.register(pair, str(folder), facts)
+            pending = version.status == "pending"
+            versions[pair] = asked.judge(version, reasons) if pending else version
+        artefacts.REGISTERED.write(stage, [_row(version) for version in versions.values()])
     rows = pd.DataFrame(
         [_row(v) | {"latency_ms": v.facts["latency_ms"]} for v in versions.values()]
     )
     log = pd.DataFrame([line for line in store.log() if line["pair"] in versions])
-    standing, answer = _serve(dataset.bars, store, params.serve_pair)
+    pair = served(params, dataset.bars) if params.serve_pair else ""
+    standing, answer = _serve(dataset.bars, store, pair)
     return Registered(rows.set_index("pair"), log, standing, answer)
 
 
-def _judged(run: Run, bars: Bars, cells: pd.DataFrame, asked: Registry, market: str) -> Version:
-    folder = run.folder / "bundles" / bars.pair
+def _judged(
+    folder: Path, bars: Bars, cells: pd.DataFrame
+) -> tuple[dict[str, Any], tuple[Reason, ...]]:
+    """Facts of a pair's bundle, and what stands against it."""
     packed = bundle.load(folder)
-    needed, there = (sorted({c.feature.name for c in part}) for part in _columns(packed, bars))
+    needed, valued = (sorted({c.feature.name for c in some}) for some in _columns(packed, bars))
     milliseconds = latency(packed, bars)
     passed = [int(h) for h in cells.loc[cells["promoted"], "horizon"]]
-    against = {
-        str(horizon): list(reasons)
+    against = [
+        Reason.of(reason).at(int(horizon))
         for horizon, reasons in zip(cells["horizon"], cells["reasons"], strict=True)
-        if reasons
-    }
-    evaluated = [f"{h} min: {reason}" for h, found in against.items() for reason in found]
-    reasons = gate([] if passed else evaluated, needed, there, milliseconds)
+        for reason in reasons
+    ]
     facts = registry.facts_of(folder) | {
-        "run": run.folder.name,
-        "market": market,
-        "data_hash": run.manifest["data_hash"],
         "model": packed.model.NAME,
         "horizons": passed,
-        "against": against,
+        "against": [asdict(reason) for reason in against],
         "skill": packed.metrics["skill"],
         "trials": int(cells["trials"].max()),
         "latency_ms": round(milliseconds, 2),
     }
-    version = asked.register(bars.pair, str(folder), facts)
-    return asked.judge(version, reasons) if version.status == "pending" else version
+    return facts, gate([] if passed else against, needed, valued, milliseconds)
 
 
 def _columns(packed: Bundle, bars: Bars) -> tuple[Sequence[lags.Column], Sequence[lags.Column]]:
     """Columns of a bundle, and those that have a value in one of the last rows."""
     x = lags.matrix(bars, packed.columns, np.arange(len(bars) - RECENT, len(bars)), packed.fits)
     valued = np.flatnonzero(np.isfinite(x).any(axis=0))
-    return packed.columns, [packed.columns[place] for place in valued]
+    return packed.columns, [packed.columns[number] for number in valued]
 
 
 def latency(packed: Bundle, bars: Bars) -> float:
@@ -113,12 +118,12 @@ def latency(packed: Bundle, bars: Bars) -> float:
     Time of this process alone: what else runs on the machine is no part of a forecast.
     """
     last = int(np.flatnonzero(np.isfinite(bars.close))[-1]) + 1
-    part = bars.rows(max(last - packed.lookback, 0), last)
-    packed.predict(part)
+    latest = bars.rows(max(last - packed.lookback, 0), last)
+    packed.predict(latest)
     spent = []
     for _ in range(ASKED):
         # As bars come in: nothing that an earlier forecast made of them is there any more.
-        fresh = part.rows(0, len(part))
+        fresh = latest.rows(0, len(latest))
         start = time.process_time()
         packed.predict(fresh)
         spent.append(time.process_time() - start)
@@ -132,7 +137,7 @@ def _row(version: Version) -> dict[str, Any]:
         "status": version.status,
         "model": version.facts["model"],
         "horizons": version.facts["horizons"],
-        "reasons": list(version.reasons),
+        "reasons": [asdict(reason) for reason in version.reasons],
     }
 
 
@@ -160,28 +165,26 @@ def _serve(
     )
 
 
-def against(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """What stands against versions: a row a pair and reason, with horizons and what was found.
+def against(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """What stands against versions: one row per pair and rule, with horizons and what was measured
+    at the first of them.
 
     ``rows`` : see `read`.
     """
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    told: dict[tuple[str, str], list[Reason]] = {}
     for row in rows:
-        for reason in row["reasons"]:
-            horizon, parted, rest = reason.partition(" min: ")
-            what, _, value = (rest if parted else reason).partition(": ")
-            found.setdefault((row["pair"], what), []).append((horizon if parted else "all", value))
+        for reason in map(Reason.of, row["reasons"]):
+            told.setdefault((row["pair"], reason.rule), []).append(reason)
     return pd.DataFrame(
         [
-            {"pair": pair, "against it": what, "horizons": ", ".join(h for h, _ in each),
-             "first found": each[0][1]}
-            for (pair, what), each in found.items()
+            (pair, rule, ", ".join(str(r.horizon or "all") for r in alike), alike[0].measured)
+            for (pair, rule), alike in told.items()
         ],
         columns=["pair", "against it", "horizons", "first found"],
-    )  # fmt: skip
+    )
 
 
-def read(run: Run) -> list[dict[str, Any]]:
-    """A row a pair: pair, version, status, model, horizons, reasons."""
-    rows: list[dict[str, Any]] = read_json(run.need("registry.json"))
+def read(source: Source) -> list[dict[str, Any]]:
+    """One row per pair: pair, version, status, model, horizons, reasons."""
+    rows: list[dict[str, Any]] = artefacts.REGISTERED.read(source)
     return rows

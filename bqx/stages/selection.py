@@ -1,6 +1,6 @@
-"""Notebook 05: columns chosen inside each training fold."""
+"""Notebook 05: the split into folds, and columns chosen inside each training fold."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -8,114 +8,95 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bqx.features.engine.fitting import Fits
-from bqx.learning import folds, samples, targets, training
+from bqx.learning import samples, split, training
 from bqx.learning.folds import Fold
 from bqx.learning.selection import Selection, jaccard, kuncheva
-from bqx.market import sessions
+from bqx.learning.split import Split
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs.run import Run, read_json
+from bqx.runs import artefacts
+from bqx.runs.artefacts import Source
+from bqx.runs.run import Run
+from bqx.runs.settled import settled
 from bqx.stages.bars import Dataset, load
 from bqx.stages.features import histories
-from bqx.stages.lagging import columns
+from bqx.stages.lagging import columns_of
 
 NAME = "05_selection"
 
-SHARED = "selection/shared.json"
-"""What the pairs have learnt together on each fold."""
+
+def split_of(source: Source, dataset: Dataset) -> Split:
+    """The split of a run, as `build` has stored it."""
+    return Split.from_json(artefacts.SPLIT.read(source), dataset.minutes)
 
 
-def folds_of(params: Params, dataset: Dataset) -> tuple[Fold, ...]:
-    """Folds of a run by its scheme, purged by the longest reach of any column or label.
-
-    Raises ParameterError when not even one fits the bars.
-    """
-    minutes, horizon = dataset.minutes, max(params.horizons)
-    lookback = max(
-        *(column.lookback for column in columns(params)),
-        *(targets.lookback(params.window(horizon)) for horizon in params.horizons),
-    )
-    if params.scheme == "combinatorial":
-        return folds.combinatorial(
-            minutes, params.groups, params.test_groups, params.embargo, horizon, lookback
-        )
-    split = params.split(len(np.unique(sessions.trading_days(minutes))))
-    return folds.rolling_origin(minutes, *split, params.embargo, horizon, lookback)
-
-
-def taught(run: Run, params: Params, dataset: Dataset) -> tuple[Fold, ...]:
-    """`folds_of` a run with what its pairs have learnt together, as `build` has stored it."""
-    held = read_json(run.folder / SHARED)
-    return tuple(
-        replace(fold, shared=each and Fits.from_json(each))
-        for fold, each in zip(folds_of(params, dataset), held, strict=True)
-    )
+def fitted_folds(source: Source, dataset: Dataset) -> tuple[Fold, ...]:
+    """Folds of a run with what its pairs have learnt together, as `build` has stored both."""
+    return split_of(source, dataset).with_shared(artefacts.SHARED.read(source))
 
 
 def build(params: Params) -> dict[str, tuple[Selection, ...]]:
-    """Select and store; returns the selections of every pair's folds."""
+    """Split and select, and store both; returns the selections of every pair's folds."""
     run = Run.open(params.folder, params)
+    params = settled(run, NAME)
     dataset = load(run)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], ["bars"]) as stage:
+    inputs = artefacts.roots(artefacts.BARS, artefacts.COLUMNS)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
+        columns = columns_of(stage)
+        made = split.make(params, dataset.minutes, columns)
+        artefacts.SPLIT.write(stage, made.to_json(dataset.minutes))
 
         def write(pair: str, selections: tuple[Selection, ...]) -> None:
-            stage.write_json(f"selection/{pair}.json", [asdict(each) for each in selections])
+            artefacts.SELECTION.write(stage, [asdict(s) for s in selections], pair=pair)
 
-        done = {pair for pair in dataset.bars if stage.done(f"selection/{pair}.json")}
-        if not stage.done(SHARED):
-            shared = samples.share(dataset.bars, columns(params), folds_of(params, dataset))
-            stage.write_json(SHARED, [each.shared and each.shared.to_json() for each in shared])
+        done = {p for p in dataset.bars if stage.done(artefacts.SELECTION.path(pair=p))}
+        if not stage.done(artefacts.SHARED.path()):
+            folds = samples.share(dataset.bars, columns, made.folds)
+            shared = [fold.shared and fold.shared.to_json() for fold in folds]
+            artefacts.SHARED.write(stage, shared)
         training.select_all(
             histories(run, dataset.bars),
-            columns(params),
-            taught(run, params, dataset),
+            columns,
+            fitted_folds(stage, dataset),
             params=params,
             write=write,
             done=done,
         )
-        chosen = _read(run, dataset)
-        stage.write_json("selection/stability.json", stability(chosen).to_dict("records"))
+        chosen = read(stage, dataset)
+        artefacts.STABILITY.write(stage, stability(chosen).to_dict("records"))
     return chosen
 
 
-def read(run: Run, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
+def read(source: Source, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
     """Stored selections by pair."""
-    run.need("selection")
-    return _read(run, dataset)
-
-
-def _read(run: Run, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
     return {
-        pair: tuple(_selection(held) for held in read_json(run.folder / f"selection/{pair}.json"))
+        pair: tuple(map(_selection, artefacts.SELECTION.read(source, pair=pair)))
         for pair in dataset.bars
     }
 
 
-def _selection(held: dict[str, Any]) -> Selection:
-    return Selection(
-        columns=tuple(held["columns"]),
-        importance=tuple(held["importance"]),
-        permutation=tuple(held["permutation"]),
-        shap=tuple(held["shap"]),
-        share=held["share"],
-        needed=held["needed"],
-        candidates=held["candidates"],
-        dropped=held["dropped"],
-    )
+def _selection(row: dict[str, Any]) -> Selection:
+    lists = ("columns", "importance", "permutation", "shap")
+    return Selection(**(row | {name: tuple(row[name]) for name in lists}))
 
 
 def summary(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
-    """A row a pair and fold: columns, candidates, dropped before the forest, share of the
+    """One row per pair and fold: columns, candidates, dropped before the forest, share of the
     importance that the columns reach, and how many would reach 95 %."""
     return pd.DataFrame(
         [
-            {"pair": pair, "fold": fold, "columns": len(each.columns),
-             "candidates": each.candidates, "dropped": len(each.dropped),
-             "share": round(each.share, 3), "needed for 95 %": each.needed}
+            {
+                "pair": pair,
+                "fold": fold,
+                "columns": len(selection.columns),
+                "candidates": selection.candidates,
+                "dropped": len(selection.dropped),
+                "share": round(selection.share, 3),
+                "needed for 95 %": selection.needed,
+            }
             for pair, selections in chosen.items()
-            for fold, each in enumerate(selections)
+            for fold, selection in enumerate(selections)
         ]
-    )  # fmt: skip
+    )
 
 
 def ranked(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
@@ -134,43 +115,46 @@ def ranked(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
 
 
 def domains(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
-    """Selected columns by domain, a row a pair, least over the folds."""
-    domain = {column.name: column.domain for column in columns(params)}
+    """Selected columns by domain, one row per pair, least over the folds."""
+    columns = columns_of(Run.open(params.folder, params))
+    domain = {column.name: column.domain for column in columns}
     rows = [
-        {"pair": pair, "columns": len(each.columns)}
-        | {name: sum(domain[c] == name for c in each.columns) for name in ("rate", "bqx", "clock")}
+        {"pair": pair, "columns": len(selection.columns)}
+        | {
+            name: sum(domain[column] == name for column in selection.columns)
+            for name in ("rate", "bqx", "clock")
+        }
         for pair, selections in chosen.items()
-        for each in selections
+        for selection in selections
     ]
     return pd.DataFrame(rows).groupby("pair").min()
 
 
 def stability(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
-    """Likeness of the columns of neighbouring folds: a row a pair and fold, against the one before.
+    """Likeness of the columns of neighbouring folds: one row per pair and fold but the first.
 
     ``jaccard`` : common columns as a share of all; ``kuncheva`` : beyond those of chance.
     """
     rows = [
-        {"pair": pair, "fold": fold, "jaccard": jaccard(one, other),
-         "kuncheva": kuncheva(one, other)}
+        (pair, fold, jaccard(before, selection), kuncheva(before, selection))
         for pair, selections in chosen.items()
-        for fold, (one, other) in enumerate(pairwise(selections), 1)
-    ]  # fmt: skip
+        for fold, (before, selection) in enumerate(pairwise(selections), 1)
+    ]
     return pd.DataFrame(rows, columns=["pair", "fold", "jaccard", "kuncheva"])
 
 
 def agreement(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
     """Rank correlation of the importance with what two other measures say of the chosen columns.
 
-    A row a pair and fold: ``permutation`` on rows that the forest has not seen, and ``shap``.
+    One row per pair and fold: ``permutation`` on rows that the forest has not seen, and ``shap``.
     """
     rows = [
         {"pair": pair, "fold": fold}
         | {
-            name: stats.spearmanr(each.importance, getattr(each, name)).statistic
+            name: stats.spearmanr(selection.importance, getattr(selection, name)).statistic
             for name in ("permutation", "shap")
         }
         for pair, selections in chosen.items()
-        for fold, each in enumerate(selections)
+        for fold, selection in enumerate(selections)
     ]
     return pd.DataFrame(rows)

@@ -35,7 +35,7 @@ def compared(
     grids: dict[str, Bars] = bars.align({p: bars.validate(f, p) for p, f in frames.items()})
     minutes = next(iter(grids.values())).minutes
     columns = lags.grid([f for f in catalog.profile("core") if not f.spanned_by], ())
-    split = GIVEN.split(len(np.unique(sessions.trading_days(minutes))))
+    split = GIVEN.lengths(len(np.unique(sessions.trading_days(minutes))))
     reach = embeddings.SOURCE.lookback
     parts = folds.rolling_origin(minutes, *split, GIVEN.embargo, max(GIVEN.horizons), reach)
     return embeddings.compare(grids, columns, parts[:1], params=GIVEN, settings=made, most=MOST)

@@ -43,7 +43,7 @@ def recovered(kind: str, cross: bool, seed: int) -> dict[str, float]:
     days = len(np.unique(sessions.trading_days(of.minutes)))
     reach = max(column.lookback for column in columns)
     parts = folds.rolling_origin(
-        of.minutes, *GIVEN.split(days), GIVEN.embargo, max(HORIZONS), reach
+        of.minutes, *GIVEN.lengths(days), GIVEN.embargo, max(HORIZONS), reach
     )[-1:]
     selections = training.select_pair(History(of), columns, parts, GIVEN)
     drift = made.planted

@@ -11,8 +11,9 @@ from judged import NAMES
 from simulated import DATA
 
 from bqx import params
-from bqx.runs.run import Run, read_parquet
-from bqx.stages import bars, candidates, features, models, selection, training
+from bqx.runs import artefacts
+from bqx.runs.run import Run
+from bqx.stages import bars, features, lagging, models, selection, training
 
 pytestmark = pytest.mark.studies
 
@@ -26,7 +27,7 @@ half an hour."""
 def own_skill(run: Run) -> pd.DataFrame:
     """Skill before shrinkage, pairs and horizons by model."""
     cell = ["pair", "horizon", "model"]
-    sums = read_parquet(run.need(candidates.ERRORS)).groupby(cell)[["raw_loss", "known_loss"]].sum()
+    sums = artefacts.FIT_ERRORS.read(run).groupby(cell)[["raw_loss", "known_loss"]].sum()
     return (1.0 - sums["raw_loss"] / sums["known_loss"]).unstack("model")[list(NAMES)]
 
 
@@ -39,7 +40,7 @@ def compared(
     folder = Path(os.environ.get("BQX_STUDY", tmp_path_factory.mktemp("real"))) / "run"
     own = (f"bars={M1}", f"models=[{', '.join(NAMES)}]", f"out={folder}")
     given = params.load(REAL, (*own, *CHANGES))
-    for stage in (bars, features, selection, training):
+    for stage in (bars, features, lagging, selection, training):
         stage.build(given)
     made = models.build(given)
     run = Run.open(given.folder, given)

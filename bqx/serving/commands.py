@@ -1,0 +1,122 @@
+"""Commands of the server and the registry: ``bqx serve`` and ``bqx registry``."""
+
+import argparse
+import getpass
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    from bqx.serving.registry import Folder, Version
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add(commands: "Commands") -> None:
+    """Add the commands to those of ``bqx``."""
+    _add_serve(commands)
+    _add_registry(commands)
+
+
+def _add_serve(commands: "Commands") -> None:
+    parser = commands.add_parser("serve", help="answer /ping and /invocations on this machine")
+    parser.add_argument(
+        "bundles",
+        type=Path,
+        metavar="DIR",
+        help="folder of bundles, or a registry, of which the latest approved versions are served",
+    )
+    parser.add_argument("--port", type=int, default=8080, help="default %(default)s")
+    parser.add_argument(
+        "--pair", default="", help="this pair alone; from a registry even when not approved"
+    )
+    parser.set_defaults(command=_serve)
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    from bqx.serving import app
+
+    app.serve(asked.bundles, asked.port, pair=asked.pair)
+    return 0
+
+
+def _add_registry(commands: "Commands") -> None:
+    parser = commands.add_parser("registry", help="versions of the pairs' bundles and their status")
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for action, about in (
+        ("list", "every version, its status and why"),
+        ("show", "one version with its facts and its lines of the log, as JSON"),
+        ("approve", "serve it from now on; the one before is archived"),
+        ("reject", "never serve it"),
+        ("archive", "serve it no more"),
+    ):
+        sub = actions.add_parser(action, help=about)
+        sub.add_argument(
+            "registry", type=Path, metavar="DIR", help="registry, such as runs/registry/files"
+        )
+        if action == "list":
+            sub.add_argument("--pair", default="", help="default all")
+            sub.set_defaults(command=_registry_list)
+            continue
+        sub.add_argument("pair", metavar="PAIR")
+        sub.add_argument("version", type=int, metavar="N")
+        sub.set_defaults(command=_registry_show if action == "show" else _registry_move)
+        if action != "show":
+            sub.add_argument("--reason", required=True, help="for the log")
+            sub.add_argument("--by", metavar="NAME", help="for the log, default this user")
+
+
+def _registry_list(asked: argparse.Namespace) -> int:
+    store = _store(asked.registry)
+    for pair in [asked.pair] if asked.pair else store.pairs():
+        for version in store.versions(pair):
+            reasons = "; ".join(map(str, version.reasons))
+            print(pair, version.number, version.status, reasons, sep="\t")
+    return 0
+
+
+def _registry_show(asked: argparse.Namespace) -> int:
+    store = _store(asked.registry)
+    version = _version(store, asked.pair, asked.version)
+    key = (version.pair, version.number)
+    lines = [line for line in store.log() if (line["pair"], line["version"]) == key]
+    print(json.dumps(asdict(version) | {"log": lines}, indent=1))
+    return 0
+
+
+def _registry_move(asked: argparse.Namespace) -> int:
+    from bqx.serving.registry import Registry
+
+    store = _store(asked.registry)
+    version = _version(store, asked.pair, asked.version)
+    registry = Registry(store, asked.by or getpass.getuser())
+    if asked.action == "archive":
+        moved = registry.archive(version, asked.reason)
+    else:
+        move = registry.approve if asked.action == "approve" else registry.reject
+        moved = move(version, (asked.reason,))
+    print(f"{moved.pair} version {moved.number}: {moved.status}")
+    return 0
+
+
+def _store(folder: Path) -> "Folder":
+    from bqx.serving.registry import Folder
+
+    if not folder.is_dir():
+        raise ParameterError(
+            f"registry: no folder, got {folder}; expected one such as runs/registry/files. "
+            "`bqx run` makes it beside its run folder."
+        )
+    return Folder(folder)
+
+
+def _version(store: "Folder", pair: str, number: int) -> "Version":
+    for version in store.versions(pair):
+        if version.number == number:
+            return version
+    raise ParameterError(
+        f"registry: no version, got {pair} {number}; expected one that `bqx registry list` shows."
+    )

@@ -1,0 +1,125 @@
+"""One pair's forecasts traded at all horizons, beside signals without a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bqx.evaluation import skill
+from bqx.learning import targets
+from bqx.market.bars import Bars
+from bqx.params import Params
+from bqx.runs.artefacts import Source
+from bqx.stages.training import conditions_of, forecast_rows
+from bqx.trading import backtest, benchmarks, costs, performance, signals
+from bqx.trading.backtest import Backtest
+from bqx.trading.costs import Costs
+
+FORECAST = "forecast"
+"""Name of the model's own signal beside the comparators."""
+
+Series = NDArray[np.float64]
+
+
+@dataclass
+class Accounts:
+    """What trading one pair made: accounts by day, cells, and what netting needs.
+
+    ``position``, ``bought``, ``fill`` : (T,) of the forecasts at all horizons, and the cost of a
+        fill; rows from ``first`` to ``last`` (excluded) were judged.
+    ``traded``, ``compared`` : accounts by day of the forecasts, and of all signals.
+    ``identity`` : largest difference between an account's summed trades, minutes and days.
+    """
+
+    position: Series
+    bought: Series
+    fill: Series
+    first: int
+    last: int = 0
+    traded: list[pd.DataFrame] = field(default_factory=list)
+    compared: list[pd.DataFrame] = field(default_factory=list)
+    accuracy: list[dict[str, Any]] = field(default_factory=list)
+    by_condition: list[pd.DataFrame] = field(default_factory=list)
+    identity: float = 0.0
+
+    def add(self, name: str, traded: Backtest, account: pd.DataFrame) -> None:
+        """Add one signal's account by day."""
+        self.identity = max(self.identity, _identity(traded, account))
+        self.compared.append(account.assign(signal=name))
+
+    def add_forecast(
+        self, traded: Backtest, account: pd.DataFrame, rows: slice, *, conditions: pd.DataFrame
+    ) -> None:
+        """Add the forecast's own account to what netting and conditions need."""
+        self.traded.append(account)
+        self.position[rows] += traded.position
+        self.bought[rows] += traded.bought
+        for kind in conditions:
+            by_value = traded.by(conditions[kind].to_numpy(np.str_)[rows])
+            self.by_condition.append(by_value.assign(condition=kind).reset_index())
+
+
+def _identity(traded: Backtest, daily: pd.DataFrame) -> float:
+    """How far trades, minutes and days of one account are apart."""
+    trades = np.nansum(traded.entered * traded.move) / traded.horizon
+    net = float(traded.net.sum())
+    return max(
+        abs(float(traded.gross.sum()) - float(trades)),
+        abs(net - float(daily["net"].sum())),
+        abs(net - float((daily["gross"] - daily["cost"]).sum())),
+    )
+
+
+def _accuracy(traded: Backtest, paid: Costs, expected: Series) -> dict[str, float | None]:
+    round_trip = 2.0 * float(paid.fill[traded.quoted].mean())
+    valid = np.isfinite(traded.move) & np.isfinite(expected)
+    return {
+        "break_even": performance.break_even(round_trip, traded.move),
+        "forecast_accuracy": skill.agreement(traded.move[valid], expected[valid]),
+        "trades_break_even": traded.break_even,
+        "accuracy": traded.accuracy,
+    }
+
+
+def trade(source: Source, bars: Bars, params: Params) -> Accounts:
+    """Trade a pair's forecasts and the signals without a model on the same rows."""
+    priced = costs.make(bars, params)
+    size = signals.size(bars, params.target_volatility, params.largest_position)
+    # What is still held after the last forecast belongs to its condition.
+    conditions = conditions_of(source, bars).ffill().fillna("")
+    out = Accounts(np.zeros(len(bars)), np.zeros(len(bars)), priced.fill, first=len(bars))
+    for horizon, forecast in forecast_rows(source, bars).items():
+        forecast_made = np.isfinite(forecast)
+        first, last = np.flatnonzero(forecast_made)[[0, -1]]
+        rows = slice(int(first), min(int(last) + 1 + horizon + 2, len(bars)))
+        out.first, out.last = min(out.first, rows.start), max(out.last, rows.stop)
+        judged, paid = bars.rows(rows.start, rows.stop), priced.rows(rows.start, rows.stop)
+        target = targets.make(bars, params.window(horizon), horizon)
+        move = signals.expected_move(forecast * target.sigma, target.window, horizon)
+        sides = {FORECAST: signals.side(move, *priced.expected(horizon))}
+        sides |= benchmarks.sides(bars, target, params.target)
+        cell = {"pair": bars.pair, "horizon": horizon}
+        for name, signal in _signals(sides, size, forecast_made).items():
+            traded = backtest.run(judged, signal[rows], horizon, costs=paid)
+            account = traded.daily().assign(**cell)
+            out.add(name, traded, account)
+            if name == FORECAST:
+                out.add_forecast(traded, account, rows, conditions=conditions)
+                out.accuracy.append(cell | _accuracy(traded, paid, move[rows]))
+    return out
+
+
+def _signals(
+    sides: Mapping[str, NDArray[np.int8]], size: Series, forecast_made: NDArray[np.bool_]
+) -> dict[str, Series]:
+    """Sides with the size of their positions, 0 where no forecast was made.
+
+    What is held throughout must not be traded again and again to keep its volatility.
+    """
+    return {
+        name: np.where(forecast_made, side if name == benchmarks.HELD else side * size, 0.0)
+        for name, side in sides.items()
+    }
