@@ -87,13 +87,12 @@ class Lists:
         """
         if name not in NAMES:
             raise ParameterError(
-                f"profile: unknown profile, got {name!r}; expected one of {', '.join(NAMES)}. "
-                "Correct the name."
+                f"profile: unknown profile, got {name!r}; expected one of {', '.join(NAMES)}."
             )
         if name == "full":
-            return tuple(each for each in self._features.values() if each.domain != LEARNED)
+            return tuple(f for f in self._features.values() if f.domain != LEARNED)
         if name == LEARNED:
-            learnt = (each for each in self._features.values() if each.domain == LEARNED)
+            learnt = (f for f in self._features.values() if f.domain == LEARNED)
             return (*self.members("v4"), *learnt)
         return self._union(CORE if name == "core" else DOCUMENTS[name].tables)
 

@@ -20,39 +20,60 @@ OTHER = Document(
     None,
     (
         *both(
-            "terms", 42, expand(f"w{{60,90,150,240,390,630}}_{{{_TERMS}}}"),
-            lag="trend then", laggable=True,
+            "terms",
+            42,
+            expand(f"w{{60,90,150,240,390,630}}_{{{_TERMS}}}"),
+            lag="trend then",
+            laggable=True,
         ),
         Table(
-            "term_covariance", 36, expand(f"w{{60,90,150,240,390,630}}_cov_{{{_PAIRS}}}"),
-            ("terms_bqx",), laggable=True, lag="trend then",
+            "term_covariance",
+            36,
+            expand(f"w{{60,90,150,240,390,630}}_cov_{{{_PAIRS}}}"),
+            ("terms_bqx",),
+            laggable=True,
+            lag="trend then",
         ),
         Table(
-            "term_covariance_planned", 6,
-            expand("{cov,corr}_{quad_lin,resid_quad,resid_lin}_bqx_60min"), ("correlation_bqx",),
+            "term_covariance_planned",
+            6,
+            expand("{cov,corr}_{quad_lin,resid_quad,resid_lin}_bqx_60min"),
+            ("correlation_bqx",),
         ),
         Table(
-            "backward_idx", 13,
+            "backward_idx",
+            13,
             expand(
                 "rate_w60_{return,max,min,avg,stdev,endpoint} "
                 "rate_agg_{return,max,min,avg,stdev,range,volatility}"
             ),
-            ("backward_idx",), laggable=True, lag="state of the window then",
+            ("backward_idx",),
+            laggable=True,
+            lag="state of the window then",
         ),
         *both(
-            "statistics", 48, (*STATISTICS, *expand("jb_stat_{30,60}min")),
-            {f"{part}_120min": f"{part}_120" for part in ("mean", "std", "skew", "kurt")},
-            "the two of Jarque and Bera are not counted", "as in the later list", True,
+            "statistics",
+            48,
+            (*STATISTICS, *expand("jb_stat_{30,60}min")),
+            {f"{name}_120min": f"{name}_120" for name in ("mean", "std", "skew", "kurt")},
+            "the two of Jarque and Bera are not counted",
+            "as in the later list",
+            True,
         ),
         Table(
-            "bollinger_idx", 20, BANDS, ("bollinger_idx",), laggable=True,
+            "bollinger_idx",
+            20,
+            BANDS,
+            ("bollinger_idx",),
+            laggable=True,
             lag="as in the later list",
         ),
         Table("bollinger_bqx", 20, BANDS, ("bollinger_bqx",), bollinger.PROFILES["v3"]),
         *both("fibonacci", 20, ENHANCED_FIBONACCI),
         *(
             Table(
-                f"volume_{named}", 35,
+                f"volume_{named}",
+                35,
                 expand(
                     f"{level}_{{5,15,30,60,120}}min {with_volume}_{{15,30,60}}min "
                     f"{apart}_{{{windows}}}min {_FLOW}"
@@ -64,12 +85,14 @@ OTHER = Document(
                 ("vw_bqx", "corr_bqx_vol", "vol_mom_div", "bqx"),
             )
             for named, windows in (
-                (f"{domain}", "15,30,60,120"), (f"{domain}_executed", "5,15,30,60"),
+                (f"{domain}", "15,30,60,120"),
+                (f"{domain}_executed", "5,15,30,60"),
             )
         ),
         *(
             Table(
-                f"hmm_regime_{domain}", 15,
+                f"hmm_regime_{domain}",
+                15,
                 expand(
                     f"hmm_state_{{{_STATES},duration,transition_prob}}_{domain} "
                     f"bocpd_{{run_length,hazard_rate,growth_prob,decay_prob}}_{domain} "
@@ -81,15 +104,20 @@ OTHER = Document(
             for domain, sums in (("idx", "returns,a2"), ("bqx", "momentum,velocity"))
         ),
         Table(
-            "currency_pair", 3,
-            expand("{base,quote}_currency_index currency_index_differential"), ("currency",),
+            "currency_pair",
+            3,
+            expand("{base,quote}_currency_index currency_index_differential"),
+            ("currency",),
         ),
         *(
             Table(
-                f"{name}_embeddings", CODE, expand(f"embedding_{{{_CODE}}}"),
-                (f"{name}_embeddings",), lag="of the features then",
+                f"{name}_embeddings",
+                CODE,
+                expand(f"embedding_{{{_CODE}}}"),
+                (f"{name}_embeddings",),
+                lag="of the features then",
             )
             for name in ("autoencoder", "pca")
         ),
     ),
-)  # fmt: skip
+)

@@ -127,13 +127,26 @@ def calendar(minutes: NDArray[np.int64]) -> F:
     opening = np.array(_OPENINGS)[np.searchsorted(_OPENINGS, hour, side="right") - 1]
     session = np.select(
         [hour < _OPENINGS[1], hour < _OPENINGS[2], hour < _OVERLAP_ENDS, hour < _QUIET],
-        [0, 1, 3, 2], 4,
-    )  # fmt: skip
+        [0, 1, 3, 2],
+        4,
+    )
     columns = (
-        tokyo, london, new_york, london & new_york, hour, tokyo | london | new_york, left,
-        *waves, weekday, days_left <= _MONTH_END_DAYS, edge, *ahead,
-        (weekday == _FRIDAY) & (hour >= _WEEKEND_NEARS), minute - 60 * opening, session,
-    )  # fmt: skip
+        tokyo,
+        london,
+        new_york,
+        london & new_york,
+        hour,
+        tokyo | london | new_york,
+        left,
+        *waves,
+        weekday,
+        days_left <= _MONTH_END_DAYS,
+        edge,
+        *ahead,
+        (weekday == _FRIDAY) & (hour >= _WEEKEND_NEARS),
+        minute - 60 * opening,
+        session,
+    )
     return np.column_stack(columns).astype(np.float64)
 
 

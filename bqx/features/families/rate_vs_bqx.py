@@ -18,7 +18,7 @@ from bqx.features.rolling.multivariate import shifted
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.tolerances import LOST, ROUNDING
 from bqx.features.rolling.trailing import zone
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, described, family
 
 F = NDArray[np.float64]
 
@@ -278,50 +278,34 @@ _LAGGED = {
     )
     for lag in LAGS
 }
-_BANDS = {
-    "z_diff": Output(
-        "1",
-        alias="bb_z_diff_bqx_idx_{0}",
-        title="Band score of BQX less that of returns",
-        formula="z0(B, {0}) - z0(r, {0})",
-    ),
-    "width_ratio": Output(
-        "1",
-        0.0,
-        alias="bb_bandwidth_ratio_{0}",
-        title="Bollinger band width of BQX over that of returns",
-        formula="std0(B, {0}) / std0(r, {0})",
-    ),
-    "compression_diff": Output(
-        "1",
-        alias="bb_compression_diff_{0}",
-        lookback=lambda window: CALM,
-        title="Band compression of BQX less that of returns",
-        formula="std0(B, {0}) / std0(B, 60) - std0(r, {0}) / std0(r, 60)",
-    ),
-    "breakout_diff": Output(
-        "1",
-        -2.0,
-        2.0,
-        alias="bb_breakout_divergence",
-        title="Band breakout of BQX less that of returns",
-        formula="side(z0(B, {0}), 2) - side(z0(r, {0}), 2)",
-    ),
-    "slope_diff": Output(
-        "1/bar",
-        alias="bb_slope_diff_{0}",
-        lookback=lambda window: window + 1,
-        title="Slope of the band middle of BQX less that of returns",
-        formula="delta(mean(B, {0}), 1) / std0(B, {0}) - delta(mean(r, {0}), 1) / std0(r, {0})",
-    ),
-    "mismatch": Output(
-        *FLAG,
-        alias="bb_regime_mismatch_flag",
-        lookback=lambda window: CALM,
-        title="Flag of one domain compressed and the other not",
-        formula="(std0(B, {0}) < std0(B, 60)) != (std0(r, {0}) < std0(r, 60))",
-    ),
-}
+_BANDS = described(
+    {
+        "z_diff": Output("1", alias="bb_z_diff_bqx_idx_{0}"),
+        "width_ratio": Output("1", 0.0, alias="bb_bandwidth_ratio_{0}"),
+        "compression_diff": Output(
+            "1", alias="bb_compression_diff_{0}", lookback=lambda window: CALM
+        ),
+        "breakout_diff": Output("1", -2.0, 2.0, alias="bb_breakout_divergence"),
+        "slope_diff": Output(
+            "1/bar", alias="bb_slope_diff_{0}", lookback=lambda window: window + 1
+        ),
+        "mismatch": Output(*FLAG, alias="bb_regime_mismatch_flag", lookback=lambda window: CALM),
+    },
+    """
+z_diff: Band score of BQX less that of returns
+    z0(B, {0}) - z0(r, {0})
+width_ratio: Bollinger band width of BQX over that of returns
+    std0(B, {0}) / std0(r, {0})
+compression_diff: Band compression of BQX less that of returns
+    std0(B, {0}) / std0(B, 60) - std0(r, {0}) / std0(r, 60)
+breakout_diff: Band breakout of BQX less that of returns
+    side(z0(B, {0}), 2) - side(z0(r, {0}), 2)
+slope_diff: Slope of the band middle of BQX less that of returns
+    delta(mean(B, {0}), 1) / std0(B, {0}) - delta(mean(r, {0}), 1) / std0(r, {0})
+mismatch: Flag of one domain compressed and the other not
+    (std0(B, {0}) < std0(B, 60)) != (std0(r, {0}) < std0(r, 60))
+""",
+)
 
 _dual = partial(family, table="dual_domain", sources=BOTH, laggable=False)
 

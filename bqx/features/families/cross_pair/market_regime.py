@@ -15,7 +15,7 @@ from bqx.features.rolling.panels import DOLLAR_PAIRS, read
 from bqx.features.rolling.sums import mean_std
 from bqx.features.rolling.trailing import changes, z_score, zone
 from bqx.features.sources import BQX_WINDOW, momentum
-from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, described, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -169,29 +169,26 @@ def _shared(
     return _correlation(name, read, outputs, sources=source, windows=window, about=about + _SAME)
 
 
-_STRUCTURE = {
-    "slope": Output(
-        "1/min",
-        alias="term_slope_bqx",
-        lookback=lambda w: 1,
-        spanned_by=("bqx_backward_return_w15", "bqx_backward_return_w60"),
-        title="Slope of the term structure of BQX",
-        formula="(BQX(15) / 15 - BQX(60) / 60) / 45",
-    ),
-    "inversion": Output(
-        *FLAG,
-        alias="term_inversion_flag",
-        lookback=lambda w: 1,
-        title="Flag of an inverted term structure of BQX",
-        formula="BQX(15) / 15 < BQX(60) / 60",
-    ),
-    "steepness_z": Output(
-        "1",
-        alias="term_steepness_z",
-        title="Z-score of the slope of the term structure of BQX",
-        formula="z((BQX(15) / 15 - BQX(60) / 60) / 45, {0})",
-    ),
-}
+_STRUCTURE = described(
+    {
+        "slope": Output(
+            "1/min",
+            alias="term_slope_bqx",
+            lookback=lambda w: 1,
+            spanned_by=("bqx_backward_return_w15", "bqx_backward_return_w60"),
+        ),
+        "inversion": Output(*FLAG, alias="term_inversion_flag", lookback=lambda w: 1),
+        "steepness_z": Output("1", alias="term_steepness_z"),
+    },
+    """
+slope: Slope of the term structure of BQX
+    (BQX(15) / 15 - BQX(60) / 60) / 45
+inversion: Flag of an inverted term structure of BQX
+    BQX(15) / 15 < BQX(60) / 60
+steepness_z: Z-score of the slope of the term structure of BQX
+    z((BQX(15) / 15 - BQX(60) / 60) / 45, {0})
+""",
+)
 _LED = "corr(delta(B[gbpusd], 1)[t], delta(B[eurusd], 1)[t-{lag}], {{0}})"
 _LEADING = {
     **{
@@ -228,21 +225,18 @@ _BREADTH = {
         formula=f"mean(|mean(sign(B[p]), {_SEVEN})|, {{0}})",
     ),
 }
-_EURUSD = {
-    "resid": Output(
-        "1",
-        alias="bqx_tri_resid_eurusd",
-        lookback=lambda w: 1,
-        title="Parity error of eurusd's triangle in BQX",
-        formula="e[t] - mean(e, 1440), e = B[eurusd] - B[leg 1] - B[leg 2]",
-    ),
-    "resid_z": Output(
-        "1",
-        alias="bqx_tri_resid_z_{0}",
-        title="Z-score of the parity error of eurusd's triangle in BQX",
-        formula="z(e - mean(e, 1440), {0}), e = B[eurusd] - B[leg 1] - B[leg 2]",
-    ),
-}
+_EURUSD = described(
+    {
+        "resid": Output("1", alias="bqx_tri_resid_eurusd", lookback=lambda w: 1),
+        "resid_z": Output("1", alias="bqx_tri_resid_z_{0}"),
+    },
+    """
+resid: Parity error of eurusd's triangle in BQX
+    e[t] - mean(e, 1440), e = B[eurusd] - B[leg 1] - B[leg 2]
+resid_z: Z-score of the parity error of eurusd's triangle in BQX
+    z(e - mean(e, 1440), {0}), e = B[eurusd] - B[leg 1] - B[leg 2]
+""",
+)
 
 FAMILIES = (
     _correlation(

@@ -19,7 +19,7 @@ from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import first_block, mean_std, square_sums
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import SIGNED, Output, Source, family
+from bqx.features.spec import SIGNED, Output, Source, described, family
 from bqx.market.sessions import DAY
 
 F = NDArray[np.float64]
@@ -174,41 +174,41 @@ def _of_sides(name: str, noun: str, formula: str, *bounds: float, **more: Any) -
     }
 
 
-_NOW = {
-    **{
-        f"corr_{side}_{k}": Output(
+_NOW = described(
+    {
+        **{
+            f"corr_{side}_{k}": Output(
+                *SIGNED,
+                alias=f"corr_{side}_{{0}}min_{k}",
+                title=f"Correlation of {{x}} with {side} relative {k}",
+                formula=f"corr(x, x[{side} {k}], {{0}})",
+            )
+            for side in _SIDES
+            for k in (1, 2)
+        },
+        **_of_sides(
+            "delta_corr",
+            "Change of the mean correlation",
+            "delta({}, {{0}})",
+            -2.0,
+            2.0,
+            lookback=lambda w: 2 * w,
+        ),
+        "lead_lag": Output(
             *SIGNED,
-            alias=f"corr_{side}_{{0}}min_{k}",
-            title=f"Correlation of {{x}} with {side} relative {k}",
-            formula=f"corr(x, x[{side} {k}], {{0}})",
-        )
-        for side in _SIDES
-        for k in (1, 2)
+            alias="lead_lag_{0}min",
+            lookback=lambda w: w + 2 * LEADS,
+            about="in fifths of five rows; positive where the relatives lead",
+        ),
+        "vol_ratio": Output("1", 0.0, alias="vol_ratio_{0}min"),
     },
-    **_of_sides(
-        "delta_corr",
-        "Change of the mean correlation",
-        "delta({}, {{0}})",
-        -2.0,
-        2.0,
-        lookback=lambda w: 2 * w,
-    ),
-    "lead_lag": Output(
-        *SIGNED,
-        alias="lead_lag_{0}min",
-        lookback=lambda w: w + 2 * LEADS,
-        about="in fifths of five rows; positive where the relatives lead",
-        title="Lead of the relatives' mean over {x}",
-        formula="argmax(corr(x[t-5], m[t-5-k], {0}), k in -5..5) / 5, m mean of relatives",
-    ),
-    "vol_ratio": Output(
-        "1",
-        0.0,
-        alias="vol_ratio_{0}min",
-        title="Deviation of {x} over the relatives' mean deviation",
-        formula="std(x, {0}) / mean(std(x[k], {0}), k in relatives)",
-    ),
-}
+    """
+lead_lag: Lead of the relatives' mean over {x}
+    argmax(corr(x[t-5], m[t-5-k], {0}), k in -5..5) / 5, m mean of relatives
+vol_ratio: Deviation of {x} over the relatives' mean deviation
+    std(x, {0}) / mean(std(x[k], {0}), k in relatives)
+""",
+)
 _OVER_TIME = {
     **_of_sides("z_corr", "Z-score of the mean correlation", "z({}, 240)"),
     "corr_stability": Output(
@@ -221,28 +221,24 @@ _OVER_TIME = {
     ),
 }
 _RESIDUAL = "x[t] - fit(x on x[base 1], x[base 2]; {0})"
-_COINTEGRATION = {
-    "residual": Output(
-        "1",
-        alias="coint_residual",
-        title="Cointegration residual of {x} on two base relatives",
-        formula=_RESIDUAL,
-    ),
-    "z": Output(
-        "1",
-        alias="coint_zscore",
-        title="Cointegration residual of {x} in deviations",
-        formula="e[t] / std(e, {0}), e = x - fit(x on x[base 1], x[base 2]; {0})",
-    ),
-    "half_life": Output(
-        "bar",
-        0.0,
-        alias="coint_halflife",
-        lookback=lambda w: w + 1,
-        title="Half-life of the cointegration residual of {x}",
-        formula="-ln 2 / ln phi, e[t] = phi e[t-1] over {0} rows",
-    ),
-}
+_COINTEGRATION = described(
+    {
+        "residual": Output(
+            "1",
+            alias="coint_residual",
+            title="Cointegration residual of {x} on two base relatives",
+            formula=_RESIDUAL,
+        ),
+        "z": Output("1", alias="coint_zscore"),
+        "half_life": Output("bar", 0.0, alias="coint_halflife", lookback=lambda w: w + 1),
+    },
+    """
+z: Cointegration residual of {x} in deviations
+    e[t] / std(e, {0}), e = x - fit(x on x[base 1], x[base 2]; {0})
+half_life: Half-life of the cointegration residual of {x}
+    -ln 2 / ln phi, e[t] = phi e[t-1] over {0} rows
+""",
+)
 
 _correlation = partial(family, table="correlation")
 _relatives = partial(

@@ -309,32 +309,33 @@ def _outputs(domain: str) -> dict[str, Output]:
     }
 
 
-_COHERENCE = {
-    **{
-        f"coherence_{low}_{high}m": Output(
-            *FLAG,
-            alias=f"fft_coherence_idx_bqx_{low}_{high}m",
-            title=f"Coherence of rate and BQX at periods of {low} to {high} rows",
-            formula=f"|sum(X conj(Y))|^2 / (sum(|X|^2) sum(|Y|^2)), periods {low}..{high}",
-        )
-        for low, high in ((2, 4), (5, 15), (20, 60))
+_COHERENCE = described(
+    {
+        **{
+            f"coherence_{low}_{high}m": Output(
+                *FLAG,
+                alias=f"fft_coherence_idx_bqx_{low}_{high}m",
+                title=f"Coherence of rate and BQX at periods of {low} to {high} rows",
+                formula=f"|sum(X conj(Y))|^2 / (sum(|X|^2) sum(|Y|^2)), periods {low}..{high}",
+            )
+            for low, high in ((2, 4), (5, 15), (20, 60))
+        },
+        "divergence": Output(*FLAG, alias="spectral_divergence_flag"),
+        "dominant_freq_gap": Output(
+            "1/bar",
+            -0.5,
+            0.5,
+            alias="fft_dominant_freq_gap_idx_bqx",
+            spanned_by=("rate_spectrum_dominant_freq", "bqx_spectrum_dominant_freq"),
+        ),
     },
-    "divergence": Output(
-        *FLAG,
-        alias="spectral_divergence_flag",
-        title="Flag of unlike dominant frequencies of rate and BQX",
-        formula="|f(I) - f(B)| > 2 bins",
-    ),
-    "dominant_freq_gap": Output(
-        "1/bar",
-        -0.5,
-        0.5,
-        alias="fft_dominant_freq_gap_idx_bqx",
-        spanned_by=("rate_spectrum_dominant_freq", "bqx_spectrum_dominant_freq"),
-        title="Dominant frequency of the rate index less that of BQX",
-        formula="f(I) - f(B)",
-    ),
-}
+    """
+divergence: Flag of unlike dominant frequencies of rate and BQX
+    |f(I) - f(B)| > 2 bins
+dominant_freq_gap: Dominant frequency of the rate index less that of BQX
+    f(I) - f(B)
+""",
+)
 
 _spectrum = partial(
     family,

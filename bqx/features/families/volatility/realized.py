@@ -27,7 +27,7 @@ from bqx.features.rolling.volatility import (
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source, family
+from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source, described, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -374,21 +374,18 @@ _ALIGNMENT = Output(
     title="Agreement of the volatility states of rate and BQX",
     formula="high(r, {0}) = high(delta(B, 1), {0})",
 )
-_ACROSS = {
-    "ratio": Output(
-        "1",
-        0.0,
-        alias="realized_vol_ratio_bqx_idx",
-        title="Realised volatility of BQX over that of the rate",
-        formula="sqrt(mean(delta(B, 1)^2, {0}) / mean(r^2, {0}))",
-    ),
-    "jumps": Output(
-        *FLAG,
-        alias="jump_synchrony_idx_bqx",
-        title="Flag of jumps in both rate and BQX",
-        formula="jump test(r, {0}) > 3 and jump test(delta(B, 1), {0}) > 3",
-    ),
-}
+_ACROSS = described(
+    {
+        "ratio": Output("1", 0.0, alias="realized_vol_ratio_bqx_idx"),
+        "jumps": Output(*FLAG, alias="jump_synchrony_idx_bqx"),
+    },
+    """
+ratio: Realised volatility of BQX over that of the rate
+    sqrt(mean(delta(B, 1)^2, {0}) / mean(r^2, {0}))
+jumps: Flag of jumps in both rate and BQX
+    jump test(r, {0}) > 3 and jump test(delta(B, 1), {0}) > 3
+""",
+)
 
 _realized = partial(
     family,
