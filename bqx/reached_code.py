@@ -1,39 +1,30 @@
 """What code decides a value: a hash over a function and all that it calls, prose left out.
 
 Two functions have the same hash when their code, that of everything they call and the constants
-they read are the same: comments, docstrings, annotations and the place in a file do not count. The
-standard library and installed packages count by name alone.
+they read are the same, each under the same name: comments, docstrings, annotations, the names of
+modules and the place in a file do not count. The standard library and installed packages count by
+name alone. What is called on an argument is followed only where an annotation names its class.
 """
 
-import ast
-import dis
+import builtins
 import hashlib
-import importlib
+import importlib.util
 import inspect
-import linecache
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property, partial
-from pathlib import Path
+from pathlib import PurePath
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-PACKAGE = "bqx"
+from bqx import code_text
+from bqx.imported_code import absolute, module_hash
 
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
-_PLAIN = (int, float, complex, str, bytes, type(None), type(...), slice, np.generic)
-_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")
-
-
-class _Node(NamedTuple):
-    """A value that code reaches: what tells it apart, its own text, and what it refers to."""
-
-    label: str
-    text: str = ""
-    references: tuple[Any, ...] = ()
+_PLAIN = (int, float, complex, str, bytes, type(None), type(...), slice, range, np.generic)
+_SEES_ALL = {"globals", "eval", "exec", "vars", "__import__"}
+"""Builtins through which a function reads any name of its module."""
 
 
 def code_hash(*roots: Any) -> str:
@@ -41,230 +32,211 @@ def code_hash(*roots: Any) -> str:
 
     An object with a method ``identity`` counts by what that returns.
 
-    >>> code_hash(code_hash) == code_hash(code_hash) != code_hash(counts)
+    >>> code_hash(code_hash) == code_hash(code_hash) != code_hash(_names)
     True
     """
-    waiting = [_node(root) for root in roots]
-    texts = {f"{place}: {node.label}" for place, node in enumerate(waiting)}
-    seen: set[str] = set()
-    while waiting:
-        node = waiting.pop()
-        if node.label not in seen:
-            seen.add(node.label)
-            texts.add(f"{node.label}\n{node.text}")
-            waiting += [_node(reference) for reference in node.references]
-    return _sha256(sorted(texts))
+    reached = _Reached(roots)
+    records = [reached.token(root) for root in roots]
+    # A record may reach more values, which join the list while it is read.
+    records += [reached.record(value) for value in reached.values]
+    return hashlib.sha256(repr(records).encode()).hexdigest()
 
 
-@cache
-def counts(module: str) -> bool:
-    """Whether a module's code counts: the package's own, or a user's."""
-    if module.partition(".")[0] in (PACKAGE, "__main__"):
-        return True
-    path = getattr(sys.modules.get(module), "__file__", None)
-    return path is not None and not str(Path(path).resolve()).startswith(_INSTALLED)
+class _Reached:
+    """The values that roots reach, numbered in the order in which they are met."""
+
+    def __init__(self, roots: tuple[Any, ...]) -> None:
+        self.values: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        modules = (str(getattr(root, "__module__", "")) for root in roots)
+        self._tops = {code_text.PACKAGE, "__main__", *(m.partition(".")[0] for m in modules)}
+
+    def token(self, value: Any) -> str:
+        """A value's text where it is plain, else its number."""
+        value = _bare(value)
+        if isinstance(value, _PLAIN) and not isinstance(value, type):
+            return f"{type(value).__name__} {value!r}"
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            content = np.ascontiguousarray(value)
+            return f"{value.dtype} {value.shape} {hashlib.sha256(content.tobytes()).hexdigest()}"
+        if isinstance(value, MethodType):
+            return f"method({self.token(value.__func__)}, {self.token(value.__self__)})"
+        if id(value) not in self._numbers:
+            self._numbers[id(value)] = len(self.values)
+            self.values.append(value)
+        return f"#{self._numbers[id(value)]}"
+
+    def record(self, value: Any) -> str:
+        """What tells a value apart: its text, and the tokens of what it refers to."""
+        if isinstance(value, FunctionType):
+            return self._function(value)
+        if isinstance(value, type):
+            return self._class(value)
+        if isinstance(value, ModuleType):
+            return self._module(value.__name__)
+        if isinstance(value, partial):
+            return f"partial {self._tokens((value.func, value.args, value.keywords))}"
+        if callable(identity := getattr(value, "identity", None)):
+            return f"identity {identity()}"
+        if isinstance(value, Mapping):
+            return f"mapping {[(self.token(k), self.token(item)) for k, item in value.items()]}"
+        if isinstance(value, list | tuple):
+            return f"list {self._tokens(value)}"
+        if isinstance(value, set | frozenset):
+            # Their order differs from process to process.
+            return f"set {sorted(code_hash(item) for item in value)}"
+        return self._instance(value)
+
+    def _tokens(self, values: Any) -> list[str]:
+        return [self.token(value) for value in values]
+
+    def _counts(self, module: str, path: str = "") -> bool:
+        """Whether code counts: the package's, that of the roots' packages, or a user's."""
+        if module.partition(".")[0] in self._tops:
+            return True
+        path = path or str(getattr(sys.modules.get(module), "__file__", None) or "")
+        return bool(path) and not code_text.is_installed(path)
+
+    def _function(self, function: FunctionType) -> str:
+        code, cells = function.__code__, dict(_cells(function))
+        if not self._counts(function.__module__ or "", code.co_filename):
+            # Such as a wrapper from a library around a function of the user's.
+            inner = [value for value in cells.values() if self._is_own(value)]
+            return f"{function.__module__}.{function.__qualname__} {self._tokens(inner)}"
+        definition = code_text.definition(code)
+        names = _names(code)
+        chains = definition.chains if definition else tuple((name,) for name in names)
+        imports = definition.imports if definition else ()
+        read: list[Any] = [(name, self.token(value)) for name, value in sorted(cells.items())]
+        for chain in chains:
+            if chain[0] in names and chain[0] in function.__globals__:
+                read.append((chain, self._end(function.__globals__[chain[0]], chain[1:])))
+        if _SEES_ALL & set(names):
+            read.append(self._module(function.__module__))
+        package = str(function.__globals__.get("__package__") or "")
+        read += [self._imported(absolute(module, package), name) for module, name in imports]
+        defaults = (function.__defaults__ or (), function.__kwdefaults__ or {})
+        annotated = [self.token(kind) for kind in _annotated(function) if self._is_own(kind)]
+        text = definition.text if definition else code_text.bytecode(code)
+        return repr((text, read, self._tokens(defaults), annotated))
+
+    def _end(self, value: Any, names: tuple[str, ...]) -> str:
+        """Token of what a dotted name stands for, as far as it leads through modules."""
+        while isinstance(value, ModuleType) and names and hasattr(value, names[0]):
+            value, names = getattr(value, names[0]), names[1:]
+        if isinstance(value, ModuleType) and not self._counts(value.__name__):
+            return value.__name__
+        return self.token(value)
+
+    def _is_own(self, value: Any) -> bool:
+        value = _bare(value)
+        if isinstance(value, Mapping):
+            return any(map(self._is_own, value.values()))
+        if isinstance(value, FunctionType):
+            path = value.__code__.co_filename
+            return self._counts(value.__module__ or "", path) or "__wrapped__" in vars(value)
+        return isinstance(value, partial) or (
+            isinstance(value, type) and self._counts(value.__module__)
+        )
+
+    def _module(self, name: str) -> str:
+        path = str(getattr(sys.modules.get(name), "__file__", None) or "")
+        own = code_text.module(path)[0] if path.endswith(".py") else ""
+        return f"{module_hash(name)} {own}" if self._counts(name) else name
+
+    def _imported(self, module: str, name: str) -> str:
+        # Not imported to look: what a fit needs may take seconds, or not be installed.
+        spec = importlib.util.find_spec(top) if (top := module.partition(".")[0]) else None
+        if not self._counts(module, str(spec.origin or "") if spec else ""):
+            return module
+        return module_hash(module) + module_hash(f"{module}.{name}")
+
+    def _class(self, kind: type) -> str:
+        if not self._counts(kind.__module__):
+            return f"{kind.__module__}.{kind.__qualname__}"
+        members = [
+            (name, self._tokens(_functions(member)))
+            for name, member in sorted(vars(kind).items())
+            if isinstance(member, FunctionType) or not name.startswith("__")
+        ]
+        path = str(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
+        text = code_text.class_text(kind.__name__, path) if path else ""
+        return repr((text, self._tokens((*kind.__bases__, type(kind))), members))
+
+    def _instance(self, value: Any) -> str:
+        kind = type(value)
+        if isinstance(value, PurePath):
+            return f"path {value.name}"
+        if not self._counts(kind.__module__):
+            if callable(value) and hasattr(value, "__name__"):
+                return f"{getattr(value, '__module__', '')}.{value.__name__}"
+            try:
+                state = value.__reduce_ex__(2)
+            except Exception:  # a lock, a file: nothing that decides a value
+                return f"{kind.__module__}.{kind.__qualname__}"
+            return f"{kind.__module__}.{kind.__qualname__} {self._tokens(state)}"
+        cached = {n for k in kind.__mro__ for n, m in vars(k).items() if _is_cached(m)}
+        slots = [n for k in kind.__mro__ for n in getattr(k, "__slots__", ()) if hasattr(value, n)]
+        state = getattr(value, "__dict__", {}) | {name: getattr(value, name) for name in slots}
+        held = [(name, self.token(state[name])) for name in sorted(state) if name not in cached]
+        return f"{self.token(kind)} {held}"
 
 
-def _node(value: Any) -> _Node:
-    value = getattr(value, "py_func", value)
-    if isinstance(value, partial):
-        pieces = (value.func, value.args, value.keywords)
-        return _Node(f"partial {[_node(piece).label for piece in pieces]}", "", pieces)
-    if isinstance(value, MethodType):
-        return _node(value.__func__)
-    if isinstance(value, type):
-        return _class(value)
-    if callable(value) and hasattr(value, "__wrapped__"):
+def _bare(value: Any) -> Any:
+    """A compiled kernel's function, and what is behind a cache."""
+    if type(value).__module__.partition(".")[0] == "numba":
+        value = getattr(value, "py_func", getattr(value, "_defn", value))
+    while not isinstance(value, FunctionType | type) and hasattr(type(value), "__wrapped__"):
+        value = value.__wrapped__
+    if type(value).__name__ == "_lru_cache_wrapper":
         value = inspect.unwrap(value)
-    if isinstance(value, FunctionType):
-        return _function(value)
-    identity = getattr(value, "identity", None)
-    return _Node(f"identity {identity()}") if callable(identity) else _constant(value)
+    return value
 
 
-def _function(function: FunctionType) -> _Node:
-    label = f"{function.__module__}.{function.__qualname__}"
-    if not counts(function.__module__):
-        return _Node(label)
-    read = _reads(function.__code__, function.__code__.co_filename)
-    names = function.__globals__
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    closed = {name: cell.cell_contents for name, cell in cells}
-    if closed or "<lambda>" in label:
-        # One factory makes many functions, one line several lambdas.
-        made_of = [(name, _node(value).label) for name, value in sorted(closed.items())]
-        label += f" {_sha256([read.text, str(made_of)])}"
-    values = [names.get(name) for name in read.globals]
-    members = ((names.get(name), attribute) for name, attribute in read.members)
-    lazy = ((importlib.import_module(module), name) for module, name in read.imports)
-    references = (
-        *(value for value in values if not isinstance(value, ModuleType)),
-        *(getattr(module, name, None) for module, name in (*members, *lazy) if _is_counted(module)),
-        *_annotated(function),
-        *closed.values(),
-        *(function.__defaults__ or ()),
-        *(function.__kwdefaults__ or {}).values(),
-    )
-    return _Node(label, read.text, references)
+def _cells(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # not filled yet
+            yield name, None
 
 
-class _Reads(NamedTuple):
-    """A definition's text; the globals, members of names and lazy imports that it reads."""
+def _functions(member: Any) -> tuple[Any, ...]:
+    """What a member of a class holds: functions behind a property or method, or a value."""
+    if isinstance(member, property):
+        return member.fget, member.fset
+    if isinstance(member, cached_property):
+        return (member.func,)
+    if isinstance(member, classmethod | staticmethod):
+        return (member.__func__,)
+    is_made = isinstance(member, FunctionType) and member.__code__.co_filename.startswith("<")
+    is_slot = inspect.ismemberdescriptor(member) or inspect.isgetsetdescriptor(member)
+    # A dataclass's own methods follow from its text, and differ from Python to Python.
+    return () if is_made or is_slot else (member,)
 
-    text: str
-    globals: tuple[str, ...]
-    members: tuple[tuple[str, str], ...]
-    imports: tuple[tuple[str, str], ...]
+
+def _is_cached(member: Any) -> bool:
+    return isinstance(member, cached_property)
 
 
 @cache
-def _reads(code: CodeType, path: str) -> _Reads:
-    definition = _definition(code, path)
-    members, imports = set(), set()
-    for node in ast.walk(definition):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            members.add((node.value.id, node.attr))
-        elif isinstance(node, ast.ImportFrom) and counts(node.module or ""):
-            imports |= {(str(node.module), alias.name) for alias in node.names}
-    names = sorted(_globals(code))
-    return _Reads(
-        ast.unparse(definition), tuple(names), tuple(sorted(members)), tuple(sorted(imports))
-    )
+def _names(code: CodeType) -> tuple[str, ...]:
+    """Names that a function, and those inside it, may read from its module or the builtins."""
+    inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return tuple(sorted(set(code.co_names).union(*inner)))
 
 
-def _is_counted(value: Any) -> bool:
-    return isinstance(value, ModuleType) and counts(value.__name__)
-
-
-def _class(kind: type) -> _Node:
-    label = f"{kind.__module__}.{kind.__qualname__}"
-    if not counts(kind.__module__):
-        return _Node(label)
-    references: list[Any] = list(kind.__bases__)
-    for member in vars(kind).values():
-        if isinstance(member, property):
-            member = member.fget
-        elif isinstance(member, cached_property):
-            member = member.func
-        elif isinstance(member, classmethod | staticmethod):
-            member = member.__func__
-        # Those that a dataclass has made have no source.
-        if isinstance(member, FunctionType) and _ours_by_source(member):
-            references.append(member)
-    path = inspect.getfile(kind)
-    texts = [
-        ast.unparse(node) for node in _definitions(path, _stamp(path)).get((kind.__name__, 0), ())
-    ]
-    return _Node(label, "\n".join(texts), tuple(references))
-
-
-def _ours_by_source(function: FunctionType) -> bool:
-    code = inspect.unwrap(function).__code__
-    return counts(function.__module__) and not code.co_filename.startswith("<string")
-
-
-def _constant(value: Any) -> _Node:
-    if isinstance(value, _PLAIN):
-        return _Node(f"constant {value!r}")
-    if isinstance(value, np.ndarray):
-        return _Node(f"array {value.dtype} {value.shape} {_sha256([repr(value.tolist())])}")
-    if isinstance(value, Mapping):
-        items = [(_node(key).label, _node(item).label) for key, item in value.items()]
-        return _Node(f"mapping {items}", "", tuple(value.values()))
-    if isinstance(value, list | tuple):
-        return _Node(f"list {[_node(item).label for item in value]}", "", tuple(value))
-    if isinstance(value, set | frozenset):
-        return _Node(f"set {sorted(_node(item).label for item in value)}", "", tuple(value))
-    return _Node(f"of {type(value).__module__}.{type(value).__qualname__}")
-
-
-def _globals(code: CodeType) -> set[str]:
-    """Global names that a function reads, and those inside it."""
-    names = {str(step.argval) for step in dis.get_instructions(code) if step.opname in _GLOBAL}
-    return names.union(
-        *(_globals(inner) for inner in code.co_consts if isinstance(inner, CodeType))
-    )
-
-
-def _annotated(function: FunctionType) -> Iterator[type]:
-    """Classes of the package among a function's annotations: it may call their methods."""
-    waiting = list(function.__annotations__.values())
+def _annotated(function: FunctionType) -> list[type]:
+    """Classes among a function's annotations: it may call their methods."""
+    waiting, kinds = list(inspect.get_annotations(function).values()), []
     while waiting:
         kind = waiting.pop()
+        if isinstance(kind, str):
+            try:
+                kind = eval(kind, vars(builtins) | function.__globals__)
+            except Exception:  # a name that only a type checker sees
+                continue
         waiting += getattr(kind, "__args__", ())
-        if isinstance(kind, type) and counts(kind.__module__):
-            yield kind
-
-
-def _definition(code: CodeType, path: str) -> ast.AST:
-    """The definition of a function's code in its source."""
-    definitions = _definitions(path, _stamp(path)).get((code.co_name, code.co_firstlineno), [])
-    if len(definitions) > 1:
-        # Lambdas of one line: the widest expression of each is its body.
-        places = set(code.co_positions())
-        definitions = [node for node in definitions if _span(node.body) in places]
-    if len(definitions) != 1:
-        raise ValueError(f"{code.co_qualname}: its source cannot be found, got {path}")
-    return definitions[0]
-
-
-@cache
-def _definitions(path: str, stamp: int) -> dict[tuple[str, int], list[Any]]:
-    """A file's functions, lambdas and classes by name and first line."""
-    found: dict[tuple[str, int], list[Any]] = {}
-    for node in ast.walk(_parsed(path, stamp)):
-        if isinstance(node, ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef):
-            found.setdefault((getattr(node, "name", "<lambda>"), _first_line(node)), []).append(
-                node
-            )
-        elif isinstance(node, ast.ClassDef):
-            found.setdefault((node.name, 0), []).append(node)
-    return found
-
-
-def _first_line(node: Any) -> int:
-    return min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
-
-
-def _span(node: Any) -> tuple[int, int, int, int]:
-    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
-
-
-def _tree(path: str) -> ast.Module:
-    return _parsed(path, _stamp(path))
-
-
-def _stamp(path: str) -> int:
-    file = Path(path)
-    return file.stat().st_mtime_ns if file.exists() else len(linecache.getlines(path))
-
-
-@cache
-def _parsed(path: str, stamp: int) -> ast.Module:
-    linecache.checkcache(path)
-    tree: ast.Module = _Bare().visit(ast.parse("".join(linecache.getlines(path))))
-    return tree
-
-
-class _Bare(ast.NodeTransformer):
-    """Leaves docstrings and annotations out."""
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return ast.Pass() if is_text else self.generic_visit(node)
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        return ast.arg(node.arg)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        self.generic_visit(node)
-        return ast.AnnAssign(node.target, ast.Constant(None), node.value, node.simple)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self.generic_visit(node)
-        node.returns = None
-        return node
-
-
-def _sha256(texts: Any) -> str:
-    return hashlib.sha256("\n\n".join(texts).encode()).hexdigest()
+        if isinstance(kind, type):
+            kinds.append(kind)
+    return kinds

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from bqx.evaluation.explanation import SHARES
-from bqx.learning import bundle, training, tuning
+from bqx.learning import bundle, training
+from bqx.learning.models import Range
+from bqx.learning.models.xgb import XGBoost
 from bqx.market import sessions
 from bqx.params import Params
 from bqx.runs import fit_log, ledger
@@ -173,11 +175,11 @@ def test_what_was_finished_before_a_stop_is_not_fitted_again(
     calls: list[str] = []
     real = training.fit_pair
 
-    def stops(history, *rest):  # type: ignore[no-untyped-def]
+    def stops(history, *rest, **settings):  # type: ignore[no-untyped-def]
         calls.append(history.bars.pair)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return real(history, *rest)
+        return real(history, *rest, **settings)
 
     monkeypatch.setattr(training, "fit_pair", stops)
     with pytest.raises(KeyboardInterrupt):
@@ -192,17 +194,14 @@ def test_what_was_finished_before_a_stop_is_not_fitted_again(
 def test_a_tuned_run_records_every_trial_and_shares_its_settings(
     given: Params, made: models.Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        tuning.SPACES,
-        "xgboost",
-        lambda trial: {"depth": trial.suggest_int("depth", 1, 3), "rounds": 10},
-    )
+    space = {"max_depth": Range(1, 3), "n_estimators": Range(9, 10)}
+    monkeypatch.setattr(XGBoost, "SPACE", space)
     tuned = given.model_copy(update={"models": ("xgboost",), "trials": 2})
     fitted.build(tuned)
     found = models.build(tuned)
     settings = read_json(tuned.folder / "candidates/xgboost/settings.json")
     folds = len(settings["eurusd"])
-    assert {fold["depth"] for fold in settings["gbpusd"]} <= {1, 2, 3}
+    assert {fold["max_depth"] for fold in settings["gbpusd"]} <= {1, 2, 3}
     book = ledger.beside(tuned.folder)
     trials = book.trials(run_of(tuned).manifest["data_hash"])
     searched = [t for t in trials if "settings" in t.parameters]

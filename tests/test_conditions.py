@@ -94,6 +94,9 @@ def test_a_long_hole_has_no_volatility_and_no_trend(one, walk):
     assert (found["session"][hole : hole + 30] != "").all()
 
 
+GIVEN = {"window": 15, "horizon": 30, "confidence": 0.9, "seed": 7}
+
+
 def test_scores_by_condition_are_scores_of_its_rows(one, walk):
     rng = np.random.default_rng(0)
     y, made = rng.standard_normal((2, len(one)))
@@ -101,7 +104,7 @@ def test_scores_by_condition_are_scores_of_its_rows(one, walk):
     labels = conditions.label(one, walk)
     scored = labels["session"] != ""
     made[~scored] = np.nan
-    table = skill.by_condition(PAIR, y, made, known, day, labels, 15, 30, 0.9, 7)
+    table = skill.by_condition(PAIR, y, made, conditions=labels, martingale=known, day=day, **GIVEN)
     assert set(zip(table["condition"], table["value"], strict=True)) == {
         ("all", "all"),
         *(("session", name) for name in conditions.SESSIONS),
@@ -114,6 +117,6 @@ def test_scores_by_condition_are_scores_of_its_rows(one, walk):
         assert table.loc[table["condition"] == kind, "rows"].sum() == scored.sum()
     row = table[table["value"] == "london"].iloc[0]
     rows = labels["session"] == "london"
-    alone = skill.score(y[rows], made[rows], known[rows], day[rows], 15, 30, 0.9, 7)
+    alone = skill.score(y[rows], made[rows], known[rows], day=day[rows], **GIVEN).row()
     for name in ("skill", "skill_lo", "skill_hi", "ic", "ic_p", "mae", "mae_hi", "direction_lo"):
-        assert row[name] == pytest.approx(getattr(alone, name))
+        assert row[name] == pytest.approx(alone[name])

@@ -71,11 +71,13 @@ def test_starts_from_the_quantile_of_a_group_or_of_all() -> None:
     group = np.repeat([0, 1, 2], [405, 400, 50])
     score = rng.exponential(1.0, 855) * np.array([1.0, 3.0, 9.0])[group]
     score[:5] = np.nan
-    start = calibrate(score, group, 4, 20, COVERAGE)
+    start = calibrate(score, group, 4, horizon=20, coverage=COVERAGE)
     assert start[0] == np.quantile(score[5:405], COVERAGE)
     assert start[1] == np.quantile(score[405:805], COVERAGE)
     assert start[2] == start[3] == np.nanquantile(score, COVERAGE)
-    assert np.isnan(calibrate(np.full(9, np.nan), np.zeros(9, int), 1, 3, COVERAGE)).all()
+    nothing = np.full(9, np.nan)
+    start = calibrate(nothing, np.zeros(9, int), 1, horizon=3, coverage=COVERAGE)
+    assert np.isnan(start).all()
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_coverage_returns_after_volatility_doubles(bars: Bars, horizon: int) -> 
         made = targets.make(after_a_break(bars, row), 15, horizon)
         score = np.abs(made.label("innovation"))
         group = np.zeros(len(score), dtype=np.int64)
-        start = calibrate(score[:25_000], group[:25_000], 1, horizon, COVERAGE)
+        start = calibrate(score[:25_000], group[:25_000], 1, horizon=horizon, coverage=COVERAGE)
         part = slice(25_000, row + 1_500)
         inside = score[part] <= track(score[part], group[part], start, horizon, COVERAGE)
         inside = np.where(np.isfinite(score[part]), inside, np.nan)
@@ -142,7 +144,7 @@ def test_agrees_with_mapie() -> None:
         peer.adapt_conformal_inference(x[one], y[one], gamma=0.01)
     score = np.abs(y - fitted.predict(x))
     group = np.zeros(1_300, dtype=np.int64)
-    start = calibrate(score[200:500], group[200:500], 1, 1, COVERAGE)
+    start = calibrate(score[200:500], group[200:500], 1, horizon=1, coverage=COVERAGE)
     reach = track(score[500:], group[500:], start, 15, COVERAGE)
     made = Intervals(y[500:], fitted.predict(x)[500:], reach, COVERAGE)
     assert made.share == pytest.approx(np.mean(inside), abs=0.02)

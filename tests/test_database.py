@@ -144,9 +144,9 @@ def test_hostile_names_are_refused(engine: Engine) -> None:
         reads.read_bars(engine, hostile)
     with pytest.raises(ParameterError, match="no such table"):
         schema.relation(hostile, "eurusd")
-    with pytest.raises(DatabaseError, match="no pair"), loads.told(engine, "test"):
+    with pytest.raises(DatabaseError, match="no pair"), loads.explained(engine, "test"):
         scalar(engine, f"SELECT bqx.add_pair('{hostile}')")
-    with pytest.raises(DatabaseError, match="does not exist"), loads.told(engine, "test"):
+    with pytest.raises(DatabaseError, match="does not exist"), loads.explained(engine, "test"):
         scalar(engine, f"SELECT bqx.add_month('{hostile}', '2024-01-01')")
     assert scalar(engine, "SELECT count(*) FROM bqx.facts") == 1
 
@@ -180,7 +180,7 @@ def test_a_table_that_no_server_holds_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_copy_format_is_undone_by_reading_it(values: np.ndarray, times: int) -> None:
     stamps = np.arange(len(values) * times).reshape(len(values), times) - 3
     content = b"".join(copying.encode(stamps, np.nan_to_num(values, nan=0.5)))
-    read_stamps, read = copying.decode(content, times, values.shape[1], 4)
+    read_stamps, read = copying.decode(content, times, values.shape[1], size=4)
     np.testing.assert_array_equal(read_stamps, stamps)
     np.testing.assert_array_equal(read, np.nan_to_num(values, nan=0.5))
 
@@ -209,7 +209,7 @@ def test_features_of_bars_from_the_server_equal_those_of_parquet(
 
 def test_a_slice_keeps_the_baseline(loaded: Engine, grids: dict[str, Bars]) -> None:
     since, until = (pd.Timestamp(t, tz="UTC") for t in ("2024-02-29 12:00", "2024-03-01 06:00"))
-    found = reads.read_grid(loaded, ["gbpusd"], since, until=until)["gbpusd"]
+    found = reads.read_grid(loaded, ["gbpusd"], since=since, until=until)["gbpusd"]
     whole = grids["gbpusd"]
     assert found.baseline == whole.baseline
     assert found.ts[0] >= since
@@ -432,7 +432,7 @@ def test_a_reader_reads_and_does_no_more(loaded: Engine, frames: dict[str, pd.Da
                       "CREATE TABLE bqx.mine (a int)"):  # fmt: skip
         with (
             pytest.raises(DatabaseError, match="permission is denied"),
-            loads.told(reader, "test"),
+            loads.explained(reader, "test"),
             reader.begin() as connection,
         ):
             connection.execute(text(statement))
@@ -454,7 +454,7 @@ def test_a_writer_loads_new_months_and_owns_nothing(loaded: Engine, grids: dict[
                       "TRUNCATE bqx.m1_eurusd"):  # fmt: skip
         with (
             pytest.raises(DatabaseError, match="permission is denied"),
-            loads.told(writer, "test"),
+            loads.explained(writer, "test"),
             writer.begin() as connection,
         ):
             connection.execute(text(statement))
@@ -741,5 +741,5 @@ def test_a_local_server_serves_until_it_is_interrupted(number: int, tmp_path: Pa
         assert "*" not in address
         process.send_signal(number)
         assert process.wait(30) == 130
-    with pytest.raises(DatabaseError, match="does not answer"), loads.told(engine, "test"):
+    with pytest.raises(DatabaseError, match="does not answer"), loads.explained(engine, "test"):
         engine.connect()

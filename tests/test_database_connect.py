@@ -16,7 +16,7 @@ from postgres import fresh
 from sqlalchemy import URL, Engine, create_engine, text
 
 from bqx.database.connect import SECRET_NAME, URL_NAME, connect, shown, url
-from bqx.database.failures import told
+from bqx.database.failures import explained
 from bqx.errors import DatabaseError
 
 PASSWORD = "correct horse battery staple"
@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery staple"
 
 def said(engine: Engine) -> str:
     """What is said of a connection that fails."""
-    with pytest.raises(DatabaseError) as caught, told(engine, "test"), engine.connect():
+    with pytest.raises(DatabaseError) as caught, explained(engine, "test"), engine.connect():
         pass
     message = str(caught.value)
     assert "\n" not in message
@@ -207,7 +207,7 @@ def test_unknown_databases_and_users_are_told(server: URL) -> None:
 
 def test_failed_statements_show_no_parameters(server: URL) -> None:
     engine = create_engine(server, hide_parameters=True)
-    with pytest.raises(DatabaseError) as caught, told(engine, "test"), engine.connect() as c:
+    with pytest.raises(DatabaseError) as caught, explained(engine, "test"), engine.connect() as c:
         c.execute(text("SELECT :word::integer / 0 FROM nowhere"), {"word": PASSWORD})
     assert PASSWORD not in str(caught.value)
     engine.dispose()

@@ -163,7 +163,9 @@ def test_titles_and_legends_have_the_style_and_cover_nothing(name: str) -> None:
         assert legend.get_texts()
         assert not legend.get_frame_on()
         assert {text.get_fontsize() for text in legend.get_texts()} == {SMALL}
-        assert not any(legend.get_window_extent().overlaps(box) for box in boxes)
+        extent = legend.get_window_extent()
+        assert not any(extent.overlaps(box) for box in boxes)
+        assert figure.bbox.x0 <= extent.x0 < extent.x1 <= figure.bbox.x1
     assert {axes.title.get_fontsize() for axes in figure.axes if axes.get_title()} <= {MEDIUM}
 
 

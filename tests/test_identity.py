@@ -202,8 +202,9 @@ def test_a_stage_runs_again_for_the_code_that_it_reaches(
 def test_a_notebook_is_of_the_code_that_its_cells_import() -> None:
     source = "from bqx.report import figures\nfrom bqx.stages import bars as stage\nimport numpy"
     modules = imports_of(source)
-    assert set(modules) == {"bqx.report", "bqx.report.figures", "bqx.stages", "bqx.stages.bars"}
-    assert module_hash(*modules) != module_hash("bqx.stages.bars")
+    assert {"bqx.report.figures", "bqx.stages.bars"} <= set(modules)
+    both = module_hash("bqx.report.figures", "bqx.stages.bars")
+    assert module_hash(*modules) == both != module_hash("bqx.stages.bars")
 
 
 def test_identities_do_not_depend_on_the_process(seen: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from bqx.evaluation import inference
-from bqx.evaluation.inference import bootstrap, diebold_mariano, ic_test
+from bqx.evaluation.inference import Interval, bootstrap, diebold_mariano, ic_test
 from bqx.evaluation.skill import overlap
 from bqx.learning import targets
 from bqx.market import bars, sessions
@@ -79,8 +79,9 @@ def test_the_bootstrap_of_nothing_is_nan():
     drawn = bootstrap(np.array([1.0, 0.0]), np.array([2.0, 0.0]), 0)
     assert set(drawn[np.isfinite(drawn)]) == {0.5}
     assert np.isnan(drawn).mean() == pytest.approx(0.25, abs=0.03)
-    assert inference.interval(np.ones(2), np.array([2.0, 0.0]), 0.95, 0) == (None, None)
-    assert inference.interval(np.ones(1), np.ones(1), 0.95, 0) == (None, None)
+    assert inference.interval(np.ones(2), np.array([2.0, 0.0]), 0.95, 0) == Interval(1.0)
+    assert inference.interval(np.ones(1), np.ones(1), 0.95, 0) == Interval(1.0)
+    assert inference.interval(np.ones(2), np.zeros(2), 0.95, 0) == Interval()
 
 
 def test_the_ic_test_is_students_over_days():

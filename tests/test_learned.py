@@ -482,7 +482,7 @@ def test_codes_are_compared_beside_no_code(planted: tuple) -> None:
     pytest.importorskip("torch")
     bars, columns, fold = planted
     codes = {"relu": replace(SMALL, code="relu")}
-    table = embeddings.compare(bars, columns, [fold], GIVEN, codes, most=6_000)
+    table = embeddings.compare(bars, columns, [fold], params=GIVEN, settings=codes, most=6_000)
     assert table.index.tolist() == ["none", "pca", "relu"]
     plain, others = table.loc["none"], table.loc["pca":]
     assert plain[["mse", "dead", "silhouette"]].isna().all()
@@ -506,7 +506,9 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
     (taught,) = samples.share(bars, columns, [fold])
     eurusd = bars["eurusd"]
     chosen = training.select_pair(History(eurusd), columns, [taught], GIVEN)
-    result = training.fit_pair(History(eurusd), columns, [taught], chosen, GIVEN, pairs=1)
+    result = training.fit_pair(
+        History(eurusd), columns, [taught], selections=chosen, params=GIVEN, pairs=1
+    )
     assert any(column.domain == "learned" for column in result.fits[0].columns)
     made = bundle.bundle(eurusd, result.fits[0], GIVEN, {})
     made = replace(made, betas={15: 1.0})

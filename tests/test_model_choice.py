@@ -17,7 +17,7 @@ def better(by: float, noise: float = 0.02):
 
 def test_the_simplest_within_the_noise_stays():
     losses = {"ridge": better(0.05), "forest": better(0.05), "xgboost": better(0.052)}
-    name, steps = honest(losses, KNOWN, 3, 0.95, 0)
+    name, steps = honest(losses, KNOWN, 3, confidence=0.95, seed=0)
     assert name == "ridge"
     assert [(s.model, s.over, s.wins) for s in steps] == [
         ("ridge", "martingale", True), ("forest", "ridge", False), ("xgboost", "ridge", False),
@@ -27,20 +27,23 @@ def test_the_simplest_within_the_noise_stays():
 
 def test_another_forecast_than_the_martingale_may_be_the_one_that_stays():
     base = better(0.05)
-    name, steps = honest({"xgboost": better(0.05)}, base, 1, 0.95, 0, "ridge")
+    name, steps = honest({"xgboost": better(0.05)}, base, 1, confidence=0.95, seed=0, base="ridge")
     assert (name, steps[0].over, steps[0].wins) == ("ridge", "ridge", False)
-    assert honest({"xgboost": better(0.2)}, base, 1, 0.95, 0, "ridge")[0] == "xgboost"
-    assert honest({}, base, 1, 0.95, 0, "ridge") == ("ridge", ())
+    assert (
+        honest({"xgboost": better(0.2)}, base, 1, confidence=0.95, seed=0, base="ridge")[0]
+        == "xgboost"
+    )
+    assert honest({}, base, 1, confidence=0.95, seed=0, base="ridge") == ("ridge", ())
 
 
 def test_a_real_gain_displaces():
     losses = {"ridge": better(0.02), "xgboost": better(0.10)}
-    assert honest(losses, KNOWN, 2, 0.95, 0)[0] == "xgboost"
+    assert honest(losses, KNOWN, 2, confidence=0.95, seed=0)[0] == "xgboost"
 
 
 def test_every_trial_asks_for_more_evidence():
     losses = {"xgboost": better(0.02, noise=0.04)}
-    few, many = (honest(losses, KNOWN, trials, 0.95, 0) for trials in (1, 100_000))
+    few, many = (honest(losses, KNOWN, trials, confidence=0.95, seed=0) for trials in (1, 100_000))
     assert few[0] == "xgboost"
     assert many[0] == "martingale"
     assert many[1][0].low < few[1][0].low
@@ -51,10 +54,10 @@ def test_without_evidence_the_martingale_stays():
     for seed in range(60):
         noise = KNOWN * (1 + 0.05 * np.random.default_rng(seed).normal(size=(3, 60)))
         losses = dict(zip("abc", noise, strict=True))
-        passed += honest(losses, KNOWN, 3, 0.95, 0)[0] != "martingale"
+        passed += honest(losses, KNOWN, 3, confidence=0.95, seed=0)[0] != "martingale"
     # One in twenty at most; a binomial of 60 exceeds 8 by chance once in a hundred.
     assert passed <= 8
-    assert honest({"same": KNOWN}, KNOWN, 1, 0.95, 0)[0] == "martingale"
+    assert honest({"same": KNOWN}, KNOWN, 1, confidence=0.95, seed=0)[0] == "martingale"
 
 
 @pytest.mark.parametrize(

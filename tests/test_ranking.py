@@ -6,7 +6,8 @@ from sklearn.ensemble import RandomForestRegressor
 from bqx.features import catalog
 from bqx.features.lags import grid
 from bqx.learning import ranking, weights
-from bqx.learning.selection import Selection, jaccard, kuncheva, select
+from bqx.learning.ranking import Growth
+from bqx.learning.selection import Selection, Settings, jaccard, kuncheva, select
 
 RNG = np.random.default_rng(0)
 ROWS = 3_000
@@ -17,8 +18,11 @@ LABELS = (Y - Y.mean(axis=0)) / Y.std(axis=0)
 EVERY, EQUAL = np.arange(30), np.ones(ROWS)
 
 
-def grow(x=X, labels=LABELS, columns=EVERY, weight=EQUAL, trees=60, depth=5, **changed):
-    return ranking.grow(x, labels, columns, weight, trees, depth, 0, **changed)
+GROWTH = Growth(60, 5, 0)
+
+
+def grow(x=X, labels=LABELS, columns=EVERY, weight=EQUAL, **changed):
+    return ranking.grow(x, labels, columns, weight=weight, growth=GROWTH, **changed)
 
 
 def test_gains_rank_as_scikit_learns_forest_does():
@@ -32,9 +36,9 @@ def test_gains_rank_as_scikit_learns_forest_does():
 
 def test_blocks_and_a_choice_of_columns_change_nothing(monkeypatch):
     some = np.array([7, 2, 0, 11])
-    whole = grow(np.ascontiguousarray(X[:, some]), columns=np.arange(4), tried=1.0).gains
+    whole = grow(np.ascontiguousarray(X[:, some]), columns=np.arange(4), max_features=1.0).gains
     monkeypatch.setattr(ranking, "_BLOCK", 700)
-    np.testing.assert_allclose(grow(columns=some, tried=1.0).gains, whole, rtol=1e-5)
+    np.testing.assert_allclose(grow(columns=some, max_features=1.0).gains, whole, rtol=1e-5)
 
 
 def test_weights_say_which_rows_count():
@@ -45,7 +49,7 @@ def test_weights_say_which_rows_count():
 
 
 def test_second_opinions_agree_on_what_matters():
-    permuted, shap = ranking.second_opinions(X, LABELS, EQUAL, 60, 5, 0)
+    permuted, shap = ranking.second_opinions(X, LABELS, weight=EQUAL, growth=GROWTH)
     for found in (permuted, shap):
         assert set(np.argsort(-found)[:3]) == {0, 1, 2}
     assert abs(permuted[6:]).max() < 0.01 < permuted[0]
@@ -66,7 +70,7 @@ def test_shap_values_add_up_to_the_forecast():
 
 def test_borda_joins_five_rankers_and_puts_the_best_first():
     relevance = ((X.T @ LABELS / ROWS) ** 2).sum(axis=1)
-    rank = ranking.borda(X, LABELS, EVERY, relevance, grow(), 0)
+    rank = ranking.borda(X, LABELS, EVERY, relevance=relevance, forest=grow(), random_state=0)
     assert rank.shape == (30,)
     assert (rank >= 0).all()
     assert (rank <= 1).all()
@@ -77,12 +81,14 @@ def test_borda_joins_five_rankers_and_puts_the_best_first():
 def test_a_selection_reports_its_share_the_columns_needed_and_may_rank_by_borda():
     columns = grid([f for f in catalog.profile("core") if not f.spanned_by], ())[:30]
     day = np.arange(ROWS) // 100
-    found = select(X, Y, columns, day, 6, 0.0, 60, 5, 0)
+    found = select(X, Y, columns, day=day, settings=Settings(6, 0.0, GROWTH))
     assert found.needed > 6
     assert len(found.permutation) == len(found.shap) == 6
-    joined = select(X, Y, columns, day, 6, 0.0, 60, 5, 0, EQUAL, "borda")
+    joined = select(
+        X, Y, columns, day=day, settings=Settings(6, 0.0, GROWTH, "borda"), weight=EQUAL
+    )
     assert {c.name for c in columns[:3]} <= set(joined.columns) & set(found.columns)
-    everything = select(X, Y, columns, day, 30, 0.0, 60, 5, 0)
+    everything = select(X, Y, columns, day=day, settings=Settings(30, 0.0, GROWTH))
     assert everything.share == pytest.approx(1.0)
     assert sum(everything.importance[: everything.needed]) >= 0.95
     assert sum(everything.importance[: everything.needed - 1]) < 0.95
@@ -93,7 +99,7 @@ def test_two_selections_of_the_same_rows_are_equal():
     noise = X.copy()
     noise[:, 29] = 7.0
     one, other = (
-        select(x, Y, columns, np.arange(ROWS) // 100, 6, 0.0, 60, 5, 0)
+        select(x, Y, columns, day=np.arange(ROWS) // 100, settings=Settings(6, 0.0, GROWTH))
         for x in (noise, noise.copy())
     )
     assert one == other

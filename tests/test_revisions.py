@@ -97,7 +97,7 @@ def test_three_hundred_histories_equal_a_loop_on_a_server(server: URL) -> None:
             for time in rng.integers(0, 12, 3).tolist():
                 as_of = since + pd.Timedelta(minutes=time)
                 found = reads.read_bars(
-                    engine, "eurusd", since, until=since + pd.Timedelta("20min"), as_of=as_of
+                    engine, "eurusd", since=since, until=since + pd.Timedelta("20min"), as_of=as_of
                 )
                 assert found["close"].tolist() == list(by_loop(*each, time).values())
 

@@ -3,7 +3,8 @@ import pytest
 
 from bqx.errors import ParameterError
 from bqx.features import catalog, lags
-from bqx.learning.selection import COPY, Selection, select
+from bqx.learning.ranking import Growth
+from bqx.learning.selection import COPY, Selection, Settings, select
 
 GRID = lags.grid([f for f in catalog.profile("core") if not f.spanned_by], (60,))
 RATE = [c for c in GRID if c.domain == "rate"]
@@ -13,9 +14,9 @@ ROWS = 2_000
 DAY = np.arange(ROWS) // 100
 
 
-def choose(x, y, columns, k=6, domain_share=0.0, day=DAY, **changed) -> Selection:
-    settings = {"trees": 30, "depth": 4, "seed": 0} | changed
-    return select(x.astype(np.float32), y, columns, day, k, domain_share, **settings)
+def choose(x, y, columns, k=6, domain_share=0.0, day=DAY) -> Selection:
+    settings = Settings(k, domain_share, Growth(30, 4, 0))
+    return select(x.astype(np.float32), y, columns, day=day, settings=settings)
 
 
 def noise(columns, seed=0):

@@ -18,7 +18,8 @@ from bqx.features import catalog, lags
 from bqx.features.engine.fitting import fit
 from bqx.features.lags import Column
 from bqx.learning import bundle, targets, training
-from bqx.learning.conformal import GROUPS, Reach
+from bqx.learning.conformal import GROUPS, Calibration
+from bqx.learning.fold_fit import FoldFit
 from bqx.learning.models import make
 from bqx.learning.shrinkage import Evidence
 from bqx.market import bars, simulated
@@ -122,7 +123,7 @@ def test_the_answer_is_the_batch_row_exactly(client, learned, made, history, req
         assert prediction["sigma"] == target.sigma[row]
         assert prediction["martingale"] == target.martingale[row] == 0.0
         assert prediction["level"] == target.sigma[row] * prediction["innovation"]
-        reach = made.reach[int(name)].at(learned.bars.minutes[[row]], target.sigma[[row]])[0]
+        reach = made.calibration[int(name)].at(learned.bars.minutes[[row]], target.sigma[[row]])[0]
         assert prediction["low"] == prediction["level"] - target.sigma[row] * reach
         assert prediction["low"] < prediction["level"] < prediction["high"]
 
@@ -270,15 +271,15 @@ def crossed():
     fits = fit(grids[PAIR], [c.feature for c in columns], rows)
     x = lags.matrix(grids[PAIR], columns, rows, fits)
     y = np.random.default_rng(0).normal(size=len(rows))
-    settings = {"rounds": 20, "depth": 3, "learning_rate": 0.3}
+    settings = {"n_estimators": 20, "max_depth": 3, "learning_rate": 0.3}
     model = make(training.MODEL, PARAMS, **settings).fit(x, y[:, None])
-    taught = training.FoldFit(
+    taught = FoldFit(
         number=0,
         columns=columns,
         fits=fits,
         evidence=Evidence(9.0, 1.0, {15: 1.0}),
         model=model,
-        reach={15: Reach((1e-4, 2e-4), (np.nan,) * GROUPS, 1.0, 0.9)},
+        calibration={15: Calibration((1e-4, 2e-4), (np.nan,) * GROUPS, 1.0, 0.9)},
         trained_until=grids[PAIR].ts[12_000],
         rows=len(rows),
         seconds=0.0,

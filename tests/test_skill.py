@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,17 @@ from scipy import stats
 
 from bqx.evaluation import skill
 from bqx.evaluation.skill import agreement, interval, overlap, score, simultaneous
+
+
+def scored(y, made, known, day, window=15, horizon=15, confidence=0.95):
+    """A score, the ends of its intervals under names of their own."""
+    settings = {"window": window, "horizon": horizon, "confidence": confidence}
+    return SimpleNamespace(**score(y, made, known, day=day, **settings).row())
+
+
+def ends(*given):
+    gain = interval(*given)
+    return gain.low, gain.high
 
 
 def days(count):
@@ -20,7 +33,7 @@ def test_every_number_against_its_definition():
     y[::100] = 0.0
     missing = np.arange(5 * DAY) % 7 == 0
     made[missing] = np.nan
-    result = score(y, made, known, days(5), 15, 15)
+    result = scored(y, made, known, days(5))
     y, made, known = y[~missing], made[~missing], known[~missing]
     spread = np.sum((y - y.mean()) ** 2)
     assert (result.rows, result.days) == (len(y), 5)
@@ -42,7 +55,7 @@ def test_every_interval_is_that_of_its_days():
     rng = np.random.default_rng(15)
     y = rng.standard_normal(30 * DAY)
     made = 0.1 * y + 0.3 * rng.standard_normal(30 * DAY)
-    result = score(y, made, np.zeros(30 * DAY), days(30), 15, 15, 0.9)
+    result = scored(y, made, np.zeros(30 * DAY), days(30), 15, 15, 0.9)
     off = np.abs(y - made).reshape(30, DAY).mean(axis=1)
     agreed = (np.sign(y) == np.sign(made)).reshape(30, DAY).mean(axis=1)
     ranks = stats.zscore(stats.rankdata(y)) * stats.zscore(stats.rankdata(made))
@@ -64,7 +77,7 @@ def test_every_interval_is_that_of_its_days():
 def test_the_martingale_itself_has_no_skill_and_no_interval():
     rng = np.random.default_rng(1)
     y, known = rng.standard_normal((2, 5 * DAY))
-    result = score(y, known.copy(), known, days(5), 60, 15)
+    result = scored(y, known.copy(), known, days(5), 60, 15)
     assert (result.skill, result.skill_lo, result.skill_hi) == (0.0, 0.0, 0.0)
     assert (result.dm, result.dm_p, result.ic) == (None, None, None)
     assert (result.r2, result.direction) == (result.known_r2, result.martingale_direction)
@@ -72,7 +85,7 @@ def test_the_martingale_itself_has_no_skill_and_no_interval():
 
 def test_a_perfect_forecast_has_skill_1():
     y = np.random.default_rng(2).standard_normal(5 * DAY)
-    result = score(y, y.copy(), np.zeros(5 * DAY), days(5), 15, 15)
+    result = scored(y, y.copy(), np.zeros(5 * DAY), days(5), 15, 15)
     assert (result.r2, result.mae, result.direction, result.skill) == (1.0, 0.0, 1.0, 1.0)
     assert result.skill_lo == pytest.approx(1.0)
     assert result.skill_hi == 1.0
@@ -81,7 +94,7 @@ def test_a_perfect_forecast_has_skill_1():
 def test_the_direction_of_a_martingale_that_is_0_does_not_exist():
     rng = np.random.default_rng(3)
     y, made = rng.standard_normal((2, 3 * DAY))
-    result = score(y, made, np.zeros(3 * DAY), days(3), 15, 75)
+    result = scored(y, made, np.zeros(3 * DAY), days(3), 15, 75)
     assert result.martingale_direction is None
     assert result.direction == pytest.approx(0.5, abs=0.02)
     assert agreement(np.array([1.0, -1.0, 0.0, 2.0]), np.array([2.0, 3.0, 1.0, 0.0])) == 0.5
@@ -89,15 +102,15 @@ def test_the_direction_of_a_martingale_that_is_0_does_not_exist():
 
 def test_no_rows_no_score():
     y = np.full(10, np.nan)
-    result = score(y, y, y, np.zeros(10, dtype=np.int64), 15, 15)
-    assert result == skill.Score(rows=0, days=0)
+    result = scored(y, y, y, np.zeros(10, dtype=np.int64), 15, 15)
+    assert vars(result) == skill.Score(rows=0, days=0).row()
     assert result.skill is result.skill_lo is result.dm is None
 
 
 def test_one_day_has_skill_but_no_interval():
     rng = np.random.default_rng(4)
     y, made = rng.standard_normal((2, DAY))
-    result = score(y, made, np.zeros(DAY), days(1), 15, 15)
+    result = scored(y, made, np.zeros(DAY), days(1), 15, 15)
     assert result.skill < 0
     assert (result.skill_lo, result.skill_hi) == (None, None)
 
@@ -106,8 +119,8 @@ def test_blocks_are_as_long_as_a_label_reaches():
     rng = np.random.default_rng(5)
     y, made = rng.standard_normal((2, 12 * DAY))
     nought, day = np.zeros(12 * DAY), days(12)
-    long = score(y, made, nought, day, 1_000, 1_000)
-    pairs = score(y, made, nought, day // 2, 15, 15)
+    long = scored(y, made, nought, day, 1_000, 1_000)
+    pairs = scored(y, made, nought, day // 2, 15, 15)
     assert (long.skill_lo, long.skill_hi) == (pairs.skill_lo, pairs.skill_hi)
     assert (long.days, pairs.days) == (12, 6)
 
@@ -127,16 +140,16 @@ def test_same_seed_same_interval():
 def test_an_interval_holds_its_estimate_whatever_the_unit(known, seed, unit):
     known = np.array(known)
     loss = known * (1.0 + np.random.default_rng(seed).uniform(-0.2, 0.2, len(known)))
-    low, high = interval(loss, known, 0.95, seed)
-    assert low <= 1 - loss.sum() / known.sum() <= high <= 1
-    np.testing.assert_allclose(interval(loss * unit, known * unit, 0.95, seed), (low, high))
+    gain = interval(loss, known, 0.95, seed)
+    assert gain.low <= gain.value == 1 - loss.sum() / known.sum() <= gain.high <= 1
+    np.testing.assert_allclose(ends(loss * unit, known * unit, 0.95, seed), (gain.low, gain.high))
     wider = interval(loss, known, 0.99, seed)
-    assert wider[0] <= low <= high <= wider[1]
+    assert wider.low <= gain.low <= gain.high <= wider.high
 
 
 def test_the_interval_of_equal_days_is_students():
     loss = 100.0 - np.random.default_rng(8).standard_normal(20)
-    low, high = interval(loss, np.full(20, 100.0), 0.95, 0)
+    low, high = ends(loss, np.full(20, 100.0), 0.95, 0)
     gain = 1 - loss / 100.0
     expected = stats.t.interval(0.95, 19, gain.mean(), stats.sem(gain))
     np.testing.assert_allclose((low, high), expected, rtol=1e-9)
@@ -146,7 +159,7 @@ def test_one_day_that_gains_among_many_that_do_not_is_no_skill():
     known = np.full(40, 1.0)
     loss = known.copy()
     loss[7] = 0.5
-    low, high = interval(loss, known, 0.95, 0)
+    low, high = ends(loss, known, 0.95, 0)
     assert low < 0 < high
 
 
@@ -166,7 +179,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(window, horizon, coun
     for _ in range(tries):
         picked = rng.integers(0, pool, count)
         weight = np.exp(2 * volatility * rng.standard_normal(count))
-        low, high = interval(loss[picked] * weight, known[picked] * weight, 0.95, 0)
+        low, high = ends(loss[picked] * weight, known[picked] * weight, 0.95, 0)
         missed += not low <= truth <= high
     # Three standard errors above 5 %, and not so wide that it says nothing.
     assert 0.005 < missed / tries < 0.05 + 3 * np.sqrt(0.05 * 0.95 / tries)
@@ -198,7 +211,7 @@ def test_a_family_of_null_cells_is_all_covered_about_as_often_as_it_says():
         broken += any(
             not low <= 0 <= high
             for low, high in (
-                interval(loss[family, cell], known[family, cell], each, 0) for cell in range(cells)
+                ends(loss[family, cell], known[family, cell], each, 0) for cell in range(cells)
             )
         )
     assert broken / families < 0.05 + 3 * np.sqrt(0.05 * 0.95 / families)

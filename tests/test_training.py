@@ -104,11 +104,16 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
     assert selections == learned.selections[:1]
     params, count = PARAMS, len(learned.folds)
     result = training.fit_pair(
-        History(corrupt), learned.columns, learned.folds[:1], selections, params, pairs=count
+        History(corrupt),
+        learned.columns,
+        learned.folds[:1],
+        selections=selections,
+        params=params,
+        pairs=count,
     )
     before, after = learned.result.fits[0], result.fits[0]
     assert after.evidence == before.evidence
-    assert after.reach == before.reach
+    assert after.calibration == before.calibration
     pd.testing.assert_frame_equal(after.validated, before.validated)
     assert model_bytes(after, tmp_path) == model_bytes(before, tmp_path)
     assert after.trained_until == learned.bars.ts[fold.last_seen]
@@ -127,7 +132,9 @@ def test_corrupting_the_test_days_of_a_combinatorial_fold_leaves_it_untouched(tm
     found = []
     for bars in (learned.bars, Bars(PAIR, frame, learned.bars.baseline)):
         selections = training.select_pair(History(bars), columns, [fold], PARAMS)
-        result = training.fit_pair(History(bars), columns, [fold], selections, PARAMS, pairs=1)
+        result = training.fit_pair(
+            History(bars), columns, [fold], selections=selections, params=PARAMS, pairs=1
+        )
         (fit,) = result.fits
         found.append((selections, fit.evidence, model_bytes(fit, tmp_path)))
     assert found[0] == found[1]
@@ -158,8 +165,8 @@ def test_the_last_seen_bar_is_seen(tmp_path):
         History(Bars(PAIR, frame, learned.bars.baseline)),
         learned.columns,
         learned.folds[:1],
-        learned.selections[:1],
-        PARAMS,
+        selections=learned.selections[:1],
+        params=PARAMS,
         pairs=1,
     )
     before = model_bytes(learned.result.fits[0], tmp_path)
@@ -181,7 +188,12 @@ def test_a_matched_window_trains_too():
     params = PARAMS.model_copy(update={"target_window": "matched", "horizons": (30, 60)})
     parts = make_folds(learned.bars, learned.columns, params)[:1]
     result = training.fit_pair(
-        learned.history, learned.columns, parts, learned.selections[:1], params, pairs=1
+        learned.history,
+        learned.columns,
+        parts,
+        selections=learned.selections[:1],
+        params=params,
+        pairs=1,
     )
     assert set(result.forecasts["horizon"]) == {30, 60}
     assert result.fits[0].evidence.t > 0
@@ -201,10 +213,16 @@ def test_all_pairs_resume_and_give_the_same_in_other_processes(tmp_path):
     parts = learned.folds[:1]
     selected, fitted = {}, {}
     two = PARAMS.model_copy(update={"workers": 2})
-    training.select_all(panel, learned.columns, parts, two, selected.__setitem__)
+    training.select_all(panel, learned.columns, parts, params=two, write=selected.__setitem__)
     assert selected["eurusd"] == selected["gbpusd"] == learned.selections[:1]
     training.fit_all(
-        panel, learned.columns, parts, selected, two, fitted.__setitem__, done=("gbpusd",)
+        panel,
+        learned.columns,
+        parts,
+        selections=selected,
+        params=two,
+        write=fitted.__setitem__,
+        done=("gbpusd",),
     )
     assert list(fitted) == ["eurusd"]
     assert model_bytes(fitted["eurusd"].fits[0], tmp_path) == model_bytes(
@@ -225,9 +243,11 @@ def test_columns_read_from_a_store_teach_the_same_in_another_process(tmp_path):
     histories = {PAIR: History(learned.bars, str(tmp_path / "store"))}
     parts, selected, fitted = learned.folds[:1], {}, {}
     two = PARAMS.model_copy(update={"workers": 2})
-    training.select_all(histories, learned.columns, parts, two, selected.__setitem__)
+    training.select_all(histories, learned.columns, parts, params=two, write=selected.__setitem__)
     assert selected[PAIR] == learned.selections[:1]
-    training.fit_all(histories, learned.columns, parts, selected, two, fitted.__setitem__)
+    training.fit_all(
+        histories, learned.columns, parts, selections=selected, params=two, write=fitted.__setitem__
+    )
     assert model_bytes(fitted[PAIR].fits[0], tmp_path) == model_bytes(
         learned.result.fits[0], tmp_path
     )
@@ -238,7 +258,13 @@ def test_other_models_are_fitted_the_same_way(name):
     learned = learn("planted", 1)
     few = PARAMS.model_copy(update={"rounds": 20})
     result = training.fit_pair(
-        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], few, 1, name
+        learned.history,
+        learned.columns,
+        learned.folds[:1],
+        selections=learned.selections[:1],
+        params=few,
+        pairs=1,
+        name=name,
     )
     fit, found = result.fits[0], result.forecasts
     assert type(fit.model).__name__.lower() == name.replace("_", "")
@@ -253,8 +279,13 @@ def test_other_models_are_fitted_the_same_way(name):
 def test_settings_win_over_parameters():
     learned = learn("planted", 1)
     result = training.fit_pair(
-        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], PARAMS, 1,
-        "xgboost", [{"rounds": 7, "depth": 1}],
-    )  # fmt: skip
-    assert result.fits[0].model.depth == 1
-    assert result.fits[0].model.rounds <= 7
+        learned.history,
+        learned.columns,
+        learned.folds[:1],
+        selections=learned.selections[:1],
+        params=PARAMS,
+        pairs=1,
+        settings=[{"n_estimators": 7, "max_depth": 1}],
+    )
+    assert result.fits[0].model.max_depth == 1
+    assert result.fits[0].model.n_estimators <= 7

@@ -32,7 +32,7 @@ def own(model, x):
 @pytest.mark.parametrize("name", ["xgboost", "xgboost_quantile"])
 @pytest.mark.parametrize("depth", [1, 2, 9])
 def test_bits_are_those_of_xgboost(name, depth):
-    model = fitted(name, depth=depth, leaf=1e-3)
+    model = fitted(name, max_depth=depth, min_samples_leaf=1e-3)
     rows = np.vstack([X, np.full(7, np.nan)]).astype(np.float32)
     found = trees.of(model.boosters).predict(rows)
     assert found.dtype == np.float32
@@ -46,9 +46,9 @@ def test_trees_without_a_split_and_stopped_boosters():
     flat = make("xgboost", Params(rounds=5)).fit(X[:1_000], np.zeros((1_000, 2)))
     np.testing.assert_array_equal(flat.predict(X[:9]), np.zeros((9, 2)))
     stopped = make("xgboost", Params(rounds=200, depth=4, learning_rate=0.5)).fit(
-        X[:1_000], Y[:1_000], None, (X[1_000:], Y[1_000:])
+        X[:1_000], Y[:1_000], validation=(X[1_000:], Y[1_000:])
     )
-    assert stopped.rounds < 200
+    assert stopped.n_estimators < 200
     np.testing.assert_array_equal(stopped.predict(X[:20]), own(stopped, X[:20]))
 
 

@@ -5,7 +5,8 @@ from learned import PAIR, PARAMS, learn
 
 from bqx.errors import ParameterError
 from bqx.learning import tuning
-from bqx.learning.models import make
+from bqx.learning.models import MODELS, Range, make, model_class
+from bqx.learning.models.xgb import XGBoost
 from bqx.learning.weights import uniqueness
 
 RNG = np.random.default_rng(0)
@@ -17,7 +18,9 @@ FEW = PARAMS.model_copy(update={"trials": 6, "rounds": 40, "seed": 3})
 
 def tune(folder, params=FEW, name="xgboost", x=X, record=None):
     heard = [] if record is None else record
-    settings = tuning.tune(x, Y, ROWS, name, params, folder / "studies.log", heard.append)
+    settings = tuning.tune(
+        x, Y, ROWS, name=name, params=params, storage=folder / "studies.log", record=heard.append
+    )
     return settings, heard
 
 
@@ -25,19 +28,13 @@ def tune(folder, params=FEW, name="xgboost", x=X, record=None):
 def fast(monkeypatch):
     """Few and small trees, so that a trial takes a moment."""
 
-    def space(trial):
-        return {
-            "depth": trial.suggest_int("depth", 1, 4),
-            "rounds": trial.suggest_int("rounds", 5, 40, step=5),
-            "learning_rate": 0.2,
-        }
-
-    monkeypatch.setitem(tuning.SPACES, "xgboost", space)
+    space = {"max_depth": Range(1, 4), "n_estimators": Range(5, 40, step=5)}
+    monkeypatch.setattr(XGBoost, "SPACE", space | {"learning_rate": Range(0.19, 0.21)})
 
 
 def test_finds_the_depth_that_an_interaction_needs(fast, tmp_path):
     settings, heard = tune(tmp_path)
-    assert settings["depth"] >= 2
+    assert settings["max_depth"] >= 2
     assert len(heard) == 6
     best = max((t for t in heard if not t.pruned), key=lambda t: t.score)
     assert best.settings == settings
@@ -55,7 +52,7 @@ def test_scores_are_those_of_forecasts_of_later_rows(fast, tmp_path):
         early = before[ROWS[before] < cut - horizon]
         late = before[ROWS[before] >= cut]
         model = make("xgboost", FEW, **one.settings).fit(
-            X[early], Y[early], weight[early], (X[late], Y[late])
+            X[early], Y[early], weight=weight[early], validation=(X[late], Y[late])
         )
         truth = Y[part]
         left = ((truth - model.predict(X[part])) ** 2).sum(axis=0) / (truth**2).sum(axis=0)
@@ -86,9 +83,15 @@ def test_what_lies_after_the_training_rows_is_not_asked_for(fast, tmp_path):
     learned, few = learn("planted", 1), FEW.model_copy(update={"trials": 2})
     heard = []
     found = tuning.tune_pair(
-        learned.history, learned.columns, learned.folds[:1], learned.selections[:1], few, "xgboost",
-        tmp_path / "studies.log", lambda number, trial: heard.append((number, trial)),
-    )  # fmt: skip
+        learned.history,
+        learned.columns,
+        learned.folds[:1],
+        selections=learned.selections[:1],
+        params=few,
+        name="xgboost",
+        storage=tmp_path / "studies.log",
+        record=lambda number, trial: heard.append((number, trial)),
+    )
     assert len(found) == 1
     assert {number for number, _ in heard} == {0}
     assert all(np.isin(trial.rows, learned.folds[0].train).all() for _, trial in heard)
@@ -106,12 +109,18 @@ def test_lines_need_no_search_and_few_rows_are_refused(tmp_path):
     assert tune(tmp_path, name="ridge") == ({}, [])
     with pytest.raises(ParameterError, match="too few rows to tune on"):
         tuning.tune(
-            X[:40], Y[:40], ROWS[:40], "xgboost", FEW, tmp_path / "studies.log", lambda _: None
+            X[:40],
+            Y[:40],
+            ROWS[:40],
+            name="xgboost",
+            params=FEW,
+            storage=tmp_path / "studies.log",
+            record=lambda _: None,
         )
 
 
-@pytest.mark.parametrize("name", sorted(tuning.SPACES))
+@pytest.mark.parametrize("name", [name for name in MODELS if model_class(name).SPACE])
 def test_every_setting_of_a_space_is_one_of_the_estimator(name):
     drawn = optuna.create_study().ask()
-    settings = tuning.SPACES[name](drawn)
+    settings = tuning.suggested(model_class(name).SPACE, drawn)
     assert make(name, FEW, **settings).settings().items() >= settings.items()

@@ -41,68 +41,74 @@ def add(commands: Any) -> None:
     serve.set_defaults(command=_serve)
 
 
-def _pairs(given: argparse.Namespace) -> tuple[str, ...]:
-    return tuple(given.pairs.lower().split(",")) if given.pairs else ()
+def _pairs(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(arguments.pairs.lower().split(",")) if arguments.pairs else ()
 
 
-def _create(given: argparse.Namespace) -> int:
-    from bqx.database import connect, schema
+def _connected() -> Any:
+    from bqx.database import connect
+
+    return connect.connect(connect.url())
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    from bqx.database import schema
     from bqx.market.pairs import LIQUIDITY
 
-    pairs = _pairs(given) or LIQUIDITY
-    schema.create(connect.connect(connect.url()), pairs)
+    pairs = _pairs(arguments) or LIQUIDITY
+    schema.create(_connected(), pairs)
     print(f"schema bqx with the tables of {len(pairs)} pairs")
     return 0
 
 
-def _bars(given: argparse.Namespace) -> int:
+def _bars(arguments: argparse.Namespace) -> int:
     import pandas as pd
 
-    from bqx.database import connect, loads
+    from bqx.database import loads
     from bqx.market import readers, revisions
 
-    engine = connect.connect(connect.url())
-    frames = readers.read_folder(given.bars)
-    if given.late:
+    engine = _connected()
+    frames = readers.read_folder(arguments.bars)
+    if arguments.late:
         now = pd.Timestamp.now("UTC")
         frames = {pair: revisions.with_known(frame, now) for pair, frame in frames.items()}
     print(f"{loads.put_bars(engine, frames):,} bars new or changed of {len(frames)} pairs")
     return 0
 
 
-def _load(given: argparse.Namespace) -> int:
-    from bqx.database import connect, loads
+def _load(arguments: argparse.Namespace) -> int:
+    from bqx.database import loads
     from bqx.feature_store.store import Store
 
-    engine = connect.connect(connect.url())
-    months, rows = loads.publish(engine, Store(given.store), _pairs(given))
+    engine = _connected()
+    months, rows = loads.publish(engine, Store(arguments.store), _pairs(arguments))
     print(f"{months} months of tables loaded, {rows:,} rows")
     return 0
 
 
-def _rename(given: argparse.Namespace) -> int:
-    from bqx.database import connect, migration
+def _rename(arguments: argparse.Namespace) -> int:
+    from bqx.database import migration
 
-    report = migration.rename(connect.connect(connect.url()), given.back)
+    report = migration.rename(_connected(), arguments.back)
     print(report.to_string(index=False) if len(report) else "nothing to rename")
     return 0
 
 
-def _ddl(given: argparse.Namespace) -> int:
+def _ddl(arguments: argparse.Namespace) -> int:
     from bqx.database import schema
 
     print(schema.definition(), end="")
     return 0
 
 
-def _serve(given: argparse.Namespace) -> int:
+def _serve(arguments: argparse.Namespace) -> int:
     from bqx.database.connect import URL_NAME
     from bqx.database.server import serving
 
     # Whoever runs it may also end it by SIGTERM, or have told children to ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with serving(given.folder) as address:
+    with serving(arguments.folder) as address:
         shown = address.set(drivername="postgresql").render_as_string()
         print(f"export {URL_NAME}='{shown}'\nCtrl-C stops the server.", flush=True)
         signal.pause()

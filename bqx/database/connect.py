@@ -4,7 +4,6 @@ import ipaddress
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -34,11 +33,11 @@ def url(environment: Mapping[str, str] = os.environ) -> URL:
 
     Raises
     ------
-    DatabaseError : neither is set, no such secret, no PostgreSQL address, or a TLS mode that a
-        remote host is not spoken to in.
+    DatabaseError : neither is set, no such secret, no PostgreSQL address, or a TLS mode that does
+        not protect a remote host.
     """
-    if given := environment.get(URL_NAME):
-        return _secured(_parsed(given), environment)
+    if text := environment.get(URL_NAME):
+        return _secured(_parsed(text), environment)
     if name := environment.get(SECRET_NAME):
         return _secured(_from_secret(name), environment)
     raise DatabaseError(
@@ -81,7 +80,7 @@ def _parsed(text: str) -> URL:
     if address is None or address.drivername not in _SCHEMES:
         raise DatabaseError(
             f"{URL_NAME}: no address of a PostgreSQL server, got another text; expected "
-            "postgresql://USER@HOST:PORT/DATABASE. Correct it."
+            "postgresql://USER@HOST:PORT/DATABASE."
         )
     return address.set(drivername="postgresql+psycopg2")
 
@@ -89,32 +88,30 @@ def _parsed(text: str) -> URL:
 def _from_secret(name: str) -> URL:
     try:
         answer = boto3.client("secretsmanager").get_secret_value(SecretId=name)
-        held = json.loads(answer["SecretString"])
-        return URL.create(
-            "postgresql+psycopg2", held["username"], held["password"], held["host"],
-            int(held.get("port", 5432)), held["dbname"],
-        )  # fmt: skip
+        secret = json.loads(answer["SecretString"])
+        user, password, host = (secret[name] for name in ("username", "password", "host"))
+        port, database = int(secret.get("port", 5432)), secret["dbname"]
+        return URL.create("postgresql+psycopg2", user, password, host, port, database)
     except (BotoCoreError, ClientError) as error:
         got = error.response["Error"]["Code"] if isinstance(error, ClientError) else str(error)
     except (KeyError, ValueError, TypeError) as error:
         got = f"{type(error).__name__} in its content"
     raise DatabaseError(
         f"{SECRET_NAME}: the secret {name!r} cannot be used, got {got}; expected JSON with host, "
-        "port, username, password and dbname. Correct the name, the region or the secret."
+        "port, username, password and dbname. Check the name, the region and the secret."
     )
 
 
 def _texts(address: URL, name: str) -> list[str]:
-    held: Any = address.query.get(name, ())
-    return [
-        part for text in ([held] if isinstance(held, str) else held) for part in text.split(",")
-    ]
+    values = address.query.get(name, ())
+    texts = (values,) if isinstance(values, str) else values
+    return [value for text in texts for value in text.split(",")]
 
 
 def _hosts(address: URL, environment: Mapping[str, str]) -> list[str]:
     """Every host that libpq may speak to."""
     named = [address.host] if address.host else _texts(address, "host")
-    named = named or [part for part in environment.get("PGHOST", "").split(",") if part]
+    named = named or environment.get("PGHOST", "").split(",")
     numbered = _texts(address, "hostaddr") or [environment.get("PGHOSTADDR", "")]
     return [host for host in (*named, *numbered) if host]
 

@@ -60,34 +60,34 @@ def encode(stamps: Stamps, values: NDArray[np.floating]) -> Iterator[bytes]:
     out["times"]["length"] = 8
     out["numbers"]["length"] = size
     # All bytes but those of an absent number.
-    kept = np.ones((len(out), layout.itemsize), dtype=bool)
-    of_numbers = kept[:, layout.itemsize - columns * (4 + size) :]
+    is_sent = np.ones((len(out), layout.itemsize), dtype=bool)
+    of_numbers = is_sent[:, layout.itemsize - columns * (4 + size) :]
     yield _HEAD
     for start in range(0, len(values), step):
-        part = values[start : start + step]
-        rows = len(part)
+        numbers = values[start : start + step]
+        rows = len(numbers)
         out["times"]["stamp"][:rows] = stamps[start : start + rows]
-        out["numbers"]["bits"][:rows] = part.view(f"i{size}")
-        absent = np.isnan(part)
+        out["numbers"]["bits"][:rows] = numbers.view(f"i{size}")
+        absent = np.isnan(numbers)
         if not absent.any():
             yield out[:rows].tobytes()
             continue
         out["numbers"]["length"][:rows] = np.where(absent, -1, size)
         of_numbers[:rows].reshape(rows, columns, 4 + size)[:, :, 4:] = ~absent[:, :, None]
-        yield out[:rows].view(np.uint8).reshape(rows, -1)[kept[:rows]].tobytes()
+        yield out[:rows].view(np.uint8).reshape(rows, -1)[is_sent[:rows]].tobytes()
         out["numbers"]["length"] = size
     yield _TAIL
 
 
 def decode(
-    content: bytes | memoryview, times_a_row: int, columns: int, size: int
+    content: bytes | memoryview, times_a_row: int, columns: int, *, size: int
 ) -> tuple[Stamps, NDArray[np.floating]]:
     """(T, S) microseconds since 2000 and (T, K) numbers of rows that hold no NULL."""
     layout = _layout(times_a_row, columns, size)
     rows = (len(content) - len(_HEAD) - len(_TAIL)) // layout.itemsize
-    found = np.frombuffer(content, layout, rows, len(_HEAD))
-    stamps = found["times"]["stamp"].astype(np.int64)
-    bits = found["numbers"]["bits"].astype(f"=i{size}")
+    table = np.frombuffer(content, layout, rows, len(_HEAD))
+    stamps = table["times"]["stamp"].astype(np.int64)
+    bits = table["numbers"]["bits"].astype(f"=i{size}")
     return stamps, bits.view(f"f{size}")
 
 

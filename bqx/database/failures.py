@@ -16,7 +16,7 @@ from bqx.errors import DatabaseError
 _STATES = {
     "28P01": ("the password is refused", "the user's password", "Correct the credentials"),
     "28000": ("the user is refused", "a user that may log in", "Correct the credentials"),
-    "3D000": ("there is no such database", "one that exists", "Correct the address"),
+    "3D000": ("there is no such database", "one that exists", "Name another"),
     "3F000": ("the schema bqx is missing", "one made by bqx", "Run `bqx db create` first"),
     "42P01": ("a table is missing", "one that was created", "Run `bqx db create` and load it"),
     "42703": ("a column is missing", "the catalog's columns", "Create the schema anew"),
@@ -26,7 +26,7 @@ _STATES = {
     "53300": ("no connection is free", "fewer clients", "Try again later"),
     "57014": ("the statement was cancelled", "one that may end", "Run it again"),
     "57P01": ("the server was shut down", "a running one", "Start it and run it again"),
-}  # fmt: skip
+}
 _WORDS = {
     "password authentication failed": "28P01",
     "no password supplied": "28P01",
@@ -34,13 +34,13 @@ _WORDS = {
     'database "': "3D000",
     "too many clients": "53300",
 }
-_UNREACHABLE = ("the server does not answer", "a running one", "Start it or correct the address")
+_UNREACHABLE = ("the server does not answer", "a running one", "Start it")
 _INSECURE = ("TLS fails", "a server with TLS that the authority vouches for", "Mend its TLS")
 _OTHER = ("the server refused", "what it accepts", "See its message")
 
 
 @contextmanager
-def told(engine: Engine, doing: str) -> Iterator[None]:
+def explained(engine: Engine, doing: str) -> Iterator[None]:
     """Turn what PostgreSQL raises in the block into one clear line.
 
     Raises DatabaseError.
@@ -48,21 +48,21 @@ def told(engine: Engine, doing: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _said(engine, doing, error.orig or error) from None
+        raise _explanation(engine, doing, error.orig or error) from None
     except psycopg2.Error as error:
-        raise _said(engine, doing, error) from None
+        raise _explanation(engine, doing, error) from None
 
 
-def _said(engine: Engine, doing: str, error: BaseException) -> DatabaseError:
+def _explanation(engine: Engine, doing: str, error: BaseException) -> DatabaseError:
     state = getattr(error, "pgcode", None)
     text = str(error).strip()
     what, rule, mend = _reading(state, text)
     lines = text.splitlines() or [type(error).__name__]
     # The last line that names a severity, or the first: the others quote the statement.
-    said = next((line for line in reversed(lines) if re.search("FATAL:|ERROR:", line)), lines[0])
-    said = said.removeprefix("ERROR:").strip().rstrip(".")
+    line = next((line for line in reversed(lines) if re.search("FATAL:|ERROR:", line)), lines[0])
+    got = line.removeprefix("ERROR:").strip().rstrip(".")
     where = shown(engine.url)
-    return DatabaseError(f"{where} ({doing}): {what}, got {said}; expected {rule}. {mend}.")
+    return DatabaseError(f"{where} ({doing}): {what}, got {got}; expected {rule}. {mend}.")
 
 
 def _reading(state: str | None, text: str) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ A month is there whole or not at all, and a load that was stopped goes on where 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,12 +17,30 @@ from tqdm import tqdm
 
 from bqx.database import schema
 from bqx.database.copying import PIECE, Stream, encode, microseconds
-from bqx.database.failures import told
+from bqx.database.failures import explained
 from bqx.feature_store.store import Store
 from bqx.features.spec import Feature
 from bqx.market import bars, revisions
 
-_KEY = ("ts_utc", revisions.KNOWN)
+_VALUES = ", ".join(bars.COLUMNS)
+
+_ADD_BASELINE = text(
+    "INSERT INTO bqx.baselines VALUES (:pair, :baseline) ON CONFLICT (pair) DO NOTHING"
+)
+_ADD_MONTH = text("SELECT bqx.add_month(:relation, :month)")
+_CONTENT = text("SELECT content FROM bqx.loads WHERE relation = :relation AND month = :month")
+_NOTE_LOAD = text(
+    "INSERT INTO bqx.loads VALUES (:relation, :month, :content, :rows) ON CONFLICT "
+    "(relation, month) DO UPDATE SET content = excluded.content, rows = excluded.rows, "
+    "loaded_at = now()"
+)
+_STAGE = sql.SQL("CREATE TEMP TABLE {arrived} (LIKE {target}) ON COMMIT DROP")
+_MERGE = sql.SQL(
+    "INSERT INTO {target} AS t SELECT * FROM {arrived} ON CONFLICT (ts_utc, known_at) "
+    f"DO UPDATE SET ({_VALUES}) = ({', '.join(f'excluded.{name}' for name in bars.COLUMNS)}) "
+    f"WHERE ({', '.join(f't.{name}' for name in bars.COLUMNS)}) "
+    f"IS DISTINCT FROM ({', '.join(f'excluded.{name}' for name in bars.COLUMNS)})"
+)
 
 
 @dataclass(frozen=True)
@@ -73,15 +92,12 @@ def put_bars(
     DatabaseError : the server refused; whole months that are done stay.
     """
     written = 0
-    with told(engine, "bars"):
+    with explained(engine, "bars"):
         with engine.begin() as connection:
             schema.require(connection)
             for pair, frame in frames.items():
-                connection.execute(
-                    text("INSERT INTO bqx.baselines VALUES (:pair, :baseline) "
-                         "ON CONFLICT (pair) DO NOTHING"),
-                    {"pair": pair, "baseline": bars.baseline(frame, since)},
-                )  # fmt: skip
+                row = {"pair": pair, "baseline": bars.baseline(frame, since)}
+                connection.execute(_ADD_BASELINE, row)
         for pair, frame in frames.items():
             name = schema.relation(schema.BARS, pair)
             ts = pd.DatetimeIndex(frame.index)
@@ -91,44 +107,23 @@ def put_bars(
             stamps = np.column_stack([microseconds(ts), microseconds(known)])
             values = frame[list(bars.COLUMNS)].to_numpy(np.float64)
             for first, rows in months(ts):
-                part = _partition(engine, name, first)
-                with engine.begin() as connection:
-                    _alone(connection, part)
-                    written += _upsert(connection, part, stamps[rows], values[rows])
+                with _locked(engine, name, first) as (connection, target):
+                    encoded = encode(stamps[rows], values[rows])
+                    written += _upsert(connection, target, encoded)
     return written
 
 
-def _upsert(
-    connection: Connection, part: str, stamps: NDArray[np.int64], values: NDArray[np.float64]
-) -> int:
-    columns = (*_KEY, *bars.COLUMNS)
-    empty = text(f"SELECT NOT EXISTS (SELECT FROM {_quoted(connection, part)})")
-    if connection.execute(empty).scalar():
-        _copy(connection, sql.Identifier("bqx", part), stamps, values)
-        return len(values)
+def _upsert(connection: Connection, target: sql.Identifier, encoded: Iterator[bytes]) -> int:
     cursor = connection.connection.cursor()
-    arrived, target = sql.Identifier("arrived"), sql.Identifier("bqx", part)
-    names = {
-        "arrived": arrived, "target": target,
-        "key": sql.SQL(", ").join(map(sql.Identifier, _KEY)),
-        "set": sql.SQL(", ").join(
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in columns[2:]
-        ),
-        "old": sql.SQL(", ").join(sql.Identifier("t", name) for name in columns[2:]),
-        "new": sql.SQL(", ").join(sql.Identifier("excluded", name) for name in columns[2:]),
-    }  # fmt: skip
-    cursor.execute(
-        sql.SQL("CREATE TEMP TABLE {arrived} (LIKE {target}) ON COMMIT DROP").format(**names)
-    )
-    _copy(connection, arrived, stamps, values)
-    cursor.execute(
-        sql.SQL(
-            "INSERT INTO {target} AS t SELECT * FROM {arrived} ON CONFLICT ({key}) "
-            "DO UPDATE SET {set} WHERE ({old}) IS DISTINCT FROM ({new})"
-        ).format(**names)
-    )
+    cursor.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(target))
+    if cursor.fetchone() is None:
+        return _copy(connection, target, encoded)
+    arrived = sql.Identifier("arrived")
+    cursor.execute(_STAGE.format(arrived=arrived, target=target))
+    _copy(connection, arrived, encoded)
+    cursor.execute(_MERGE.format(arrived=arrived, target=target))
     written: int = cursor.rowcount
-    cursor.execute(sql.SQL("DROP TABLE {arrived}").format(**names))
+    cursor.execute(sql.SQL("DROP TABLE {}").format(arrived))
     return written
 
 
@@ -137,26 +132,19 @@ def put_month(engine: Engine, month: Month) -> bool:
 
     Returns whether it was written. Raises DatabaseError; the month then is as before.
     """
-    with told(engine, month.relation):
+    with explained(engine, month.relation):
         with engine.connect() as connection:
             schema.require(connection, schema.of_relation(month.relation))
             if _holds(connection, month):
                 return False
-        part = _partition(engine, month.relation, month.first)
-        with engine.begin() as connection:
-            _alone(connection, part)
+        with _locked(engine, month.relation, month.first) as (connection, target):
             if _holds(connection, month):
                 return False
-            connection.execute(text(f"DELETE FROM {_quoted(connection, part)}"))
-            stamps = microseconds(month.ts)[:, None]
-            _copy(connection, sql.Identifier("bqx", part), stamps, month.values)
-            connection.execute(
-                text("INSERT INTO bqx.loads VALUES (:relation, :month, :content, :rows) "
-                     "ON CONFLICT (relation, month) DO UPDATE SET content = excluded.content, "
-                     "rows = excluded.rows, loaded_at = now()"),
-                {"relation": month.relation, "month": month.first.date(),
-                 "content": month.content, "rows": len(month.ts)},
-            )  # fmt: skip
+            connection.connection.cursor().execute(sql.SQL("DELETE FROM {}").format(target))
+            _copy(connection, target, encode(microseconds(month.ts)[:, None], month.values))
+            row = {"relation": month.relation, "month": month.first.date()}
+            row |= {"content": month.content, "rows": len(month.ts)}
+            connection.execute(_NOTE_LOAD, row)
     return True
 
 
@@ -176,69 +164,57 @@ def publish(engine: Engine, store: Store, pairs: Sequence[str] = ()) -> tuple[in
     ArtefactError : the store is damaged or of other code.
     DatabaseError : the server refused; the months that are done stay.
     """
-    with told(engine, "loads"), engine.connect() as connection:
+    with explained(engine, "loads"), engine.connect() as connection:
         schema.require(connection)
-        found = connection.execute(text("SELECT relation, month, content FROM bqx.loads"))
-        there = {(row.relation, f"{row.month:%Y-%m}"): row.content for row in found}
-    work = []
+        rows = connection.execute(text("SELECT relation, month, content FROM bqx.loads"))
+        loaded = {(row.relation, f"{row.month:%Y-%m}"): row.content for row in rows}
+    files = []
     for pair in pairs or store.pairs:
         store.origin(pair)  # which refuses files of two builds
         for table in store.tables(pair):
-            relation, features = schema.relation(table, pair), store.features(table)
-            for part in store.parts(table, pair):
-                if there.get((relation, part.month)) != part.sha256:
-                    work.append((relation, features, part))
-    for relation, features, part in tqdm(work, desc="loading", unit="month", disable=None):
-        month = Month(
-            relation, pd.Timestamp(part.month), store.times(part),
-            _columns(part.table, features, store.values(part, features)), part.sha256,
-        )  # fmt: skip
-        put_month(engine, month)
-    return len(work), sum(part.rows for _, _, part in work)
+            relation = schema.relation(table, pair)
+            for file in store.parts(table, pair):
+                if loaded.get((relation, file.month)) != file.sha256:
+                    files.append((relation, file))
+    for relation, file in tqdm(files, desc="loading", unit="month", disable=None):
+        features = store.features(file.table)
+        values = _columns(file.table, features, store.values(file, features))
+        first = pd.Timestamp(file.month)
+        put_month(engine, Month(relation, first, store.times(file), values, file.sha256))
+    return len(files), sum(file.rows for _, file in files)
 
 
 def _columns(
     table: str, features: Sequence[Feature], values: Sequence[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
     """Values of all columns of a table; NaN for features that the store does not hold."""
-    held = dict(zip(features, values, strict=True))
+    stored = dict(zip(features, values, strict=True))
     absent = np.full(len(values[0]), np.nan, dtype=np.float32)
-    return np.column_stack([held.get(feature, absent) for feature in schema.tables()[table]])
+    return np.column_stack([stored.get(feature, absent) for feature in schema.tables()[table]])
 
 
 def _holds(connection: Connection, month: Month) -> bool:
-    found = connection.execute(
-        text("SELECT content FROM bqx.loads WHERE relation = :relation AND month = :month"),
-        {"relation": month.relation, "month": month.first.date()},
-    )
-    return found.scalar() == month.content
+    row = {"relation": month.relation, "month": month.first.date()}
+    return connection.execute(_CONTENT, row).scalar() == month.content
 
 
-def _partition(engine: Engine, relation: str, first: pd.Timestamp) -> str:
+@contextmanager
+def _locked(
+    engine: Engine, relation: str, first: pd.Timestamp
+) -> Iterator[tuple[Connection, sql.Identifier]]:
+    """A transaction that alone writes the partition of a month, and its name."""
     # In a transaction of its own: it locks the table out for every reader.
     with engine.begin() as connection:
-        made = connection.execute(
-            text("SELECT bqx.add_month(:relation, :month)"),
-            {"relation": relation, "month": first.date()},
-        )
-        return str(made.scalar())
+        row = {"relation": relation, "month": first.date()}
+        name = str(connection.execute(_ADD_MONTH, row).scalar())
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+        yield connection, sql.Identifier("bqx", name)
 
 
-def _alone(connection: Connection, part: str) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:part))"), {"part": part})
-
-
-def _quoted(connection: Connection, part: str) -> str:
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    return f"{quote('bqx')}.{quote(part)}"
-
-
-def _copy(
-    connection: Connection,
-    target: sql.Identifier,
-    stamps: NDArray[np.int64],
-    values: NDArray[np.floating],
-) -> None:
+def _copy(connection: Connection, target: sql.Identifier, encoded: Iterator[bytes]) -> int:
+    """Copy encoded rows into a table; how many they are."""
     order = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(target)
     cursor = connection.connection.cursor()
-    cursor.copy_expert(order, Stream(encode(stamps, values)), size=PIECE)
+    cursor.copy_expert(order, Stream(encoded), size=PIECE)
+    return int(cursor.rowcount)

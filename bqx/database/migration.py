@@ -4,7 +4,7 @@ import pandas as pd
 from sqlalchemy import Engine, text
 
 from bqx.database import schema
-from bqx.database.failures import told
+from bqx.database.failures import explained
 from bqx.market.pairs import PAIRS
 
 
@@ -21,17 +21,14 @@ def rename(engine: Engine, back: bool = False) -> pd.DataFrame:
 
     Returns
     -------
-    A row a table that was renamed: old_name, new_name, partitions, rows and NULL share before and
-    after.
+    One row per renamed table: old_name, new_name, partitions, rows and NULL share before and after.
 
     Raises
     ------
     DatabaseError : a table stands under both names, or the server refused; nothing is renamed.
     """
-    with told(engine, "rename"), engine.begin() as connection:
+    with explained(engine, "rename"), engine.begin() as connection:
         schema.execute(connection, schema.script("rename.sql"))
-        found = connection.execute(
-            text("SELECT * FROM bqx.rename_families(:pairs, :back)"),
-            {"pairs": list(PAIRS), "back": back},
-        )
-        return pd.DataFrame(found.all(), columns=list(found.keys()))
+        call = text("SELECT * FROM bqx.rename_families(:pairs, :back)")
+        renamed = connection.execute(call, {"pairs": list(PAIRS), "back": back})
+        return pd.DataFrame(renamed.all(), columns=list(renamed.keys()))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from bqx.database.connect import shown
-from bqx.database.failures import told
+from bqx.database.failures import explained
 from bqx.errors import ArtefactError, DatabaseError, ParameterError
 from bqx.features import catalog
 from bqx.features.spec import Feature
@@ -130,7 +130,7 @@ def create(engine: Engine, pairs: Sequence[str]) -> None:
     """
     for pair in pairs:
         check(pair)
-    with told(engine, "create"):
+    with explained(engine, "create"):
         with engine.begin() as connection:
             there = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
             if there.scalar():

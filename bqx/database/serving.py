@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from psycopg2 import sql
 from sqlalchemy import Connection, Engine
 
 from bqx.database import schema
-from bqx.database.failures import told
+from bqx.database.failures import explained
 from bqx.errors import DatabaseError
 from bqx.features import catalog
 from bqx.features.spec import Feature
@@ -22,7 +23,7 @@ _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f4")])
 
 
 class Reader:
-    """Published values of single bars, by one statement a pair, prepared once a connection.
+    """Published values of single bars: one statement per pair, prepared once per connection.
 
     A statement names the partitions of its month, so that the server plans no others.
 
@@ -37,8 +38,8 @@ class Reader:
         self._engine = engine
         self._name = digest([feature.name for feature in self.features])[:12]
         self._tables = catalog.tables(self.features)
-        place = {feature.name: i for i, feature in enumerate(self.features)}
-        self._columns = [[place[f.name] for f in members] for members in self._tables.values()]
+        column = {feature.name: i for i, feature in enumerate(self.features)}
+        self._columns = [[column[f.name] for f in members] for members in self._tables.values()]
 
     def read(self, pairs: Sequence[str], ts: pd.Timestamp) -> NDArray[np.float32]:
         """(pairs, features) of the bar that opened at a time; NaN where a value is absent.
@@ -48,22 +49,22 @@ class Reader:
         DatabaseError : no such row in a table, or the server refused.
         ParameterError : an unknown pair.
         """
-        with told(self._engine, "serving"):
+        with explained(self._engine, "serving"):
             if len(pairs) == 1:
-                return self._some(pairs, ts)
+                return self._rows(pairs, ts)
             workers = min(len(pairs), self._engine.pool.size())  # type: ignore[attr-defined]
             with ThreadPoolExecutor(workers) as threads:
                 shares = [list(pairs[i::workers]) for i in range(workers)]
                 out = np.empty((len(pairs), len(self.features)), dtype=np.float32)
-                for i, found in enumerate(threads.map(lambda each: self._some(each, ts), shares)):
-                    out[i::workers] = found
+                for i, rows in enumerate(threads.map(self._rows, shares, repeat(ts))):
+                    out[i::workers] = rows
                 return out
 
-    def _some(self, pairs: Sequence[str], ts: pd.Timestamp) -> NDArray[np.float32]:
+    def _rows(self, pairs: Sequence[str], ts: pd.Timestamp) -> NDArray[np.float32]:
         with self._engine.connect() as connection:
-            return np.stack([self._one(connection, pair, ts) for pair in pairs])
+            return np.stack([self._row(connection, pair, ts) for pair in pairs])
 
-    def _one(self, connection: Connection, pair: str, ts: pd.Timestamp) -> NDArray[np.float32]:
+    def _row(self, connection: Connection, pair: str, ts: pd.Timestamp) -> NDArray[np.float32]:
         time = ts.tz_convert("UTC")
         name = f"bar_{pair}_{time:%Y%m}_{self._name}"
         cursor = connection.connection.cursor()
@@ -78,27 +79,23 @@ class Reader:
             connection.info[name] = True
         order = sql.SQL("EXECUTE {} ({})")
         cursor.execute(order.format(sql.Identifier(name), sql.Literal(time.isoformat())))
-        found = dict(cursor.fetchall())
+        arrays = dict(cursor.fetchall())
         out = np.empty(len(self.features), dtype=np.float32)
         for i, (table, columns) in enumerate(zip(self._tables, self._columns, strict=True)):
-            if i not in found:
+            if i not in arrays:
                 raise DatabaseError(
                     f"{schema.relation(table, pair)}: no row, got none at {time}; expected one. "
                     "Load it with `bqx db load`, or ask for a bar of the grid."
                 )
-            out[columns] = np.frombuffer(found[i], _ELEMENT, len(columns), _HEAD)["value"]
+            out[columns] = np.frombuffer(arrays[i], _ELEMENT, len(columns), _HEAD)["value"]
         return out
 
     def _statement(self, pair: str, time: pd.Timestamp) -> sql.Composable:
-        one = sql.SQL("SELECT {place}, array_send(ARRAY[{columns}]) FROM {part} WHERE ts_utc = $1")
+        select = sql.SQL("SELECT {}, array_send(ARRAY[{}]) FROM {} WHERE ts_utc = $1")
         number = sql.SQL("coalesce({}, 'NaN')")
-        return sql.SQL(" UNION ALL ").join(
-            one.format(
-                place=sql.Literal(i),
-                columns=sql.SQL(", ").join(
-                    number.format(sql.Identifier(feature.name)) for feature in members
-                ),
-                part=sql.Identifier("bqx", f"{schema.relation(table, pair)}_y{time:%Ym%m}"),
-            )
-            for i, (table, members) in enumerate(self._tables.items())
-        )
+        selects = []
+        for i, (table, members) in enumerate(self._tables.items()):
+            columns = [number.format(sql.Identifier(feature.name)) for feature in members]
+            month = sql.Identifier("bqx", f"{schema.relation(table, pair)}_y{time:%Ym%m}")
+            selects.append(select.format(sql.Literal(i), sql.SQL(", ").join(columns), month))
+        return sql.SQL(" UNION ALL ").join(selects)

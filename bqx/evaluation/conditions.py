@@ -45,10 +45,10 @@ def label(bars: Bars, folds: Sequence[Fold]) -> dict[str, Labels]:
     volatility = _volatility(bars)
     for fold in folds:
         scored[fold.scored] = True
-        here = volatility[fold.scored]
+        scored_volatility = volatility[fold.scored]
         edges = np.nanquantile(volatility[fold.train], [1 / 3, 2 / 3])
-        found = np.array(TERCILES)[np.searchsorted(edges, here)]
-        tercile[fold.scored] = np.where(np.isfinite(here), found, "")
+        names = np.array(TERCILES)[np.searchsorted(edges, scored_volatility)]
+        tercile[fold.scored] = np.where(np.isfinite(scored_volatility), names, "")
     return {
         "session": np.where(scored, session(bars.minutes), ""),
         "volatility": tercile,

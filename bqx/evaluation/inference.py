@@ -5,8 +5,10 @@ counted by rows, or with equal weight a day, chance is soon taken for skill. Day
 as wholes here, and the interval is as wide as the few days that dominate the sum demand.
 """
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import sqrt
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,30 @@ Series = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 RESAMPLES = 4_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the ends of its interval; None where one does not exist."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def within(self, least: float, largest: float) -> Self:
+        """The interval cut off where values cannot lie."""
+        if self.low is None or self.high is None:
+            return self
+        return replace(self, low=max(self.low, least), high=min(self.high, largest))
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether all of it lies above 0."""
+        return self.low is not None and self.low > 0.0
+
+    def row(self, name: str) -> dict[str, float | None]:
+        """The value under a name, its ends under ``_lo`` and ``_hi``."""
+        return {name: self.value, f"{name}_lo": self.low, f"{name}_hi": self.high}
 
 
 def bootstrap(part: Series, whole: Series, seed: int) -> Series:
@@ -37,10 +63,8 @@ def _draws(blocks: int, seed: int) -> Series:
     return drawn.astype(np.float64)
 
 
-def interval(
-    part: Series, whole: Series, confidence: float, seed: int
-) -> tuple[float, float] | tuple[None, None]:
-    """Two-sided interval of the ratio of two sums, given by block: the wider of two.
+def interval(part: Series, whole: Series, confidence: float, seed: int) -> Interval:
+    """Ratio of two sums, given by block, with its two-sided interval: the wider of two.
 
     One takes percentiles of a bootstrap of the blocks, which is too narrow for few of them. The
     other is the jackknife's with Student's t at one less than the blocks that the weights ``b``
@@ -52,20 +76,22 @@ def interval(
     part, whole : (b,) sums by block; for skill, the squared errors that the forecast saves and
         those of the martingale forecast.
 
-    Returns None, None below two blocks or where the whole of all others is 0.
+    There are no ends below two blocks or where the whole of all others is 0.
     """
     blocks, total = len(part), whole.sum()
+    ratio = float(part.sum() / total) if total > 0 else None
     others = total - whole
-    if blocks < 2 or others.min() <= 0:
-        return None, None
-    ratio = part.sum() / total
+    if ratio is None or blocks < 2 or others.min() <= 0:
+        return Interval(ratio)
     left_out = (part.sum() - part) / others
     error = sqrt((blocks - 1) / blocks * ((left_out - ratio) ** 2).sum())
     worth = total**2 / (whole**2).sum()
-    reach = error * float(stats.t.ppf(0.5 + confidence / 2, max(worth - 1.0, 1.0)))
+    half_width = error * float(stats.t.ppf(0.5 + confidence / 2, max(worth - 1.0, 1.0)))
     tails = [0.5 - confidence / 2, 0.5 + confidence / 2]
     low, high = np.nanquantile(bootstrap(part, whole, seed), tails)
-    return float(min(low, ratio - reach)), float(max(high, ratio + reach))
+    return Interval(
+        ratio, float(min(low, ratio - half_width)), float(max(high, ratio + half_width))
+    )
 
 
 def diebold_mariano(
@@ -83,11 +109,11 @@ def diebold_mariano(
     Source: Diebold and Mariano (1995); Newey and West (1987).
     """
     mean = gain[valid].mean()
-    off = np.where(valid, gain - mean, 0.0)
-    if not off.any():
+    centred = np.where(valid, gain - mean, 0.0)
+    if not centred.any():
         return None, None
     # Bartlett's weights are those of the squared sums over every lag + 1 rows in a row.
-    summed = np.cumsum(np.concatenate((np.zeros(lag + 1), off, np.zeros(lag))))
+    summed = np.cumsum(np.concatenate((np.zeros(lag + 1), centred, np.zeros(lag))))
     variance = ((summed[lag + 1 :] - summed[: -lag - 1]) ** 2).sum() / (lag + 1)
     statistic = float(mean * valid.sum() / np.sqrt(variance))
     return statistic, float(2.0 * stats.norm.sf(abs(statistic)))

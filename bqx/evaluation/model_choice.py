@@ -35,7 +35,7 @@ class Step:
 
     model: str
     over: str
-    gain: float
+    gain: float | None
     low: float | None
     high: float | None
     wins: bool
@@ -45,6 +45,7 @@ def honest(
     losses: Mapping[str, Series],
     known: Series,
     trials: int,
+    *,
     confidence: float,
     seed: int,
     base: str = "martingale",
@@ -59,12 +60,11 @@ def honest(
     confidence : of all intervals together.
     """
     best, standard, steps = base, known, []
-    each = skill.simultaneous(confidence, max(trials, 1))
+    confidence = skill.simultaneous(confidence, max(trials, 1))
     for model, loss in losses.items():
-        low, high = skill.interval(loss, standard, each, seed)
-        gain = float(1.0 - loss.sum() / standard.sum())
-        wins = low is not None and low > 0.0
-        steps.append(Step(model, best, gain, low, high, wins))
+        gain = skill.interval(loss, standard, confidence, seed)
+        wins = gain.above_zero
+        steps.append(Step(model, best, gain.value, gain.low, gain.high, wins))
         if wins:
             best, standard = model, loss
     return best, tuple(steps)

@@ -86,7 +86,7 @@ def pbo(daily: Series) -> float | None:
     days, n = daily.shape
     if n < 2 or days < FEWEST_DAYS:
         return None
-    length = np.array([len(part) for part in np.array_split(np.arange(days), PARTS)])
+    length = np.array([len(days_of) for days_of in np.array_split(np.arange(days), PARTS)])
     starts = np.cumsum(length) - length
     sums, squares = (np.add.reduceat(x, starts, axis=0) for x in (daily, daily**2))
     chosen = np.array(list(combinations(range(PARTS), PARTS // 2)))
@@ -101,9 +101,9 @@ def pbo(daily: Series) -> float | None:
         flat = spread <= 1e-7 * np.abs(daily).max(axis=0)
         return np.where(flat, 0.0, mean / np.where(flat, 1.0, spread))
 
-    other, best = sharpe(left), sharpe(1.0 - left).argmax(axis=1)
-    own = np.take_along_axis(other, best[:, None], axis=1)
-    rank = (other < own).sum(axis=1) + ((other == own).sum(axis=1) + 1) / 2
+    judged, best = sharpe(left), sharpe(1.0 - left).argmax(axis=1)
+    own = np.take_along_axis(judged, best[:, None], axis=1)
+    rank = (judged < own).sum(axis=1) + ((judged == own).sum(axis=1) + 1) / 2
     return float((rank / (n + 1) < 0.5).mean())
 
 
@@ -146,9 +146,9 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
     trials : number of trials on these bars, n or more.
     skill_lo : lower end of the interval of the candidate's skill.
     """
-    found, overfitting = deflated(daily, candidate, trials), pbo(daily)
+    diagnostics, overfitting = deflated(daily, candidate, trials), pbo(daily)
     checks = (
-        ("deflated Sharpe ratio", found.dsr if found else None, ">=", LEAST_DEFLATED),
+        ("deflated Sharpe ratio", diagnostics.dsr if diagnostics else None, ">=", LEAST_DEFLATED),
         ("probability of backtest overfitting", overfitting, "<=", MOST_OVERFITTING),
         ("lower end of the skill's interval", skill_lo, ">", 0.0),
     )
@@ -163,9 +163,9 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
     return Decision(
         promoted=not reasons,
         reasons=reasons,
-        sharpe=found.observed_sr if found else None,
-        benchmark=found.sr_star if found else None,
-        deflated=found.dsr if found else None,
+        sharpe=diagnostics.observed_sr if diagnostics else None,
+        benchmark=diagnostics.sr_star if diagnostics else None,
+        deflated=diagnostics.dsr if diagnostics else None,
         pbo=overfitting,
         trials=trials,
         independent=independent(daily, trials),

@@ -1,7 +1,8 @@
 """Skill against the martingale forecast, beside what the martingale forecast scores itself."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bqx.evaluation import inference
+from bqx.evaluation.inference import Interval
 from bqx.market import sessions
 
 Series = NDArray[np.float64]
@@ -17,13 +19,14 @@ Rows = NDArray[np.int64]
 
 EVERYTHING = "all"
 """Name of the condition that every row meets, and of its value."""
+INTERVALS = ("r2", "mae", "direction", "ic", "skill")
+"""Values of a score that have an interval."""
+ABSENT = Interval()
 
 
 @dataclass(frozen=True)
 class Score:
     """A forecast beside the martingale forecast; None where a value does not exist.
-
-    Each ``lo`` and ``hi`` is the interval of the value before it, None below two blocks of days.
 
     ``rows``, ``days`` : scored rows and the trading days they lie in.
     ``r2``, ``mae``, ``direction`` : of the forecast; ``known_r2``, ``known_mae``,
@@ -40,36 +43,36 @@ class Score:
 
     rows: int
     days: int
-    r2: float | None = None
-    r2_lo: float | None = None
-    r2_hi: float | None = None
+    r2: Interval = ABSENT
     known_r2: float | None = None
-    mae: float | None = None
-    mae_lo: float | None = None
-    mae_hi: float | None = None
+    mae: Interval = ABSENT
     known_mae: float | None = None
-    direction: float | None = None
-    direction_lo: float | None = None
-    direction_hi: float | None = None
+    direction: Interval = ABSENT
     martingale_direction: float | None = None
-    ic: float | None = None
-    ic_lo: float | None = None
-    ic_hi: float | None = None
+    ic: Interval = ABSENT
     ic_t: float | None = None
     ic_p: float | None = None
-    skill: float | None = None
-    skill_lo: float | None = None
-    skill_hi: float | None = None
+    skill: Interval = ABSENT
     dm: float | None = None
     dm_p: float | None = None
     effective_rows: float = 0.0
     zeros: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """Values by name, the ends of each interval under ``_lo`` and ``_hi``."""
+        out: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            own = value.row(field.name) if field.name in INTERVALS else {field.name: value}
+            out |= own
+        return out
 
 
 def score(
     y: Series,
     forecast: Series,
     martingale: Series,
+    *,
     day: Rows,
     window: int,
     horizon: int,
@@ -78,55 +81,42 @@ def score(
 ) -> Score:
     """Score a forecast of a target of (window, horizon); rows with a NaN are left out.
 
-    Parameters
-    ----------
-    y, forecast, martingale : (n,) in order of time, all of one kind and in its unit.
-    day : (n,) trading day of each row.
-    window, horizon : rows; labels ``window + horizon`` apart share nothing.
-    confidence : of the two-sided intervals; see `simultaneous` for many cells.
-    seed : of the bootstrap.
+    ``y``, ``forecast``, ``martingale`` : (n,) in order of time, all of one kind and in its unit;
+    ``day`` : (n,) trading day of each row; ``window``, ``horizon`` : rows, labels whose sum apart
+    share nothing; ``confidence`` : of the intervals, see `simultaneous` for many cells.
     """
     valid = np.isfinite(y) & np.isfinite(forecast) & np.isfinite(martingale)
-    target, made, known = y[valid], forecast[valid], martingale[valid]
-    rows = len(target)
-    if rows == 0:
+    target, own, known = y[valid], forecast[valid], martingale[valid]
+    if len(target) == 0:
         return Score(rows=0, days=0)
     present, position = np.unique(day[valid], return_inverse=True)
     block = position // -(-(window + horizon) // sessions.DAY)
-    loss, known_loss, off = (target - made) ** 2, (target - known) ** 2, np.abs(target - made)
+    loss, known_loss = (target - own) ** 2, (target - known) ** 2
     spread = (target - target.mean()) ** 2
-    signed = (target != 0) & (made != 0)
-    ranks = _ranks(made - known) * _ranks(target - known)
-    # Each value is a ratio of two sums over rows; then its least and its largest value.
-    ratios: dict[str, tuple[NDArray[Any], NDArray[Any], float, float]] = {
-        "r2": (spread - loss, spread, -np.inf, 1.0),
-        "mae": (off, np.ones(rows), 0.0, np.inf),
-        "direction": (signed & (np.sign(target) == np.sign(made)), signed, 0.0, 1.0),
-        "ic": (ranks, np.full(rows, ranks.any()), -1.0, 1.0),
-        "skill": (known_loss - loss, known_loss, -np.inf, 1.0),
-    }
-    found: dict[str, float | None] = {}
-    for name, (part, whole, least, largest) in ratios.items():
-        parts, wholes = (
-            np.bincount(block, weights=each).astype(np.float64) for each in (part, whole)
-        )
-        low, high = inference.interval(parts, wholes, confidence, seed)
-        found[name] = _ratio(part, whole)
-        found[f"{name}_lo"] = None if low is None else max(low, least)
-        found[f"{name}_hi"] = None if high is None else min(high, largest)
+    products = _ranks(own - known) * _ranks(target - known)
     gain = np.zeros(len(y))
     gain[valid] = known_loss - loss
-    found["dm"], found["dm_p"] = inference.diebold_mariano(gain, valid, window + horizon)
-    found["ic_t"], found["ic_p"] = inference.ic_test(ranks, block)
+    dm, dm_p = inference.diebold_mariano(gain, valid, window + horizon)
+    ic_t, ic_p = inference.ic_test(products, block)
+    ratio = partial(_interval, block=block, confidence=confidence, seed=seed)
+    agreed, signed = _agreement(target, own)
     return Score(
-        rows=rows,
+        rows=len(target),
         days=len(present),
+        r2=ratio(spread - loss, spread, -np.inf, 1.0),
         known_r2=_ratio(spread - known_loss, spread),
+        mae=ratio(np.abs(target - own), np.ones(len(target)), 0.0, np.inf),
         known_mae=float(np.abs(target - known).mean()),
+        direction=ratio(agreed, signed, 0.0, 1.0),
         martingale_direction=agreement(target, known),
-        effective_rows=rows / overlap(window, horizon),
+        ic=ratio(products, np.full(len(target), products.any()), -1.0, 1.0),
+        ic_t=ic_t,
+        ic_p=ic_p,
+        skill=ratio(known_loss - loss, known_loss, -np.inf, 1.0),
+        dm=dm,
+        dm_p=dm_p,
+        effective_rows=len(target) / overlap(window, horizon),
         zeros=int((target == 0).sum()),
-        **found,
     )
 
 
@@ -134,13 +124,10 @@ def by_condition(
     pair: str,
     y: Series,
     forecast: Series,
-    martingale: Series,
-    day: Rows,
+    *,
     conditions: Mapping[str, NDArray[np.str_]],
-    window: int,
     horizon: int,
-    confidence: float = 0.95,
-    seed: int = 0,
+    **rest: Any,
 ) -> pd.DataFrame:
     """Scores under every condition and over all rows.
 
@@ -148,25 +135,20 @@ def by_condition(
     ----------
     conditions : (n,) value of each kind of condition on each row, empty where it has none, as
         `conditions.label` gives them.
-    y, forecast, martingale, day, window, horizon, confidence, seed : as for `score`.
+    y, forecast, horizon, rest : as for `score`.
 
     Returns
     -------
-    DataFrame : a row a value of a condition: pair, horizon, condition, value and those of `Score`;
-        ``all``, ``all`` first.
+    DataFrame : one row per value of a condition: pair, horizon, condition, value and those of
+        `Score`; ``all``, ``all`` first.
     """
     return pd.DataFrame(
         [
             {"pair": pair, "horizon": horizon, "condition": kind, "value": value}
-            | asdict(
-                score(
-                    np.where(rows, y, np.nan), forecast, martingale, day, window, horizon,
-                    confidence, seed,
-                )
-            )
+            | score(np.where(rows, y, np.nan), forecast, horizon=horizon, **rest).row()
             for kind, value, rows in parts(conditions, len(y))
         ]
-    )  # fmt: skip
+    )
 
 
 def parts(
@@ -178,6 +160,22 @@ def parts(
         for value in np.unique(values):
             if value:
                 yield kind, str(value), values == value
+
+
+def _interval(
+    part: NDArray[Any],
+    whole: NDArray[Any],
+    least: float,
+    largest: float,
+    *,
+    block: Rows,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """Ratio of two sums over rows with its interval, which lies between two bounds."""
+    parts, wholes = (np.bincount(block, weights=x).astype(np.float64) for x in (part, whole))
+    ends = inference.interval(parts, wholes, confidence, seed)
+    return replace(ends, value=_ratio(part, whole)).within(least, largest)
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> float | None:
@@ -193,23 +191,26 @@ def _ranks(x: Series) -> Series:
 
 def agreement(y: Series, forecast: Series) -> float | None:
     """Share of rows where the signs agree, without those where either is 0; None if all are."""
-    used = (y != 0) & (forecast != 0)
-    return _ratio(used & (np.sign(y) == np.sign(forecast)), used)
+    return _ratio(*_agreement(y, forecast))
 
 
-def interval(
-    loss: Series, known_loss: Series, confidence: float, seed: int
-) -> tuple[float, float] | tuple[None, None]:
-    """Two-sided interval of skill from the squared errors summed by block; never above 1.
+def _agreement(y: Series, forecast: Series) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows where the signs agree, and those where both have one."""
+    signed = (y != 0) & (forecast != 0)
+    return signed & (np.sign(y) == np.sign(forecast)), signed
+
+
+def interval(loss: Series, known_loss: Series, confidence: float, seed: int) -> Interval:
+    """Skill with its two-sided interval, never above 1, from squared errors summed by block.
 
     Parameters
     ----------
     loss, known_loss : (b,) sums of squared errors of the forecast and of the martingale forecast.
 
-    Returns None, None below two blocks or where the martingale forecast has no error.
+    There are no ends below two blocks or where the martingale forecast has no error.
     """
-    low, high = inference.interval(known_loss - loss, known_loss, confidence, seed)
-    return (None, None) if low is None or high is None else (low, min(high, 1.0))
+    ends = inference.interval(known_loss - loss, known_loss, confidence, seed)
+    return replace(ends, value=float(1.0 - loss.sum() / known_loss.sum())).within(-np.inf, 1.0)
 
 
 def overlap(window: int, horizon: int) -> float:

@@ -21,9 +21,9 @@ from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
 from bqx.files import digest, read_json, sha256, write_json
 from bqx.learning import models, targets
-from bqx.learning.conformal import Reach
-from bqx.learning.models import Estimator, artefact, point
-from bqx.learning.training import FoldFit
+from bqx.learning.conformal import Calibration
+from bqx.learning.fold_fit import FoldFit
+from bqx.learning.models import Model, artefact, point
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
 from bqx.params import Params
@@ -66,8 +66,8 @@ class Bundle:
     columns: tuple[Column, ...]
     fits: Fits
     betas: dict[int, float]
-    model: Estimator
-    reach: dict[int, Reach]
+    model: Model
+    calibration: dict[int, Calibration]
     baseline: float
     panel: dict[str, float]
     max_fill: int
@@ -107,17 +107,16 @@ class Bundle:
                 f"bars: too few, got {len(bars):,} market minutes; expected at least {need:,} up "
                 "to the bar of the forecast. Send a longer history."
             )
-        part = bars.rows(len(bars) - need, len(bars))
-        x = None
+        recent = bars.rows(len(bars) - need, len(bars))
+        forecasts = np.zeros(len(self.horizons))
         if any(self.betas.values()):
-            x = lags.matrix(part, self.columns, np.array([need - 1]), self.fits)
-        forecasts = None if x is None else point(self.model.predict(x))[0]
+            x = lags.matrix(recent, self.columns, np.array([need - 1]), self.fits)
+            forecasts = point(self.model.predict(x))[0]
         out = {}
-        for place, horizon in enumerate(self.horizons):
-            target = targets.make(part, self.window_of(horizon), horizon)
-            innovation = 0.0
-            if forecasts is not None and self.betas[horizon]:
-                innovation = float(self.betas[horizon] * forecasts[place])
+        for horizon, forecast in zip(self.horizons, forecasts, strict=True):
+            beta = self.betas[horizon]
+            innovation = float(beta * forecast) if beta else 0.0
+            target = targets.make(recent, self.window_of(horizon), horizon)
             level = target.from_innovation(np.full(need, innovation), "level")[-1]
             if not np.isfinite(level):
                 raise RequestError(
@@ -126,15 +125,16 @@ class Bundle:
                     f"{targets.SPAN + self.window_of(horizon)} minutes since. Wait for more bars."
                 )
             sigma = float(target.sigma[-1])
-            reach = sigma * float(self.reach[horizon].at(part.minutes[-1:], target.sigma[-1:])[0])
+            width = self.calibration[horizon].at(recent.minutes[-1:], target.sigma[-1:])
+            half_width = sigma * float(width[0])
             out[horizon] = Prediction(
                 window=self.window_of(horizon),
                 level=float(level),
                 martingale=float(target.martingale[-1]),
                 innovation=innovation,
                 sigma=sigma,
-                low=float(level) - reach,
-                high=float(level) + reach,
+                low=float(level) - half_width,
+                high=float(level) + half_width,
             )
         return out
 
@@ -161,7 +161,7 @@ class Bundle:
                     "columns_hash": self.columns_hash,
                     "fits": self.fits.to_json(),
                     "betas": self.betas,
-                    "reach": {horizon: asdict(reach) for horizon, reach in self.reach.items()},
+                    "reach": {h: _written(own) for h, own in self.calibration.items()},
                     "baseline": self.baseline,
                     "panel": self.panel,
                     "max_fill": self.max_fill,
@@ -185,7 +185,7 @@ def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) ->
         fits=fit.fits,
         betas=fit.evidence.betas,
         model=fit.model,
-        reach=fit.reach,
+        calibration=fit.calibration,
         baseline=bars.baseline,
         panel=_panel(bars, fit.columns),
         max_fill=params.max_fill,
@@ -198,11 +198,11 @@ def _panel(bars: Bars, columns: Sequence[Column]) -> dict[str, float]:
     """Baselines of the other pairs of the bars' panel that the columns cannot do without."""
     if bars.panel is None:
         return {}
-    known = np.isfinite(bars.panel.baselines)
-    others = [pair for pair, there in zip(PAIRS, known, strict=True) if there and pair != bars.pair]
+    baselines = dict(zip(PAIRS, bars.panel.baselines, strict=True))
+    others = [pair for pair, b in baselines.items() if np.isfinite(b) and pair != bars.pair]
     features = tuple(dict.fromkeys(column.feature for column in columns))
     read = {pair for needed in needs(features, bars.pair, others).values() for pair in needed}
-    return {pair: float(bars.panel.baselines[PAIRS.index(pair)]) for pair in others if pair in read}
+    return {pair: float(baselines[pair]) for pair in others if pair in read}
 
 
 def load(folder: Path) -> Bundle:
@@ -214,28 +214,28 @@ def load(folder: Path) -> Bundle:
         computed by other code today.
     """
     path = folder / MANIFEST
-    held = read_json(path)
+    stored = read_json(path)
     try:
-        _check_columns(path, held)
-        horizons = tuple(int(horizon) for horizon in held["horizons"])
-        _check(folder / MODEL / artefact.MANIFEST, held["model"])
+        _check_columns(path, stored)
+        horizons = tuple(int(horizon) for horizon in stored["horizons"])
+        _check(folder / MODEL / artefact.MANIFEST, stored["model"])
         return Bundle(
-            pair=str(held["pair"]),
+            pair=str(stored["pair"]),
             horizons=horizons,
-            window=held["window"],
+            window=stored["window"],
             columns=tuple(
                 Column(catalog.FEATURES[item["feature"]], int(item["lag"]), str(item["suffix"]))
-                for item in held["columns"]
+                for item in stored["columns"]
             ),
-            fits=Fits.from_json(held["fits"]),
-            betas={horizon: float(held["betas"][str(horizon)]) for horizon in horizons},
+            fits=Fits.from_json(stored["fits"]),
+            betas={horizon: float(stored["betas"][str(horizon)]) for horizon in horizons},
             model=models.load(folder / MODEL),
-            reach={horizon: _reach(held["reach"][str(horizon)]) for horizon in horizons},
-            baseline=float(held["baseline"]),
-            panel={str(pair): float(first) for pair, first in held["panel"].items()},
-            max_fill=int(held["max_fill"]),
-            metrics=held["metrics"],
-            trained_until=pd.Timestamp(held["trained_until"]),
+            calibration={h: _calibration(stored["reach"][str(h)]) for h in horizons},
+            baseline=float(stored["baseline"]),
+            panel={str(pair): float(first) for pair, first in stored["panel"].items()},
+            max_fill=int(stored["max_fill"]),
+            metrics=stored["metrics"],
+            trained_until=pd.Timestamp(stored["trained_until"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactError(
@@ -244,17 +244,22 @@ def load(folder: Path) -> Bundle:
         ) from error
 
 
-def _reach(held: Any) -> Reach:
-    low, high = map(float, held["cuts"])
-    start = tuple(np.nan if width is None else float(width) for width in held["start"])
-    return Reach((low, high), start, float(held["naive"]), float(held["coverage"]))
+def _written(calibration: Calibration) -> dict[str, Any]:
+    facts = asdict(calibration)
+    return facts | {"naive": facts.pop("gaussian")}
 
 
-def _check_columns(path: Path, held: Mapping[str, Any]) -> None:
+def _calibration(stored: Mapping[str, Any]) -> Calibration:
+    low, high = map(float, stored["cuts"])
+    start = tuple(np.nan if width is None else float(width) for width in stored["start"])
+    return Calibration((low, high), start, float(stored["naive"]), float(stored["coverage"]))
+
+
+def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
     """Refuse columns whose values are decided by other code than when the model was trained."""
-    identities = dict(held["identities"])
+    identities = dict(stored["identities"])
     unlike = catalog.changed(identities)
-    unlike += [c["feature"] for c in held["columns"] if c["feature"] not in identities]
+    unlike += [c["feature"] for c in stored["columns"] if c["feature"] not in identities]
     if unlike:
         raise ArtefactError(
             f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bqx.compiled import kernel
+from bqx.learning.targets import Target
 from bqx.market import sessions
 
 Series = NDArray[np.float64]
@@ -29,26 +30,24 @@ synthetic markets, paces of 0.2 to 0.4 kept every session, volatility and trend 
 at a nominal 90 %; slower ones lag behind, faster ones are wider."""
 FEWEST = 20
 """Horizons of labels below which a group starts from the half-width of all groups together."""
-
-
 GROUPS = 24
 """Groups of rows: which of the three sessions are open, times the tercile of sigma."""
 
 
 @dataclass(frozen=True)
-class Reach:
+class Calibration:
     """Where the intervals of one horizon start from.
 
     ``cuts`` : terciles of the target's sigma on the training rows, in units of BQX.
     ``start`` : half-width by group, in sigma, on rows that the model has not been fitted on; NaN
         where these had no label.
-    ``naive`` : half-width of a normal distribution with the training labels' spread, in sigma.
+    ``gaussian`` : half-width of a normal distribution with the training labels' spread, in sigma.
     ``coverage`` : the share of labels that the intervals shall hold.
     """
 
     cuts: tuple[float, float]
     start: tuple[float, ...]
-    naive: float
+    gaussian: float
     coverage: float
 
     def groups(self, minutes: Groups, sigma: Series) -> Groups:
@@ -61,8 +60,8 @@ class Reach:
         """
         tercile = np.searchsorted(self.cuts, np.nan_to_num(sigma, nan=0.0))
         trading = sum(
-            sessions.in_session(minutes, name).astype(np.int64) << place
-            for place, name in enumerate(sessions.SESSIONS)
+            sessions.in_session(minutes, name).astype(np.int64) << bit
+            for bit, name in enumerate(sessions.SESSIONS)
         )
         return np.asarray(trading * 3 + tercile, dtype=np.int64)
 
@@ -78,38 +77,41 @@ class Reach:
 
 
 def learn(
+    target: Target,
     minutes: Groups,
-    sigma: Series,
-    label: Series,
     forecast: Series,
+    *,
     train: Groups,
     validation: Groups,
-    horizon: int,
     coverage: float,
-) -> Reach:
+) -> Calibration:
     """Calibrate the intervals of a horizon.
 
     Parameters
     ----------
-    minutes, sigma, label : (T,) of all rows; label and sigma as the target has them.
+    target : T rows.
+    minutes : (T,) open epoch minutes.
     forecast : (validation,) innovation forecast of rows that the model has not been fitted on.
     train, validation : rows.
-    horizon : rows.
     coverage : share of the labels that the intervals shall hold.
     """
+    label, sigma = target.label("innovation"), target.sigma
     low, high = np.nanquantile(sigma[train], [1 / 3, 2 / 3])
-    blank = Reach((float(low), float(high)), (), gaussian(label[train], coverage), coverage)
+    width = gaussian(label[train], coverage)
+    blank = Calibration((float(low), float(high)), (), width, coverage)
     start = calibrate(
         np.abs(label[validation] - forecast),
         blank.groups(minutes[validation], sigma[validation]),
         GROUPS,
-        horizon,
-        coverage,
+        horizon=target.horizon,
+        coverage=coverage,
     )
     return replace(blank, start=tuple(start.tolist()))
 
 
-def calibrate(score: Series, group: Groups, groups: int, horizon: int, coverage: float) -> Series:
+def calibrate(
+    score: Series, group: Groups, groups: int, *, horizon: int, coverage: float
+) -> Series:
     """Half-widths to start from: the quantile of the scores of each group.
 
     Parameters
@@ -124,12 +126,12 @@ def calibrate(score: Series, group: Groups, groups: int, horizon: int, coverage:
     -------
     (groups,) half-widths in sigma, NaN where no row has a label.
     """
-    there = np.isfinite(score)
-    if not there.any():
+    finite = np.isfinite(score)
+    if not finite.any():
         return np.full(groups, np.nan)
-    start = np.full(groups, np.quantile(score[there], coverage))
+    start = np.full(groups, np.quantile(score[finite], coverage))
     for number in range(groups):
-        own = score[there & (group == number)]
+        own = score[finite & (group == number)]
         if len(own) >= FEWEST * horizon:
             start[number] = np.quantile(own, coverage)
     return start
@@ -151,10 +153,10 @@ def track(score: Series, group: Groups, start: Series, horizon: int, coverage: f
     width = np.log(start)
     out = np.empty(len(score))
     for row in range(len(score)):
-        known = row - horizon
-        if known >= 0 and not np.isnan(score[known]):
-            missed = 1.0 if score[known] > out[known] else 0.0
-            width[group[known]] += PACE / horizon * (missed - (1.0 - coverage))
+        labelled = row - horizon
+        if labelled >= 0 and not np.isnan(score[labelled]):
+            missed = 1.0 if score[labelled] > out[labelled] else 0.0
+            width[group[labelled]] += PACE / horizon * (missed - (1.0 - coverage))
         out[row] = np.exp(width[group[row]])
     return out
 
@@ -163,34 +165,34 @@ def track(score: Series, group: Groups, start: Series, horizon: int, coverage: f
 class Intervals:
     """Intervals and what they caught.
 
-    ``labels`` : (n,) and ``forecast`` : (n,) in units of the target; ``reach`` : (n,) half-width in
-    the same unit; ``coverage`` : the share asked for. Rows with a NaN do not count.
+    ``labels`` : (n,) and ``forecast`` : (n,) in units of the target; ``half_width`` :
+    (n,) in the same unit; ``coverage`` : the share asked for. Rows with a NaN do not count.
     """
 
     labels: Series
     forecast: Series
-    reach: Series
+    half_width: Series
     coverage: float
 
     @property
-    def there(self) -> NDArray[np.bool_]:
+    def complete(self) -> NDArray[np.bool_]:
         """(n,) rows that have a label and an interval."""
-        return np.isfinite(self.labels) & np.isfinite(self.forecast) & np.isfinite(self.reach)
+        return np.isfinite(self.labels) & np.isfinite(self.forecast) & np.isfinite(self.half_width)
 
     @property
     def inside(self) -> NDArray[np.bool_]:
         """(n,) whether the label lies in the interval; False where there is none."""
-        return self.there & (np.abs(self.labels - self.forecast) <= self.reach)
+        return self.complete & (np.abs(self.labels - self.forecast) <= self.half_width)
 
     @property
     def share(self) -> float | None:
         """Share of the labels inside, None without labels."""
-        return float(self.inside.sum() / self.there.sum()) if self.there.any() else None
+        return float(self.inside.sum() / self.complete.sum()) if self.complete.any() else None
 
     @property
     def width(self) -> float | None:
         """Mean width in units of the target, None without labels."""
-        return float(2.0 * self.reach[self.there].mean()) if self.there.any() else None
+        return float(2.0 * self.half_width[self.complete].mean()) if self.complete.any() else None
 
     @property
     def score(self) -> float | None:
@@ -199,11 +201,11 @@ class Intervals:
         The width, and for a label outside ``2 / (1 - coverage)`` times its distance to the
         interval. Source: Gneiting and Raftery (2007), Strictly Proper Scoring Rules.
         """
-        if not self.there.any():
+        if not self.complete.any():
             return None
-        beyond = np.maximum(np.abs(self.labels - self.forecast) - self.reach, 0.0)
-        paid = 2.0 * self.reach + 2.0 / (1.0 - self.coverage) * beyond
-        return float(paid[self.there].mean())
+        beyond = np.maximum(np.abs(self.labels - self.forecast) - self.half_width, 0.0)
+        score = 2.0 * self.half_width + 2.0 / (1.0 - self.coverage) * beyond
+        return float(score[self.complete].mean())
 
 
 def gaussian(label: Series, coverage: float) -> float:

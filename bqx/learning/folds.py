@@ -105,7 +105,7 @@ def rolling_origin(
     for name, value in lengths.items():
         if value < 1:
             raise ParameterError(
-                f"{name}: too short, got {value}; expected at least 1. Give a number of days."
+                f"{name}: too short, got {value}; expected at least 1 trading day."
             )
     days = _days(minutes)
     need = train_days + validation_days + test_days
@@ -113,12 +113,12 @@ def rolling_origin(
         raise ParameterError(
             f"train_days: one fold needs {need} trading days (train {train_days}, validation "
             f"{validation_days}, test {test_days}), got {len(days)}; expected no more than there "
-            "are. Lower them or give more bars."
+            "are. Lower train_days, validation_days or test_days, or raise days."
         )
     cuts = np.cumsum([train_days, validation_days])
     starts = range(0, len(days) - need + 1, step_days)
-    parts = (np.split(np.arange(start, start + need), cuts) for start in starts)
-    return _folds(days, parts, embargo, horizon, lookback, ("train_days", "validation_days"))
+    splits = (np.split(np.arange(start, start + need), cuts) for start in starts)
+    return _folds(days, splits, embargo, horizon, lookback, ("train_days", "validation_days"))
 
 
 def combinatorial(
@@ -143,26 +143,24 @@ def combinatorial(
     """
     days = _days(minutes)
     if test_groups < 1:
-        raise ParameterError(
-            f"test_groups: too few, got {test_groups}; expected at least 1. Give a whole number."
-        )
+        raise ParameterError(f"test_groups: too few, got {test_groups}; expected at least 1 group.")
     if not test_groups + 2 <= groups <= len(days):
         raise ParameterError(
             f"groups: impossible, got {groups}; expected from {test_groups + 2} (test_groups, one "
-            f"that validates, one that trains) to the {len(days)} trading days. Change it."
+            f"that validates, one that trains) to the {len(days)} trading days."
         )
-    parts = np.array_split(np.arange(len(days)), groups)
+    days_of = np.array_split(np.arange(len(days)), groups)
 
-    def chosen(tested: tuple[int, ...]) -> list[Rows]:
+    def split(tested: tuple[int, ...]) -> list[Rows]:
         *train, validation = (group for group in range(groups) if group not in tested)
         return [
-            np.concatenate([parts[group] for group in part])
-            for part in (train, (validation,), tested)
+            np.concatenate([days_of[group] for group in own])
+            for own in (train, (validation,), tested)
         ]
 
     choices = combinations(range(groups), test_groups)
     names = ("groups", "groups")
-    return _folds(days, map(chosen, choices), embargo, horizon, lookback, names)
+    return _folds(days, map(split, choices), embargo, horizon, lookback, names)
 
 
 def paths(folds: Sequence[Fold], rows: int) -> Rows:
@@ -170,8 +168,9 @@ def paths(folds: Sequence[Fold], rows: int) -> Rows:
 
     A row's k-th fold stands in path k, so that the first path is that of ``Fold.scored``.
 
-    >>> one = np.array([1, 2])
-    >>> paths([Fold(0, one, one, one, one, 2), Fold(1, one, one, one + 1, one + 1, 2)], 4)
+    >>> rows = np.array([1, 2])
+    >>> early = Fold(0, rows, rows, rows, rows, 2)
+    >>> paths([early, Fold(1, rows, rows, rows + 1, rows + 1, 2)], 4)
     array([[-1,  0,  0,  1],
            [-1, -1,  1, -1]])
     """
@@ -207,35 +206,35 @@ def _days(minutes: Rows) -> list[Rows]:
 
 def _folds(
     days: Sequence[Rows],
-    parts: Iterable[Sequence[Rows]],
+    splits: Iterable[Sequence[Rows]],
     embargo: int,
     horizon: int,
     lookback: int,
     names: tuple[str, str],
 ) -> tuple[Fold, ...]:
-    """Folds of the train, validation and test days of every part.
+    """Folds of the train, validation and test days of every split.
 
     Train rows are purged against validation and test, validation rows against test. An error names
     the parameter of the train or of the validation days.
     """
     if embargo < 0:
         raise ParameterError(
-            f"embargo: negative, got {embargo}; expected minutes >= 0. Give 0 for none."
+            f"embargo: negative, got {embargo}; expected minutes >= 0, 0 for none."
         )
     folds: list[Fold] = []
     rows = int(days[-1][-1]) + 1
     tested = np.zeros(rows, dtype=np.bool_)
-    for number, part in enumerate(parts):
-        train, validation, test = (np.concatenate([days[day] for day in each]) for each in part)
+    for number, split in enumerate(splits):
+        train, validation, test = (np.concatenate([days[day] for day in own]) for own in split)
         later = np.sort(np.concatenate((validation, test)))
         train = purge(train, horizon, lookback, later, embargo)
         validation = purge(validation, horizon, lookback, test, embargo)
-        for name, left, before in zip(names, (train, validation), part[:2], strict=True):
+        for name, left, before in zip(names, (train, validation), split[:2], strict=True):
             if len(left) == 0:
                 raise ParameterError(
                     f"{name}: no row of fold {number} outlives the purge, got {len(before)} days "
                     f"with horizon {horizon}, lookback {lookback} and embargo {embargo} minutes; "
-                    "expected some rows. Give the part more days or lower the embargo."
+                    "expected some rows. Raise train_days or validation_days, or lower embargo."
                 )
         folds.append(
             Fold(

@@ -18,11 +18,11 @@ from sklearn.linear_model import lasso_path
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
-TRIED = 0.1
+MAX_FEATURES = 0.1
 """Share of columns that the forest tries at a split."""
-BAG = 0.5
+MAX_SAMPLES = 0.5
 """Share of rows that a tree sees."""
-LEAF = 0.01
+MIN_SAMPLES_LEAF = 0.01
 """Smallest leaf, as a share of the rows."""
 BINS = 64
 EDGES = 5_000
@@ -57,9 +57,18 @@ class _Blocks(xgboost.DataIter):
         self.at = 0
 
 
+@dataclass(frozen=True)
+class Growth:
+    """Trees of all horizons together, splits above a leaf at most, and seed."""
+
+    n_estimators: int
+    max_depth: int
+    random_state: int
+
+
 @dataclass
 class Forest:
-    """A forest a horizon over the same bins.
+    """One forest per horizon over the same bins.
 
     ``gains`` : (C,) total gain of each column over all horizons, in variances of a label.
     """
@@ -77,11 +86,10 @@ def grow(
     x: Matrix,
     labels: Vector,
     columns: NDArray[np.int64],
+    *,
     weight: Vector,
-    trees: int,
-    depth: int,
-    seed: int,
-    tried: float = TRIED,
+    growth: Growth,
+    max_features: float = MAX_FEATURES,
 ) -> Forest:
     """A forest over some columns, its trees shared out among the horizons.
 
@@ -91,8 +99,7 @@ def grow(
     labels : (n, H) standardised labels.
     columns : (c,) columns of ``x`` to grow on.
     weight : (n,) of the rows, mean 1.
-    trees, depth : trees of all horizons together; depth of each.
-    tried : share of the columns that a split looks at.
+    max_features : share of the columns that a split looks at.
     """
     edges = xgboost.QuantileDMatrix(x[thin(len(x), EDGES)][:, columns], max_bin=BINS, nthread=1)
     binned = xgboost.QuantileDMatrix(_Blocks(x, columns), max_bin=BINS, nthread=1, ref=edges)
@@ -101,19 +108,19 @@ def grow(
         "tree_method": "hist",
         "nthread": 1,
         "max_bin": BINS,
-        "max_depth": depth,
+        "max_depth": growth.max_depth,
         "learning_rate": 1.0,
-        "num_parallel_tree": -(-trees // labels.shape[1]),
-        "subsample": BAG,
-        "colsample_bynode": tried,
-        "min_child_weight": LEAF * len(x),
+        "num_parallel_tree": -(-growth.n_estimators // labels.shape[1]),
+        "subsample": MAX_SAMPLES,
+        "colsample_bynode": max_features,
+        "min_child_weight": MIN_SAMPLES_LEAF * len(x),
         "reg_lambda": 0.0,
         "base_score": 0.0,
     }
     boosters, gains = [], np.zeros(len(columns))
     for h in range(labels.shape[1]):
         binned.set_label(labels[:, h])
-        booster = xgboost.train(settings | {"seed": seed + h}, binned, 1)
+        booster = xgboost.train(settings | {"seed": growth.random_state + h}, binned, 1)
         for name, gain in booster.get_score(importance_type="total_gain").items():
             gains[int(name.removeprefix("f"))] += gain
         boosters.append(booster)
@@ -126,7 +133,7 @@ def shares(gains: Vector) -> Vector:
 
 
 def second_opinions(
-    x: Matrix, labels: Vector, weight: Vector, trees: int, depth: int, seed: int
+    x: Matrix, labels: Vector, *, weight: Vector, growth: Growth
 ) -> tuple[Vector, Vector]:
     """Permutation importance and mean absolute SHAP value of each column.
 
@@ -135,7 +142,7 @@ def second_opinions(
 
     Parameters
     ----------
-    x : (n, k) columns; labels, weight, trees, depth : as for `grow`.
+    x : (n, k) columns; labels, weight, growth : as for `grow`.
     """
     stop = int(len(x) * (1 - HELD_BACK))
     every = np.arange(x.shape[1])
@@ -143,18 +150,16 @@ def second_opinions(
         x[:stop],
         labels[:stop],
         every,
-        weight[:stop],
-        trees,
-        depth,
-        seed,
-        max(TRIED, 1 / len(every)),
+        weight=weight[:stop],
+        growth=growth,
+        max_features=max(MAX_FEATURES, 1 / len(every)),
     )
     rows, truth = x[stop:], labels[stop:]
     kept = thin(len(rows), JUDGED)
     rows, truth = rows[kept].copy(), truth[kept]
     power = float(np.mean(truth**2))
     error = float(np.mean((truth - forest.predict(rows)) ** 2))
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(growth.random_state)
     permuted = np.empty(len(every))
     for column in every:
         true = rows[:, column].copy()
@@ -175,9 +180,10 @@ def borda(
     x: Matrix,
     labels: Vector,
     columns: NDArray[np.int64],
+    *,
     relevance: Vector,
     forest: Forest,
-    seed: int,
+    random_state: int,
 ) -> Vector:
     """(c,) mean rank from 0 (worst) to 1 over five rankers of some columns.
 
@@ -188,14 +194,14 @@ def borda(
     ----------
     x, labels, columns : as for `grow`, the columns standardised up to NaN.
     relevance : (c,) squared correlation, sum over horizons.
-    """  # fmt: skip
+    """
     rows = x[thin(len(x), JUDGED)][:, columns]
     mean = labels[thin(len(x), JUDGED)].mean(axis=1)
     spread = np.nanstd(rows, axis=0)
     z = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / np.where(spread > 0, spread, 1.0))
     path = lasso_path(z.astype(np.float64), mean, eps=0.1, alphas=10, precompute=True)[1]
     scores = (
-        mutual_info_regression(z, mean, random_state=seed),
+        mutual_info_regression(z, mean, random_state=random_state),
         relevance,
         forest.gains,
         shap(forest.boosters, rows),

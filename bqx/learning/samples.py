@@ -10,9 +10,8 @@ from bqx.errors import ParameterError
 from bqx.features.engine.fitting import Fits, fit, pool
 from bqx.features.lags import Column
 from bqx.features.spec import Feature
-from bqx.learning import targets
 from bqx.learning.folds import Fold, longest_run
-from bqx.learning.targets import Target
+from bqx.learning.targets import Target, make
 from bqx.market.bars import Bars
 from bqx.params import Params
 
@@ -62,28 +61,26 @@ def _features(columns: Sequence[Column]) -> tuple[Feature, ...]:
 
 def targets_of(bars: Bars, params: Params) -> dict[int, Target]:
     """Targets by horizon."""
-    return {
-        horizon: targets.make(bars, params.window(horizon), horizon) for horizon in params.horizons
-    }
+    return {horizon: make(bars, params.window(horizon), horizon) for horizon in params.horizons}
 
 
-def labels_of(made: Mapping[int, Target]) -> dict[int, Series]:
+def labels_of(targets: Mapping[int, Target]) -> dict[int, Series]:
     """(T,) innovations by horizon, in sigma."""
-    return {horizon: target.label("innovation") for horizon, target in made.items()}
+    return {horizon: target.label("innovation") for horizon, target in targets.items()}
 
 
 def training_rows(
     bars: Bars, columns: Sequence[Column], fold: Fold, labels: Mapping[int, Series], params: Params
 ) -> Rows:
-    """Every stride-th row of the fold's training part that has all labels and a full lookback."""
+    """Every stride-th row of the fold's training rows that has all labels and a full lookback."""
     complete = np.all([np.isfinite(label) for label in labels.values()], axis=0)
-    reach = max(column.lookback for column in columns)
-    rows = fold.train[complete[fold.train] & (fold.train >= reach - 1)][:: params.stride]
+    lookback = max(column.lookback for column in columns)
+    rows = fold.train[complete[fold.train] & (fold.train >= lookback - 1)][:: params.stride]
     if len(rows) < LEAST:
         raise ParameterError(
             f"{bars.pair} fold {fold.number}: too few rows to learn from, got {len(rows)} with a "
-            f"stride of {params.stride} and a warm-up of {reach}; expected at least {LEAST}. Raise "
-            "train_days, lower stride, or leave out a pair with such holes."
+            f"stride of {params.stride} and a warm-up of {lookback}; expected at least {LEAST}. "
+            "Raise train_days, lower stride, or leave out a pair with such holes."
         )
     return rows
 

@@ -7,6 +7,7 @@ sample; a model would otherwise learn what happened on each day.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from bqx.errors import ParameterError
 from bqx.features.lags import Column
-from bqx.learning.ranking import borda, grow, second_opinions, shares, thin
+from bqx.learning.ranking import Growth, borda, grow, second_opinions, shares, thin
+from bqx.params import Params
 
 Matrix = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -32,6 +34,27 @@ ASKED = 0.95
 """Share of the importance that the documents ask of the chosen columns."""
 _WIDTH = 64
 _CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How columns are chosen.
+
+    ``k`` : columns to choose, fewer when fewer are left; ``domain_share`` : smallest share of them
+    from the rate domain, and from the BQX domain; ``growth`` : of the forest; ``ranked_by`` :
+    ``forest``, or ``borda`` for the mean rank over five rankers.
+    """
+
+    k: int
+    domain_share: float
+    growth: Growth
+    ranked_by: str = "forest"
+
+    @classmethod
+    def from_params(cls, params: Params) -> Self:
+        """Those of a run."""
+        growth = Growth(params.forest_trees, params.forest_depth, params.seed)
+        return cls(params.selected, params.domain_share, growth, params.ranked_by)
 
 
 @dataclass(frozen=True)
@@ -69,24 +92,24 @@ class _Facts:
 def _facts(x: Matrix, labels: Vector, day: Rows) -> _Facts:
     starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
     rows = np.diff(np.append(starts, len(day)))
-    parts = []
+    facts = []
     for start in range(0, x.shape[1], _WIDTH):
         # A few columns at a time are all that is ever held in 64 bits.
-        part = x[:, start : start + _WIDTH].astype(np.float64)
-        gone = np.isnan(part)
-        count = np.maximum(len(x) - gone.sum(axis=0), 1)
-        mean = np.nansum(part, axis=0) / count
-        part -= mean
-        part[gone] = 0.0
-        power = np.einsum("nc,nc->c", part, part)
+        some = x[:, start : start + _WIDTH].astype(np.float64)
+        absent = np.isnan(some)
+        count = np.maximum(len(x) - absent.sum(axis=0), 1)
+        mean = np.nansum(some, axis=0) / count
+        some -= mean
+        some[absent] = 0.0
+        power = np.einsum("nc,nc->c", some, some)
         deviation = np.sqrt(power / count)
-        between = (np.add.reduceat(part, starts) ** 2 / rows[:, None]).sum(axis=0)
+        between = (np.add.reduceat(some, starts) ** 2 / rows[:, None]).sum(axis=0)
         tiny = np.finfo(np.float64).tiny
-        relevance = ((labels.T @ part / len(x) / np.maximum(deviation, tiny)) ** 2).sum(axis=0)
-        parts.append(
-            (gone.mean(axis=0), mean, deviation, between / np.maximum(power, tiny), relevance)
+        relevance = ((labels.T @ some / len(x) / np.maximum(deviation, tiny)) ** 2).sum(axis=0)
+        facts.append(
+            (absent.mean(axis=0), mean, deviation, between / np.maximum(power, tiny), relevance)
         )
-    return _Facts(*(np.concatenate(fact) for fact in zip(*parts, strict=True)))
+    return _Facts(*(np.concatenate(fact) for fact in zip(*facts, strict=True)))
 
 
 def _standardised(x: Matrix, columns: Rows) -> Matrix:
@@ -119,92 +142,88 @@ def _copies(z: Matrix, order: Rows) -> dict[int, int]:
     return copied
 
 
-def _balanced(importance: Vector, domains: Sequence[str], k: int, least: int) -> Rows:
-    """The k most important, at least ``least`` of them of the rate and of the BQX domain each."""
-    order = np.argsort(-importance, kind="stable")
+def _balanced(rank: Vector, domains: Sequence[str], settings: Settings) -> Rows:
+    """The k most important, each of the rate and the BQX domain having its share."""
+    k = min(settings.k, len(domains))
+    least = int(np.ceil(settings.domain_share * k))
+    order = np.argsort(-rank, kind="stable").tolist()
     chosen = [
-        i
-        for domain in ("rate", "bqx")
-        for i in [j for j in order.tolist() if domains[j] == domain][:least]
+        i for domain in ("rate", "bqx") for i in [j for j in order if domains[j] == domain][:least]
     ]
     taken = set(chosen)
-    chosen += [i for i in order.tolist() if i not in taken][: max(k - len(chosen), 0)]
-    return np.array(sorted(chosen, key=lambda i: (-importance[i], i)), dtype=np.int64)
+    chosen += [i for i in order if i not in taken][: max(k - len(chosen), 0)]
+    return np.array(sorted(chosen, key=lambda i: (-rank[i], i)), dtype=np.int64)
 
 
 def select(
     x: Matrix,
     y: Vector,
     columns: Sequence[Column],
+    *,
     day: Rows,
-    k: int,
-    domain_share: float,
-    trees: int,
-    depth: int,
-    seed: int,
+    settings: Settings,
     weight: Vector | None = None,
-    ranked_by: str = "forest",
 ) -> Selection:
-    """Choose k columns for all horizons by the importance of a random forest.
+    """Choose columns for all horizons by the importance of a random forest.
 
     Parameters
     ----------
     x : (n, C) training rows of the candidate columns, NaN allowed.
-    y : (n, H) labels, finite, one column a horizon; each is standardised.
+    y : (n, H) labels, finite, one column per horizon; each is standardised.
     day : (n,) trading day of each row, ascending.
-    k : columns to choose; fewer when fewer are left.
-    domain_share : smallest share of them from the rate domain, and from the BQX domain.
-    trees, depth : of the forest.
     weight : (n,) of the rows, mean 1; None for equal ones.
-    ranked_by : ``forest``, or ``borda`` for the mean rank over five rankers.
 
     Raises
     ------
     ParameterError : no column is left for the forest.
     """
+    share = np.ones(len(y)) if weight is None else weight
+    growth = settings.growth
     with threadpool_limits(1):
         labels = (y - y.mean(axis=0)) / y.std(axis=0)
         facts = _facts(x, labels, day)
-        index, dropped = _useful(facts, columns)
-        order = np.argsort(-facts.relevance[index], kind="stable")
-        copied = _copies(_standardised(x, index), order)
-        dropped |= {
-            columns[index[i]].name: f"a copy of {columns[index[j]].name}" for i, j in copied.items()
-        }
-        alone = index[[i for i in range(len(index)) if i not in copied]]
-        share = np.ones(len(y)) if weight is None else weight
-        forest = grow(x, labels, alone, share, trees, depth, seed)
+        seen, dropped = _candidates(x, facts, columns)
+        forest = grow(x, labels, seen, weight=share, growth=growth)
         importance = shares(forest.gains)
         rank = importance
-        if ranked_by == "borda":
-            rank = borda(x, labels, alone, facts.relevance[alone], forest, seed)
-        members = [columns[i] for i in alone]
-        most = min(k, len(members))
-        least = int(np.ceil(domain_share * most))
-        best = _balanced(rank, [c.domain for c in members], most, least)
-        permuted, explained = second_opinions(
-            np.ascontiguousarray(x[:, alone[best]]), labels, share, trees, depth, seed
+        if settings.ranked_by == "borda":
+            relevance, seed = facts.relevance[seen], growth.random_state
+            rank = borda(x, labels, seen, relevance=relevance, forest=forest, random_state=seed)
+        best = _balanced(rank, [columns[i].domain for i in seen], settings)
+        permutation, shap = second_opinions(
+            np.ascontiguousarray(x[:, seen[best]]), labels, weight=share, growth=growth
         )
     return Selection(
-        columns=tuple(members[i].name for i in best),
+        columns=tuple(columns[i].name for i in seen[best]),
         importance=tuple(importance[best].tolist()),
-        permutation=tuple(permuted.tolist()),
-        shap=tuple(explained.tolist()),
+        permutation=tuple(permutation.tolist()),
+        shap=tuple(shap.tolist()),
         share=float(importance[best].sum()),
         needed=int(np.searchsorted(np.cumsum(-np.sort(-importance)), ASKED)) + 1,
-        candidates=len(members),
+        candidates=len(seen),
         dropped=dropped,
     )
 
 
+def _candidates(x: Matrix, facts: _Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, str]]:
+    """Columns that the forest sees, and why the others are left out."""
+    index, dropped = _useful(facts, columns)
+    order = np.argsort(-facts.relevance[index], kind="stable")
+    copied = _copies(_standardised(x, index), order)
+    dropped |= {
+        columns[index[i]].name: f"a copy of {columns[index[j]].name}" for i, j in copied.items()
+    }
+    return index[[i for i in range(len(index)) if i not in copied]], dropped
+
+
 def _useful(facts: _Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, str]]:
     """Columns that are worth a look, and why the others are not."""
-    known = {column.feature.name for column in columns}
+    names = {column.feature.name for column in columns}
     flat = facts.deviation <= 1e-6 * np.maximum(np.abs(facts.mean), np.finfo(np.float32).tiny)
     left, dropped = [], {}
     for i, column in enumerate(columns):
         spans = column.feature.spanned_by
-        if spans and known.issuperset(spans):
+        if spans and names.issuperset(spans):
             dropped[column.name] = f"a linear combination of {', '.join(spans)}"
         elif facts.absent[i] > MOST_ABSENT:
             dropped[column.name] = f"absent in {facts.absent[i]:.0%} of rows"
@@ -217,22 +236,22 @@ def _useful(facts: _Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, s
     if not left:
         raise ParameterError(
             f"selection: no column left of {len(columns)}, got only absent, constant or slow ones; "
-            "expected some that move within a day. Give more bars or other features."
+            "expected some that move within a day. Raise days or change profile."
         )
     return np.array(left, dtype=np.int64), dropped
 
 
-def jaccard(one: Selection, other: Selection) -> float:
+def jaccard(first: Selection, second: Selection) -> float:
     """Common columns as a share of all that either has.
 
     >>> jaccard(*(Selection(c, (), (), (), 0, 0, 9, {}) for c in [("a", "b"), ("b", "c")]))
     0.3333333333333333
     """
-    a, b = set(one.columns), set(other.columns)
+    a, b = set(first.columns), set(second.columns)
     return len(a & b) / len(a | b)
 
 
-def kuncheva(one: Selection, other: Selection) -> float:
+def kuncheva(first: Selection, second: Selection) -> float:
     """Common columns beyond those of chance: 0 for two random choices, 1 for the same one.
 
     Chance draws from as many candidates as the larger forest saw; NaN where all are chosen.
@@ -242,7 +261,7 @@ def kuncheva(one: Selection, other: Selection) -> float:
     >>> kuncheva(*(Selection(c, (), (), (), 0, 0, 4, {}) for c in [("a", "b"), ("b", "c")]))
     0.0
     """
-    a, b = set(one.columns), set(other.columns)
-    chance = len(a) * len(b) / max(one.candidates, other.candidates)
+    a, b = set(first.columns), set(second.columns)
+    chance = len(a) * len(b) / max(first.candidates, second.candidates)
     room = min(len(a), len(b)) - chance
     return (len(a & b) - chance) / room if room > 0 else float("nan")

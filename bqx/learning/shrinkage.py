@@ -64,14 +64,14 @@ def weigh(
     betas = {}
     for horizon, forecast in forecasts.items():
         label = labels[horizon]
-        there = np.isfinite(label)
-        sums = np.bincount(block[there], (forecast * label)[there], len(together))
-        power = float(np.sum(forecast[there] ** 2))
+        finite = np.isfinite(label)
+        sums = np.bincount(block[finite], (forecast * label)[finite], len(together))
+        power = float(np.sum(forecast[finite] ** 2))
         t = _t(sums)
         certain = max(1.0 - 1.0 / t**2, 0.0) if t > 0.0 else 0.0
         betas[horizon] = min(float(sums.sum()) / power * certain, 1.0) if certain else 0.0
         if power > 0.0:
-            together += sums / np.sqrt(power * np.sum(label[there] ** 2))
+            together += sums / np.sqrt(power * np.sum(label[finite] ** 2))
     t = _t(together)
     if len(together) < 2:
         return Evidence(0.0, float("nan"), dict.fromkeys(betas, 0.0))

@@ -38,7 +38,7 @@ def known_share(window: int, horizon: int, kind: str = "level") -> float:
     if kind not in KINDS or kind == "direction":
         raise ParameterError(
             f"target: no known share of its variance, got {kind!r}; expected one of "
-            f"{', '.join(name for name in KINDS if name != 'direction')}. Choose one."
+            f"{', '.join(name for name in KINDS if name != 'direction')}."
         )
     ages = np.arange(window)
     seen = np.maximum(window - horizon - ages, 0)
@@ -110,7 +110,7 @@ class Target:
         if kind == "innovation":
             return (level - self.martingale) / self.sigma
         raise ParameterError(
-            f"target: unknown kind, got {kind!r}; expected one of {', '.join(KINDS)}. Choose one."
+            f"target: unknown kind, got {kind!r}; expected one of {', '.join(KINDS)}."
         )
 
 
@@ -145,15 +145,13 @@ def make(bars: Bars, window: int, horizon: int) -> Target:
     """
     for name, value in (("target_window", window), ("horizons", horizon)):
         if value < 1:
-            raise ParameterError(
-                f"{name}: too short, got {value}; expected at least 1 minute. Give whole minutes."
-            )
+            raise ParameterError(f"{name}: too short, got {value}; expected at least 1 minute.")
     index = bars.index
     rows = len(index)
     current = bqx(index, window)
-    known = np.where(np.isnan(index), np.nan, 0.0)
+    martingale = np.where(np.isnan(index), np.nan, 0.0)
     if window > horizon:
-        known = bqx(index, window - horizon)
+        martingale = bqx(index, window - horizon)
     start = np.arange(max(rows - horizon, 0))
     end = start + horizon
     week = (bars.first_market_minute + np.arange(rows)) // sessions.WEEK
@@ -167,7 +165,7 @@ def make(bars: Bars, window: int, horizon: int) -> Target:
         window=window,
         horizon=horizon,
         level=level,
-        martingale=known,
+        martingale=martingale,
         current=current,
         sigma=volatility(bars, current, window),
         weekend=int(crosses.sum()),

@@ -1,63 +1,27 @@
-"""Fit each pair fold by fold: select, learn, and shrink every forecast towards the martingale.
+"""Select columns for every pair and fit it, fold by fold, several pairs at a time."""
 
-A model chooses its rounds or its penalty on the last training rows, the share of the forecast that
-is kept is chosen on the validation rows, and the model that forecasts the test rows is fitted on
-both.
-"""
-
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bqx.feature_store.history import History
-from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
-from bqx.files import peak_mb
-from bqx.learning import conformal, samples
-from bqx.learning.conformal import Reach
+from bqx.learning import samples
+from bqx.learning.fold_fit import FoldFit, fit_fold
 from bqx.learning.folds import Fold
-from bqx.learning.models import Design, Estimator, make, point, reads, unfitted
-from bqx.learning.selection import Selection, select
-from bqx.learning.shrinkage import Evidence, weigh
+from bqx.learning.models import make, model_class, point
+from bqx.learning.selection import Selection, Settings, select
 from bqx.learning.targets import Target
 from bqx.learning.weights import uniqueness
 from bqx.market import sessions
-from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
 
 MODEL = "xgboost"
-"""Estimator that is fitted where none is named."""
-
-
-@dataclass(frozen=True)
-class FoldFit:
-    """What one fold taught: evidence, and a model of all horizons for the rows that follow.
-
-    ``columns`` : in the model's order; ``fits`` : what their fitted families learnt; ``reach`` :
-    where the intervals of each horizon start from; ``trained_until`` : open of the last bar that
-    it has seen; ``rows`` : rows that the model was fitted on; ``seconds`` : of the fits;
-    ``peak_mb`` : most memory of the process until then.
-    ``validated`` : squared errors of the validation rows by day and horizon, of the share of the
-    forecast that is kept (``loss``) and of the martingale (``known_loss``), in sigma squared.
-    """
-
-    number: int
-    columns: tuple[Column, ...]
-    fits: Fits
-    evidence: Evidence
-    model: Estimator
-    reach: dict[int, Reach]
-    trained_until: pd.Timestamp
-    rows: int
-    seconds: float
-    peak_mb: float
-    validated: pd.DataFrame
+"""Model that is fitted where none is named."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +30,7 @@ class PairResult:
 
     ``forecasts`` : ts_utc, fold, horizon, and in sigma: forecast (of the innovation), raw (the
         model's own before it was shrunk), reach (half-width of the forecast's interval) and naive
-        (that of an interval without a model); a row for every scored row and horizon, NaN where
+        (that of an interval without a model); one row per scored row and horizon, NaN where
         there is no bar.
     """
 
@@ -102,129 +66,19 @@ def select_pair(
                 history.matrix(columns, rows, samples.fits_of(bars, columns, fold)),
                 samples.cut(labels, rows, samples.scale_of(labels, rows)),
                 columns,
-                sessions.trading_days(bars.minutes[rows]),
-                params.selected,
-                params.domain_share,
-                params.forest_trees,
-                params.forest_depth,
-                params.seed,
-                uniqueness(rows, max(labels)),
-                params.ranked_by,
+                day=sessions.trading_days(bars.minutes[rows]),
+                weight=uniqueness(rows, max(labels)),
+                settings=Settings.from_params(params),
             )
         )
     return tuple(selections)
-
-
-def _fit_fold(
-    history: History,
-    columns: tuple[Column, ...],
-    fold: Fold,
-    made: Mapping[int, Target],
-    params: Params,
-    tests: int,
-    first: Estimator,
-) -> FoldFit:
-    bars, labels = history.bars, samples.labels_of(made)
-    columns = reads(first, columns)
-    train = samples.training_rows(bars, columns, fold, labels, params)
-    validation = fold.validation[np.isfinite(bars.close[fold.validation])]
-    scale = samples.scale_of(labels, train)
-    y = samples.cut(labels, train, scale)
-    fits = samples.fits_of(bars, columns, fold)
-    x, later = (history.matrix(columns, rows, fits) for rows in (train, validation))
-    start = time.perf_counter()
-    weight = uniqueness(train, max(labels))
-
-    early, late = samples.stopping_parts(train, max(labels))
-    chosen = first.fit(x[early], y[early], weight[early], (x[late], y[late]))
-    checked = unfitted(chosen).fit(Design(x), y, weight)
-    unseen = dict(zip(labels, point(checked.predict(later)).T, strict=True))
-    evidence = weigh(
-        unseen,
-        {horizon: label[validation] for horizon, label in labels.items()},
-        validation,
-        tests,
-    )
-    reach = {
-        horizon: conformal.learn(
-            bars.minutes, target.sigma, labels[horizon],
-            evidence.betas[horizon] * unseen[horizon], train, validation, horizon, params.coverage,
-        )
-        for horizon, target in made.items()
-    }  # fmt: skip
-    complete = np.all([np.isfinite(label[validation]) for label in labels.values()], axis=0)
-    thin = np.flatnonzero(complete)[:: params.stride]
-    both = np.concatenate((x, later[thin]))
-    seen = np.concatenate((train, validation[thin]))
-    model = unfitted(chosen).fit(
-        both, np.concatenate((y, samples.cut(labels, validation[thin], scale))),
-        uniqueness(seen, max(labels)),
-    )  # fmt: skip
-    return FoldFit(
-        number=fold.number,
-        columns=columns,
-        fits=fits,
-        evidence=evidence,
-        model=model,
-        reach=reach,
-        trained_until=bars.ts[fold.last_seen],
-        rows=len(both),
-        seconds=round(time.perf_counter() - start, 3),
-        peak_mb=peak_mb(),
-        validated=_validated(bars, validation, labels, unseen, evidence),
-    )
-
-
-def _validated(
-    bars: Bars,
-    rows: NDArray[np.int64],
-    labels: Mapping[int, NDArray[np.float64]],
-    unseen: Mapping[int, NDArray[np.float64]],
-    evidence: Evidence,
-) -> pd.DataFrame:
-    """Squared errors of forecasts of validation rows: day, horizon, loss, known_loss."""
-    day = sessions.trading_days(bars.minutes[rows])
-    parts = []
-    for horizon, forecast in unseen.items():
-        label = labels[horizon][rows]
-        loss = (label - evidence.betas[horizon] * forecast) ** 2
-        frame = pd.DataFrame({"day": day, "loss": loss, "known_loss": label**2}).dropna()
-        parts.append(frame.groupby("day", as_index=False).sum().assign(horizon=horizon))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _forecast(
-    history: History, taught: FoldFit, fold: Fold, made: Mapping[int, Target]
-) -> pd.DataFrame:
-    bars, rows = history.bars, fold.test
-    x = history.matrix(taught.columns, rows, taught.fits)
-    there = np.isfinite(bars.close[rows])
-    predicted = point(taught.model.predict(x))
-    parts = []
-    for place, (horizon, beta) in enumerate(taught.evidence.betas.items()):
-        raw = np.where(there, predicted[:, place], np.nan)
-        target, reach = made[horizon], taught.reach[horizon]
-        score = np.abs(target.label("innovation")[rows] - beta * raw)
-        width = reach.track(score, bars.minutes[rows], target.sigma[rows], horizon)
-        part = pd.DataFrame(
-            {
-                "ts_utc": bars.ts[rows],
-                "fold": taught.number,
-                "horizon": horizon,
-                "forecast": beta * raw,
-                "raw": raw,
-                "reach": np.where(there, width, np.nan),
-                "naive": np.where(there, reach.naive, np.nan),
-            }
-        )
-        parts.append(part[np.isin(rows, fold.scored)])
-    return pd.concat(parts)
 
 
 def fit_pair(
     history: History,
     columns: Sequence[Column],
     folds: Sequence[Fold],
+    *,
     selections: Sequence[Selection],
     params: Params,
     pairs: int,
@@ -249,30 +103,57 @@ def fit_pair(
     ------
     ParameterError : too few rows to learn from.
     """
-    made = samples.targets_of(history.bars, params)
+    targets = samples.targets_of(history.bars, params)
     by_name = {column.name: column for column in columns}
-    fits = tuple(
-        _fit_fold(
+    fits, forecasts = [], []
+    for number, (fold, selection) in enumerate(zip(folds, selections, strict=True)):
+        fit = fit_fold(
             history,
-            tuple(by_name[name] for name in selection.columns),
+            [by_name[column] for column in selection.columns],
             fold,
-            made,
-            params,
-            pairs * len(folds) * params.candidates,
-            make(name, params, **(settings[place] if settings else {})),
+            model=make(name, params, **(settings[number] if settings else {})),
+            targets=targets,
+            params=params,
+            tests=pairs * len(folds) * params.candidates,
         )
-        for place, (fold, selection) in enumerate(zip(folds, selections, strict=True))
-    )
-    parts = [
-        _forecast(history, taught, fold, made) for taught, fold in zip(fits, folds, strict=True)
-    ]
-    return PairResult(history.bars.pair, fits, pd.concat(parts, ignore_index=True))
+        fits.append(fit)
+        forecasts.append(_forecast(history, fit, fold, targets))
+    return PairResult(history.bars.pair, tuple(fits), pd.concat(forecasts, ignore_index=True))
+
+
+def _forecast(
+    history: History, fit: FoldFit, fold: Fold, targets: Mapping[int, Target]
+) -> pd.DataFrame:
+    bars, rows = history.bars, fold.test
+    x = history.matrix(fit.columns, rows, fit.fits)
+    finite = np.isfinite(bars.close[rows])
+    predicted = point(fit.model.predict(x))
+    frames = []
+    for number, (horizon, beta) in enumerate(fit.evidence.betas.items()):
+        raw = np.where(finite, predicted[:, number], np.nan)
+        target, calibration = targets[horizon], fit.calibration[horizon]
+        score = np.abs(target.label("innovation")[rows] - beta * raw)
+        width = calibration.track(score, bars.minutes[rows], target.sigma[rows], horizon)
+        frame = pd.DataFrame(
+            {
+                "ts_utc": bars.ts[rows],
+                "fold": fit.number,
+                "horizon": horizon,
+                "forecast": beta * raw,
+                "raw": raw,
+                "reach": np.where(finite, width, np.nan),
+                "naive": np.where(finite, calibration.gaussian, np.nan),
+            }
+        )
+        frames.append(frame[np.isin(rows, fold.scored)])
+    return pd.concat(frames)
 
 
 def select_all(
     histories: Mapping[str, History],
     columns: Sequence[Column],
     folds: Sequence[Fold],
+    *,
     params: Params,
     write: Callable[[str, tuple[Selection, ...]], None],
     done: Collection[str] = (),
@@ -297,6 +178,7 @@ def fit_all(
     histories: Mapping[str, History],
     columns: Sequence[Column],
     folds: Sequence[Fold],
+    *,
     selections: Mapping[str, Sequence[Selection]],
     params: Params,
     write: Callable[[str, PairResult], None],
@@ -310,18 +192,23 @@ def fit_all(
     ------
     BqxError : pairs failed; named once the others are written.
     """
-    tasks = {
-        pair: (
-            history,
-            columns,
-            folds,
-            selections[pair],
-            params,
-            len(histories),
-            name,
-            (settings or {}).get(pair, ()),
-        )
-        for pair, history in histories.items()
-        if pair not in done
-    }
-    over_pairs(fit_pair, tasks, params.workers, write=write, backend=params.backend)
+    # Fits of other processes are read here, for which the class must be known.
+    model_class(name)
+    tasks = {}
+    for pair, history in histories.items():
+        if pair not in done:
+            own = {
+                "selections": selections[pair],
+                "params": params,
+                "pairs": len(histories),
+                "name": name,
+                "settings": (settings or {}).get(pair, ()),
+            }
+            tasks[pair] = (history, columns, folds, own)
+    over_pairs(_fit_task, tasks, params.workers, write=write, backend=params.backend)
+
+
+def _fit_task(
+    history: History, columns: Sequence[Column], folds: Sequence[Fold], rest: dict[str, Any]
+) -> PairResult:
+    return fit_pair(history, columns, folds, **rest)

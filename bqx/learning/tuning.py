@@ -1,4 +1,4 @@
-"""Settings of an estimator by Optuna, inside the training rows of a fold and nothing else.
+"""Settings of a model by Optuna, inside the training rows of a fold and nothing else.
 
 A trial is judged by forecasts of inner parts in order of time, each by a model that was fitted on
 the rows before it, less those whose labels reach into it. The study lives in a file: a search that
@@ -7,6 +7,7 @@ was stopped goes on from the trials that it has finished.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from bqx.features.lags import Column
 from bqx.files import digest
 from bqx.learning import samples
 from bqx.learning.folds import Fold
-from bqx.learning.models import Design, make, point
+from bqx.learning.models import Design, Model, Range, make, model_class, point
 from bqx.learning.selection import Selection
 from bqx.learning.weights import uniqueness
 from bqx.params import Params
@@ -38,34 +39,6 @@ PARTS = 4
 """Inner parts; all but the first are forecast."""
 FIRST_TRIALS = 5
 """Trials that none is pruned against."""
-
-
-def _boosting(trial: optuna.trial.BaseTrial) -> Settings:
-    # The documents' ranges, each widened to the cautious end that minute returns ask for.
-    return {
-        "depth": trial.suggest_int("depth", 2, 12),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
-        "bag": trial.suggest_float("bag", 0.5, 0.9),
-        "rounds": trial.suggest_int("rounds", 100, 700, step=50),
-        "leaf": trial.suggest_float("leaf", 1e-4, 0.1, log=True),
-    }
-
-
-def _bagging(trial: optuna.trial.BaseTrial) -> Settings:
-    return {
-        "trees": trial.suggest_int("trees", 50, 200, step=50),
-        "deepest": trial.suggest_int("deepest", 3, 20),
-        "least": trial.suggest_int("least", 5, 200, log=True),
-        "tried": trial.suggest_float("tried", 0.05, 1.0, log=True),
-    }
-
-
-SPACES: dict[str, Callable[[optuna.trial.BaseTrial], Settings]] = {
-    "xgboost": _boosting,
-    "xgboost_quantile": _boosting,
-    "forest": _bagging,
-}
-"""Ranges by estimator; lines choose their penalty in every fit and need no search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,72 +69,101 @@ def inner_parts(rows: Rows, horizon: int) -> list[tuple[Rows, Rows]]:
     return [(np.flatnonzero(rows + horizon < rows[part[0]]), part) for part in parts[1:]]
 
 
+@dataclass(frozen=True, eq=False)
+class _Inner:
+    """Rows to fit on, to stop on and to forecast, as places, and their columns."""
+
+    early: Rows
+    late: Rows
+    ahead: Rows
+    x: tuple[Design, Design, Design]
+
+    def judge(self, model: Model, y: Vector, weight: Vector) -> tuple[Vector, float]:
+        """Squared errors that a model saves row by row, and as a share of the labels' power."""
+        seen, later, ahead = self.x
+        model.fit(seen, y[self.early], weight=weight[self.early], validation=(later, y[self.late]))
+        power = y[self.ahead] ** 2
+        gain = power - (y[self.ahead] - point(model.predict(ahead))) ** 2
+        return gain, float((gain.sum(axis=0) / power.sum(axis=0)).mean())
+
+
+def suggested(space: Mapping[str, Range], trial: optuna.trial.BaseTrial) -> Settings:
+    """Settings of a trial, each within its range."""
+    return {
+        name: trial.suggest_int(name, span.low, int(span.high), step=span.step or 1, log=span.log)
+        if isinstance(span.low, int)
+        else trial.suggest_float(name, span.low, span.high, log=span.log)
+        for name, span in space.items()
+    }
+
+
 def tune(
     x: NDArray[np.float32],
     y: Vector,
     rows: Rows,
+    *,
     name: str,
     params: Params,
     storage: Path,
     record: Callable[[Tried], None],
     study: str = "",
 ) -> Settings:
-    """Best settings of an estimator on training rows; empty where it has nothing to search.
+    """Best settings of a model on training rows; empty where it has nothing to search.
 
-    Parameters
-    ----------
-    x : (n, C) columns of training rows; y : (n, H) their labels; rows : (n,) of the grid.
-    name : of the estimator.
-    params : horizons, trials, tuning_seconds, seed and the estimator's own are read.
+    ``x``, ``y``, ``rows`` : (n, C) columns, (n, H) labels, (n,) rows of the grid.
+    params : horizons, trials, tuning_seconds, seed and the model's own are read.
     storage : journal of the studies.
     record : called with every trial as soon as it is finished, for the ledger.
     study : what else tells this search from others in the journal.
 
-    Raises
-    ------
-    ParameterError : too few rows for the inner parts.
+    Raises ParameterError for too few rows.
     """
-    if name not in SPACES:
+    space = model_class(name).SPACE
+    if not space:
         return {}
     horizon = max(params.horizons)
     weight = uniqueness(rows, horizon)
-    inner = []
-    for before, part in inner_parts(rows, horizon):
-        if len(before) < samples.LEAST // PARTS:
-            raise ParameterError(
-                f"trials: too few rows to tune on, got {len(before)} before an inner part; "
-                f"expected at least {samples.LEAST // PARTS}. Raise train_days or set trials to 0."
-            )
-        early, late = samples.stopping_parts(rows[before], horizon)
-        one, other = before[early], before[late]
-        # Binned once for all trials.
-        inner.append((one, Design(x[one]), other, Design(x[other]), part, Design(x[part])))
+    folds = _inner_folds(x, rows, horizon)
 
     def objective(trial: optuna.Trial) -> float:
-        settings = SPACES[name](trial)
-        scores: list[float] = []
-        gains: list[Vector] = []
-        for step, (one, seen, other, later, part, ahead) in enumerate(inner):
-            model = make(name, params, **settings).fit(seen, y[one], weight[one], (later, y[other]))
-            known = y[part] ** 2
-            gains.append(known - (y[part] - point(model.predict(ahead))) ** 2)
-            scores.append(float((gains[-1].sum(axis=0) / known.sum(axis=0)).mean()))
+        settings = suggested(space, trial)
+        gains, scores = [], []
+        for step, fold in enumerate(folds):
+            gain, score = fold.judge(make(name, params, **settings), y, weight)
+            gains.append(gain)
+            scores.append(score)
             trial.report(float(np.mean(scores)), step)
-            if trial.should_prune() and step + 1 < len(inner):
+            if trial.should_prune() and step + 1 < len(folds):
                 break
-        score, pruned = float(np.mean(scores)), len(scores) < len(inner)
-        judged = np.concatenate([part for *_, part, _ in inner[: len(scores)]])
+        score, pruned = float(np.mean(scores)), len(scores) < len(folds)
+        judged = np.concatenate([fold.ahead for fold in folds[: len(scores)]])
         record(Tried(settings, score, pruned, rows[judged], np.concatenate(gains)))
         if pruned:
             raise optuna.TrialPruned
         return score
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    found = _study(storage, digest([study, name, params.seed, x.shape, rows]), params.seed)
-    left = params.trials - len(_finished(found))
+    search = _study(storage, digest([study, name, params.seed, x.shape, rows]), params.seed)
+    left = params.trials - len(_finished(search))
     if left > 0:
-        found.optimize(objective, n_trials=left, timeout=params.tuning_seconds or None)
-    return SPACES[name](optuna.trial.FixedTrial(found.best_params))
+        search.optimize(objective, n_trials=left, timeout=params.tuning_seconds or None)
+    return suggested(space, optuna.trial.FixedTrial(search.best_params))
+
+
+def _inner_folds(x: NDArray[np.float32], rows: Rows, horizon: int) -> list[_Inner]:
+    """Inner parts with their columns, which are binned once for all trials."""
+    folds = []
+    for before, ahead in inner_parts(rows, horizon):
+        if len(before) < samples.LEAST // PARTS:
+            raise ParameterError(
+                f"trials: too few rows to tune on, got {len(before)} before an inner part; "
+                f"expected at least {samples.LEAST // PARTS}. Raise train_days or set trials to 0."
+            )
+        first, last = samples.stopping_parts(rows[before], horizon)
+        early, late = before[first], before[last]
+        columns = (Design(x[early]), Design(x[late]), Design(x[ahead]))
+        folds.append(_Inner(early, late, ahead, columns))
+    return folds
 
 
 def _study(storage: Path, name: str, seed: int) -> optuna.Study:
@@ -186,6 +188,7 @@ def tune_pair(
     history: History,
     columns: Sequence[Column],
     folds: Sequence[Fold],
+    *,
     selections: Sequence[Selection],
     params: Params,
     name: str,
@@ -196,31 +199,34 @@ def tune_pair(
     bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
     by_name = {column.name: column for column in columns}
-    found = []
+    best = []
     for fold, selection in zip(folds, selections, strict=True):
-        chosen = tuple(by_name[each] for each in selection.columns)
+        chosen = tuple(by_name[column] for column in selection.columns)
         rows = samples.training_rows(bars, chosen, fold, labels, params)
-        x = history.matrix(chosen, rows, samples.fits_of(bars, chosen, fold))
-        y = samples.cut(labels, rows, samples.scale_of(labels, rows))
+        settings = tune(
+            history.matrix(chosen, rows, samples.fits_of(bars, chosen, fold)),
+            samples.cut(labels, rows, samples.scale_of(labels, rows)),
+            rows,
+            name=name,
+            params=params,
+            storage=storage,
+            record=partial(record, fold.number),
+            study=f"{bars.pair} {fold.number}",
+        )
+        best.append(settings)
+    return tuple(best)
 
-        def heard(trial: Tried, number: int = fold.number) -> None:
-            record(number, trial)
 
-        what = f"{bars.pair} {fold.number}"
-        found.append(tune(x, y, rows, name, params, storage, heard, what))
-    return tuple(found)
-
-
-def shared(found: Mapping[str, Sequence[Settings]]) -> tuple[Settings, ...]:
+def shared(tuned: Mapping[str, Sequence[Settings]]) -> tuple[Settings, ...]:
     """Settings of each fold for pairs that were not tuned: the median of those that were.
 
-    >>> shared({"eurusd": [{"depth": 2}], "gbpusd": [{"depth": 5}], "usdjpy": [{"depth": 3}]})
-    ({'depth': 3},)
+    >>> shared({"eurusd": [{"max_depth": 2}], "gbpusd": [{"max_depth": 5}]})
+    ({'max_depth': 3},)
     """
     return tuple(
         {
             name: type(fold[0][name])(np.median([settings[name] for settings in fold]))
             for name in fold[0]
         }
-        for fold in zip(*found.values(), strict=True)
+        for fold in zip(*tuned.values(), strict=True)
     )

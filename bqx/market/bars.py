@@ -50,9 +50,9 @@ def validate(
     for broken, what, rule in _rules(frame):
         if broken.any():
             row = int(np.argmax(broken))
-            place = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
+            line = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
             raise BarError(
-                f"{where} {place} ({frame.index[row]}): {what.format(**frame.iloc[row])}; expected "
+                f"{where} {line} ({frame.index[row]}): {what.format(**frame.iloc[row])}; expected "
                 f"{rule} ({int(broken.sum()):,} such rows). Drop the rows or fix the feed."
             )
     return frame[sessions.is_open(sessions.epoch_minutes(pd.DatetimeIndex(frame.index)))]

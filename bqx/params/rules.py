@@ -4,6 +4,7 @@ Each function returns the value or raises ValueError with the rule that the valu
 """
 
 import difflib
+import re
 from datetime import date, datetime
 from math import isfinite
 from typing import Annotated, Any, Literal
@@ -12,11 +13,20 @@ from pydantic import BeforeValidator, Field
 
 from bqx.market.pairs import CURRENCIES, PAIRS
 
-MODELS = (
-    "martingale", "ridge", "elasticnet", "forest", "xgboost", "xgboost_quantile", "multi_horizon",
-    "multi_task", "tft", "ensemble", "stacking",
-)  # fmt: skip
-"""Estimators by name, the simpler before the more complex."""
+MODELS = {
+    "martingale": "martingale:Martingale",
+    "ridge": "ridge:Ridge",
+    "elasticnet": "elasticnet:ElasticNet",
+    "forest": "forest:RandomForest",
+    "xgboost": "xgb:XGBoost",
+    "xgboost_quantile": "quantile:XGBoostQuantile",
+    "multi_horizon": "multihorizon:MultiHorizon",
+    "multi_task": "multitask:MultiTask",
+    "tft": "transformer:Transformer",
+    "ensemble": "ensemble:Ensemble",
+    "stacking": "stacking:Stacking",
+}
+"""The register of models: file and class of each, the simpler before the more complex."""
 
 
 def ascending(values: Any) -> Any:
@@ -42,12 +52,25 @@ def pairs(values: Any) -> Any:
     return tuple(values)
 
 
+def own_model(name: Any) -> tuple[str, str] | None:
+    """File and class of a user's own model, None for what is not ``FILE.py:Class``.
+
+    >>> own_model("research/my_model.py:Mine")
+    ('research/my_model.py', 'Mine')
+    """
+    match = re.fullmatch(r"([\w./-]+\.py):([A-Za-z_]\w*)", str(name))
+    return (match[1], match[2]) if match else None
+
+
 def models(values: Any) -> Any:
-    """Names of models as a tuple, each once."""
-    known = isinstance(values, list | tuple) and values and all(v in MODELS for v in values)
-    if not known or len(set(values)) < len(values):
-        raise ValueError(f"some of {', '.join(MODELS)}, each once")
-    return tuple(sorted(values, key=MODELS.index))
+    """Names of models as a tuple, each once, a user's own after those of the register."""
+    if not isinstance(values, list | tuple) or not values or len(set(values)) < len(values):
+        raise ValueError("a list of models, each once")
+    for value in values:
+        if value not in MODELS and not own_model(value):
+            raise ValueError(f"some of {', '.join(MODELS)}, or FILE.py:Class; {value!r} is neither")
+    order = list(MODELS)
+    return tuple(sorted(values, key=lambda v: order.index(v) if v in MODELS else len(order)))
 
 
 def _iso(value: Any, kind: type[date] | type[datetime], rule: str) -> Any:
@@ -115,6 +138,7 @@ def interest(values: Any) -> Any:
 
 
 Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValidator(market)]
+"""Kind of the synthetic market."""
 
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]

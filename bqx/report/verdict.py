@@ -45,7 +45,7 @@ def _pooled(run: Run, cells: pd.DataFrame) -> list[dict[str, Any]]:
     out = []
     for horizon in run.params.horizons:
         days = errors[errors["horizon"] == horizon].groupby("day")[["loss", "known_loss"]].sum()
-        low, high = skill.interval(
+        gain = skill.interval(
             days["loss"].to_numpy(), days["known_loss"].to_numpy(), confidence, run.params.seed
         )
         account = backtest.mean_by_day(daily[daily["horizon"] == horizon])
@@ -63,9 +63,7 @@ def _pooled(run: Run, cells: pd.DataFrame) -> list[dict[str, Any]]:
                 "r2": part["r2"].mean(),
                 "direction": part["direction"].mean(),
                 "martingale_direction": part["martingale_direction"].mean(),
-                "skill": 1.0 - days["loss"].sum() / days["known_loss"].sum(),
-                "skill_lo": low,
-                "skill_hi": high,
+                **gain.row("skill"),
                 "unshrunk_skill": part["unshrunk_skill"].mean(),
                 "gross_sharpe": judged.gross_sharpe,
                 "net_sharpe": judged.net_sharpe,

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from bqx.evaluation import model_choice
 from bqx.evaluation.model_choice import Step
 from bqx.features import catalog
-from bqx.learning import bundle, targets, training, tuning
+from bqx.learning import bundle, losses, training, tuning
+from bqx.learning.fold_fit import FoldFit
 from bqx.learning.folds import Fold
 from bqx.learning.selection import Selection
-from bqx.learning.training import FoldFit, PairResult
+from bqx.learning.training import PairResult
 from bqx.learning.tuning import Settings, Tried
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -60,7 +61,7 @@ def fit(
         if params.trials:
             # A search that is finished gives its answer at once, from its own journal.
             settings = _tune(run, dataset, folds, chosen, params, name)
-            stage.write_json(f"{FOLDER}/{name}/settings.json", settings)
+            stage.write_json(f"{FOLDER}/{name.replace('/', '_')}/settings.json", settings)
 
         def write(
             pair: str,
@@ -76,14 +77,14 @@ def fit(
             stage.add(places[pair])
 
         training.fit_all(
-            histories(run, dataset.bars), columns(params), folds, chosen, params, write, done,
-            name, settings,
+            histories(run, dataset.bars), columns(params), folds, selections=chosen,
+            params=params, write=write, done=done, name=name, settings=settings,
         )  # fmt: skip
 
 
 def place(name: str, pair: str) -> str:
     """Folder of a model's fits of a pair, relative to the run's."""
-    return f"{FOLDER}/{name}/{pair}"
+    return f"{FOLDER}/{name.replace('/', '_')}/{pair}"
 
 
 def _write(folder: Path, bars: Bars, result: PairResult, params: Params) -> None:
@@ -153,8 +154,8 @@ def _tune(
             )
 
         found[pair] = tuning.tune_pair(
-            known[pair], columns(params), folds, chosen[pair], params, name,
-            run.folder / ".tuning" / f"{pair}.log", heard,
+            known[pair], columns(params), folds, selections=chosen[pair], params=params, name=name,
+            storage=run.folder / ".tuning" / f"{pair}.log", record=heard,
         )  # fmt: skip
     common = tuning.shared(found)
     return {pair: found.get(pair, common) for pair in dataset.bars}
@@ -186,10 +187,11 @@ def _simplest(validated: pd.DataFrame, params: Params) -> tuple[str, tuple[Step,
     share = validated["loss"] / validated.groupby(cell)["known_loss"].transform("sum")
     daily = share.groupby([validated["model"], validated["day"]]).sum().unstack("day")
     first, *rest = params.models
-    losses = {name: daily.loc[name].to_numpy() for name in rest}
+    later = {name: daily.loc[name].to_numpy() for name in rest}
     return model_choice.honest(
-        losses, daily.loc[first].to_numpy(), len(rest), params.confidence, params.seed, first
-    )
+        later, daily.loc[first].to_numpy(), len(rest),
+        confidence=params.confidence, seed=params.seed, base=first,
+    )  # fmt: skip
 
 
 def used(run: Run) -> dict[int, str]:
@@ -239,7 +241,7 @@ def score(run: Run, stage: Stage, dataset: Dataset, params: Params) -> None:
     """Store squared errors by day of every model, and record each as a trial."""
     scored = pd.concat(
         [
-            _errors(bars, forecasts(run, name, pair), params).assign(model=name)
+            losses.out_of_sample(bars, forecasts(run, name, pair), params).assign(model=name)
             for name in params.models
             for pair, bars in dataset.bars.items()
         ],
@@ -262,24 +264,3 @@ def searched(trials: Sequence[ledger.Trial], params: Params) -> list[ledger.Tria
     """Trials with how their settings were searched, where they were."""
     own = {"trials": params.trials, "tuned": params.tuned} if params.trials else {}
     return [replace(trial, parameters=trial.parameters | own) for trial in trials]
-
-
-def _errors(bars: Bars, made: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Squared errors of forecasts by day: day, horizon, loss, raw, known and spread."""
-    day = sessions.trading_days(bars.minutes)
-    parts = []
-    for horizon, found in made.groupby("horizon"):
-        minutes = int(str(horizon))
-        target = targets.make(bars, params.window(minutes), minutes)
-        rows = bars.ts.get_indexer(pd.DatetimeIndex(found["ts_utc"]))
-        y, known = target.label(params.target)[rows], target.martingale_of(params.target)[rows]
-        errors = {"known_loss": (y - known) ** 2}
-        for column, loss in (("forecast", "loss"), ("raw", "raw_loss")):
-            series = np.full(len(bars), np.nan)
-            series[rows] = found[column]
-            errors[loss] = (y - target.from_innovation(series, params.target)[rows]) ** 2
-        frame = pd.DataFrame({"day": day[rows], "y": y} | errors).dropna()
-        frame["spread"] = (frame["y"] - frame["y"].mean()) ** 2
-        sums = frame.drop(columns="y").groupby("day", as_index=False).sum()
-        parts.append(sums.assign(pair=bars.pair, horizon=minutes))
-    return pd.concat(parts)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.evaluation.explanation import contributions, learning
+from bqx.evaluation.explanation import learning
 from bqx.feature_store.history import History
 from bqx.learning import bundle
 from bqx.learning.folds import Fold
@@ -190,7 +190,7 @@ def _fold(
     there = fold.test[np.isfinite(bars.close[fold.test])]
     rows = there[:: -(-len(there) // EXPLAINED)]
     x = history.matrix(packed.columns, rows, packed.fits)
-    shap = contributions(packed.model, x, params.seed)
+    shap = packed.model.contributions(x, params.seed)
     used = np.abs(shap).mean(axis=0)
     named = pd.DataFrame(
         {
@@ -224,6 +224,7 @@ def _curves(
         scale = scale_of(labels, train)
         x, unseen = (history.matrix(packed.columns, rows, packed.fits) for rows in (train, later))
         y, truth = (cut(labels, rows, scale) for rows in (train, later))
-        curve = learning(packed.model, x, y, uniqueness(train, max(labels)), unseen, truth)
+        weight = uniqueness(train, max(labels))
+        curve = learning(packed.model, x, y, weight=weight, validation=(unseen, truth))
         parts.append(curve.assign(model=name, pair=bars.pair))
     return pd.concat(parts)

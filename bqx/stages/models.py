@@ -100,14 +100,14 @@ def _compare(
     daily = share.assign(model=scored["model"], day=scored["day"]).groupby(["model", "day"]).sum()
     losses = {name: daily.loc[name, "loss"].to_numpy() for name in params.models}
     known = daily.loc[params.models[0], "known_loss"].to_numpy()
-    best, steps = model_choice.honest(losses, known, trials, params.confidence, params.seed)
+    best, steps = model_choice.honest(
+        losses, known, trials, confidence=params.confidence, seed=params.seed
+    )
     rows = []
     for name, loss in losses.items():
-        low, high = skill.interval(loss, known, params.confidence, params.seed)
-        rows.append(
-            {"model": name, "skill": 1.0 - loss.sum() / known.sum(), "skill_lo": low,
-             "skill_hi": high, "unshrunk_skill": raw[name], "r2": r2[name]}
-        )  # fmt: skip
+        gain = skill.interval(loss, known, params.confidence, params.seed)
+        own = {"unshrunk_skill": raw[name], "r2": r2[name]}
+        rows.append({"model": name, **gain.row("skill"), **own})
     return Comparison(
         models=pd.DataFrame(rows).set_index("model"),
         cells=cells.unstack("model")[list(params.models)],

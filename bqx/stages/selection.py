@@ -69,9 +69,9 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
             histories(run, dataset.bars),
             columns(params),
             taught(run, params, dataset),
-            params,
-            write,
-            done,
+            params=params,
+            write=write,
+            done=done,
         )
         chosen = _read(run, dataset)
         stage.write_json("selection/stability.json", stability(chosen).to_dict("records"))

@@ -118,9 +118,9 @@ def _score(
         rows = np.flatnonzero(np.isfinite(innovation))
         span = slice(int(rows[0]), int(rows[-1]) + 1)
         frame = skill.by_condition(
-            bars.pair, y[span], forecast[span], known[span], day[span],
-            {kind: values[span] for kind, values in met.items()},
-            target.window, horizon, confidence, params.seed,
+            bars.pair, y[span], forecast[span], martingale=known[span], day=day[span],
+            conditions={kind: values[span] for kind, values in met.items()},
+            window=target.window, horizon=horizon, confidence=confidence, seed=params.seed,
         )  # fmt: skip
         caught = _caught(
             target, innovation, made["reach"][horizon], made["naive"][horizon], met, params.coverage

@@ -44,8 +44,8 @@ class Netting:
 
 def _currencies(names: list[str]) -> list[tuple[int, int]]:
     """Places of each pair's base and quote among the currencies."""
-    place = pairs.CURRENCIES.index
-    return [(place(pairs.base(pair)), place(pairs.quote(pair))) for pair in names]
+    index = pairs.CURRENCIES.index
+    return [(index(pairs.base(pair)), index(pairs.quote(pair))) for pair in names]
 
 
 def _tree(ends: list[tuple[int, int]], cost: Series) -> tuple[list[int], Series]:

@@ -17,7 +17,8 @@ from bqx.evaluation import skill
 from bqx.features import catalog, lags
 from bqx.learning import ranking
 from bqx.learning.models import Design, make
-from bqx.learning.selection import select
+from bqx.learning.ranking import Growth
+from bqx.learning.selection import Settings, select
 from bqx.learning.shrinkage import weigh
 from bqx.params import Params
 
@@ -51,7 +52,7 @@ def test_selection_of_a_pairs_columns() -> None:
     day = np.arange(rows) // 1_440
     spent = seconds(
         lambda: select(
-            x, y, GRID[:columns], day, k=250, domain_share=0, trees=100, depth=10, seed=0
+            x, y, GRID[:columns], day=day, settings=Settings(250, 0.0, Growth(100, 10, 0))
         )
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -65,10 +66,11 @@ def test_forest_against_scikit_learn() -> None:
     labels = (y - y.mean(axis=0)) / y.std(axis=0)
     every, equal = np.arange(x.shape[1]), np.ones(len(x))
     ours: list[ranking.Forest] = []
-    own = seconds(lambda: ours.append(ranking.grow(x, labels, every, equal, trees, depth, 0)))
+    growth = Growth(trees, depth, 0)
+    own = seconds(lambda: ours.append(ranking.grow(x, labels, every, weight=equal, growth=growth)))
     peer = RandomForestRegressor(
-        trees, max_depth=depth, max_features=ranking.TRIED, max_samples=ranking.BAG,
-        min_samples_leaf=int(ranking.LEAF * len(x)), random_state=0, n_jobs=1,
+        trees, max_depth=depth, max_features=ranking.MAX_FEATURES, max_samples=ranking.MAX_SAMPLES,
+        min_samples_leaf=int(ranking.MIN_SAMPLES_LEAF * len(x)), random_state=0, n_jobs=1,
     )  # fmt: skip
     with threadpool_limits(1):
         other = seconds(lambda: peer.fit(x, labels))
@@ -110,7 +112,9 @@ def test_one_minute_of_all_models(results: dict[str, Any]) -> None:
     x, y = columns_and_labels(5_000, 250, 20)
     two = [make("xgboost", Params(rounds=300, seed=s)).fit(x, y) for s in range(2)]
     # Each pair has its own trees in memory.
-    models = [type(m).restore(m.settings(), m.parts()) for m in two * 14]
+    models = [m.unfitted() for m in two * 14]
+    for model, fit in zip(models, two * 14, strict=True):
+        model.restore(fit.parts())
 
     def ours(row: NDArray[np.float32]) -> None:
         for model in models:
@@ -147,25 +151,28 @@ def test_pure_noise_earns_nothing() -> None:
     day = np.arange(rows) // 288
     early, late, last = slice(0, 15_000), slice(15_000, 20_000), slice(20_000, rows)
     chosen = select(
-        x[early], y[early], GRID[:columns], day[early], k=250, domain_share=0, trees=60, depth=5,
-        seed=0,
-    )  # fmt: skip
+        x[early],
+        y[early],
+        GRID[:columns],
+        day=day[early],
+        settings=Settings(250, 0.0, Growth(60, 5, 0)),
+    )
     place = {c.name: i for i, c in enumerate(GRID)}
     kept = Design(x[:, [place[name] for name in chosen.columns]])
     for name in ("ridge", "xgboost"):
         parts = [Design(kept.values[part]) for part in (early, late, last)]
-        fit = make(name, Params()).fit(parts[0], y[early], None, (parts[1], y[late]))
+        fit = make(name, Params()).fit(parts[0], y[early], validation=(parts[1], y[late]))
         ahead, truth = fit.predict(parts[2]), y[last]
         for h in range(len(HORIZONS)):
             gain = truth[:, h] ** 2 - (truth[:, h] - ahead[:, h]) ** 2
-            low, high = skill.interval(
+            ends = skill.interval(
                 *(np.bincount(day[last] - day[last][0], loss) for loss in
                   ((truth[:, h] - ahead[:, h]) ** 2, truth[:, h] ** 2)),
                 0.954, 0,
             )  # fmt: skip
             won = gain.sum() / np.sum(truth[:, h] ** 2)
-            print(f"{name} {h}: skill {won:.5f} [{low:.5f}, {high:.5f}]")
-            assert low <= 0 <= high or gain.sum() < 0
+            print(f"{name} {h}: skill {won:.5f} [{ends.low:.5f}, {ends.high:.5f}]")
+            assert ends.low <= 0 <= ends.high or gain.sum() < 0
         evidence = weigh(
             dict(enumerate(ahead.T)), dict(enumerate(truth.T)), np.arange(len(truth)) * 5, 10
         )

@@ -39,13 +39,15 @@ def judge(of: Bars, forecasts: pd.DataFrame, given: Params) -> Judged:
         raw[of.ts.get_indexer(part["ts_utc"])] = part["raw"]
         made = targets.make(of, 15, int(str(horizon)))
         known = np.where(np.isnan(raw), np.nan, 0.0)
-        found = skill.score(made.label("innovation"), raw, known, day, 15, made.horizon)
-        assert found.skill_lo is not None
-        assert found.skill_hi is not None
+        found = skill.score(
+            made.label("innovation"), raw, known, day=day, window=15, horizon=made.horizon
+        )
+        assert found.skill.low is not None
+        assert found.skill.high is not None
         # A forecast that is the same everywhere has no correlation with anything.
         p.append(1.0 if found.ic_p is None else found.ic_p)
-        low.append(found.skill_lo)
-        high.append(found.skill_hi)
+        low.append(found.skill.low)
+        high.append(found.skill.high)
         there = np.flatnonzero(np.isfinite(raw))
         rows = slice(int(there[0]), int(there[-1]) + 1)
         move = signals.expected_move(raw * made.sigma, 15, made.horizon)

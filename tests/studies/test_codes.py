@@ -38,7 +38,7 @@ def compared(
     split = GIVEN.split(len(np.unique(sessions.trading_days(minutes))))
     reach = embeddings.SOURCE.lookback
     parts = folds.rolling_origin(minutes, *split, GIVEN.embargo, max(GIVEN.horizons), reach)
-    return embeddings.compare(grids, columns, parts[:1], GIVEN, made, most=MOST)
+    return embeddings.compare(grids, columns, parts[:1], params=GIVEN, settings=made, most=MOST)
 
 
 def about(of: str, table: pd.DataFrame) -> dict:

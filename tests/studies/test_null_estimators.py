@@ -44,14 +44,27 @@ def one(seed: int) -> dict[str, Judged]:
     selections = training.select_pair(History(of), columns, folds, given)
     with tempfile.TemporaryDirectory() as folder:
         best = tuning.tune_pair(
-            History(of), columns, folds, selections, given, "xgboost", Path(folder) / "trials.log",
-            lambda fold, trial: None,
-        )  # fmt: skip
+            History(of),
+            columns,
+            folds,
+            selections=selections,
+            params=given,
+            name="xgboost",
+            storage=Path(folder) / "trials.log",
+            record=lambda fold, trial: None,
+        )
     made = {}
     for name in (*NAMES, TUNED):
         settings = best if name == TUNED else ()
         result = training.fit_pair(
-            History(of), columns, folds, selections, given, 1, name.split(",")[0], settings
+            History(of),
+            columns,
+            folds,
+            selections=selections,
+            params=given,
+            pairs=1,
+            name=name.split(",")[0],
+            settings=settings,
         )
         made[name] = judge(of, result.forecasts, given)
     return made

@@ -51,7 +51,9 @@ def recovered(kind: str, cross: bool, seed: int) -> dict[str, float]:
     return {
         name: _share(
             of,
-            training.fit_pair(History(of), columns, parts, selections, GIVEN, 1, name).forecasts,
+            training.fit_pair(
+                History(of), columns, parts, selections=selections, params=GIVEN, pairs=1, name=name
+            ).forecasts,
             drift,
         )
         for name in NAMES

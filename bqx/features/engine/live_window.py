@@ -12,12 +12,11 @@ from numpy.typing import DTypeLike, NDArray
 from bqx.errors import BarError
 from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import Plan
+from bqx.features.rolling.sums import F
 from bqx.features.spec import Feature
 from bqx.market import sessions
 from bqx.market.bars import COLUMNS, RATES, Bars, Panel
 from bqx.market.pairs import PAIRS, check
-
-F = NDArray[np.float64]
 
 CLOSE, VOLUME, SPREAD = (COLUMNS.index(name) for name in ("close", "volume", "spread"))
 

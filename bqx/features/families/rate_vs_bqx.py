@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.distribution.moments import moments
@@ -16,11 +15,10 @@ from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
 from bqx.features.rolling.multivariate import shifted
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import LOST, ROUNDING
 from bqx.features.rolling.trailing import zone
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, described, family
-
-F = NDArray[np.float64]
 
 UNRELATED = 0.2
 """Share of variance explained below which the domains count as decoupled."""

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block, mean_std
+from bqx.features.rolling.sums import F, first_block, mean_std
+from bqx.features.rolling.tolerances import FORGOTTEN
 from bqx.features.rolling.trailing import clean_rows
-
-F = NDArray[np.float64]
 
 HAZARD = 1.0 / 250.0
 """Probability of a change in a row, whatever went before."""
@@ -24,7 +23,6 @@ STEP = 20
 DRIFT, ALARM = 0.5, 5.0
 """Allowance of a cumulative sum a row, and the level from which it is an alarm, in sigma."""
 
-_NOTHING = 1e-100
 _ABREAST = 64
 
 
@@ -102,7 +100,7 @@ def _total(w: F) -> float:
 def _grow(w: F, density: F, share: float) -> None:
     for i in range(len(w)):
         value = w[i] * (density[i] * share)
-        w[i] = 0.0 if value < _NOTHING else value
+        w[i] = 0.0 if value < FORGOTTEN else value
 
 
 @kernel

@@ -1,15 +1,12 @@
 """The two domains side by side, and running sums over pairs of series."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import product_sums, square_sums
+from bqx.features.rolling.sums import F, product_sums, square_sums
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Source
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 
 def _both(bars: Bars) -> F:

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block
-
-F = NDArray[np.float64]
+from bqx.features.rolling.sums import F, first_block
 
 STATES = 3
 START, MATRIX, MEAN, VARIANCE, PARAMETERS = 0, 3, 12, 15, 18
@@ -37,18 +35,18 @@ _RESCALE = 16
 @kernel
 def stationary(matrix: F) -> F:
     """Distribution that a transition matrix (3, 3) leaves as it is: (3,)."""
-    power, other = matrix.copy(), np.empty((STATES, STATES))
+    power, square = matrix.copy(), np.empty((STATES, STATES))
     for _ in range(40):  # of 2^40 steps
         for i in range(STATES):
             total = 0.0
             for j in range(STATES):
-                other[i, j] = 0.0
+                square[i, j] = 0.0
                 for k in range(STATES):
-                    other[i, j] += power[i, k] * power[k, j]
-                total += other[i, j]
+                    square[i, j] += power[i, k] * power[k, j]
+                total += square[i, j]
             for j in range(STATES):
-                other[i, j] /= total
-        power[:] = other
+                square[i, j] /= total
+        power[:] = square
     return power[0].copy()
 
 
@@ -152,14 +150,14 @@ def learn(moves: F, first_minute: int) -> F:
     the smallest half, the next two fifths and the largest tenth of the moves. NaN where there are
     fewer than 500 moves, or none but 0.
     """
-    known = ~np.isnan(moves)
-    x = moves[known]
+    finite = ~np.isnan(moves)
+    x = moves[finite]
     scale = np.sqrt((x * x).mean()) if len(x) else 0.0
     if len(x) < LEAST_ROWS or not scale > 0.0:
         return np.full(PARAMETERS, np.nan)
     first = np.ones(len(moves), dtype=np.bool_)
-    first[1:] = ~known[:-1]
-    first = first[known]
+    first[1:] = ~finite[:-1]
+    first = first[finite]
     x = x / scale
     ranked = np.sort(np.abs(x))
     half, most = ranked[len(x) // 2], ranked[9 * len(x) // 10]
@@ -182,71 +180,68 @@ def learn(moves: F, first_minute: int) -> F:
 
 @kernel
 def _scaled(matrix: F) -> None:
-    total = 0.0
-    for i in range(STATES):
-        for j in range(STATES):
-            total += matrix[i, j]
+    total = matrix.sum()
     for i in range(STATES):
         for j in range(STATES):
             matrix[i, j] /= total
 
 
 @kernel
+def _times(a: F, b: F, out: F) -> None:
+    for i in range(STATES):
+        for j in range(STATES):
+            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+
+
+@kernel
+def _step(matrix: F, density: F, out: F) -> None:
+    """What a move does: a transition, then the densities of the move under the states."""
+    for i in range(STATES):
+        for j in range(STATES):
+            out[i, j] = matrix[i, j] * density[j]
+
+
+@kernel
+def _led(start: F, product: F, out: F) -> float:
+    """Weights of the states after a product of steps, from those before; returns their sum."""
+    for j in range(STATES):
+        out[j] = start[0] * product[0, j] + start[1] * product[1, j] + start[2] * product[2, j]
+    return out[0] + out[1] + out[2]
+
+
+@kernel
 def filtered(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Probabilities of the states given the last ``window`` moves and no other: (T, 3).
 
-    A window is a product of matrices, taken in the two blocks of ``rolling``.
+    A window is a product of steps, taken in the two blocks of ``rolling.sums``.
     """
     rows = len(x)
     out = np.full((rows, STATES), np.nan)
-    start_at = parameters[START:MATRIX]
     matrix = np.ascontiguousarray(parameters[MATRIX:MEAN]).reshape((STATES, STATES))
     density, _ = likelihoods(x, parameters[MEAN:VARIANCE], parameters[VARIANCE:PARAMETERS])
-    tail = np.empty((window, STATES))
-    product, next_one, p = np.empty((3, 3)), np.empty((3, 3)), np.empty(STATES)
+    # Weights before a block, from those of the window's beginning so many rows earlier.
+    tail = np.empty((window + 1, STATES))
+    tail[0] = parameters[START:MATRIX]
+    step, product, longer = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for start in range(first_block(first_minute, window), rows, window):
-        product[:] = 0.0
-        for k in range(STATES):
-            product[k, k] = 1.0
+        product[:] = np.eye(STATES)
         for i in range(min(window, start)):
-            d = density[start - 1 - i]
-            for a in range(STATES):
-                for b in range(STATES):
-                    total = 0.0
-                    for k in range(STATES):
-                        total += matrix[a, k] * (d[k] * product[k, b])
-                    next_one[a, b] = total
-            product[:] = next_one
+            _step(matrix, density[start - 1 - i], step)
+            _times(step, product, longer)
+            product, longer = longer, product
             if i % _RESCALE == 0:
                 _scaled(product)
-            for b in range(STATES):
-                total = 0.0
-                for a in range(STATES):
-                    total += start_at[a] * product[a, b]
-                tail[i, b] = total
-        product[:] = 0.0
-        for k in range(STATES):
-            product[k, k] = 1.0
+            _led(tail[0], product, tail[i + 1])
+        product[:] = np.eye(STATES)
         for row in range(start, min(start + window, rows)):
-            d = density[row]
-            for a in range(STATES):
-                for b in range(STATES):
-                    total = 0.0
-                    for k in range(STATES):
-                        total += product[a, k] * matrix[k, b]
-                    next_one[a, b] = total * d[b]
-            product[:] = next_one
+            _step(matrix, density[row], step)
+            _times(product, step, longer)
+            product, longer = longer, product
             if (row - start) % _RESCALE == 0:
                 _scaled(product)
             before = window - (row - start + 1)
-            if before > start:
-                continue
-            total = 0.0
-            for b in range(STATES):
-                p[b] = 0.0
-                for a in range(STATES):
-                    p[b] += (tail[before - 1, a] if before else start_at[a]) * product[a, b]
-                total += p[b]
-            for b in range(STATES):
-                out[row, b] = p[b] / total
+            if before <= start:
+                total = _led(tail[before], product, out[row])
+                for j in range(STATES):
+                    out[row, j] /= total
     return out

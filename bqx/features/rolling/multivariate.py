@@ -1,15 +1,12 @@
 """Rolling primitives of several series at once, exact on their windows as those of ``rolling``."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.sums import product_sums, square_sums
+from bqx.features.rolling.sums import F, product_sums, square_sums
 from bqx.features.rolling.tolerances import AT_REST
-
-F = NDArray[np.float64]
 
 
 @kernel

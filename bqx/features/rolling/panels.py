@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterable
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.features.rolling.multivariate import demeaned
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_WINDOW, bqx
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY, PAIRS, base, pip, quote, triangle
 from bqx.market.sessions import DAY
 
-F = NDArray[np.float64]
 Series = Callable[[Bars, str], F]
 Build = Callable[[Bars], F]
 

@@ -1,12 +1,9 @@
 """Rolling means and products of series, in the two blocks of ``rolling``."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block, join
-
-F = NDArray[np.float64]
+from bqx.features.rolling.sums import F, first_block, join
 
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2

@@ -1,16 +1,12 @@
 """Readings of cross-sections: one row holds a value of every pair, and stands for itself."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import snapped
-
-F = NDArray[np.float64]
-
-# Values that differ by less than this share of themselves tie.
-_TIE = 1e-9
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.tolerances import ROUNDING
 
 
 @kernel
@@ -19,7 +15,7 @@ def place(values: F, column: int) -> float:
     out = 0.5
     own = values[column]
     for other in values:
-        if abs(own - other) <= _TIE * max(abs(own), abs(other)):
+        if abs(own - other) <= ROUNDING * max(abs(own), abs(other)):
             out += 0.5
         elif other < own:
             out += 1.0
@@ -75,7 +71,7 @@ def places(values: F, out: F) -> None:
     for k in range(1, len(values) + 1):
         if k < len(values):
             low, high = values[order[k - 1]], values[order[k]]
-            if high - low <= _TIE * max(abs(low), abs(high)):
+            if high - low <= ROUNDING * max(abs(low), abs(high)):
                 continue
         for i in range(first, k):
             out[order[i]] = (first + 1 + k) / 2.0

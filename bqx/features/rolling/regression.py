@@ -1,16 +1,10 @@
 """Regression over trailing windows, with its residuals and their return."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block
-
-F = NDArray[np.float64]
-
-# Below this share of its largest possible value a determinant, or what a regression leaves, is
-# rounding.
-_COLLINEAR = 1e-10
+from bqx.features.rolling.sums import F, first_block
+from bqx.features.rolling.tolerances import COLLINEAR
 
 
 @kernel
@@ -71,13 +65,13 @@ def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
     if yy > 0.0 and aa > 0.0:
         out[row, 3] = own - y1 / aa * one
     det = aa * bb - ab * ab
-    if not (yy > 0.0 and det > _COLLINEAR * aa * bb):
+    if not (yy > 0.0 and det > COLLINEAR * aa * bb):
         return
     c1, c2 = (y1 * bb - y2 * ab) / det, (y2 * aa - y1 * ab) / det
     last = own - c1 * one - c2 * two
     out[row, 0] = last
     rest = yy - c1 * y1 - c2 * y2
-    if not rest > _COLLINEAR * yy:
+    if not rest > COLLINEAR * yy:
         return
     out[row, 1] = last / np.sqrt(rest / (w - 1.0))
     if row < window:

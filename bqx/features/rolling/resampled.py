@@ -7,16 +7,13 @@ lookback is that of the worst one, and at every phase a value needs that many ro
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import trend_sums
+from bqx.features.rolling.sums import F, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows, zone
 from bqx.features.spec import CLOSE, HIGH, LOW, OPEN
-
-F = NDArray[np.float64]
 
 RUN_IN = 5
 """Spans of run-in behind an exponential mean of buckets."""

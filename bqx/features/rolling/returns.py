@@ -1,14 +1,11 @@
 """Logarithms of many values at once, and one-minute log returns as a series."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.sums import F
 from bqx.features.spec import Source
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
-
 
 _FRACTION, _ONE = (1 << 52) - 1, 1023 << 52
 

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import first_block, join, mean_std, square_sums, trend_sums
-
-F = NDArray[np.float64]
+from bqx.features.rolling.sums import F, first_block, join, mean_std, square_sums, trend_sums
 
 LOW, HIGH = 1.0 / 3.0, 2.0 / 3.0
 """Shares that part the three states of a regime."""

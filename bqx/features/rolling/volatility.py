@@ -8,10 +8,10 @@ ratio form; Amaya, Christoffersen, Jacobs and Vasquez (2015) for realized skewne
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import (
     changes,
     clean_rows,
@@ -22,8 +22,6 @@ from bqx.features.rolling.trailing import (
     totals,
 )
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 HIGH = 0.67
 """Quantile of the last 1,440 values above which volatility is high."""

@@ -1,7 +1,7 @@
 """Models as folders: what each holds is hashed, and checked before a parser sees a byte of it.
 
-A folder has ``model.json`` (estimator, settings, type of the columns, hashes) beside the
-files that the estimator names. The bytes that were hashed are the bytes that are parsed.
+A folder has ``model.json`` (model, settings, type of the columns, hashes) beside the files that the
+model names. The bytes that were hashed are the bytes that are parsed.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.files import read_json, write_json
@@ -24,29 +24,18 @@ DTYPE = "float32"
 Parts = dict[str, bytes]
 
 
-class Storable(Protocol):
-    """What an estimator must say of itself to be stored."""
+def save(folder: Path, about: Mapping[str, Any], parts: Parts) -> None:
+    """Write a model's folder; it appears, or is replaced, when everything is there.
 
-    NAME: ClassVar[str]
-
-    def settings(self) -> dict[str, Any]:
-        """Settings, with which ``restore`` makes it again."""
-
-    def parts(self) -> Parts:
-        """What it has learnt, by file name; no pickles."""
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: Parts) -> Self:
-        """The estimator of some settings and parts."""
-
-
-def save(model: Storable, folder: Path) -> None:
-    """Write a model's folder; it appears, or is replaced, when everything is there."""
+    Parameters
+    ----------
+    about : model, code and settings, see `Model.save`.
+    parts : contents by file name.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        parts = model.parts()
         for name, content in parts.items():
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,8 +43,7 @@ def save(model: Storable, folder: Path) -> None:
         write_json(
             temporary / MANIFEST,
             {
-                "model": model.NAME,
-                "settings": model.settings(),
+                **about,
                 "dtype": DTYPE,
                 "files": {name: _hash(content) for name, content in parts.items()},
             },
@@ -66,8 +54,8 @@ def save(model: Storable, folder: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
-    """Estimator, settings and parts of a model's folder, checked.
+def read(folder: Path) -> tuple[dict[str, Any], Parts]:
+    """What a model's folder says of it, and its parts, checked.
 
     Raises
     ------
@@ -75,10 +63,11 @@ def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
         a file is missing, too many, changed, or holds a pickle.
     """
     path = folder / MANIFEST
-    held = read_json(path)
+    stored = read_json(path)
     try:
-        name, settings, files = str(held["model"]), dict(held["settings"]), dict(held["files"])
-        dtype = str(held["dtype"])
+        about = {"model": str(stored["model"]), "code": str(stored["code"])}
+        settings, files = dict(stored["settings"]), dict(stored["files"])
+        dtype = str(stored["dtype"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtefactError(
             f"{path}: not a model, got {type(error).__name__} {error}; expected what `save` "
@@ -88,6 +77,11 @@ def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
         raise ArtefactError(
             f"{path}: another dtype, got {dtype[:12]}; expected {DTYPE}. Fit the model again."
         )
+    return about | {"settings": settings}, _parts(folder, files)
+
+
+def _parts(folder: Path, files: Mapping[str, Any]) -> Parts:
+    """Contents of the files that a manifest names, none of them changed or a pickle."""
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()} - {
         MANIFEST
     }
@@ -108,7 +102,7 @@ def read(folder: Path) -> tuple[str, dict[str, Any], Parts]:
                 f"{folder / file}: unsafe, got a pickle; expected UBJ, JSON, skops "
                 "or safetensors. Do not load it."
             )
-    return name, settings, parts
+    return parts
 
 
 def _hash(content: bytes) -> str:

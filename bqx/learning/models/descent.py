@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -25,13 +25,24 @@ BLOCK = 48
 class Settings(Protocol):
     """Settings of the training."""
 
+    PATIENCE: ClassVar[int]
+
     epochs: int
     drops: tuple[int, ...]
-    batch: int
-    rate: float
+    batch_size: int
+    learning_rate: float
     device: str
     precision: str
-    seed: int
+    random_state: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """(n, C) columns, (n, K) targets, and (n,) weights of mean 1."""
+
+    x: Matrix
+    targets: Vector
+    share: Vector
 
 
 @dataclass(frozen=True)
@@ -44,68 +55,109 @@ class Learnt:
     weights: dict[str, NDArray[Any]]
 
 
+@dataclass
+class _Training:
+    """Layers on their device, with the rows that they learn from."""
+
+    layers: Layers
+    rows: Tensor
+    targets: Tensor
+    share: Tensor
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self.adam = torch.optim.Adam(self.layers.parameters(), lr=self.settings.learning_rate)
+        self.halving = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.adam, factor=0.5, patience=PLATEAU
+        )
+
+    @property
+    def rate(self) -> float:
+        return float(self.adam.param_groups[0]["lr"])
+
+    def step(self) -> None:
+        """One pass over all rows, in a random order."""
+        self.layers.train()
+        order = torch.randperm(len(self.rows)).to(self.rows.device)
+        batches = max(1, round(len(self.rows) / self.settings.batch_size))
+        lower = self.settings.precision == "bfloat16"
+        # Even batches: batch norm has nothing to say of a last row alone.
+        for batch in torch.tensor_split(order, batches):
+            with torch.autocast(self.rows.device.type, torch.bfloat16, enabled=lower):
+                losses = self.layers.loss(self.rows[batch], self.targets[batch])
+            self.adam.zero_grad()
+            (losses.float() * self.share[batch]).mean().backward()
+            self.adam.step()
+
+    def repeat(self) -> tuple[int, tuple[int, ...]]:
+        """As many passes as the settings say, the rate halved after the drops."""
+        for epoch in range(1, self.settings.epochs + 1):
+            self.step()
+            if epoch in self.settings.drops:
+                self.adam.param_groups[0]["lr"] *= 0.5
+        return self.settings.epochs, self.settings.drops
+
+    def stop_early(self, rows: Tensor, labels: Tensor) -> tuple[int, tuple[int, ...]]:
+        """Passes until later rows see no progress; the best weights stay. Epochs and drops."""
+        size = self.settings.batch_size
+        best, kept, drops = 0, _state(self.layers), list[int]()
+        least = _loss(self.layers, rows, labels, size)
+        for epoch in range(1, self.settings.epochs + 1):
+            self.step()
+            loss, rate = _loss(self.layers, rows, labels, size), self.rate
+            self.halving.step(loss)
+            drops += [epoch] if self.rate < rate else []
+            if loss < least:
+                best, least, kept = epoch, loss, _state(self.layers)
+            elif epoch - best >= self.settings.PATIENCE:
+                break
+        self.layers.load_state_dict(kept)
+        return best, tuple(drops)
+
+
 def descend(
-    make: Callable[[], Layers],
-    x: Matrix,
-    targets: Vector,
-    share: Vector,
-    later: tuple[Matrix, Vector] | None,
-    given: Settings,
-    patience: int,
+    make: Callable[[], Layers], rows: Rows, later: tuple[Matrix, Vector] | None, settings: Settings
 ) -> Learnt:
     """Train layers; everything lies on the device from the first step on, batches by index.
 
     Parameters
     ----------
     make : the layers, with random weights.
-    x, targets, share : (n, C) columns, (n, K) targets, (n,) weights of mean 1.
-    later : columns and (m, H) labels that choose the epochs and drops; else those given are kept.
-    patience : epochs without progress that stop the training.
+    rows : to learn from.
+    later : columns and (m, H) labels that choose the epochs and drops; else those of the settings
+        are kept.
 
     Raises
     ------
     ParameterError : the device is not there.
     """
-    if given.device == "cuda" and not torch.cuda.is_available():
+    if settings.device == "cuda" and not torch.cuda.is_available():
         raise ParameterError(
             "device: not there, got 'cuda'; expected 'cpu', or a machine with a GPU and a PyTorch "
             "built for it. Set device to cpu."
         )
-    device = torch.device(given.device)
-    with _alone(device, given.seed):
+    device = torch.device(settings.device)
+    with _seeded(device, settings.random_state):
         layers = make().to(device)
-        rows, known, weight = (_on(device, each) for each in (x, targets, share))
-        ahead = None if later is None else (_on(device, later[0]), _on(device, later[1]))
-        adam = torch.optim.Adam(layers.parameters(), lr=given.rate)
-        halving = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, factor=0.5, patience=PLATEAU)
-        drops = [] if ahead else list(given.drops)
-        best, least, kept = 0, np.inf, _state(layers)
-        if ahead:
-            least = _judge(layers, *ahead, given.batch)
-        for epoch in range(1, given.epochs + 1):
-            _pass(layers, rows, known, weight, adam, given)
-            if ahead:
-                found, before = _judge(layers, *ahead, given.batch), adam.param_groups[0]["lr"]
-                halving.step(found)
-                drops += [epoch] if adam.param_groups[0]["lr"] < before else []
-                if found < least:
-                    best, least, kept = epoch, found, _state(layers)
-                elif epoch - best >= patience:
-                    break
-            else:
-                best = epoch
-                if epoch in drops:
-                    adam.param_groups[0]["lr"] *= 0.5
-        if ahead:
-            layers.load_state_dict(kept)
-        centre = _mean(layers, rows, weight, given.batch)
-    weights = {name: each.cpu().numpy().copy() for name, each in layers.state_dict().items()}
-    return Learnt(best, tuple(d for d in drops if d < best), centre, weights)
+        training = _Training(
+            layers,
+            _on(device, rows.x),
+            _on(device, rows.targets),
+            _on(device, rows.share),
+            settings,
+        )
+        if later is None:
+            epochs, drops = training.repeat()
+        else:
+            epochs, drops = training.stop_early(_on(device, later[0]), _on(device, later[1]))
+        centre = _mean(layers, training.rows, training.share, settings.batch_size)
+    weights = {name: w.cpu().numpy().copy() for name, w in layers.state_dict().items()}
+    return Learnt(epochs, tuple(drop for drop in drops if drop < epochs), centre, weights)
 
 
 def loaded(layers: Layers, weights: dict[str, NDArray[Any]]) -> Layers:
     """Layers that forecast with some weights."""
-    layers.load_state_dict({name: torch.from_numpy(each) for name, each in weights.items()})
+    layers.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
     return layers.eval()
 
 
@@ -118,35 +170,16 @@ def forecasts(layers: Layers, x: Matrix) -> Matrix:
     padded = np.zeros((blocks * BLOCK, x.shape[1]), np.float32)
     padded[: len(x)] = x
     with _threads(), torch.inference_mode():
-        made = [layers(part) for part in torch.from_numpy(padded).split(BLOCK)]
-        return np.asarray(torch.cat(made)[: len(x)].numpy())
-
-
-def _pass(
-    layers: Layers,
-    rows: Tensor,
-    known: Tensor,
-    weight: Tensor,
-    adam: torch.optim.Optimizer,
-    given: Settings,
-) -> None:
-    layers.train()
-    order = torch.randperm(len(rows)).to(rows.device)
-    # Even parts: batch norm has nothing to say of a last row alone.
-    for part in torch.tensor_split(order, max(1, round(len(rows) / given.batch))):
-        lower = given.precision == "bfloat16"
-        with torch.autocast(rows.device.type, torch.bfloat16, enabled=lower):
-            losses = layers.loss(rows[part], known[part])
-        adam.zero_grad()
-        (losses.float() * weight[part]).mean().backward()
-        adam.step()
+        out = [layers(block) for block in torch.from_numpy(padded).split(BLOCK)]
+        return np.asarray(torch.cat(out)[: len(x)].numpy())
 
 
 @torch.no_grad()
-def _judge(layers: Layers, rows: Tensor, labels: Tensor, batch: int) -> float:
+def _loss(layers: Layers, rows: Tensor, labels: Tensor, batch: int) -> float:
     layers.eval()
-    both = zip(rows.split(batch), labels.split(batch), strict=True)
-    return float(torch.stack([layers.miss(layers(a), b).sum() for a, b in both]).sum() / len(rows))
+    batches = zip(rows.split(batch), labels.split(batch), strict=True)
+    losses = [layers.miss(layers(x), y).sum() for x, y in batches]
+    return float(torch.stack(losses).sum() / len(rows))
 
 
 @torch.no_grad()
@@ -154,15 +187,15 @@ def _mean(layers: Layers, rows: Tensor, weight: Tensor, batch: int) -> Vector:
     """(H,) weighed mean of the forecasts, of the middle quantile where there are several."""
     layers.eval()
     total: Tensor | float = 0.0
-    for part, share in zip(rows.split(batch), weight.split(batch), strict=True):
-        made = layers(part)
-        made = made if made.ndim == 2 else made[:, :, made.shape[2] // 2]
-        total = total + (made * share[:, None]).sum(dim=0)
+    for x, share in zip(rows.split(batch), weight.split(batch), strict=True):
+        forecast = layers(x)
+        forecast = forecast if forecast.ndim == 2 else forecast[:, :, forecast.shape[2] // 2]
+        total = total + (forecast * share[:, None]).sum(dim=0)
     return np.asarray((total / weight.sum()).cpu().numpy(), np.float64)
 
 
 def _state(layers: Layers) -> dict[str, Tensor]:
-    return {name: each.clone() for name, each in layers.state_dict().items()}
+    return {name: weight.clone() for name, weight in layers.state_dict().items()}
 
 
 def _on(device: torch.device, values: NDArray[Any]) -> Tensor:
@@ -181,7 +214,7 @@ def _threads() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(device: torch.device, seed: int) -> Iterator[None]:
+def _seeded(device: torch.device, seed: int) -> Iterator[None]:
     """One thread, and random numbers of its own."""
     own = [torch.cuda.current_device()] if device.type == "cuda" else []
     with _threads(), torch.random.fork_rng(devices=own):

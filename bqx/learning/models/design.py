@@ -31,9 +31,9 @@ class Design:
         key = (bins, id(like))
         if key not in self._binned:
             ref = None if like is None else like.binned(bins)
-            made = xgboost.QuantileDMatrix(self.values, max_bin=bins, nthread=1, ref=ref)
-            # The other one is held too, since its address is part of the key.
-            self._binned[key] = (made, like)
+            binned = xgboost.QuantileDMatrix(self.values, max_bin=bins, nthread=1, ref=ref)
+            # The other one is kept too, since its address is in the key.
+            self._binned[key] = (binned, like)
         return self._binned[key][0]
 
 

@@ -4,19 +4,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import enet_path
 from threadpoolctl import threadpool_limits
 
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Later, Vector, Weight
+from bqx.learning.models.design import design
 from bqx.learning.models.line import Line
 from bqx.learning.models.scaler import Scaler
 
-Vector = NDArray[np.float64]
-
-PENALTIES = (0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
-"""Penalties that a validation part chooses from, as shares of the one that leaves nothing."""
-MIXTURE = 0.5
+ALPHAS = (0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05)
+"""Penalties that validation rows choose from, as shares of the one that leaves nothing."""
+L1_RATIO = 0.5
 """Share of the absolute coefficients in the penalty, the rest on their squares."""
 PASSES = 5_000
 
@@ -25,40 +23,34 @@ PASSES = 5_000
 class ElasticNet(Line):
     """Least squares with a penalty on absolute and squared coefficients.
 
-    ``penalty`` : share of each horizon's smallest penalty that leaves no coefficient; a validation
-    part replaces it by the best of `PENALTIES` for all horizons.
+    ``alpha`` : share of each horizon's smallest penalty that leaves no coefficient; validation
+    rows replace it by the best of `ALPHAS` for all horizons.
     """
 
     NAME: ClassVar[str] = "elasticnet"
 
-    penalty: float = 0.25
+    alpha: float = 0.25
 
     # Sums of BLAS depend on the number of its threads.
     @threadpool_limits.wrap(limits=1)
-    def fit(
-        self,
-        x: Matrix | Design,
-        y: Vector,
-        weight: Vector | None = None,
-        validation: tuple[Matrix | Design, Vector] | None = None,
-    ) -> Self:
-        """Fit to (n, C) columns and (n, H) labels; later rows, where given, choose the penalty."""
-        values = design(x).values
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
+        """Fit to (n, C) columns and (n, H) labels; validation rows choose the penalty."""
+        values = design(X).values
         share = np.ones(len(y)) if weight is None else weight * (len(y) / weight.sum())
         self.scaler = Scaler.fit(values, share)
         root = np.sqrt(share)[:, None]
         z, labels = self.scaler.apply(values) * root, y * root
         along = z.T @ labels
         # Coordinate descent meets the penalties from large to small, each from the last's answer.
-        penalties = [self.penalty] if validation is None else list(PENALTIES)
-        gram, most = z.T @ z, np.abs(along).max(axis=0) / (len(y) * MIXTURE)
+        alphas = [self.alpha] if validation is None else list(ALPHAS)
+        gram, most = z.T @ z, np.abs(along).max(axis=0) / (len(y) * L1_RATIO)
         paths = np.stack(
             [
                 enet_path(
                     z,
                     labels[:, h],
-                    l1_ratio=MIXTURE,
-                    alphas=np.maximum(np.array(penalties) * most[h], np.finfo(np.float64).tiny),
+                    l1_ratio=L1_RATIO,
+                    alphas=np.maximum(np.array(alphas) * most[h], np.finfo(np.float64).tiny),
                     precompute=gram,
                     Xy=along[:, h],
                     max_iter=PASSES,
@@ -71,9 +63,9 @@ class ElasticNet(Line):
         if validation is not None:
             later = self.scaler.apply(design(validation[0]).values)
             errors = [
-                np.sum((validation[1] - later @ paths[:, :, i]) ** 2) for i in range(len(penalties))
+                np.sum((validation[1] - later @ paths[:, :, i]) ** 2) for i in range(len(alphas))
             ]
             best = int(np.argmin(errors))
-            self.penalty = penalties[best]
+            self.alpha = alphas[best]
         self.coefficients = np.ascontiguousarray(paths[:, :, best])
         return self

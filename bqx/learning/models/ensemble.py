@@ -1,176 +1,150 @@
-"""Forecasts of several estimators joined, by weights learnt on rows that none of them has seen."""
+"""Forecasts of several models joined, by weights learnt on rows that none of them has seen."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from bqx.errors import ParameterError
-from bqx.learning.models import artefact
+from bqx.learning.models.artefact import Parts
+from bqx.learning.models.base import Input, Later, Model, Vector, Weight, point
 from bqx.learning.models.design import Design, Matrix, design
-from bqx.learning.models.members import ALONE, Estimator, point
+from bqx.learning.models.register import make, model_class
+from bqx.params import Params
 
-Vector = NDArray[np.float64]
-Validation = tuple[Matrix | Design, Vector]
-
+MEMBERS = ("ridge", "forest", "xgboost")
+"""Models that a run's ensembles join."""
 PARTS = 4
 """Parts in order of time; all but the first are forecast from those before."""
-PULL = 0.1
-"""Pull of stacked weights towards equal ones, as a share of the forecasts' mean power."""
+
+FILE = "weights.json"
 
 
 @dataclass
-class Ensemble:
-    """A weighted mean: one weight a member for all horizons, none negative, together 1.
+class Ensemble(Model):
+    """A weighted mean: one weight per member for all horizons, none negative, together 1.
 
-    ``members`` : unfitted estimators.
-    ``gap`` : rows left out before a part that is forecast, so that no label reaches into it.
+    ``members`` : unfitted models; ``purge`` : rows left out before a part that is forecast, so
+        that no label reaches into it.
+    ``weights`` : (M, H) of the members' forecasts.
     """
 
     NAME: ClassVar[str] = "ensemble"
 
-    members: tuple[Estimator, ...] = ()
-    gap: int = 0
-    seed: int = 0
+    members: tuple[Model, ...] = ()
+    purge: int = 0
     weights: Vector = field(init=False, repr=False)
 
-    def fit(
-        self,
-        x: Matrix | Design,
-        y: Vector,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
-        """Fit to (n, C) columns and (n, H) labels; later rows, where given, are the members'."""
-        self.members, apart, labels = out_of_fold(self.members, self.gap, x, y, weight, validation)
-        self.weights = np.repeat(_convex(apart, labels)[:, None], y.shape[1], axis=1)
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
+        """Fit to (n, C) columns and (n, H) labels; validation rows are the members'."""
+        rows = design(X)
+        forecasts = self._out_of_fold(rows, y, weight, validation)
+        self.weights = self._weights(forecasts, y[len(y) - forecasts.shape[1] :])
         return self
 
-    def predict(self, x: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) forecasts of (n, C) columns."""
-        return _joined(self.members, self.weights, x)
+        rows = design(X)
+        out = np.zeros((len(rows), self.weights.shape[1]))
+        for member, weight in zip(self.members, self.weights, strict=True):
+            out += point(member.predict(rows)) * weight
+        return out
 
-    def save(self, folder: Path) -> None:
-        """Write the model's folder."""
-        artefact.save(self, folder)
+    def contributions(self, X: Matrix, seed: int = 0) -> Vector:
+        """(n, C, H) weighted mean of the members' SHAP values."""
+        values = [
+            member.contributions(X, seed) * weight
+            for member, weight in zip(self.members, self.weights, strict=True)
+        ]
+        return np.asarray(np.sum(values, axis=0))
+
+    @classmethod
+    def from_params(cls, params: Params, **settings: Any) -> Self:
+        """An unfitted ensemble of `MEMBERS` with a run's parameters; ``settings`` win over them."""
+        if "members" not in settings:
+            settings["members"] = tuple(make(name, params) for name in MEMBERS)
+        purge = -(-max(params.horizons) // params.stride)
+        return super().from_params(params, **{"purge": purge} | settings)
+
+    def unfitted(self) -> Self:
+        """A model with the same settings, the members' own choices included."""
+        members = tuple(member.unfitted() for member in self.members)
+        return type(self)(**self.get_params() | {"members": members})
 
     def settings(self) -> dict[str, Any]:
-        """Settings, weights, and the members' names and settings."""
-        return {
-            "members": [[member.NAME, member.settings()] for member in self.members],
-            "weights": self.weights.tolist(),
-            "gap": self.gap,
-            "seed": self.seed,
-        }
+        """Settings, with the members' names and settings."""
+        members = [[member.NAME, member.settings()] for member in self.members]
+        return self.get_params() | {"members": members}
 
-    def parts(self) -> artefact.Parts:
-        """Files of all members, each in a folder with the member's number."""
-        return {
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """An unfitted ensemble of stored settings."""
+        members = tuple(model_class(name).from_settings(own) for name, own in settings["members"])
+        return cls(**dict(settings) | {"members": members})
+
+    def parts(self) -> Parts:
+        """Weights, and files of all members, those of each in a folder with its number."""
+        return {FILE: json.dumps(self.weights.tolist(), allow_nan=False).encode()} | {
             f"{number}/{name}": content
             for number, member in enumerate(self.members)
             for name, content in member.parts().items()
         }
 
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
-        """The model of some settings and parts."""
-        members = []
-        for number, (name, own) in enumerate(settings["members"]):
-            mine = {
-                path.split("/", 1)[1]: content
-                for path, content in parts.items()
-                if path.startswith(f"{number}/")
-            }
-            members.append(ALONE[name].restore(own, mine))
-        model = cls(tuple(members), int(settings["gap"]), int(settings["seed"]))
-        model.weights = np.array(settings["weights"], np.float64)
-        return model
+    def restore(self, parts: Parts) -> None:
+        """Take over what ``parts`` gave."""
+        self.weights = np.array(json.loads(parts[FILE]), np.float64)
+        for number, member in enumerate(self.members):
+            folder = f"{number}/"
+            member.restore(
+                {
+                    path.removeprefix(folder): content
+                    for path, content in parts.items()
+                    if path.startswith(folder)
+                }
+            )
 
+    def _weights(self, forecasts: Vector, labels: Vector) -> Vector:
+        """(M, H) weights from (M, m, H) forecasts of rows that no member has seen."""
+        return np.repeat(_convex(forecasts, labels)[:, None], labels.shape[1], axis=1)
 
-@dataclass
-class Stacking(Ensemble):
-    """A linear model of the members' forecasts, one a horizon, pulled towards equal weights."""
+    def _out_of_fold(self, rows: Design, y: Vector, weight: Weight, validation: Later) -> Vector:
+        """(M, m, H) forecasts of the last m rows, each by members that had not seen it.
 
-    NAME: ClassVar[str] = "stacking"
+        Each part but the first is forecast by members fitted on the rows before it less ``purge``;
+        the members that stay are fitted on all rows.
 
-    def fit(
-        self,
-        x: Matrix | Design,
-        y: Vector,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
-        """Fit to (n, C) columns and (n, H) labels; later rows, where given, are the members'."""
-        self.members, apart, labels = out_of_fold(self.members, self.gap, x, y, weight, validation)
-        self.weights = np.column_stack(
-            [_pulled(apart[:, :, h], labels[:, h]) for h in range(y.shape[1])]
+        Raises
+        ------
+        ParameterError : fewer than two members, or too few rows for the parts.
+        """
+        edges = np.linspace(0, len(rows), PARTS + 1).astype(np.int64)
+        if len(self.members) < 2 or edges[1] <= 2 * self.purge:
+            raise ParameterError(
+                f"ensemble: too little to learn weights from, got {len(self.members)} members and "
+                f"{len(rows)} rows with a purge of {self.purge}; expected two members and more "
+                f"than {2 * PARTS * self.purge} rows. Raise train_days or lower stride."
+            )
+        self.members = tuple(
+            member.unfitted().fit(rows, y, weight=weight, validation=validation)
+            for member in self.members
         )
-        return self
+        forecasts: list[list[Vector]] = [[] for _ in self.members]
+        for start, stop in pairwise(edges[1:]):
+            before = slice(0, int(start) - self.purge)
+            seen, ahead = Design(rows.values[before]), Design(rows.values[start:stop])
+            share = None if weight is None else weight[before]
+            for number, member in enumerate(self.members):
+                again = member.unfitted().fit(seen, y[before], weight=share)
+                forecasts[number].append(point(again.predict(ahead)))
+        return np.stack([np.concatenate(own) for own in forecasts])
 
 
-def out_of_fold(
-    members: Sequence[Estimator],
-    gap: int,
-    x: Matrix | Design,
-    y: Vector,
-    weight: Vector | None,
-    validation: Validation | None,
-) -> tuple[tuple[Estimator, ...], Vector, Vector]:
-    """Members fitted on all rows, and what they say of parts that they had not seen.
-
-    Each part but the first is forecast by members fitted on the rows before it less ``gap``.
-
-    Returns the fitted members, (M, m, H) forecasts and (m, H) labels.
-
-    Raises
-    ------
-    ParameterError : fewer than two members, or too few rows for the parts and the gap.
-    """
-    rows = design(x)
-    edges = np.linspace(0, len(rows), PARTS + 1).astype(np.int64)
-    if len(members) < 2 or edges[1] <= 2 * gap:
-        raise ParameterError(
-            f"ensemble: too little to learn weights from, got {len(members)} members and "
-            f"{len(rows)} rows with a gap of {gap}; expected two members and more than "
-            f"{2 * PARTS * gap} rows. Give more."
-        )
-    fitted = tuple(replace(m).fit(rows, y, weight, validation) for m in members)  # type: ignore[type-var]
-    apart: list[list[Vector]] = [[] for _ in members]
-    for start, stop in pairwise(edges[1:]):
-        before = slice(0, int(start) - gap)
-        seen, ahead = Design(rows.values[before]), Design(rows.values[start:stop])
-        share = None if weight is None else weight[before]
-        for place, member in enumerate(fitted):
-            again = replace(member).fit(seen, y[before], share)  # type: ignore[type-var]
-            apart[place].append(point(again.predict(ahead)))
-    forecasts = np.stack([np.concatenate(one) for one in apart])
-    return fitted, forecasts, y[edges[1] :]
-
-
-def _convex(apart: Vector, labels: Vector) -> Vector:
+def _convex(forecasts: Vector, labels: Vector) -> Vector:
     """(M,) weights of the members, none negative, together 1; equal ones where all say nothing."""
-    weights = nnls(apart.reshape(len(apart), -1).T, labels.ravel())[0]
+    weights = nnls(forecasts.reshape(len(forecasts), -1).T, labels.ravel())[0]
     total = weights.sum()
-    return weights / total if total > 0 else np.full(len(apart), 1.0 / len(apart))
-
-
-def _pulled(apart: Vector, labels: Vector) -> Vector:
-    """(M,) least squares weights of (M, m) forecasts, pulled towards equal ones."""
-    count = len(apart)
-    gram = apart @ apart.T
-    pull = PULL * np.trace(gram) / count + np.finfo(np.float64).tiny
-    equal = np.full(count, 1.0 / count)
-    return np.linalg.solve(gram + pull * np.eye(count), apart @ labels + pull * equal)
-
-
-def _joined(members: Sequence[Estimator], weights: Vector, x: Matrix | Design) -> Vector:
-    rows = design(x)
-    out = np.zeros((len(rows), weights.shape[1]))
-    for member, own in zip(members, weights, strict=True):
-        out += point(member.predict(rows)) * own
-    return out
+    return weights / total if total > 0 else np.full(len(forecasts), 1.0 / len(forecasts))

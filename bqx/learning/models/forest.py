@@ -4,22 +4,18 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import skops.io
-from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
-from bqx.learning.models import artefact
-from bqx.learning.models.design import Design, Matrix, design
-
-Vector = NDArray[np.float64]
+from bqx.learning.models.artefact import Parts
+from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight
+from bqx.learning.models.design import design
 
 TRUSTED = ["sklearn.tree._tree.Tree"]
 """The one type beyond plain ones that a stored forest holds; never read from the file itself."""
@@ -28,78 +24,60 @@ SCHEMA = "schema.json"
 
 
 @dataclass
-class RandomForest:
+class RandomForest(Model):
     """Bagged trees of several outputs, a split chosen for all horizons together.
 
-    ``deepest`` : most splits above a leaf; ``least`` : fewest rows in a leaf; ``tried`` : share of
-    the columns that a split looks at; ``bag`` : share of the rows that a tree draws.
+    ``max_depth`` : most splits above a leaf; ``min_samples_leaf`` : fewest rows in a leaf;
+    ``max_features`` : share of the columns that a split looks at; ``max_samples`` : share of the
+    rows that a tree draws.
     """
 
     NAME: ClassVar[str] = "forest"
 
-    trees: int = 100
-    deepest: int = 10
-    least: int = 10
-    tried: float = 0.3
-    bag: float = 0.5
-    seed: int = 0
+    SPACE: ClassVar[dict[str, Range]] = {
+        "n_estimators": Range(50, 200, step=50),
+        "max_depth": Range(3, 20),
+        "min_samples_leaf": Range(5, 200, log=True),
+        "max_features": Range(0.05, 1.0, log=True),
+    }
+
+    n_estimators: int = 100
+    max_depth: int = 10
+    min_samples_leaf: int = 10
+    max_features: float = 0.3
+    max_samples: float = 0.5
     forest: RandomForestRegressor = field(init=False, repr=False)
 
-    def fit(
-        self,
-        x: Matrix | Design,
-        y: Vector,
-        weight: Vector | None = None,
-        validation: tuple[Matrix | Design, Vector] | None = None,
-    ) -> Self:
-        """Fit to (n, C) columns and (n, H) labels; a forest needs no validation part."""
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
+        """Fit to (n, C) columns and (n, H) labels; a forest needs no validation rows."""
         with threadpool_limits(1):
             self.forest = RandomForestRegressor(
-                n_estimators=self.trees,
-                max_depth=self.deepest,
-                min_samples_split=2 * self.least,
-                min_samples_leaf=self.least,
-                max_features=self.tried,
-                max_samples=self.bag,
-                random_state=self.seed,
-                n_jobs=1,
-            ).fit(design(x).values, y if y.shape[1] > 1 else y.ravel(), weight)
+                **self.get_params(), min_samples_split=2 * self.min_samples_leaf, n_jobs=1
+            ).fit(design(X).values, y if y.shape[1] > 1 else y.ravel(), weight)
         return self
 
-    def predict(self, x: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) forecasts of (n, C) columns."""
-        values = design(x).values
+        values = design(X).values
         forecast = np.zeros((len(values), self.forest.n_outputs_))
         # The forest's own method starts threads at each call, which cost more than a row does.
         for tree in self.forest.estimators_:
             forecast += tree.tree_.predict(values).reshape(len(values), -1)
-        return forecast / self.trees
+        return forecast / self.n_estimators
 
-    def save(self, folder: Path) -> None:
-        """Write the model's folder."""
-        artefact.save(self, folder)
-
-    def settings(self) -> dict[str, Any]:
-        """Settings of the forest."""
-        names = ("trees", "deepest", "least", "tried", "bag", "seed")
-        return {name: getattr(self, name) for name in names}
-
-    def parts(self) -> artefact.Parts:
+    def parts(self) -> Parts:
         """The forest in the format of skops, the same bytes for the same trees."""
         return {FILE: _settled(skops.io.dumps(self.forest))}
 
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
-        """The model of some settings and parts; skops refuses types that are not trusted."""
-        model = cls(**settings)
-        model.forest = skops.io.loads(parts[FILE], trusted=TRUSTED)
-        return model
+    def restore(self, parts: Parts) -> None:
+        """Take over what ``parts`` gave; skops refuses types that are not trusted."""
+        self.forest = skops.io.loads(parts[FILE], trusted=TRUSTED)
 
 
 def _settled(archive: bytes) -> bytes:
     """An archive of skops without addresses in memory and times, which differ from run to run."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as held:
-        contents = {name: held.read(name) for name in held.namelist()}
+    with zipfile.ZipFile(io.BytesIO(archive)) as stored:
+        contents = {name: stored.read(name) for name in stored.namelist()}
     schema = json.loads(contents.pop(SCHEMA))
     contents = {name: _padded(content) for name, content in contents.items()}
     named = {name: f"{hashlib.sha256(c).hexdigest()}.npy" for name, c in contents.items()}
@@ -134,6 +112,6 @@ def _padded(content: bytes) -> bytes:
     clean = np.zeros(array.shape, array.dtype)
     for name in array.dtype.names:
         clean[name] = array[name]
-    held = io.BytesIO()
-    np.save(held, clean, allow_pickle=False)
-    return held.getvalue()
+    padded = io.BytesIO()
+    np.save(padded, clean, allow_pickle=False)
+    return padded.getvalue()

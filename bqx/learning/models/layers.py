@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class Layers(nn.Module):
 
 
 class Shared(Layers):
-    """Shared dense layers under one linear unit a horizon; ``shares`` of the loss add up to 1."""
+    """Shared dense layers under one linear unit per horizon; ``shares`` of the loss add up to 1."""
 
     def __init__(
         self,
@@ -71,34 +71,37 @@ class Tasks(Shared):
         return self.miss(self.forecast(shared), labels) + self.AUXILIARY * beside
 
 
+class Sizes(Protocol):
+    """Steps of the past and units of the layers, see `transformer.Transformer`."""
+
+    steps: int
+    hidden: int
+    heads: int
+    continuous: int
+    dropout: float
+
+
 class Fusion(Layers):
     """pytorch-forecasting's temporal fusion transformer, fed by tensors instead of frames."""
 
     def __init__(
-        self,
-        columns: int,
-        steps: int,
-        horizons: int,
-        quantiles: Sequence[float],
-        hidden: int,
-        heads: int,
-        continuous: int,
-        dropout: float,
+        self, columns: int, horizons: int, quantiles: Sequence[float], sizes: Sizes
     ) -> None:
         from pytorch_forecasting import TemporalFusionTransformer
         from pytorch_forecasting.metrics import QuantileLoss
 
         super().__init__()
+        steps = sizes.steps
         self.steps, self.pinball = steps, QuantileLoss(list(quantiles))
-        names = [str(place) for place in range(columns)]
+        names = [str(number) for number in range(columns)]
         with warnings.catch_warnings():
             # Its own constructor keeps its loss and metrics twice, and is warned of it.
             warnings.filterwarnings("ignore", "Attribute '.*' is an instance of `nn.Module`")
             self.inner = TemporalFusionTransformer(
-                hidden_size=hidden,
-                attention_head_size=heads,
-                hidden_continuous_size=continuous,
-                dropout=dropout,
+                hidden_size=sizes.hidden,
+                attention_head_size=sizes.heads,
+                hidden_continuous_size=sizes.continuous,
+                dropout=sizes.dropout,
                 output_size=len(quantiles),
                 loss=self.pinball,
                 logging_metrics=nn.ModuleList(),
@@ -146,9 +149,8 @@ class Fusion(Layers):
 def _dense(columns: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in zip((columns, *hidden[:-1]), hidden, strict=True):
-        layers += [
-            nn.Linear(before, after), nn.ReLU(), nn.BatchNorm1d(after), nn.Dropout(dropout),
-        ]  # fmt: skip
+        layers += [nn.Linear(before, after), nn.ReLU()]
+        layers += [nn.BatchNorm1d(after), nn.Dropout(dropout)]
     return nn.Sequential(*layers)
 
 

@@ -1,58 +1,43 @@
-"""The forecast of one who knows nothing, which every other estimator has to beat."""
+"""The forecast of one who knows nothing, which every other model has to beat."""
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bqx.learning.models import artefact
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.artefact import Parts
+from bqx.learning.models.base import Input, Later, Model, Vector, Weight
+from bqx.learning.models.design import Matrix, design
 
-Vector = NDArray[np.float64]
+FILE = "horizons.json"
 
 
 @dataclass
-class Martingale:
-    """An innovation of 0 at every horizon."""
+class Martingale(Model):
+    """An innovation of 0 at every horizon; a fit learns nothing but how many there are."""
 
     NAME: ClassVar[str] = "martingale"
 
-    seed: int = 0
     horizons: int = field(default=0, init=False)
 
-    def fit(
-        self,
-        x: Matrix | Design,
-        y: Vector,
-        weight: Vector | None = None,
-        validation: tuple[Matrix | Design, Vector] | None = None,
-    ) -> Self:
-        """Learn nothing but the number of horizons of (n, H) labels."""
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
+        """Count the horizons of (n, H) labels."""
         self.horizons = y.shape[1]
         return self
 
-    def predict(self, x: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) zeros."""
-        return np.zeros((len(design(x)), self.horizons))
+        return np.zeros((len(design(X)), self.horizons))
 
-    def save(self, folder: Path) -> None:
-        """Write the model's folder."""
-        artefact.save(self, folder)
+    def contributions(self, X: Matrix, seed: int = 0) -> Vector:
+        """(n, C, H) zeros."""
+        return np.zeros((*X.shape, self.horizons))
 
-    def settings(self) -> dict[str, Any]:
-        """Seed and number of horizons."""
-        return {"seed": self.seed, "horizons": self.horizons}
+    def parts(self) -> Parts:
+        """Number of horizons."""
+        return {FILE: json.dumps(self.horizons).encode()}
 
-    def parts(self) -> artefact.Parts:
-        """No files."""
-        return {}
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
-        """The model of some settings."""
-        model = cls(int(settings["seed"]))
-        model.horizons = int(settings["horizons"])
-        return model
+    def restore(self, parts: Parts) -> None:
+        """Take over what ``parts`` gave."""
+        self.horizons = int(json.loads(parts[FILE]))

@@ -14,7 +14,7 @@ HIDDEN = (256, 128, 64)
 
 @dataclass
 class MultiHorizon(Network):
-    """Dense layers with batch norm and dropout under a linear head a horizon; squared error.
+    """Dense layers with batch norm and dropout under one linear head per horizon; squared error.
 
     The heads' shares of the loss rise evenly with the horizon: for five they are 0.10, 0.15, 0.20,
     0.25 and 0.30.
@@ -22,10 +22,10 @@ class MultiHorizon(Network):
 
     NAME: ClassVar[str] = "multi_horizon"
 
-    def _made(self, columns: int, horizons: int, training: bool) -> "Layers":
+    def _layers(self, columns: int, horizons: int, training: bool) -> "Layers":
         from bqx.learning.models.layers import Shared
 
-        shares = [2.0 + place for place in range(horizons)]
+        shares = [2.0 + h for h in range(horizons)]
         return Shared(
-            columns, HIDDEN, horizons, self.dropout, [each / sum(shares) for each in shares]
+            columns, HIDDEN, horizons, self.dropout, [share / sum(shares) for share in shares]
         )

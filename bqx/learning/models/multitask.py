@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from bqx.learning.models.network import Network, Vector, Weights
+from bqx.learning.models.base import Vector
+from bqx.learning.models.network import Network, Weights
 
 if TYPE_CHECKING:
     from bqx.learning.models.layers import Layers
@@ -37,12 +38,12 @@ class MultiTask(Network):
 
     def _kept(self, weights: Weights) -> Weights:
         return {
-            name: each
-            for name, each in weights.items()
+            name: weight
+            for name, weight in weights.items()
             if not name.startswith(("volatility.", "regime."))
         }
 
-    def _made(self, columns: int, horizons: int, training: bool) -> "Layers":
+    def _layers(self, columns: int, horizons: int, training: bool) -> "Layers":
         from bqx.learning.models.layers import Tasks
 
         return Tasks(columns, HIDDEN, horizons, self.dropout, REGIMES if training else 0)

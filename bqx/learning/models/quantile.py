@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bqx.learning.models.design import Design, Matrix
+from bqx.learning.models.base import Input, Vector
 from bqx.learning.models.xgb import XGBoost
 
 QUANTILES = (0.1, 0.5, 0.9)
@@ -15,14 +14,15 @@ QUANTILES = (0.1, 0.5, 0.9)
 
 @dataclass
 class XGBoostQuantile(XGBoost):
-    """A booster a horizon under the pinball loss of all levels together."""
+    """One booster per horizon under the pinball loss of all levels together."""
 
     NAME: ClassVar[str] = "xgboost_quantile"
-    OWN: ClassVar[dict[str, Any]] = {
-        "objective": "reg:quantileerror", "quantile_alpha": np.array(QUANTILES),
-    }  # fmt: skip
+    OBJECTIVE: ClassVar[dict[str, Any]] = {
+        "objective": "reg:quantileerror",
+        "quantile_alpha": np.array(QUANTILES),
+    }
 
-    def predict(self, x: Matrix | Design) -> NDArray[np.float64]:
+    def predict(self, X: Input) -> Vector:
         """(n, H, Q) quantiles of (n, C) columns, ascending in the last axis."""
         # Levels are boosted by separate trees and may cross; in order they are no worse.
-        return np.sort(self.outputs(x).reshape(len(x), len(self.boosters), -1), axis=2)
+        return np.sort(self.outputs(X).reshape(len(X), len(self.boosters), -1), axis=2)

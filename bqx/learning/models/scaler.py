@@ -22,13 +22,13 @@ class Scaler:
 
     @classmethod
     def fit(cls, x: Matrix, weight: Vector | None = None) -> Self:
-        """Learn the scale of (n, C) columns from the rows where each is there."""
-        there = np.isfinite(x)
-        share = there * (1.0 if weight is None else weight[:, None])
+        """Learn the scale of (n, C) columns from the rows where each is finite."""
+        finite = np.isfinite(x)
+        share = finite * (1.0 if weight is None else weight[:, None])
         rows = np.maximum(share.sum(axis=0), np.finfo(np.float64).tiny)
-        known = np.where(there, x, np.float32(0.0)).astype(np.float64)
-        mean = (share * known).sum(axis=0) / rows
-        deviation = np.sqrt((share * (known - mean) ** 2).sum(axis=0) / rows)
+        values = np.where(finite, x, np.float32(0.0)).astype(np.float64)
+        mean = (share * values).sum(axis=0) / rows
+        deviation = np.sqrt((share * (values - mean) ** 2).sum(axis=0) / rows)
         still = deviation <= 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
         return cls(mean, np.where(still, np.inf, deviation))
 
@@ -45,10 +45,10 @@ class Scaler:
         }
 
     @classmethod
-    def from_json(cls, held: dict[str, Any]) -> Self:
+    def from_json(cls, stored: dict[str, Any]) -> Self:
         """The scale that ``to_json`` gave."""
-        deviation = [np.inf if d is None else d for d in held["deviation"]]
-        return cls(np.array(held["mean"], np.float64), np.array(deviation, np.float64))
+        deviation = [np.inf if d is None else d for d in stored["deviation"]]
+        return cls(np.array(stored["mean"], np.float64), np.array(deviation, np.float64))
 
 
 def linear(z: Vector, coefficients: Vector) -> Vector:

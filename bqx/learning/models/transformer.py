@@ -1,13 +1,17 @@
 """The temporal fusion transformer of pytorch-forecasting, over the last hour of each column."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from bqx.errors import ParameterError
-from bqx.learning.models.design import Design, Matrix, design
-from bqx.learning.models.network import Network, Vector
+from bqx.features import lags
+from bqx.features.lags import Column
+from bqx.learning.models.base import Input, Vector
+from bqx.learning.models.design import Matrix, design
+from bqx.learning.models.network import Network
 from bqx.learning.models.quantile import QUANTILES
 
 if TYPE_CHECKING:
@@ -22,15 +26,15 @@ class Transformer(Network):
     ``spacing`` rows apart, the oldest first (`lags.steps`), as lagged columns are. So a single
     served row is enough, and a batch is a window of one tensor, seen as (n, steps, C).
 
-    ``hidden``, ``heads``, ``continuous`` : units of the layers, heads of the attention, units a
-    column.
+    ``hidden``, ``heads``, ``continuous`` : units of the layers, heads of the attention, units
+    per column.
     """
 
     NAME: ClassVar[str] = "tft"
     EXTRA: ClassVar[tuple[str, ...]] = ("torch", "safetensors", "pytorch_forecasting")
 
     epochs: int = 200
-    batch: int = 256
+    batch_size: int = 256
     dropout: float = 0.1
     hidden: int = 64
     heads: int = 4
@@ -38,23 +42,24 @@ class Transformer(Network):
     steps: int = 12
     spacing: int = 5
 
-    def predict(self, x: Matrix | Design) -> Vector:
-        """(n, H, Q) quantiles of (n, steps * C) columns, ascending in the last axis."""
-        return np.sort(super().predict(x), axis=2)
+    def reads(self, columns: Sequence[Column]) -> tuple[Column, ...]:
+        """Each of some chosen columns at all steps."""
+        return lags.steps(columns, self.steps, self.spacing)
 
-    def _scaled(self, x: Matrix | Design) -> Matrix:
-        wide = design(x).values.shape[1]
+    def predict(self, X: Input) -> Vector:
+        """(n, H, Q) quantiles of (n, steps * C) columns, ascending in the last axis."""
+        return np.sort(super().predict(X), axis=2)
+
+    def _scaled(self, X: Input) -> Matrix:
+        wide = design(X).values.shape[1]
         if wide % self.steps:
             raise ParameterError(
                 f"columns: no whole steps, got {wide} columns for {self.steps} steps; expected a "
                 "multiple. Take them by lags.steps."
             )
-        return super()._scaled(x)
+        return super()._scaled(X)
 
-    def _made(self, columns: int, horizons: int, training: bool) -> "Layers":
+    def _layers(self, columns: int, horizons: int, training: bool) -> "Layers":
         from bqx.learning.models.layers import Fusion
 
-        return Fusion(
-            columns // self.steps, self.steps, horizons, QUANTILES, self.hidden, self.heads,
-            self.continuous, self.dropout,
-        )  # fmt: skip
+        return Fusion(columns // self.steps, horizons, QUANTILES, self)

@@ -5,8 +5,9 @@ is nearly all of the time. Here the trees of all boosters lie in one table, and 
 their leaves in the boosters' order, in 32 bits as they do.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import xgboost
@@ -44,12 +45,7 @@ class Trees:
 
     def predict(self, values: Matrix) -> Single:
         """(n, H) forecasts of (n, C) columns, NaN allowed."""
-        return np.asarray(
-            _walk(
-                values, self.column, self.bound, self.left, self.right, self.absent, self.roots,
-                self.outputs, self.start,
-            )
-        )  # fmt: skip
+        return np.asarray(_walk(values, *(getattr(self, field.name) for field in fields(self))))
 
 
 @kernel(nogil=True)
@@ -73,34 +69,42 @@ def _walk(values, column, bound, left, right, absent, roots, outputs, start):  #
 
 def of(boosters: Sequence[xgboost.Booster]) -> Trees:
     """Trees of boosters of numeric columns, the outputs of each after those of the one before."""
-    parts: list[tuple[Whole, Single, Whole, Whole, Whole]] = []
+    tables: list[tuple[Whole, Single, Whole, Whole, Whole]] = []
     roots: list[int] = []
     outputs: list[int] = []
     starts: list[Single] = []
     nodes = 0
     for booster in boosters:
         learner = ubj.loads(bytes(booster.save_raw("ubj")))["learner"]
-        held = learner["gradient_booster"]["model"]
+        model = learner["gradient_booster"]["model"]
         base = learner["learner_model_param"]["base_score"].strip("[]").split(",")
         first = sum(len(start) for start in starts)
         starts.append(np.array(base, np.float32))
-        for tree, output in zip(held["trees"], held["tree_info"], strict=True):
-            left, right = (tree[f"{side}_children"].astype(np.int32) for side in ("left", "right"))
-            ends = left < 0
-            there = np.where(tree["default_left"] != 0, left, right)
-            parts.append(
-                (
-                    np.where(ends, LEAF, tree["split_indices"]).astype(np.int32),
-                    tree["split_conditions"].astype(np.float32),
-                    *(np.where(ends, LEAF, nodes + to).astype(np.int32)
-                      for to in (left, right, there)),
-                )
-            )  # fmt: skip
+        for tree, output in zip(model["trees"], model["tree_info"], strict=True):
+            tables.append(_table(tree, nodes))
             roots.append(nodes)
             outputs.append(first + int(output))
-            nodes += len(left)
-    column, bound, left, right, absent = (np.concatenate(part) for part in zip(*parts, strict=True))
+            nodes += len(tables[-1][0])
+    column, bound, left, right, absent = (np.concatenate(c) for c in zip(*tables, strict=True))
     return Trees(
-        column, bound, left, right, absent, np.array(roots, np.int32), np.array(outputs, np.int32),
-        np.concatenate(starts),
-    )  # fmt: skip
+        column,
+        bound,
+        left,
+        right,
+        absent,
+        roots=np.array(roots, np.int32),
+        outputs=np.array(outputs, np.int32),
+        start=np.concatenate(starts),
+    )
+
+
+def _table(tree: Mapping[str, Any], first: int) -> tuple[Whole, Single, Whole, Whole, Whole]:
+    """Columns of `Trees` for one tree whose root is node ``first``."""
+    left, right = (tree[f"{side}_children"].astype(np.int32) for side in ("left", "right"))
+    absent = np.where(tree["default_left"] != 0, left, right)
+    leaf = left < 0
+    to_left, to_right, to_absent = (
+        np.where(leaf, LEAF, first + child).astype(np.int32) for child in (left, right, absent)
+    )
+    column = np.where(leaf, LEAF, tree["split_indices"]).astype(np.int32)
+    return column, tree["split_conditions"].astype(np.float32), to_left, to_right, to_absent

@@ -9,9 +9,7 @@ import numpy as np
 
 from bqx.errors import ArtefactError
 
-_NUMBERS = {
-    "i": ">i1", "U": ">u1", "I": ">i2", "l": ">i4", "L": ">i8", "d": ">f4", "D": ">f8",
-}  # fmt: skip
+_NUMBERS = dict(zip("iUIlLdD", (">i1", ">u1", ">i2", ">i4", ">i8", ">f4", ">f8"), strict=True))
 _WORDS = {"Z": None, "T": True, "F": False}
 
 
@@ -59,8 +57,8 @@ def _array(content: bytes, at: int, kind: str) -> tuple[Any, int]:
     if content[at : at + 1] == b"$":
         member = chr(content[at + 1])
         count, at = _value(content, at + 4, chr(content[at + 3]))
-        made = _numbers(content, at, member, count)
-        return made.astype(made.dtype.newbyteorder("=")), at + made.nbytes
+        numbers = _numbers(content, at, member, count)
+        return numbers.astype(numbers.dtype.newbyteorder("=")), at + numbers.nbytes
     count = None
     if content[at : at + 1] == b"#":
         count, at = _value(content, at + 2, chr(content[at + 1]))

@@ -1,27 +1,20 @@
 """Gradient-boosted trees, shallow and strongly regularised: minute returns are mostly noise."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import xgboost
-from numpy.typing import NDArray
 
-from bqx.learning.models import artefact, trees
+from bqx.learning.models import trees
+from bqx.learning.models.artefact import Parts
+from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight
 from bqx.learning.models.design import Design, Matrix, design
-
-Vector = NDArray[np.float64]
-Validation = tuple[Matrix | Design, Vector]
 
 PATIENCE = 30
 """Rounds without progress on the validation rows that stop the boosting."""
-LEAF = 0.02
-"""Smallest leaf, and the weight of the pull towards 0, as a share of the rows."""
-BAG = 0.5
-"""Share of rows that a tree sees."""
-TRIED = 0.3
+MAX_FEATURES = 0.3
 """Share of columns that a split may use."""
 BINS = 64
 FEW = 64
@@ -29,122 +22,118 @@ FEW = 64
 
 
 @dataclass
-class XGBoost:
-    """A booster a horizon under squared error; NaN columns are read as they are.
+class XGBoost(Model):
+    """One booster per horizon under squared error; NaN columns are read as they are.
 
-    ``rounds`` : most rounds before a fit with a validation part, those kept after it: one number
-        for all horizons, since where a single one stops is mostly chance.
-    ``bag``, ``leaf`` : shares of the rows, see `BAG` and `LEAF`.
+    ``n_estimators`` : most rounds before a fit with validation rows, those kept after it: one
+        number for all horizons, since where a single one stops is mostly chance.
+    ``subsample`` : share of the rows that a tree sees; ``min_samples_leaf`` : smallest leaf, and
+        the weight of the pull towards 0, as a share of the rows.
     """
 
     NAME: ClassVar[str] = "xgboost"
     # The forecast of one who knows nothing is 0, whatever the training rows drifted.
-    OWN: ClassVar[dict[str, Any]] = {"base_score": 0.0}
+    OBJECTIVE: ClassVar[dict[str, Any]] = {"base_score": 0.0}
+    RUN_KEYS: ClassVar[dict[str, str]] = Model.RUN_KEYS | {
+        "n_estimators": "rounds",
+        "max_depth": "depth",
+        "learning_rate": "learning_rate",
+    }
+    # The documents' ranges, each widened to the cautious end that minute returns ask for.
+    SPACE: ClassVar[dict[str, Range]] = {
+        "max_depth": Range(2, 12),
+        "learning_rate": Range(0.01, 0.1, log=True),
+        "subsample": Range(0.5, 0.9),
+        "n_estimators": Range(100, 700, step=50),
+        "min_samples_leaf": Range(1e-4, 0.1, log=True),
+    }
 
-    rounds: int = 300
-    depth: int = 2
+    n_estimators: int = 300
+    max_depth: int = 2
     learning_rate: float = 0.05
-    bag: float = BAG
-    leaf: float = LEAF
-    seed: int = 0
+    subsample: float = 0.5
+    min_samples_leaf: float = 0.02
     boosters: tuple[xgboost.Booster, ...] = field(default=(), init=False, repr=False)
     walked: trees.Trees | None = field(default=None, init=False, repr=False)
 
-    def fit(
-        self,
-        x: Matrix | Design,
-        y: Vector,
-        weight: Vector | None = None,
-        validation: Validation | None = None,
-    ) -> Self:
-        """Fit to (n, C) columns and (n, H) labels; later rows, where given, choose the rounds."""
-        self.rounds, self.boosters = boost(
-            boosting_of(self) | self.OWN, self.rounds, x, y, weight, validation
+    def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
+        """Fit to (n, C) columns and (n, H) labels; validation rows choose the rounds."""
+        settings = self.OBJECTIVE | {
+            "seed": self.random_state,
+            "max_depth": self.max_depth,
+            "learning_rate": self.learning_rate,
+            "subsample": self.subsample,
+        }
+        rows = design(X)
+        settings |= dict.fromkeys(
+            ("min_child_weight", "reg_lambda"), self.min_samples_leaf * len(rows)
         )
+        rows.binned(BINS).set_weight(
+            np.ones(len(rows)) if weight is None else weight / weight.mean()
+        )
+        self.n_estimators, self.boosters = boost(settings, self.n_estimators, rows, y, validation)
         self.walked = None
         return self
 
-    def predict(self, x: Matrix | Design) -> Vector:
+    def predict(self, X: Input) -> Vector:
         """(n, H) forecasts of (n, C) columns."""
-        return self.outputs(x)
+        return self.outputs(X)
 
-    def outputs(self, x: Matrix | Design) -> Vector:
+    def outputs(self, X: Input) -> Vector:
         """(n, H) forecasts of all boosters side by side, or (n, H x Q) where each has several."""
-        values = np.ascontiguousarray(design(x).values)
+        values = np.ascontiguousarray(design(X).values)
         if len(values) > FEW:
-            made = [booster.inplace_predict(values) for booster in self.boosters]
-            return np.column_stack(made).astype(np.float64)
+            forecasts = [booster.inplace_predict(values) for booster in self.boosters]
+            return np.column_stack(forecasts).astype(np.float64)
         if self.walked is None:
             self.walked = trees.of(self.boosters)
         return self.walked.predict(values).astype(np.float64)
 
-    def save(self, folder: Path) -> None:
-        """Write the model's folder."""
-        artefact.save(self, folder)
+    def contributions(self, X: Matrix, seed: int = 0) -> Vector:
+        """(n, C, H) exact SHAP values against the rows that the trees have seen.
 
-    def settings(self) -> dict[str, Any]:
-        """Settings of the boosting."""
-        return settings_of(self)
+        Source: Lundberg et al. (2020), as XGBoost has it.
+        """
+        rows = xgboost.DMatrix(X, nthread=1)
+        values = [booster.predict(rows, pred_contribs=True) for booster in self.boosters]
+        # Quantiles stand between rows and columns; the middle one is the forecast.
+        middle = [v if v.ndim == 2 else v[:, v.shape[1] // 2] for v in values]
+        return np.stack([v[:, :-1].astype(np.float64) for v in middle], axis=2)
 
-    def parts(self) -> artefact.Parts:
-        """A UBJ file a horizon."""
-        return to_parts(self.boosters)
+    def parts(self) -> Parts:
+        """One UBJ file per horizon."""
+        return {f"{h}.ubj": bytes(b.save_raw("ubj")) for h, b in enumerate(self.boosters)}
 
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], parts: artefact.Parts) -> Self:
-        """The model of some settings and parts."""
-        model = cls(**settings)
-        model.boosters = from_parts(parts)
-        return model
-
-
-def settings_of(model: Any) -> dict[str, Any]:
-    """Fields of a model that make it again."""
-    return {f.name: getattr(model, f.name) for f in fields(model) if f.init}
-
-
-def boosting_of(model: Any) -> dict[str, Any]:
-    """Settings under the names that `boost` knows."""
-    return {
-        "seed": model.seed,
-        "max_depth": model.depth,
-        "learning_rate": model.learning_rate,
-        "subsample": model.bag,
-        "leaf": model.leaf,
-    }
+    def restore(self, parts: Parts) -> None:
+        """Take over what ``parts`` gave."""
+        boosters = []
+        for h in range(len(parts)):
+            booster = xgboost.Booster({"nthread": 1})
+            booster.load_model(bytearray(parts[f"{h}.ubj"]))
+            boosters.append(booster)
+        self.boosters = tuple(boosters)
 
 
 def boost(
     settings: Mapping[str, Any],
     rounds: int,
-    x: Matrix | Design,
+    rows: Design,
     y: Vector,
-    weight: Vector | None,
-    validation: Validation | None,
+    validation: Later,
 ) -> tuple[int, tuple[xgboost.Booster, ...]]:
-    """A booster a horizon on one binned matrix, and the rounds that they keep.
+    """One booster per horizon on one binned matrix, and the rounds that they keep.
 
     Parameters
     ----------
-    settings : of the boosting; ``leaf`` is a share of the rows.
-    rounds : most rounds with a validation part, else the rounds.
+    settings : of the boosting.
+    rounds : most rounds with validation rows, else the rounds.
     """
-    rows = design(x)
     binned = rows.binned(BINS)
-    leaf = settings["leaf"] * len(rows)
-    given = {
-        "tree_method": "hist",
-        "nthread": 1,
-        "max_bin": BINS,
-        "colsample_bynode": TRIED,
-        "min_child_weight": leaf,
-        "reg_lambda": leaf,
-    } | {name: value for name, value in settings.items() if name != "leaf"}
-    binned.set_weight(np.ones(len(rows)) if weight is None else weight / weight.mean())
+    fixed = {"tree_method": "hist", "nthread": 1, "max_bin": BINS, "colsample_bynode": MAX_FEATURES}
 
     def train(h: int, most: int, **stopping: Any) -> xgboost.Booster:
         binned.set_label(y[:, h])
-        return xgboost.train(given, binned, most, verbose_eval=False, **stopping)
+        return xgboost.train({**fixed, **settings}, binned, most, verbose_eval=False, **stopping)
 
     horizons = range(y.shape[1])
     if validation is None:
@@ -161,18 +150,3 @@ def boost(
         booster[:kept] if booster.num_boosted_rounds() >= kept else train(h, kept)
         for h, booster in enumerate(tried)
     )
-
-
-def to_parts(boosters: Sequence[xgboost.Booster]) -> artefact.Parts:
-    """UBJ files of boosters, a horizon each."""
-    return {f"{h}.ubj": bytes(b.save_raw("ubj")) for h, b in enumerate(boosters)}
-
-
-def from_parts(parts: artefact.Parts) -> tuple[xgboost.Booster, ...]:
-    """Boosters that ``to_parts`` wrote."""
-    boosters = []
-    for h in range(len(parts)):
-        booster = xgboost.Booster({"nthread": 1})
-        booster.load_model(bytearray(parts[f"{h}.ubj"]))
-        boosters.append(booster)
-    return tuple(boosters)

@@ -63,7 +63,7 @@ def canvas(
 def legend(figure: Figure, axes: Any, title: str | None = None) -> None:
     """Put the legend of some axes below all axes, where it covers nothing."""
     handles, labels = axes.get_legend_handles_labels()
-    columns = min(len(labels), 6)
+    columns = min(len(labels), 5)
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=title)
 
 

@@ -11,12 +11,13 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from bqx.report.figures.canvas import BLUE, ORANGE, canvas
+from bqx.report.figures.canvas import BLUE, ORANGE, canvas, styled
 
 LOW_TO_HIGH = LinearSegmentedColormap.from_list("low to high", [BLUE, "#BBBBBB", ORANGE])
 SHAP_LABEL = "SHAP value (sigma)"
 
 
+@styled
 def beeswarm(shap_values: pd.DataFrame, columns: pd.DataFrame, most: int = 10) -> Figure:
     """What the most used columns add to every forecast, a dot for each, coloured by its value.
 
@@ -47,6 +48,7 @@ def beeswarm(shap_values: pd.DataFrame, columns: pd.DataFrame, most: int = 10) -
     return figure
 
 
+@styled
 def dependence(shap_values: pd.DataFrame, columns: pd.DataFrame, most: int = 2) -> Figure:
     """What the most used columns add against their own values: one axes per column.
 

@@ -28,6 +28,7 @@ from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.products import products
 from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import F
+from bqx.features.rolling.tolerances import COLLINEAR
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, SIGNED, Output, Source, family
 from bqx.market.bars import Bars
@@ -35,9 +36,6 @@ from bqx.market.sessions import DAY
 
 SPAN = 20
 """Rows of a velocity, and of the correlation of the two domains."""
-
-_COLLINEAR = 1e-10
-"""Share of its largest value below which a determinant is rounding, as in ``fits``."""
 
 # The level that is explained, and those that explain it; one that stands twice counts once.
 TRIANGLE = ("eurusd", "gbpusd", "eurgbp")
@@ -62,7 +60,7 @@ def weights(x: F, window: int, first_minute: int) -> F:
             sums[row, 1], sums[row, 2], sums[row, 4], sums[row, 5], sums[row, 7]
         )  # fmt: skip
         det = aa * bb - ab * ab
-        if det > _COLLINEAR * aa * bb:
+        if det > COLLINEAR * aa * bb:
             one, two = (ab * y2 - bb * y1) / det, (ab * y1 - aa * y2) / det
             length = np.sqrt(1.0 + one * one + two * two)
             out[row, 0], out[row, 1], out[row, 2] = 1.0 / length, one / length, two / length

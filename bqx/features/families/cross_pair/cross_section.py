@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
@@ -16,15 +15,13 @@ from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.panels import read
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 WINDOW = 60
 """Rows of returns, trends and volatility."""

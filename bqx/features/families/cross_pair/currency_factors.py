@@ -1,19 +1,17 @@
 """The dollar factor, and an index of each currency."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component
 from bqx.features.rolling.panels import DOLLAR_PAIRS, read
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import totals
 from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 ITERATIONS = 64
 """Steps of the power method."""

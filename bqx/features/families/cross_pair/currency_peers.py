@@ -3,17 +3,14 @@
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, snapped
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import SIGNED, Output, Source, family
-
-F = NDArray[np.float64]
 
 MEMORY = 240
 """Rows over which the mean correlation is watched."""

@@ -8,27 +8,25 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import correlations, cross_sums
 from bqx.features.rolling.panels import MAJORS, read
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.tolerances import OFF_DIAGONAL
 from bqx.features.rolling.trailing import highest_share, tercile, z_score, zone
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
-F = NDArray[np.float64]
-
 MEMORY = 240
 """Rows among which the mean correlation is placed."""
 
 _BASIS_POINTS = 1e4
 _SWEEPS = 12
-_NOTHING = 1e-30
 _DECOUPLED = 0.2
 _BREAKOUT = 2.0
 
@@ -47,14 +45,14 @@ def market(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.full((rows, 3), np.nan)
-    parts = cross_sums(x, window, first_minute)
+    sums = cross_sums(x, window, first_minute)
     for row in range(rows):
-        own, other, product = parts[row]
-        if other > 0.0:
-            explained = min(product * product / other, own)
+        own, dollar, product = sums[row]
+        if dollar > 0.0:
+            explained = min(product * product / dollar, own)
             out[row, 0] = explained / (window - 1.0)
             out[row, 1] = (own - explained) / (window - 1.0)
-        share = correlation(own, other, product)
+        share = correlation(own, dollar, product)
         if not np.isnan(share):
             out[row, 2] = 1.0 if abs(share) < _DECOUPLED else 0.0
     return out
@@ -72,7 +70,7 @@ def eigenvalues(matrix: F) -> F:
         for p in range(size - 1):
             for q in range(p + 1, size):
                 off += matrix[p, q] * matrix[p, q]
-        if off <= _NOTHING * np.trace(matrix) ** 2:
+        if off <= OFF_DIAGONAL * np.trace(matrix) ** 2:
             break
         for p in range(size - 1):
             for q in range(p + 1, size):
@@ -92,6 +90,19 @@ def eigenvalues(matrix: F) -> F:
 
 
 @kernel
+def _products(x: F, window: int, first_minute: int) -> F:
+    """Centred sums of products of all columns over each window: (T, C) -> (T, C, C)."""
+    rows, size = x.shape
+    out = np.empty((rows, size, size))
+    for k in range(size):
+        sums = cross_sums(x[:, k:].copy(), window, first_minute)
+        out[:, k, k] = sums[:, 0]
+        for j in range(k + 1, size):
+            out[:, k, j] = out[:, j, k] = sums[:, size - 2 * k + j - 1]
+    return out
+
+
+@kernel
 def together(x: F, first_minute: int, window: int, since: int) -> F:
     """Covariance of the dollar pairs' returns in basis points: (T, 5) -> (T, 8).
 
@@ -102,42 +113,31 @@ def together(x: F, first_minute: int, window: int, since: int) -> F:
     """
     rows, size = x.shape
     out = np.full((rows, 8), np.nan)
-    products = np.empty((size, rows, size))
-    for k in range(size):
-        turned = np.empty((rows, size - k))
-        for j in range(size - k):
-            turned[:, j] = x[:, k + j] * _BASIS_POINTS
-        parts = cross_sums(turned, window, first_minute)
-        products[k, :, k] = parts[:, 0]
-        for j in range(1, size - k):
-            products[k, :, k + j] = parts[:, size - k + j - 1]
-            products[k + j, :, k] = parts[:, size - k + j - 1]
-    matrix, found = np.empty((size, size)), np.empty(size * (size - 1) // 2)
+    products = _products(x * _BASIS_POINTS, window, first_minute)
+    correlations = np.empty(size * (size - 1) // 2)
     for row in range(rows):
-        if np.isnan(products[:, row, :].sum()):
+        if np.isnan(products[row].sum()):
             continue
-        matrix[:] = products[:, row, :] / (window - 1.0)
-        place = 0
+        matrix = products[row] / (window - 1.0)
+        at = 0
         for k in range(size):
             for j in range(k + 1, size):
-                found[place] = correlation(matrix[k, k], matrix[j, j], matrix[k, j])
-                place += 1
-        out[row, 6] = found.mean()
+                correlations[at] = correlation(matrix[k, k], matrix[j, j], matrix[k, j])
+                at += 1
+        mean = out[row, 6] = correlations.mean()
         if row < since:
             continue
-        out[row, 1] = np.trace(matrix)
+        out[row, 7] = np.sqrt(((correlations - mean) ** 2).sum() / (len(correlations) - 1.0))
+        trace = out[row, 1] = np.trace(matrix)
         values = eigenvalues(matrix)
-        out[row, 0] = max(np.prod(values), 0.0)
-        out[row, 2] = np.max(values)
-        if out[row, 1] > 0.0:
-            out[row, 3] = min(out[row, 2] / out[row, 1], 1.0)
-        out[row, 7] = np.sqrt(((found - found.mean()) ** 2).sum() / (len(found) - 1.0))
-    mean = out[:, 6].copy()
-    late = max(since - DAY + 1, 0)
-    out[late:, 4] = tercile(highest_share(mean[late:], DAY))
-    score = z_score(mean, MEMORY, first_minute)
+        out[row, 0], out[row, 2] = max(np.prod(values), 0.0), np.max(values)
+        if trace > 0.0:
+            out[row, 3] = min(out[row, 2] / trace, 1.0)
+    means, late = out[:, 6].copy(), max(since - DAY + 1, 0)
+    out[late:, 4] = tercile(highest_share(means[late:], DAY))
+    scores = z_score(means, MEMORY, first_minute)
     for row in range(rows):
-        out[row, 5] = abs(zone(score[row], -_BREAKOUT, _BREAKOUT))
+        out[row, 5] = abs(zone(scores[row], -_BREAKOUT, _BREAKOUT))
     return out
 
 

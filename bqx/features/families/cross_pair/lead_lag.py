@@ -4,19 +4,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import granger, panels
 from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.quadratic import fit
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
-
-F = NDArray[np.float64]
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
 LAGS = (1, 3, 5, 7, 10, 15)

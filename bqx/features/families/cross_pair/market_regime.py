@@ -6,20 +6,17 @@ BQX keeps its sign: it is positive when a rate has fallen.
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted, snapped
 from bqx.features.rolling.panels import DOLLAR_PAIRS, read
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import changes, z_score, zone
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, described, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 TERMS = (15, 30, 45, 60, 75)
 """Windows of the term structure."""

@@ -10,19 +10,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
 from bqx.features.rolling.regression import regress
-from bqx.features.rolling.sums import first_block, mean_std, square_sums
+from bqx.features.rolling.sums import F, first_block, mean_std, square_sums
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import SIGNED, Output, Source, described, family
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 MEMORY = 240
 """Rows of correlations among which one is placed."""
@@ -38,12 +35,12 @@ def _with_relatives(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.empty((7, rows))
-    parts = cross_sums(x, window, first_minute)
-    out[:4] = correlations_of(parts).T
+    sums = cross_sums(x, window, first_minute)
+    out[:4] = correlations_of(sums).T
     for row in range(rows):
-        others = np.sqrt(parts[row, 1]) + np.sqrt(parts[row, 2])
-        others += np.sqrt(parts[row, 3]) + np.sqrt(parts[row, 4])
-        share = np.sqrt(parts[row, 0]) / (others / 4.0)
+        others = np.sqrt(sums[row, 1]) + np.sqrt(sums[row, 2])
+        others += np.sqrt(sums[row, 3]) + np.sqrt(sums[row, 4])
+        share = np.sqrt(sums[row, 0]) / (others / 4.0)
         out[4, row] = share if others > 0.0 else np.nan
     out[5], out[6] = (out[0] + out[1]) / 2.0, (out[2] + out[3]) / 2.0
     return out.T
@@ -56,11 +53,11 @@ def relatives(x: F, first_minute: int, window: int) -> F:
     Columns: the pair, two relatives of its base, two of its quote.
     """
     out = np.empty((len(x), 8))
-    found = _with_relatives(x, first_minute, window)
-    out[:, :4] = found[:, :4]
-    out[:, 4:6] = found[:, 5:] - shifted(found[:, 5:], window)
+    readings = _with_relatives(x, first_minute, window)
+    out[:, :4] = readings[:, :4]
+    out[:, 4:6] = readings[:, 5:] - shifted(readings[:, 5:], window)
     out[:, 6] = best_lead(x, first_minute, window)
-    out[:, 7] = found[:, 4]
+    out[:, 7] = readings[:, 4]
     return out
 
 
@@ -68,8 +65,8 @@ def relatives(x: F, first_minute: int, window: int) -> F:
 def relatives_over_time(x: F, first_minute: int, window: int) -> F:
     """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
     out = np.empty((len(x), 3))
-    found = _with_relatives(x, first_minute, window)
-    base, quote = found[:, 5].copy(), found[:, 6].copy()
+    readings = _with_relatives(x, first_minute, window)
+    base, quote = readings[:, 5].copy(), readings[:, 6].copy()
     out[:, 0] = z_score(base, MEMORY, first_minute)
     out[:, 1] = z_score(quote, MEMORY, first_minute)
     out[:, 2] = mean_std((base + quote) / 2.0, MEMORY, first_minute, 1)[1]
@@ -95,8 +92,7 @@ def best_lead(x: F, first_minute: int, window: int) -> F:
         # One over the deviation of the relatives' window.
         weight[row] = 1.0 / np.sqrt(squares if squares > 0.0 else np.nan)
         level[row] = reference[row] + level[row] / window
-    products, tail, found = np.empty(lags), np.empty((window + 1, lags)), np.empty(lags)
-    tail[0] = 0.0
+    products, correlated, tail = np.empty(lags), np.empty(lags), np.zeros((window + 1, lags))
     for start in range(first_block(first_minute, window), rows, window):
         products[:] = 0.0
         for i in range(min(window, start - lags + 1)):
@@ -113,20 +109,22 @@ def best_lead(x: F, first_minute: int, window: int) -> F:
             squares = own_square[row] - own_sum[row] * own_sum[row] / window
             if before > start - lags + 1 or not squares > 0.0:
                 continue
-            total = own_sum[row]
-            known = True
             for j in range(lags):
                 centre = level[row - j] - mean[start]
-                found[j] = (products[j] + tail[before, j] - total * centre) * weight[row - j]
-                known = known and not np.isnan(found[j])
-            best, lead = found[LEADS], 0
-            for k in range(1, LEADS + 1):
-                for j in (LEADS - k, LEADS + k):
-                    if found[j] > best:
-                        best, lead = found[j], j - LEADS
-            if known:
-                out[row] = lead / LEADS
+                together = products[j] + tail[before, j] - own_sum[row] * centre
+                correlated[j] = together * weight[row - j]
+            out[row] = _lead(correlated)
     return out
+
+
+@kernel
+def _lead(correlated: F) -> float:
+    """Lead of the largest of eleven correlations, in fifths, the shortest first; NaN with a gap."""
+    best = LEADS
+    for k in range(1, LEADS + 1):
+        for j in (LEADS - k, LEADS + k):
+            best = j if correlated[j] > correlated[best] else best
+    return np.nan if np.isnan(correlated.sum()) else (best - LEADS) / LEADS
 
 
 @kernel

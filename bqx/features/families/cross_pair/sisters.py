@@ -4,21 +4,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import cross_sums, shifted
-from bqx.features.rolling.sums import mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 RANKS = (1, 2, 3, 4, 5)
 

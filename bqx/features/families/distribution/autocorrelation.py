@@ -6,17 +6,15 @@ Autocorrelation is Pearson's, of the pairs that lie inside the window.
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.distribution import moments, quantiles
 from bqx.features.families.distribution.quantiles import OUTPUTS
 from bqx.features.rolling import comoments
 from bqx.features.rolling.returns import RETURN
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import SIGNED, Output, family
-
-F = NDArray[np.float64]
 
 
 @kernel

@@ -7,15 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import extremes, power_sums
+from bqx.features.rolling.sums import F, extremes, power_sums
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source, family
-
-F = NDArray[np.float64]
 
 
 @kernel

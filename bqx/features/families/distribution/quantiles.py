@@ -10,16 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, family
 
-F = NDArray[np.float64]
-
 BINS = 10
-_EDGE = 1e-9
 
 PERCENTS = (5, 10, 25, 50, 75, 90, 95)
 _PERCENTS = np.array(PERCENTS)
@@ -113,7 +111,7 @@ def order(x: F, first_minute: int, window: int) -> F:
             counts[:] = 0
             scale = BINS / reach
             for i in range(window):
-                counts[min(int((ordered[i] - least) * scale + _EDGE), BINS - 1)] += 1
+                counts[min(int((ordered[i] - least) * scale + ROUNDING), BINS - 1)] += 1
             for i in range(BINS):
                 entropy += surprise[counts[i]]
         out[row, 10] = min(entropy, most)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.errors import ArtefactError
-
-F = NDArray[np.float64]
+from bqx.features.rolling.sums import F
 
 KNOWN = 0.95
 """Least share of the rows of every pair on which an input has a value, else it is not used."""

@@ -7,14 +7,12 @@ taken to be at the close. A feed without spreads leaves all but the tick directi
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes, clean_rows, deviation, total
 from bqx.features.spec import SIGNED, Output, Source, family
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 SHORT = 5
 """Rows of the short mean and deviation in toxicity; rows that realised spread waits."""

@@ -4,18 +4,15 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume import change, regime, trend
-from bqx.features.rolling.sums import extremes, largest
+from bqx.features.rolling.sums import F, extremes, largest
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import deviation, mean_deviation, share, z_score
 from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 WIDE, NARROW = 2.0, -0.5
 """Deviations from the trailing mean of a spread that has spiked, and of one compressed."""

@@ -6,10 +6,9 @@ A carried bar has volume 0. Without volumes in the feed all of it is NaN.
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
     changes,
@@ -24,8 +23,6 @@ from bqx.features.rolling.trailing import (
 from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 SPIKE = 2.0
 """Deviations above the mean that make a spike; in the hour's table, the multiple of the mean."""

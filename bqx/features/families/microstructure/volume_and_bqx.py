@@ -3,18 +3,16 @@
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.microstructure.volume import LEVEL_COLUMN, VOLUME_COLUMN
 from bqx.features.families.microstructure.volume_and_rate import WINDOWS, weighted_mean, with_level
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, mean_deviation, total, z_score
 from bqx.features.sources import BQX
 from bqx.features.spec import FLAG, SIGNED, Output, Source, family
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 STRONG = 1.0
 """Deviations beyond the trailing mean from which BQX, or volume, is taken to stand out."""

@@ -11,15 +11,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.returns import logs
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.tolerances import SILENT
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, described, family
-
-F = NDArray[np.float64]
 
 WINDOW = 128
 BINS = WINDOW // 2
@@ -39,7 +38,6 @@ STEADY = 10
 LEAK = 2
 """Bins on either side of a peak that belong to it."""
 
-_FLOOR = 1e-12  # share of power that stands for none where a logarithm is taken
 _LANES = 8  # windows at a time
 
 _HANN = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / (WINDOW - 1))
@@ -129,7 +127,7 @@ def _read(power: F, best: int, total: float, log: F, out: F) -> None:
         if power[k] > most and abs(k - best) > LEAK:
             second, most = k, power[k]
     for k in range(BINS):
-        log[k] = max(power[k] / total, _FLOOR)
+        log[k] = max(power[k] / total, SILENT)
     logs(log)
     low = high = entropy = slope = seen = 0.0
     edge = -1

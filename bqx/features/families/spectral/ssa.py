@@ -15,13 +15,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Output, described, family
-
-F = NDArray[np.float64]
 
 WINDOW, LENGTH, STEPS = 128, 60, 8
 END = 15

@@ -13,29 +13,19 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
-from bqx.features.rolling.sums import extremes, trend_sums
+from bqx.features.rolling.sums import F, extremes, trend_sums
+from bqx.features.rolling.tolerances import LOST, LOST_SHAPE
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, described, family
 
-F = NDArray[np.float64]
-
-_DB4 = np.array(
-    [
-        0.2303778133088964,
-        0.7148465705529154,
-        0.6308807679298587,
-        -0.0279837694168599,
-        -0.1870348117190931,
-        0.0308413818355607,
-        0.0328830116668852,
-        -0.0105974017850690,
-    ]
-)
+_DB4 = np.array([
+    0.2303778133088964, 0.7148465705529154, 0.6308807679298587, -0.0279837694168599,
+    -0.1870348117190931, 0.0308413818355607, 0.0328830116668852, -0.0105974017850690,
+])  # fmt: skip
 _LOW = _DB4 / _DB4.sum()
 _HIGH = _LOW[::-1] * np.array([1.0, -1.0] * 4)
 
@@ -44,12 +34,6 @@ REACH = (8, 22, 50)
 
 COUNT = 79
 """Coefficients behind a reading."""
-
-# Below this share of their parts, differences of sums have lost digits and are summed anew.
-_CLOSE = 1e-3
-
-# Deviations below this share of the level have lost digits to it.
-_ROUNDED = 1e-6
 
 
 @kernel
@@ -124,7 +108,7 @@ def wavelet(x: F, first_minute: int) -> F:
         smooth = max(trend[row, 3] - trend[row, 0] * trend[row, 0] / n, 0.0)
         if np.isnan(trend[row, 0]):
             smooth = np.nan
-        elif smooth < max(_CLOSE * trend[row, 3], n * (_ROUNDED * x[row]) ** 2):
+        elif smooth < max(LOST_SHAPE * trend[row, 3], n * (LOST * x[row]) ** 2):
             smooth = _spread(x, c[:, 3], row)
         out[row, 3] = np.sqrt(smooth / n)
         if e3 > 0.0:
@@ -169,7 +153,7 @@ def phase(both: F, first_minute: int) -> F:
     sums = comoments(one, two, COUNT, first_minute)
     for row in range(len(both)):
         value = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
-        if abs(value) > 1.0 - _CLOSE:
+        if abs(value) > 1.0 - LOST_SHAPE:
             out[row, 0] = _angle(one, two, row, sums[row])
         else:
             out[row, 0] = np.arccos(value)

@@ -3,14 +3,11 @@
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Output, family
-
-F = NDArray[np.float64]
 
 WIDTH = 2.0
 """Standard deviations between the middle and a band."""

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import (
@@ -23,11 +22,10 @@ from bqx.features.rolling.exponential import (
     wilder_change,
     wilder_run_in,
 )
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, HIGH, LOW, Output, family
-
-F = NDArray[np.float64]
 
 
 @kernel

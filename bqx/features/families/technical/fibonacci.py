@@ -10,18 +10,16 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.sums import F, extremes, mean_std
+from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, FLAG, HIGH, LOW, Output, Source, family
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 LOOKBACK = 100
 """Rows of the trailing range."""
@@ -36,9 +34,6 @@ _PARTS = np.array(_LEVELS)
 
 NEAR = 0.02
 """Share of the range within which a value stands at the middle."""
-
-# Share of the range within which a value is on a line: what is beside it only by rounding.
-_TIE = 1e-9
 
 
 @kernel
@@ -69,7 +64,7 @@ def levels(ohlc: F, first_minute: int, window: int) -> F:
         for i in range(3):
             out[row, 13 + i] = fall + reach * _PARTS[1 + i]
         out[row, 16] = x - pivot
-        edge = _TIE * reach
+        edge = ROUNDING * reach
         out[row, 17] = 1.0 if out[row, 15] > edge else 0.0
         out[row, 18] = 1.0 if out[row, 13] < -edge else 0.0
         out[row, 19] = 1.0 if abs(out[row, 14]) < NEAR * reach - edge else 0.0

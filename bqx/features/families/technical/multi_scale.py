@@ -8,20 +8,17 @@ changes where the rate takes log returns.
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.technical.resampled import LONG, SHORT
 from bqx.features.rolling import resampled
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import largest, mean_std
+from bqx.features.rolling.sums import F, largest, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Family, Output, Source, Windows, family
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 MEAN, VOL, COARSE = 10, 20, 8
 """Values behind a mean or trend, a volatility, and a trend of 15-minute buckets."""

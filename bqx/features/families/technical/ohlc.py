@@ -8,19 +8,16 @@ index (1992); E. Botes and D. Siepman for the vortex (2010); P. Martin for the u
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import products
 from bqx.features.rolling.exponential import ema, ema_run_in, true_range, wilder, wilder_change
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import extremes, largest, mean_std
+from bqx.features.rolling.sums import F, extremes, largest, mean_std
 from bqx.features.rolling.trailing import changes, total
 from bqx.features.sources import RATE, RATE_BARS
 from bqx.features.spec import CLOSE, HIGH, LOW, Output, family
 from bqx.market.sessions import YEAR
-
-F = NDArray[np.float64]
 
 WIDTH = 2.0
 """Average true ranges between the middle of a Keltner channel and its sides."""

@@ -12,24 +12,20 @@ and A. Soudack for the money flow index (1989).
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.tolerances import AT_REST
 from bqx.features.rolling.trailing import total
 from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, TICKS, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
-F = NDArray[np.float64]
-
 START = 1000.0
 """Value of nvi and pvi at the oldest row of their window."""
-
-EVEN = 1e-12
-"""Share of a typical price below which a change of it is the rounding of a sum."""
 
 
 def _bars_with_volume(bars: Bars) -> F:
@@ -122,8 +118,8 @@ def flow_index(x: F, first_minute: int, window: int) -> F:
         flow = typical[row] * x[row, TICKS]
         move = typical[row] - typical[row - 1]
         if not (np.isnan(flow) or np.isnan(move)):
-            up[row] = flow if move > EVEN * typical[row] else 0.0
-            down[row] = flow if move < -EVEN * typical[row] else 0.0
+            up[row] = flow if move > AT_REST * typical[row] else 0.0
+            down[row] = flow if move < -AT_REST * typical[row] else 0.0
     rising = total(up, window, first_minute)
     falling = total(down, window, first_minute)
     return (100.0 * (rising / (rising + falling))).reshape(-1, 1)

@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import (
@@ -28,11 +27,10 @@ from bqx.features.rolling.exponential import (
     strength,
     wilder_change,
 )
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import SIGNED, Output, family
-
-F = NDArray[np.float64]
 
 _BACK = SCORE_ROWS - 1
 

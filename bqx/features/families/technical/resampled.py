@@ -7,17 +7,13 @@ Buckets of 5 and 15 minutes stand in the table ``multi_resolution``, those of 30
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bqx.features.families.technical import resampled_kernels as of
 from bqx.features.rolling.comoments import BOTH
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, BQX_LINE, RATE, RATE_BARS
 from bqx.features.spec import SIGNED, Family, Output, Source, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 
 def _volume(bars: Bars) -> F:

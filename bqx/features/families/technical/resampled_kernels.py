@@ -6,19 +6,16 @@ means start from the first value of a run-in of five spans.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.technical import bollinger
 from bqx.features.rolling import exponential, resampled
 from bqx.features.rolling.comoments import autocorrelation, comoments, correlation
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import extremes
+from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.trailing import highest_share, tercile, z_score
 from bqx.features.spec import BQX_COLUMN, CLOSE, RATE_COLUMN
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 JUMP = 3.0
 """Deviations beyond which a move is a jump."""

@@ -10,17 +10,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import extremes, mean_std
+from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.sources import RATE
 from bqx.features.spec import Output, Source, family
 from bqx.market.bars import Bars
-
-F = NDArray[np.float64]
 
 WINDOWS = (15, 30, 45, 60, 75)
 AGGREGATE = (75,)

@@ -3,16 +3,12 @@
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source, family
-
-F = NDArray[np.float64]
 
 # Windows whose means the table of statistics has too, and the others.
 _SHARED, _OTHERS = (5, 20, 50), (10, 100, 200)

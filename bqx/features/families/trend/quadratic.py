@@ -9,16 +9,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Output, family
-
-F = NDArray[np.float64]
 
 SPAN = (15, 30, 45, 60, 75, 90)
 

@@ -13,17 +13,15 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, family
-
-F = NDArray[np.float64]
 
 WINDOWS = (5, 15, 30, 60)
 TERMS = ("t2", "t1", "b")

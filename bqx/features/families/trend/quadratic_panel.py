@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.families.trend.quadratic_compared import (
@@ -24,6 +23,7 @@ from bqx.features.families.trend.quadratic_compared import (
 )
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component, projected
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
@@ -31,8 +31,6 @@ from bqx.features.spec import FLAG, Output, Source, family
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 FEWEST = 3
 """Pairs behind a statistic of the panel."""

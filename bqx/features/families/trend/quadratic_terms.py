@@ -9,16 +9,14 @@ the later one.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import mean, products
 from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source, family
-
-F = NDArray[np.float64]
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
 SHARED, ALONE = WINDOWS[:2], WINDOWS[2:]

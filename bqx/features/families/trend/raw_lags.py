@@ -1,14 +1,12 @@
 """Raw values some rows ago: the rate index, BQX and the one-minute log return."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.returns import RETURN
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source, family
-
-F = NDArray[np.float64]
 
 LAGS = range(1, 61)
 

@@ -12,19 +12,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import ewm_mean, trend_sums
+from bqx.features.rolling.sums import F, ewm_mean, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import clean_rows, count, deviation, share, tercile, z_score
 from bqx.features.sources import RATE
 from bqx.features.spec import FLAG, SIGNED, Output, described, family
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 BEFORE = 60
 """Returns whose deviation a jump is measured by."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes
 from bqx.features.rolling.volatility import (
     FAST,
@@ -30,8 +30,6 @@ from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
 from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source, described, family
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
-
-F = NDArray[np.float64]
 
 JUMP = 3.0
 """Deviations beyond which the jump test speaks of jumps."""

@@ -1,0 +1,112 @@
+"""Models by name: those that parameters list, and a user's own.
+
+A model is added by its file here and its line in `rules.MODELS`. A user's own needs neither: it is
+named ``FILE.py:Class``, the file below the project's root, and its class is a `Model`.
+"""
+
+import hashlib
+import importlib.util
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bqx.errors import ArtefactError, ParameterError
+from bqx.learning.models import artefact
+from bqx.learning.models.base import Model
+from bqx.params import Params, root
+from bqx.params.rules import MODELS, own_model
+
+PACKAGE = "bqx.learning.models"
+
+
+def model_class(name: str) -> type[Model]:
+    """The class of a model.
+
+    Raises
+    ------
+    ParameterError : it is not registered, and no ``FILE.py:Class`` with such a class.
+    """
+    if name in MODELS:
+        module, _, title = MODELS[name].partition(":")
+        registered: type[Model] = getattr(import_module(f"{PACKAGE}.{module}"), title)
+        return registered
+    return _own_class(name)
+
+
+def make(name: str, params: Params, **settings: Any) -> Model:
+    """An unfitted model with a run's parameters; ``settings`` win over them."""
+    return model_class(name).from_params(params, **settings)
+
+
+def load(folder: Path) -> Model:
+    """Read a model that ``save`` wrote; nothing is parsed before it is checked.
+
+    Raises
+    ------
+    ArtefactError : what `artefact.read` refuses, a model that is not there or whose own code has
+        changed, or files that it cannot read.
+    """
+    about, parts = artefact.read(folder)
+    try:
+        kind = model_class(str(about["model"]))
+    except ParameterError as error:
+        raise ArtefactError(f"{folder}: cannot be read, {error}") from error
+    if about["code"] != kind.CODE:
+        raise ArtefactError(
+            f"{folder}: fitted by other code, got {str(about['code'])[:12]}; expected that of "
+            f"{kind.NAME}, {kind.CODE[:12]}. Fit the model again."
+        )
+    try:
+        model = kind.from_settings(about["settings"])
+        model.restore(parts)
+    except Exception as error:
+        # Parsers of other packages raise whatever they like.
+        raise ArtefactError(
+            f"{folder}: cannot be read, got {type(error).__name__} {error}; expected what a fitted "
+            f"{kind.NAME} writes. Fit it again."
+        ) from error
+    return model
+
+
+def _own_class(name: str) -> type[Model]:
+    """The class of a user's own module, which other processes import under the same name."""
+    relative, title = own_model(name) or ("", "")
+    path = (root() / relative).resolve()
+    if not relative or not path.is_relative_to(root().resolve()) or not path.is_file():
+        raise ParameterError(
+            f"models: not there, got {name!r}; expected one of {', '.join(MODELS)}, or "
+            f"FILE.py:Class with a file below {root()}."
+        )
+    content = path.read_bytes()
+    code = hashlib.sha256(content).hexdigest()
+    own = getattr(_module(path, content, code), title, None)
+    if not (isinstance(own, type) and issubclass(own, Model)):
+        raise ParameterError(
+            f"models: no model in {path}, got {title} that is "
+            f"{'absent' if own is None else 'something else'}; expected a class that inherits "
+            "from bqx.learning.models.Model."
+        )
+    own.NAME, own.CODE = name, code
+    return own
+
+
+def _module(path: Path, content: bytes, code: str) -> ModuleType:
+    """A module of the bytes that were hashed."""
+    title = f"own_{path.stem}_{code[:16]}"
+    if title not in sys.modules:
+        spec = importlib.util.spec_from_loader(title, None, origin=str(path))
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        module.__file__ = str(path)
+        sys.modules[title] = module
+        try:
+            exec(compile(content, str(path), "exec"), vars(module))
+        except Exception as error:
+            del sys.modules[title]
+            raise ParameterError(
+                f"models: {path} cannot be imported, got {type(error).__name__} {error}; expected "
+                "a module that defines a model."
+            ) from error
+    return sys.modules[title]
