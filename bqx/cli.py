@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
 
     compiled = commands.add_parser("compile", help="compile every kernel now, minutes once")
     _add_profile(compiled)
+    compiled.add_argument(
+        "--target", choices=("native", "generic"), default="native",
+        help="generic: for every processor of this architecture; default %(default)s",
+    )  # fmt: skip
+    compiled.add_argument("--workers", type=int, default=2, metavar="N", help="default %(default)s")
     compiled.set_defaults(command=_compile)
 
     certify = commands.add_parser(
@@ -213,10 +218,11 @@ def _catalog(given: argparse.Namespace) -> int:
 
 
 def _compile(given: argparse.Namespace) -> int:
-    from bqx.features import catalog
-    from bqx.features.engine import precompile
+    from bqx.features import catalog, precompile
 
-    families = precompile.compile_all(catalog.profile(given.profile))
+    families = precompile.compile_all(
+        catalog.profile(given.profile), given.workers, generic=given.target == "generic"
+    )
     print(f"{families} families compiled")
     return 0
 

@@ -97,7 +97,10 @@ if NATIVE:
             for target in (own, list(GENERIC.values())):
                 name = self._name(signature, (triple, *target))
                 for folder in _folders(self._function):
-                    form = IndexDataCacheFile(str(folder), name, self._code).load(name)
+                    try:
+                        form = IndexDataCacheFile(str(folder), name, self._code).load(name)
+                    except OSError:  # no folder, or one that may not be read
+                        continue
                     if form is not None:
                         return CompileResult._rebuild(target_context, *form)
             return None

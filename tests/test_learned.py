@@ -21,8 +21,8 @@ from bqx.causality import certificate, checks
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.evaluation import embeddings
 from bqx.feature_store.history import History
-from bqx.features import catalog, lags
-from bqx.features.engine import fitting, precompile
+from bqx.features import catalog, lags, precompile
+from bqx.features.engine import fitting
 from bqx.features.engine.compute import compute
 from bqx.features.engine.fitting import Fits
 from bqx.features.engine.live_window import LiveWindow
@@ -524,4 +524,4 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
 def test_codes_are_certified_and_compiled_like_all_others(panel: dict[str, Bars]) -> None:
     found = certificate.certify(trio(panel), FEATURES[-3:-1], 6, 2)
     assert (found.features, found.leaks, found.insufficient, found.silent) == (2, (), {}, ())
-    assert precompile.compile_all(FEATURES[-3:]) == 1
+    assert precompile.compile_all(FEATURES[-3:], 1) == 1

@@ -174,7 +174,7 @@ def test_the_code_of_a_registered_model_is_code_that_the_register_reaches(name, 
     changed = compile("another = 1", path, "exec")
     real = imported_code._compiled
     monkeypatch.setattr(imported_code, "_compiled", lambda p: changed if p == path else real(p))
-    assert module_hash("bqx.learning.training") != before
+    assert module_hash.__wrapped__("bqx.learning.training") != before
 
 
 # --- The register ---------------------------------------------------------------------------------

@@ -22,10 +22,19 @@ from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, described, family
 
-_DB4 = np.array([
-    0.2303778133088964, 0.7148465705529154, 0.6308807679298587, -0.0279837694168599,
-    -0.1870348117190931, 0.0308413818355607, 0.0328830116668852, -0.0105974017850690,
-])  # fmt: skip
+_DB4 = np.array(
+    [
+        "0.2303778133088964",
+        "0.7148465705529154",
+        "0.6308807679298587",
+        "-0.0279837694168599",
+        "-0.1870348117190931",
+        "0.0308413818355607",
+        "0.0328830116668852",
+        "-0.0105974017850690",
+    ],
+    np.float64,
+)
 _LOW = _DB4 / _DB4.sum()
 _HIGH = _LOW[::-1] * np.array([1.0, -1.0] * 4)
 
