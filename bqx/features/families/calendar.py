@@ -117,34 +117,17 @@ def calendar(minutes: NDArray[np.int64]) -> F:
     days_left = ((month + 1).astype("datetime64[D]") - day.astype("datetime64[D]")).astype(int)
     edge = (left < _EDGE) | (left >= sessions.WEEK - _EDGE)
     waves = [
-        turn(2.0 * np.pi * part / whole)
-        for part, whole in ((hour, 24), (minute, sessions.DAY), (weekday, 7))
+        turn(2.0 * np.pi * phase / whole)
+        for phase, whole in ((hour, 24), (minute, sessions.DAY), (weekday, 7))
         for turn in (np.sin, np.cos)
     ]
     ahead = [sessions.days_to_holiday(minutes, country) for country in _COUNTRIES.values()]
     opening = np.array(_OPENINGS)[np.searchsorted(_OPENINGS, hour, side="right") - 1]
-    session = np.select(
-        [hour < _OPENINGS[1], hour < _OPENINGS[2], hour < _OVERLAP_ENDS, hour < _QUIET],
-        [0, 1, 3, 2],
-        4,
-    )
-    columns = (
-        tokyo,
-        london,
-        new_york,
-        london & new_york,
-        hour,
-        tokyo | london | new_york,
-        left,
-        *waves,
-        weekday,
-        days_left <= _MONTH_END_DAYS,
-        edge,
-        *ahead,
-        (weekday == _FRIDAY) & (hour >= _WEEKEND_NEARS),
-        minute - 60 * opening,
-        session,
-    )
+    session = np.array([0, 1, 3, 2, 4])[np.digitize(hour, [*_OPENINGS[1:], _OVERLAP_ENDS, _QUIET])]
+    open_now = (tokyo, london, new_york, london & new_york, hour, tokyo | london | new_york, left)
+    dates = (*waves, weekday, days_left <= _MONTH_END_DAYS, edge, *ahead)
+    near_weekend = (weekday == _FRIDAY) & (hour >= _WEEKEND_NEARS)
+    columns = (*open_now, *dates, near_weekend, minute - 60 * opening, session)
     return np.column_stack(columns).astype(np.float64)
 
 

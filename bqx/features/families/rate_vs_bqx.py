@@ -77,11 +77,11 @@ def lines(both: F, first_minute: int) -> F:
 def trends(both: F, first_minute: int, window: int) -> F:
     """Terms and fit of the quadratic trend of returns less those of BQX: (T, 4)."""
     out = np.empty((len(both), 4))
-    one = quadratic(log_returns(both[:, RATE_COLUMN].copy()), first_minute, window)
-    other = quadratic(both[:, BQX_COLUMN].copy(), first_minute, window)
+    rate = quadratic(log_returns(both[:, RATE_COLUMN].copy()), first_minute, window)
+    bqx = quadratic(both[:, BQX_COLUMN].copy(), first_minute, window)
     for row in range(len(both)):
         for k in range(4):
-            out[row, k] = one[row, k] - other[row, k]
+            out[row, k] = rate[row, k] - bqx[row, k]
     return out
 
 

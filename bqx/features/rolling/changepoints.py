@@ -38,17 +38,17 @@ def mean_square(x: F, first_minute: int) -> F:
 
 
 @kernel
-def _constants(reach: int) -> tuple[F, NDArray[np.bool_]]:
+def _constants(longest: int) -> tuple[F, NDArray[np.bool_]]:
     """Factors of the densities after runs of ``reach - 1`` to 0 rows, (3, reach), and powers.
 
     The factors of a density besides its spread, of a square in the scale, of a step in the mean;
     the binary digits of the power ``n + 3`` of each run, (digits, reach).
     """
-    factors = np.empty((3, reach))
-    digits = int(np.log2(reach + 2)) + 1
-    powers = np.zeros((digits, reach), dtype=np.bool_)
-    for i in range(reach):
-        n = reach - 1 - i
+    factors = np.empty((3, longest))
+    digits = int(np.log2(longest + 2)) + 1
+    powers = np.zeros((digits, longest), dtype=np.bool_)
+    for i in range(longest):
+        n = longest - 1 - i
         gamma = lgamma(1.5 + 0.5 * n) - lgamma(1.0 + 0.5 * n)
         ratio = (1.0 + n) / (2.0 + n)
         factors[0, i] = np.exp(gamma) * np.sqrt(ratio / (2.0 * np.pi)) * (1.0 - HAZARD)
@@ -70,9 +70,8 @@ def _densities(
     ``powers`` and ``out`` they are the last ones.
     """
     none = len(out) - len(mean)
-    whole, inner, step, density = (
-        factors[0, none:], factors[1, none:], factors[2, none:], out[none:]
-    )  # fmt: skip
+    whole, inner, step = factors[0, none:], factors[1, none:], factors[2, none:]
+    density = out[none:]
     for i in range(len(mean)):
         d = z - mean[i]
         after = np.sqrt(spread[i] * spread[i] + inner[i] * d * d)
@@ -106,15 +105,15 @@ def _grow(w: F, density: F, share: float) -> None:
 @kernel
 def _detect(table: F, start: int, rows: int, window: int, out: F) -> None:
     """Readings of rows ``start + window - 1`` on, by a detection that begins at ``start``."""
-    reach = len(table)
-    w = np.zeros(reach)
+    longest = len(table)
+    w = np.zeros(longest)
     w[0] = total = 1.0
     likely = 0
     new = HAZARD / (1.0 - HAZARD)
-    for i in range(1, min(reach, rows - start)):
-        density = table[(start + i) % reach]
-        _grow(w[:i], density[reach - 1 - i : reach - 1], 1.0 / total)
-        w[i] = new * density[reach - 1]
+    for i in range(1, min(longest, rows - start)):
+        density = table[(start + i) % longest]
+        _grow(w[:i], density[longest - 1 - i : longest - 1], 1.0 / total)
+        w[i] = new * density[longest - 1]
         total = _total(w[: i + 1])
         if i >= window - 1:
             length = 0.0
@@ -137,34 +136,34 @@ def run_lengths(x: F, first_minute: int, window: int, parameters: F) -> F:
     certainty of a new run, at the last market minute divisible by 20 that leaves ``window`` rows.
     ``parameters`` : mean square of the values, that scales the prior. Of order ``window`` a row.
     """
-    rows, reach = len(x), window + STEP - 1
+    rows, longest = len(x), window + STEP - 1
     out = np.full((rows, 4), np.nan)
     scale = 1.0 / np.sqrt(parameters[0])
-    factors, powers = _constants(reach)
-    table, square = np.empty((reach, reach)), np.empty(reach)
+    factors, powers = _constants(longest)
+    table, square = np.empty((longest, longest)), np.empty(longest)
     # Runs by the row they begin with; the room is longer, so that they seldom have to be moved.
-    mean, spread = np.full(8 * reach, np.nan), np.full(8 * reach, np.nan)
-    end = reach - 1
+    mean, spread = np.full(8 * longest, np.nan), np.full(8 * longest, np.nan)
+    end = longest - 1
     at = first_block(first_minute, STEP)
-    known = clean_rows(x)
+    clean = clean_rows(x)
     for row in range(rows):
         if end == len(mean):
-            mean[: reach - 1], spread[: reach - 1] = mean[1 - reach :], spread[1 - reach :]
-            end = reach - 1
+            mean[: longest - 1], spread[: longest - 1] = mean[1 - longest :], spread[1 - longest :]
+            end = longest - 1
         mean[end], spread[end] = 0.0, 1.0
         end += 1
         # Runs that began before the first row are never asked for.
-        runs = slice(end - min(row + 1, reach), end)
-        _densities(x[row] * scale, mean[runs], spread[runs], factors, powers, square,
-                   table[row % reach])  # fmt: skip
-        start = row - reach + 1
+        runs = slice(end - min(row + 1, longest), end)
+        z, densities = x[row] * scale, table[row % longest]
+        _densities(z, mean[runs], spread[runs], factors, powers, square, densities)
+        start = row - longest + 1
         if start >= 0 and (start - at) % STEP == 0:
             _detect(table, start, row + 1, window, out)
-    for start in range(max(rows - reach + 1, 0), rows - window + 1):
+    for start in range(max(rows - longest + 1, 0), rows - window + 1):
         if (start - at) % STEP == 0:
             _detect(table, start, rows, window, out)
     for row in range(rows):
-        if known[row] < reach:
+        if clean[row] < longest:
             out[row] = np.nan
     return out
 
@@ -202,16 +201,16 @@ def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
     # Rows side by side, so that one's additions need not wait for one another.
     room = np.empty(6 * _ABREAST)
     for start in range(window - 1, rows, _ABREAST):
-        of = std[start : start + _ABREAST]
-        if not np.nanmax(of) > 0.0:
+        deviations = std[start : start + _ABREAST]
+        if not np.nanmax(deviations) > 0.0:
             continue
         room[:] = 0.0
-        _sums(x, start, window, of, room)
-        for i in range(len(of)):
-            if not of[i] > 0.0:
+        _sums(x, start, window, deviations, room)
+        for i in range(len(deviations)):
+            if not deviations[i] > 0.0:
                 continue
             most, least, risen, fallen = room[i + 128], room[i + 192], room[i + 256], room[i + 320]
-            out[start + i, 0] = (most if most >= least else -least) / of[i]
+            out[start + i, 0] = (most if most >= least else -least) / deviations[i]
             out[start + i, 1] = abs(out[start + i, 0]) > ALARM
             out[start + i, 2] = risen if most >= least else fallen
     return out

@@ -30,8 +30,8 @@ def _products(x: F) -> tuple[F, int]:
     """
     total, count = np.zeros((2 * DEPTH + 2, 2 * DEPTH + 2)), 0
     for start in range(0, len(x) - DEPTH, _BLOCK):
-        part = x[start : start + _BLOCK + DEPTH]
-        windows = np.lib.stride_tricks.sliding_window_view(part, DEPTH + 1, axis=0)
+        stretch = x[start : start + _BLOCK + DEPTH]
+        windows = np.lib.stride_tricks.sliding_window_view(stretch, DEPTH + 1, axis=0)
         now, before = windows[:, 0, -1:], windows[:, :, :-1].reshape(len(windows), -1)
         rows = np.hstack([np.ones_like(now), before, now])
         rows = rows[~np.isnan(rows).any(axis=1)]
@@ -40,10 +40,10 @@ def _products(x: F) -> tuple[F, int]:
     return total, count
 
 
-def _unexplained(products: F, known: int) -> float:
+def _unexplained(products: F, regressors: int) -> float:
     # Sum of squares that the first so many columns leave of the last one.
-    sums, shares = products[:known, :known], products[:known, -1]
-    if np.linalg.matrix_rank(sums) < known:
+    sums, shares = products[:regressors, :regressors], products[:regressors, -1]
+    if np.linalg.matrix_rank(sums) < regressors:
         return np.nan
     return float(products[-1, -1] - shares @ np.linalg.solve(sums, shares))
 
@@ -68,8 +68,8 @@ def statistic(x: F) -> tuple[float, float]:
         return nothing
     alone, both = _unexplained(products, 1 + DEPTH), _unexplained(products, 1 + 2 * DEPTH)
     spare = count - 1 - 2 * DEPTH
-    found = (alone - both) / DEPTH / (both / spare)
-    return found, float(fdtrc(DEPTH, spare, found))
+    f = (alone - both) / DEPTH / (both / spare)
+    return f, float(fdtrc(DEPTH, spare, f))
 
 
 def leaders(x: F, most: int) -> F:

@@ -152,8 +152,8 @@ def triangle_momentum(bars: Bars, pair: str) -> F:
     sides = triangle(pair)
 
     def make() -> F:
-        parts = [momentum(bars, name) for name in (sides.direct, sides.first, sides.second)]
-        return _residual(bars, pair, parts[0] - parts[1] - parts[2])
+        rates = [momentum(bars, name) for name in (sides.direct, sides.first, sides.second)]
+        return _residual(bars, pair, rates[0] - rates[1] - rates[2])
 
     return shared(bars, f"triangle bqx:{sides}", make)
 

@@ -14,10 +14,10 @@ def place(values: F, column: int) -> float:
     """Rank of a value among all, ascending, ties averaged: 1 to C."""
     out = 0.5
     own = values[column]
-    for other in values:
-        if abs(own - other) <= ROUNDING * max(abs(own), abs(other)):
+    for value in values:
+        if abs(own - value) <= ROUNDING * max(abs(own), abs(value)):
             out += 0.5
-        elif other < own:
+        elif value < own:
             out += 1.0
     return out
 

@@ -45,30 +45,30 @@ def regress(x: F, window: int, first_minute: int) -> F:
                 if not forward:
                     tail[i] = total
                 elif before <= start:
-                    part = total + tail[before - 1] if before else total
-                    _solve(out, x, row, start, window, part)
+                    sums = total + tail[before - 1] if before else total
+                    _solve(out, x, row, start, window, sums)
     return out
 
 
 @kernel
-def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
+def _solve(out: F, x: F, row: int, start: int, window: int, sums: F) -> None:
     w = float(window)
-    yy = part[3] - part[0] * part[0] / w
-    y1 = part[4] - part[0] * part[1] / w
-    y2 = part[5] - part[0] * part[2] / w
-    aa = part[6] - part[1] * part[1] / w
-    ab = part[7] - part[1] * part[2] / w
-    bb = part[8] - part[2] * part[2] / w
-    own = (x[row, 0] - x[start, 0]) - part[0] / w
-    one = (x[row, 1] - x[start, 1]) - part[1] / w
-    two = (x[row, 2] - x[start, 2]) - part[2] / w
+    yy = sums[3] - sums[0] * sums[0] / w
+    y1 = sums[4] - sums[0] * sums[1] / w
+    y2 = sums[5] - sums[0] * sums[2] / w
+    aa = sums[6] - sums[1] * sums[1] / w
+    ab = sums[7] - sums[1] * sums[2] / w
+    bb = sums[8] - sums[2] * sums[2] / w
+    own = (x[row, 0] - x[start, 0]) - sums[0] / w
+    first = (x[row, 1] - x[start, 1]) - sums[1] / w
+    second = (x[row, 2] - x[start, 2]) - sums[2] / w
     if yy > 0.0 and aa > 0.0:
-        out[row, 3] = own - y1 / aa * one
+        out[row, 3] = own - y1 / aa * first
     det = aa * bb - ab * ab
     if not (yy > 0.0 and det > COLLINEAR * aa * bb):
         return
     c1, c2 = (y1 * bb - y2 * ab) / det, (y2 * aa - y1 * ab) / det
-    last = own - c1 * one - c2 * two
+    last = own - c1 * first - c2 * second
     out[row, 0] = last
     rest = yy - c1 * y1 - c2 * y2
     if not rest > COLLINEAR * yy:
@@ -77,16 +77,16 @@ def _solve(out: F, x: F, row: int, start: int, window: int, part: F) -> None:
     if row < window:
         return
     # The residual of the row before the window, under the window's terms.
-    oldest = (x[row - window, 0] - x[start, 0]) - part[0] / w
-    oldest -= c1 * ((x[row - window, 1] - x[start, 1]) - part[1] / w)
-    oldest -= c2 * ((x[row - window, 2] - x[start, 2]) - part[2] / w)
+    oldest = (x[row - window, 0] - x[start, 0]) - sums[0] / w
+    oldest -= c1 * ((x[row - window, 1] - x[start, 1]) - sums[1] / w)
+    oldest -= c2 * ((x[row - window, 2] - x[start, 2]) - sums[2] / w)
     drift = 0.0
     for j in range(3):
         left = 1.0 if j == 0 else -c1 if j == 1 else -c2
         for m in range(3):
             right = 1.0 if m == 0 else -c1 if m == 1 else -c2
-            drift += left * right * part[9 + 3 * j + m]
-    drift -= (part[0] - c1 * part[1] - c2 * part[2]) / w * (last - oldest)
+            drift += left * right * sums[9 + 3 * j + m]
+    drift -= (sums[0] - c1 * sums[1] - c2 * sums[2]) / w * (last - oldest)
     rate = drift / (rest - last * last + oldest * oldest)
     if -1.0 < rate < 0.0:
         out[row, 2] = -np.log(2.0) / np.log1p(rate)

@@ -33,18 +33,18 @@ def largest(x: F, window: int) -> F:
     top, wider = x.copy(), np.empty(rows)
     span = 1
     while span < window:
-        reach = min(3 * span, window - span)
-        ahead = min(reach, rows)
+        step = min(3 * span, window - span)
+        ahead = min(step, rows)
         wider[:ahead] = np.nan
-        oldest, second = top[: rows - ahead], top[max(reach - 2 * span, 0) :]
-        third, newest, whole = top[max(reach - span, 0) :], top[ahead:], wider[ahead:]
+        oldest, second = top[: rows - ahead], top[max(step - 2 * span, 0) :]
+        third, newest, whole = top[max(step - span, 0) :], top[ahead:], wider[ahead:]
         for i in range(len(whole)):
             a, b, c, d = oldest[i], second[i], third[i], newest[i]
             a = a if a > b or a != a else b
             c = c if c > d or c != c else d
             whole[i] = a if a > c or a != a else c
         top, wider = wider, top
-        span += reach
+        span += step
     return top
 
 
@@ -107,7 +107,7 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     for start in range(first_block(first_minute, window) - window, rows, window):
         begin, stop = max(start, 0), min(start + window, rows)
         values, r, q = x[begin:stop], x[begin], x[min(stop, rows - 1)]
-        t, s, of = total[begin:stop], square[begin:stop], reference[begin:stop]
+        t, s, origin = total[begin:stop], square[begin:stop], reference[begin:stop]
         tb, sb = total_before[begin:stop], square_before[begin:stop]
         count = len(values)
         t1 = t2 = s1 = s2 = 0.0
@@ -115,7 +115,7 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
             d = values[i] - r
             t1 += d
             s1 += d * d
-            t[i], s[i], of[i] = t1, s1, r
+            t[i], s[i], origin[i] = t1, s1, r
             back = np.uint64(count - 1 - i)  # never counted from the end: no check for it
             d = values[back] - q
             t2 += d

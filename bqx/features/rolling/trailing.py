@@ -119,10 +119,10 @@ def clean_rows(x: F) -> NDArray[np.int64]:
 def _below(values: NDArray[np.float32], value: np.float32) -> np.float32:
     # Whole numbers below 2^24: the order of addition does not matter, and they add side by side.
     one, none = np.float32(1.0), np.float32(0.0)
-    found = none
+    number = none
     for i in range(len(values)):
-        found += one if values[i] < value else none
-    return found
+        number += one if values[i] < value else none
+    return number
 
 
 @kernel

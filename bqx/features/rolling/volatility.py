@@ -43,22 +43,22 @@ def by_ranges(over: F, window: int, first_minute: int) -> F:
     Parkinson, Garman-Klass, Rogers-Satchell, Yang-Zhang.
     """
     rows = len(over)
-    parts = np.empty((rows, 7))
+    terms = np.empty((rows, 7))
     for row in range(rows):
         gap, up, down, body = over[row]
-        reach = up - down
-        parts[row, 0] = reach * reach
-        parts[row, 1] = 0.5 * reach * reach - _KLASS * body * body
-        parts[row, 2] = up * (up - body) + down * (down - body)
-        parts[row, 3], parts[row, 4] = gap, gap * gap
-        parts[row, 5], parts[row, 6] = body, body * body
-    sums = totals(parts, window, first_minute)
+        extent = up - down
+        terms[row, 0] = extent * extent
+        terms[row, 1] = 0.5 * extent * extent - _KLASS * body * body
+        terms[row, 2] = up * (up - body) + down * (down - body)
+        terms[row, 3], terms[row, 4] = gap, gap * gap
+        terms[row, 5], terms[row, 6] = body, body * body
+    sums = totals(terms, window, first_minute)
     out = np.full((rows, 4), np.nan)
     share, free = 1.0 / window, 1.0 / (window - 1.0)
     k = 0.34 / (1.34 + (window + 1.0) / (window - 1.0))
     for row in range(rows):
-        reach, klass, satchell, gap, gaps, body, bodies = sums[row]
-        out[row, 0] = np.sqrt(reach * share * _PARKINSON)
+        extent, klass, satchell, gap, gaps, body, bodies = sums[row]
+        out[row, 0] = np.sqrt(extent * share * _PARKINSON)
         out[row, 1] = np.sqrt(klass * share)
         out[row, 2] = np.sqrt(satchell * share)
         if not np.isnan(gap + body):
@@ -76,20 +76,20 @@ def by_products(returns: F, window: int, first_minute: int) -> F:
     """
     rows = len(returns)
     out = np.full((rows, 6), np.nan)
-    parts = np.empty((rows, 4))
+    terms = np.empty((rows, 4))
     pairs, triples = np.full(rows, np.nan), np.full(rows, np.nan)
     powers = np.empty(rows)
     for row in range(rows):
         r = returns[row]
         square = r * r
-        parts[row, 0], parts[row, 1] = square, square * square
-        parts[row, 2], parts[row, 3] = np.sign(r) * square, square * r
+        terms[row, 0], terms[row, 1] = square, square * square
+        terms[row, 2], terms[row, 3] = np.sign(r) * square, square * r
         powers[row] = abs(r) * np.cbrt(abs(r))
         if row >= 1:
             pairs[row] = abs(r * returns[row - 1])
         if row >= 2:
             triples[row] = powers[row] * powers[row - 1] * powers[row - 2]
-    sums = totals(parts, window, first_minute)
+    sums = totals(terms, window, first_minute)
     pairs = total(pairs, window - 1, first_minute)
     triples = total(triples, window - 2, first_minute)
     n = float(window)
@@ -160,12 +160,12 @@ def high_or_low(volatility: F) -> F:
     out[:, 0] = state
     clean = clean_rows(state)
     flips = np.full(rows, np.nan)
-    held = 0
+    duration = 0
     for row in range(rows):
-        held = min(held + 1, DAY) if clean[row] > 1 and state[row] == state[row - 1] else 1
+        duration = min(duration + 1, DAY) if clean[row] > 1 and state[row] == state[row - 1] else 1
         if clean[row] > 1:
-            flips[row] = held == 1
+            flips[row] = duration == 1
         if clean[row] >= DAY:
-            out[row, 1] = held
+            out[row, 1] = duration
     out[:, 2] = count(flips, DAY - 1) / (DAY - 1.0)
     return out

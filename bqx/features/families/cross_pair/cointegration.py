@@ -56,14 +56,12 @@ def weights(x: F, window: int, first_minute: int) -> F:
     four[:, :3] = x
     sums = products(four, window, first_minute)
     for row in range(rows):
-        y1, y2, aa, ab, bb = (
-            sums[row, 1], sums[row, 2], sums[row, 4], sums[row, 5], sums[row, 7]
-        )  # fmt: skip
+        _, y1, y2, _, aa, ab, _, bb, _, _ = sums[row]
         det = aa * bb - ab * ab
         if det > COLLINEAR * aa * bb:
-            one, two = (ab * y2 - bb * y1) / det, (ab * y1 - aa * y2) / det
-            length = np.sqrt(1.0 + one * one + two * two)
-            out[row, 0], out[row, 1], out[row, 2] = 1.0 / length, one / length, two / length
+            c1, c2 = (ab * y2 - bb * y1) / det, (ab * y1 - aa * y2) / det
+            length = np.sqrt(1.0 + c1 * c1 + c2 * c2)
+            out[row, 0], out[row, 1], out[row, 2] = 1.0 / length, c1 / length, c2 / length
     return out
 
 

@@ -104,11 +104,11 @@ def _of_all(bars: Bars) -> F:
     """What is the same for all pairs."""
     of = {name: _across(bars, name) for name in METRICS}
     moved, fell = of["return"], of["bqx"]
-    spearman = panels.shared(
-        bars,
-        "panel rank correlation",
-        lambda: rank_correlation(_metric(bars, "return"), _metric(bars, "bqx")),
-    )
+
+    def ranks() -> F:
+        return rank_correlation(_metric(bars, "return"), _metric(bars, "bqx"))
+
+    spearman = panels.shared(bars, "panel rank correlation", ranks)
     columns = [
         *(of[name][:, 0] for name in METRICS),
         *(of[name][:, 1] for name in ("a2", "a1", "return", "bqx")),

@@ -89,8 +89,8 @@ def strength(bars: Bars, currency: str) -> F:
 
 def _indices(bars: Bars) -> F:
     sides = [strength(bars, side(bars.pair)) for side in (base, quote)]
-    each = [strength(bars, currency) for currency in CURRENCIES]
-    return np.column_stack([*each, *sides, sides[0] - sides[1]])
+    indices = [strength(bars, currency) for currency in CURRENCIES]
+    return np.column_stack([*indices, *sides, sides[0] - sides[1]])
 
 
 FACTOR = Source("dollar", "cross", "1", 2, _factor)

@@ -23,11 +23,11 @@ def peers(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.zeros((rows, 3))
-    found = correlations(x, window, first_minute)
+    correlated = correlations(x, window, first_minute)
     for row in range(rows):
         for j in range(6):
-            out[row, 0] += found[row, j] / 6.0
-            out[row, 1] += found[row, j + 6] / 6.0
+            out[row, 0] += correlated[row, j] / 6.0
+            out[row, 1] += correlated[row, j + 6] / 6.0
     both = (out[:, 0] + out[:, 1]) / 2.0
     out[:, 2] = mean_std(both, MEMORY, first_minute, 1)[1]
     return out

@@ -147,10 +147,10 @@ def _majors(series: panels.Series) -> panels.Build:
 
 def _market(series: panels.Series) -> panels.Build:
     def build(bars: Bars) -> F:
-        mean = panels.shared(
-            bars, f"dollar mean:{series.__name__}",
-            lambda: panels.stack(bars, series, MAJORS, panels.in_dollars(MAJORS)).mean(axis=1),
-        )  # fmt: skip
+        def make() -> F:
+            return panels.stack(bars, series, MAJORS, panels.in_dollars(MAJORS)).mean(axis=1)
+
+        mean = panels.shared(bars, f"dollar mean:{series.__name__}", make)
         return np.column_stack([series(bars, bars.pair), mean])
 
     return build

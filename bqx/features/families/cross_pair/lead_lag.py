@@ -33,9 +33,9 @@ def products(x: F, first_minute: int, window: int) -> F:
     end = window - 1.0
     own = fit(x[:, 0].copy(), window, first_minute)
     for k in range(2):
-        other = fit(x[:, 1 + k].copy(), window, first_minute)
-        out[:, 2 * k] = own[:, 0] * (end * end) * (other[:, 0] * (end * end))
-        out[:, 2 * k + 1] = own[:, 1] * end * (other[:, 1] * end)
+        sister = fit(x[:, 1 + k].copy(), window, first_minute)
+        out[:, 2 * k] = own[:, 0] * (end * end) * (sister[:, 0] * (end * end))
+        out[:, 2 * k + 1] = own[:, 1] * end * (sister[:, 1] * end)
     return out
 
 
@@ -46,10 +46,10 @@ def volatility(x: F, first_minute: int, window: int) -> F:
     out = np.full((rows, 6), np.nan)
     own = mean_std(x[:, 0].copy(), window, first_minute, 1)[1]
     for k in range(2):
-        other = mean_std(x[:, 1 + k].copy(), window, first_minute, 1)[1]
+        sister = mean_std(x[:, 1 + k].copy(), window, first_minute, 1)[1]
         for row in range(rows):
-            if other[row] > 0.0:
-                value = own[row] / other[row]
+            if sister[row] > 0.0:
+                value = own[row] / sister[row]
                 out[row, 3 * k] = value
                 if not np.isnan(value):
                     out[row, 3 * k + 1] = 1.0 if value > _OWN else 0.0
@@ -64,8 +64,8 @@ def drift(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.full((rows, 6), np.nan)
-    found = correlations(x, window, first_minute)
-    change = found - shifted(found, window)
+    correlated = correlations(x, window, first_minute)
+    change = correlated - shifted(correlated, window)
     for row in range(rows):
         for k in range(2):
             value = change[row, k]

@@ -36,12 +36,12 @@ def volatility(x: F, first_minute: int, window: int) -> F:
 def against(x: F, first_minute: int, window: int) -> F:
     """Correlation with the sister, and the slope of the own returns on hers: (T, 2) -> (T, 2)."""
     out = np.full((len(x), 2), np.nan)
-    parts = cross_sums(x, window, first_minute)
+    sums = cross_sums(x, window, first_minute)
     for row in range(len(x)):
-        own, other, product = parts[row]
-        out[row, 0] = correlation(own, other, product)
-        if other > 0.0:
-            out[row, 1] = product / other
+        own, sister, product = sums[row]
+        out[row, 0] = correlation(own, sister, product)
+        if sister > 0.0:
+            out[row, 1] = product / sister
     return out
 
 

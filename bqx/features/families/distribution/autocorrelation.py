@@ -30,8 +30,8 @@ def autocorrelation(x: F, first_minute: int, window: int) -> F:
 def of_returns(x: F, first_minute: int, window: int) -> F:
     """Five statistics of each window: (T, 5) skew, kurt, mad, entropy, autocorrelation at 1."""
     out = np.empty((len(x), 5))
-    some = moments.moments(x, first_minute, window)
-    out[:, 0], out[:, 1] = some[:, 2], some[:, 3]
+    described = moments.moments(x, first_minute, window)
+    out[:, 0], out[:, 1] = described[:, 2], described[:, 3]
     ordered = quantiles.order(x, first_minute, window)
     out[:, 2], out[:, 3] = ordered[:, 9], ordered[:, 10]
     out[:, 4] = comoments.autocorrelation(x, window, 1, first_minute)

@@ -31,9 +31,8 @@ def moments(x: F, first_minute: int, window: int) -> F:
     of_skew, of_kurt = np.sqrt(n * (n - 1.0)) / (n - 2.0), (n - 1.0) / ((n - 2.0) * (n - 3.0))
     for row in range(rows):
         now, r = x[row], sums[row, 4]
-        d, q2, q3, q4 = (
-            sums[row, 0] * share, sums[row, 1] * share, sums[row, 2] * share, sums[row, 3] * share,
-        )  # fmt: skip
+        d, q2 = sums[row, 0] * share, sums[row, 1] * share
+        q3, q4 = sums[row, 2] * share, sums[row, 3] * share
         square = d * d
         m2 = q2 - square
         m3 = q3 - 3.0 * d * q2 + 2.0 * d * square
@@ -56,10 +55,15 @@ def described(x: F, first_minute: int, window: int) -> F:
 
     The last is ``n / 6 (skew^2 + kurt^2 / 4)``, NaN in a flat window as they are.
     """
-    some = moments(x, first_minute, window)
+    readings = moments(x, first_minute, window)
     out = np.empty((6, len(x)))
     for row in range(len(x)):
-        mean, std, skew, kurt = some[row, 0], some[row, 1], some[row, 2], some[row, 3]
+        mean, std, skew, kurt = (
+            readings[row, 0],
+            readings[row, 1],
+            readings[row, 2],
+            readings[row, 3],
+        )
         out[0, row], out[1, row], out[2, row], out[3, row] = mean, std, skew, kurt
         out[4, row] = std / mean
         out[5, row] = window / 6.0 * (skew * skew + 0.25 * kurt * kurt)

@@ -102,14 +102,14 @@ def order(x: F, first_minute: int, window: int) -> F:
             out[row, i] = ordered[low]
             if shares[i] > 0.0:
                 out[row, i] += shares[i] * (ordered[low + 1] - ordered[low])
-        least, reach = ordered[0], ordered[-1] - ordered[0]
-        out[row, 7] = reach
+        least, extent = ordered[0], ordered[-1] - ordered[0]
+        out[row, 7] = extent
         out[row, 8] = out[row, 4] - out[row, 2]
         out[row, 9] = _mad(ordered, out[row, 3])
         entropy = 0.0
-        if reach > 0.0:
+        if extent > 0.0:
             counts[:] = 0
-            scale = BINS / reach
+            scale = BINS / extent
             for i in range(window):
                 counts[min(int((ordered[i] - least) * scale + ROUNDING), BINS - 1)] += 1
             for i in range(BINS):

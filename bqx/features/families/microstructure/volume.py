@@ -68,9 +68,9 @@ def hourly(x: F, first_minute: int, window: int) -> F:
     for row in range(rows):
         out[row, 0], out[row, 1] = sums[row], std[row]
         if not np.isnan(top[row]):
-            reach = top[row] - bottom[row]
+            extent = top[row] - bottom[row]
             out[row, 2] = x[row] * window > SPIKE * out[row, 0]
-            out[row, 3] = (x[row] - bottom[row]) / reach if reach > 0.0 else 0.5
+            out[row, 3] = (x[row] - bottom[row]) / extent if extent > 0.0 else 0.5
     return out
 
 

@@ -37,14 +37,17 @@ def divergence(x: F, first_minute: int, window: int) -> F:
 @kernel(fastmath={"reassoc", "nsz"})
 def _outside(x: F, y: F, high: float, low: float) -> tuple[float, float]:
     # Sums of ticks are whole numbers, so that they may add several abreast.
-    above = below = many = few = 0.0
+    above = below = count_above = count_below = 0.0
     for i in range(len(x)):
         over, under = 1.0 if x[i] > high else 0.0, 1.0 if x[i] < low else 0.0
         above += over * y[i]
         below += under * y[i]
-        many += over
-        few += under
-    return above / many if many > 0.0 else np.nan, below / few if few > 0.0 else np.nan
+        count_above += over
+        count_below += under
+    return (
+        above / count_above if count_above > 0.0 else np.nan,
+        below / count_below if count_below > 0.0 else np.nan,
+    )
 
 
 @kernel
@@ -58,8 +61,8 @@ def outside(x: F, first_minute: int, window: int) -> F:
     mean, std = mean_deviation(momentum, window, first_minute)
     for row in range(window - 1, len(x)):
         if std[row] > 0.0:
-            rows, reach = slice(row - window + 1, row + 1), (STRONG + ROUNDING) * std[row]
-            out[row] = _outside(momentum[rows], volume[rows], mean[row] + reach, mean[row] - reach)
+            rows, width = slice(row - window + 1, row + 1), (STRONG + ROUNDING) * std[row]
+            out[row] = _outside(momentum[rows], volume[rows], mean[row] + width, mean[row] - width)
     return out
 
 

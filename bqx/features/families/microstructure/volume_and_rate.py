@@ -22,14 +22,14 @@ from bqx.features.spec import FLAG, SIGNED, Output, family
 def split(x: F, first_minute: int, window: int) -> F:
     """Sums of volume on up rows, on down rows, and on all: (T, 3)."""
     rows = len(x)
-    parts = np.full((rows, 3), np.nan)
+    volumes = np.full((rows, 3), np.nan)
     for row in range(1, rows):
         rise, volume = x[row, LEVEL_COLUMN] - x[row - 1, LEVEL_COLUMN], x[row, VOLUME_COLUMN]
         if not (np.isnan(rise) or np.isnan(volume)):
-            parts[row, 0] = volume if rise > 0.0 else 0.0
-            parts[row, 1] = volume if rise < 0.0 else 0.0
-            parts[row, 2] = volume
-    return totals(parts, window, first_minute)
+            volumes[row, 0] = volume if rise > 0.0 else 0.0
+            volumes[row, 1] = volume if rise < 0.0 else 0.0
+            volumes[row, 2] = volume
+    return totals(volumes, window, first_minute)
 
 
 @kernel

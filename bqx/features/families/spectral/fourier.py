@@ -184,8 +184,8 @@ def spectrum(x: F, first_minute: int) -> F:
     for row in range(WINDOW + STEADY - 2, rows):
         near = 0.0
         for k in range(STEADY):
-            known = bins[row - k] >= 0
-            near += (1.0 if abs(bins[row - k] - bins[row]) <= 1 else 0.0) if known else np.nan
+            has_peak = bins[row - k] >= 0
+            near += (1.0 if abs(bins[row - k] - bins[row]) <= 1 else 0.0) if has_peak else np.nan
         out[row, 9] = near / STEADY
     return out
 
@@ -203,26 +203,26 @@ def coherence(both: F, first_minute: int) -> F:
         lanes = min(_LANES, rows - first)
         transforms(x, first, a, b, re, im, lanes)
         transforms(y, first, c, d, re, im, lanes)
-        one, two = a * a + b * b, c * c + d * d
+        rate_power, bqx_power = a * a + b * b, c * c + d * d
         same, turned = a * c + b * d, b * c - a * d
         for lane in range(lanes):
             whole = 0.0
             for i in range(3):
                 p = q = r = s = 0.0
                 for k in range(BANDS[i][0] - 1, BANDS[i][1]):
-                    p += one[k, lane]
-                    q += two[k, lane]
+                    p += rate_power[k, lane]
+                    q += bqx_power[k, lane]
                     r += same[k, lane]
                     s += turned[k, lane]
                 whole += p + q
                 if p > 0.0 and q > 0.0:
                     out[first + lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
-            power, other = peak(one[:, lane]), peak(two[:, lane])
-            flat = not (one[power, lane] > 0.0 and two[other, lane] > 0.0)
+            rate_peak, bqx_peak = peak(rate_power[:, lane]), peak(bqx_power[:, lane])
+            flat = not (rate_power[rate_peak, lane] > 0.0 and bqx_power[bqx_peak, lane] > 0.0)
             if np.isnan(whole) or flat:
                 continue
-            out[first + lane, 3] = 1.0 if abs(power - other) > LEAK else 0.0
-            out[first + lane, 4] = float(power - other) / WINDOW
+            out[first + lane, 3] = 1.0 if abs(rate_peak - bqx_peak) > LEAK else 0.0
+            out[first + lane, 4] = float(rate_peak - bqx_peak) / WINDOW
     return out
 
 

@@ -32,9 +32,8 @@ _TIME = np.arange(END) - (END - 1) / 2.0
 _SLOPE = _TIME / (_TIME**2).sum()
 _BENT = _TIME**2 - (_TIME**2).mean()
 _BENT = _BENT / (_BENT**2).sum()
-_START = np.array([
-    np.cos(np.pi * k * (np.arange(_HALF) + 0.5) / LENGTH) for k in (0, 2, 1, 3)
-]).reshape(2, 2, _HALF)  # fmt: skip
+_WAVES = np.array([[0], [2], [1], [3]]) * np.pi
+_START = np.cos(_WAVES * (np.arange(_HALF) + 0.5) / LENGTH).reshape(2, 2, _HALF)
 
 # Eight windows are decomposed at a time, one a lane. Arrays are flat, the lane last; products are
 # added five at a time; the number of lanes is an argument, since loops over a known number are
@@ -113,10 +112,8 @@ def _dot(v: F, w: F, out: F, lanes: int) -> None:
     for i in range(0, 2 * _HALF * _LANES, 2 * _STEP * _LANES):
         a, b = v[i:], w[i:]
         for k in range(lanes):
-            out[k] += (
-                a[k] * b[k] + a[k + 16] * b[k + 16] + a[k + 32] * b[k + 32]
-                + a[k + 48] * b[k + 48] + a[k + 64] * b[k + 64]
-            )  # fmt: skip
+            total = a[k] * b[k] + a[k + 16] * b[k + 16] + a[k + 32] * b[k + 32]
+            out[k] += total + a[k + 48] * b[k + 48] + a[k + 64] * b[k + 64]
 
 
 @kernel
@@ -151,14 +148,14 @@ def _subtract(v: F, factor: F, lanes: int) -> None:
 def _orthogonal(v: F, room: F, lanes: int) -> None:
     """Make two vectors (30 x 2 x 8) orthogonal, of length 1."""
     for which in range(2):
-        of = v[which * _LANES :]
+        vector = v[which * _LANES :]
         if which:
-            _dot(v, of, room, lanes)
+            _dot(v, vector, room, lanes)
             _subtract(v, room, lanes)
-        _dot(of, of, room, lanes)
+        _dot(vector, vector, room, lanes)
         for k in range(lanes):
             room[k] = 1.0 / np.sqrt(room[k])
-        _scale(of, room, lanes)
+        _scale(vector, room, lanes)
 
 
 @kernel
@@ -178,13 +175,13 @@ def _leading(matrix: F, start: F, values: F, vectors: F, v: F, turned: F, lanes:
     _dot(v[_LANES:], turned[_LANES:], room[3], lanes)
     for k in range(lanes):
         p, q, r = room[1, k], room[2, k], room[3, k]
-        reach = np.sqrt(0.25 * (p - r) ** 2 + q * q)
-        values[0, k], values[1, k] = 0.5 * (p + r) + reach, 0.5 * (p + r) - reach
+        half_gap = np.sqrt(0.25 * (p - r) ** 2 + q * q)
+        values[0, k], values[1, k] = 0.5 * (p + r) + half_gap, 0.5 * (p + r) - half_gap
         turn = 0.5 * np.arctan2(2.0 * q, p - r)
         c, s = np.cos(turn), np.sin(turn)
         for i in range(_HALF):
-            one, other = v[2 * i * _LANES + k], v[(2 * i + 1) * _LANES + k]
-            vectors[0, k, i], vectors[1, k, i] = c * one + s * other, c * other - s * one
+            first, second = v[2 * i * _LANES + k], v[(2 * i + 1) * _LANES + k]
+            vectors[0, k, i], vectors[1, k, i] = c * first + s * second, c * second - s * first
 
 
 @kernel
@@ -206,7 +203,7 @@ def _read(z: F, variance: float, values: F, vectors: F, u: F, out: F) -> None:
         if k not in (best, second) and (third < 0 or values[k] > values[third]):
             third = k
     end = 0.0
-    for place, which in enumerate((best, second, third)):
+    for rank, which in enumerate((best, second, third)):
         flip = 1.0 if which < 2 else -1.0
         score = 0.0
         for i in range(_HALF):
@@ -214,15 +211,15 @@ def _read(z: F, variance: float, values: F, vectors: F, u: F, out: F) -> None:
             u[i], u[LENGTH - 1 - i] = value, flip * value
             score += value * (z[WINDOW - LENGTH + i] + flip * z[WINDOW - 1 - i])
         left -= score * score
-        if place == 0:
+        if rank == 0:
             out[0] = score * u[LENGTH - 1]
         else:
             end += score * u[LENGTH - 1]
-        if place < 2:
+        if rank < 2:
             total = 0.0
             for i in range(END):
-                total += (_SLOPE[i] if place == 0 else _BENT[i]) * u[LENGTH - END + i]
-            out[8 + place] = score * total
+                total += (_SLOPE[i] if rank == 0 else _BENT[i]) * u[LENGTH - END + i]
+            out[8 + rank] = score * total
     one, two, three = values[best], values[second], values[third]
     out[1] = end
     out[2] = z[WINDOW - 1] - out[0] - end

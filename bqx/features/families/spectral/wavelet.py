@@ -142,12 +142,12 @@ def wavelet(x: F, first_minute: int) -> F:
 
 
 @kernel
-def _angle(one: F, two: F, row: int, sums: F) -> float:
+def _angle(rate: F, bqx: F, row: int, sums: F) -> float:
     """Angle between nearly parallel vectors, whose cosine has lost the digits."""
     a, b = np.sqrt(sums[2]), np.sqrt(sums[3])
     less = more = 0.0
     for k in range(COUNT):
-        p, q = (one[row - k] - sums[0]) / a, (two[row - k] - sums[1]) / b
+        p, q = (rate[row - k] - sums[0]) / a, (bqx[row - k] - sums[1]) / b
         less += (p - q) ** 2
         more += (p + q) ** 2
     return 2.0 * np.arctan2(np.sqrt(less), np.sqrt(more))
@@ -157,13 +157,13 @@ def _angle(one: F, two: F, row: int, sums: F) -> float:
 def phase(both: F, first_minute: int) -> F:
     """Angle between the third-level details of the two domains: (T, 1), 0 to pi."""
     out = np.full((len(both), 1), np.nan)
-    one = coefficients(both[:, RATE_COLUMN].copy())[:, 2].copy()
-    two = coefficients(both[:, BQX_COLUMN].copy())[:, 2].copy()
-    sums = comoments(one, two, COUNT, first_minute)
+    rate = coefficients(both[:, RATE_COLUMN].copy())[:, 2].copy()
+    bqx = coefficients(both[:, BQX_COLUMN].copy())[:, 2].copy()
+    sums = comoments(rate, bqx, COUNT, first_minute)
     for row in range(len(both)):
         value = correlation(sums[row, 2], sums[row, 3], sums[row, 4])
         if abs(value) > 1.0 - LOST_SHAPE:
-            out[row, 0] = _angle(one, two, row, sums[row])
+            out[row, 0] = _angle(rate, bqx, row, sums[row])
         else:
             out[row, 0] = np.arccos(value)
     return out

@@ -30,10 +30,10 @@ def bands(x: F, first_minute: int, window: int) -> F:
         now = x[row]
         flat = top[row] == bottom[row]
         middle = now if flat else mean[row]
-        reach = 0.0 if flat else WIDTH * std[row]
-        place = 0.5 + (now - middle) / (2.0 * reach)
-        out[0, row], out[1, row], out[2, row] = middle + reach, middle, middle - reach
-        out[3, row] = 0.5 if flat else place
+        half_width = 0.0 if flat else WIDTH * std[row]
+        percent_b = 0.5 + (now - middle) / (2.0 * half_width)
+        out[0, row], out[1, row], out[2, row] = middle + half_width, middle, middle - half_width
+        out[3, row] = 0.5 if flat else percent_b
     return out.T
 
 

@@ -76,8 +76,8 @@ def atr_readings_bqx(ohlc: F, first_minute: int, n: int) -> F:
 @kernel
 def atr_ratio(ohlc: F, first_minute: int, short: int, long: int) -> F:
     """Average true range of a short over that of a long mean: (T, 1)."""
-    reach = true_range(ohlc)
-    ratio = wilder(reach, short, first_minute) / wilder(reach, long, first_minute)
+    ranges = true_range(ohlc)
+    ratio = wilder(ranges, short, first_minute) / wilder(ranges, long, first_minute)
     return ratio.reshape(-1, 1)
 
 
@@ -95,9 +95,9 @@ def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
     plus, minus = wilder(up, n, first_minute), wilder(down, n, first_minute)
     apart = wilder(true_range(ohlc), n, first_minute)
     for row in range(rows):
-        one, other = 100.0 * (plus[row] / apart[row]), 100.0 * (minus[row] / apart[row])
-        plus[row], minus[row] = one, other
-        apart[row] = 100.0 * (abs(one - other) / (one + other))
+        plus_di, minus_di = 100.0 * (plus[row] / apart[row]), 100.0 * (minus[row] / apart[row])
+        plus[row], minus[row] = plus_di, minus_di
+        apart[row] = 100.0 * (abs(plus_di - minus_di) / (plus_di + minus_di))
     return plus, minus, apart
 
 

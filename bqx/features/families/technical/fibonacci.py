@@ -53,24 +53,24 @@ def levels(ohlc: F, first_minute: int, window: int) -> F:
         high, low, x = top[row], bottom[row], close[row]
         if np.isnan(high) or np.isnan(x):
             continue
-        reach = high - low
+        extent = high - low
         out[row, 0], out[row, 1] = high, low
         for i in range(len(_PARTS)):
-            out[row, 2 + i] = high - reach * _PARTS[i]
-        pivot = low + (reach + (x - low)) / 3.0
+            out[row, 2 + i] = high - extent * _PARTS[i]
+        pivot = low + (extent + (x - low)) / 3.0
         out[row, 10], out[row, 11], out[row, 12] = pivot, 2.0 * pivot - low, 2.0 * pivot - high
         # From the top, so that the level's digits do not drown the distances.
         fall = x - high
         for i in range(3):
-            out[row, 13 + i] = fall + reach * _PARTS[1 + i]
+            out[row, 13 + i] = fall + extent * _PARTS[1 + i]
         out[row, 16] = x - pivot
-        edge = ROUNDING * reach
+        edge = ROUNDING * extent
         out[row, 17] = 1.0 if out[row, 15] > edge else 0.0
         out[row, 18] = 1.0 if out[row, 13] < -edge else 0.0
-        out[row, 19] = 1.0 if abs(out[row, 14]) < NEAR * reach - edge else 0.0
-        out[row, 20] = reach
-        if reach > 0.0 and std[row] > 0.0:
-            out[row, 21] = reach / std[row]
+        out[row, 19] = 1.0 if abs(out[row, 14]) < NEAR * extent - edge else 0.0
+        out[row, 20] = extent
+        if extent > 0.0 and std[row] > 0.0:
+            out[row, 21] = extent / std[row]
     return out
 
 
@@ -112,7 +112,7 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
     rows = len(ohlc)
     out = np.full((rows, 12), np.nan)
     tops, bottoms, top_ages, bottom_ages = swings(ohlc[:, HIGH], ohlc[:, LOW], memory)
-    reach = mean(true_range(ohlc), ATR_ROWS, first_minute)
+    mean_range = mean(true_range(ohlc), ATR_ROWS, first_minute)
     for row in range(rows):
         high, low, x = tops[row], bottoms[row], ohlc[row, CLOSE]
         if np.isnan(high) or np.isnan(low):
@@ -128,8 +128,8 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
             out[row, 9] = min(max((x - low) / spread, -0.5), 1.5)
         age = min(top_ages[row], bottom_ages[row])
         out[row, 10] = age
-        if reach[row] > 0.0:
-            out[row, 11] = spread / reach[row] * np.exp(-age / float(DAY))
+        if mean_range[row] > 0.0:
+            out[row, 11] = spread / mean_range[row] * np.exp(-age / float(DAY))
     return out
 
 

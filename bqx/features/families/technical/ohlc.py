@@ -52,13 +52,13 @@ def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> 
     NaN where a window's true range is 0.
     """
     rows = len(ohlc)
-    reach, pressure, pushed = true_range(ohlc), np.empty(rows), np.zeros(rows)
+    ranges, pressure, pushed = true_range(ohlc), np.empty(rows), np.zeros(rows)
     pressure[:1] = np.nan
     for row in range(1, rows):
         close, low, before = ohlc[row, CLOSE], ohlc[row, LOW], ohlc[row - 1, CLOSE]
         pressure[row] = close - (before if low > before or before != before else low)
     for window, weight in ((short, 4.0), (middle, 2.0), (long, 1.0)):
-        bought, moved = total(pressure, window, first_minute), total(reach, window, first_minute)
+        bought, moved = total(pressure, window, first_minute), total(ranges, window, first_minute)
         for row in range(rows):
             pushed[row] += weight * (bought[row] / moved[row])
     return (100.0 * (pushed / 7.0)).reshape(-1, 1)
@@ -78,10 +78,10 @@ def keltner(ohlc: F, first_minute: int, n: int) -> F:
     rows = len(ohlc)
     out = np.empty((2, rows))
     middle = ema(ohlc[:, CLOSE].copy(), n, first_minute)
-    reach = wilder(true_range(ohlc), n, first_minute)
+    ranges = wilder(true_range(ohlc), n, first_minute)
     for row in range(rows):
-        out[0, row] = middle[row] + WIDTH * reach[row]
-        out[1, row] = middle[row] - WIDTH * reach[row]
+        out[0, row] = middle[row] + WIDTH * ranges[row]
+        out[1, row] = middle[row] - WIDTH * ranges[row]
     return out.T
 
 
@@ -131,10 +131,10 @@ def vortex(ohlc: F, first_minute: int, window: int) -> F:
     for row in range(1, rows):
         up[row] = abs(ohlc[row, HIGH] - ohlc[row - 1, LOW])
         down[row] = abs(ohlc[row, LOW] - ohlc[row - 1, HIGH])
-    reach = total(true_range(ohlc), window, first_minute)
+    ranges = total(true_range(ohlc), window, first_minute)
     up, down = total(up, window, first_minute), total(down, window, first_minute)
     for row in range(rows):
-        out[0, row], out[1, row] = up[row] / reach[row], down[row] / reach[row]
+        out[0, row], out[1, row] = up[row] / ranges[row], down[row] / ranges[row]
     return out.T
 
 

@@ -35,10 +35,10 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
     high, low, close = ohlc[:, HIGH].copy(), ohlc[:, LOW].copy(), ohlc[:, CLOSE]
     top, bottom = extremes(high, low, window)
     for row in range(rows):
-        reach = top[row] - bottom[row]
-        reach = reach if reach > 0.0 else np.nan
-        k[row] = 100.0 * ((close[row] - bottom[row]) / reach)
-        r[row] = -100.0 * ((top[row] - close[row]) / reach)
+        extent = top[row] - bottom[row]
+        extent = extent if extent > 0.0 else np.nan
+        k[row] = 100.0 * ((close[row] - bottom[row]) / extent)
+        r[row] = -100.0 * ((top[row] - close[row]) / extent)
     return k, r
 
 

@@ -51,9 +51,9 @@ def _gather(t: F, sums: F, signs: F) -> None:
     for k in range(12):
         for row in range(len(t)):
             value = t[row, k]
-            known = value == value
-            term = value if known else 0.0
-            sums[0, k, row] += 1.0 if known else 0.0
+            finite = value == value
+            term = value if finite else 0.0
+            sums[0, k, row] += 1.0 if finite else 0.0
             sums[1, k, row] += term
             sums[2, k, row] += term * term
             signs[k, row] += 1.0 if term >= ROUNDING else 0.0
@@ -73,10 +73,11 @@ def _share(sums: F, signs: F) -> F:
 
 def _own(bars: Bars, pair: str) -> F:
     """(T, 3) terms of a pair's BQX over 15 rows."""
-    return panels.shared(
-        bars, f"parabolic:{pair}",
-        lambda: normalised(panels.momentum(bars, pair), bars.first_market_minute, WINDOW),
-    )  # fmt: skip
+
+    def make() -> F:
+        return normalised(panels.momentum(bars, pair), bars.first_market_minute, WINDOW)
+
+    return panels.shared(bars, f"parabolic:{pair}", make)
 
 
 def _panel(bars: Bars, panel: Panel) -> F:
@@ -87,16 +88,16 @@ def _panel(bars: Bars, panel: Panel) -> F:
     behind = min(since, max(WINDOWS) - 1)
     sums, signs = np.zeros((2, 3, 12, count - since)), np.zeros((2, 12, count - since))
     own = np.full((count, len(PAIRS), 3), np.nan)
-    known = np.zeros((count, len(PAIRS)), dtype=bool)
+    complete = np.zeros((count, len(PAIRS)), dtype=bool)
     for i in np.flatnonzero(~np.isnan(panel.baselines)):
         series = panels.momentum(bars, PAIRS[i])
         for domain, x in enumerate((panels.index(bars, PAIRS[i]), series)):
             t = terms(x[since - behind :], first_minute + since - behind)
             _gather(t[behind:], sums[domain], signs[domain])
         own[:, i] = _own(bars, PAIRS[i])
-        known[:, i] = clean_rows(series) >= WINDOW
+        complete[:, i] = clean_rows(series) >= WINDOW
     trends = np.where(np.isnan(own), 0.0, own)
-    trends[known.sum(axis=1) < FEWEST] = np.nan
+    trends[complete.sum(axis=1) < FEWEST] = np.nan
     components = []
     for k in range(2):
         z = np.ascontiguousarray(trends[:, :, k])
@@ -104,12 +105,12 @@ def _panel(bars: Bars, panel: Panel) -> F:
         fitted = component(z, DAY, first_minute, _DOLLAR, STEPS, late, centred=False)
         leading = projected(z, fitted)
         components += [leading, changes(leading, 1)]
-    parts = [
+    statistics = [
         *(_moments(sums[d]) for d in range(2)),
         *(_share(sums[d][:, _ONE], signs[d][_ONE]) for d in range(2)),
         np.array(components)[:, since:],
     ]
-    return np.concatenate(parts).T
+    return np.concatenate(statistics).T
 
 
 def _of_panel(bars: Bars) -> F:

@@ -31,19 +31,19 @@ def curve(x: F, first_minute: int, window: int) -> F:
     """
     rows = len(x)
     out = np.empty((6, rows))
-    some = fit(x, window, first_minute)
+    fitted = fit(x, window, first_minute)
     centre = mean(x, window, first_minute)
     for row in range(rows):
-        sigma, rmse, now, middle = some[row, 3], some[row, 4], x[row], centre[row]
+        sigma, rmse, now, middle = fitted[row, 3], fitted[row, 4], x[row], centre[row]
         # A window with a mean and no deviation is flat.
         flat = middle == middle and sigma != sigma
         rest = 1.0 - rmse * rmse * window / (sigma * sigma * (window - 1.0))
-        out[0, row] = 0.0 if flat else some[row, 0]
-        out[1, row] = 0.0 if flat else some[row, 1]
-        out[2, row] = now if flat else middle + some[row, 2]
+        out[0, row] = 0.0 if flat else fitted[row, 0]
+        out[1, row] = 0.0 if flat else fitted[row, 1]
+        out[2, row] = now if flat else middle + fitted[row, 2]
         out[3, row] = 0.0 if rest < 0.0 else 1.0 if rest > 1.0 else rest
         out[4, row] = 0.0 if flat else rmse
-        out[5, row] = 0.0 if flat else some[row, 5]
+        out[5, row] = 0.0 if flat else fitted[row, 5]
     return out.T
 
 

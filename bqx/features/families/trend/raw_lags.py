@@ -16,9 +16,9 @@ def lagged(x: F, first_minute: int) -> F:
     """Values 1 to 60 rows ago: (T, 60)."""
     out = np.empty((60, len(x)))
     for i in range(60):
-        known = max(len(x) - i - 1, 0)
-        out[i, : len(x) - known] = np.nan
-        out[i, len(x) - known :] = x[:known]
+        kept = max(len(x) - i - 1, 0)
+        out[i, : len(x) - kept] = np.nan
+        out[i, len(x) - kept :] = x[:kept]
     return out.T
 
 

@@ -24,20 +24,20 @@ def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
     """
     rows, first = len(x), window + DAY - 2
     out = np.full(rows, np.nan)
-    known = clean_rows(x)
+    clean = clean_rows(x)
     # The run that the first value belongs to has mostly begun a little before; if not, all rows
     # tell.
     for begin in (max(first - 2 * window, 0), 0):
         p = hmm.filtered(x[begin:], first_minute + begin, window, parameters)
-        held, before, changed = 0, -1, False
+        duration, before, changed = 0, -1, False
         for row in range(begin + window - 1, rows):
-            of = p[row - begin]
-            now = -1 if np.isnan(of[0]) else int(np.argmax(of))
-            changed = changed or (row <= first and held > 0 and now != before)
-            held = held + 1 if now == before else 1
+            now_states = p[row - begin]
+            now = -1 if np.isnan(now_states[0]) else int(np.argmax(now_states))
+            changed = changed or (row <= first and duration > 0 and now != before)
+            duration = duration + 1 if now == before else 1
             before = now
-            if known[row] > first and now >= 0:
-                out[row] = min(held, DAY)
+            if clean[row] > first and now >= 0:
+                out[row] = min(duration, DAY)
         if changed:
             break
     return out
@@ -77,11 +77,11 @@ def _fresh(p: F) -> F:
     out = np.full(len(p), np.nan)
     for row in range(WITHIN - 1, len(p)):
         now, same = int(np.argmax(p[row])), True
-        known = not np.isnan(p[row, 0])
+        finite = not np.isnan(p[row, 0])
         for k in range(1, WITHIN):
-            known = known and not np.isnan(p[row - k, 0])
+            finite = finite and not np.isnan(p[row - k, 0])
             same = same and int(np.argmax(p[row - k])) == now
-        if known:
+        if finite:
             out[row] = not same
     return out
 
@@ -93,14 +93,14 @@ def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
     out = np.full((rows, 2), np.nan)
     rate = hmm.filtered(x[:, 0].copy(), first_minute, window, parameters[:half])
     bqx = hmm.filtered(x[:, 1].copy(), first_minute, window, parameters[half:])
-    one, other = _fresh(rate), _fresh(bqx)
+    rate_fresh, bqx_fresh = _fresh(rate), _fresh(bqx)
     for row in range(rows):
         same = 0.0
         for k in range(hmm.STATES):
             same += rate[row, k] * bqx[row, k]
         out[row, 0] = np.nan if np.isnan(same) else min(same, 1.0)
-        if not np.isnan(one[row] + other[row]):
-            out[row, 1] = one[row] == 1.0 and other[row] == 1.0
+        if not np.isnan(rate_fresh[row] + bqx_fresh[row]):
+            out[row, 1] = rate_fresh[row] == 1.0 and bqx_fresh[row] == 1.0
     return out
 
 

@@ -116,8 +116,8 @@ def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
     products = by_products(log_returns(ends), window, number)
     out = np.empty((len(ohlc), 7))
     for k in range(7):
-        found = ranges[:, k].copy() if k < 4 else products[:, k - 4].copy()
-        out[:, k] = resampled.carried(found, close, need + (k > 2), BUCKET, first_minute)
+        readings = ranges[:, k].copy() if k < 4 else products[:, k - 4].copy()
+        out[:, k] = resampled.carried(readings, close, need + (k > 2), BUCKET, first_minute)
     return out
 
 
@@ -126,11 +126,11 @@ def agreeing(x: F, first_minute: int, window: int) -> F:
     """Whether the states of rate and BQX agree: (T, 1)."""
     rows = len(x)
     out = np.full((rows, 1), np.nan)
-    one = high_state(mean_root(log_returns(x[:, 0].copy()), window, first_minute))
-    other = high_state(mean_root(changes(x[:, 1].copy(), 1), window, first_minute))
+    rate_high = high_state(mean_root(log_returns(x[:, 0].copy()), window, first_minute))
+    bqx_high = high_state(mean_root(changes(x[:, 1].copy(), 1), window, first_minute))
     for row in range(rows):
-        if not np.isnan(one[row] + other[row]):
-            out[row, 0] = one[row] == other[row]
+        if not np.isnan(rate_high[row] + bqx_high[row]):
+            out[row, 0] = rate_high[row] == bqx_high[row]
     return out
 
 
