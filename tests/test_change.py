@@ -1,5 +1,6 @@
 """Each example of the book's page "Change it", added to a copy of the project and run there."""
 
+import json
 import os
 import re
 import shlex
@@ -16,17 +17,28 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.
 BLOCK = re.compile(r"```\{code-block\} (\w+)\n(?::caption: ([^\n]+)\n)?(.*?)```", re.DOTALL)
 
 
-def inserted(text: str, change: str) -> str:
-    """A file with the lines that a diff adds, each below the one before."""
-    after = ""
-    for line in change.splitlines():
-        if line.startswith("+"):
-            assert text.count(after) == 1, f"{after!r} stands {text.count(after)} times"
-            text = text.replace(after, f"{after}{line[1:]}\n")
-            after = f"{line[1:]}\n"
+def changed(text: str, diff: str) -> str:
+    """A text with the lines that a diff adds below the one before, without those it removes."""
+    text, before = f"{text}\n", ""
+    for line in (f"{line[1:]}\n{line[0]}" for line in diff.splitlines()):
+        content, sign = line[:-1], line[-1]
+        if sign == "+":
+            text = text.replace(before, before + content)
+            before = content
         else:
-            after = f"{line[1:]}\n"
-    return text
+            assert text.count(content) == 1, f"{content!r} stands {text.count(content)} times"
+            before = content if sign == " " else "\0"
+            text = text if sign == " " else text.replace(content, before)
+    return text.replace("\0", "")[:-1]
+
+
+def changed_notebook(text: str, diff: str) -> str:
+    """A notebook of which one cell is changed."""
+    notebook = json.loads(text)
+    known = next(line[1:] for line in diff.splitlines() if line[0] != "+")
+    (cell,) = (c for c in notebook["cells"] if known in "".join(c["source"]).splitlines())
+    cell["source"] = changed("".join(cell["source"]), diff).splitlines(keepends=True)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 @pytest.fixture
@@ -46,7 +58,8 @@ def test_an_example_works(section: str, project: Path) -> None:
     for kind, caption, content in BLOCK.findall(SECTIONS[section]):
         if kind == "diff":
             path = project / caption
-            path.write_text(inserted(path.read_text(encoding="utf-8"), content), encoding="utf-8")
+            change = changed_notebook if path.suffix == ".ipynb" else changed
+            path.write_text(change(path.read_text(encoding="utf-8"), content), encoding="utf-8")
         elif kind == "console":
             for line in content.strip().splitlines():
                 command = shlex.split(line.removeprefix("$ "))
