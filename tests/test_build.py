@@ -23,7 +23,7 @@ from bqx.features.spec import Family, Feature, Output, Source
 from bqx.market import bars as bar_frames
 from bqx.market import readers, simulated
 from bqx.market.bars import Bars
-from bqx.params.rules import Backend
+from bqx.parallel import Backend
 
 PAIRS_HERE = ("eurusd", "gbpusd", "eurgbp")
 

@@ -104,9 +104,13 @@ def certify(
 
 
 def _try_all(
-    bars: Mapping[str, Bars], features: Sequence[Feature], cuts: Rows,
-    fits: Mapping[str, Mapping[str, Array]], tries: int, seed: int,
-) -> Certificate:  # fmt: skip
+    bars: Mapping[str, Bars],
+    features: Sequence[Feature],
+    cuts: Rows,
+    fits: Mapping[str, Mapping[str, Array]],
+    tries: int,
+    seed: int,
+) -> Certificate:
     pairs = list(bars)
     length = len(bars[pairs[0]])
     leaks: dict[str, Leak] = {}
@@ -198,14 +202,13 @@ def of_module(name: str) -> tuple[Feature, ...]:
             "expected a module or a .py file. Correct the name or the module."
         ) from error
     families = getattr(module, "FAMILIES", None)
-    if not isinstance(families, tuple | list) or not families or not all(
-        isinstance(family, Family) for family in families
-    ):  # fmt: skip
+    listed = families if isinstance(families, tuple | list) else ()
+    if not (listed and all(isinstance(family, Family) for family in listed)):
         raise ParameterError(
             f"--features: no families, got {type(families).__name__} for FAMILIES of {name!r}; "
             "expected a tuple of bqx.features.spec.Family. Declare it in the module."
         )
-    return tuple(catalog.join(families).values())
+    return tuple(catalog.join(listed).values())
 
 
 def _imported(name: str) -> ModuleType:

@@ -178,8 +178,8 @@ def at_cut(
         for name, future in futures(part, cut - start, rng):
             after = values(future, group, fits)[: cut + 1 - start]
             for column in np.flatnonzero(~same(before, after).all(axis=0)):
-                leak = _leak(group[column], part, cut - start, name, before[:, column],
-                             after[:, column])  # fmt: skip
+                old, new = before[:, column], after[:, column]
+                leak = _leak(group[column], part, cut - start, name, old, new)
                 leaks[leak.feature] = _larger(leaks.get(leak.feature), leak)
     return Trial(leaks, spoke)
 

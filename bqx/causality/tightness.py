@@ -117,9 +117,14 @@ def _blank(part: Bars, row: int) -> Bars:
 
 
 def _unfelt(
-    group: Features, bars: Bars, length: int, nudged: Callable[[Bars, float], Bars],
-    count: int, fits: Fits, seed: int,
-) -> list[str]:  # fmt: skip
+    group: Features,
+    bars: Bars,
+    length: int,
+    nudged: Callable[[Bars, float], Bars],
+    count: int,
+    fits: Fits,
+    seed: int,
+) -> list[str]:
     left = list(group)
     for i, (_, part, _) in enumerate(_tried(group, bars, length, count, seed, fits)):
         old = values(part, left, fits, last=1)[-1]

@@ -58,9 +58,14 @@ def encode(
     table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, {KEY: key}))
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table, sink, compression="zstd", use_dictionary=False, row_group_size=len(ts),
-        column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"}, write_page_checksum=True,
-    )  # fmt: skip
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=False,
+        row_group_size=len(ts),
+        column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"},
+        write_page_checksum=True,
+    )
     content: bytes = sink.getvalue().to_pybytes()
     return content
 

@@ -265,9 +265,9 @@ class Store:
         self, parts: Sequence[Part], since: pd.Timestamp | None, until: pd.Timestamp | None
     ) -> tuple[pd.DatetimeIndex, int]:
         """Times of the rows asked for, and the number of the first."""
-        ends = ("0000-00" if since is None else _month(since), "9999-99" if until is None else
-                _month(until - pd.Timedelta(1)))  # fmt: skip
-        within = [part for part in parts if ends[0] <= part.month <= ends[1]]
+        first = "0000-00" if since is None else _month(since)
+        last = "9999-99" if until is None else _month(until - pd.Timedelta(1))
+        within = [part for part in parts if first <= part.month <= last]
         if not within:
             return pd.DatetimeIndex([], dtype="datetime64[ns, UTC]", name="ts_utc"), 0
         index = self.times(within[0]).append([self.times(part) for part in within[1:]])

@@ -50,9 +50,13 @@ def _simplest(validated: pd.DataFrame, params: Params) -> tuple[str, tuple[Step,
     first, *rest = params.models
     later = {name: daily.loc[name].to_numpy() for name in rest}
     return model_choice.honest(
-        later, daily.loc[first].to_numpy(), len(rest),
-        confidence=params.confidence, seed=params.seed, base=first,
-    )  # fmt: skip
+        later,
+        daily.loc[first].to_numpy(),
+        len(rest),
+        confidence=params.confidence,
+        seed=params.seed,
+        base=first,
+    )
 
 
 def used(source: Source) -> dict[int, str]:

@@ -1,6 +1,6 @@
 """Notebook 03: the counts that the documents state, against their own lists and the catalog."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -175,6 +175,10 @@ def laggable(known: Lists) -> pd.DataFrame:
 
 # --- statements -----------------------------------------------------------------------------
 
+Statement = tuple[int, str, Any, int, str]
+"""Row of the documents, what it counts, as stated and recomputed, and why they differ."""
+
+_EARLIER = "an earlier estimate, kept after the counts changed"
 _MOVED = "the inventory's subtotal, kept after the rows changed"
 
 
@@ -183,43 +187,53 @@ def statements(known: Lists) -> pd.DataFrame:
 
     ``difference`` is recomputed less stated.
     """
-    v1, v2, v3 = DOCUMENTS["v1"], DOCUMENTS["v2"], DOCUMENTS["v3"]
-    groups = {name: _names(t for t in v3.tables if t.group == name) for name in v3.subtotals}
-    rate, bqx, cross, advanced = groups
-    basic = groups[rate] + groups[bqx] + groups[cross]
-    inventory = _names(v2.tables)
-    shared = _names(table for table in v2.tables if table.group)
-    sizes = {table.name: table for table in v1.tables}
     by = grids(known).set_index(["document", "basis"])["columns"]
-    rows = [
-        (1, "v3, rate", v3.subtotals[rate], groups[rate], "microstructure fills it up to 268"),
-        (2, "v3, BQX", v3.subtotals[bqx], groups[bqx],
-         f"{_MOVED}; four tables count both domains"),
-        (3, "v3, cross-domain", v3.subtotals[cross], groups[cross],
-         f"{_MOVED}: all {len(LAGGED)} lags and volume are listed now"),
-        (4, "v3, advanced", v3.subtotals[advanced], groups[advanced],
-         "an earlier estimate, kept after the counts changed"),
-        (5, "v3, total", v3.stated, _names(v3.tables), "the sum of the four"),
-        (6, "companion of v3, base", v2.stated, basic, f"{basic} relabelled as unique"),
-        (7, "companion of v3, advanced", v3.subtotals[advanced],
-         groups[advanced] + len(DATA_HEALTH),
-         f"relabelled as unique; {len(DATA_HEALTH)} of data health are among them"),
-        (8, "v3, lagged", v3.columns, by["v3", "stated"],
-         "the features without lags are forgotten; on the printed total"),
-        (8, "v3, lagged", v3.columns, by["v3", "itemised"], "the same, on the itemised total"),
-        (9, "v2, total", v2.columns, inventory, f"{shared} cross-domain features counted twice"),
-        (10, "v2, base of its pipeline", v2.stated, inventory - shared,
-         f"the {shared} are computed later, not loaded"),
-        *((number, f"v1, {name}", sizes[name].stated, len(sizes[name].names), sizes[name].cause)
-          for number, name in ((11, "bqx"), (12, "reg"))),
-        (13, "v1, total", v1.stated, _names(v1.tables), "rows 11 and 12"),
-        (13, "v1, total", v1.stated, distinct(known, v1.tables), "rate_index is in two tables"),
-        (14, "v1, lagged", v1.columns, by["v1", "itemised"], "rows 11 and 12, at five lags"),
-        (14, "v1, lagged", v1.columns, by["v1", "distinct"], "rate_index is in two tables"),
-    ]  # fmt: skip
+    rows = [*_of_v3(by), *_of_v2(), *_of_v1(known, by)]
     frame = pd.DataFrame(rows, columns=["row", "statement", "stated", "recomputed", "cause"])
     frame.insert(4, "difference", frame["recomputed"] - frame["stated"])
     return frame
+
+
+def _of_v3(by: pd.Series) -> Iterator[Statement]:
+    v2, v3 = DOCUMENTS["v2"], DOCUMENTS["v3"]
+    groups = {name: _names(t for t in v3.tables if t.group == name) for name in v3.subtotals}
+    rate, bqx, cross, advanced = groups
+    basic = groups[rate] + groups[bqx] + groups[cross]
+    early, health = v3.subtotals[advanced], len(DATA_HEALTH)
+    lags = f"{_MOVED}: all {len(LAGGED)} lags and volume are listed now"
+    mixed = f"relabelled as unique; {health} of data health are among them"
+    forgotten = "the features without lags are forgotten; on the printed total"
+    yield 1, "v3, rate", v3.subtotals[rate], groups[rate], "microstructure fills it up to 268"
+    yield 2, "v3, BQX", v3.subtotals[bqx], groups[bqx], f"{_MOVED}; four tables count both domains"
+    yield 3, "v3, cross-domain", v3.subtotals[cross], groups[cross], lags
+    yield 4, "v3, advanced", early, groups[advanced], _EARLIER
+    yield 5, "v3, total", v3.stated, _names(v3.tables), "the sum of the four"
+    yield 6, "companion of v3, base", v2.stated, basic, f"{basic} relabelled as unique"
+    yield 7, "companion of v3, advanced", early, groups[advanced] + health, mixed
+    yield 8, "v3, lagged", v3.columns, by["v3", "stated"], forgotten
+    yield 8, "v3, lagged", v3.columns, by["v3", "itemised"], "the same, on the itemised total"
+
+
+def _of_v2() -> Iterator[Statement]:
+    v2 = DOCUMENTS["v2"]
+    inventory = _names(v2.tables)
+    shared = _names(table for table in v2.tables if table.group)
+    later = f"the {shared} are computed later, not loaded"
+    yield 9, "v2, total", v2.columns, inventory, f"{shared} cross-domain features counted twice"
+    yield 10, "v2, base of its pipeline", v2.stated, inventory - shared, later
+
+
+def _of_v1(known: Lists, by: pd.Series) -> Iterator[Statement]:
+    v1 = DOCUMENTS["v1"]
+    sizes = {table.name: table for table in v1.tables}
+    for number, name in ((11, "bqx"), (12, "reg")):
+        table = sizes[name]
+        yield number, f"v1, {name}", table.stated, len(table.names), table.cause
+    once = "rate_index is in two tables"
+    yield 13, "v1, total", v1.stated, _names(v1.tables), "rows 11 and 12"
+    yield 13, "v1, total", v1.stated, distinct(known, v1.tables), once
+    yield 14, "v1, lagged", v1.columns, by["v1", "itemised"], "rows 11 and 12, at five lags"
+    yield 14, "v1, lagged", v1.columns, by["v1", "distinct"], once
 
 
 def build(params: Params) -> Reconciliation:

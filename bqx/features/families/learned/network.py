@@ -6,7 +6,7 @@ an order that changes with the number of rows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +101,8 @@ class Network:
         sizes = [len(self.weights[0]), *(bias.size for bias in self.biases)]
         head = [signature, float(self.relu), len(self.weights), len(self.scale.mean), *sizes]
         rows = (self.scale.low, self.scale.high, self.scale.mean, self.scale.deviation)
-        layers = [part.ravel() for pair in zip(self.weights, self.biases, strict=True)
-                  for part in pair]  # fmt: skip
+        both = chain(*zip(self.weights, self.biases, strict=True))
+        layers = [array.ravel() for array in both]
         return np.concatenate([np.array(head), *rows, *layers])
 
 
@@ -165,10 +165,8 @@ def layer(x: F, weights: F, bias: F, relu: bool) -> F:
                 a, b, c, d = x[row, i], x[row, i + 1], x[row, i + 2], x[row, i + 3]
                 to = out[row]
                 for j in range(outputs):
-                    to[j] = (
-                        to[j] + a * weights[i, j] + b * weights[i + 1, j] + c * weights[i + 2, j]
-                        + d * weights[i + 3, j]
-                    )  # fmt: skip
+                    two = to[j] + a * weights[i, j] + b * weights[i + 1, j]
+                    to[j] = two + c * weights[i + 2, j] + d * weights[i + 3, j]
         for i in range(inputs - inputs % 4, inputs):
             for row in range(start, stop):
                 for j in range(outputs):
