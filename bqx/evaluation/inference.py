@@ -28,6 +28,14 @@ class Interval:
     low: float | None = None
     high: float | None = None
 
+    def __format__(self, spec: str) -> str:
+        """The value alone, a dash where there is none.
+
+        >>> f"{Interval(0.504, 0.4, 0.6):.2f}, {Interval():.2f}"
+        '0.50, –'
+        """
+        return "–" if self.value is None else format(self.value, spec)
+
     def within(self, least: float, largest: float) -> Self:
         """The interval cut off where values cannot lie."""
         if self.low is None or self.high is None:
