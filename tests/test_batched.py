@@ -9,9 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
-from bqx.features.engine.batched import Series, in_threads
-from bqx.features.sources import RATE
-from bqx.features.spec import Family, Output
+from bqx.features.engine.batched import Call, Series, in_threads
 
 Array = NDArray[np.float64]
 
@@ -44,21 +42,17 @@ def whole_numbers(x: Array, first_minute: int) -> NDArray[np.int64]:
     return np.zeros((len(x), 1), np.int64)
 
 
-def family(kernel: Callable[..., Array], window: tuple[int, ...]) -> Family:
-    outputs = {name: Output("1") for name in "abc"}
-    return Family("planted", "planted", kernel, outputs, (window,), (RATE,), "planted")
-
-
 def run(
-    kernel: Callable[..., Array], window: tuple[int, ...], each: list[Array], rows: int,
+    kernel: Callable[..., Array],
+    window: tuple[int, ...],
+    each: list[Array],
+    rows: int,
     parameters: tuple[Array, ...] = (),
-) -> Array:  # fmt: skip
-    series, count = Series(each, len(each[0]) + 5), len(each[0]) + 5
+) -> Array:
+    count = len(each[0]) + 5
     out = np.zeros((len(each), 4, rows), np.float32)
-    series.run(
-        family(kernel, window), window, slice(20, count), 1_000, parameters, np.array([1, 0]), out,
-        np.array([3, 1]), slice(0, rows),
-    )  # fmt: skip
+    call = Call(kernel, window, np.array([1, 0]), np.array([3, 1]))
+    Series(each, count, 1_000).run(call, slice(20, count), out, slice(0, rows), parameters)
     return out
 
 
@@ -73,8 +67,8 @@ def test_a_compiled_loop_gives_what_the_kernel_gives(rows: int) -> None:
     np.testing.assert_array_equal(compiled[:, 3], [np.arange(1_605 - rows, 1_605)] * 3)
     two = [rng.normal(size=(600, 2)) for _ in range(4)]
     found = run(spread, (), two, rows)
-    np.testing.assert_array_equal(found[:, 1], [(x[:, 0] - x[:, 1])[-rows:].astype(np.float32)
-                                                for x in two])  # fmt: skip
+    differences = [(x[:, 0] - x[:, 1])[-rows:].astype(np.float32) for x in two]
+    np.testing.assert_array_equal(found[:, 1], differences)
     assert np.isnan(found[:, 3]).all()  # never infinite
 
 

@@ -40,9 +40,14 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
     os.environ.update(GENERIC if generic else {})
     processes = ProcessPoolExecutor(workers, get_context("spawn"), _prepare)
     try:
-        works = [processes.submit(compile_family, names) for names in families.values()]
-        for work in tqdm(as_completed(works), "kernels", len(works), unit="family"):
-            work.result()
+        # An interrupt waits until a child can die of it: children inherit what is blocked.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            compiled = [processes.submit(compile_family, names) for names in families.values()]
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for family in tqdm(as_completed(compiled), "kernels", len(compiled), unit="family"):
+            family.result()
     finally:
         processes.shutdown(cancel_futures=True)
         for name in GENERIC if generic else ():
@@ -54,6 +59,7 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
 def _prepare() -> None:
     # An interrupt ends each process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def compile_family(names: Sequence[str]) -> None:

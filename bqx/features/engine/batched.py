@@ -1,6 +1,6 @@
 """A kernel run on the same rows of several pairs.
 
-To call a compiled kernel from Python and to place what it gives takes longer than many kernels
+To call a compiled kernel from Python and to copy what it gives takes longer than many kernels
 take for a row. The loop over the pairs is therefore compiled as well, once for all kernels that
 take alike arguments: it is given the kernel's address. It holds no lock of the interpreter, so
 that such runs go side by side in threads.
@@ -8,6 +8,7 @@ that such runs go side by side in threads.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from queue import SimpleQueue
 from typing import Any
@@ -18,46 +19,73 @@ from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
 from bqx.compiled import address, call, kernel, pointer
-from bqx.features.spec import Array, Family
+from bqx.features.spec import Array
+
+Columns = NDArray[np.int64]
 
 _BLOCK = 256
 
 
-@kernel
-def place(
-    values: Array, picked: NDArray[np.int64], out: NDArray[Any], columns: NDArray[np.int64],
-    first: int, last: int,
-) -> None:  # fmt: skip
-    """Copy the end of values (T, K) to places ``first`` to ``last`` of rows of ``out`` (K, T).
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A run of a kernel, whatever the number of its outputs.
 
-    Infinite becomes NaN.
+    ``outputs`` : those wanted, and the ``columns`` that they fill.
+    """
+
+    kernel: Callable[..., Any]
+    window: tuple[int, ...]
+    outputs: Columns
+    columns: Columns
+
+
+@kernel
+def copy(
+    values: Array, out: NDArray[Any], columns: tuple[Columns, Columns], rows: tuple[int, int]
+) -> None:
+    """Copy the end of values (T, K) to some rows, from first to last, of ``out`` (K, T).
+
+    ``columns`` : those of the values, and those of ``out`` that they fill. Infinite becomes NaN.
     """
     # Block by block, so that a row's outputs are read from the cache for every column but one.
+    first, last = rows
     above = len(values) - last
     for start in range(first, last, _BLOCK):
         stop = min(start + _BLOCK, last)
-        for i in range(len(picked)):
-            of, to = values[above + start : above + stop, picked[i]], out[columns[i], start:stop]
-            for row in range(len(to)):
-                to[row] = of[row]
-            for row in range(len(to)):
-                to[row] = np.nan if abs(to[row]) == np.inf else to[row]
+        for source, target in zip(columns[0], columns[1]):  # noqa: B905
+            read, filled = values[above + start : above + stop, source], out[target, start:stop]
+            for row in range(len(filled)):
+                filled[row] = read[row]
+            for row in range(len(filled)):
+                filled[row] = np.nan if abs(filled[row]) == np.inf else filled[row]
 
 
 @kernel(nogil=True)
 def _run(
-    lies_at: int, series: NDArray[np.int64], shape: tuple[int, ...], start: int, stop: int,
-    first_minute: int, window: tuple[int, ...], parameters: Array | None,
-    picked: NDArray[np.int64], out: NDArray[Any], columns: NDArray[np.int64], first: int, last: int,
-) -> None:  # fmt: skip
-    for i in range(len(series)):
-        at: Any = pointer(series[i])
-        x = carray(at, shape, np.float64)[start:stop]
+    kernel_address: int,
+    series: tuple[NDArray[np.int64], tuple[int, ...]],
+    numbers: tuple[int, ...],
+    parameters: Array | None,
+    out: NDArray[Any],
+    columns: tuple[Columns, Columns],
+    rows: tuple[int, int, int, int],
+) -> None:
+    """Run a kernel on each series, and copy what it gives.
+
+    ``series`` : address of each, and the shape of all.
+    ``numbers`` : the kernel's first minute and windows.
+    ``rows`` : of the series from start to stop, and of ``out`` from first to last.
+    """
+    addresses, shape = series
+    start, stop, first, last = rows
+    for pair in range(len(addresses)):
+        lies_at: Any = pointer(addresses[pair])
+        x = carray(lies_at, shape, np.float64)[start:stop]
         if parameters is None:
-            values = call(lies_at, (x, first_minute) + window)  # noqa: RUF005
+            values = call(kernel_address, (x,) + numbers)  # noqa: RUF005
         else:
-            values = call(lies_at, (x, first_minute) + window + (parameters[i],))  # noqa: RUF005
-        place(values, picked, out[i], columns, first, last)
+            values = call(kernel_address, (x,) + numbers + (parameters[pair],))  # noqa: RUF005
+        copy(values, out[pair], columns, (first, last))
 
 
 @cache
@@ -74,41 +102,35 @@ def _address(function: Any, dimensions: int, windows: int, fitted: bool) -> int 
 class Series:
     """A source's series of several pairs: (T,) or (T, C) each, of the last T of some rows.
 
-    ``missing`` : rows above the first one.
+    ``first_minute`` : of row 0.
     """
 
-    def __init__(self, each: Sequence[Array], rows: int) -> None:
-        self.each = [np.ascontiguousarray(x, dtype=np.float64) for x in each]
-        self.shape = self.each[0].shape
-        self.missing = rows - self.shape[0]
-        self._addresses = np.array([x.__array_interface__["data"][0] for x in self.each])
+    def __init__(self, series: Sequence[Array], rows: int, first_minute: int) -> None:
+        self.series = [np.ascontiguousarray(x, dtype=np.float64) for x in series]
+        self.shape = self.series[0].shape
+        self._missing = rows - self.shape[0]  # rows above the first one
+        self._first_minute = first_minute
+        self._addresses = np.array([x.__array_interface__["data"][0] for x in self.series])
 
     def run(
-        self, family: Family, window: tuple[int, ...], rows: slice, first_minute: int,
-        parameters: Sequence[Array], picked: NDArray[np.int64], out: NDArray[Any],
-        columns: NDArray[np.int64], places: slice,
-    ) -> None:  # fmt: skip
-        """Place what a family's kernel makes of ``rows`` of each pair.
+        self, task: Call, rows: slice, out: NDArray[Any], filled: slice, parameters: Sequence[Array]
+    ) -> None:
+        """Fill rows of ``out`` (pairs, columns, T) with what a kernel makes of each pair's rows.
 
-        ``first_minute`` is that of row 0; ``parameters`` are those of each pair, if the family
-        has some; ``out`` (pairs, columns, T).
+        ``parameters`` : of each pair, empty where the kernel takes none.
         """
-        start, stop = rows.start - self.missing, rows.stop - self.missing
-        start = max(start, 0)
-        first_minute += start + self.missing
-        kernel = family.kernel
-        lies_at = _address(kernel, len(self.shape), len(window), bool(parameters))
-        if lies_at is not None:
+        start, stop = max(rows.start - self._missing, 0), rows.stop - self._missing
+        numbers = (self._first_minute + start + self._missing, *task.window)
+        columns, places = (task.outputs, task.columns), (filled.start, filled.stop)
+        at = _address(task.kernel, len(self.shape), len(task.window), bool(parameters))
+        if at is not None:
             fits = np.array(parameters) if parameters else None
-            _run(
-                lies_at, self._addresses, self.shape, start, stop, first_minute, window, fits,
-                picked, out, columns, places.start, places.stop,
-            )  # fmt: skip
+            series = self._addresses, self.shape
+            _run(at, series, numbers, fits, out, columns, (start, stop, *places))
             return
-        for i, x in enumerate(self.each):
-            fitted = parameters[i : i + 1]
-            values = kernel(x[start:stop], first_minute, *window, *fitted)
-            place(values, picked, out[i], columns, places.start, places.stop)
+        for pair, x in enumerate(self.series):
+            values = task.kernel(x[start:stop], *numbers, *parameters[pair : pair + 1])
+            copy(values, out[pair], columns, places)
 
 
 def in_threads(works: Iterator[Callable[[], None]], threads: int) -> None:
@@ -128,5 +150,5 @@ def in_threads(works: Iterator[Callable[[], None]], threads: int) -> None:
             for _ in range(threads):
                 waiting.put(None)
         take()
-        for other in others:
-            other.result()
+        for future in others:
+            future.result()

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 
 from bqx.errors import ParameterError
-from bqx.features.engine.batched import Series
+from bqx.features.engine.batched import Call, Series
 from bqx.features.spec import Array, Feature, Source
 from bqx.market.bars import Bars
 
@@ -25,17 +25,15 @@ def warm_up(features: Iterable[Feature]) -> int:
     return max((feature.lookback for feature in features), default=0)
 
 
-@dataclass(frozen=True)
-class Call:
-    """A run of a kernel, whatever the number of its outputs: for one feature, or for several.
+@dataclass(frozen=True, eq=False)
+class PlannedCall(Call):
+    """A call for one feature, or for several of one family, source and windows.
 
-    ``rows`` : bars that reproduce a value; ``picked`` : outputs, and ``columns`` that they fill.
+    ``rows`` : bars that reproduce a value.
     """
 
     feature: Feature
     rows: int
-    picked: NDArray[np.int64]
-    columns: NDArray[np.int64]
 
 
 class Plan:
@@ -51,7 +49,7 @@ class Plan:
         for column, feature in enumerate(features):
             key = (id(feature.family), feature.source.key, feature.window)
             grouped.setdefault(key, []).append(column)
-        self.calls = tuple(_call(features, columns) for columns in grouped.values())
+        self.calls = tuple(_planned(features, columns) for columns in grouped.values())
         sources = {id(call.feature.source): call.feature.source for call in self.calls}
         self._stacks = tuple(Stack(source) for source in sources.values() if source.inputs)
 
@@ -65,8 +63,8 @@ class Plan:
         """Values on the last rows of the bars, see `compute`."""
         rows = len(bars) if last is None else min(last, len(bars))
         out = np.empty((1, len(self.features), rows), dtype)
-        for work in self.works((bars,), out, (fits,)):
-            work()
+        for run in self.works((bars,), out, (fits,)):
+            run()
         values: NDArray[Any] = out[0].T
         return values
 
@@ -84,43 +82,43 @@ class Plan:
         out : (pairs, features, last rows wanted), that is filled.
         fits : of each pair, see `compute`.
         """
-        learnt = [
+        parameters = [
             [_parameters(call.feature, of or {}) for of in fits] if call.feature.fit_key else []
             for call in self.calls
         ]
-        count, first = len(bars[0]), bars[0].first_market_minute
+        calls = list(zip(self.calls, parameters, strict=True))
+        count, first_minute = len(bars[0]), bars[0].first_market_minute
         ahead = count - out.shape[2]
-        sources: dict[int, Series] = {}
-        for call, parameters in zip(self.calls, learnt, strict=True):
+        built: dict[int, Series] = {}
+        for call, fitted in calls:
             source = call.feature.source
             if source.inputs:
                 continue
-            series = sources.get(id(source))
-            if series is None:
-                series = sources[id(source)] = Series([source.build(b) for b in bars], count)
+            if id(source) not in built:
+                built[id(source)] = Series([source.build(b) for b in bars], count, first_minute)
+            series = built[id(source)]
             # What lies behind a row of the source is not read again, unless its columns differ in
             # that.
-            flat = len(series.shape) == 1
-            behind = call.rows - (max(source.lookback, 1) if flat else 1)
-            step = max(STRETCH, _SHARE * call.rows)
-            for start in range(ahead, count, step):
-                stop = min(start + step, count)
-                yield partial(
-                    series.run, call.feature.family, call.feature.window,
-                    slice(max(start - behind, 0), stop), first, parameters, call.picked,
-                    out, call.columns, slice(start - ahead, stop - ahead),
-                )  # fmt: skip
+            behind = call.rows - (max(source.lookback, 1) if len(series.shape) == 1 else 1)
+            for start, stop in _stretches(ahead, count, call.rows):
+                filled = slice(start - ahead, stop - ahead)
+                rows = slice(max(start - behind, 0), stop)
+                yield partial(series.run, call, rows, out, filled, fitted)
         for stack in self._stacks:
-            for start, each in stack(bars, fits, out.shape[2]):
-                stop = start + len(each[0])
-                series = Series(each, stop)
-                for call, parameters in zip(self.calls, learnt, strict=True):
+            for start, values in stack(bars, fits, out.shape[2]):
+                stop = start + len(values[0])
+                series = Series(values, stop, first_minute)
+                filled = slice(start - ahead, stop - ahead)
+                for call, fitted in calls:
                     if call.feature.source is stack.source:
-                        yield partial(
-                            series.run, call.feature.family, call.feature.window,
-                            slice(start, stop), first, parameters, call.picked,
-                            out, call.columns, slice(start - ahead, stop - ahead),
-                        )  # fmt: skip
+                        yield partial(series.run, call, slice(start, stop), out, filled, fitted)
+
+
+def _stretches(start: int, stop: int, read: int) -> Iterator[tuple[int, int]]:
+    """Rows from start to stop in stretches, where each reads some rows before it again."""
+    step = max(STRETCH, _SHARE * read)
+    for first in range(start, stop, step):
+        yield first, min(first + step, stop)
 
 
 class Stack:
@@ -138,23 +136,21 @@ class Stack:
     ) -> Iterator[tuple[int, list[Array]]]:
         """First row of each stretch of the last rows of the bars, and (n, C) of each pair."""
         behind, count = self._plan.lookback - 1, len(bars[0])
-        step = max(STRETCH, _SHARE * behind // 2)
-        for start in range(count - last, count, step):
-            stop = min(start + step, count)
-            made = []
-            for each, learnt in zip(bars, fits, strict=True):
-                part = each.rows(max(start - behind, 0), stop)
-                values = self._plan(part, np.float64, stop - start, learnt)
-                made.append(self.source.build(part, values))
-            yield start, made
+        for start, stop in _stretches(count - last, count, behind // 2):
+            series = []
+            for pair_bars, parameters in zip(bars, fits, strict=True):
+                read = pair_bars.rows(max(start - behind, 0), stop)
+                values = self._plan(read, np.float64, stop - start, parameters)
+                series.append(self.source.build(read, values))
+            yield start, series
 
 
-def _call(features: Sequence[Feature], columns: list[int]) -> Call:
-    one = features[columns[0]]
-    outputs = list(one.family.outputs)
-    picked = [outputs.index(features[column].output) for column in columns]
+def _planned(features: Sequence[Feature], columns: list[int]) -> PlannedCall:
+    first = features[columns[0]]
+    family, names = first.family, list(first.family.outputs)
+    outputs = np.array([names.index(features[column].output) for column in columns])
     rows = max(warm_up(features[column] for column in columns), 1)
-    return Call(one, rows, np.array(picked), np.array(columns))
+    return PlannedCall(family.kernel, first.window, outputs, np.array(columns), first, rows)
 
 
 def _parameters(feature: Feature, fits: Mapping[str, Array]) -> Array:

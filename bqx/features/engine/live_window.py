@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,47 +12,14 @@ from numpy.typing import DTypeLike, NDArray
 from bqx.errors import BarError
 from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import Plan
-from bqx.features.rolling.sums import F
-from bqx.features.spec import Feature
+from bqx.features.engine.newest_bars import CLOSE, FILLED, FRAME_COLUMNS, SPREAD, VOLUME, NewestBars
+from bqx.features.spec import Array, Feature
 from bqx.market import sessions
 from bqx.market.bars import COLUMNS, RATES, Bars, Panel
 from bqx.market.pairs import PAIRS, check
 
-CLOSE, VOLUME, SPREAD = (COLUMNS.index(name) for name in ("close", "volume", "spread"))
-
-_COLUMNS = pd.Index([*COLUMNS, "filled"], dtype=object)
-
-FILLED = len(COLUMNS)
-"""Column of the window that says whether a bar was carried, 1 or 0."""
-
 TIERS = (330, 1_600)
 """Features of alike lookbacks are computed together, so that short windows read few rows."""
-
-
-class _NewestBars(Bars):
-    """Bars that are what ``Bars`` would make of their frame, without the time that pandas takes."""
-
-    def __init__(
-        self, pair: str, columns: F, baseline: float, panel: Panel, minutes: NDArray[np.int64],
-        market: int,
-    ) -> None:  # fmt: skip
-        vars(self).update(
-            pair=pair, baseline=baseline, panel=panel, minutes=minutes, _columns=columns,
-            _derived={},
-            ohlc=100.0 * columns[: len(RATES)].T / baseline, close=columns[CLOSE],
-            volume=columns[VOLUME], spread=columns[SPREAD],
-            first_market_minute=market + 1 - len(minutes),
-        )  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self.minutes)
-
-    @cached_property
-    def frame(self) -> pd.DataFrame:
-        """(T,) rows, for sources that read it."""
-        columns: F = vars(self)["_columns"]
-        index = sessions.timestamps(self.minutes)
-        return pd.DataFrame(columns.T, index=index, columns=_COLUMNS, copy=False)
 
 
 class LiveWindow:
@@ -87,7 +54,7 @@ class LiveWindow:
         baselines: Mapping[str, float],
         max_fill: int = 15,
         dtype: DTypeLike = np.float32,
-        fits: Mapping[str, Mapping[str, F]] | None = None,
+        fits: Mapping[str, Mapping[str, Array]] | None = None,
     ) -> None:
         self.features = tuple(features)
         self.pairs = tuple(sorted(check(pair) for pair in baselines))
@@ -101,7 +68,7 @@ class LiveWindow:
         self._baselines[self._places] = [baselines[pair] for pair in self.pairs]
         # Twice the window, so that its rows lie side by side and seldom have to be moved.
         room, count = 2 * self.length, len(self.pairs)
-        self._bars = np.full((count, len(_COLUMNS), room), np.nan)
+        self._bars = np.full((count, len(FRAME_COLUMNS), room), np.nan)
         self._closes = np.full((room, len(PAIRS)), np.nan)
         self._minutes = np.zeros(room, dtype=np.int64)
         self._first = self._end = 0
@@ -117,18 +84,18 @@ class LiveWindow:
         features: Sequence[Feature],
         max_fill: int = 15,
         dtype: DTypeLike = np.float32,
-        fits: Mapping[str, Mapping[str, F]] | None = None,
+        fits: Mapping[str, Mapping[str, Array]] | None = None,
     ) -> "LiveWindow":
         """The window after a history: bars of pairs on one grid, see `bars.align`."""
         baselines = {pair: b.baseline for pair, b in bars.items()}
         window = cls(features, baselines, max_fill, dtype, fits)
-        one = next(iter(bars.values()))
-        rows = min(len(one), window.length)
+        grid = next(iter(bars.values()))
+        rows = min(len(grid), window.length)
         for i, pair in enumerate(window.pairs):
             window._remember(i, bars[pair], rows)
-        window._minutes[:rows] = one.minutes[len(one) - rows :]
+        window._minutes[:rows] = grid.minutes[len(grid) - rows :]
         window._end = rows
-        window._market = one.first_market_minute + len(one) - 1
+        window._market = grid.first_market_minute + len(grid) - 1
         return window
 
     def _remember(self, i: int, bars: Bars, rows: int) -> None:
@@ -204,22 +171,23 @@ class LiveWindow:
 
     def _works(self, tiers: Sequence[NDArray[Any]]) -> Iterator[Callable[[], None]]:
         fits = [self.fits.get(pair) for pair in self.pairs]
+        baselines = list(zip(self.pairs, self._baselines[self._places].tolist(), strict=True))
         for (_, plan), out in zip(self._plans, tiers, strict=True):
             start = max(self._end - max(plan.lookback, 1), self._first)
             panel = Panel(self._closes[start : self._end], self._baselines, wanted=1)
             minutes = self._minutes[start : self._end]
+            newest = partial(NewestBars, panel=panel, minutes=minutes, market_minute=self._market)
             bars = [
-                _NewestBars(
-                    pair, self._bars[i, :, start : self._end],
-                    float(self._baselines[self._places[i]]), panel, minutes, self._market,
-                )
-                for i, pair in enumerate(self.pairs)
-            ]  # fmt: skip
+                newest(pair, self._bars[i, :, start : self._end], baseline)
+                for i, (pair, baseline) in enumerate(baselines)
+            ]
             yield from plan.works(bars, out, fits)
 
     def _need_one(self) -> None:
         if not len(self):
-            raise BarError("live window: no minute yet, got 0; expected at least 1. Push bars.")
+            raise BarError(
+                "live window: no minute yet, got 0; expected at least 1. Call push first."
+            )
 
     def _follows(self, ts: pd.Timestamp) -> tuple[int, int]:
         where = f"live window: {ts}"
@@ -229,13 +197,13 @@ class LiveWindow:
         within = len(self) and (self._market + 1) % sessions.WEEK
         if within and minute == self._minutes[self._end - 1] + 1:
             return minute, self._market + 1
-        one = np.array([minute])
-        if not sessions.is_open(one)[0]:
+        minutes = np.array([minute])
+        if not sessions.is_open(minutes)[0]:
             raise BarError(
                 f"{where}: the market is closed, got a bar; expected minutes between Sunday 17:00 "
                 "and Friday 17:00 New York. Leave it out."
             )
-        market = int(sessions.market_minutes(one)[0])
+        market = int(sessions.market_minutes(minutes)[0])
         if not len(self) or market == self._market + 1:
             return minute, market
         ahead = sessions.grid(self._minutes[self._end - 1] + 1, minute + 3 * sessions.DAY)
@@ -262,11 +230,11 @@ class LiveWindow:
     def _make_room(self) -> None:
         if self._end < self._bars.shape[2]:
             return
-        kept = slice(self._end - self.length + 1, self._end)
-        to = slice(0, self.length - 1)
-        self._bars[:, :, to] = self._bars[:, :, kept]
-        self._closes[to] = self._closes[kept]
-        self._minutes[to] = self._minutes[kept]
+        newest = slice(self._end - self.length + 1, self._end)
+        start = slice(0, self.length - 1)
+        self._bars[:, :, start] = self._bars[:, :, newest]
+        self._closes[start] = self._closes[newest]
+        self._minutes[start] = self._minutes[newest]
         self._first, self._end = 0, self.length - 1
 
     def _fill(self, i: int, row: int) -> None:
@@ -285,22 +253,22 @@ class LiveWindow:
 def _tiers(features: tuple[Feature, ...]) -> list[tuple[NDArray[np.int64], Plan]]:
     columns: dict[int, list[int]] = {}
     for call in Plan(features).calls:
-        tier = int(np.searchsorted(TIERS, call.rows))
-        columns.setdefault(tier, []).extend(map(int, call.columns))
+        number = int(np.searchsorted(TIERS, call.rows))
+        columns.setdefault(number, []).extend(map(int, call.columns))
     return [
-        (np.array(those), Plan([features[column] for column in those]))
-        for _, those in sorted(columns.items())
+        (np.array(tier), Plan([features[column] for column in tier]))
+        for _, tier in sorted(columns.items())
     ]
 
 
-def _checked(pair: str, bar: Mapping[str, float]) -> F:
+def _checked(pair: str, bar: Mapping[str, float]) -> Array:
     try:
         values = [float(bar[name]) for name in RATES]
         values += [float(bar.get(name, np.nan)) for name in ("volume", "spread")]
     except KeyError as error:
         raise BarError(
             f"live window: {pair}: {error} is missing, got {', '.join(bar)}; expected "
-            f"{', '.join(RATES)}. Name the rates so."
+            f"{', '.join(RATES)}. Name the bar's keys so."
         ) from None
     opened, high, low, close, volume, spread = values
     good = 0.0 < low <= opened <= high < np.inf and low <= close <= high
