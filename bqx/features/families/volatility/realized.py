@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import described, family
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
@@ -27,7 +28,7 @@ from bqx.features.rolling.volatility import (
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source, described, family
+from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
