@@ -18,11 +18,11 @@ from twins import FITS, TWINS
 from bqx.causality import checks
 from bqx.errors import ParameterError
 from bqx.features import catalog, families
+from bqx.features.declare import family as declare
 from bqx.features.engine.compute import compute
 from bqx.features.notation import NOTATION
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Feature, Output
-from bqx.features.spec import family as declare
 from bqx.market import sessions
 from bqx.market.bars import Bars
 

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import CLOCK_RATE
-from bqx.features.spec import FLAG, SIGNED, Output, Source, family
+from bqx.features.spec import FLAG, SIGNED, Output, Source
 from bqx.market import sessions
 from bqx.market.bars import Bars
 

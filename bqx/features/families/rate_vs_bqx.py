@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import described, family
 from bqx.features.families.distribution.moments import moments
 from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
@@ -18,7 +19,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import LOST, ROUNDING
 from bqx.features.rolling.trailing import zone
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, described, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output
 
 UNRELATED = 0.2
 """Share of variance explained below which the domains count as decoupled."""

@@ -21,6 +21,7 @@ from bqx.features.rolling.trailing import (
     total,
     totals,
 )
+from bqx.features.spec import OPEN
 from bqx.market.sessions import DAY
 
 HIGH = 0.67
@@ -33,6 +34,18 @@ _TRIPOWER = (2.0 ** (2.0 / 3.0) * math.gamma(7.0 / 6.0) / math.gamma(0.5)) ** -3
 _JUMP_NOISE = math.pi**2 / 4.0 + math.pi - 5.0
 _PARKINSON = 1.0 / (4.0 * math.log(2.0))
 _KLASS = 2.0 * math.log(2.0) - 1.0
+
+
+@kernel
+def over_before(ohlc: F, close: F) -> F:
+    """Log of open over the close before, and of high, low, close over the open: (T, 4)."""
+    out = np.full((len(ohlc), 4), np.nan)
+    for row in range(len(ohlc)):
+        if row:
+            out[row, 0] = np.log(ohlc[row, OPEN] / close[row - 1])
+        for k in range(1, 4):
+            out[row, k] = np.log(ohlc[row, k] / ohlc[row, OPEN])
+    return out
 
 
 @kernel

@@ -23,6 +23,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.products import products
@@ -30,7 +31,7 @@ from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import COLLINEAR
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, SIGNED, Output, Source, family
+from bqx.features.spec import FLAG, SIGNED, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 

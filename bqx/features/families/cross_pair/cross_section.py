@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.panels import read
@@ -18,7 +19,7 @@ from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, witho
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Output, Source, family
+from bqx.features.spec import Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS
 from bqx.market.sessions import DAY

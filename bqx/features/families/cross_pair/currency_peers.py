@@ -5,12 +5,13 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, snapped
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import SIGNED, Output, Source, family
+from bqx.features.spec import SIGNED, Output, Source
 
 MEMORY = 240
 """Rows over which the mean correlation is watched."""

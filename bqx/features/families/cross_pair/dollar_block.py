@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import correlations, cross_sums
@@ -18,7 +19,7 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import OFF_DIAGONAL
 from bqx.features.rolling.trailing import highest_share, tercile, z_score, zone
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import granger, panels
 from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Output, Source, family
+from bqx.features.spec import Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import described, family
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
 from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import F, first_block, mean_std, square_sums
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import SIGNED, Output, Source, described, family
+from bqx.features.spec import SIGNED, Output, Source
 from bqx.market.sessions import DAY
 
 MEMORY = 240

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import cross_sums, shifted
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, family
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
 from bqx.market.sessions import DAY

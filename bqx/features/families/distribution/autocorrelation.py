@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.families.distribution import moments, quantiles
 from bqx.features.families.distribution.quantiles import OUTPUTS
 from bqx.features.rolling import comoments
 from bqx.features.rolling.returns import RETURN
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import SIGNED, Output, family
+from bqx.features.spec import SIGNED, Output
 
 
 @kernel

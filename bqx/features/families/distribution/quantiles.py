@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, family
+from bqx.features.spec import Family, Output
 
 BINS = 10
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from bqx.features.declare import family
 from bqx.features.families.learned import autoencoder, network
 from bqx.features.families.learned.network import Network
-from bqx.features.spec import Array, Family, Feature, Output, Source, family
+from bqx.features.spec import Array, Family, Feature, Output, Source
 from bqx.market.bars import Bars
 
 SIZE = autoencoder.CODE

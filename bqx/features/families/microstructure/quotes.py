@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes, clean_rows, deviation, total
-from bqx.features.spec import SIGNED, Output, Source, family
+from bqx.features.spec import SIGNED, Output, Source
 from bqx.market.bars import Bars
 
 SHORT = 5

@@ -6,11 +6,12 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.families.microstructure.volume import change, regime, trend
 from bqx.features.rolling.sums import F, extremes, largest
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import deviation, mean_deviation, share, z_score
-from bqx.features.spec import FLAG, Output, Source, family
+from bqx.features.spec import FLAG, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 

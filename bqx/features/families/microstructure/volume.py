@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
@@ -20,7 +21,7 @@ from bqx.features.rolling.trailing import (
     total,
     z_score,
 )
-from bqx.features.spec import FLAG, Output, Source, family
+from bqx.features.spec import FLAG, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 

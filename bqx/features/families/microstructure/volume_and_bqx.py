@@ -5,13 +5,14 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.families.microstructure.volume import LEVEL_COLUMN, VOLUME_COLUMN
 from bqx.features.families.microstructure.volume_and_rate import WINDOWS, weighted_mean, with_level
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, mean_deviation, total, z_score
 from bqx.features.sources import BQX
-from bqx.features.spec import FLAG, SIGNED, Output, Source, family
+from bqx.features.spec import FLAG, SIGNED, Output, Source
 from bqx.market.bars import Bars
 
 STRONG = 1.0

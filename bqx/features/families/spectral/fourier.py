@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import described, family
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.returns import logs
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import SILENT
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, described, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
 
 WINDOW = 128
 BINS = WINDOW // 2

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import described, family
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Output, described, family
+from bqx.features.spec import FLAG, Output
 
 WINDOW, LENGTH, STEPS = 128, 60, 8
 END = 15

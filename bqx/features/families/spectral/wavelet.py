@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import described, family
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
 from bqx.features.rolling.sums import F, extremes, trend_sums
 from bqx.features.rolling.tolerances import LOST, LOST_SHAPE
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output, described, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output
 
 _DB4 = np.array(
     [

@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Output, family
+from bqx.features.spec import Output
 
 WIDTH = 2.0
 """Standard deviations between the middle and a band."""

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.exponential import (
     DELTA,
     SCORE_ROWS,
@@ -25,7 +26,7 @@ from bqx.features.rolling.exponential import (
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
-from bqx.features.spec import CLOSE, HIGH, LOW, Output, family
+from bqx.features.spec import CLOSE, HIGH, LOW, Output
 
 
 @kernel

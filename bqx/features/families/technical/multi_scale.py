@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import Windows, family
 from bqx.features.families.technical.resampled import LONG, SHORT
 from bqx.features.rolling import resampled
 from bqx.features.rolling.products import mean
@@ -17,7 +18,7 @@ from bqx.features.rolling.sums import F, largest, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Family, Output, Source, Windows, family
+from bqx.features.spec import FLAG, Family, Output, Source
 from bqx.market.sessions import DAY
 
 MEAN, VOL, COARSE = 10, 20, 8

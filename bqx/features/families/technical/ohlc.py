@@ -10,13 +10,14 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling import products
 from bqx.features.rolling.exponential import ema, ema_run_in, true_range, wilder, wilder_change
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, extremes, largest, mean_std
 from bqx.features.rolling.trailing import changes, total
 from bqx.features.sources import RATE, RATE_BARS
-from bqx.features.spec import CLOSE, HIGH, LOW, Output, family
+from bqx.features.spec import CLOSE, HIGH, LOW, Output
 from bqx.market.sessions import YEAR
 
 WIDTH = 2.0

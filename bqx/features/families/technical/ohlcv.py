@@ -14,13 +14,14 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import AT_REST
 from bqx.features.rolling.trailing import total
-from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, TICKS, Output, Source, family
+from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, TICKS, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 

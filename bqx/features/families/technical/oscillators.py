@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.exponential import (
     DELTA,
     LEVEL_ROWS,
@@ -30,7 +31,7 @@ from bqx.features.rolling.exponential import (
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import SIGNED, Output, family
+from bqx.features.spec import SIGNED, Output
 
 _BACK = SCORE_ROWS - 1
 

@@ -7,11 +7,12 @@ Buckets of 5 and 15 minutes stand in the table ``multi_resolution``, those of 30
 from collections.abc import Callable
 from functools import partial
 
+from bqx.features.declare import family
 from bqx.features.families.technical import resampled_kernels as of
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, BQX_LINE, RATE, RATE_BARS
-from bqx.features.spec import SIGNED, Family, Output, Source, family
+from bqx.features.spec import SIGNED, Family, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 

@@ -5,13 +5,14 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import CANCELLED
 from bqx.features.rolling.trailing import highest_share, tercile, zone
 from bqx.features.sources import RATE
-from bqx.features.spec import Output, family
+from bqx.features.spec import Output
 from bqx.market import sessions
 
 MOMENTA = np.array(bqx.WINDOWS)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.sources import RATE
-from bqx.features.spec import Output, Source, family
+from bqx.features.spec import Output, Source
 from bqx.market.bars import Bars
 
 WINDOWS = (15, 30, 45, 60, 75)

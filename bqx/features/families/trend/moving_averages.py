@@ -4,11 +4,12 @@ from dataclasses import replace
 from functools import partial
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source, family
+from bqx.features.spec import Family, Output, Source
 
 # Windows whose means the table of statistics has too, and the others.
 _SHARED, _OTHERS = (5, 20, 50), (10, 100, 200)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Output, family
+from bqx.features.spec import Output
 
 SPAN = (15, 30, 45, 60, 75, 90)
 

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, zone
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, family
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
 
 WINDOWS = (5, 15, 30, 60)
 TERMS = ("t2", "t1", "b")

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.families.trend.quadratic_compared import (
     SLOTS,
     TERMS,
@@ -27,7 +28,7 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, Output, Source, family
+from bqx.features.spec import FLAG, Output, Source
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
 from bqx.market.sessions import DAY

@@ -11,12 +11,13 @@ the later one.
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import mean, products
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source, family
+from bqx.features.spec import Family, Output, Source
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
 SHARED, ALONE = WINDOWS[:2], WINDOWS[2:]

@@ -3,10 +3,11 @@
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import family
 from bqx.features.rolling.returns import RETURN
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source, family
+from bqx.features.spec import Family, Output, Source
 
 LAGS = range(1, 61)
 

@@ -5,31 +5,36 @@ clock buckets; BQX, which crosses zero, differences, and for ranges its trailing
 whose bar before is the one that ends five rows earlier. Nothing is annualised.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.declare import described, family
 from bqx.features.rolling import resampled
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import changes
 from bqx.features.rolling.volatility import (
-    FAST,
     SLOW,
     by_products,
     by_ranges,
     high_or_low,
     high_state,
     mean_root,
+    over_before,
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import CLOSE, FLAG, OPEN, Output, Source, described, family
+from bqx.features.spec import CLOSE, FLAG, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
+
+Rows = Callable[[int], int]
+"""Rows behind a value, by its window."""
 
 JUMP = 3.0
 """Deviations beyond which the jump test speaks of jumps."""
@@ -54,18 +59,6 @@ def _twelve(over: F, returns: F, window: int, first_minute: int) -> F:
     out[:, 4:8] = products[:, :4]
     out[:, 8:11] = over_time(returns, products[:, 5].copy(), window, first_minute)
     out[:, 11] = products[:, 4]
-    return out
-
-
-@kernel
-def over_before(ohlc: F, close: F) -> F:
-    """Log of open over the close before, and of high, low, close over the open: (T, 4)."""
-    out = np.full((len(ohlc), 4), np.nan)
-    for row in range(len(ohlc)):
-        if row:
-            out[row, 0] = np.log(ohlc[row, OPEN] / close[row - 1])
-        for k in range(1, 4):
-            out[row, k] = np.log(ohlc[row, k] / ohlc[row, OPEN])
     return out
 
 
@@ -161,229 +154,124 @@ def _states(window: int) -> int:
     return window + 2 * DAY - 1
 
 
-_RETURNS = {"idx": "r", "bqx": "delta(B, 1)"}
-_NOUNS = {"idx": "the rate index", "bqx": "BQX"}
-_RANGES = (
-    ("parkinson", "Parkinson volatility", "sqrt(mean(h^2, {0}) / (4 ln 2)), h = ln(H / L)"),
-    (
-        "garman_klass",
-        "Garman-Klass volatility",
-        "sqrt(mean(h^2 / 2 - (2 ln 2 - 1) ln(C / O)^2, {0})), h = ln(H / L)",
-    ),
-    (
-        "rogers_satchell",
-        "Rogers-Satchell volatility",
-        "sqrt(mean(u (u - c) + d (d - c), {0})), u, d, c = ln(H, L, C over O)",
-    ),
-    (
-        "yang_zhang",
-        "Yang-Zhang volatility",
-        "sqrt(var(o, {0}) + k var(c, {0}) + (1 - k) RS^2), o = ln(O[t] / C[t-1])",
-    ),
-)
-
-
-def _formula(text: str, domain: str) -> str:
-    """A formula of log ranges, or of BQX's differences."""
-    if domain == "idx":
-        return text
-    for log, difference in (
-        ("ln(H / L)", "H - L"),
-        ("ln(C / O)", "(C - O)"),
-        ("ln(H, L, C over O)", "H, L, C less O"),
-        ("ln(O[t] / C[t-1])", "O[t] - C[t-5]"),
-    ):
-        text = text.replace(log, difference)
-    return text
-
-
-def _by_products(domain: str, size: str) -> Iterator[tuple[str, Output]]:
-    """What is summed from returns; ``size`` ends the aliases."""
-    r, noun = _RETURNS[domain], _NOUNS[domain]
-    where = noun if size == "1m" else f"{noun} in five-minute buckets"
-    r = r if size == "1m" else "r[5m]"
-    for name, alias, unit, title, formula, *bounds in (
-        (
-            "bipower",
-            "bipower_var",
-            "1^2",
-            "Bipower variation",
-            "pi / 2 {{0}} / ({{0}} - 1) sum(|y[t] y[t-1]|, {{0}} - 1), y = {r}",
-            0.0,
-        ),
-        (
-            "quarticity",
-            "realized_quarticity",
-            "1^4",
-            "Realised quarticity",
-            "{{0}} / 3 sum({r}^4, {{0}})",
-            0.0,
-        ),
-        (
-            "jump_test",
-            "jump_test_stat",
-            "1",
-            "Jump test statistic",
-            "(RV - BV) / RV, scaled to deviation 1, over {{0}} rows",
-        ),
-        (
-            "signed_jump",
-            "signed_jump",
-            "1^2",
-            "Signed jump variation",
-            "sum({r}^2 sign({r}), {{0}})",
-        ),
-    ):
-        yield (
-            name,
-            Output(
-                unit,
-                *bounds,
-                alias=f"{alias}_{domain}_{{0}}_{size}",
-                title=f"{title} of {where}",
-                formula=formula.format(r=r),
-            ),
-        )
-
-
-def _by_ranges(
-    domain: str, size: str, bars: Callable[[int], int] | None
-) -> Iterator[tuple[str, Output]]:
-    """What is read from ranges of bars; Yang and Zhang's reads the bar before too."""
-    noun = _NOUNS[domain] if size == "1m" else f"{_NOUNS[domain]} in five-minute buckets"
-    for name, title, formula in _RANGES:
-        rows = bars
-        if bars and name == "yang_zhang":
-            rows = (lambda window: bars(window) + 1) if size == "1m" else None
-        yield (
-            name,
-            Output(
-                "1",
-                0.0,
-                alias=f"{name}_vol_{domain}_{{0}}_{size}",
-                lookback=rows,
-                title=f"{title} of {noun}",
-                formula=_formula(formula, domain) + ("" if size == "1m" else ", 5-minute bars"),
-            ),
-        )
-
-
-def _over_time(domain: str) -> Iterator[tuple[str, Output]]:
-    """How the root mean square of returns moves."""
-    r, noun = _RETURNS[domain], _NOUNS[domain]
-    root = f"v = sqrt(mean({r}^2, {{0}}))"
-    for name, alias, rows, title, formula, *bounds in (
-        (
-            "vol_of_vol",
-            f"vol_of_vol_{domain}_{{0}}",
-            lambda w: 2 * w,
-            "Volatility of volatility",
-            f"std(v, {{0}}), {root}",
-            0.0,
-        ),
-        (
-            "acceleration",
-            f"vol_acceleration_{domain}_{{0}}",
-            lambda w: 3 * w + 1,
-            "Acceleration of volatility",
-            f"v[t] - 2 v[t-{{0}}] + v[t-2 * {{0}}], {root}",
-        ),
-        (
-            "ewma_ratio",
-            f"ewma_vol_ratio_{domain}_{FAST}_{SLOW}",
-            lambda w: ema_run_in(SLOW) + 1,
-            "Fast over slow exponential volatility",
-            f"sqrt(ema({r}^2, {FAST}) / ema({r}^2, {SLOW}))",
-            0.0,
-        ),
-        (
-            "skewness",
-            f"realized_skewness_{domain}_{{0}}",
-            None,
-            "Realised skewness",
-            f"sqrt({{0}}) sum({r}^3, {{0}}) / sum({r}^2, {{0}})^1.5",
-        ),
-    ):
-        yield (
-            name,
-            Output(
-                "1",
-                *bounds,
-                alias=alias,
-                lookback=rows,
-                title=f"{title} of {noun}",
-                formula=formula,
-            ),
-        )
-
-
-def _twelve_outputs(domain: str, behind: int) -> dict[str, Output]:
-    """Outputs of a domain; ``behind`` rows of the source beyond the last are behind a bar."""
-    return dict(
-        (
-            *_by_ranges(domain, "1m", lambda window: window + behind),
-            *_by_products(domain, "1m"),
-            *_over_time(domain),
-        )
-    )
-
-
-def _state_outputs(domain: str) -> dict[str, Output]:
-    root = f"v = sqrt(mean({_RETURNS[domain]}^2, {{0}}))"
-    noun = _NOUNS[domain]
-    return {
-        "high": Output(
-            *FLAG,
-            alias=f"vol_regime_high_{domain}",
-            lookback=_state,
-            title=f"Flag of high volatility of {noun}",
-            formula=f"v > quantile(v, 1440, 0.67), {root}",
-        ),
-        "held": Output(
-            "bar",
-            1.0,
-            float(DAY),
-            alias=f"vol_regime_duration_{domain}",
-            lookback=_states,
-            capped=True,
-            title=f"Rows in the present volatility state of {noun}, to 1,440",
-            formula=f"rows since v crossed quantile(v, 1440, 0.67), {root}",
-        ),
-        "transition": Output(
-            *FLAG,
-            alias=f"vol_regime_transition_prob_{domain}",
-            lookback=_states,
-            capped=True,
-            title=f"Share of a day's rows that changed the volatility state of {noun}",
-            formula=f"mean(h[t] != h[t-1], 1439), h = high({_RETURNS[domain]}, {{0}})",
-        ),
-    }
+def _run_in(window: int) -> int:
+    return ema_run_in(SLOW) + 1
 
 
 def _buckets(window: int) -> int:
     return BUCKET * (window + 1) - 1
 
 
-_FIVE_MINUTES = dict((*_by_ranges("idx", "5m", _buckets), *list(_by_products("idx", "5m"))[:3]))
-_ALIGNMENT = Output(
-    *FLAG,
-    alias="vol_regime_alignment_idx_bqx",
-    lookback=_state,
-    title="Agreement of the volatility states of rate and BQX",
-    formula="high(r, {0}) = high(delta(B, 1), {0})",
-)
+_PROSE = """
+parkinson: Parkinson volatility of {x}
+    sqrt(mean(h^2, {0}) / (4 ln 2)), h = ln(H / L){bars}
+garman_klass: Garman-Klass volatility of {x}
+    sqrt(mean(h^2 / 2 - (2 ln 2 - 1) ln(C / O)^2, {0})), h = ln(H / L){bars}
+rogers_satchell: Rogers-Satchell volatility of {x}
+    sqrt(mean(u (u - c) + d (d - c), {0})), u, d, c = ln(H, L, C over O){bars}
+yang_zhang: Yang-Zhang volatility of {x}
+    sqrt(var(o, {0}) + k var(c, {0}) + (1 - k) RS^2), o = ln(O[t] / C[t-1]){bars}
+bipower: Bipower variation of {x}
+    pi / 2 {0} / ({0} - 1) sum(|y[t] y[t-1]|, {0} - 1), y = {y}
+quarticity: Realised quarticity of {x}
+    {0} / 3 sum({y}^4, {0})
+jump_test: Jump test statistic of {x}
+    (RV - BV) / RV, scaled to deviation 1, over {0} rows
+"""
+_MOVES_PROSE = """
+signed_jump: Signed jump variation of {x}
+    sum({y}^2 sign({y}), {0})
+vol_of_vol: Volatility of volatility of {x}
+    std(v, {0}), v = sqrt(mean({y}^2, {0}))
+acceleration: Acceleration of volatility of {x}
+    v[t] - 2 v[t-{0}] + v[t-2 * {0}], v = sqrt(mean({y}^2, {0}))
+ewma_ratio: Fast over slow exponential volatility of {x}
+    sqrt(ema({y}^2, 5) / ema({y}^2, 20))
+skewness: Realised skewness of {x}
+    sqrt({0}) sum({y}^3, {0}) / sum({y}^2, {0})^1.5
+"""
+_STATES_PROSE = """
+high: Flag of high volatility of {x}
+    v > quantile(v, 1440, 0.67), v = sqrt(mean({y}^2, {0}))
+held: Rows in the present volatility state of {x}, to 1,440
+    rows since v crossed quantile(v, 1440, 0.67), v = sqrt(mean({y}^2, {0}))
+transition: Share of a day's rows that changed the volatility state of {x}
+    mean(h[t] != h[t-1], 1439), h = high({y}, {0})
+"""
+_NOTATION = {
+    "idx": {"{y}": "r", "{bars}": ""},
+    "5m": {"{y}": "r[5m]", "{bars}": ", 5-minute bars", "{x}": "{x} in five-minute buckets"},
+    "bqx": {
+        "{y}": "delta(B, 1)",
+        "{bars}": "",
+        "ln(H / L)": "H - L",
+        "ln(C / O)": "(C - O)",
+        "ln(H, L, C over O)": "H, L, C less O",
+        "ln(O[t] / C[t-1])": "O[t] - C[t-5]",
+    },
+}
+"""What stands for returns and log ranges: in BQX, differences."""
+
+
+def _of(domain: str, outputs: dict[str, Output], prose: str, size: str = "1m") -> dict[str, Output]:
+    """Outputs with the aliases, titles and formulas of a domain and a size of bars."""
+    for text, replacement in _NOTATION[domain if size == "1m" else size].items():
+        prose = prose.replace(text, replacement)
+    aliases = {
+        name: output.alias.format("{0}", d=domain, s=size) for name, output in outputs.items()
+    }
+    return described(
+        {name: replace(output, alias=aliases[name]) for name, output in outputs.items()}, prose
+    )
+
+
+def _readings(bars: Rows, before: Rows | None = None) -> dict[str, Output]:
+    """What is read from ranges of bars, Yang and Zhang's with the bar before, and from returns."""
+    return {
+        "parkinson": Output("1", 0.0, alias="parkinson_vol_{d}_{0}_{s}", lookback=bars),
+        "garman_klass": Output("1", 0.0, alias="garman_klass_vol_{d}_{0}_{s}", lookback=bars),
+        "rogers_satchell": Output("1", 0.0, alias="rogers_satchell_vol_{d}_{0}_{s}", lookback=bars),
+        "yang_zhang": Output("1", 0.0, alias="yang_zhang_vol_{d}_{0}_{s}", lookback=before),
+        "bipower": Output("1^2", 0.0, alias="bipower_var_{d}_{0}_{s}"),
+        "quarticity": Output("1^4", 0.0, alias="realized_quarticity_{d}_{0}_{s}"),
+        "jump_test": Output("1", alias="jump_test_stat_{d}_{0}_{s}"),
+    }
+
+
+_MOVES = {
+    "signed_jump": Output("1^2", alias="signed_jump_{d}_{0}_{s}"),
+    "vol_of_vol": Output("1", 0.0, alias="vol_of_vol_{d}_{0}", lookback=lambda w: 2 * w),
+    "acceleration": Output("1", alias="vol_acceleration_{d}_{0}", lookback=lambda w: 3 * w + 1),
+    "ewma_ratio": Output("1", 0.0, alias="ewma_vol_ratio_{d}_5_20", lookback=_run_in),
+    "skewness": Output("1", alias="realized_skewness_{d}_{0}"),
+}
+_capped = partial(Output, lookback=_states, capped=True)
+_STATES = {
+    "high": Output(*FLAG, alias="vol_regime_high_{d}", lookback=_state),
+    "held": _capped("bar", 1.0, float(DAY), alias="vol_regime_duration_{d}"),
+    "transition": _capped(*FLAG, alias="vol_regime_transition_prob_{d}"),
+}
+_OF_RATE = _of("idx", _readings(lambda window: window), _PROSE)
+_OF_BQX = _of("bqx", _readings(lambda w: w + PSEUDO_BAR - 1, lambda w: w + PSEUDO_BAR), _PROSE)
+_OF_BUCKETS = _of("idx", _readings(_buckets), _PROSE, "5m")
+_MOVES_OF_RATE, _MOVES_OF_BQX = (_of(domain, _MOVES, _MOVES_PROSE) for domain in ("idx", "bqx"))
+_STATES_OF_RATE, _STATES_OF_BQX = (_of(domain, _STATES, _STATES_PROSE) for domain in ("idx", "bqx"))
 _ACROSS = described(
     {
+        "alignment": Output(*FLAG, alias="vol_regime_alignment_idx_bqx", lookback=_state),
         "ratio": Output("1", 0.0, alias="realized_vol_ratio_bqx_idx"),
         "jumps": Output(*FLAG, alias="jump_synchrony_idx_bqx"),
     },
     """
+alignment: Agreement of the volatility states of rate and BQX
+    high(r, {0}) = high(delta(B, 1), {0})
 ratio: Realised volatility of BQX over that of the rate
     sqrt(mean(delta(B, 1)^2, {0}) / mean(r^2, {0}))
 jumps: Flag of jumps in both rate and BQX
     jump test(r, {0}) > 3 and jump test(delta(B, 1), {0}) > 3
 """,
 )
+_ALIGNMENT = {"alignment": _ACROSS.pop("alignment")}
 
 _realized = partial(
     family,
@@ -393,20 +281,18 @@ _realized = partial(
 )
 
 FAMILIES = (
-    _realized("realized", of_rate, _twelve_outputs("idx", 0), sources=RATE_BARS, lookback=_change),
-    _realized(
-        "realized", of_bqx, _twelve_outputs("bqx", PSEUDO_BAR - 1), sources=BQX, lookback=_change
-    ),
-    _realized("realized", states_of_rate, _state_outputs("idx"), sources=RATE),
-    _realized("realized", states_of_bqx, _state_outputs("bqx"), sources=BQX),
+    _realized("realized", of_rate, _OF_RATE | _MOVES_OF_RATE, sources=RATE_BARS, lookback=_change),
+    _realized("realized", of_bqx, _OF_BQX | _MOVES_OF_BQX, sources=BQX, lookback=_change),
+    _realized("realized", states_of_rate, _STATES_OF_RATE, sources=RATE),
+    _realized("realized", states_of_bqx, _STATES_OF_BQX, sources=BQX),
     _realized(
         "realized_5m",
         of_buckets,
-        _FIVE_MINUTES,
+        _OF_BUCKETS,
         sources=RATE_BARS,
         about="realized over the last complete five-minute clock buckets",
         lookback=lambda window: _buckets(window) + 1,
     ),
-    _realized("realized", agreeing, {"alignment": _ALIGNMENT}, sources=RATE_AND_BQX),
+    _realized("realized", agreeing, _ALIGNMENT, sources=RATE_AND_BQX),
     _realized("realized", across, _ACROSS, sources=RATE_AND_BQX, lookback=_change),
 )
