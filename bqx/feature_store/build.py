@@ -84,6 +84,7 @@ def build(
     # The months of an earlier build with this key tell what is complete without reading bars.
     known = manifest["builds"].get(key, {}).get("months", ())
     if known and not any(missing(folder, manifest, tables, p, known, key) for p in wanted):
+        _write_manifest(folder, manifest, wanted, tables, known, key)
         return 0
     grids = bar_frames.align(readers.read_folder(bars))
     months = months_of(next(iter(grids.values())), since, until)
@@ -188,7 +189,7 @@ def _write_manifest(
     manifest: dict[str, Any],
     pairs: Sequence[str],
     tables: Mapping[str, Any],
-    months: Months,
+    months: Collection[str],
     key: str,
 ) -> None:
     """Write the manifest without the pairs' tables and months that are no more, and remove those.
