@@ -82,7 +82,18 @@ def test_weaker_modes_are_refused(mode: str) -> None:
 def test_no_server_or_another_kind_is_told() -> None:
     with pytest.raises(DatabaseError, match=f"got neither {URL_NAME} nor {SECRET_NAME}; expected"):
         url({})
-    for address in ("mysql://me:secret@localhost/bqx", "me:secret@localhost"):
+    for address in (
+        "mysql://me:secret@localhost/bqx",
+        "me:secret@localhost",
+        "postgresql://me:p@secret@localhost:1/bqx",
+        "postgresql://me:secret/bqx",
+        "postgresql://me:12/secret@localhost/bqx",
+        "postgresql://me:p?secret@localhost/bqx",
+        "postgresql://me:p#secret@localhost/bqx",
+        "postgresql://me:p/secret/more@localhost",
+        "postgresql://me:p secret@localhost/bqx",
+        "postgresql://me@localhost:secret/bqx",
+    ):
         with pytest.raises(DatabaseError, match="no address of a PostgreSQL server") as caught:
             url({URL_NAME: address})
         assert "secret" not in str(caught.value)

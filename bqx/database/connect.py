@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Mapping
 
 import boto3
@@ -17,6 +18,9 @@ SECRET_NAME = "BQX_DATABASE_SECRET"
 
 _STRENGTH = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
+_ADDRESS = re.compile(
+    r"[a-z0-9+]+://([^@/?#\s]+@)?[\w.:,%\[\]-]*(/[^@/?#\s]*)?(\?([^@#\s]|(?<==)@)*)?"
+)
 _POOL = 4
 
 
@@ -73,14 +77,15 @@ def shown(address: URL) -> str:
 
 def _parsed(text: str) -> URL:
     try:
-        address = make_url(text)
-    except ArgumentError:
+        # A password with a bare @, / or ? would be taken for a host or a database, and be shown.
+        address = make_url(text) if _ADDRESS.fullmatch(text) else None
+    except (ArgumentError, ValueError):
         address = None
     # The text may hold a password, so that no message repeats it.
     if address is None or address.drivername not in _SCHEMES:
         raise DatabaseError(
             f"{URL_NAME}: no address of a PostgreSQL server, got another text; expected "
-            "postgresql://USER@HOST:PORT/DATABASE."
+            "postgresql://USER@HOST:PORT/DATABASE. Write @, / and ? in a password as %40, %2F, %3F."
         )
     return address.set(drivername="postgresql+psycopg2")
 

@@ -22,7 +22,7 @@ def loads(content: bytes) -> Any:
     """
     try:
         value, end = _value(content, 1, chr(content[0]))
-    except (IndexError, ValueError, KeyError, TypeError) as error:
+    except (IndexError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtefactError(
             f"booster: no Universal Binary JSON, got {type(error).__name__} {error}; expected what "
             "XGBoost writes. Fit the model again."
@@ -42,9 +42,17 @@ def _value(content: bytes, at: int, kind: str) -> tuple[Any, int]:
     if kind in _WORDS:
         return _WORDS[kind], at
     if kind == "S":
-        length, at = _value(content, at + 1, chr(content[at]))
+        length, at = _count(content, at)
         return content[at : at + length].decode(), at + length
     return _object(content, at) if kind == "{" else _array(content, at, kind)
+
+
+def _count(content: bytes, at: int) -> tuple[int, int]:
+    """A length, which may neither point back nor beyond the end."""
+    count, at = _value(content, at + 1, chr(content[at]))
+    if not (isinstance(count, int) and 0 <= count <= len(content)):
+        raise ValueError(f"a length of {count!r}")
+    return count, at
 
 
 def _numbers(content: bytes, at: int, kind: str, count: int) -> Any:
@@ -56,12 +64,12 @@ def _array(content: bytes, at: int, kind: str) -> tuple[Any, int]:
         raise ValueError(f"marker {kind!r}")
     if content[at : at + 1] == b"$":
         member = chr(content[at + 1])
-        count, at = _value(content, at + 4, chr(content[at + 3]))
+        count, at = _count(content, at + 3)
         numbers = _numbers(content, at, member, count)
         return numbers.astype(numbers.dtype.newbyteorder("=")), at + numbers.nbytes
     count = None
     if content[at : at + 1] == b"#":
-        count, at = _value(content, at + 2, chr(content[at + 1]))
+        count, at = _count(content, at + 1)
     out: list[Any] = []
     while len(out) != count if count is not None else content[at : at + 1] != b"]":
         member, at = _value(content, at + 1, chr(content[at]))
