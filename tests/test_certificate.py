@@ -1,6 +1,7 @@
 """The certificate: planted leaks are all caught, honest features are not flagged."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -371,6 +372,19 @@ def test_command_imports_a_module_from_here(folder: Path, capsys, monkeypatch) -
     (folder / "own_families.py").write_text(MODULE + "\nFAMILIES = (BEHIND,)\n")
     arguments = ["certify", "--bars", "bars", "--cuts", "2", "--features", "own_families"]
     assert cli.main(arguments) == 0
+    assert capsys.readouterr().out == "0 of 1 features changed over 2 cuts\n"
+
+
+def test_a_file_of_features_imports_its_neighbours(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (folder / "kernels_beside.py").write_text(MODULE)
+    (folder / "features_here.py").write_text(
+        "from kernels_beside import BEHIND\nFAMILIES = (BEHIND,)"
+    )
+    chosen = ["--cuts", "2", "--features", str(folder / "features_here.py")]
+    assert cli.main(["certify", "--bars", str(folder / "bars"), *chosen]) == 0
     assert capsys.readouterr().out == "0 of 1 features changed over 2 cuts\n"
 
 

@@ -227,5 +227,9 @@ def _of_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Numba and joblib look a function's module up by its name.
     sys.modules[path.stem] = module
+    # As of a script, modules beside it can be imported, now and when a kernel is first called.
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
     spec.loader.exec_module(module)
     return module
