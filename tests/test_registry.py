@@ -1,5 +1,9 @@
+import contextlib
 import datetime
 import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -187,7 +191,7 @@ def test_what_a_killed_attempt_left_is_replaced(asked, store, bundles):
 def test_facts_tie_a_version_to_catalog_and_bytes(bundles):
     one, other = (registry.facts_of(Path(source)) for source in bundles[:2])
     assert one["features"] == PARAMS.selected
-    assert one["columns_hash"] != other["columns_hash"]
+    assert one["columns_hash"] == other["columns_hash"]
     assert one["bundle_hash"] != other["bundle_hash"]
 
 
@@ -322,3 +326,89 @@ def test_reasons_are_told_by_what_they_are_about():
         [PAIR, "skill", "15, 30", "-0.1, expected > 0"],
         [PAIR, "latency (ms)", "all", "35, expected <= 20"],
     ]
+
+
+def test_a_line_that_was_cut_off_was_never_said(asked, store, bundles, capsys):
+    first = asked.register("eurusd", str(bundles[0]), {})
+    log = store.folder / registry.LOG
+    before = log.read_bytes()
+    asked.approve(first)
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-40])
+    (store.folder / "audit.end.json").unlink()
+    assert [v.status for v in store.versions("eurusd")] == ["pending"]
+    asked.approve(first)
+    assert "a line that was cut off is removed" in capsys.readouterr().err
+    assert log.read_bytes().startswith(before)
+    assert store.versions("eurusd")[0].status == "approved"
+
+
+def test_the_last_line_cannot_be_taken_out(asked, store, bundles):
+    asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["too weak"])
+    log = store.folder / registry.LOG
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[:-1]))
+    with pytest.raises(ArtefactError, match=r"lines are missing at its end, got 1; expected 2"):
+        store.versions("eurusd")
+    log.unlink()
+    with pytest.raises(ArtefactError, match=r"lines are missing at its end, got 0; expected 2"):
+        served(store.folder)
+
+
+def test_a_kill_between_a_line_and_its_end_leaves_the_line(asked, store, bundles):
+    version = asked.register("eurusd", str(bundles[0]), {})
+    end = (store.folder / "audit.end.json").read_bytes()
+    asked.approve(version)
+    (store.folder / "audit.end.json").write_bytes(end)
+    assert asked.latest_approved("eurusd").number == version.number
+
+
+def test_a_full_disk_changes_nothing(asked, store, bundles, monkeypatch):
+    version = asked.register("eurusd", str(bundles[0]), {})
+    before = (store.folder / registry.LOG).read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(ArtefactError, match="No space left on device.*Nothing was changed"):
+            asked.approve(version)
+    assert (store.folder / registry.LOG).read_bytes() == before
+    assert store.versions("eurusd")[0].status == "pending"
+
+
+def test_two_at_once_leave_one_approved(store, bundles):
+    numbers = [Registry(store, "me").register("eurusd", str(b), {}) for b in bundles]
+
+    def approve(version):
+        Registry(Folder(store.folder), "one of two").approve(version)
+
+    for _ in range(5):
+        with ThreadPoolExecutor(len(numbers)) as pool:
+            for future in [pool.submit(approve, version) for version in numbers]:
+                with contextlib.suppress(ParameterError):  # approved or archived meanwhile
+                    future.result()
+        states = [version.status for version in store.versions("eurusd")]
+        assert states.count("approved") == 1, states
+
+
+def test_another_bundle_in_a_versions_folder_is_not_served(asked, store, bundles):
+    versions = [asked.register("eurusd", str(bundle), {}) for bundle in bundles[:2]]
+    asked.approve(versions[1])
+    target = Path(versions[1].bundle)
+    shutil.rmtree(target)
+    shutil.copytree(versions[0].bundle, target)
+    with pytest.raises(ArtefactError, match="exchanged or damaged, got another hash"):
+        served(store.folder)
+
+
+def test_a_folder_above_a_registry_is_not_served(asked, store, bundles):
+    asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["too weak"])
+    with pytest.raises(ArtefactError, match="a folder above a registry"):
+        served(store.folder.parent)
+
+
+def test_an_empty_reason_is_none(asked, bundles):
+    with pytest.raises(ParameterError, match="rejected without a reason"):
+        asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["  "])

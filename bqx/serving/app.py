@@ -66,7 +66,7 @@ def served(folder: Path, pair: str = "") -> dict[str, Served]:
 
     Raises ArtefactError when there is none, or one cannot be loaded.
     """
-    if (folder / registry.LOG).exists():
+    if Folder(folder).exists:
         return _registered(Folder(folder), check(pair) if pair else "")
     loaded = bundles(folder)
     if pair and pair not in loaded:
@@ -83,7 +83,7 @@ def _registered(store: Folder, pair: str) -> dict[str, Served]:
         versions = store.versions(name)
         version = registered.latest_approved(name) or (versions[-1] if pair and versions else None)
         if version is not None:
-            ready[name] = Served(bundle.load(Path(version.bundle)), version)
+            ready[name] = Served(store.read(version), version)
     if not ready:
         states = ", ".join(f"{name} {store.versions(name)[-1].status}" for name in store.pairs())
         raise ArtefactError(
@@ -104,6 +104,12 @@ def bundles(folder: Path) -> dict[str, Bundle]:
             f"{folder}: no bundle, got no {bundle.MANIFEST}; expected at least one. Run notebook "
             "07_deployment, or name its bundles folder."
         )
+    for path in folders:
+        if (path.parent / registry.FACTS).exists():
+            raise ArtefactError(
+                f"{folder}: a folder above a registry, got {path.parent.parent.parent}; expected "
+                "the registry itself, which says what is approved."
+            )
     return {loaded.pair: loaded for loaded in map(bundle.load, folders)}
 
 

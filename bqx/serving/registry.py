@@ -6,11 +6,10 @@ line that was changed or taken out is found. The state of a version is what the 
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +17,11 @@ from typing import Any, Literal, Protocol
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.evaluation.reasons import Reason
-from bqx.files import digest, read_json, sha256, write_json
+from bqx.files import read_json, sha256, write_json
 from bqx.learning import bundle
+from bqx.learning.bundle import Bundle
 from bqx.market.pairs import check
+from bqx.serving.audit_log import AuditLog
 
 Status = Literal["pending", "approved", "rejected", "archived"]
 
@@ -37,7 +38,6 @@ MOST_MS = 20.0
 """Longest time of one forecast that a version may take, milliseconds (99th percentile)."""
 LOG = "audit.jsonl"
 FACTS = "version.json"
-FIRST = "0" * 64
 FOLDER = "registry"
 
 
@@ -47,7 +47,8 @@ class Version:
 
     ``number`` : from 1; ``bundle`` : folder or address of the bundle; ``facts`` : scores and
     hashes that it was registered with; ``reasons`` : of its present status; ``passed`` : whether
-    it is known to have been approved at some time.
+    it is known to have been approved at some time; ``content`` : hash of the bundle's manifest as
+    it was registered, empty where the store does not know it.
     """
 
     pair: str
@@ -57,6 +58,7 @@ class Version:
     facts: dict[str, Any]
     reasons: tuple[Reason, ...] = ()
     passed: bool = False
+    content: str = ""
 
 
 class Store(Protocol):
@@ -65,8 +67,19 @@ class Store(Protocol):
     def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
         """Keep a new version, pending; the same bundle again is the version that it was."""
 
-    def move(self, version: Version, status: Status, reasons: Sequence[Reason], by: str) -> Version:
-        """Give a version another status."""
+    def move(
+        self,
+        version: Version,
+        status: Status,
+        reasons: Sequence[Reason],
+        *,
+        by: str,
+        followed: Sequence[Version] = (),
+    ) -> Version:
+        """Give a version another status, and archive those that it follows."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep others from changing what is read and then moved, as far as the store can."""
 
     def versions(self, pair: str) -> list[Version]:
         """All versions of a pair, oldest first."""
@@ -113,15 +126,11 @@ class Registry:
 
     def approve(self, version: Version, reasons: Sequence[Reason | str] = ()) -> Version:
         """Approve a version, for reasons where a person does; the one before is archived."""
-        approved = self._move(version, "approved", reasons)
-        for old in self.store.versions(version.pair):
-            if old.status == "approved" and old.number != version.number:
-                self._move(old, "archived", (f"followed by version {version.number}",))
-        return approved
+        return self._move(version, "approved", reasons)
 
     def reject(self, version: Version, reasons: Sequence[Reason | str]) -> Version:
         """Reject a version for reasons."""
-        if not reasons:
+        if not any(str(reason).strip() for reason in reasons):
             raise ParameterError(
                 f"{version.pair} version {version.number}: rejected without a reason, got none; "
                 "expected at least one."
@@ -138,18 +147,39 @@ class Registry:
         return approved[-1] if approved else None
 
     def _move(self, version: Version, status: Status, reasons: Sequence[Reason | str]) -> Version:
-        now = next(
-            (v for v in self.store.versions(version.pair) if v.number == version.number), None
-        )
-        back = now is not None and now.status == "archived" and not now.passed
-        if now is None or back or status not in NEXT[now.status]:
-            raise ParameterError(
-                f"{version.pair} version {version.number}: cannot become {status}, got "
-                f"{now.status if now else 'no such version'}; expected one of "
-                f"{', '.join(s for s, after in NEXT.items() if status in after)}. "
-                "`bqx registry list` shows them."
-            )
-        return self.store.move(now, status, tuple(map(Reason.of, reasons)), self.by)
+        with self.store.locked():
+            versions = {v.number: v for v in self.store.versions(version.pair)}
+            now = versions.get(version.number)
+            back = now is not None and now.status == "archived" and not now.passed
+            if now is None or back or status not in NEXT[now.status]:
+                raise ParameterError(
+                    f"{version.pair} version {version.number}: cannot become {status}, got "
+                    f"{now.status if now else 'no such version'}; expected one of "
+                    f"{', '.join(s for s, after in NEXT.items() if status in after)}. "
+                    "`bqx registry list` shows them."
+                )
+            approved = [v for v in versions.values() if v.status == "approved"]
+            followed = approved if status == "approved" else []
+            why = tuple(map(Reason.of, reasons))
+            return self.store.move(now, status, why, by=self.by, followed=followed)
+
+
+def _line(
+    pair: str, number: int, status: Status, reasons: Sequence[Reason], by: str
+) -> dict[str, Any]:
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "by": by,
+        "pair": pair,
+        "version": number,
+        "status": status,
+        "reasons": [asdict(reason) for reason in reasons],
+        "bundle": "",
+    }
+
+
+def _followed(version: Version) -> list[dict[str, Any]]:
+    return [asdict(Reason.of(f"followed by version {version.number}"))]
 
 
 class Folder:
@@ -157,6 +187,13 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._audit = AuditLog(folder / LOG)
+        self._held = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is a registry, though its log may have been removed."""
+        return self._audit.exists or any(self.folder.glob(f"*/[0-9]*/{FACTS}"))
 
     def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
         """Copy a bundle that can be read, with its facts.
@@ -171,7 +208,7 @@ class Folder:
                 f"{source}: a bundle of another pair, got {loaded.pair}; expected {pair}."
             )
         content = sha256(Path(source) / bundle.MANIFEST)
-        with self._locked():
+        with self.locked():
             known = self.versions(pair)
             for version in known:
                 if sha256(Path(version.bundle) / bundle.MANIFEST) == content:
@@ -185,14 +222,27 @@ class Folder:
             # A folder without a line in the log is what a killed attempt left.
             shutil.rmtree(target, ignore_errors=True)
             os.replace(temporary, target)
-            version = Version(pair, number, "pending", str(target / "bundle"), dict(facts))
-            self._log(version, "pending", (), by, content)
-        return version
+            self._audit.add(_line(pair, number, "pending", (), by) | {"bundle": content})
+            place = str(target / "bundle")
+        return Version(pair, number, "pending", place, dict(facts), content=content)
 
-    def move(self, version: Version, status: Status, reasons: Sequence[Reason], by: str) -> Version:
-        """Add a line to the log."""
-        with self._locked():
-            self._log(version, status, reasons, by, "")
+    def move(
+        self,
+        version: Version,
+        status: Status,
+        reasons: Sequence[Reason],
+        *,
+        by: str,
+        followed: Sequence[Version] = (),
+    ) -> Version:
+        """Add one line to the log, for all that changes."""
+        line = _line(version.pair, version.number, status, reasons, by)
+        line["also"] = [
+            {"version": old.number, "status": "archived", "reasons": _followed(version)}
+            for old in followed
+        ]
+        with self.locked():
+            self._audit.add(line)
         return replace(version, status=status, reasons=tuple(reasons))
 
     def pairs(self) -> tuple[str, ...]:
@@ -203,73 +253,61 @@ class Folder:
         """All versions of a pair, oldest first."""
         versions: dict[int, Version] = {}
         for line in self.log():
-            if line["pair"] == pair:
-                number, status = int(line["version"]), line["status"]
-                folder = self.folder / pair / f"{number:04d}"
-                before = versions.get(number)
-                versions[number] = Version(
-                    pair,
-                    number,
-                    status,
-                    bundle=str(folder / "bundle"),
-                    facts=before.facts if before else read_json(folder / FACTS),
-                    reasons=tuple(map(Reason.of, line["reasons"])),
-                    passed=status == "approved" or (before is not None and before.passed),
+            for change in (line, *line.get("also", ())) if line["pair"] == pair else ():
+                number, status = int(change["version"]), change["status"]
+                if number not in versions:
+                    folder = self.folder / pair / f"{number:04d}"
+                    facts = read_json(folder / FACTS) if (folder / FACTS).exists() else {}
+                    versions[number] = Version(
+                        pair, number, status, str(folder / "bundle"), facts, content=line["bundle"]
+                    )
+                before = versions[number]
+                versions[number] = replace(
+                    before,
+                    status=status,
+                    reasons=tuple(map(Reason.of, change["reasons"])),
+                    passed=before.passed or status == "approved",
                 )
         return [versions[number] for number in sorted(versions)]
 
     def log(self) -> list[dict[str, Any]]:
-        """All lines of the log, oldest first: time, by, pair, version, status, reasons.
+        """All lines of the log, oldest first: time, by, pair, version, status, reasons, also.
 
         Raises
         ------
         ArtefactError : a line was changed, added or taken out since it was written.
         """
-        path = self.folder / LOG
-        if not path.exists():
-            return []
-        lines, before = [], FIRST
-        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                line = json.loads(text)
-                whole = line.pop("hash") == digest(line) and line["before"] == before
-            except (ValueError, KeyError, AttributeError):
-                whole = False
-            if not whole:
-                raise ArtefactError(
-                    f"{path} line {number}: altered, got another hash; expected the line that was "
-                    "written after the one before. Restore the file."
-                )
-            before = digest(line)
-            lines.append(line)
-        return lines
+        return self._audit.lines()
 
-    def _log(
-        self, version: Version, status: Status, reasons: Sequence[Reason], by: str, content: str
-    ) -> None:
-        lines = self.log()
-        line = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": by,
-            "pair": version.pair,
-            "version": version.number,
-            "status": status,
-            "reasons": [asdict(reason) for reason in reasons],
-            "bundle": content,
-            "before": digest(lines[-1]) if lines else FIRST,
-        }
-        text = json.dumps(line | {"hash": digest(line)}, sort_keys=True) + "\n"
-        with (self.folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+    def read(self, version: Version) -> Bundle:
+        """The bundle of a version.
+
+        Raises
+        ------
+        ArtefactError : it is not what was registered, or cannot be used.
+        """
+        path = Path(version.bundle) / bundle.MANIFEST
+        if not path.is_file() or sha256(path) != version.content:
+            raise ArtefactError(
+                f"{path}: exchanged or damaged, got another hash; expected the bundle that was "
+                f"registered as {version.pair} version {version.number}."
+            )
+        return bundle.load(path.parent)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Keep all others from changing the registry; may be entered again while it is held."""
+        if self._held:
+            yield
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
 
 
 def beside(run: Path, market: str) -> Folder:

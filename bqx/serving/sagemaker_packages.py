@@ -4,6 +4,7 @@ SageMaker knows three statuses; an archived package is a rejected one whose meta
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -57,7 +58,15 @@ class ModelPackages:
         )
         return self._read(pair, answer["ModelPackageArn"])
 
-    def move(self, version: Version, status: Status, reasons: Sequence[Reason], by: str) -> Version:
+    def move(
+        self,
+        version: Version,
+        status: Status,
+        reasons: Sequence[Reason],
+        *,
+        by: str,
+        followed: Sequence[Version] = (),
+    ) -> Version:
         """Update the approval, with reasons and name as its description."""
         arn = self._arns(version.pair)[version.number]
         why = "; ".join(map(str, reasons)) or "no reason against it"
@@ -69,7 +78,14 @@ class ModelPackages:
         if status == "archived":
             change["CustomerMetadataProperties"] = {"archived": "true"}
         self.client.update_model_package(**change)
+        for old in followed:
+            reason = Reason.of(f"followed by version {version.number}")
+            self.move(old, "archived", (reason,), by=by)
         return replace(version, status=status, reasons=tuple(reasons))
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Nothing: SageMaker has no lock, and keeps the last word of two."""
+        return nullcontext()
 
     def versions(self, pair: str) -> list[Version]:
         """All versions of a pair, oldest first."""

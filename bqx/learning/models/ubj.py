@@ -64,10 +64,10 @@ def _array(content: bytes, at: int, kind: str) -> tuple[Any, int]:
         raise ValueError(f"marker {kind!r}")
     if content[at : at + 1] == b"$":
         member = chr(content[at + 1])
-        count, at = _count(content, at + 3)
-        numbers = _numbers(content, at, member, count)
+        length, at = _count(content, at + 3)
+        numbers = _numbers(content, at, member, length)
         return numbers.astype(numbers.dtype.newbyteorder("=")), at + numbers.nbytes
-    count = None
+    count: int | None = None
     if content[at : at + 1] == b"#":
         count, at = _count(content, at + 1)
     out: list[Any] = []
