@@ -160,11 +160,11 @@ def test_what_belongs_to_another_catalog_or_build_is_told(
         Store(tmp_path / "nowhere")
 
 
-def test_origin_names_bars_catalog_code_and_parameters(place: Path) -> None:
+def test_origin_names_bars_grid_and_parameters(place: Path) -> None:
     store = Store(place)
     assert store.pairs == ("eurusd",)
     assert store.tables("eurusd") == ("backward_bqx", "statistics_return_idx", "time")
-    assert store.origin("eurusd").keys() == {"bars", "catalog", "code", "parameters", "months"}
+    assert store.origin("eurusd").keys() == {"bars", "grid", "parameters", "months"}
 
 
 # S3

@@ -281,10 +281,6 @@ def test_sagemaker_approves_and_archives(aws):
         {"ModelPackageArn": arn(2), "ModelApprovalStatus": "Approved",
          "ApprovalDescription": "a quant: no reason against it"},
     )  # fmt: skip
-    for _ in range(2):
-        listed(stub, 1, 2)
-        described(stub, 1, "Approved")
-        described(stub, 2, "Approved")
     listed(stub, 1, 2)
     stub.add_response(
         "update_model_package",
