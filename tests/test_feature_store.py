@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
+from threading import RLock
 
 import boto3
 import numpy as np
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import fs
+from tqdm import tqdm
 
 from bqx.errors import ArtefactError, BqxError
 from bqx.feature_store import store as published
@@ -226,6 +228,8 @@ SOME = FEATURES[:5] + FEATURES[-2:]
 
 
 def _build(folder: Path, out: Path) -> None:
+    # The lock of progress bars is shared with the parent, and whoever is killed may hold it.
+    tqdm.set_lock(RLock())
     build(folder, out, SOME, ["eurusd"])
     os._exit(0)
 
