@@ -25,8 +25,8 @@ _ORDER = (
     "microstructure.volume_and_rate microstructure.volume_and_bqx microstructure.spread "
     "microstructure.quotes volatility.jumps_and_trends volatility.realized rate_vs_bqx "
     "trend.quadratic_compared trend.quadratic_panel technical.resampled technical.multi_scale "
-    "spectral.fourier spectral.wavelet spectral.ssa cross_pair.relatives cross_pair.currency_peers "
-    "cross_pair.dollar_block cross_pair.market_regime cross_pair.sisters "
+    "spectral.fourier spectral.coherence spectral.wavelet spectral.ssa cross_pair.relatives "
+    "cross_pair.currency_peers cross_pair.dollar_block cross_pair.market_regime cross_pair.sisters "
     "cross_pair.currency_factors cross_pair.cross_section cross_pair.lead_lag "
     "cross_pair.cointegration volatility.regimes"
 )

@@ -14,12 +14,11 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
-from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.returns import logs
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import SILENT
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
+from bqx.features.spec import FLAG, Output
 
 WINDOW = 128
 BINS = WINDOW // 2
@@ -191,62 +190,24 @@ def spectrum(x: F, first_minute: int) -> F:
     return out
 
 
-@kernel
-def coherence(both: F, first_minute: int) -> F:
-    """Spectra of the two domains together: (T, 5), see the outputs."""
-    rows = len(both)
-    out = np.full((rows, 5), np.nan)
-    x, y = both[:, RATE_COLUMN].copy(), both[:, BQX_COLUMN].copy()
-    re, im = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    a, b = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    c, d = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    for first in range(WINDOW - 1, rows, _LANES):
-        lanes = min(_LANES, rows - first)
-        transforms(x, first, a, b, re, im, lanes)
-        transforms(y, first, c, d, re, im, lanes)
-        rate_power, bqx_power = a * a + b * b, c * c + d * d
-        same, turned = a * c + b * d, b * c - a * d
-        for lane in range(lanes):
-            whole = 0.0
-            for i in range(3):
-                p = q = r = s = 0.0
-                for k in range(BANDS[i][0] - 1, BANDS[i][1]):
-                    p += rate_power[k, lane]
-                    q += bqx_power[k, lane]
-                    r += same[k, lane]
-                    s += turned[k, lane]
-                whole += p + q
-                if p > 0.0 and q > 0.0:
-                    out[first + lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
-            rate_peak, bqx_peak = peak(rate_power[:, lane]), peak(bqx_power[:, lane])
-            flat = not (rate_power[rate_peak, lane] > 0.0 and bqx_power[bqx_peak, lane] > 0.0)
-            if np.isnan(whole) or flat:
-                continue
-            out[first + lane, 3] = 1.0 if abs(rate_peak - bqx_peak) > LEAK else 0.0
-            out[first + lane, 4] = float(rate_peak - bqx_peak) / WINDOW
-    return out
-
-
 _FREQUENCY = ("1/bar", 1.0 / WINDOW, 0.5)
-_ANY = ("1", -np.inf, np.inf)
 _READINGS: tuple[tuple[Any, ...], ...] = (
-    ("dominant_freq", "dominant_freq", *_FREQUENCY),
-    ("dominant_power", "dominant_power", *FLAG),
-    ("secondary_freq", "secondary_freq", *_FREQUENCY),
-    ("harmonic_ratio", "harmonic_ratio", *FLAG),
-    ("low_power", "low_freq_power", *FLAG),
-    ("high_power", "high_freq_power", *FLAG),
-    ("entropy", "spectral_entropy", "1", 0.0, np.log(BINS) + 1e-09),
-    ("edge_freq", "spectral_edge_freq", *_FREQUENCY),
-    ("power_trend", "power_trend", *_ANY),
-    ("freq_stability", "freq_stability", *FLAG),
-    ("noise_ratio", "noise_ratio", "1", 0.0),
-    ("cyclic_strength", "cyclic_strength", "1", 1.0, BINS + 1e-09),
-    *(
-        (f"energy_{low}_{high}m", f"energy_{name}_{{domain}}_{low}_{high}m", "{u}", 0.0)
-        for name, low, high in (("vshort", 2, 4), ("short", 5, 15), ("medium", 20, 60))
-    ),
-    ("energy_ratio", "energy_ratio_hf_lf", "1", 0.0),
+    ("dominant_freq", "dominant_freq_{d}", *_FREQUENCY),
+    ("dominant_power", "dominant_power_{d}", *FLAG),
+    ("secondary_freq", "secondary_freq_{d}", *_FREQUENCY),
+    ("harmonic_ratio", "harmonic_ratio_{d}", *FLAG),
+    ("low_power", "low_freq_power_{d}", *FLAG),
+    ("high_power", "high_freq_power_{d}", *FLAG),
+    ("entropy", "spectral_entropy_{d}", "1", 0.0, np.log(BINS) + 1e-09),
+    ("edge_freq", "spectral_edge_freq_{d}", *_FREQUENCY),
+    ("power_trend", "power_trend_{d}", "1"),
+    ("freq_stability", "freq_stability_{d}", *FLAG),
+    ("noise_ratio", "noise_ratio_{d}", "1", 0.0),
+    ("cyclic_strength", "cyclic_strength_{d}", "1", 1.0, BINS + 1e-09),
+    ("energy_2_4m", "energy_vshort_{d}_2_4m", "{u}", 0.0),
+    ("energy_5_15m", "energy_short_{d}_5_15m", "{u}", 0.0),
+    ("energy_20_60m", "energy_medium_{d}_20_60m", "{u}", 0.0),
+    ("energy_ratio", "energy_ratio_hf_lf_{d}", "1", 0.0),
 )
 _PROSE = """
 dominant_freq: Dominant frequency of {x}
@@ -291,12 +252,7 @@ def rows() -> int:
 
 def _outputs(domain: str) -> dict[str, Output]:
     outputs = {
-        name: Output(
-            unit,
-            *bounds,
-            alias=f"fft_{alias.format(domain=domain)}"
-            + ("" if "{domain}" in alias else f"_{domain}"),
-        )
+        name: Output(unit, *bounds, alias=f"fft_{alias.format(d=domain)}")
         for name, alias, unit, *bounds in _READINGS
     }
     out = described(outputs, _PROSE)
@@ -307,34 +263,6 @@ def _outputs(domain: str) -> dict[str, Output]:
         "cyclic_strength": replace(cyclic, spanned_by=power),
     }
 
-
-_COHERENCE = described(
-    {
-        **{
-            f"coherence_{low}_{high}m": Output(
-                *FLAG,
-                alias=f"fft_coherence_idx_bqx_{low}_{high}m",
-                title=f"Coherence of rate and BQX at periods of {low} to {high} rows",
-                formula=f"|sum(X conj(Y))|^2 / (sum(|X|^2) sum(|Y|^2)), periods {low}..{high}",
-            )
-            for low, high in ((2, 4), (5, 15), (20, 60))
-        },
-        "divergence": Output(*FLAG, alias="spectral_divergence_flag"),
-        "dominant_freq_gap": Output(
-            "1/bar",
-            -0.5,
-            0.5,
-            alias="fft_dominant_freq_gap_idx_bqx",
-            spanned_by=("rate_spectrum_dominant_freq", "bqx_spectrum_dominant_freq"),
-        ),
-    },
-    """
-divergence: Flag of unlike dominant frequencies of rate and BQX
-    |f(I) - f(B)| > 2 bins
-dominant_freq_gap: Dominant frequency of the rate index less that of BQX
-    f(I) - f(B)
-""",
-)
 
 _spectrum = partial(
     family,
@@ -348,5 +276,4 @@ _spectrum = partial(
 FAMILIES = (
     _spectrum(spectrum, _outputs("idx"), sources=RATE),
     _spectrum(spectrum, _outputs("bqx"), sources=BQX),
-    _spectrum(coherence, _COHERENCE, sources=BOTH),
 )
