@@ -4,8 +4,8 @@ The rate series is the one-row log return of the index: levels wander, and what 
 with anything. BQX is the series itself, which stays about zero.
 """
 
-from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -144,129 +144,90 @@ def bands(both: F, first_minute: int, window: int) -> F:
     return out
 
 
-def _over(
-    name: str, rows: int, title: str, formula: str, *bounds: float, of: tuple[str, ...] = ()
-) -> Output:
-    """A reading of so many rows, which stand in its name and not in the family's window."""
-    return Output(
-        "1", *bounds, alias=name, lookback=lambda: rows, spanned_by=of, title=title, formula=formula
-    )
+def _over(alias: str, *unit: Any, **more: Any) -> Output:
+    """A reading of as many rows as its alias ends with, which are not the family's window."""
+    rows = int(alias.rsplit("_", 1)[1])
+    return Output(*unit or ("1",), alias=alias, lookback=lambda: rows, **more)
 
 
-def _lines(
-    alias: str, above: str, below: str, y: str, x: str, of: tuple[str, ...] = ()
-) -> Iterator[Output]:
-    """Slope, share explained and last residual of the line of one series on the other."""
-    line = f"{above} on {below}"
-    yield _over(f"reg_{alias}_beta_30", 30, f"Slope of {line}", f"beta({y}, {x}, 30)")
-    share = f"Share of variance explained, {line}"
-    yield _over(f"reg_{alias}_r2_30", 30, share, f"corr({y}, {x}, 30)^2", 0.0, 1.0, of=of)
-    residual = f"Last residual of {line} in residual deviations"
-    yield _over(f"reg_{alias}_resid_z_30", 30, residual, f"e[t] / std(e, 30), e of {y} on {x}")
-
-
-_RATE_ON_BQX = ("rate_bqx", "returns", "BQX", "r", "B")
-_BQX_ON_RATE = ("bqx_rate", "BQX", "returns", "B", "r", ("both_line_rate_on_bqx_r2_w30",))
-_LINES = {
-    **{
-        f"{name}_{reading}_w30": output
-        for name, of in (("rate_on_bqx", _RATE_ON_BQX), ("bqx_on_rate", _BQX_ON_RATE))
-        for reading, output in zip(("beta", "r2", "resid_z"), _lines(*of), strict=True)
+_LINES = described(
+    {
+        "rate_on_bqx_beta_w30": _over("reg_rate_bqx_beta_30"),
+        "rate_on_bqx_r2_w30": _over("reg_rate_bqx_r2_30", *FLAG),
+        "rate_on_bqx_resid_z_w30": _over("reg_rate_bqx_resid_z_30"),
+        "bqx_on_rate_beta_w30": _over("reg_bqx_rate_beta_30"),
+        "bqx_on_rate_r2_w30": _over(
+            "reg_bqx_rate_r2_30", *FLAG, spanned_by=("both_line_rate_on_bqx_r2_w30",)
+        ),
+        "bqx_on_rate_resid_z_w30": _over("reg_bqx_rate_resid_z_30"),
+        "coupling_w15_w60": _over("reg_coupling_15_60", *SIGNED),
+        "decoupling_w30": Output(*FLAG, alias="reg_decoupling_flag", lookback=lambda: 30),
     },
-    "coupling_w15_w60": _over(
-        "reg_coupling_15_60",
-        60,
-        "Coupling of returns and BQX, 15 less 60 rows",
-        "corr(r, B, 15)^2 - corr(r, B, 60)^2",
-        -1.0,
-        1.0,
-    ),
-    "decoupling_w30": _over(
-        "reg_decoupling_flag",
-        30,
-        "Flag of returns and BQX decoupled",
-        "corr(r, B, 30)^2 < 0.2",
-        0.0,
-        1.0,
-    ),
-}
-
-
-def _less(
-    name: str, unit: str, noun: str, formula: str, *bounds: float, of: tuple[str, ...] = ()
-) -> Output:
-    return Output(
-        unit,
-        *bounds,
-        alias=f"{name}_diff_idx_bqx",
-        spanned_by=of,
-        title=f"{noun}, returns less BQX",
-        formula=formula,
-    )
-
-
-_TRENDS = {
-    "a2": _less("a2", "1/bar^2", "Normalised curvature", "a2n(r, {0}) - a2n(B, {0})"),
-    "a1": _less("a1", "1/bar", "Normalised start slope", "a1n(r, {0}) - a1n(B, {0})"),
-    "b": _less(
-        "b",
-        "1",
-        "Normalised start level",
-        "bn(r, {0}) - bn(B, {0})",
-        of=("both_trend_diff_a2_w30", "both_trend_diff_a1_w30"),
-    ),
-    "r2": _less("r2", "1", "R² of the parabola", "R2(r, {0}) - R2(B, {0})", -1.0, 1.0),
-}
-_MOMENTS = {
-    name: _over(alias, rows, title, formula, *bounds)
-    for name, alias, rows, title, formula, *bounds in (
-        (
-            "var_ratio_w20",
-            "var_ratio_bqx_idx_20",
-            20,
-            "Variance of BQX over that of returns, 20 rows",
-            "var(B, 20) / var(r, 20)",
-            0.0,
+    """
+rate_on_bqx_beta_w30: Slope of returns on BQX
+    beta(r, B, 30)
+rate_on_bqx_r2_w30: Share of variance explained, returns on BQX
+    corr(r, B, 30)^2
+rate_on_bqx_resid_z_w30: Last residual of returns on BQX in residual deviations
+    e[t] / std(e, 30), e of r on B
+bqx_on_rate_beta_w30: Slope of BQX on returns
+    beta(B, r, 30)
+bqx_on_rate_r2_w30: Share of variance explained, BQX on returns
+    corr(B, r, 30)^2
+bqx_on_rate_resid_z_w30: Last residual of BQX on returns in residual deviations
+    e[t] / std(e, 30), e of B on r
+coupling_w15_w60: Coupling of returns and BQX, 15 less 60 rows
+    corr(r, B, 15)^2 - corr(r, B, 60)^2
+decoupling_w30: Flag of returns and BQX decoupled
+    corr(r, B, 30)^2 < 0.2
+""",
+)
+_TRENDS = described(
+    {
+        "a2": Output("1/bar^2", alias="a2_diff_idx_bqx"),
+        "a1": Output("1/bar", alias="a1_diff_idx_bqx"),
+        "b": Output(
+            "1",
+            alias="b_diff_idx_bqx",
+            spanned_by=("both_trend_diff_a2_w30", "both_trend_diff_a1_w30"),
         ),
-        (
-            "var_ratio_w60",
-            "var_ratio_bqx_idx_60",
-            60,
-            "Variance of BQX over that of returns, 60 rows",
-            "var(B, 60) / var(r, 60)",
-            0.0,
-        ),
-        (
-            "skew_diff_w20",
-            "skew_diff_bqx_idx_20",
-            20,
-            "Skewness of BQX less that of returns",
-            "skew(B, 20) - skew(r, 20)",
-        ),
-        (
-            "kurt_diff_w20",
-            "kurt_diff_bqx_idx_20",
-            20,
-            "Excess kurtosis of BQX less that of returns",
-            "kurt(B, 20) - kurt(r, 20)",
-        ),
-        (
-            "vol_ratio_w30",
-            "vol_ratio_bqx_idx_30",
-            30,
-            "Deviation of BQX over that of returns",
-            "std(B, 30) / std(r, 30)",
-            0.0,
-        ),
-        (
-            "vol_diff_w30",
-            "vol_diff_bqx_idx_30",
-            30,
-            "Deviation of BQX less that of returns",
-            "std(B, 30) - std(r, 30)",
-        ),
-    )
-}
+        "r2": Output(*SIGNED, alias="r2_diff_idx_bqx"),
+    },
+    """
+a2: Normalised curvature, returns less BQX
+    a2n(r, {0}) - a2n(B, {0})
+a1: Normalised start slope, returns less BQX
+    a1n(r, {0}) - a1n(B, {0})
+b: Normalised start level, returns less BQX
+    bn(r, {0}) - bn(B, {0})
+r2: R² of the parabola, returns less BQX
+    R2(r, {0}) - R2(B, {0})
+""",
+)
+_MOMENTS = described(
+    {
+        "var_ratio_w20": _over("var_ratio_bqx_idx_20", "1", 0.0),
+        "var_ratio_w60": _over("var_ratio_bqx_idx_60", "1", 0.0),
+        "skew_diff_w20": _over("skew_diff_bqx_idx_20"),
+        "kurt_diff_w20": _over("kurt_diff_bqx_idx_20"),
+        "vol_ratio_w30": _over("vol_ratio_bqx_idx_30", "1", 0.0),
+        "vol_diff_w30": _over("vol_diff_bqx_idx_30"),
+    },
+    """
+var_ratio_w20: Variance of BQX over that of returns, 20 rows
+    var(B, 20) / var(r, 20)
+var_ratio_w60: Variance of BQX over that of returns, 60 rows
+    var(B, 60) / var(r, 60)
+skew_diff_w20: Skewness of BQX less that of returns
+    skew(B, 20) - skew(r, 20)
+kurt_diff_w20: Excess kurtosis of BQX less that of returns
+    kurt(B, 20) - kurt(r, 20)
+vol_ratio_w30: Deviation of BQX over that of returns
+    std(B, 30) / std(r, 30)
+vol_diff_w30: Deviation of BQX less that of returns
+    std(B, 30) - std(r, 30)
+""",
+)
 _LAGGED = {
     f"lag_{lag}": Output(
         *SIGNED,

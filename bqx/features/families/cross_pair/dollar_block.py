@@ -5,12 +5,11 @@ one-row log returns, in the BQX domain one-row changes of BQX_15.
 """
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.declare import family
+from bqx.features.declare import described, family
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import correlations, cross_sums
@@ -184,125 +183,74 @@ _correlation = partial(family, table="correlation", laggable=False)
 
 
 def _with_majors(source: Source, windows: tuple[int, ...], count: int, prefix: str) -> Family:
-    return _correlation(
-        "with",
-        with_majors,
-        {
-            pair: Output(
-                *SIGNED,
-                alias=f"{prefix.format(pair[:3], pair[3:])}_{{0}}",
-                title=f"Correlation of {{x}} with those of {pair}",
-                formula=f"corr(x, x[{pair}], {{0}})",
-            )
-            for pair in MAJORS[:count]
-        },
-        sources=source,
-        windows=windows,
-        about="correlation of moves with a dollar pair's; 1 for the pair itself",
-    )
+    outputs = {
+        pair: Output(
+            *SIGNED,
+            alias=f"{prefix.format(pair[:3], pair[3:])}_{{0}}",
+            title=f"Correlation of {{x}} with those of {pair}",
+            formula=f"corr(x, x[{pair}], {{0}})",
+        )
+        for pair in MAJORS[:count]
+    }
+    about = "correlation of moves with a dollar pair's; 1 for the pair itself"
+    return _correlation("with", with_majors, outputs, sources=source, windows=windows, about=about)
+
+
+_MARKET = """
+systematic: Variance of {x} that the dollar explains
+    corr(x, d, {0})^2 var(x, {0}), d mean of majors
+idiosyncratic: Variance of {x} that the dollar does not explain
+    (1 - corr(x, d, {0})^2) var(x, {0}), d mean of majors
+"""
 
 
 def _market_family(source: Source, prefix: str) -> Family:
+    names = ("systematic", "idiosyncratic")
+    outputs = {name: Output("1", 0.0, alias=f"{prefix}_var_{name}") for name in names}
     return _correlation(
         "dollar",
         market,
-        {
-            name: Output(
-                "1",
-                0.0,
-                alias=f"{prefix}_var_{name}",
-                title=f"Variance of {{x}} that the dollar {verb}",
-                formula=formula,
-            )
-            for name, verb, formula in (
-                ("systematic", "explains", "corr(x, d, {0})^2 var(x, {0}), d mean of majors"),
-                (
-                    "idiosyncratic",
-                    "does not explain",
-                    "(1 - corr(x, d, {0})^2) var(x, {0}), d mean of majors",
-                ),
-            )
-        },
+        described(outputs, _MARKET),
         sources=source,
         windows=60,
         about="moves against the mean of five dollar pairs",
     )
 
 
-def _reading(
-    name: str, unit: str, title: str, formula: str, lo: float, hi: float = np.inf, **more: Any
-) -> Output:
-    alias = more.pop("alias", f"{name}_{{0}}")
-    return Output(unit, lo, hi, alias=alias, title=title, formula=formula, **more)
-
-
-_COVARIANCE = "cov(r in bp of five dollar pairs, {0})"
-_MEAN = "mean(corr(r[p], r[q], {0}), p < q)"
-_TOGETHER = {
-    name: _reading(name, unit, title, formula, *bounds)
-    for name, unit, title, formula, *bounds in (
-        (
-            "cov_determinant",
-            "bp^10",
-            "Determinant of the dollar pairs' covariance",
-            f"det({_COVARIANCE})",
-            0.0,
+_TOGETHER = described(
+    {
+        "cov_determinant": Output("bp^10", 0.0, alias="cov_determinant_{0}"),
+        "cov_trace": Output("bp^2", 0.0, alias="cov_trace_{0}"),
+        "cov_eigenvalue_max": Output("bp^2", 0.0, alias="cov_eigenvalue_max_{0}"),
+        "cov_eigenvalue_ratio": Output(*FLAG, alias="cov_eigenvalue_ratio_{0}"),
+        "corr_regime": Output(
+            "1", 0.0, 2.0, alias="corr_regime_{0}", lookback=lambda w: w + DAY - 1
         ),
-        (
-            "cov_trace",
-            "bp^2",
-            "Trace of the dollar pairs' covariance",
-            f"trace({_COVARIANCE})",
-            0.0,
+        "corr_breakout": Output(
+            *FLAG, alias="corr_breakout_flag", lookback=lambda w: w + MEMORY - 1
         ),
-        (
-            "cov_eigenvalue_max",
-            "bp^2",
-            "Largest eigenvalue of the dollar pairs' covariance",
-            f"max(eig({_COVARIANCE}))",
-            0.0,
-        ),
-        (
-            "cov_eigenvalue_ratio",
-            "1",
-            "Share of the largest eigenvalue of the dollar pairs' covariance",
-            "max(eig(K)) / trace(K), K = cov(r of five dollar pairs, {0})",
-            0.0,
-            1.0,
-        ),
-    )
-} | {
-    "corr_regime": _reading(
-        "corr_regime",
-        "1",
-        "Regime of the dollar pairs' mean correlation within a day",
-        f"tercile({_MEAN}, 1440)",
-        0.0,
-        2.0,
-        lookback=lambda w: w + DAY - 1,
-    ),
-    "corr_breakout": _reading(
-        "corr_breakout",
-        "1",
-        "Flag of an unusual mean correlation of the dollar pairs",
-        f"|z({_MEAN}, 240)| > 2",
-        0.0,
-        1.0,
-        alias="corr_breakout_flag",
-        lookback=lambda w: w + MEMORY - 1,
-    ),
-    "avg_pairwise_corr": _reading(
-        "avg_pairwise_corr", "1", "Mean correlation of the dollar pairs", _MEAN, -1.0, 1.0
-    ),
-    "corr_dispersion": _reading(
-        "corr_dispersion",
-        "1",
-        "Dispersion of the dollar pairs' correlations",
-        "std(corr(r[p], r[q], {0}), p < q)",
-        0.0,
-        1.1,
-    ),
-}
+        "avg_pairwise_corr": Output(*SIGNED, alias="avg_pairwise_corr_{0}"),
+        "corr_dispersion": Output("1", 0.0, 1.1, alias="corr_dispersion_{0}"),
+    },
+    """
+cov_determinant: Determinant of the dollar pairs' covariance
+    det(cov(r in bp of five dollar pairs, {0}))
+cov_trace: Trace of the dollar pairs' covariance
+    trace(cov(r in bp of five dollar pairs, {0}))
+cov_eigenvalue_max: Largest eigenvalue of the dollar pairs' covariance
+    max(eig(cov(r in bp of five dollar pairs, {0})))
+cov_eigenvalue_ratio: Share of the largest eigenvalue of the dollar pairs' covariance
+    max(eig(K)) / trace(K), K = cov(r of five dollar pairs, {0})
+corr_regime: Regime of the dollar pairs' mean correlation within a day
+    tercile(mean(corr(r[p], r[q], {0}), p < q), 1440)
+corr_breakout: Flag of an unusual mean correlation of the dollar pairs
+    |z(mean(corr(r[p], r[q], {0}), p < q), 240)| > 2
+avg_pairwise_corr: Mean correlation of the dollar pairs
+    mean(corr(r[p], r[q], {0}), p < q)
+corr_dispersion: Dispersion of the dollar pairs' correlations
+    std(corr(r[p], r[q], {0}), p < q)
+""",
+)
 
 FAMILIES = (
     _with_majors(MAJORS_MOVES[0], (20, 60), 5, "corr_{}_{}"),

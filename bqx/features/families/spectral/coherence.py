@@ -7,15 +7,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
-from bqx.features.families.spectral.fourier import (
-    _LANES,
-    BANDS,
-    BINS,
-    LEAK,
-    WINDOW,
-    peak,
-    transforms,
-)
+from bqx.features.families.spectral.fourier import BANDS, BINS, LEAK, WINDOW, peak, rows, transforms
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.sums import F
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
@@ -33,7 +25,7 @@ def coherence(both: F, first_minute: int) -> F:
     a, b = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     c, d = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
     for first in range(WINDOW - 1, rows, _LANES):
-        lanes = min(rows - first)
+        lanes = min(_LANES, rows - first)
         transforms(x, first, a, b, re, im, lanes)
         transforms(y, first, c, d, re, im, lanes)
         rate_power, bqx_power = a * a + b * b, c * c + d * d
@@ -95,7 +87,7 @@ FAMILIES = (
         table="spectral",
         sources=BOTH,
         about="spectrum of the last 128 rows",
-        lookback=lambda: WINDOW,
+        lookback=rows,
         laggable=False,
     ),
 )
