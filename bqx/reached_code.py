@@ -170,6 +170,12 @@ class _Reached:
         if not self._counts(kind.__module__):
             if callable(value) and hasattr(value, "__name__"):
                 return f"{getattr(value, '__module__', '')}.{value.__name__}"
+            if kind.__module__.startswith(("numba.", "llvmlite.")):
+                # The state of their types differs from process to process; their text does not.
+                text = str(value)
+                return (
+                    f"{kind.__module__}.{kind.__qualname__} {text if ' at 0x' not in text else ''}"
+                )
             try:
                 state = value.__reduce_ex__(2)
             except Exception:  # a lock, a file: nothing that decides a value

@@ -1,13 +1,24 @@
 """Kernels are found again by content, on any processor, and nothing is written at import."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bqx.compiled import GENERIC
+from bqx.compiled import GENERIC, NATIVE
+from bqx.features import catalog
+from bqx.features.engine.compute import compute, warm_up
+from bqx.features.engine.requirements import bars_of, walk
+from bqx.market.pairs import PAIRS
+
+ROOT = Path(__file__).resolve().parents[1]
 
 CALLED = "from bqx.compiled import kernel\n\n\n@kernel\ndef called(x):\n    return x + {}\n"
 CALLS = (
@@ -22,6 +33,44 @@ with install_recorder("numba:compile") as recorder:
 print(value, len(recorder.buffer) // 2)
 """
 
+CORE = catalog.profile("core")
+SOME = CORE[::25]
+ROWS = 300
+BAKES = """
+from bqx.features import catalog, precompile
+precompile.compile_all(catalog.profile("core")[::25], 2, generic=True)
+"""
+FORECASTS = """
+import os, sys
+from pathlib import Path
+from numba.core.event import install_recorder
+with install_recorder("numba:compile") as recorder:
+    import numpy as np
+    import bqx
+    from bqx.features import catalog
+    from bqx.features.engine.live_window import LiveWindow
+    from bqx.features.engine.requirements import bars_of, walk
+    from bqx.market.pairs import PAIRS
+    features = catalog.profile("core")[::25]
+    closes = walk(int(sys.argv[1]))
+    window = LiveWindow.of({pair: bars_of(pair, closes) for pair in PAIRS}, features)
+    sys.stdout.buffer.write(window.values().tobytes())
+folder = Path(bqx.__file__).parent
+print(folder, os.access(folder / "__pycache__", os.W_OK), len(recorder.buffer), file=sys.stderr)
+"""
+COMPUTES = """
+import sys
+import numpy as np
+from bqx import compiled
+from bqx.features import catalog
+from bqx.features.engine.compute import compute
+from bqx.features.engine.requirements import bars_of, walk
+assert not compiled.NATIVE
+closes = walk(int(sys.argv[1]))
+values = compute(bars_of("eurusd", closes), catalog.profile("core"), np.float64)
+sys.stdout.buffer.write(values.tobytes())
+"""
+
 
 @pytest.fixture
 def pack(tmp_path: Path) -> Path:
@@ -33,14 +82,22 @@ def pack(tmp_path: Path) -> Path:
     return folder
 
 
-def answer(pack: Path, code: str = CODE, **environment: str) -> tuple[float, int, str]:
+def environment(packages: Path, **variables: str) -> dict[str, str]:
+    """What a process of its own finds set: no folder of kernels but those beside the packages."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "XDG", "BQX"))}
+    path = os.pathsep.join([str(packages), str(ROOT)])
+    return {**clean, "PYTHONPATH": path, "HOME": str(packages)} | variables
+
+
+def answer(pack: Path, code: str = CODE, **variables: str) -> tuple[float, int, str]:
     """Value, number of compilations and what stood on stderr, of a process of its own."""
-    path = os.pathsep.join([str(pack.parent), str(Path(__file__).parents[1])])
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "XDG"))}
     done = subprocess.run(
-        [sys.executable, "-B", "-c", code], capture_output=True, text=True, check=True,
-        env={**clean, "PYTHONPATH": path, "HOME": str(pack.parent)} | environment,
-    )  # fmt: skip
+        [sys.executable, "-B", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(pack.parent, **variables),
+    )
     value, compiled = done.stdout.split()
     return float(value), int(compiled), done.stderr
 
@@ -84,8 +141,86 @@ def test_nowhere_to_write_is_one_line_of_advice(pack: Path) -> None:
 
 
 def test_two_processes_compile_side_by_side(pack: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(2) as threads:
         assert [a[0] for a in threads.map(answer, [pack, pack])] == [20.0, 20.0]
     assert answer(pack)[:2] == (20.0, 0)
+
+
+def bound_by_permissions() -> list[str]:
+    """What starts a command that writes only where its user may, as root otherwise does not."""
+    if os.geteuid():
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("root writes anything, and there is no setpriv to take that from it")
+    return [setpriv, "--bounding-set=-dac_override"]
+
+
+@pytest.mark.skipif(not NATIVE, reason="kernels are kept by Numba's own rules")
+def test_a_read_only_copy_forecasts_on_another_processor(tmp_path: Path) -> None:
+    baked, moved = tmp_path / "baked" / "bqx", tmp_path / "moved" / "bqx"
+    shutil.copytree(ROOT / "bqx", baked, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-c", BAKES]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment(baked.parent))
+    shutil.copytree(baked, moved)
+    shutil.rmtree(baked)
+    paths = [moved, *moved.rglob("*")]
+    for number, path in enumerate(paths):
+        os.utime(path, ns=(number, number))
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    rows = warm_up(SOME)
+    variables = {"HOME": "/dev/null", "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2"}
+    try:
+        done = subprocess.run(
+            [*bound_by_permissions(), sys.executable, "-c", FORECASTS, str(rows)],
+            capture_output=True,
+            check=True,
+            cwd=tmp_path,
+            env=environment(moved.parent, **variables),
+        )
+    finally:
+        for path in paths:
+            path.chmod(0o755)
+    assert done.stderr.decode() == f"{moved} False 0\n"
+    values = np.frombuffer(done.stdout, np.float32).reshape(len(PAIRS), len(SOME))
+    assert np.isfinite(values).mean() > 0.9
+    closes = walk(rows)
+    native = [compute(bars_of(pair, closes), SOME, last=1)[0] for pair in sorted(PAIRS)]
+    np.testing.assert_array_equal(values, native)
+
+
+@pytest.mark.skipif(not NATIVE, reason="both would be the plain fallback")
+def test_plain_kernels_give_the_same_bits(tmp_path: Path) -> None:
+    # The 298 features of the core profile; about 45 kernels are compiled anew for the fallback.
+    rows = warm_up(CORE) + ROWS
+    variables = {"BQX_PLAIN_KERNELS": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPUTES, str(rows)],
+        capture_output=True,
+        check=True,
+        env=environment(ROOT, **variables),
+    )
+    native = compute(bars_of("eurusd", walk(rows)), CORE, np.float64)
+    plain = np.frombuffer(done.stdout).reshape(native.shape)
+    assert np.isfinite(native[-ROWS:]).mean() > 0.9
+    np.testing.assert_array_equal(plain, native)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+def test_an_interrupted_compile_ends_in_one_line(tmp_path: Path, seconds: float) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "bqx.cli", "compile", "--profile", "core"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(ROOT, NUMBA_CACHE_DIR=str(tmp_path)),
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        bar = process.stderr.read(len("\nkernels:"))  # its processes have been started
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        written = bar + process.stderr.read()
+    assert process.returncode == 130
+    *bars, last = [line for line in written.splitlines() if line]
+    assert last == "bqx: interrupted; the same command goes on from here"
+    assert all(line.startswith("kernels") for line in bars)

@@ -206,3 +206,17 @@ def test_the_text_is_the_same_on_every_python() -> None:
         for python in found
     }
     assert len(set(hashed.values())) == 1, hashed
+
+
+def test_a_hash_does_not_depend_on_what_was_imported_or_used_before() -> None:
+    ask = "from bqx.features.engine import batched; from bqx.reached_code import code_hash; "
+    ask += "print(code_hash(batched._run))"
+    use = "from bqx.features import catalog, precompile; precompile.compile_family("
+    use += "[catalog.profile('core')[0].name]); "
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", before + ask], capture_output=True, text=True, check=True
+        ).stdout
+        for before in ("", "from bqx.features import catalog; ", use)
+    }
+    assert len(answers) == 1
