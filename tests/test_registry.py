@@ -16,9 +16,10 @@ from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.learning import bundle
-from bqx.serving import registry
+from bqx.serving import registry, registry_folder
 from bqx.serving.app import served
-from bqx.serving.registry import Folder, Registry, gate
+from bqx.serving.registry import Registry, gate
+from bqx.serving.registry_folder import Folder
 from bqx.serving.sagemaker_packages import ModelPackages
 from bqx.stages.registry import against
 
@@ -105,8 +106,12 @@ def test_one_goes_back_to_what_was_approved_and_to_nothing_else(asked, bundles, 
 def test_registries_lie_beside_the_runs_a_market_each(tmp_path):
     run = tmp_path / "runs" / "demo"
     run.mkdir(parents=True)
-    assert registry.beside(run, "planted").folder == tmp_path / "runs" / "registry" / "planted"
-    assert registry.beside(run, "files").folder != registry.beside(run, "planted").folder
+    assert (
+        registry_folder.beside(run, "planted").folder == tmp_path / "runs" / "registry" / "planted"
+    )
+    assert (
+        registry_folder.beside(run, "files").folder != registry_folder.beside(run, "planted").folder
+    )
 
 
 def test_the_command_line_moves_versions_and_writes_who_and_why(asked, store, bundles, capsys):
@@ -171,7 +176,7 @@ def test_every_step_stands_in_the_log_and_no_line_can_be_changed(asked, store, b
         ("pending", "a quant"),
         ("rejected", "a quant"),
     ]
-    path = store.folder / registry.LOG
+    path = store.folder / registry_folder.LOG
     kept = path.read_text()
     first, second = kept.splitlines()
     for text in (kept.replace("rejected", "approved"), second + "\n", first + "\nx\n"):
@@ -189,7 +194,7 @@ def test_what_a_killed_attempt_left_is_replaced(asked, store, bundles):
 
 
 def test_facts_tie_a_version_to_catalog_and_bytes(bundles):
-    one, other = (registry.facts_of(Path(source)) for source in bundles[:2])
+    one, other = (registry_folder.facts_of(Path(source)) for source in bundles[:2])
     assert one["features"] == PARAMS.selected
     assert one["columns_hash"] == other["columns_hash"]
     assert one["bundle_hash"] != other["bundle_hash"]
@@ -326,7 +331,7 @@ def test_reasons_are_told_by_what_they_are_about():
 
 def test_a_line_that_was_cut_off_was_never_said(asked, store, bundles, capsys):
     first = asked.register("eurusd", str(bundles[0]), {})
-    log = store.folder / registry.LOG
+    log = store.folder / registry_folder.LOG
     before = log.read_bytes()
     asked.approve(first)
     whole = log.read_bytes()
@@ -341,7 +346,7 @@ def test_a_line_that_was_cut_off_was_never_said(asked, store, bundles, capsys):
 
 def test_the_last_line_cannot_be_taken_out(asked, store, bundles):
     asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["too weak"])
-    log = store.folder / registry.LOG
+    log = store.folder / registry_folder.LOG
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(lines[:-1]))
     with pytest.raises(ArtefactError, match=r"lines are missing at its end, got 1; expected 2"):
@@ -361,7 +366,7 @@ def test_a_kill_between_a_line_and_its_end_leaves_the_line(asked, store, bundles
 
 def test_a_full_disk_changes_nothing(asked, store, bundles, monkeypatch):
     version = asked.register("eurusd", str(bundles[0]), {})
-    before = (store.folder / registry.LOG).read_bytes()
+    before = (store.folder / registry_folder.LOG).read_bytes()
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -370,7 +375,7 @@ def test_a_full_disk_changes_nothing(asked, store, bundles, monkeypatch):
         patch.setattr(os, "fsync", full)
         with pytest.raises(ArtefactError, match="No space left on device.*Nothing was changed"):
             asked.approve(version)
-    assert (store.folder / registry.LOG).read_bytes() == before
+    assert (store.folder / registry_folder.LOG).read_bytes() == before
     assert store.versions("eurusd")[0].status == "pending"
 
 

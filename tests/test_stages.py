@@ -17,7 +17,7 @@ from bqx.params import Params
 from bqx.report import verdict
 from bqx.runs import artefacts, ledger
 from bqx.runs.run import Run, read_json, read_parquet
-from bqx.serving.registry import beside
+from bqx.serving.registry_folder import beside
 from bqx.stages import (
     backtest,
     bars,

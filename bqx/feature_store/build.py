@@ -66,44 +66,79 @@ def build(
     BqxError : pairs failed; the others are written.
     """
     features = tuple(feature for feature in features if not feature.fit_key)
-    tables = catalog.tables(features)
-    files = _files(bars)
-    if not files:
-        readers.read_folder(bars)  # which says what is missing
-    origin = {
-        "bars": digest({file.name: sha256(file) for file in files}),
-        "grid": code_hash(readers.read_folder, bar_frames.align),
-        "parameters": {"since": str(since), "until": str(until)},
-    }  # fmt: skip
-    key = digest(origin)
-    wanted = _wanted(bars, {readers.pair_of(file) for file in files}, pairs)
-    folder = Folder(out)
-    folder.sweep()
-    manifest = store.manifest_of(folder)
-    folder.write_json(month_file.CATALOG, month_file.listed(features))
+    origin = _origin(bars, since, until)
+    work = _Work(Folder(out), catalog.tables(features), _wanted(bars, pairs), digest(origin))
+    work.folder.sweep()
+    work.folder.write_json(month_file.CATALOG, month_file.listed(features))
     # The months of an earlier build with this key tell what is complete without reading bars.
-    known = manifest["builds"].get(key, {}).get("months", ())
-    if known and not any(missing(folder, manifest, tables, p, known, key) for p in wanted):
-        _write_manifest(folder, manifest, wanted, tables, known, key)
+    known = work.manifest["builds"].get(work.key, {}).get("months", ())
+    if known and not any(work.absent(known).values()):
+        work.write_manifest(known)
         return 0
     grids = bar_frames.align(readers.read_folder(bars))
     months = months_of(next(iter(grids.values())), since, until)
-    manifest["builds"][key] = origin | {"months": list(months)}
-    absent = {p: missing(folder, manifest, tables, p, list(months), key) for p in wanted}
-    _write_manifest(folder, manifest, wanted, tables, months, key)
+    work.manifest["builds"][work.key] = origin | {"months": list(months)}
+    return work.make(grids, months, workers, backend=backend)
 
-    def write(pair: str, made: dict[str, Entry]) -> None:
-        manifest["files"].update(made)
-        _write_manifest(folder, manifest, wanted, tables, months, key)
 
-    by_name = {table: _by_name(members) for table, members in tables.items()}
-    tasks = {
-        pair: (grids[pair], by_name, months, paths, folder.place, key)
-        for pair, paths in absent.items()
-        if paths
+def _origin(bars: Path, since: pd.Timestamp | None, until: pd.Timestamp | None) -> dict[str, Any]:
+    """What the files of a build are made from, but for their columns' own code."""
+    files = _files(bars)
+    if not files:
+        readers.read_folder(bars)  # which says what is missing
+    return {
+        "bars": digest({file.name: sha256(file) for file in files}),
+        "grid": code_hash(readers.read_folder, bar_frames.align),
+        "parameters": {"since": str(since), "until": str(until)},
     }
-    over_pairs(write_pair, tasks, workers, write=write, backend=backend)
-    return sum(map(len, absent.values()))
+
+
+class _Work:
+    """A build at work: a store's folder, and the tables, pairs and origin that it is to hold."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        tables: Mapping[str, tuple[Feature, ...]],
+        pairs: Sequence[str],
+        key: str,
+    ) -> None:
+        self.folder = folder
+        self.tables = tables
+        self.pairs = pairs
+        self.key = key
+        self.manifest = store.manifest_of(folder)
+
+    def absent(self, months: Collection[str]) -> dict[str, list[str]]:
+        """Files of each pair that have to be made."""
+        return {
+            pair: missing(self.folder, self.manifest, self.tables, pair, list(months), self.key)
+            for pair in self.pairs
+        }
+
+    def write_manifest(self, months: Collection[str]) -> None:
+        """Write the manifest, without what is no more."""
+        _write_manifest(self.folder, self.manifest, self.pairs, self.tables, months, self.key)
+
+    def make(
+        self, grids: Mapping[str, Bars], months: Months, workers: int, *, backend: Backend
+    ) -> int:
+        """Make what is absent; the number of files."""
+        absent = self.absent(months)
+        self.write_manifest(months)
+
+        def write(pair: str, made: dict[str, Entry]) -> None:
+            self.manifest["files"].update(made)
+            self.write_manifest(months)
+
+        by_name = {table: _by_name(members) for table, members in self.tables.items()}
+        tasks = {
+            pair: (grids[pair], by_name, months, paths, self.folder.place, self.key)
+            for pair, paths in absent.items()
+            if paths
+        }
+        over_pairs(write_pair, tasks, workers, write=write, backend=backend)
+        return sum(map(len, absent.values()))
 
 
 def _by_name(features: Sequence[Feature]) -> list[Feature | str]:
@@ -233,7 +268,8 @@ def _files(bars: Path) -> list[Path]:
     return [file for file in found if file.is_file() and not file.name.startswith(".")]
 
 
-def _wanted(folder: Path, there: set[str], pairs: Sequence[str]) -> list[str]:
+def _wanted(folder: Path, pairs: Sequence[str]) -> list[str]:
+    there = {readers.pair_of(file) for file in _files(folder)}
     for pair in pairs:
         if pair not in there:
             raise ParameterError(

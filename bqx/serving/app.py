@@ -19,8 +19,9 @@ from bqx.errors import ArtefactError, BarError, RequestError
 from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
 from bqx.market.pairs import check
-from bqx.serving import live, registry
-from bqx.serving.registry import Folder, Registry, Version
+from bqx.serving import live, registry_folder
+from bqx.serving.registry import Registry, Version
+from bqx.serving.registry_folder import Folder
 
 LARGEST = 6_000_000
 """Bytes of a request, the limit of the endpoints this stands in for."""
@@ -105,7 +106,7 @@ def bundles(folder: Path) -> dict[str, Bundle]:
             "07_deployment, or name its bundles folder."
         )
     for path in folders:
-        if (path.parent / registry.FACTS).exists():
+        if (path.parent / registry_folder.FACTS).exists():
             raise ArtefactError(
                 f"{folder}: a folder above a registry, got {path.parent.parent.parent}; expected "
                 "the registry itself, which says what is approved."

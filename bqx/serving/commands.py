@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from bqx.errors import ParameterError
 
 if TYPE_CHECKING:
-    from bqx.serving.registry import Folder, Version
+    from bqx.serving.registry import Version
+    from bqx.serving.registry_folder import Folder
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -103,7 +104,7 @@ def _registry_move(asked: argparse.Namespace) -> int:
 
 
 def _store(folder: Path) -> "Folder":
-    from bqx.serving.registry import Folder
+    from bqx.serving.registry_folder import Folder
 
     if not folder.is_dir():
         raise ParameterError(

@@ -4,24 +4,14 @@ What happened is a log to which lines are only added; each holds the hash of the
 line that was changed or taken out is found. The state of a version is what the log says last.
 """
 
-import fcntl
-import hashlib
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from bqx.errors import ArtefactError, ParameterError
+from bqx.errors import ParameterError
 from bqx.evaluation.reasons import Reason
-from bqx.files import read_json, sha256, write_json
-from bqx.learning import bundle
-from bqx.learning.bundle import Bundle
 from bqx.market.pairs import check
-from bqx.serving.audit_log import AuditLog
 
 Status = Literal["pending", "approved", "rejected", "archived"]
 
@@ -36,9 +26,6 @@ NEXT: dict[str, tuple[Status, ...]] = {
 
 MOST_MS = 20.0
 """Longest time of one forecast that a version may take, milliseconds (99th percentile)."""
-LOG = "audit.jsonl"
-FACTS = "version.json"
-FOLDER = "registry"
 
 
 @dataclass(frozen=True)
@@ -162,171 +149,3 @@ class Registry:
             followed = approved if status == "approved" else []
             why = tuple(map(Reason.of, reasons))
             return self.store.move(now, status, why, by=self.by, followed=followed)
-
-
-def _line(
-    pair: str, number: int, status: Status, reasons: Sequence[Reason], by: str
-) -> dict[str, Any]:
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": by,
-        "pair": pair,
-        "version": number,
-        "status": status,
-        "reasons": [asdict(reason) for reason in reasons],
-        "bundle": "",
-    }
-
-
-def _followed(version: Version) -> list[dict[str, Any]]:
-    return [asdict(Reason.of(f"followed by version {version.number}"))]
-
-
-class Folder:
-    """Versions in a folder of this machine: ``{pair}/{number}/`` and the log."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._audit = AuditLog(folder / LOG)
-        self._held = False
-
-    @property
-    def exists(self) -> bool:
-        """Whether it is a registry, though its log may have been removed."""
-        return self._audit.exists or any(self.folder.glob(f"*/[0-9]*/{FACTS}"))
-
-    def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
-        """Copy a bundle that can be read, with its facts.
-
-        Raises
-        ------
-        ArtefactError : it is no bundle of this pair and catalog, or it is damaged.
-        """
-        loaded = bundle.load(Path(source))
-        if loaded.pair != pair:
-            raise ArtefactError(
-                f"{source}: a bundle of another pair, got {loaded.pair}; expected {pair}."
-            )
-        content = sha256(Path(source) / bundle.MANIFEST)
-        with self.locked():
-            known = self.versions(pair)
-            for version in known:
-                if sha256(Path(version.bundle) / bundle.MANIFEST) == content:
-                    return version
-            number = len(known) + 1
-            target = self.folder / pair / f"{number:04d}"
-            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
-            shutil.copytree(source, temporary / "bundle")
-            write_json(temporary / FACTS, dict(facts))
-            # A folder without a line in the log is what a killed attempt left.
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(temporary, target)
-            self._audit.add(_line(pair, number, "pending", (), by) | {"bundle": content})
-            place = str(target / "bundle")
-        return Version(pair, number, "pending", place, dict(facts), content=content)
-
-    def move(
-        self,
-        version: Version,
-        status: Status,
-        reasons: Sequence[Reason],
-        *,
-        by: str,
-        followed: Sequence[Version] = (),
-    ) -> Version:
-        """Add one line to the log, for all that changes."""
-        line = _line(version.pair, version.number, status, reasons, by)
-        line["also"] = [
-            {"version": old.number, "status": "archived", "reasons": _followed(version)}
-            for old in followed
-        ]
-        with self.locked():
-            self._audit.add(line)
-        return replace(version, status=status, reasons=tuple(reasons))
-
-    def pairs(self) -> tuple[str, ...]:
-        """Pairs that have versions, in the order of their first ones."""
-        return tuple(dict.fromkeys(line["pair"] for line in self.log()))
-
-    def versions(self, pair: str) -> list[Version]:
-        """All versions of a pair, oldest first."""
-        versions: dict[int, Version] = {}
-        for line in self.log():
-            for change in (line, *line.get("also", ())) if line["pair"] == pair else ():
-                number, status = int(change["version"]), change["status"]
-                if number not in versions:
-                    folder = self.folder / pair / f"{number:04d}"
-                    facts = read_json(folder / FACTS) if (folder / FACTS).exists() else {}
-                    versions[number] = Version(
-                        pair, number, status, str(folder / "bundle"), facts, content=line["bundle"]
-                    )
-                before = versions[number]
-                versions[number] = replace(
-                    before,
-                    status=status,
-                    reasons=tuple(map(Reason.of, change["reasons"])),
-                    passed=before.passed or status == "approved",
-                )
-        return [versions[number] for number in sorted(versions)]
-
-    def log(self) -> list[dict[str, Any]]:
-        """All lines of the log, oldest first: time, by, pair, version, status, reasons, also.
-
-        Raises
-        ------
-        ArtefactError : a line was changed, added or taken out since it was written.
-        """
-        return self._audit.lines()
-
-    def read(self, version: Version) -> Bundle:
-        """The bundle of a version.
-
-        Raises
-        ------
-        ArtefactError : it is not what was registered, or cannot be used.
-        """
-        path = Path(version.bundle) / bundle.MANIFEST
-        if not path.is_file() or sha256(path) != version.content:
-            raise ArtefactError(
-                f"{path}: exchanged or damaged, got another hash; expected the bundle that was "
-                f"registered as {version.pair} version {version.number}."
-            )
-        return bundle.load(path.parent)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep all others from changing the registry; may be entered again while it is held."""
-        if self._held:
-            yield
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            self._held = True
-            try:
-                yield
-            finally:
-                self._held = False
-
-
-def beside(run: Path, market: str) -> Folder:
-    """The registry that a run folder shares with the others in its parent.
-
-    ``market`` : where the bars come from; versions of a synthetic market are never taken for
-    those of another, nor for those of real bars.
-    """
-    return Folder(run.resolve().parent / FOLDER / market)
-
-
-def facts_of(folder: Path) -> dict[str, Any]:
-    """What ties a bundle to its catalog and bytes, for the facts of its version."""
-    manifest = read_json(folder / bundle.MANIFEST)
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    content = hashlib.sha256("".join(sha256(p) for p in files).encode()).hexdigest()
-    return {
-        "columns_hash": manifest["columns_hash"],
-        "trained_until": manifest["trained_until"],
-        "features": len(manifest["columns"]),
-        "bundle_hash": content,
-    }

@@ -18,7 +18,7 @@ from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
-from bqx.serving import registry
+from bqx.serving import registry_folder
 from bqx.serving.registry import Registry, Version, gate
 from bqx.stages import deployment, promotion
 from bqx.stages.bars import load, served
@@ -57,7 +57,7 @@ def build(params: Params) -> Registered:
     run = Run.open(params.folder, params)
     dataset = load(run)
     market = dataset.market["mode"] if dataset.market else "files"
-    store = registry.beside(run.folder, market)
+    store = registry_folder.beside(run.folder, market)
     asked = Registry(store, BY)
     inputs = (artefacts.BARS, artefacts.BUNDLE, artefacts.FORECASTS, artefacts.ACCOUNT)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
@@ -94,7 +94,7 @@ def _judged(
         for horizon, reasons in zip(cells["horizon"], cells["reasons"], strict=True)
         for reason in reasons
     ]
-    facts = registry.facts_of(folder) | {
+    facts = registry_folder.facts_of(folder) | {
         "model": packed.model.NAME,
         "horizons": passed,
         "against": [asdict(reason) for reason in against],
@@ -142,7 +142,7 @@ def _row(version: Version) -> dict[str, Any]:
 
 
 def _serve(
-    bars: dict[str, Bars], store: registry.Folder, asked_for: str
+    bars: dict[str, Bars], store: registry_folder.Folder, asked_for: str
 ) -> tuple[str, dict[str, Any] | None]:
     """What the registry serves of a pair, in words and as the server's answer."""
     approved = [pair for pair in bars if Registry(store, BY).latest_approved(pair)]
