@@ -3,10 +3,15 @@
 import ast
 import hashlib
 import importlib.util
+import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 from bqx import code_text
+
+_NAMED = re.compile(rf"str '({code_text.PACKAGE}(?:\.\w+)+)'")
+"""A module that a text names in a string."""
 
 
 @cache
@@ -14,7 +19,7 @@ def module_hash(*names: str) -> str:
     """SHA-256 over modules of the package and all modules of it that they import.
 
     Code alone counts, prose does not; of a module that is imported all of it does. Nothing is
-    imported to find out.
+    imported to find out: a module that looks for others by name has all of the packages it names.
     """
     waiting, texts = [*names], dict[str, str]()
     while waiting:
@@ -25,7 +30,11 @@ def module_hash(*names: str) -> str:
         if path.endswith(".py"):
             texts[module], imports = code_text.module(path)
             package = module if path.endswith("__init__.py") else module.rpartition(".")[0]
-            waiting += [*_parents(module), *_imported(imports, package)]
+            names_of = [*_imported(imports, package), *_NAMED.findall(texts[module])]
+            waiting += [*_parents(module), *names_of]
+            if "import_module" in texts[module]:
+                # It looks for modules itself: in the packages that it names.
+                waiting += [found for name in names_of for found in _below(name)]
     return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
 
 
@@ -37,6 +46,16 @@ def imports_of(source: str) -> tuple[str, ...]:
 def absolute(module: str, package: str) -> str:
     """A module's full name, where relative names begin with dots."""
     return importlib.util.resolve_name(module, package) if module.startswith(".") else module
+
+
+@cache
+def _below(package: str) -> tuple[str, ...]:
+    """Modules inside a package, however deep; none where it is no package."""
+    path = Path(_path(package))
+    if path.name != "__init__.py" or "." not in package:
+        return ()
+    files = (file.relative_to(path.parent).with_suffix("") for file in path.parent.rglob("*.py"))
+    return tuple(f"{package}.{'.'.join(file.parts)}" for file in files if file.stem != "__init__")
 
 
 def _parents(module: str) -> Iterator[str]:

@@ -76,8 +76,8 @@ class _Reached:
             return self._module(value.__name__)
         if isinstance(value, partial):
             return f"partial {self._tokens((value.func, value.args, value.keywords))}"
-        if callable(identity := getattr(value, "identity", None)):
-            return f"identity {identity()}"
+        if callable(getattr(type(value), "identity", None)):
+            return f"identity {value.identity()}"
         if isinstance(value, Mapping):
             return f"mapping {[(self.token(k), self.token(item)) for k, item in value.items()]}"
         if isinstance(value, list | tuple):

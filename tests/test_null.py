@@ -8,6 +8,7 @@ import pytest
 from scipy.signal import lfilter
 
 from bqx.evaluation import skill
+from bqx.evaluation.inference import Interval
 from bqx.learning import targets
 from bqx.market import bars, sessions
 
@@ -50,9 +51,11 @@ def day(one):
 def test_the_level_is_known_to_the_share_of_the_closed_form(one, day, window, horizon):
     target = targets.make(one, window, horizon)
     known = target.martingale_of("level")
-    result = skill.score(target.label("level"), known, known, day, window, horizon)
+    result = skill.score(
+        target.label("level"), known, known, day=day, window=window, horizon=horizon
+    )
     assert result.known_r2 == pytest.approx(targets.known_share(window, horizon), abs=0.02)
-    assert (result.skill, result.skill_lo, result.skill_hi) == (0.0, 0.0, 0.0)
+    assert result.skill == Interval(0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +64,12 @@ def test_the_level_is_known_to_the_share_of_the_closed_form(one, day, window, ho
 def test_delta_looks_half_known_and_its_direction_three_quarters(one, day, window, horizon):
     target = targets.make(one, window, horizon)
     known = target.martingale_of("delta")
-    result = skill.score(target.label("delta"), known, known, day, window, horizon)
+    result = skill.score(
+        target.label("delta"), known, known, day=day, window=window, horizon=horizon
+    )
     assert result.known_r2 == pytest.approx(0.50, abs=0.02)
     assert result.martingale_direction == pytest.approx(0.75, abs=0.01)
-    assert (result.skill, result.dm) == (0.0, None)
+    assert (result.skill.value, result.dm) == (0.0, None)
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (60, 15), (15, 75), (75, 75), (90, 30)])
@@ -97,13 +102,15 @@ def test_noise_earns_no_skill_however_good_its_r2_looks(window, horizon, kind):
         slow *= 0.1 * np.nanstd(target.label("innovation")) / slow.std()
         made, known = target.from_innovation(slow, kind), target.martingale_of(kind)
         day = sessions.trading_days(one.minutes)
-        result = skill.score(target.label(kind), made, known, day, window, horizon)
-        praised += result.skill_lo > 0
-        assert result.skill_lo < 0.02
-        assert result.skill < 0.03
+        result = skill.score(
+            target.label(kind), made, known, day=day, window=window, horizon=horizon
+        )
+        praised += result.skill.low > 0
+        assert result.skill.low < 0.02
+        assert result.skill.value < 0.03
         if kind == "delta" and window <= horizon:
-            assert result.r2 > 0.4
-            assert result.direction > 0.68
+            assert result.r2.value > 0.4
+            assert result.direction.value > 0.68
     assert praised <= 1
 
 
@@ -117,12 +124,18 @@ def test_knowledge_of_the_future_is_found():
     made = target.from_innovation(0.1 * noisy, "delta")
     day = sessions.trading_days(one.minutes)
     result = skill.score(
-        target.label("delta"), made, target.martingale_of("delta"), day, 15, 30, confidence=0.999
+        target.label("delta"),
+        made,
+        target.martingale_of("delta"),
+        day=day,
+        window=15,
+        horizon=30,
+        confidence=0.999,
     )
-    assert result.skill == pytest.approx(0.1, abs=0.02)
-    assert result.skill_lo > 0.05
+    assert result.skill.value == pytest.approx(0.1, abs=0.02)
+    assert result.skill.low > 0.05
     assert result.dm > 5
     assert result.dm_p < 1e-6
-    assert result.ic == pytest.approx(0.31, abs=0.04)
+    assert result.ic.value == pytest.approx(0.31, abs=0.04)
     assert result.ic_lo > 0.2
     assert result.ic_p < 1e-6

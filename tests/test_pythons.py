@@ -38,8 +38,8 @@ eurusd = bars.align({"eurusd": bars.validate(frame, "synthetic")})["eurusd"]
 columns = [column for column in catalog.profile("core") if column.family.name == "moments"]
 values = compute(eurusd, columns)
 target = targets.make(eurusd, window=15, horizon=30)
-y, naive = target.label("delta"), target.martingale_of("delta")
-score = skill.score(y, naive, naive, eurusd.minutes // 1440, window=15, horizon=30)
+y, known = target.label("delta"), target.martingale_of("delta")
+score = skill.score(y, known, known, day=eurusd.minutes // 1440, window=15, horizon=30)
 print(len(columns), hashlib.sha256(values.tobytes()).hexdigest(), repr(score))
 """
 
