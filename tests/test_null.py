@@ -137,5 +137,5 @@ def test_knowledge_of_the_future_is_found():
     assert result.dm > 5
     assert result.dm_p < 1e-6
     assert result.ic.value == pytest.approx(0.31, abs=0.04)
-    assert result.ic_lo > 0.2
+    assert result.ic.low > 0.2
     assert result.ic_p < 1e-6

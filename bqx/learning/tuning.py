@@ -144,8 +144,7 @@ def tune(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search = _study(storage, digest([study, name, params.seed, x.shape, rows]), params.seed)
-    left = params.trials - len(_finished(search))
-    if left > 0:
+    if (left := params.trials - len(_finished(search))) > 0:
         search.optimize(objective, n_trials=left, timeout=params.tuning_seconds or None)
     return suggested(space, optuna.trial.FixedTrial(search.best_params))
 

@@ -23,6 +23,7 @@ from bqx.market.bars import Bars
 from bqx.trading.costs import Costs
 
 Series = NDArray[np.float64]
+Account = tuple[Series, Series, Series, Series, Series]
 
 SUMMED = ("gross", "spread", "slippage", "commission", "rollover", "cost", "net", "turnover")
 """Minute series that a day adds up, in this order in ``Backtest.daily``."""
@@ -241,23 +242,16 @@ def run(bars: Bars, signal: Series, horizon: int, *, costs: Costs) -> Backtest:
     quoted = finite & ~bars.frame["filled"].to_numpy(np.bool_)
     first = bars.first_market_minute
     entered, units, move = _enter(signal, finite, quoted, first, horizon, mid)
-    position, bought, gross, spread, slippage = _account(
-        units, quoted, horizon, mid, costs.half_spread, costs.slippage
-    )
+    account: Account = _account(units, quoted, horizon, mid, costs.half_spread, costs.slippage)
     start = np.union1d(0, np.arange(-first % sessions.DAY, len(bars), sessions.DAY))
     day = np.repeat(sessions.trading_days(bars.minutes[start]), np.diff(start, append=len(bars)))
-    rollover = _roll(position, costs, start[1:])
     return Backtest(
-        day=day,
-        quoted=quoted,
-        entered=entered,
-        move=move,
-        position=position,
-        bought=bought,
-        gross=gross,
-        spread=spread,
-        slippage=slippage,
-        rollover=rollover,
-        fee=costs.commission,
-        horizon=horizon,
+        day,
+        quoted,
+        entered,
+        move,
+        *account,
+        _roll(account[0], costs, start[1:]),
+        costs.commission,
+        horizon,
     )

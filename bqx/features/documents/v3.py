@@ -92,6 +92,7 @@ _SPECTRAL = expand(
 
 _RATE, _BQX, _CROSS, _ADVANCED = "rate", "bqx", "cross-domain", "advanced"
 _LAGGED = "among the 520"
+_OWN = "read their own trailing window"
 
 V3 = Document(
     "v3",
@@ -118,15 +119,7 @@ V3 = Document(
             True,
             lag=_LAGGED,
         ),
-        Table(
-            "moving_averages",
-            24,
-            AVERAGES,
-            in_domains("moving_averages"),
-            {},
-            _RATE,
-            lag="read their own trailing window",
-        ),
+        Table("moving_averages", 24, AVERAGES, in_domains("moving_averages"), {}, _RATE, lag=_OWN),
         Table(
             "multi_resolution",
             30,
@@ -264,15 +257,7 @@ V3 = Document(
             _ADVANCED,
             lag="read earlier bars themselves",
         ),
-        Table(
-            "spectral",
-            80,
-            _SPECTRAL,
-            in_domains("spectral"),
-            {},
-            _ADVANCED,
-            lag="read their own trailing window",
-        ),
+        Table("spectral", 80, _SPECTRAL, in_domains("spectral"), {}, _ADVANCED, lag=_OWN),
     ),
     2_640,
     {_RATE: 268, _BQX: 254, _CROSS: 208, _ADVANCED: 350},

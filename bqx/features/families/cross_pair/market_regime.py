@@ -208,21 +208,20 @@ _LEADING = {
     ),
 }
 _SEVEN = "p in seven dollar pairs"
-_BREADTH = {
-    "dispersion": Output(
-        "1",
-        0.0,
-        alias="momentum_dispersion_{0}",
-        title="Dispersion of BQX across dollar pairs",
-        formula=f"mean(std(B[p], {_SEVEN}), {{0}})",
-    ),
-    "synchrony": Output(
-        *FLAG,
-        alias="momentum_synchrony_{0}",
-        title="Synchrony of BQX across dollar pairs",
-        formula=f"mean(|mean(sign(B[p]), {_SEVEN})|, {{0}})",
-    ),
-}
+_BREADTH = described(
+    {
+        "dispersion": Output("1", 0.0, alias="momentum_dispersion_{0}"),
+        "synchrony": Output(*FLAG, alias="momentum_synchrony_{0}"),
+    },
+    f"""
+dispersion: Dispersion of BQX across dollar pairs
+    mean(std(B[p], {_SEVEN}), {{0}})
+synchrony: Synchrony of BQX across dollar pairs
+    mean(|mean(sign(B[p]), {_SEVEN})|, {{0}})
+""",
+)
+_DIVIDED = "term structure of BQX divided by its window"
+_TERMS = tuple(f"bqx_backward_return_w{w}" for w in TERMS)
 _EURUSD = described(
     {
         "resid": Output("1", alias="bqx_tri_resid_eurusd", lookback=lambda w: 1),
@@ -253,24 +252,11 @@ FAMILIES = (
         windows=60,
         about="correlation of one-row changes of BQX over a short and over 60 rows",
     ),
-    _correlation(
-        "term_structure",
-        slope,
-        _STRUCTURE,
-        sources=ENDS,
-        windows=MEMORY,
-        about="term structure of BQX divided by its window",
-    ),
+    _correlation("term_structure", slope, _STRUCTURE, sources=ENDS, windows=MEMORY, about=_DIVIDED),
     _correlation(
         "term_structure",
         curvature,
-        {
-            "curvature": Output(
-                "1/min^2",
-                alias="term_curvature_bqx",
-                spanned_by=tuple(f"bqx_backward_return_w{w}" for w in TERMS),
-            )
-        },
+        {"curvature": Output("1/min^2", alias="term_curvature_bqx", spanned_by=_TERMS)},
         sources=CURVE,
         about="quadratic term over the window, 15 to 75, of BQX divided by its window",
         title="Curvature of the term structure of BQX",

@@ -219,19 +219,15 @@ _OVER_TIME = {
         formula="std(mean(corr(x, x[k], {0}), k in relatives), 240)",
     ),
 }
-_RESIDUAL = "x[t] - fit(x on x[base 1], x[base 2]; {0})"
 _COINTEGRATION = described(
     {
-        "residual": Output(
-            "1",
-            alias="coint_residual",
-            title="Cointegration residual of {x} on two base relatives",
-            formula=_RESIDUAL,
-        ),
+        "residual": Output("1", alias="coint_residual"),
         "z": Output("1", alias="coint_zscore"),
         "half_life": Output("bar", 0.0, alias="coint_halflife", lookback=lambda w: w + 1),
     },
     """
+residual: Cointegration residual of {x} on two base relatives
+    x[t] - fit(x on x[base 1], x[base 2]; {0})
 z: Cointegration residual of {x} in deviations
     e[t] / std(e, {0}), e = x - fit(x on x[base 1], x[base 2]; {0})
 half_life: Half-life of the cointegration residual of {x}

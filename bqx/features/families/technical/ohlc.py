@@ -183,7 +183,7 @@ def _vortex(sign: str, formula: str) -> Output:
     )
 
 
-_indicator = partial(family, table="technical_ohlcv", laggable=False)
+_indicator = partial(family, table="technical_ohlcv", sources=RATE_BARS, laggable=False)
 
 FAMILIES = (
     _indicator(
@@ -210,7 +210,6 @@ FAMILIES = (
         "ultimate",
         ultimate,
         Output("%", 0.0, 100.0, alias="ultimate_oscillator"),
-        sources=RATE_BARS,
         windows=((7, 14, 28),),
         about="buying pressure over true range in three windows",
         title="Ultimate oscillator",
@@ -221,7 +220,6 @@ FAMILIES = (
         "awesome",
         awesome,
         Output("{u}", alias="awesome_oscillator"),
-        sources=RATE_BARS,
         windows=((5, 34),),
         title="Awesome oscillator",
         formula="mean((H + L) / 2, {0}) - mean((H + L) / 2, {1})",
@@ -233,7 +231,6 @@ FAMILIES = (
             "upper": _keltner("Upper", "+"),
             "lower": _keltner("Lower", "-", "{s}_keltner_upper_w{0}", "{s}_ema_w{0}"),
         },
-        sources=RATE_BARS,
         windows=20,
         about="exponential mean of closes and two average true ranges (Wilder)",
         lookback=wilder_change,
@@ -251,7 +248,6 @@ FAMILIES = (
             ),
             "lower": _donchian("Lower", "min(L, {0})"),
         },
-        sources=RATE_BARS,
         windows=20,
         about="highest high and lowest low, current row included",
     ),
@@ -269,7 +265,6 @@ FAMILIES = (
         "chaikin_volatility",
         chaikin_volatility,
         Output("%", -100.0, alias="chaikin_volatility"),
-        sources=RATE_BARS,
         windows=((10, 10),),
         title="Chaikin volatility, change of the mean bar range",
         formula="100 (e[t] - e[t-{1}]) / e[t-{1}], e = ema(H - L, {0})",
@@ -279,7 +274,6 @@ FAMILIES = (
         "mass_index",
         mass_index,
         Output("1", 0.0, alias="mass_index"),
-        sources=RATE_BARS,
         windows=((9, 25),),
         title="Mass index of bar ranges",
         formula="sum(ema(H - L, {0}) / ema(ema(H - L, {0}), {0}), {1})",
@@ -289,7 +283,6 @@ FAMILIES = (
         "vortex",
         vortex,
         {"plus": _vortex("plus", "|H[t] - L[t-1]|"), "minus": _vortex("minus", "|L[t] - H[t-1]|")},
-        sources=RATE_BARS,
         windows=14,
         about="reach of highs and lows past the bar before, over true range",
         lookback=_next,

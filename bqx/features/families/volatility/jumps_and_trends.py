@@ -217,17 +217,13 @@ decay_20: Decay since the last jump
     exp(-rows since jump / 20), 0 from 20 rows on
 """,
 )
+_STATE = ("1", 0.0, 2.0)
+_SAME_STATE = ("clock_session_vol_regime_w60_1440",)
+_FIXED = "fixed weights; the long-run variance is that of the last 1,440 returns"
 _VOLATILITY = described(
     {
-        "regime_20": _reading(SHORT + DAY, "vol_regime_20", "1", 0.0, 2.0),
-        "regime_60": _reading(
-            LONG + DAY,
-            "vol_regime_60",
-            "1",
-            0.0,
-            2.0,
-            spanned_by=("clock_session_vol_regime_w60_1440",),
-        ),
+        "regime_20": _reading(SHORT + DAY, "vol_regime_20", *_STATE),
+        "regime_60": _reading(LONG + DAY, "vol_regime_60", *_STATE, spanned_by=_SAME_STATE),
         "transition": _reading(SHORT + DAY + 1, "vol_regime_transition", *FLAG),
         "z_score_20": _reading(SHORT + RANKED, "vol_z_score_20"),
         "percentile_100": _reading(SHORT + RANKED, "vol_percentile_100", *FLAG),
@@ -235,13 +231,7 @@ _VOLATILITY = described(
         "expansion": _reading(LONG + 1, "vol_expansion_flag", *FLAG),
         "compression": _reading(LONG + 1, "vol_compression_flag", *FLAG),
         "ewma_30": _reading(301, "ewma_vol_30", "1", 0.0),
-        "garch": _reading(
-            DAY + 1,
-            "garch_vol_estimate",
-            "1",
-            0.0,
-            about="fixed weights; the long-run variance is that of the last 1,440 returns",
-        ),
+        "garch": _reading(DAY + 1, "garch_vol_estimate", "1", 0.0, about=_FIXED),
     },
     """
 regime_20: Regime of 20-row volatility within a day
@@ -268,14 +258,10 @@ garch: GARCH(1,1) volatility forecast for the next row
 )
 _TREND = described(
     {
-        **{
-            f"regime_{rows}": _reading(rows + 1, f"trend_regime_{rows}", "1", -2.0, 2.0)
-            for rows in (SHORT, LONG)
-        },
-        **{
-            f"strength_{rows}": _reading(rows, f"trend_strength_{rows}", *FLAG)
-            for rows in (SHORT, LONG)
-        },
+        "regime_20": _reading(SHORT + 1, "trend_regime_20", "1", -2.0, 2.0),
+        "regime_60": _reading(LONG + 1, "trend_regime_60", "1", -2.0, 2.0),
+        "strength_20": _reading(SHORT, "trend_strength_20", *FLAG),
+        "strength_60": _reading(LONG, "trend_strength_60", *FLAG),
         "consistency_20": _reading(SHORT + 1, "trend_consistency_20", *FLAG),
         "reversal": _reading(2 * SHORT + 1, "trend_reversal_flag", *FLAG),
         "acceleration_20": _reading(2 * SHORT, "trend_acceleration_20", "{u}/bar"),
@@ -304,12 +290,7 @@ sideways_20: Flag of a market without trend
 _event = partial(family, table="event_regime", sources=RATE, laggable=False)
 
 FAMILIES = (
-    _event(
-        "jump",
-        jumps,
-        _JUMPS,
-        about="moves beyond a multiple of the deviation of the 60 returns before",
-    ),
+    _event("jump", jumps, _JUMPS, about="moves beyond a multiple of the 60 returns' deviation"),
     _event("volatility", volatility, _VOLATILITY, about="deviation of log returns"),
     _event("trend_state", trend, _TREND, about="straight line through the trailing window"),
 )
