@@ -91,4 +91,4 @@ def _sorted(lengths: Iterator[Length]) -> list[Length]:
 
 if __name__ == "__main__":
     print(report(ROOT / "bqx"))
-    sys.exit("\n".join(too_long(ROOT / "bqx")))
+    sys.exit("\n".join(too_long(ROOT / "bqx")) or None)

@@ -1,5 +1,7 @@
 """No module and no function of the package is too long, and the report says so where one is."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import house
@@ -54,3 +56,8 @@ def test_a_layer_counts_all_its_lines(tmp_path: Path) -> None:
     (room / "bars.py").write_text("x = 1\n" * 3)
     (room / "readers/text.py").write_text("x = 1\n" * 4)
     assert "\n  market 7\n" in house.report(tmp_path / "bqx")
+
+
+def test_the_command_succeeds_where_nothing_is_too_long() -> None:
+    done = subprocess.run([sys.executable, house.__file__], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
