@@ -191,7 +191,7 @@ def test_a_read_only_copy_forecasts_on_another_processor(tmp_path: Path) -> None
 
 @pytest.mark.skipif(not NATIVE, reason="both would be the plain fallback")
 def test_plain_kernels_give_the_same_bits(tmp_path: Path) -> None:
-    # The 298 features of the core profile; about 45 kernels are compiled anew for the fallback.
+    # The 298 features of the core profile.
     rows = warm_up(CORE) + ROWS
     variables = {"BQX_PLAIN_KERNELS": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
