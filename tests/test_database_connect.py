@@ -91,7 +91,6 @@ def test_no_server_or_another_kind_is_told() -> None:
         "postgresql://me:p?secret@localhost/bqx",
         "postgresql://me:p#secret@localhost/bqx",
         "postgresql://me:p/secret/more@localhost",
-        "postgresql://me:p secret@localhost/bqx",
         "postgresql://me@localhost:secret/bqx",
     ):
         with pytest.raises(DatabaseError, match="no address of a PostgreSQL server") as caught:

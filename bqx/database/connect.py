@@ -19,7 +19,7 @@ SECRET_NAME = "BQX_DATABASE_SECRET"
 _STRENGTH = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
 _ADDRESS = re.compile(
-    r"[a-z0-9+]+://([^@/?#\s]+@)?[\w.:,%\[\]-]*(/[^@/?#\s]*)?(\?([^@#\s]|(?<==)@)*)?"
+    r"[a-z0-9+]+://([^@/?#\n]+@)?[\w.:,%\[\]-]*(/[^@/?#\s]*)?(\?([^@#\s]|(?<==)@)*)?"
 )
 _POOL = 4
 
