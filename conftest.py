@@ -1,7 +1,38 @@
-"""What pytest leaves out where an extra is not installed."""
+"""What pytest leaves out where an extra is not installed, and which tests stay together."""
 
 from importlib.util import find_spec
+from pathlib import PurePath
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 NETWORKS = ["bqx/learning/models/descent.py", "bqx/learning/models/layers.py"]
 
 collect_ignore = [] if find_spec("torch") else NETWORKS
+
+NOTEBOOKS = "notebooks"
+LONGEST = (NOTEBOOKS, "test_catalog", "test_stages", "test_change")
+"""What takes minutes, the longest first, so that no process ends alone with one of them."""
+
+
+class FilesTogether(LoadScopeScheduling):
+    """A file's tests share fixtures; a notebook reads what those before it have written."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _scope(PurePath(nodeid.split("::")[0]))
+
+
+def _scope(path: PurePath) -> str:
+    return NOTEBOOKS if path.suffix == ".ipynb" else path.stem
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
+    """How tests are shared between processes with ``-n``."""
+    return FilesTogether(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    order = {scope: place for place, scope in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(_scope(item.path), len(LONGEST)))
