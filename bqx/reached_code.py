@@ -122,8 +122,12 @@ class _Reached:
 
     def _end(self, value: Any, names: tuple[str, ...]) -> str:
         """Token of what a dotted name stands for, as far as it leads through modules."""
+        module = ""
         while isinstance(value, ModuleType) and names and hasattr(value, names[0]):
-            value, names = getattr(value, names[0]), names[1:]
+            module, value, names = value.__name__, getattr(value, names[0]), names[1:]
+        if module and isinstance(value, Mapping | list | set) and not self._counts(module):
+            # Such as sys.modules, which depends on what else was imported.
+            return f"{module} {type(value).__name__}"
         if isinstance(value, ModuleType) and not self._counts(value.__name__):
             return value.__name__
         return self.token(value)

@@ -220,3 +220,21 @@ def test_a_hash_does_not_depend_on_what_was_imported_or_used_before() -> None:
         for before in ("", "from bqx.features import catalog; ", use)
     }
     assert len(answers) == 1
+
+
+def test_what_else_was_imported_does_not_count() -> None:
+    before = code_hash(reads_modules)
+    sys.modules["imported_later"] = ModuleType("imported_later")
+    try:
+        assert code_hash(reads_modules) == before
+    finally:
+        del sys.modules["imported_later"]
+    assert before != code_hash(reads_path)
+
+
+def reads_modules(name: str) -> bool:
+    return name in sys.modules
+
+
+def reads_path(name: str) -> bool:
+    return name in sys.path
