@@ -125,8 +125,9 @@ class _Reached:
         module = ""
         while isinstance(value, ModuleType) and names and hasattr(value, names[0]):
             module, value, names = value.__name__, getattr(value, names[0]), names[1:]
-        if module and isinstance(value, Mapping | list | set) and not self._counts(module):
-            # Such as sys.modules, which depends on what else was imported.
+        state = isinstance(value, Mapping | list | set | MethodType)
+        if state and module and not self._counts(module):
+            # Such as sys.modules: depends on what else was imported, or is patched.
             return f"{module} {type(value).__name__}"
         if isinstance(value, ModuleType) and not self._counts(value.__name__):
             return value.__name__
