@@ -1,6 +1,11 @@
-"""What pytest leaves out where an extra is not installed."""
+"""What pytest leaves out where an extra is not installed, and a ledger of its own."""
 
+import os
+import tempfile
 from importlib.util import find_spec
+
+# Trials of tests are no trials of the user's.
+os.environ["BQX_LEDGER"] = tempfile.mkdtemp(prefix="bqx-ledger-")
 
 NETWORKS = ["bqx/learning/models/descent.py", "bqx/learning/models/layers.py"]
 

@@ -15,8 +15,9 @@ from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.params import Params
 from bqx.report import verdict
-from bqx.runs import artefacts, ledger
+from bqx.runs import artefacts, known_trials
 from bqx.runs.run import Run, read_json, read_parquet
+from bqx.runs.trials import count
 from bqx.serving.registry_folder import beside
 from bqx.stages import (
     backtest,
@@ -95,23 +96,20 @@ def test_trials_are_the_same_from_a_notebook_that_knows_its_own_parameters_only(
         for given in (planted.params, own)
     ]
     assert found[0] == found[1]
-    recorded = {trial.name for trial in ledger.beside(planted.folder).trials(
-        planted.manifest["data_hash"])}  # fmt: skip
+    recorded = {trial.name for trial in known_trials.known(planted).trials}
     assert set(found[0]) <= recorded
 
 
 def test_every_cell_is_a_trial_in_the_ledger(planted: Run) -> None:
-    held = ledger.beside(planted.folder)
-    bars_hash = planted.manifest["data_hash"]
+    trials = known_trials.copy(planted.folder).read().trials
     cells = {(cell["pair"], cell["horizon"]) for cell in read_json(
         planted.folder / "forecasts/cells.json"
     )}  # fmt: skip
-    trials = held.trials(bars_hash)
     assert {(trial.pair, trial.horizon) for trial in trials} == cells
     # A gain for each model and for what is traded, and the profit of that.
     traded = candidates.name_of(candidates.used(planted))
     names = {*SMALL.models, traded}
-    assert held.count(bars_hash) == len(names) * len(cells)
+    assert count(trials) == len(names) * len(cells)
     made = Counter((trial.model, trial.measure) for trial in trials)
     assert made == {(name, "gain"): 10 for name in names} | {(traded, "net"): 10}
     errors = read_parquet(planted.folder / "forecasts/errors.parquet")

@@ -21,6 +21,7 @@ from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
 from bqx.report import front_page, verdict
+from bqx.runs import known_trials
 from bqx.runs.run import Run, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[2]
@@ -60,6 +61,7 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         os.environ.setdefault(name, value)
     notebooks = _notebooks(sources)
     again = _first_again(notebooks, from_stage)
+    known_trials.machine().begin()
     store = Run.open(params.folder, params)
     with _alone(store.folder):
         store.update(params=params.model_dump())
