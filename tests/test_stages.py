@@ -3,6 +3,8 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 
@@ -14,8 +16,9 @@ import bqx.stages
 from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.params import Params
-from bqx.report import verdict
+from bqx.report import front_page, verdict
 from bqx.runs import artefacts, known_trials
+from bqx.runs.ledger import LOG, Claim
 from bqx.runs.run import Run, read_json, read_parquet
 from bqx.runs.trials import count
 from bqx.serving.registry_folder import beside
@@ -29,6 +32,7 @@ from bqx.stages import (
     lagging,
     models,
     monitoring,
+    promotion,
     quality,
     reconciliation,
     registry,
@@ -241,6 +245,48 @@ def test_promotion_is_decided_once_and_read_afterwards(
         assert (cell["promoted"], cell["pbo"]) == (row["promoted"], row["pbo"])
         assert row["promoted"] == (not row["reasons"])
         assert all(not reason["passed"] for reason in row["reasons"])
+
+
+def test_a_ledger_that_was_thinned_promotes_nothing_and_says_so(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "ledger"
+    shutil.copytree(known_trials.place(), ledger)
+    shutil.copytree(planted.folder, tmp_path / "run")
+    monkeypatch.setenv(known_trials.PLACE, str(ledger))
+    run = Run.open(
+        tmp_path / "run", planted.params.model_copy(update={"out": str(tmp_path / "run")})
+    )
+    assert "counts at least" not in front_page.page(run)
+    assert verdict.write(run)["ledger"] == {"faults": []}
+    lines = (ledger / LOG).read_text().splitlines(keepends=True)
+    (ledger / LOG).write_text("".join(lines[:3] + lines[4:]))
+    written = verdict.write(run)
+    assert any("line 4: altered" in fault for fault in written["ledger"]["faults"])
+    assert not any(cell["promoted"] for cell in written["cells"])
+    page = front_page.page(run)
+    assert "counts at least" in page
+    assert "The ledger of trials is not whole, so nothing is promoted" in page
+    assert "Nothing was claimed before this run" in page
+    decided = backtest.build(run.params).promotion
+    assert not decided["promoted"].any()
+    assert all(promotion.THINNED in map(attrgetter("rule"), rows) for rows in decided["reasons"])
+
+
+def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = known_trials.known(planted)
+    span, hour = known_trials.span(planted), "2024-01-01T10:00:00+00:00"
+    claim = Claim(span, "skill", 15, 0.001, trials=4, run="run", time=hour)
+    claimed = replace(known, claims=[(claim, 0), (replace(claim, bound=0.9), 7)])
+    with monkeypatch.context() as patch:
+        patch.setattr(known_trials, "known", lambda run: claimed)
+        verdict.write(planted)
+        page = front_page.page(planted)
+    verdict.write(planted)
+    said = "Claimed on 2024-01-01 10:00 UTC: skill of at least"
+    assert f"{said} 0.001 at 15 minutes" in page
+    assert "after 4 trials on bars that overlap them. It is **kept**." in page
+    assert "It is **broken**, but was not made before the run: 7 of its trials had been" in page
 
 
 def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:
