@@ -288,7 +288,7 @@ def test_the_copy_of_a_run_shows_what_the_ledger_has_lost(tmp_path, machine):
     known = known_trials.known(run_of(tmp_path / "a"))
     assert known.faults == [
         f"{machine}: entries are missing, got none of 1 that this run has recorded; expected all. "
-        "Restore it, or set BQX_LEDGER to the ledger that has them."
+        "Restore it, set BQX_LEDGER to the ledger that has them, or run again from 06_training."
     ]
     assert count(known.trials) == 1
 
@@ -343,4 +343,7 @@ def test_a_ledger_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArtefactError, match=r"trials\.jsonl: cannot be written, got File exists"):
         Ledger(tmp_path / "file").begin()
+    (tmp_path / LOG).mkdir()
+    with pytest.raises(ArtefactError, match=r"trials\.jsonl: cannot be read, got Is a directory"):
+        Ledger(tmp_path).read()
     assert not os.environ["BQX_LEDGER"].startswith(str(Path.home() / ".local"))

@@ -18,7 +18,7 @@ METRICS = ("skill", "net_sharpe")
 """What can be claimed of a horizon, over all pairs: values of the verdict with an interval."""
 
 
-def make(given: Params, metric: str, bound: float, *, horizon: int = 0) -> Claim:
+def make(params: Params, metric: str, bound: float, *, horizon: int = 0) -> Claim:
     """Read the bars of a run to come, and record a claim on it.
 
     Parameters
@@ -36,20 +36,20 @@ def make(given: Params, metric: str, bound: float, *, horizon: int = 0) -> Claim
         raise ParameterError(
             f"--metric: unknown, got {metric!r}; expected one of {', '.join(METRICS)}."
         )
-    if horizon and horizon not in given.horizons:
+    if horizon and horizon not in params.horizons:
         raise ParameterError(
             f"--horizon: not one of the run's, got {horizon}; expected one of "
-            f"{', '.join(map(str, given.horizons))}."
+            f"{', '.join(map(str, params.horizons))}."
         )
     if not math.isfinite(bound):
         raise ParameterError(f"--bound: no number, got {bound}; expected one such as 0.01.")
-    if recorded := known_trials.copy(given.folder).read().trials:
+    if recorded := known_trials.copy(params.folder).read().trials:
         raise ParameterError(
-            f"{given.folder}: the run was made already, got {len(recorded)} recorded trials; "
+            f"{params.folder}: the run was made already, got {len(recorded)} recorded trials; "
             "expected none before its claim. Choose another --out."
         )
-    bars.build(given)
-    run = Run.open(given.folder, given)
+    bars.build(params)
+    run = Run.open(params.folder, params)
     claim = Claim(
         bars=known_trials.span(run),
         metric=metric,
@@ -63,9 +63,9 @@ def make(given: Params, metric: str, bound: float, *, horizon: int = 0) -> Claim
     return claim
 
 
-def recorded(given: Params, metric: str, bound: float, *, horizon: int = 0) -> str:
+def recorded(params: Params, metric: str, bound: float, *, horizon: int = 0) -> str:
     """`make` a claim, and say it."""
-    return sentence(asdict(make(given, metric, bound, horizon=horizon)))
+    return sentence(asdict(make(params, metric, bound, horizon=horizon)))
 
 
 def sentence(claim: Mapping[str, Any]) -> str:

@@ -74,7 +74,11 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
                 store.record(stem, key, f"notebooks/{notebook.name}", seconds)
             _say(f"{number}/{len(notebooks)} {stem}", "kept" if kept else f"{seconds:.1f} s")
         start = time.perf_counter()
-        verdict.write(store)
+        for fault in verdict.write(store)["ledger"]["faults"]:
+            tqdm.write(
+                f"note: {fault} The trials are at least so many, and nothing is promoted.",
+                sys.stderr,
+            )
         index = _build_book(store, sources / "book", notebooks)
         _say("book", f"{time.perf_counter() - start:.1f} s")
     return index

@@ -58,13 +58,21 @@ class ChainedLog:
         return self.path.exists() or self.end.exists()
 
     def read(self) -> Reading:
-        """All lines that are as they were written, and what is wrong with the others."""
-        content = b""
-        if self.path.exists():
+        """All lines that are as they were written, and what is wrong with the others.
+
+        Raises
+        ------
+        ArtefactError : the log cannot be read.
+        """
+        try:
             with self._locked("rb", fcntl.LOCK_SH) as file:
                 content, end = file.read(), self._end()
-        else:
-            end = self._end()
+        except FileNotFoundError:
+            content, end = b"", self._end()
+        except OSError as error:
+            raise ArtefactError(
+                f"{self.path}: cannot be read, got {error.strerror}; expected a file of lines."
+            ) from None
         lines, faults = [], []
         hashes = [FIRST]
         for number, text in enumerate(_whole(content).splitlines(), 1):
@@ -183,5 +191,5 @@ def _parsed(text: bytes) -> tuple[dict[str, Any], str, bool]:
         line = json.loads(text)
         own = str(line.pop("hash"))
         return line, own, own == digest(line) and "before" in line
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return {}, "", False

@@ -74,10 +74,10 @@ def record(run: Path, *trials: Trial) -> None:
         ledger.record(*trials)
 
 
-def claim(run: Path, made: Claim) -> None:
+def claim(run: Path, claimed: Claim) -> None:
     """Record a claim on a run in the machine's ledger and in the run's copy."""
     for ledger in (machine(), copy(run)):
-        ledger.claim(made)
+        ledger.claim(claimed)
 
 
 def span(run: Run) -> BarSpan:
@@ -93,29 +93,32 @@ def known(run: Run) -> Known:
     """Trials on bars that overlap those of a run, of all runs on the machine.
 
     What the run's copy holds and the machine's ledger lacks counts too, and is told.
+
+    Raises
+    ------
+    ArtefactError : a ledger cannot be read, or notebook 01 has not written the run's bars.
     """
-    own_span, ledger = span(run), machine()
-    held, own = ledger.read(), copy(run.folder).read()
-    missing = own.entries.keys() - held.entries.keys()
-    faults = [*held.faults, *own.faults]
+    seen, ledger = span(run), machine()
+    of_machine, of_run = ledger.read(), copy(run.folder).read()
+    missing = [name for name in of_run.entries if name not in of_machine.entries]
+    faults = [*of_machine.faults, *of_run.faults]
     if missing:
         faults.append(
             f"{ledger.folder}: entries are missing, got none of {len(missing)} that this run has "
-            f"recorded; expected all. Restore it, or set {PLACE} to the ledger that has them."
+            f"recorded; expected all. Restore it, set {PLACE} to the ledger that has them, or run "
+            "again from 06_training."
         )
-    entries = held.entries | {name: own.entries[name] for name in missing}
-    trials = Entries(entries, []).trials
-    return Known([t for t in trials if t.bars.overlaps(own_span)], faults, _claims(held, own))
+    entries = of_machine.entries | {name: of_run.entries[name] for name in missing}
+    trials = [trial for trial in Entries(entries, []).trials if trial.bars.overlaps(seen)]
+    return Known(trials, faults, _claims(entries, of_run))
 
 
-def _claims(held: Entries, own: Entries) -> list[tuple[Claim, int]]:
-    claims = []
-    seen = 0
-    for name, entry in held.entries.items():
-        if name in own.entries:
-            if isinstance(entry, Claim):
-                claims.append((entry, seen))
-            else:
-                seen += 1
-    lost = own.entries.keys() - held.entries.keys()
-    return claims + [(e, 0) for n in lost if isinstance(e := own.entries[n], Claim)]
+def _claims(entries: Mapping[str, Trial | Claim], of_run: Entries) -> list[tuple[Claim, int]]:
+    """Claims of a run, each with the number of the run's trials that stand before it."""
+    claims, before = [], 0
+    for entry in (entry for name, entry in entries.items() if name in of_run.entries):
+        if isinstance(entry, Claim):
+            claims.append((entry, before))
+        else:
+            before += 1
+    return claims

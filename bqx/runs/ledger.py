@@ -118,7 +118,9 @@ def _line(trial: Trial) -> dict[str, Any]:
 def _entry(line: Mapping[str, Any]) -> tuple[str, Trial | Claim]:
     """Name and content of a line; KeyError, TypeError or ValueError where it is no entry."""
     fields = {name: value for name, value in line.items() if name not in _NAMES}
-    fields["bars"] = BarSpan(**fields["bars"])
+    bars = fields["bars"]
+    span = BarSpan(bars["market"], int(bars["first"]), int(bars["last"]), bars["content"])
+    fields["bars"] = span
     if "claim" in line:
         return str(line["claim"]), Claim(**fields)
     fields["parameters"] = json.loads(fields["parameters"])
