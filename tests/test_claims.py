@@ -19,7 +19,18 @@ ROWS = [
     {"horizon": 30, "skill": 0.01, "skill_lo": 0.00, "skill_hi": 0.02},
     {"horizon": 45, "skill": None, "skill_lo": None, "skill_hi": None},
 ]
-HERE = claim().bars.content
+PARAMS = Params(seed=8)
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = Run.open(tmp_path / "made", PARAMS)
+    made.update(data_hash=claim().bars.content)
+    return made
+
+
+def claimed(**changed):
+    return claim(parameters=claims._hash(PARAMS), **changed)
 
 
 @pytest.mark.parametrize(
@@ -36,24 +47,28 @@ HERE = claim().bars.content
         (60, 0.0, "undecided"),
     ],
 )
-def test_what_came_of_a_claim(horizon, bound, outcome):
-    own = claim(horizon=horizon, bound=bound)
-    (judged,) = claims.judged([(own, 0)], ROWS, HERE)
+def test_what_came_of_a_claim(run, horizon, bound, outcome):
+    own = claimed(horizon=horizon, bound=bound)
+    (judged,) = claims.judged([(own, 0)], ROWS, run)
     assert judged == asdict(own) | {"outcome": outcome, "late": ""}
 
 
-def test_every_horizon_must_keep_a_claim_on_all():
-    (judged,) = claims.judged([(claim(bound=0.0), 0)], ROWS[:2], HERE)
+def test_every_horizon_must_keep_a_claim_on_all(run):
+    (judged,) = claims.judged([(claimed(bound=0.0), 0)], ROWS[:2], run)
     assert judged["outcome"] == "kept"
 
 
-def test_a_claim_that_came_late_or_on_other_bars_says_so():
-    late, elsewhere = (
-        claims.judged([(claim(), 3)], ROWS, HERE),
-        claims.judged([(claim(), 0)], ROWS, "cd"),
-    )
-    assert late[0]["late"] == "3 of its trials had been recorded before"
-    assert elsewhere[0]["late"] == "the run has read other bars"
+def test_a_claim_that_came_late_or_on_another_run_says_so(run):
+    elsewhere = Run.open(run.folder, PARAMS.model_copy(update={"out": "x", "workers": 7}))
+    deeper = Run.open(run.folder, PARAMS.model_copy(update={"depth": 7}))
+    late = [
+        claims.judged([(claimed(), seen)], ROWS, judged_run)[0]["late"]
+        for judged_run, seen in ((run, 3), (elsewhere, 0), (deeper, 0))
+    ]
+    said = "3 of its trials had been recorded before"
+    assert late == [said, "", "the run has other parameters"]
+    run.update(data_hash="cd")
+    assert claims.judged([(claimed(), 0)], ROWS, run)[0]["late"] == "the run has read other bars"
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ def trial(number=0, **changed):
 
 
 def claim(**changed):
-    fields = {"metric": "skill", "horizon": 0, "bound": 0.01, "trials": 0, "run": "run",
-              "time": "2024-01-01T00:00:00+00:00"}  # fmt: skip
+    fields = {"parameters": "ab", "metric": "skill", "horizon": 0, "bound": 0.01, "trials": 0,
+              "run": "run", "time": "2024-01-01T00:00:00+00:00"}  # fmt: skip
     return Claim(bars=BARS, **(fields | changed))
 
 

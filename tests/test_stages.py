@@ -16,7 +16,7 @@ import bqx.stages
 from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.params import Params
-from bqx.report import front_page, verdict
+from bqx.report import claims, front_page, verdict
 from bqx.runs import artefacts, known_trials
 from bqx.runs.ledger import LOG, Claim
 from bqx.runs.run import Run, read_json, read_parquet
@@ -276,7 +276,8 @@ def test_a_ledger_that_was_thinned_promotes_nothing_and_says_so(
 def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     known = known_trials.known(planted)
     span, hour = known_trials.span(planted), "2024-01-01T10:00:00+00:00"
-    claim = Claim(span, "skill", 15, 0.001, trials=4, run="run", time=hour)
+    same = claims._hash(planted.params)
+    claim = Claim(span, same, "skill", 15, 0.001, trials=4, run="run", time=hour)
     claimed = replace(known, claims=[(claim, 0), (replace(claim, bound=0.9), 7)])
     with monkeypatch.context() as patch:
         patch.setattr(known_trials, "known", lambda run: claimed)
@@ -286,7 +287,7 @@ def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.Mon
     said = "Claimed on 2024-01-01 10:00 UTC: skill of at least"
     assert f"{said} 0.001 at 15 minutes" in page
     assert "after 4 trials on bars that overlap them. It is **kept**." in page
-    assert "It is **broken**, but was not made before the run: 7 of its trials had been" in page
+    assert "It is **broken**, but does not count: 7 of its trials had been" in page
 
 
 def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:

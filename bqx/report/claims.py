@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bqx.errors import ParameterError
-from bqx.params import Params
+from bqx.files import digest
+from bqx.params import PLACE_KEYS, Params
 from bqx.runs import known_trials
 from bqx.runs.ledger import Claim
 from bqx.runs.run import Run
@@ -43,15 +44,16 @@ def make(params: Params, metric: str, bound: float, *, horizon: int = 0) -> Clai
         )
     if not math.isfinite(bound):
         raise ParameterError(f"--bound: no number, got {bound}; expected one such as 0.01.")
-    if recorded := known_trials.copy(params.folder).read().trials:
+    if earlier := known_trials.copy(params.folder).read().trials:
         raise ParameterError(
-            f"{params.folder}: the run was made already, got {len(recorded)} recorded trials; "
+            f"{params.folder}: the run was made already, got {len(earlier)} recorded trials; "
             "expected none before its claim. Choose another --out."
         )
     bars.build(params)
     run = Run.open(params.folder, params)
     claim = Claim(
         bars=known_trials.span(run),
+        parameters=_hash(params),
         metric=metric,
         horizon=horizon,
         bound=bound,
@@ -79,7 +81,7 @@ def sentence(claim: Mapping[str, Any]) -> str:
 
 
 def judged(
-    claims: Sequence[tuple[Claim, int]], rows: Sequence[Mapping[str, Any]], content: str
+    claims: Sequence[tuple[Claim, int]], rows: Sequence[Mapping[str, Any]], run: Run
 ) -> list[dict[str, Any]]:
     """Claims with what came of them.
 
@@ -87,13 +89,13 @@ def judged(
     ----------
     claims : with the number of the run's trials that had been recorded before.
     rows : of the verdict's horizons.
-    content : hash of the run's bars.
+    run : with the parameters that it was made with.
 
     Returns
     -------
     The record of each claim with ``outcome``: ``kept`` where the whole interval of the metric is at
     or above the bound at every horizon that was claimed, ``broken`` where one lies below it, else
-    ``undecided``; and ``late``, why it does not count as made before the run, or an empty text.
+    ``undecided``; and ``late``, why it does not count as made before this run, or an empty text.
     """
     out = []
     for claim, seen in claims:
@@ -104,8 +106,14 @@ def judged(
         is_kept = bool(low) and min(low) >= claim.bound
         is_broken = any(value < claim.bound for value in high)
         late = f"{seen} of its trials had been recorded before" if seen else ""
-        if claim.bars.content != content:
+        if claim.parameters != _hash(run.params):
+            late = "the run has other parameters"
+        if claim.bars.content != run.manifest["data_hash"]:
             late = "the run has read other bars"
         outcome = "kept" if is_kept else "broken" if is_broken else "undecided"
         out.append(asdict(claim) | {"outcome": outcome, "late": late})
     return out
+
+
+def _hash(params: Params) -> str:
+    return digest(params.model_dump(exclude=set(PLACE_KEYS)))

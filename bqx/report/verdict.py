@@ -117,7 +117,7 @@ def write(run: Run) -> dict[str, Any]:
     verdict = {
         "run": _facts(run, dataset, params) | {"trials": int(cells["trials"].max())},
         "ledger": {"faults": known.faults},
-        "claims": claims.judged(known.claims, horizons, run.manifest["data_hash"]),
+        "claims": claims.judged(known.claims, horizons, run),
         "horizons": horizons,
         "signals": _plain(_signals(run)),
         "registry": registry.read(run),

@@ -27,12 +27,14 @@ LOG = "trials.jsonl"
 class Claim:
     """What somebody expects of a run before it is made.
 
-    ``metric`` : of the verdict's horizons; ``horizon`` : minutes, 0 for all of them; ``bound`` :
-    what the metric is claimed to be at least; ``trials`` : those known on overlapping bars when it
-    was claimed; ``run`` : name of the run folder; ``time`` : UTC.
+    ``parameters`` : hash of the run's; ``metric`` : of the verdict's horizons; ``horizon`` :
+    minutes, 0 for all of them; ``bound`` : what the metric is claimed to be at least; ``trials`` :
+    those known on overlapping bars when it was claimed; ``run`` : name of the run folder;
+    ``time`` : UTC.
     """
 
     bars: BarSpan
+    parameters: str
     metric: str
     horizon: int
     bound: float
