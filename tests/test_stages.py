@@ -4,7 +4,6 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 
@@ -270,7 +269,8 @@ def test_a_ledger_that_was_thinned_promotes_nothing_and_says_so(
     assert "Nothing was claimed before this run" in page
     decided = backtest.build(run.params).promotion
     assert not decided["promoted"].any()
-    assert all(promotion.THINNED in map(attrgetter("rule"), rows) for rows in decided["reasons"])
+    rules = [{reason["rule"] for reason in reasons} for reasons in decided["reasons"]]
+    assert all(promotion.THINNED in of_cell for of_cell in rules)
 
 
 def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,8 @@ def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.Mon
     span, hour = known_trials.span(planted), "2024-01-01T10:00:00+00:00"
     same = claims._hash(planted.params)
     claim = Claim(span, same, "skill", 15, 0.001, trials=4, run="run", time=hour)
-    claimed = replace(known, claims=[(claim, 0), (replace(claim, bound=0.9), 7)])
+    high, low = replace(claim, bound=0.9), replace(claim, bound=-0.9)
+    claimed = replace(known, claims=[(claim, 0), (high, 7), (low, 0)])
     with monkeypatch.context() as patch:
         patch.setattr(known_trials, "known", lambda run: claimed)
         verdict.write(planted)
@@ -286,6 +287,7 @@ def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.Mon
     verdict.write(planted)
     said = "Claimed on 2024-01-01 10:00 UTC: skill of at least"
     assert f"{said} 0.001 at 15 minutes" in page
+    assert "-0.9 at 15 minutes" in page
     assert "after 4 trials on bars that overlap them. It is **kept**." in page
     assert "It is **broken**, but does not count: 7 of its trials had been" in page
 

@@ -100,7 +100,8 @@ class Ledger:
                 name, entry = _entry(line)
             except (KeyError, TypeError, ValueError):
                 faults.append(
-                    f"{self._log.path}: altered, got a line that is neither trial nor claim."
+                    f"{self._log.path}: a line cannot be read, got neither a trial nor a claim; "
+                    "expected those of this version."
                 )
                 continue
             entries.setdefault(name, entry)
