@@ -99,7 +99,9 @@ def known(run: Run) -> Known:
     ArtefactError : a ledger cannot be read, or notebook 01 has not written the run's bars.
     """
     seen, ledger = span(run), machine()
-    of_machine, of_run = ledger.read(), copy(run.folder).read()
+    # A run at work records in the machine's ledger first, so that is read last.
+    of_run = copy(run.folder).read()
+    of_machine = ledger.read()
     missing = [name for name in of_run.entries if name not in of_machine.entries]
     faults = [*of_machine.faults, *of_run.faults]
     if missing:
