@@ -175,7 +175,7 @@ def test_processes_add_side_by_side_and_kills_lose_nothing_that_was_said(tmp_pat
         victim.kill()
         said += [int(text) for text in victim.communicate()[0].split()]
     for worker in workers:
-        said += [int(text) for text in worker.communicate(timeout=60)[0].split()]
+        said += [int(text) for text in worker.communicate(timeout=300)[0].split()]
         assert worker.returncode == 0
     assert log.read().faults == []
     lines = numbers(log)
