@@ -90,5 +90,5 @@ def test_every_fit_leaves_a_line_and_the_last_of_a_fold_counts(tmp_path):
     path.write_text(path.read_text() + "{")
     assert len(fit_log.fits(tmp_path)) == 2
     path.write_text(path.read_text().replace("1.0", "1.5"))
-    with pytest.raises(ArtefactError, match=r"fits\.jsonl line 1: altered"):
+    with pytest.raises(ArtefactError, match=r"fit_log\.jsonl line 1: altered"):
         fit_log.fits(tmp_path)

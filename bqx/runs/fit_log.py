@@ -12,7 +12,7 @@ import pandas as pd
 from bqx.errors import ArtefactError
 from bqx.runs.chained_log import ChainedLog
 
-FILE = "fits.jsonl"
+FILE = "fit_log.jsonl"
 
 
 def record(run: Path, fit: Mapping[str, Any]) -> None:
