@@ -42,6 +42,7 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/nbstripout $(STRIP) notebooks/*.ipynb
+	$(BIN)/python tests/pages.py
 
 bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.json and its page
 	$(BIN)/python -m pytest -m benchmarks tests/benchmarks --record

@@ -1,11 +1,19 @@
-"""What pytest leaves out where an extra is not installed, and which tests stay together."""
+"""What pytest leaves out without an extra, a ledger of its own, and which tests stay together."""
 
+import atexit
+import os
+import shutil
+import tempfile
 from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+# Trials of tests are no trials of the user's.
+os.environ["BQX_LEDGER"] = tempfile.mkdtemp(prefix="bqx-ledger-")
+atexit.register(shutil.rmtree, os.environ["BQX_LEDGER"], ignore_errors=True)
 
 NETWORKS = ["bqx/learning/models/descent.py", "bqx/learning/models/layers.py"]
 

@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bqx", description="Short-horizon FX research.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_claim(commands)
     _add_params(commands)
     serving.add(commands)
     _add_catalog(commands)
@@ -88,12 +89,40 @@ def _add_run(commands: "Commands") -> None:
     parser.set_defaults(command=_run)
 
 
-def _run(asked: argparse.Namespace) -> int:
+def _of_run(asked: argparse.Namespace) -> params.Params:
     out = [f"out={json.dumps(str(asked.out.absolute()))}"] if asked.out else []
-    values = params.load(asked.params, [*asked.overrides, *out])
+    return params.load(asked.params, [*asked.overrides, *out])
+
+
+def _run(asked: argparse.Namespace) -> int:
+    values = _of_run(asked)
     from bqx.report import runner
 
     print(runner.run(values, asked.from_stage))
+    return 0
+
+
+def _add_claim(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "claim", help="record what a run shall reach, before it is made; its book shows both"
+    )
+    _add_file(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run to come")
+    parser.add_argument("--metric", default="skill", metavar="M", help="skill or net_sharpe")
+    parser.add_argument(
+        "--bound", type=float, required=True, metavar="X", help="what it shall at least be"
+    )
+    parser.add_argument(
+        "--horizon", type=int, default=0, metavar="MIN", help="default every horizon of the run"
+    )
+    parser.set_defaults(command=_claim)
+
+
+def _claim(asked: argparse.Namespace) -> int:
+    values = _of_run(asked)
+    from bqx.report import claims
+
+    print(claims.recorded(values, asked.metric, asked.bound, horizon=asked.horizon))
     return 0
 
 

@@ -1,5 +1,7 @@
 """Bars that several test files read."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,21 @@ from simulated import DATA, MARKET_PAIR, bars_of, random_ticks, same_bars
 
 from bqx.market import sessions, simulated
 from bqx.market.bars import COLUMNS, Bars, align, baseline, join, to_grid, validate
+from bqx.runs import known_trials
 
 __all__ = ["server"]
 
 # The same examples on every run; no deadline, because compiling a kernel takes its time once.
 settings.register_profile("bqx", deadline=None, derandomize=True)
 settings.load_profile("bqx")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def ledger_of_trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of a module count each other's trials, and none of another module's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(known_trials.PLACE, str(tmp_path_factory.mktemp("ledger")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,36 +1,77 @@
-"""The book's page of benchmarks says what the JSON of the last run says."""
+"""The book's page of benchmarks says what the JSON of the last runs says, and how old it is."""
 
 import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from bqx.report import figures
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
 import page
-from written import rounded
+from written import code_of, rounded
 
 RESULTS = json.loads(page.RESULTS.read_text())
 
 
-def test_the_page_is_that_of_the_results() -> None:
-    assert page.PAGE.read_text() == page.render(RESULTS)
+def test_the_page_is_that_of_the_results_and_of_this_code() -> None:
+    assert page.PAGE.read_text() == page.render(RESULTS), "run: python tests/pages.py"
     assert page.FIGURE.stat().st_size > 10_000
     assert "benchmarks.png" in page.PAGE.read_text()
 
 
 def test_every_family_and_goal_stands_on_the_page() -> None:
     text = page.PAGE.read_text()
-    assert all(f"`{row['source']}` {row['family']} |" in text for row in RESULTS["families"])
-    assert all(f"| {goal['what']} |" in text for goal in RESULTS["goals"])
+    assert all(
+        f"`{row['source']}` {row['family']} |" in text
+        for row in RESULTS["test_families"]["families"]
+    )
+    goals = [goal for section in RESULTS.values() for goal in section["goals"]]
+    assert goals
+    assert all(f"| {goal['what']} |" in text for goal in goals)
 
 
 def test_results_are_whole() -> None:
-    found = page.peers(RESULTS)
-    rows = [(row["ns"], len(row["peers"]) or 1) for row in RESULTS["families"]]
+    families = RESULTS["test_families"]
+    found = page.peers(families)
+    rows = [(row["ns"], len(row["peers"]) or 1) for row in families["families"]]
     assert found["ns"].tolist() == [ns for ns, peers in rows for _ in range(peers)]
     assert found["ns"].min() > 0
-    beside = [peer["ns"] for row in RESULTS["families"] for peer in row["peers"]]
+    beside = [peer["ns"] for row in families["families"] for peer in row["peers"]]
     assert found["peer_ns"].dropna().tolist() == beside
     assert len(figures.benchmarks(found).axes) == 2
     assert rounded({"a": [1.23456, 7]}) == {"a": [1.23, 7]}
+
+
+def test_a_section_says_when_its_code_has_changed() -> None:
+    found = RESULTS["test_live_speed"]
+    now = found | {"code": code_of(page.HERE / "test_live_speed.py")}
+    old = "Measured on older code"
+    assert old in page.render({"test_live_speed": found | {"code": "ab"}})
+    text = page.render({"test_live_speed": now})
+    assert old not in text
+    assert text.count("Not measured yet.") == len(page.SECTIONS) - 1
+    # Each section by the code that it imports: what only another one measures is none of it.
+    assert code_of(page.HERE / "test_database_speed.py") != now["code"]
+
+
+def test_what_a_run_finds_is_kept_beside_what_others_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RESULTS", "PAGE", "FIGURE"):
+        copy = tmp_path / getattr(page, name).name
+        copy.write_bytes(getattr(page, name).read_bytes())
+        monkeypatch.setattr(page, name, copy)
+    module = page.HERE / "test_backtest_speed.py"
+    goal = {"what": "a", "found": 1, "goal": 1, "floor": 1, "unit": "", "limit": "", "more": True}
+    page.write(module, {"parts": [("fills", 1.0, 22.22222)], "ratio": 22.22222, "goals": [goal]})
+    page.write(module, {"ratio": 33.3, "goals": [goal | {"found": 2}]})
+    kept = json.loads(page.RESULTS.read_text())
+    assert all(kept[name] == RESULTS[name] for name in RESULTS if name != module.stem)
+    own = kept[module.stem]
+    assert (own["parts"], own["ratio"]) == ([["fills", 1.0, 22.2]], 33.3)
+    assert [goal["found"] for goal in own["goals"]] == [2]
+    text = page.PAGE.read_text()
+    assert "33.3 times as fast" in text
+    assert text == page.render(kept)

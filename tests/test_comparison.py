@@ -12,7 +12,7 @@ from bqx.learning.models import Range
 from bqx.learning.models.xgb import XGBoost
 from bqx.market import sessions
 from bqx.params import Params
-from bqx.runs import artefacts, fit_log, ledger
+from bqx.runs import artefacts, fit_log, known_trials
 from bqx.runs.run import Run, read_json, read_parquet
 from bqx.stages import bars, candidates, explanation, lagging, models, selection
 from bqx.stages import training as fitted
@@ -117,8 +117,7 @@ def test_every_fit_has_its_costs_and_hashes(given: Params, made: models.Comparis
 def test_every_model_is_a_trial_and_the_choice_counts_them(
     given: Params, made: models.Comparison, used: dict[int, str]
 ) -> None:
-    book = ledger.beside(given.folder)
-    trials = book.trials(run_of(given).manifest["data_hash"])
+    trials = known_trials.known(run_of(given)).trials
     names = {"martingale", "ridge", "xgboost", candidates.name_of(used)}
     assert {trial.model for trial in trials} == names
     assert made.trials == len(names)
@@ -204,8 +203,7 @@ def test_a_tuned_run_records_every_trial_and_shares_its_settings(
     settings = read_json(tuned.folder / "candidates/xgboost/settings.json")
     folds = len(settings["eurusd"])
     assert {fold["max_depth"] for fold in settings["gbpusd"]} <= {1, 2, 3}
-    book = ledger.beside(tuned.folder)
-    trials = book.trials(run_of(tuned).manifest["data_hash"])
+    trials = known_trials.known(run_of(tuned)).trials
     searched = [t for t in trials if "settings" in t.parameters]
     assert len(searched) >= 2 * folds * 2
     assert all(np.isfinite(t.values).all() for t in searched)

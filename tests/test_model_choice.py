@@ -88,5 +88,7 @@ def test_every_fit_leaves_a_line_and_the_last_of_a_fold_counts(tmp_path):
     path = tmp_path / fit_log.FILE
     assert len([json.loads(line) for line in path.read_text().splitlines()]) == 4
     path.write_text(path.read_text() + "{")
-    with pytest.raises(ArtefactError, match=r"fits\.jsonl: damaged"):
+    assert len(fit_log.fits(tmp_path)) == 2
+    path.write_text(path.read_text().replace("1.0", "1.5"))
+    with pytest.raises(ArtefactError, match=r"fit_log\.jsonl line 1: altered"):
         fit_log.fits(tmp_path)

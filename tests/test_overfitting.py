@@ -13,7 +13,8 @@ from scipy import stats
 from bqx.evaluation import overfitting
 from bqx.evaluation.overfitting import deflated, independent, pbo, promote, promote_trial
 from bqx.params import Params
-from bqx.runs.ledger import Ledger, cells
+from bqx.runs.ledger import Ledger
+from bqx.runs.trials import BarSpan, cells
 
 
 def profits(rng, days, trials, correlation=0.0):
@@ -166,23 +167,24 @@ def test_every_trial_of_the_ledger_counts(tmp_path):
     daily[:, 5] += 0.4 * daily[:, 5].std()
     columns = pd.MultiIndex.from_product([["eurusd", "gbpusd", "usdjpy"], [15, 30, 45, 60]])
     net = pd.DataFrame(daily, index=np.arange(19_000, 19_250), columns=columns)
-    held = Ledger.open(tmp_path)
-    made = cells(net, "net", Params(), "xgboost", "ab" * 32)
+    held = Ledger(tmp_path)
+    span = BarSpan("files", 0, 1, "ab")
+    made = cells(net, "net", Params(), "xgboost", span)
     held.record(*made)
-    alone = promote_trial(held.trials(made[5].bars), made[5], 0.01)
+    alone = promote_trial(held.read().trials, made[5], 0.01)
     assert alone == promote(daily[:, order(held, made)], order(held, made).index(5), 12, 0.01)
     assert alone.promoted
     searched = [
         trial
         for depth in range(1, 12)
-        for trial in cells(net, "gain", Params(depth=depth), "xgboost", "ab" * 32)
+        for trial in cells(net, "gain", Params(depth=depth), "xgboost", span)
     ]
     held.record(*searched)
-    after = promote_trial(held.trials(made[5].bars), made[5], 0.01)
+    after = promote_trial(held.read().trials, made[5], 0.01)
     assert after.trials == 11 * 12
     assert after.deflated < alone.deflated
 
 
 def order(held, made):
     names = [trial.name for trial in made]
-    return [names.index(trial.name) for trial in held.trials("ab" * 32)]
+    return [names.index(trial.name) for trial in held.read().trials]

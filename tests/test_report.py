@@ -34,7 +34,9 @@ LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="columns.json", val
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A tiny project: two notebooks and a book of three pages."""
-    monkeypatch.setattr(runner.verdict, "write", lambda run: None)
+    monkeypatch.setattr(
+        runner.verdict, "write", lambda run: {"ledger": {"faults": ["A trial lacks."]}}
+    )
     monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
@@ -77,7 +79,9 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     index = runner.run(params(sources, seed=5), sources=sources)
     folder = sources / "run"
     assert index == folder / "book" / "index.html"
-    assert outcomes(capsys.readouterr().out) == {"01_bars": "ran", "04_lagging": "ran"}
+    printed = capsys.readouterr()
+    assert outcomes(printed.out) == {"01_bars": "ran", "04_lagging": "ran"}
+    assert "note: A trial lacks. The trials are at least so many" in printed.err
     assert store.read_json(folder / "bars/dataset.json") == 5
     assert store.read_json(folder / "columns.json") == [60, 120]
     manifest = store.read_json(folder / "manifest.json")

@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,9 +15,11 @@ import bqx.stages
 from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.params import Params
-from bqx.report import verdict
-from bqx.runs import artefacts, ledger
+from bqx.report import claims, front_page, verdict
+from bqx.runs import artefacts, known_trials
+from bqx.runs.ledger import LOG, Claim
 from bqx.runs.run import Run, read_json, read_parquet
+from bqx.runs.trials import count
 from bqx.serving.registry_folder import beside
 from bqx.stages import (
     backtest,
@@ -28,6 +31,7 @@ from bqx.stages import (
     lagging,
     models,
     monitoring,
+    promotion,
     quality,
     reconciliation,
     registry,
@@ -95,23 +99,20 @@ def test_trials_are_the_same_from_a_notebook_that_knows_its_own_parameters_only(
         for given in (planted.params, own)
     ]
     assert found[0] == found[1]
-    recorded = {trial.name for trial in ledger.beside(planted.folder).trials(
-        planted.manifest["data_hash"])}  # fmt: skip
+    recorded = {trial.name for trial in known_trials.known(planted).trials}
     assert set(found[0]) <= recorded
 
 
 def test_every_cell_is_a_trial_in_the_ledger(planted: Run) -> None:
-    held = ledger.beside(planted.folder)
-    bars_hash = planted.manifest["data_hash"]
+    trials = known_trials.copy(planted.folder).read().trials
     cells = {(cell["pair"], cell["horizon"]) for cell in read_json(
         planted.folder / "forecasts/cells.json"
     )}  # fmt: skip
-    trials = held.trials(bars_hash)
     assert {(trial.pair, trial.horizon) for trial in trials} == cells
     # A gain for each model and for what is traded, and the profit of that.
     traded = candidates.name_of(candidates.used(planted))
     names = {*SMALL.models, traded}
-    assert held.count(bars_hash) == len(names) * len(cells)
+    assert count(trials) == len(names) * len(cells)
     made = Counter((trial.model, trial.measure) for trial in trials)
     assert made == {(name, "gain"): 10 for name in names} | {(traded, "net"): 10}
     errors = read_parquet(planted.folder / "forecasts/errors.parquet")
@@ -243,6 +244,52 @@ def test_promotion_is_decided_once_and_read_afterwards(
         assert (cell["promoted"], cell["pbo"]) == (row["promoted"], row["pbo"])
         assert row["promoted"] == (not row["reasons"])
         assert all(not reason["passed"] for reason in row["reasons"])
+
+
+def test_a_ledger_that_was_thinned_promotes_nothing_and_says_so(
+    planted: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "ledger"
+    shutil.copytree(known_trials.place(), ledger)
+    shutil.copytree(planted.folder, tmp_path / "run")
+    monkeypatch.setenv(known_trials.PLACE, str(ledger))
+    run = Run.open(
+        tmp_path / "run", planted.params.model_copy(update={"out": str(tmp_path / "run")})
+    )
+    assert "counts at least" not in front_page.page(run)
+    assert verdict.write(run)["ledger"] == {"faults": []}
+    lines = (ledger / LOG).read_text().splitlines(keepends=True)
+    (ledger / LOG).write_text("".join(lines[:3] + lines[4:]))
+    written = verdict.write(run)
+    assert any("line 4: altered" in fault for fault in written["ledger"]["faults"])
+    assert not any(cell["promoted"] for cell in written["cells"])
+    page = front_page.page(run)
+    assert "counts at least" in page
+    assert "The ledger of trials is not whole, so nothing is promoted" in page
+    assert "Nothing was claimed before this run" in page
+    decided = backtest.build(run.params).promotion
+    assert not decided["promoted"].any()
+    rules = [{reason["rule"] for reason in reasons} for reasons in decided["reasons"]]
+    assert all(promotion.THINNED in of_cell for of_cell in rules)
+
+
+def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = known_trials.known(planted)
+    span, hour = known_trials.span(planted), "2024-01-01T10:00:00+00:00"
+    same = claims._hash(planted.params)
+    claim = Claim(span, same, "skill", 15, 0.001, trials=4, run="run", time=hour)
+    high, low = replace(claim, bound=0.9), replace(claim, bound=-0.9)
+    claimed = replace(known, claims=[(claim, 0), (high, 7), (low, 0)])
+    with monkeypatch.context() as patch:
+        patch.setattr(known_trials, "known", lambda run: claimed)
+        verdict.write(planted)
+        page = front_page.page(planted)
+    verdict.write(planted)
+    said = "Claimed on 2024-01-01 10:00 UTC: skill of at least"
+    assert f"{said} 0.001 at 15 minutes" in page
+    assert "-0.9 at 15 minutes" in page
+    assert "after 4 trials on bars that overlap them. It is **kept**." in page
+    assert "It is **broken**, but does not count: 7 of its trials had been" in page
 
 
 def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:

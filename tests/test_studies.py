@@ -6,9 +6,22 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent / "studies"))
 import findings
+from written import code_of
 
 
 def test_the_page_is_made_from_the_results() -> None:
     results = json.loads(findings.RESULTS.read_text())
-    assert findings.PAGE.read_text() == findings.render(results)
+    assert findings.PAGE.read_text() == findings.render(results), "run: python tests/pages.py"
+    assert results.keys() <= findings.SECTIONS.keys()
     assert "## Real bars" in findings.PAGE.read_text()
+
+
+def test_a_study_says_when_its_code_has_changed_and_which_was_never_recorded() -> None:
+    planted = {"kind": "lead", "cross": True, "ridge": 0.5}
+    found = {"test_planted_markets": {"planted": [planted], "code": "ab"}}
+    text = findings.render(found)
+    assert "Measured on older code" in text
+    assert "| lead, features across pairs too | 50% |" in text
+    assert text.count("Not recorded yet.") == 3
+    found["test_planted_markets"]["code"] = code_of(findings.HERE / "test_planted_markets.py")
+    assert "Measured on older code" not in findings.render(found)

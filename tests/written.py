@@ -1,7 +1,22 @@
 """Tables of the book's pages that benchmarks and studies write."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from bqx.imported_code import imports_of, module_hash
+
+
+def code_of(module: Path) -> str:
+    """Hash of the package's code that a module of benchmarks or studies can reach."""
+    return module_hash(*imports_of(module.read_text(encoding="utf-8")))
+
+
+def note(code: str, module: Path) -> str:
+    """Whether what a module has measured, with the hash that it kept, is of this code."""
+    if code == code_of(module):
+        return "Measured on this code."
+    return "**Measured on older code**: it has changed since."
 
 
 def rounded(value: Any) -> Any:

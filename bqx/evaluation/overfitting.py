@@ -15,7 +15,7 @@ import purgedcv
 from numpy.typing import NDArray
 
 from bqx.evaluation.reasons import Reason
-from bqx.runs.ledger import Trial, count, matrix
+from bqx.runs.trials import Trial, count, matrix
 
 Series = NDArray[np.float64]
 
@@ -171,13 +171,13 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
 
 
 def promote_trial(trials: Sequence[Trial], candidate: Trial, skill_lo: float | None) -> Decision:
-    """Decide on a trial of net profits among all that a ledger holds on the same bars.
+    """Decide on a trial of net profits among all that are known on overlapping bars.
 
     Every trial counts; those measured on nearly the same days are what it is compared with.
 
     Parameters
     ----------
-    trials : see `ledger.Ledger.trials`, the candidate among them.
+    trials : see `known_trials.known`, the candidate among them.
     candidate : of the measure ``net``.
     skill_lo : lower end of the interval of the candidate's skill.
     """

@@ -8,6 +8,7 @@ import numpy as np
 
 from bqx.evaluation.overfitting import LEAST_DEFLATED, MOST_OVERFITTING
 from bqx.files import read_json
+from bqx.report import claims
 from bqx.runs import artefacts
 from bqx.runs.run import Run
 from bqx.stages import monitoring, registry
@@ -106,7 +107,12 @@ def render(verdict: dict[str, Any], drift: str) -> str:
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": _number, "span": _span, "short": _short}
+    environment.filters |= {
+        "number": _number,
+        "span": _span,
+        "short": _short,
+        "claim": claims.sentence,
+    }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     reasons = registry.against(verdict["registry"])
     return template.render(

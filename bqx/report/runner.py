@@ -21,6 +21,7 @@ from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
 from bqx.report import front_page, verdict
+from bqx.runs import known_trials
 from bqx.runs.run import Run, digest, sha256
 
 SOURCES = Path(__file__).resolve().parents[2]
@@ -60,6 +61,7 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         os.environ.setdefault(name, value)
     notebooks = _notebooks(sources)
     again = _first_again(notebooks, from_stage)
+    known_trials.machine().begin()
     store = Run.open(params.folder, params)
     with _alone(store.folder):
         store.update(params=params.model_dump())
@@ -72,7 +74,11 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
                 store.record(stem, key, f"notebooks/{notebook.name}", seconds)
             _say(f"{number}/{len(notebooks)} {stem}", "kept" if kept else f"{seconds:.1f} s")
         start = time.perf_counter()
-        verdict.write(store)
+        for fault in verdict.write(store)["ledger"]["faults"]:
+            tqdm.write(
+                f"note: {fault} The trials are at least so many, and nothing is promoted.",
+                sys.stderr,
+            )
         index = _build_book(store, sources / "book", notebooks)
         _say("book", f"{time.perf_counter() - start:.1f} s")
     return index

@@ -10,8 +10,8 @@ from bqx.evaluation import skill
 from bqx.files import atomic, write_json
 from bqx.imported_code import module_hash
 from bqx.params import Params
-from bqx.report import figures
-from bqx.runs import artefacts
+from bqx.report import claims, figures
+from bqx.runs import artefacts, known_trials
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
 from bqx.stages import backtest, candidates, promotion, registry
@@ -110,11 +110,15 @@ def write(run: Run) -> dict[str, Any]:
     """
     params = settled(run)
     dataset = load(run)
-    cells = _cells(run)
-    rows = _plain(cells)
+    cells, known = _cells(run), known_trials.known(run)
+    if known.faults:
+        cells["promoted"] = False
+    rows, horizons = _plain(cells), _plain(pd.DataFrame(_pooled(run, cells, params)))
     verdict = {
         "run": _facts(run, dataset, params) | {"trials": int(cells["trials"].max())},
-        "horizons": _plain(pd.DataFrame(_pooled(run, cells, params))),
+        "ledger": {"faults": known.faults},
+        "claims": claims.judged(known.claims, horizons, run),
+        "horizons": horizons,
         "signals": _plain(_signals(run)),
         "registry": registry.read(run),
         "cells": [{name: row[name] for name in CELL} | {"why": _why(row)} for row in rows],

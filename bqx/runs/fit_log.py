@@ -3,8 +3,6 @@
 The file only grows, and is no artefact, since the same fit takes other seconds every time.
 """
 
-import fcntl
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,14 @@ from typing import Any
 import pandas as pd
 
 from bqx.errors import ArtefactError
+from bqx.runs.chained_log import ChainedLog
 
-FILE = "fits.jsonl"
+FILE = "fit_log.jsonl"
 
 
 def record(run: Path, fit: Mapping[str, Any]) -> None:
     """Add a fit to those of a run folder; several may write at the same time."""
-    line = json.dumps(dict(fit), sort_keys=True, allow_nan=False) + "\n"
-    with (run / FILE).open("a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(line)
+    ChainedLog(run / FILE).add(fit)
 
 
 def fits(run: Path) -> pd.DataFrame:
@@ -29,16 +25,11 @@ def fits(run: Path) -> pd.DataFrame:
 
     Raises
     ------
-    ArtefactError : a line is no JSON.
+    ArtefactError : a line was altered, or taken out.
     """
-    path = run / FILE
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    try:
-        rows = [json.loads(line) for line in text.splitlines()]
-    except ValueError as error:
-        raise ArtefactError(
-            f"{path}: damaged, got {error}; expected a line of JSON a fit. Remove the line."
-        ) from None
+    reading = ChainedLog(run / FILE).read()
+    if reading.faults:
+        raise ArtefactError(f"{reading.faults[0]} Restore the file, or run into another folder.")
     keys = ["model", "pair", "fold"]
-    frame = pd.DataFrame(rows, columns=None if rows else keys)
-    return frame.drop_duplicates(keys, keep="last", ignore_index=True)
+    frame = pd.DataFrame(reading.lines, columns=None if reading.lines else [*keys, "before"])
+    return frame.drop(columns="before").drop_duplicates(keys, keep="last", ignore_index=True)

@@ -1,247 +1,146 @@
 """Ledger of trials: all that was tried on given bars, whether or not anybody reports it.
 
-A trial is one fitted and scored configuration. The ledger is a folder beside the runs; each batch
-of trials is one Parquet file named after its content, written under a temporary name first. So
-processes may record at the same time, a killed one leaves nothing half written, the same trial
-recorded again counts once, and nothing is ever rewritten. Who wants fewer trials must delete files.
+The ledger is a chained log: processes may record at the same time, a killed one leaves nothing half
+written, nothing is ever rewritten, and a trial that was taken out, edited or moved is found. The
+same trial recorded again counts once. A claim, what somebody expects of a run, stands between the
+trials that were made before it and after it.
 """
 
-import hashlib
+import base64
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.errors import ArtefactError, ParameterError
-from bqx.files import digest, read_parquet, write_parquet
-from bqx.params import Params
+from bqx.files import digest
+from bqx.runs.chained_log import ChainedLog
+from bqx.runs.trials import BarSpan, Trial, check
 
-Measure = Literal["gain", "net"]
-Days = NDArray[np.int64]
-Series = NDArray[np.float64]
-
-FOLDER = "ledger"
-SHARED = 0.9
-"""Least share of a candidate's days that a trial beside it has."""
-
-TRIED = (
-    *("seed", "target_window", "horizons", "lags", "strict61"),
-    *("train_days", "validation_days", "test_days", "step_days"),
-    *("groups", "test_groups", "embargo", "stride"),
-    *("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth"),
-    *("rounds", "depth", "learning_rate", "coverage", "device"),
-)
-"""Parameters that make one trial another, beside its fields and its bars. How to score is none of
-them, and a search's settings are its own trials'."""
+LOG = "trials.jsonl"
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One configuration on given bars, and what it made day by day.
+@dataclass(frozen=True)
+class Claim:
+    """What somebody expects of a run before it is made.
 
-    ``bars`` : hash of the bars; ``parameters`` : all else that the forecasts depend on.
-    ``measure`` : ``gain``, squared errors saved against the martingale forecast, or ``net``, profit
-        after costs as a share of the notional.
-    ``days`` : (d,) trading days out of sample; ``values`` : (d,) sums of the measure.
+    ``parameters`` : hash of the run's; ``metric`` : of the verdict's horizons; ``horizon`` :
+    minutes, 0 for all of them; ``bound`` : what the metric is claimed to be at least; ``trials`` :
+    those known on overlapping bars when it was claimed; ``run`` : name of the run folder;
+    ``time`` : UTC.
     """
 
-    bars: str
-    pair: str
+    bars: BarSpan
+    parameters: str
+    metric: str
     horizon: int
-    scheme: str
-    profile: str
-    model: str
-    parameters: dict[str, Any]
-    measure: Measure
-    days: Days
-    values: Series
+    bound: float
+    trials: int
+    run: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What a ledger holds in the order in which it was recorded, and what is wrong with it.
+
+    ``entries`` : trials and claims by their hashes; ``faults`` : a sentence each.
+    """
+
+    entries: dict[str, Trial | Claim]
+    faults: list[str]
 
     @property
-    def configuration(self) -> str:
-        """Hash of what was tried, whatever came of it."""
-        names = ("bars", "pair", "horizon", "scheme", "profile", "model", "parameters")
-        return digest({name: getattr(self, name) for name in names})
-
-    @property
-    def name(self) -> str:
-        """Hash of what was tried and of what came of it: the same when it is tried again."""
-        outcome = hashlib.sha256(f"{self.configuration} {self.measure}".encode())
-        outcome.update(np.ascontiguousarray(self.days, dtype="<i8").tobytes())
-        outcome.update(np.ascontiguousarray(self.values, dtype="<f8").tobytes())
-        return outcome.hexdigest()
+    def trials(self) -> list[Trial]:
+        """Every trial once, in order of their names."""
+        return [e for _, e in sorted(self.entries.items()) if isinstance(e, Trial)]
 
 
 class Ledger:
-    """Trials in a folder.
+    """Trials and claims in a folder.
 
-    ``folder`` : has a folder of Parquet files for each dataset of bars.
+    ``folder`` : has the log of them.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._log = ChainedLog(folder / LOG)
 
-    @classmethod
-    def open(cls, folder: Path) -> "Ledger":
-        """The ledger of a folder, which need not exist yet."""
-        return cls(folder.resolve())
+    def begin(self) -> None:
+        """Make the log where there is none; ArtefactError where it could not be written."""
+        self._log.add()
 
     def record(self, *trials: Trial) -> None:
-        """Add trials of the same bars; those that the ledger already holds count no second time.
+        """Add trials, a line each; those that the ledger already holds count no second time.
 
-        Raises ParameterError for an unknown measure, days and values that do not match, or trials
-        of different bars.
+        Raises
+        ------
+        ParameterError : an unknown measure, or days and values that do not match.
+        ArtefactError : the ledger cannot be written.
         """
-        if not trials:
-            return
         for trial in trials:
-            _check(trial, trials[0].bars)
-        names = {trial.name: trial for trial in trials}
-        path = self._of(trials[0].bars) / f"{digest(sorted(names))[:32]}.parquet"
-        if not path.exists():
-            write_parquet(path, pd.DataFrame([_row(n, t) for n, t in sorted(names.items())]))
+            check(trial)
+        self._log.add(*({"trial": trial.name} | _line(trial) for trial in trials))
 
-    def trials(self, bars: str) -> list[Trial]:
-        """Every trial on the bars of a hash, once, in order of their names.
+    def claim(self, claim: Claim) -> None:
+        """Add a claim; ArtefactError where the ledger cannot be written."""
+        content = asdict(claim)
+        self._log.add({"claim": digest(content)} | content)
 
-        Raises ArtefactError for a file that is damaged or was altered.
-        """
-        trials: dict[str, Trial] = {}
-        for path in sorted(self._of(bars).glob("[!.]*.parquet")):
-            for row in read_parquet(path).to_dict("records"):
-                trial = _trial(row)
-                if trial.name != row["name"]:
-                    raise ArtefactError(
-                        f"{path}: altered, got a trial of {trial.pair} {trial.horizon} that is not "
-                        f"what was recorded; expected {row['name'][:12]}. Restore the file."
-                    )
-                trials[trial.name] = trial
-        return [trials[name] for name in sorted(trials)]
-
-    def count(self, bars: str) -> int:
-        """Number of trials on the bars of a hash.
-
-        A configuration that was scored and traded is one trial; one that gave different results,
-        because the code had changed, is as many as it gave.
-        """
-        return count(self.trials(bars))
-
-    def _of(self, bars: str) -> Path:
-        return self.folder / bars[:16]
+    def read(self) -> Entries:
+        """All that is as it was recorded, and what shows that something is not."""
+        reading = self._log.read()
+        entries: dict[str, Trial | Claim] = {}
+        faults = [*reading.faults]
+        for line in reading.lines:
+            try:
+                name, entry = _entry(line)
+            except (KeyError, TypeError, ValueError):
+                faults.append(
+                    f"{self._log.path}: a line cannot be read, got neither a trial nor a claim; "
+                    "expected those of this version."
+                )
+                continue
+            entries.setdefault(name, entry)
+        return Entries(entries, faults)
 
 
-def beside(run: Path) -> Ledger:
-    """The ledger that a run folder shares with the others in its parent."""
-    return Ledger.open(run.resolve().parent / FOLDER)
-
-
-def count(trials: Iterable[Trial]) -> int:
-    """Number of trials among records of gains and of profits, see `Ledger.count`."""
-    by_measure = Counter((trial.configuration, trial.measure) for trial in trials)
-    most: dict[str, int] = {}
-    for (configuration, _), number in by_measure.items():
-        most[configuration] = max(most.get(configuration, 0), number)
-    return sum(most.values())
-
-
-def cells(
-    daily: pd.DataFrame, measure: Measure, params: Params, model: str, bars: str
-) -> list[Trial]:
-    """Trials of a run, one per cell.
-
-    Parameters
-    ----------
-    daily : (d, cells) sums of the measure; index trading day, columns (pair, horizon); NaN on days
-        that a cell does not have.
-    params : of the run, as its notebooks have settled them.
-    model : name of the estimator.
-    bars : hash of the bars.
-    """
-    parameters = {key: getattr(params, key) for key in TRIED}
-    trials = []
-    for pair, horizon in daily.columns:
-        values = daily[pair, horizon].dropna()
-        trials.append(
-            Trial(
-                bars=bars,
-                pair=str(pair),
-                horizon=int(horizon),
-                scheme=params.scheme,
-                profile=params.profile,
-                model=model,
-                parameters=parameters,
-                measure=measure,
-                days=values.index.to_numpy(np.int64),
-                values=values.to_numpy(np.float64),
-            )
-        )
-    return trials
-
-
-def matrix(trials: Sequence[Trial], candidate: Trial) -> tuple[Days, Series, int]:
-    """A candidate beside the trials that were measured on nearly the same days.
-
-    Trials of another measure, or with fewer than `SHARED` of the candidate's days, are left out.
-
-    Parameters
-    ----------
-    trials : the candidate among them.
-
-    Returns
-    -------
-    Days that those left share, (d,); the values on them, (d, n); the candidate's column.
-    """
-    near = [
-        trial
-        for trial in trials
-        if trial.measure == candidate.measure
-        and np.isin(candidate.days, trial.days).mean() >= SHARED
-    ]
-    series = [pd.Series(trial.values, trial.days) for trial in near]
-    frame = pd.concat(series, axis=1, join="inner").sort_index()
-    column = [trial.name for trial in near].index(candidate.name)
-    return frame.index.to_numpy(np.int64), frame.to_numpy(np.float64), column
-
-
-def _check(trial: Trial, bars: str) -> None:
-    if trial.measure not in get_args(Measure):
-        raise ParameterError(
-            f"trial: unknown measure, got {trial.measure!r}; expected one of "
-            f"{', '.join(get_args(Measure))}."
-        )
-    if len(trial.days) != len(trial.values) or not np.isfinite(trial.values).all():
-        raise ParameterError(
-            f"trial: {trial.pair} {trial.horizon} has {len(trial.days)} days, got "
-            f"{np.isfinite(trial.values).sum()} values; expected one a day. Leave out days without."
-        )
-    if trial.bars != bars:
-        raise ParameterError(
-            f"trial: other bars, got {trial.bars[:12]!r}; expected {bars[:12]!r} like the first. "
-            "Record the trials of each dataset by themselves."
-        )
-
-
-def _row(name: str, trial: Trial) -> dict[str, Any]:
-    return {
-        "name": name,
-        "bars": trial.bars,
-        "pair": trial.pair,
-        "horizon": trial.horizon,
-        "scheme": trial.scheme,
-        "profile": trial.profile,
-        "model": trial.model,
+def _line(trial: Trial) -> dict[str, Any]:
+    fields = {name: getattr(trial, name) for name in Trial.__annotations__}
+    return fields | {
+        "bars": asdict(trial.bars),
         "parameters": json.dumps(trial.parameters, sort_keys=True),
-        "measure": trial.measure,
-        "days": np.asarray(trial.days, dtype=np.int64),
-        "values": np.asarray(trial.values, dtype=np.float64),
+        "days": _packed(trial.days, "<i8"),
+        "values": _packed(trial.values, "<f8"),
     }
 
 
-def _trial(row: dict[str, Any]) -> Trial:
-    fields = {key: value for key, value in row.items() if key not in ("name", "parameters")}
-    return Trial(**fields, parameters=json.loads(row["parameters"]))
+def _entry(line: Mapping[str, Any]) -> tuple[str, Trial | Claim]:
+    """Name and content of a line; KeyError, TypeError or ValueError where it is no entry."""
+    fields = {name: value for name, value in line.items() if name not in _NAMES}
+    bars = fields["bars"]
+    span = BarSpan(bars["market"], int(bars["first"]), int(bars["last"]), bars["content"])
+    fields["bars"] = span
+    if "claim" in line:
+        return str(line["claim"]), Claim(**fields)
+    fields["parameters"] = json.loads(fields["parameters"])
+    days, values = _unpacked(fields["days"], "<i8"), _unpacked(fields["values"], "<f8")
+    trial = Trial(**fields | {"days": days, "values": values})
+    if trial.name != line["trial"]:
+        raise ValueError
+    return trial.name, trial
+
+
+_NAMES = ("claim", "trial", "before")
+"""What a line holds beside its entry."""
+
+
+def _packed(values: NDArray[Any], kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
+
+
+def _unpacked(text: str, kind: str) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text), dtype=kind)

@@ -9,11 +9,11 @@ import pandas as pd
 
 from bqx.evaluation import skill
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs import artefacts, ledger
+from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
-from bqx.runs.ledger import Trial
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
+from bqx.runs.trials import Trial, cells
 from bqx.stages import candidates, promotion
 from bqx.stages.accounts import Accounts, trade
 from bqx.stages.bars import load
@@ -124,8 +124,7 @@ def _net(daily: pd.DataFrame) -> pd.DataFrame:
 def trials(run: Run, net: pd.DataFrame) -> list[Trial]:
     """What the ledger holds of the cells' net profits, see `net_by_day`."""
     params, name = settled(run), candidates.name_of(candidates.used(run))
-    cells = ledger.cells(net, "net", params, name, run.manifest["data_hash"])
-    return candidates.searched(cells, params)
+    return candidates.searched(cells(net, "net", params, name, known_trials.span(run)), params)
 
 
 def _portfolios(compared: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -213,7 +212,7 @@ def build(params: Params) -> Result:
         artefacts.COMPARATORS.write(stage, beside.to_dict("records"))
         artefacts.NETTING.write(stage, netted.reset_index().to_dict("records"))
         candidate_trials = trials(run, _net(daily))
-        ledger.beside(run.folder).record(*candidate_trials)
+        known_trials.record(run.folder, *candidate_trials)
         decided = promotion.decide(run, stage, candidate_trials)
     by_condition = [frame for own in accounts.values() for frame in own.by_condition]
     return Result(

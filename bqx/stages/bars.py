@@ -27,7 +27,7 @@ class Dataset:
     """Bars of all pairs on one grid, and what is known of the market that made them.
 
     ``bars`` : by pair, most liquid first.
-    ``market`` : ``{"mode", "attainable": {pair: {horizon: skill}}}``, None for files.
+    ``market`` : ``{"mode", "seed", "attainable": {pair: {horizon: skill}}}``, None for files.
     ``coverage`` : one row per pair: rows, filled, holes, spread in pips, volatility in bp.
     """
 
@@ -85,7 +85,9 @@ def build(params: Params) -> Dataset:
         bars = bar_frames.align(frames, params.max_fill, since)
         coverage = {pair: _coverage(pair_bars) for pair, pair_bars in bars.items()}
         facts = _market_facts(simulated, bars, params) if simulated else None
-        _write(stage, bars, simulated, {"pairs": coverage, "market": facts})
+        minutes = next(iter(bars.values())).minutes
+        span = [int(minutes[0]), int(minutes[-1])]
+        _write(stage, bars, simulated, {"pairs": coverage, "market": facts, "minutes": span})
         stage.note(data_hash=digest(stage.outputs))
     return Dataset(bars, facts, _table(coverage))
 
@@ -101,7 +103,7 @@ def _write(
 
 
 def _market_facts(simulated: Market, bars: dict[str, Bars], params: Params) -> dict[str, Any]:
-    facts: dict[str, Any] = {"mode": simulated.mode, "attainable": {}}
+    facts: dict[str, Any] = {"mode": simulated.mode, "seed": params.seed, "attainable": {}}
     if simulated.planted is None:
         return facts
     for pair, pair_bars in bars.items():

@@ -15,9 +15,10 @@ from bqx.evaluation import model_choice
 from bqx.evaluation.model_choice import Step
 from bqx.learning import bundle, losses
 from bqx.params import Params
-from bqx.runs import artefacts, ledger
+from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run, Stage
+from bqx.runs.trials import Trial, cells
 from bqx.stages.bars import Dataset
 
 CHOSEN = "chosen"
@@ -116,11 +117,11 @@ def score(stage: Stage, dataset: Dataset, params: Params) -> None:
 def record(run: Run, gain: pd.DataFrame, name: str, params: Params) -> None:
     """Record the gain of a model by day, pair and horizon in the ledger."""
     daily = gain.pivot(index="day", columns=["pair", "horizon"], values="gain")
-    trials = ledger.cells(daily, "gain", params, name, run.manifest["data_hash"])
-    ledger.beside(run.folder).record(*searched(trials, params))
+    trials = cells(daily, "gain", params, name, known_trials.span(run))
+    known_trials.record(run.folder, *searched(trials, params))
 
 
-def searched(trials: Sequence[ledger.Trial], params: Params) -> list[ledger.Trial]:
+def searched(trials: Sequence[Trial], params: Params) -> list[Trial]:
     """Trials with how their settings were searched, where they were."""
     own = {"trials": params.trials, "tuned": params.tuned} if params.trials else {}
     return [replace(trial, parameters=trial.parameters | own) for trial in trials]

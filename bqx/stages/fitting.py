@@ -17,8 +17,9 @@ from bqx.learning.training import PairResult
 from bqx.learning.tuning import Settings, Tried
 from bqx.market import sessions
 from bqx.params import Params
-from bqx.runs import artefacts, fit_log, ledger
+from bqx.runs import artefacts, fit_log, known_trials
 from bqx.runs.run import Run, Stage
+from bqx.runs.trials import cells
 from bqx.stages.bars import Dataset
 from bqx.stages.features import histories
 
@@ -153,15 +154,15 @@ def _tune(work: Work, name: str) -> dict[str, Sequence[Settings]]:
 
 def _recorder(work: Work, name: str, pair: str) -> Callable[[int, Tried], None]:
     """What records each trial of a search on a pair in the ledger."""
-    day = sessions.trading_days(work.dataset.minutes)
+    day, span = sessions.trading_days(work.dataset.minutes), known_trials.span(work.run)
 
     def record_trial(fold: int, trial: Tried) -> None:
-        cells = pd.MultiIndex.from_product([[pair], work.params.horizons])
-        gain = pd.DataFrame(trial.gains, day[trial.rows], cells).groupby(level=0).sum()
-        trials = ledger.cells(gain, "gain", work.params, name, work.run.manifest["data_hash"])
+        columns = pd.MultiIndex.from_product([[pair], work.params.horizons])
+        gain = pd.DataFrame(trial.gains, day[trial.rows], columns).groupby(level=0).sum()
+        trials = cells(gain, "gain", work.params, name, span)
         own = {"fold": fold, "settings": trial.settings, "pruned": trial.pruned}
-        ledger.beside(work.run.folder).record(
-            *(replace(cell, parameters=cell.parameters | own) for cell in trials)
+        known_trials.record(
+            work.run.folder, *(replace(cell, parameters=cell.parameters | own) for cell in trials)
         )
 
     return record_trial

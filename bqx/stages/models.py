@@ -11,9 +11,10 @@ import pandas as pd
 from bqx.evaluation import model_choice, skill
 from bqx.evaluation.model_choice import Step
 from bqx.params import NOTEBOOK_KEYS, Params
-from bqx.runs import artefacts, fit_log, ledger
+from bqx.runs import artefacts, fit_log, known_trials
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
+from bqx.runs.trials import Trial, count
 from bqx.stages import candidates
 from bqx.stages.bars import load
 
@@ -79,10 +80,10 @@ def build(params: Params) -> Comparison:
 def _trials(run: Run) -> int:
     """Configurations tried on these bars: those of the cell with most, as all cells are judged
     together."""
-    by_cell: dict[tuple[str, int], list[ledger.Trial]] = {}
-    for trial in ledger.beside(run.folder).trials(run.manifest["data_hash"]):
+    by_cell: dict[tuple[str, int], list[Trial]] = {}
+    for trial in known_trials.known(run).trials:
         by_cell.setdefault((trial.pair, trial.horizon), []).append(trial)
-    return max(ledger.count(trials) for trials in by_cell.values())
+    return max(count(trials) for trials in by_cell.values())
 
 
 def _compare(

@@ -1,31 +1,41 @@
 """Which cells of a run may be promoted, given all that was ever tried on its bars."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
 
 from bqx.evaluation import overfitting
-from bqx.runs import artefacts, ledger
+from bqx.evaluation.reasons import Reason
+from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
-from bqx.runs.ledger import Trial
 from bqx.runs.run import Run, Stage
+from bqx.runs.trials import Trial
+
+THINNED = "trials are missing from the ledger or were altered"
+"""Why nothing is promoted, whatever else was found."""
 
 
 def decide(run: Run, stage: Stage, candidates: Sequence[Trial]) -> pd.DataFrame:
     """Judge and store `overfitting.promote_trial` of every trial of net profits of a run.
 
-    All trials on the same bars count, of this run and of the others beside it, those of the
-    moment at which the run was traded. One row per pair and horizon, see `read`.
+    All trials on bars that overlap the run's count, of this run and of every other on the machine,
+    those of the moment at which the run was traded. None is promoted where trials were taken out
+    of the ledger. One row per pair and horizon, see `read`.
     """
-    trials = ledger.beside(run.folder).trials(run.manifest["data_hash"])
+    known = known_trials.known(run)
     scores = pd.DataFrame(artefacts.SCORES.read(stage))
     skill_lo = scores.set_index(["pair", "horizon"])["skill_lo"]
     rows: list[dict[str, Any]] = []
     for trial in candidates:
         low = skill_lo[trial.pair, trial.horizon]
-        decision = overfitting.promote_trial(trials, trial, None if pd.isna(low) else float(low))
+        decision = overfitting.promote_trial(
+            known.trials, trial, None if pd.isna(low) else float(low)
+        )
+        if known.faults:
+            reasons = (*decision.reasons, Reason(THINNED, note=known.faults[0]))
+            decision = replace(decision, promoted=False, reasons=reasons)
         rows.append({"pair": trial.pair, "horizon": trial.horizon} | asdict(decision))
     artefacts.PROMOTION.write(stage, rows)
     return pd.DataFrame(rows)

@@ -1,9 +1,9 @@
-"""``--record`` keeps what a whole run of the benchmarks has found, for the book."""
+"""``--record`` keeps what a module of benchmarks has found, for the book."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import measure
 import page
 import pytest
 from threadpoolctl import threadpool_limits
@@ -26,10 +26,11 @@ def rows(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--rows"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def results(rows: int, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    found: dict[str, Any] = {"machine": measure.machine(), "rows": rows}
+    failed = request.session.testsfailed
+    found: dict[str, Any] = {"rows": rows}
     with threadpool_limits(1):
         yield found
-    if request.config.getoption("--record"):
-        page.write(found)
+    if request.config.getoption("--record") and request.session.testsfailed == failed:
+        page.write(Path(request.module.__file__), found)

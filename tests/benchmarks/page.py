@@ -1,24 +1,35 @@
-"""The book's page of benchmarks: Markdown and a figure from the JSON of their last whole run."""
+"""The book's page of benchmarks: Markdown and a figure from the JSON of their last runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from written import rounded, table
+from measure import machine
+from written import code_of, note, rounded, table
 
 from bqx.files import read_json, write_json
 from bqx.report import figures
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
+HERE = Path(__file__).resolve().parent
+BOOK = HERE.parents[1] / "book"
 RESULTS, PAGE, FIGURE = (BOOK / f"benchmarks.{kind}" for kind in ("json", "md", "png"))
 
 
-def write(results: dict[str, Any]) -> None:
-    """Keep results as JSON, page and figure."""
-    write_json(RESULTS, rounded(results))
-    kept = read_json(RESULTS)
-    PAGE.write_text(render(kept), encoding="utf-8")
-    figures.benchmarks(peers(kept)).savefig(FIGURE, dpi=110)
+def write(module: Path, found: dict[str, Any]) -> None:
+    """Keep what a module of benchmarks has found beside what the others have, page and figure."""
+    results = read_json(RESULTS)
+    before = results.get(module.stem, {})
+    goals = {goal["what"]: goal for goal in [*before.get("goals", ()), *found.get("goals", ())]}
+    kept = {"goals": list(goals.values()), "code": code_of(module), "machine": machine()}
+    write_json(RESULTS, results | {module.stem: rounded(before | found | kept)})
+    renew()
+    figures.benchmarks(peers(read_json(RESULTS)["test_families"])).savefig(FIGURE, dpi=110)
+
+
+def renew() -> None:
+    """Write the page anew."""
+    PAGE.write_text(render(read_json(RESULTS)), encoding="utf-8")
 
 
 def peers(results: dict[str, Any]) -> pd.DataFrame:
@@ -35,15 +46,21 @@ def peers(results: dict[str, Any]) -> pd.DataFrame:
 
 def _goals(results: dict[str, Any]) -> str:
     rows = []
-    for goal in results["goals"]:
+    for goal in (goal for section in results.values() for goal in section["goals"]):
         better = goal["found"] >= goal["goal"] if goal["more"] else goal["found"] <= goal["goal"]
         bound = f"{'at least' if goal['more'] else 'at most'} {goal['goal']:g} {goal['unit']}"
-        rows.append((goal["what"], f"{goal['found']:g}", bound.strip(),
-                     "reached" if better else f"missed: {goal['limit']}"))  # fmt: skip
+        rows.append(
+            (
+                goal["what"],
+                f"{goal['found']:g}",
+                bound.strip(),
+                "reached" if better else f"missed: {goal['limit']}",
+            )
+        )
     return table(("", "measured", "goal", ""), rows)
 
 
-def _families(results: dict[str, Any]) -> tuple[str, str]:
+def _tables(results: dict[str, Any]) -> tuple[str, str]:
     beside, alone = [], []
     for row in sorted(results["families"], key=lambda row: row["ns"]):
         name = f"`{row['source']}` {row['family']}"
@@ -71,40 +88,12 @@ def _faster(columns: dict[str, Any], growth: dict[str, Any]) -> str:
     )
 
 
-def render(results: dict[str, Any]) -> str:
-    """The page."""
-    machine, build, memory = results["machine"], results["build"], results["memory"]
-    columns, growth = results["columns"], results["growth"]
-    beside, alone = _families(results)
-    pairs = [
-        (row["pair"], row["build_s"], row["write_s"], f"{row['build_s'] / row['write_s']:.2g}")
-        for row in build["pairs"]
-    ]
-    live = [
-        [row[k] for k in ("profile", "features", "pairs", "p50_ms", "p99_ms")]
-        for row in results["live"]
-    ]
-    grown = [
-        (of, f"{size:,}", f"{cost:g}", f"{1e3 * cost / size:.3g}")
-        for of, steps in growth.items()
-        for size, cost in steps
-    ]
-    return f"""# Benchmarks
-
-Made by `make bench`, each section in one run, so that what stands side by side was measured so:
-{machine["processor"]}, {machine["cores"]} cores, {machine["memory_gb"]} GB, Python
-{machine["python"]}, load {machine["load"]} when it began. Times are CPU time, the least of
-some runs; absolute numbers say little about another machine, ratios carry over better.
-
-## Goals
-
-{_goals(results)}
-## Families
-
-Nanoseconds of one thread for an output value, over {results["rows"]:,} rows. What several families
-read, such as BQX itself, is not part of a family's own time; "with its source" adds it. What other
-pairs give is made for one pair here, though 28 share it. A peer's time is that of a value too: none
-gives just what a family gives.
+def _families(found: dict[str, Any]) -> str:
+    beside, alone = _tables(found)
+    return f"""Nanoseconds of one thread for an output value, over {found["rows"]:,} rows. What
+several families read, such as BQX itself, is not part of a family's own time; "with its source"
+adds it. What other pairs give is made for one pair here, though 28 share it. A peer's time is that
+of a value too: none gives just what a family gives.
 
 ```{{figure}} benchmarks.png
 :name: benchmarks
@@ -114,13 +103,25 @@ Left: every family, by its time for a value. Right: families that others compute
 ```
 
 {beside}
-````{{dropdown}} All {len(results["families"])} families
+````{{dropdown}} All {len(found["families"])} families
 {alone}````
+"""
 
-## A whole build
 
-{build["features"]:,} features of {build["rows"]:,} minutes, all 28 pairs as panel; reading the
-bars, {build["reading_s"]:g} s, is left out. Writing is that of the same values as the same files.
+def _whole(found: dict[str, Any]) -> str:
+    build, memory, columns, growth = (found[k] for k in ("build", "memory", "columns", "growth"))
+    pairs = [
+        (row["pair"], row["build_s"], row["write_s"], f"{row['build_s'] / row['write_s']:.2g}")
+        for row in build["pairs"]
+    ]
+    grown = [
+        (of, f"{size:,}", f"{cost:g}", f"{1e3 * cost / size:.3g}")
+        for of, steps in growth.items()
+        for size, cost in steps
+    ]
+    return f"""{build["features"]:,} features of {build["rows"]:,} minutes, all 28 pairs as
+panel; reading the bars, {build["reading_s"]:g} s, is left out. Writing is that of the same
+values as the same files.
 
 {table(("pair", "build (s)", "write (s)", "ratio"), pairs)}
 {table(("growth with", "of", "CPU time (s)", "ms for one"), grown)}
@@ -128,16 +129,88 @@ Memory of `bqx build` with two workers, all processes together: {memory["gb_leas
 {memory["gb_a_month"]:g} GB a month of 28 pairs.
 
 {table(("months", "GB"), memory["months"])}
-## Columns: from bars or from files
-
 {columns["columns"]} columns of the lag grid of v3, of {columns["features"]} features, over
 {columns["rows"]:,} rows of a pair: {columns["compute_s"]:g} s from bars, {columns["read_s"]:g} s
 from published Parquet files. {_faster(columns, growth)}
 Selection, training, the comparison of models and the drift monitor of a run read what notebook 02
 has published of the same bars with the same code, and compute the rest: a fold's fitted features,
 which are in no file, and everything where nothing was published.
+"""
 
-## Live and at the start
 
-{table(("profile", "features", "pairs", "P50 (ms)", "P99 (ms)"), live)}
-{table(("", "seconds"), results["start"].items())}"""
+def _published(found: dict[str, Any]) -> str:
+    return f"""{found["columns"]} columns of the lag grid of core over {found["rows_read"]:,} rows:
+read in {found["read_s"]:g} s, computed in {found["computed_s"]:g} s; the last
+20,000 rows alone are read in {found["month_s"]:g} s.
+"""
+
+
+def _live(found: dict[str, Any]) -> str:
+    names = ("profile", "features", "pairs", "p50_ms", "p99_ms")
+    live = [[row[name] for name in names] for row in found["live"]]
+    return f"""{table(("profile", "features", "pairs", "P50 (ms)", "P99 (ms)"), live)}
+{table(("", "seconds"), found["start"].items())}"""
+
+
+def _database(found: dict[str, Any]) -> str:
+    copies = [
+        (what, f"{rows:,}", f"{rows / ours:,.0f}", f"{rows / raw:,.0f}")
+        for what, rows, ours, raw in found["copies"]
+    ]
+    reads = [(what, *(f"{ms:.3g}" for ms in spent)) for what, *spent in found["reads"]]
+    return f"""{table(("loading", "rows", "rows/s", "raw COPY of the same bytes, rows/s"), copies)}
+All columns of one bar, {found["features"]:,} of {found["tables"]} tables of profile v3, through a
+pool of four connections, beside the live window that computes them; milliseconds of the clock:
+
+{table(("", "P50", "P99", "first call"), reads)}"""
+
+
+def _learning(found: dict[str, Any]) -> str:
+    rows = [(what, f"{value:.3g}", unit) for what, value, unit in found["times"]]
+    return table(("", "measured", ""), rows)
+
+
+def _backtest(found: dict[str, Any]) -> str:
+    rows = [(what, f"{ours:.3g}", f"{peer:.3g}") for what, ours, peer in found["parts"]]
+    heads = ("nanoseconds for a bar and pair", "bqx", "vectorbt")
+    return f"{table(heads, rows)}\nThe whole pass is {found['ratio']:.3g} times as fast.\n"
+
+
+SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "test_families": ("Families", _families),
+    "test_whole": ("A whole build, and columns from bars or from files", _whole),
+    "test_published_speed": ("Reading what was published", _published),
+    "test_live_speed": ("Live and at the start", _live),
+    "test_database_speed": ("PostgreSQL", _database),
+    "test_models_speed": ("Selection and learning", _learning),
+    "test_backtest_speed": ("Backtest", _backtest),
+}
+"""Title and text of a section, by the module that measures it."""
+
+
+def _section(name: str, results: dict[str, Any]) -> str:
+    title, text = SECTIONS[name]
+    if name not in results:
+        return f"## {title}\n\nNot measured yet.\n"
+    found = results[name]
+    at = found["machine"]
+    return f"""## {title}
+
+{at["processor"]}, {at["cores"]} cores, {at["memory_gb"]} GB, Python {at["python"]}, load
+{at["load"]}. {note(found["code"], HERE / f"{name}.py")}
+
+{text(found)}"""
+
+
+def render(results: dict[str, Any]) -> str:
+    """The page."""
+    return f"""# Benchmarks
+
+Made by `make bench`, each section in one run, so that what stands side by side was measured so.
+Times are CPU time, the least of some runs; absolute numbers say little about another machine,
+ratios carry over better. A section says where the code that it measured has changed since.
+
+## Goals
+
+{_goals(results)}
+{chr(10).join(_section(name, results) for name in SECTIONS)}"""

@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,8 @@ def raw(engine: Engine, kind: str, key: str, content: bytes) -> float:
     return spent
 
 
-def report(what: str, rows: int, ours: float, theirs: float) -> float:
+def report(results: dict[str, Any], what: str, rows: int, *, ours: float, theirs: float) -> float:
+    results.setdefault("copies", []).append((what, rows, ours, theirs))
     print(
         f"\n{what}: {rows:,} rows, {rows / ours:,.0f} rows/s; raw COPY of the same bytes "
         f"{rows / theirs:,.0f} rows/s; {theirs / ours:.0%} of it"
@@ -72,7 +74,9 @@ def report(what: str, rows: int, ours: float, theirs: float) -> float:
     return theirs / ours
 
 
-def test_bars_of_all_pairs_for_a_year(engine: Engine, year: pd.DatetimeIndex) -> None:
+def test_bars_of_all_pairs_for_a_year(
+    engine: Engine, year: pd.DatetimeIndex, results: dict[str, Any]
+) -> None:
     ours = theirs = 0.0
     stamps = np.column_stack([microseconds(year), microseconds(year + pd.Timedelta("1min"))])
     for number, pair in enumerate(PAIRS):
@@ -83,10 +87,13 @@ def test_bars_of_all_pairs_for_a_year(engine: Engine, year: pd.DatetimeIndex) ->
         start = time.perf_counter()
         loads.put_bars(engine, {pair: frame})
         ours += time.perf_counter() - start
-    assert report("bars", len(year) * len(PAIRS), ours, theirs) > 0.7
+    rows = len(year) * len(PAIRS)
+    assert report(results, "bars", rows, ours=ours, theirs=theirs) > 0.7
 
 
-def test_a_family_of_ninety_columns_for_a_year(engine: Engine, year: pd.DatetimeIndex) -> None:
+def test_a_family_of_ninety_columns_for_a_year(
+    engine: Engine, year: pd.DatetimeIndex, results: dict[str, Any]
+) -> None:
     width = len(schema.tables()[FAMILY])
     ours = theirs = 0.0
     for number, pair in enumerate(FAMILY_PAIRS):
@@ -99,7 +106,8 @@ def test_a_family_of_ninety_columns_for_a_year(engine: Engine, year: pd.Datetime
             name = schema.relation(FAMILY, pair)
             loads.put_month(engine, loads.Month(name, first, year[rows], values[rows], "1"))
         ours += time.perf_counter() - start
-    assert report(f"{width} columns", len(year) * len(FAMILY_PAIRS), ours, theirs) > 0.7
+    rows_in = len(year) * len(FAMILY_PAIRS)
+    assert report(results, f"{width} columns", rows_in, ours=ours, theirs=theirs) > 0.7
 
 
 def milliseconds(work: Callable[[int], object], times: int, before: int) -> list[float]:
@@ -112,7 +120,7 @@ def milliseconds(work: Callable[[int], object], times: int, before: int) -> list
     return [spent[0], *map(float, np.percentile(spent[before:], [50, 99]))]
 
 
-def test_serving_reads_beside_the_live_window(engine: Engine) -> None:
+def test_serving_reads_beside_the_live_window(engine: Engine, results: dict[str, Any]) -> None:
     features = [f for f in catalog.profile("v3") if not f.fit_key]
     tables = catalog.tables(features)
     rows, first = 2_000, pd.Timestamp("2024-03-04", tz="UTC")
@@ -133,8 +141,13 @@ def test_serving_reads_beside_the_live_window(engine: Engine) -> None:
     window = LiveWindow.of(align({p: validate(f, p) for p, f in frames.items()}), features)
     live = milliseconds(lambda i: window.values(), 20, 2)
     print(f"\n{len(features):,} columns of {len(tables)} tables, milliseconds")
-    for what, (first_ms, p50, p99) in {
-        "PostgreSQL, one pair": one, "PostgreSQL, 28 pairs": every, "live window, 28 pairs": live,
-    }.items():  # fmt: skip
+    named = {
+        "PostgreSQL, one pair": one,
+        "PostgreSQL, 28 pairs": every,
+        "live window, 28 pairs": live,
+    }
+    reads = [(what, p50, p99, first_ms) for what, (first_ms, p50, p99) in named.items()]
+    results |= {"features": len(features), "tables": len(tables), "reads": reads}
+    for what, (first_ms, p50, p99) in named.items():
         print(f"{what}: P50 {p50:.1f}, P99 {p99:.1f}, the first {first_ms:.0f}")
     assert one[2] < TARGET_MS

@@ -46,7 +46,11 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def test_selection_of_a_pairs_columns() -> None:
+def keep(results: dict[str, Any], what: str, value: float, unit: str) -> None:
+    results.setdefault("times", []).append((what, value, unit))
+
+
+def test_selection_of_a_pairs_columns(results: dict[str, Any]) -> None:
     rows, columns = 180_000, 2_640
     x, y = columns_and_labels(rows, columns, 40)
     day = np.arange(rows) // 1_440
@@ -56,11 +60,14 @@ def test_selection_of_a_pairs_columns() -> None:
         )
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    what = f"selection of 250 of {columns:,} columns over {rows:,} rows"
+    keep(results, what, spent / 60, "minutes")
+    keep(results, f"{what}, memory at most", peak, "GB")
     print(f"\n{columns:,} -> 250 of {rows:,} rows: {spent / 60:.1f} minutes, {peak:.1f} GB at most")
     assert peak < 1.5 * rows * columns * 8 / 1e9
 
 
-def test_forest_against_scikit_learn() -> None:
+def test_forest_against_scikit_learn(results: dict[str, Any]) -> None:
     told, trees, depth = 20, 30, 8
     x, y = columns_and_labels(60_000, 500, told, power=0.3)
     labels = (y - y.mean(axis=0)) / y.std(axis=0)
@@ -79,6 +86,7 @@ def test_forest_against_scikit_learn() -> None:
         for gains in (ours[0].gains, peer.feature_importances_)
     )
     top = set(np.argsort(-peer.feature_importances_)[: told // 2].tolist())
+    keep(results, "forest that ranks, against scikit-learn's", other / own, "times as fast")
     print(
         f"\nforest: {other / own:.1f} times as fast as scikit-learn's, {len(mine & theirs)} of "
         f"{told} columns in common, {len(top & mine)} of its first {told // 2}"
@@ -87,7 +95,7 @@ def test_forest_against_scikit_learn() -> None:
     assert top <= mine
 
 
-def test_training_against_plain_xgboost() -> None:
+def test_training_against_plain_xgboost(results: dict[str, Any]) -> None:
     x, y = columns_and_labels(60_000, 250, 20)
     ours = make("xgboost", Params(rounds=100, depth=3))
     own = seconds(lambda: ours.fit(x, y))
@@ -104,6 +112,8 @@ def test_training_against_plain_xgboost() -> None:
             xgboost.train(settings, held[h % matrices], 100)
 
     shared, apart = seconds(lambda: peer(1)), seconds(lambda: peer(len(HORIZONS)))
+    keep(results, "training of five horizons, against plain XGBoost's", own / shared, "of its time")
+    keep(results, "the same, where XGBoost bins the rows for each", own / apart, "of its time")
     print(f"\ntraining: {own / shared:.2f} of plain XGBoost's time, {own / apart:.2f} unshared")
     assert own < 1.15 * shared
 
@@ -135,6 +145,7 @@ def test_one_minute_of_all_models(results: dict[str, Any]) -> None:
             work(x[i : i + 1])
             spent.append(time.process_time() - start)
         late[name] = float(np.percentile(spent, 99)) * 1e3
+        keep(results, f"28 x 5 forecasts of a minute, {name}, P99", late[name], "ms")
         print(f"\n28 x 5 forecasts, {name}: median {np.median(spent) * 1e3:.2f} ms, "
               f"P99 {late[name]:.2f} ms")  # fmt: skip
     Goal("28 x 5 forecasts of a minute, P99", late["ours"], 20.0, 20.0, "ms", more=False).check(

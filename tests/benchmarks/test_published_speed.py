@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def seconds(work: Callable[[], object], repeat: int = 3) -> float:
     return min(spent)
 
 
-def test_read_beside_compute(tmp_path: Path) -> None:
+def test_read_beside_compute(tmp_path: Path, results: dict[str, Any]) -> None:
     features = [f for f in catalog.profile("core") if not f.fit_key]
     folder = tmp_path / "bars"
     folder.mkdir()
@@ -50,6 +51,13 @@ def test_read_beside_compute(tmp_path: Path) -> None:
     read = seconds(lambda: store.read("eurusd", columns))
     computed = seconds(lambda: lags.matrix(bars, columns, rows))
     month = seconds(lambda: store.read("eurusd", columns, since=bars.ts[-20_000]))
+    results |= {
+        "columns": SELECTED,
+        "rows_read": len(rows),
+        "read_s": read,
+        "computed_s": computed,
+        "month_s": month,
+    }
     print(
         f"\n{SELECTED} columns x {len(rows):,} rows: read {read:.2f} s, computed {computed:.2f} s, "
         f"ratio {computed / read:.1f}; the last 20,000 rows read in {month:.2f} s"

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from written import code_of, note
 
 from bqx.files import read_json, write_json
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
+HERE = Path(__file__).resolve().parent
+BOOK, MEASURED = HERE.parents[1] / "book", HERE / "test_codes.py"
 RESULTS, PAGE = (BOOK / f"codes.{kind}" for kind in ("json", "md"))
 
 SHOWN = {
@@ -44,7 +46,13 @@ machine.
 
 def write(found: dict[str, dict[str, Any]]) -> None:
     """Keep the results as JSON and page."""
-    write_json(RESULTS, found)
+    code = code_of(MEASURED)
+    write_json(RESULTS, {name: section | {"code": code} for name, section in found.items()})
+    renew()
+
+
+def renew() -> None:
+    """Write the page anew."""
     PAGE.write_text(render(read_json(RESULTS)), encoding="utf-8")
 
 
@@ -67,7 +75,8 @@ def render(found: dict[str, dict[str, Any]]) -> str:
     parts = [TEXT]
     for name, held in found.items():
         used = next(row["inputs"] for row in held["rows"] if row["inputs"])
-        parts.append(f"\n## {name}\n\n{held['about']} Inputs used: {used:.0f}.\n\n")
+        parts.append(f"\n## {name}\n\n{held['about']} Inputs used: {used:.0f}. ")
+        parts.append(f"{note(held['code'], MEASURED)}\n\n")
         parts.append("| code | " + " | ".join(SHOWN.values()) + " |\n")
         parts.append("| :-- |" + " --: |" * len(SHOWN) + "\n")
         for row in held["rows"]:

@@ -4,24 +4,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from written import rounded, table
+from written import code_of, note, rounded, table
 
 from bqx.files import read_json, write_json
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
+HERE = Path(__file__).resolve().parent
+BOOK = HERE.parents[1] / "book"
 RESULTS, PAGE = (BOOK / f"studies.{kind}" for kind in ("json", "md"))
 
 
-def write(found: dict[str, Any]) -> None:
-    """Keep what was found beside what earlier runs of other studies found, and the page."""
+def write(module: Path, found: dict[str, Any]) -> None:
+    """Keep what a module has found beside what the other studies have found, and the page."""
     held = read_json(RESULTS) if RESULTS.exists() else {}
-    write_json(RESULTS, held | rounded(found))
+    if found:
+        write_json(RESULTS, held | {module.stem: rounded(found) | {"code": code_of(module)}})
+    renew()
+
+
+def renew() -> None:
+    """Write the page anew."""
     PAGE.write_text(render(read_json(RESULTS)), encoding="utf-8")
 
 
 def render(found: dict[str, Any]) -> str:
     """The page, with the studies that have been run."""
-    made = [write(found) for name, write in SECTIONS.items() if name in found]
+    made = [_section(name, found.get(name)) for name in SECTIONS]
     head = """# Studies
 
 Made by `make study`: the whole pipeline on many markets whose answer is known, and on real bars.
@@ -29,12 +36,17 @@ Made by `make study`: the whole pipeline on many markets whose answer is known, 
     return "\n".join((head, *made))
 
 
-def _without(found: dict[str, Any]) -> str:
-    return f"""## Markets without a signal
+def _section(name: str, found: dict[str, Any] | None) -> str:
+    title, text = SECTIONS[name]
+    if found is None:
+        return f"## {title}\n\nNot recorded yet.\n"
+    return f"## {title}\n\n{note(found['code'], HERE / f'{name}.py')}\n\n{text(found)}"
 
-{found["markets"]} synthetic markets, each learned and traded as a run does it. Models are judged by
-their own forecasts, before the validation rows can hold them back: noise, fitted as hard as ever.
-A test at 5 % should call about 5 % of them significant.
+
+def _without(found: dict[str, Any]) -> str:
+    return f"""{found["markets"]} synthetic markets, each learned and traded as a run does it.
+Models are judged by their own forecasts, before the validation rows can hold them back: noise,
+fitted as hard as ever. A test at 5 % should call about 5 % of them significant.
 
 {_quiet(found)}
 {found["left"]} of the {found["markets"]} let a fold's model leave the martingale at all;
@@ -44,29 +56,26 @@ A test at 5 % should call about 5 % of them significant.
 
 def _every(found: dict[str, Any]) -> str:
     held = found["estimators"]
-    return f"""## Every estimator without a signal
-
-{held["markets"]} other markets, every estimator on each but the transformer, whose fit takes too
-long for so many. The gate is that of promotion: an interval of skill above 0, a deflated Sharpe
-ratio of at least 0.95 and a probability of overfitting of at most 0.2, with all estimators and
-horizons of the market as its trials. An interval by itself counts neither estimators nor horizons,
-which is why it alone decides nothing.
+    return f"""{held["markets"]} other markets, every estimator on each but the transformer, whose
+fit takes too long for so many. The gate is that of promotion: an interval of skill above 0, a
+deflated Sharpe ratio of at least 0.95 and a probability of overfitting of at most 0.2, with all
+estimators and horizons of the market as its trials. An interval by itself counts neither
+estimators nor horizons, which is why it alone decides nothing.
 
 {_passed(held)}"""
 
 
 def _three(found: dict[str, Any]) -> str:
-    return f"""## Three kinds of signal
-
-Share of the attainable skill that an estimator's own forecasts recover out of sample, over all
-horizons: momentum that lines see, momentum that turns into its opposite while London and New York
-are closed, and a pair that follows another, without and with features across pairs.
+    return f"""Share of the attainable skill that an estimator's own forecasts recover out of
+sample, over all horizons: momentum that lines see, momentum that turns into its opposite while
+London and New York are closed, and a pair that follows another, without and with features
+across pairs.
 
 {_recovered(found["planted"])}"""
 
 
 def _bars(found: dict[str, Any]) -> str:
-    return f"## Real bars\n\n{_real(found['real'])}"
+    return _real(found["real"])
 
 
 def _quiet(found: dict[str, Any]) -> str:
@@ -142,7 +151,10 @@ def _between(row: dict[str, Any]) -> str:
     return f"{row['skill_lo']:.5f} to {row['skill_hi']:.5f}"
 
 
-SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "markets": _without, "estimators": _every, "planted": _three, "real": _bars,
-}  # fmt: skip
-"""Sections by what they need of the findings."""
+SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "test_null_markets": ("Markets without a signal", _without),
+    "test_null_estimators": ("Every estimator without a signal", _every),
+    "test_planted_markets": ("Three kinds of signal", _three),
+    "test_real_bars": ("Real bars", _bars),
+}
+"""Title and text of a section, by the module that finds it."""
