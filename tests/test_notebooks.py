@@ -9,7 +9,9 @@ import pytest
 
 from bqx.params import NOTEBOOK_KEYS, Params
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parents[1] / "notebooks"
+TOUR = FOLDER / "00_tour.ipynb"
+NOTEBOOKS = sorted(set(FOLDER.glob("*.ipynb")) - {TOUR})
 STEMS = [path.stem for path in NOTEBOOKS]
 
 MOST_LINES, MOST_CELLS = 10, 15
@@ -78,3 +80,12 @@ def test_one_figure_a_cell_under_a_sentence_of_its_own(path: Path) -> None:
         elif "import" not in cell.source:
             figures += cell.source.count("figures.")
             assert figures == 0 or (figures == 1 and sentence.endswith(".")), cell.source
+
+
+def test_the_tour_is_short_and_shows_what_it_gives() -> None:
+    cells = nbformat.read(TOUR, as_version=4).cells
+    sources = [cell for cell in cells if cell.cell_type == "code"]
+    assert sum(len(cell.source.splitlines()) for cell in sources) <= 45
+    shown = [cell for cell in sources if "nbval-check-output" in cell.metadata.get("tags", ())]
+    assert len(shown) >= 6
+    assert all(cell.outputs for cell in shown)

@@ -7,7 +7,7 @@ in its artefacts instead, see `SETTLED`.
 
 from bqx.params.keys import COLUMN_KEYS, KEYS, NOTEBOOK_KEYS, PLACE_KEYS, SETTLED, SPLIT_KEYS
 from bqx.params.model import Lengths, Params, root
-from bqx.params.reading import described, for_notebook, load
+from bqx.params.reading import described, for_notebook, from_settings, load
 
 __all__ = [
     "COLUMN_KEYS",
@@ -20,6 +20,7 @@ __all__ = [
     "Params",
     "described",
     "for_notebook",
+    "from_settings",
     "load",
     "root",
 ]

@@ -137,6 +137,14 @@ def for_notebook(stem: str, names: Mapping[str, Any]) -> Params:
     return _validated({key: names[key] for key in known if key in names}, stem)
 
 
+def from_settings(settings: Mapping[str, Any]) -> Params:
+    """Parameters by key, for the rest the defaults; raises ParameterError as `load` does."""
+    for key in settings:
+        if key not in KEYS:
+            raise ParameterError(_unknown("settings", key, KEYS))
+    return _validated(settings, "settings")
+
+
 def described(path: Path, overrides: Sequence[str] = ()) -> list[dict[str, str]]:
     """Every parameter of a file: its key, value, where the value comes from, and what it means."""
     values, sources = load(path, overrides), given(path, overrides)

@@ -38,6 +38,9 @@ CHILD_ENVIRONMENT = {
 }
 """Environment of kernels and of the book's builder, where a variable is not set already."""
 
+TOUR = "00_tour.ipynb"
+"""Notebook that no run executes: it stands in the book as it is stored, with its outputs."""
+
 ERROR_LINES = 12
 
 
@@ -91,6 +94,7 @@ def _say(what: str, outcome: str) -> None:
 
 def _notebooks(sources: Path) -> list[Path]:
     notebooks = sorted((sources / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    notebooks = [notebook for notebook in notebooks if notebook.name != TOUR]
     if not notebooks:
         raise ArtefactError(
             f"{sources / 'notebooks'}: no notebooks, got none; expected 01_bars.ipynb and others. "
@@ -229,6 +233,9 @@ def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
     for notebook in notebooks:
         chapter = _chapter(store.folder / "notebooks" / notebook.name)
         nbformat.write(chapter, build / "notebooks" / notebook.name)
+    tour = notebooks[0].parent / TOUR
+    if tour.exists():
+        shutil.copy(tour, build / "notebooks")
     (build / "index.md").write_text(front_page.page(store), encoding="utf-8")
     html = build / "_build" / "html"
     done = subprocess.run(

@@ -68,21 +68,7 @@ def build(params: Params) -> Dataset:
     run = Run.open(params.folder, params)
     path = params.bars_path
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], [path.resolve()] if path else []) as stage:
-        simulated = None
-        if path:
-            frames = readers.read_folder(path, params.pairs, params.clock or None)
-        else:
-            pairs = params.pairs or LIQUIDITY
-            simulated = simulate(
-                params.market, pairs, params.start, days=params.days, seed=params.seed
-            )
-            frames = {
-                pair: bar_frames.validate(frame, f"synthetic {pair}")
-                for pair, frame in simulated.frames.items()
-            }
-        since = pd.Timestamp(params.baseline, tz="UTC") if params.baseline else None
-        frames = {pair: frames[pair] for pair in LIQUIDITY if pair in frames}
-        bars = bar_frames.align(frames, params.max_fill, since)
+        bars, simulated = read_bars(params)
         coverage = {pair: _coverage(pair_bars) for pair, pair_bars in bars.items()}
         facts = _market_facts(simulated, bars, params) if simulated else None
         minutes = next(iter(bars.values())).minutes
@@ -90,6 +76,23 @@ def build(params: Params) -> Dataset:
         _write(stage, bars, simulated, {"pairs": coverage, "market": facts, "minutes": span})
         stage.note(data_hash=digest(stage.outputs))
     return Dataset(bars, facts, _table(coverage))
+
+
+def read_bars(params: Params) -> tuple[dict[str, Bars], Market | None]:
+    """Bars of files or of a synthetic market on one grid, and the market; see `build`."""
+    path, simulated = params.bars_path, None
+    if path:
+        frames = readers.read_folder(path, params.pairs, params.clock or None)
+    else:
+        pairs = params.pairs or LIQUIDITY
+        simulated = simulate(params.market, pairs, params.start, days=params.days, seed=params.seed)
+        frames = {
+            pair: bar_frames.validate(frame, f"synthetic {pair}")
+            for pair, frame in simulated.frames.items()
+        }
+    since = pd.Timestamp(params.baseline, tz="UTC") if params.baseline else None
+    frames = {pair: frames[pair] for pair in LIQUIDITY if pair in frames}
+    return bar_frames.align(frames, params.max_fill, since), simulated
 
 
 def _write(

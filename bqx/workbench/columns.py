@@ -1,0 +1,81 @@
+"""Which columns a cell means: names, patterns, profiles, or features of one's own."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from bqx.errors import ParameterError
+from bqx.features import catalog, documents, lags
+from bqx.features.lags import Column
+from bqx.features.spec import Family, Feature
+
+Wanted = str | Feature | Family | Column
+
+
+def columns_of(wanted: Iterable[Wanted]) -> tuple[Column, ...]:
+    """Columns in the order in which they are wanted, each once.
+
+    Parameters
+    ----------
+    wanted : names or patterns such as ``rate_bollinger_*`` over the catalog, with ``_lag60`` for
+        earlier values; ``core`` or another profile; features and families of one's own.
+
+    Raises
+    ------
+    ParameterError : a text that no column is called by.
+    """
+    return tuple(dict.fromkeys(column for item in wanted for column in _columns(item)))
+
+
+def _columns(wanted: Wanted) -> Iterator[Column]:
+    if isinstance(wanted, Column):
+        yield wanted
+    elif isinstance(wanted, Feature):
+        yield Column(wanted)
+    elif isinstance(wanted, Family):
+        yield from map(Column, wanted.features())
+    elif wanted in documents.NAMES:
+        yield from map(Column, catalog.profile(wanted))
+    else:
+        yield from _matching(wanted)
+
+
+def _matching(pattern: str) -> Iterator[Column]:
+    names = _grid() if "_lag" in pattern else {name: Column(f) for name, f in _now().items()}
+    matches = [name for name in names if fnmatchcase(name, pattern)]
+    if not matches:
+        near = get_close_matches(pattern, names, 3, 0.4)
+        raise ParameterError(
+            f"features: no column is called {pattern!r}; expected a name or a pattern of the "
+            f"catalog, such as {', '.join(near) or 'rate_rsi_*'}. `bqx catalog` lists all."
+        )
+    yield from (names[name] for name in matches)
+
+
+def _now() -> dict[str, Feature]:
+    return catalog.FEATURES
+
+
+@cache
+def _grid() -> dict[str, Column]:
+    return {column.name: column for column in lags.grid(tuple(catalog.FEATURES.values()))}
+
+
+def described(frame: pd.DataFrame, columns: Iterable[Column]) -> pd.DataFrame:
+    """The frame with the unit, title and formula of each of its columns in ``attrs``."""
+    frame.attrs["columns"] = {column.name: _about(column) for column in columns}
+    return frame
+
+
+def _about(column: Column) -> dict[str, Any]:
+    feature = column.feature
+    return {
+        "title": feature.title + (f", {column.lag} minutes earlier" if column.lag else ""),
+        "formula": feature.formula,
+        "unit": feature.unit,
+        "lookback": column.lookback,
+    }

@@ -1,0 +1,141 @@
+"""Out-of-sample forecasts of a study: what they add, and what trading them would have made."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from bqx.evaluation import skill
+from bqx.feature_store.history import History
+from bqx.learning.fold_fit import FoldFit
+from bqx.learning.folds import Fold
+from bqx.learning.models import point
+from bqx.learning.samples import targets_of
+from bqx.market import sessions
+from bqx.market.bars import Bars
+from bqx.params import Params
+from bqx.trading import backtest, costs, performance, signals
+
+
+def forecast_rows(history: History, fold_fit: FoldFit, fold: Fold) -> pd.DataFrame:
+    """Forecasts of a fold's rows that no earlier fold has tested, one row per row and horizon.
+
+    ``raw`` : the model's own, in sigma; ``forecast`` : the share of it that is kept.
+    """
+    bars, rows = history.bars, fold.scored
+    predicted = point(fold_fit.model.predict(history.matrix(fold_fit.columns, rows, fold_fit.fits)))
+    there = np.isfinite(bars.close[rows])
+    frames = []
+    for number, (horizon, beta) in enumerate(fold_fit.evidence.betas.items()):
+        raw = np.where(there, predicted[:, number], np.nan)
+        columns = {
+            "pair": bars.pair,
+            "horizon": horizon,
+            "fold": fold.number,
+            "ts_utc": bars.ts[rows],
+        }
+        frames.append(pd.DataFrame(columns | {"raw": raw, "forecast": beta * raw}))
+    return pd.concat(frames)
+
+
+@dataclass(frozen=True, repr=False)
+class Forecasts:
+    """Forecasts of the innovation in sigma on test rows.
+
+    ``frame`` : pair, horizon, fold, ts_utc, raw, forecast (see `forecast_rows`).
+    ``fits`` : by pair, one per fold.
+    """
+
+    bars: Mapping[str, Bars]
+    params: Params
+    frame: pd.DataFrame
+    fits: Mapping[str, tuple[FoldFit, ...]]
+
+    def kept(self) -> pd.DataFrame:
+        """Share of the model's forecast that validation supports, (pair, fold) by horizon."""
+        rows = {
+            (pair, fold_fit.number): fold_fit.evidence.betas
+            for pair, fold_fits in self.fits.items()
+            for fold_fit in fold_fits
+        }
+        table = pd.DataFrame(rows).T.rename_axis(index=["pair", "fold"])
+        return table.rename_axis(columns="horizon (min)")
+
+    def score(self, column: str = "forecast") -> pd.DataFrame:
+        """Skill against the martingale forecast, one row per pair and horizon.
+
+        ``column`` : ``forecast``, or ``raw`` for the model's own before it was shrunk. Intervals
+        hold for all rows together.
+        """
+        confidence = skill.simultaneous(self.params.confidence, self.frame.groupby(KEY).ngroups)
+        rows = {}
+        for (pair, horizon), bars, series in self._series(column):
+            target = targets_of(bars, self.params)[horizon]
+            label, zero = target.label("innovation"), np.zeros(len(bars))
+            rows[pair, horizon] = skill.score(
+                label,
+                series,
+                zero,
+                day=sessions.trading_days(bars.minutes),
+                window=target.window,
+                horizon=horizon,
+                confidence=confidence,
+                seed=self.params.seed,
+            ).row()
+        shown = ["days", "skill", "skill_lo", "skill_hi", "ic", "ic_t", "ic_p"]
+        return pd.DataFrame(rows).T.rename_axis(index=KEY)[shown].astype(float)
+
+    def account(self, spread_multiple: float = 1.0) -> pd.DataFrame:
+        """What trading the forecasts made after all costs, one row per pair and horizon.
+
+        ``spread_multiple`` : of the spread that is paid, on top of the parameter.
+        """
+        paid = self.params.spread_multiple * spread_multiple
+        params = self.params.model_copy(update={"spread_multiple": paid})
+        rows = {}
+        for (pair, horizon), bars, series in self._series("forecast"):
+            made = np.flatnonzero(np.isfinite(series))
+            judged = slice(int(made[0]), min(int(made[-1]) + horizon + 3, len(bars)))
+            target, priced = targets_of(bars, params)[horizon], costs.make(bars, params)
+            move = signals.expected_move(series * target.sigma, target.window, horizon)
+            size = signals.size(bars, params.target_volatility, params.largest_position)
+            signal = np.nan_to_num(signals.side(move, *priced.expected(horizon)) * size)
+            traded = backtest.run(
+                bars.rows(judged.start, judged.stop),
+                signal[judged],
+                horizon,
+                costs=priced.rows(judged.start, judged.stop),
+            )
+            daily = traded.daily()
+            summary = asdict(performance.summary(daily, params.confidence, params.seed))
+            sums = 1e4 * daily[["gross", "cost", "net"]].sum()
+            rows[pair, horizon] = {
+                "trades": summary["trades"],
+                "gross (bp)": sums["gross"],
+                "cost (bp)": sums["cost"],
+                "net (bp)": sums["net"],
+                "net_sharpe": summary["net_sharpe"],
+                "net_sharpe_lo": summary["net_sharpe_lo"],
+                "net_sharpe_hi": summary["net_sharpe_hi"],
+                "reason": summary["reason"],
+            }
+        return pd.DataFrame(rows).T.rename_axis(index=KEY)
+
+    def _series(self, column: str):  # type: ignore[no-untyped-def]
+        for (pair, horizon), rows in self.frame.groupby(KEY, sort=False):
+            bars = self.bars[pair]
+            series = np.full(len(bars), np.nan)
+            series[bars.ts.get_indexer(pd.DatetimeIndex(rows["ts_utc"]))] = rows[column]
+            yield (pair, int(horizon)), bars, series
+
+    def __repr__(self) -> str:
+        cells, rows = self.frame.groupby(KEY).ngroups, len(self.frame)
+        return f"Forecasts of {cells} pairs and horizons on {rows:,} test rows"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>{self.score().round(4).to_html()}"
+
+
+KEY = ["pair", "horizon"]
+"""What a cell is."""

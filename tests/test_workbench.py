@@ -1,0 +1,201 @@
+"""Studies in cells: the same numbers as a run's stages, labelled, and honest."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+
+import bqx
+from bqx.errors import ParameterError
+from bqx.evaluation import screening
+from bqx.feature_store.history import History
+from bqx.features import catalog
+from bqx.features.declare import family
+from bqx.features.engine.compute import table
+from bqx.features.sources import RATE
+from bqx.features.spec import Output
+from bqx.learning import training
+from bqx.market import sessions
+from bqx.workbench.columns import columns_of
+from bqx.workbench.study import Study
+
+COLUMNS = ("rate_moments_z_score_w*", "rate_quadratic_b_norm_w90_lag60")
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return bqx.Study.simulated(
+        "planted", pairs=("eurusd", "usdjpy"), days=70, horizons=(15, 60), target_window=30
+    )
+
+
+def test_it_is_the_markets_own_bars(study: Study) -> None:
+    assert study.pairs == ("eurusd", "usdjpy")
+    assert len(study.minutes) == len(study.bars["usdjpy"])
+    assert "eurusd, usdjpy" in repr(study)
+    assert study.summary().loc["eurusd", "rows"] == len(study.minutes)
+
+
+def test_features_are_computed_and_described(study: Study) -> None:
+    frame = study.features("rate_moments_z_score_w*", pair="usdjpy")
+    features = [catalog.FEATURES[name] for name in frame]
+    pd.testing.assert_frame_equal(frame, table(study.bars["usdjpy"], features), check_freq=False)
+    about = frame.attrs["columns"]["rate_moments_z_score_w50"]
+    assert about["unit"] == "1"
+    assert about["lookback"] == 50
+    assert about["title"]
+
+
+def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
+    (lagged,) = columns_of(["rate_quadratic_b_norm_w90_lag60"])
+    assert lagged.lag == 60
+    assert len(columns_of(["core", "core"])) == len(catalog.profile("core"))
+    own = family("own", np.cumsum, Output("1"), table="t", sources=RATE, windows=(5, 6))
+    assert [column.name for column in columns_of([own])] == ["rate_own_w5", "rate_own_w6"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s.features("rate_nothing_w15"), "no column is called 'rate_nothing_w15'"),
+        (lambda s: s.features("core", pair="eurjpy"), "pair: not in the study, got 'eurjpy'"),
+        (lambda s: s.xy("core", horizon=30), "horizon: not in the study, got 30"),
+        (lambda s: s.fit(3, "core"), "model: cannot be fitted, got int"),
+        (lambda s: Study.simulated(horizon=15), "unknown parameter, got 'horizon'"),
+        (lambda s: Study.simulated(days=0), "days has a wrong value, got 0"),
+    ],
+)
+def test_what_a_cell_gets_wrong_is_one_line(study: Study, call, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ParameterError, match=message) as caught:
+        call(study)
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_and_labels_of_a_part_are_whole(study: Study) -> None:
+    X, y = study.xy(*COLUMNS, fold=0, horizon=60)
+    own = study.folds_for(*COLUMNS)[0]
+    assert X.index.isin(study.bars["eurusd"].ts[own.train]).all()
+    assert X.notna().all(axis=None)
+    labels = study.labels()[60]
+    np.testing.assert_array_equal(y, labels[y.index])
+
+
+def test_forecasts_are_those_of_a_runs_stage(study: Study) -> None:
+    forecasts = study.fit("ridge", *COLUMNS)
+    columns, folds = columns_of(COLUMNS), study.folds_for(*COLUMNS).folds
+    names = tuple(column.name for column in columns)
+    selections = [SimpleNamespace(columns=names) for _ in folds]
+    for pair, bars in study.bars.items():
+        params = study.params.model_copy(update={"models": ("ridge",)})
+        result = training.fit_pair(
+            History(bars),
+            columns,
+            folds,
+            selections=selections,
+            params=params,
+            pairs=2,
+            name="ridge",
+        )
+        own = forecasts.frame[forecasts.frame["pair"] == pair].reset_index(drop=True)
+        for column in ("forecast", "raw"):
+            np.testing.assert_array_equal(own[column], result.forecasts[column])
+
+
+def test_an_estimator_of_scikit_learn_is_scored_and_traded(study: Study) -> None:
+    pipeline = make_pipeline(SimpleImputer(), Ridge(100.0))
+    forecasts = study.fit(pipeline, *COLUMNS)
+    scores, account = forecasts.score(), forecasts.account()
+    assert (scores["skill"] > 0.02).all()
+    assert ((scores["skill"] > scores["skill_lo"]) & (scores["skill"] < scores["skill_hi"])).all()
+    sums = account[["gross (bp)", "cost (bp)", "net (bp)"]].astype(float)
+    np.testing.assert_allclose(sums["gross (bp)"] - sums["cost (bp)"], sums["net (bp)"])
+    dearer = forecasts.account(spread_multiple=2.0)
+    assert (dearer["trades"] < account["trades"]).all()
+    assert "eurusd" in forecasts._repr_html_()
+
+
+def test_a_market_without_a_signal_has_no_skill() -> None:
+    null = bqx.Study.simulated("null", pairs=("eurusd",), days=70, horizons=(15,))
+    scores = null.fit("ridge", "rate_moments_*").score()
+    assert scores["skill"].item() == 0.0
+    assert null.screen("rate_moments_*")["fdr"].min() > 0.05
+
+
+def test_screened_coefficients_are_spearmans(study: Study) -> None:
+    screened = study.screen(*COLUMNS)
+    own = study.folds_for(*COLUMNS)[0]
+    rows = np.concatenate((own.train, own.validation))
+    by_pair = []
+    for pair in study.pairs:
+        x = study.features("rate_moments_z_score_w50", pair=pair).iloc[rows, 0]
+        labels = study.labels(pair).iloc[rows]
+        whole = x.notna() & labels.notna().all(axis=1)
+        by_pair.append(stats.spearmanr(x[whole], labels.loc[whole, 15]).statistic)
+    got = screened.loc[("rate_moments_z_score_w50", 15), "ic"]
+    assert got == pytest.approx(np.mean(by_pair), abs=1e-12)
+    assert screened["fdr"].is_monotonic_increasing
+    # Momentum is planted, and a rate above its mean goes on to rise, which is a lower BQX.
+    assert got < -0.1
+
+
+def test_tests_of_days_keep_their_level_for_slow_columns() -> None:
+    rng = np.random.default_rng(0)
+    days, minutes, tries = 40, 200, 400
+    block = np.repeat(np.arange(days), minutes)
+    values = np.repeat(rng.normal(size=(days * minutes // 50, tries)), 50, axis=0)
+    label = np.repeat(rng.normal(size=(days * minutes // 40, 1)), 40, axis=0)
+    sums = screening.day_products(values, label, block)
+    ic, _, p = screening.tested(sums)
+    assert abs(ic).max() < 0.5
+    assert 0.02 < np.mean(p < 0.05) < 0.09
+    assert screening.false_discovery_rate(p.ravel()).min() > 0.05
+
+
+def test_folds_split_for_scikit_learn_without_overlap(study: Study) -> None:
+    X, y = study.xy(*COLUMNS, horizon=60)
+    folds = study.folds_for(*COLUMNS)
+    minute = {ts: row for row, ts in enumerate(study.bars["eurusd"].ts)}
+    row = np.array([minute[ts] for ts in X.index])
+    assert folds.get_n_splits() == len(folds)
+    for train, test in folds.split(X):
+        assert len(train)
+        assert len(test)
+        gap = row[test].min() - row[train].max()
+        assert gap > 60 + study.params.embargo
+    scores = cross_val_score(Ridge(100.0), X, y, cv=folds)
+    assert len(scores) == len(folds)
+    shuffled = X.sample(frac=1.0, random_state=0)
+    train, _ = next(folds.split(shuffled))
+    straight, _ = next(folds.split(X))
+    assert set(shuffled.index[train]) == set(X.index[straight])
+
+
+def test_rows_of_other_bars_cannot_be_split(study: Study) -> None:
+    frame = pd.DataFrame({"x": [1.0]}, index=sessions.timestamps(np.array([0])))
+    with pytest.raises(ParameterError, match="rows of other bars"):
+        next(study.folds.split(frame))
+    with pytest.raises(ParameterError, match="rows without a time"):
+        next(study.folds.split(frame.reset_index()))
+
+
+def test_folds_are_drawn(study: Study) -> None:
+    lines = repr(study.folds).splitlines()
+    assert lines[0].startswith("fold 0: ooo")
+    assert "v" in lines[0]
+    assert "x" in lines[0]
+    assert len(study.folds.table()) == len(study.folds)
+
+
+def test_a_leak_in_an_own_feature_is_named(study: Study) -> None:
+    def ahead(x: np.ndarray, first_minute: int, window: int) -> np.ndarray:
+        return np.concatenate((x[window:], np.full(window, np.nan))).reshape(-1, 1)
+
+    leak = family("ahead", ahead, Output("pt"), table="t", sources=RATE, windows=5)
+    verdict = study.certify(leak, cuts=8).verdict
+    assert "rate_ahead_w5" in verdict
