@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import boto3
@@ -332,11 +332,12 @@ def test_reasons_are_told_by_what_they_are_about():
 def test_a_line_that_was_cut_off_was_never_said(asked, store, bundles, capsys):
     first = asked.register("eurusd", str(bundles[0]), {})
     log = store.folder / registry_folder.LOG
-    before = log.read_bytes()
+    end = store.folder / "audit.end.json"
+    before, shorter = log.read_bytes(), end.read_bytes()
     asked.approve(first)
     whole = log.read_bytes()
     log.write_bytes(whole[:-40])
-    (store.folder / "audit.end.json").unlink()
+    end.write_bytes(shorter)
     assert [v.status for v in store.versions("eurusd")] == ["pending"]
     asked.approve(first)
     assert "a line that was cut off is removed" in capsys.readouterr().err
@@ -413,3 +414,107 @@ def test_a_folder_above_a_registry_is_not_served(asked, store, bundles):
 def test_an_empty_reason_is_none(asked, bundles):
     with pytest.raises(ParameterError, match="rejected without a reason"):
         asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["  "])
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n"])
+@pytest.mark.parametrize("action", ["approve", "reject", "archive"])
+def test_no_status_is_changed_without_words(asked, store, bundles, action, reason, capsys):
+    asked.register(PAIR, bundles[0], {})
+    command = ["registry", action, str(store.folder), PAIR, "1", "--reason", reason]
+    assert cli.main(command) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [version.status for version in store.versions(PAIR)] == ["pending"]
+
+
+def test_a_user_id_without_a_name_is_named_by_its_number(
+    asked, store, bundles, monkeypatch, capsys
+):
+    def nameless(*_: object) -> None:
+        raise KeyError("getpwuid(): uid not found: 4321")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr(os, "getuid", lambda: 4321)
+    asked.register(PAIR, bundles[0], {})
+    command = ["registry", "approve", str(store.folder), PAIR, "1", "--reason", "tried"]
+    assert cli.main(command) == 0
+    assert store.log()[-1]["by"] == "user 4321"
+
+
+def test_a_missing_version_folder_blocks_only_itself(asked, store, bundles):
+    first, second = (asked.register(PAIR, source, {}) for source in bundles[:2])
+    asked.approve(second)
+    shutil.rmtree(Path(first.bundle).parent)
+    (ready,) = served(store.folder).values()
+    assert ready.version.number == 2
+    assert asked.register(PAIR, bundles[1], {}).number == 2
+    asked.register(PAIR, bundles[2], {})
+    # What is lost may be registered again, as another version.
+    assert asked.register(PAIR, bundles[0], {}).number == 4
+    assert asked.archive(first, "lost").status == "archived"
+    assert len(store.versions(PAIR)) == 4
+
+
+def test_facts_that_were_changed_are_no_facts(asked, store, bundles):
+    version = asked.register(PAIR, bundles[0], {"horizons": [15]})
+    asked.approve(version)
+    path = Path(version.bundle).parent / registry_folder.FACTS
+    path.write_text(path.read_text().replace("15", "75"))
+    assert store.versions(PAIR)[0].facts == {}
+    with pytest.raises(ArtefactError, match="exchanged or damaged"):
+        served(store.folder)
+
+
+def test_another_pairs_bundle_is_not_read(asked, store, bundles):
+    version = asked.register(PAIR, bundles[0], {})
+    with pytest.raises(ArtefactError, match="another pair, got eurusd; expected gbpusd"):
+        store.read(replace(version, pair="gbpusd"))
+
+
+@pytest.mark.parametrize("removed", [["audit.jsonl"], ["audit.end.json"], ["audit.*"]])
+def test_a_removed_log_is_no_empty_registry(asked, store, bundles, removed):
+    asked.reject(asked.register(PAIR, bundles[0], {}), ["too weak"])
+    for pattern in removed:
+        for path in store.folder.glob(pattern):
+            path.unlink()
+    with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
+        served(store.folder)
+    with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
+        asked.register(PAIR, bundles[1], {})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"lines": "x", "hash": ""}'])
+def test_an_end_that_is_none_is_one_line(asked, store, bundles, content):
+    asked.register(PAIR, bundles[0], {})
+    (store.folder / "audit.end.json").write_text(content)
+    with pytest.raises(ArtefactError, match=r"audit\.end\.json: cannot be read"):
+        store.versions(PAIR)
+
+
+def test_an_end_that_cannot_be_written_does_not_undo_its_line(
+    asked, store, bundles, monkeypatch, capsys
+):
+    version = asked.register(PAIR, bundles[0], {})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bqx.serving.audit_log.write_json", full)
+        assert asked.approve(version).status == "approved"
+    assert "not written (No space left on device), the line was" in capsys.readouterr().err
+    assert asked.latest_approved(PAIR).number == 1
+    asked.reject(version, ["worse"])
+    assert [line["status"] for line in store.log()] == ["pending", "approved", "rejected"]
+
+
+def test_a_full_disk_leaves_nothing_of_a_new_version(asked, store, bundles, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(ArtefactError, match="No space left on device.*Nothing was changed"):
+            asked.register(PAIR, bundles[0], {})
+    assert store.versions(PAIR) == []
+    assert asked.register(PAIR, bundles[0], {}).number == 1
+    assert not [*store.folder.glob("**/.*.tmp")]

@@ -1,8 +1,8 @@
 """A log to which lines are only added: each holds the hash of the one before.
 
 A line that was changed, moved or taken out is found, and the last ones too, since the end stands
-beside the log. A line that a kill or a full disk cut off was never said: it is cut away when the
-next one is added.
+beside the log from before its first line. A line that a kill or a full disk cut off was never said:
+it is cut away when the next one is added.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bqx.errors import ArtefactError
-from bqx.files import digest, read_json, write_json
+from bqx.files import digest, write_json
 
 FIRST = "0" * 64
 
@@ -30,8 +30,18 @@ class AuditLog:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever written."""
+        """Whether it was ever begun."""
         return self.path.exists() or self.end.exists()
+
+    def begin(self) -> None:
+        """Write the end of a log without lines, so that its removal can be told from its absence.
+
+        Raises
+        ------
+        OSError : it cannot be written.
+        """
+        if not self.exists:
+            self._write_end([])
 
     def lines(self) -> list[dict[str, Any]]:
         """All lines, oldest first.
@@ -40,6 +50,8 @@ class AuditLog:
         ------
         ArtefactError : a line was changed, added or taken out since it was written.
         """
+        # Read before the lines, which another process may add to meanwhile.
+        end = self._read_end()
         lines: list[dict[str, Any]] = []
         before = FIRST
         for number, text in enumerate(self._whole().decode("utf-8", "replace").splitlines(), 1):
@@ -55,7 +67,7 @@ class AuditLog:
                 )
             before = digest(line)
             lines.append(line)
-        self._check_end(lines)
+        self._check_end(lines, end)
         return lines
 
     def add(self, content: Mapping[str, Any]) -> None:
@@ -83,23 +95,44 @@ class AuditLog:
                 f"{self.path}: cannot be written, got {error.strerror}; expected room for a line. "
                 "Nothing was changed."
             ) from None
-        write_json(self.end, {"lines": len(lines) + 1, "hash": digest(line)})
+        try:
+            self._write_end([*lines, line])
+        except OSError as error:
+            # What the line says has happened; the end of one line less is right for it too.
+            print(f"{self.end}: not written ({error.strerror}), the line was", file=sys.stderr)
 
     def _whole(self) -> bytes:
         """The lines that were written to their end."""
         content = self.path.read_bytes() if self.path.exists() else b""
         return content[: content.rfind(b"\n") + 1]
 
-    def _check_end(self, lines: list[dict[str, Any]]) -> None:
-        # The end is written after its line, so that a kill between them leaves one line more.
+    def _write_end(self, lines: list[dict[str, Any]]) -> None:
+        last = digest(lines[-1]) if lines else FIRST
+        write_json(self.end, {"lines": len(lines), "hash": last})
+
+    def _read_end(self) -> tuple[int, str] | None:
+        """Number of lines and hash of the last, None where there is no such file."""
         if not self.end.exists():
-            return
-        end = read_json(self.end)
+            return None
         try:
-            count, last = int(end["lines"]), str(end["hash"])
-        except (KeyError, TypeError, ValueError):
-            count, last = len(lines) + 1, ""
-        if not 0 < count <= len(lines) or digest(lines[count - 1]) != last:
+            end = json.loads(self.end.read_bytes())
+            return int(end["lines"]), str(end["hash"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(
+                f"{self.end}: cannot be read, got {type(error).__name__}; expected the number of "
+                f"lines of {self.path.name} and the last one's hash. Restore the file."
+            ) from None
+
+    def _check_end(self, lines: list[dict[str, Any]], end: tuple[int, str] | None) -> None:
+        # The end is written after its line, so that a kill between them leaves one line more.
+        if end is None and lines:
+            raise ArtefactError(
+                f"{self.end}: is absent, got a log of {len(lines)} lines; expected its end beside "
+                "it. Restore the file."
+            )
+        count, last = end or (0, FIRST)
+        known = 0 <= count <= len(lines)
+        if not known or (digest(lines[count - 1]) if count else FIRST) != last:
             raise ArtefactError(
                 f"{self.path}: lines are missing at its end, got {len(lines)}; expected {count}. "
                 "Restore the file."

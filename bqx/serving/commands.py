@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +94,7 @@ def _registry_move(asked: argparse.Namespace) -> int:
 
     store = _store(asked.registry)
     version = _version(store, asked.pair, asked.version)
-    registry = Registry(store, asked.by or getpass.getuser())
+    registry = Registry(store, asked.by or _user())
     if asked.action == "archive":
         moved = registry.archive(version, asked.reason)
     else:
@@ -101,6 +102,14 @@ def _registry_move(asked: argparse.Namespace) -> int:
         moved = move(version, (asked.reason,))
     print(f"{moved.pair} version {moved.number}: {moved.status}")
     return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under an id that has no name.
+        return f"user {os.getuid()}"
 
 
 def _store(folder: Path) -> "Folder":
