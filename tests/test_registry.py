@@ -3,6 +3,8 @@ import datetime
 import json
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -518,3 +520,36 @@ def test_a_full_disk_leaves_nothing_of_a_new_version(asked, store, bundles, monk
     assert store.versions(PAIR) == []
     assert asked.register(PAIR, bundles[0], {}).number == 1
     assert not [*store.folder.glob("**/.*.tmp")]
+
+
+SCRIPT = Path(__file__).parent / "registry_operations.py"
+
+
+def operations(count, seed, source, place, *before):
+    """Counts of `registry_operations`, which fails where a registry was in a wrong state."""
+    command = [*before, sys.executable, str(SCRIPT), str(place), source, str(count), str(seed)]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    return json.loads(ran.stdout)
+
+
+def test_kills_and_full_disks_leave_one_approved_and_a_log_that_tells_all(bundles, tmp_path):
+    counts = operations(120, 1, bundles[0], tmp_path / "registries")
+    assert min(counts[what] for what in ("moved", "refused", "full", "killed")) > 3
+
+
+@pytest.mark.fuzz
+def test_ten_thousand_operations_by_four_processes(bundles, tmp_path):
+    counts = operations(8_000, 2, bundles[0], tmp_path / "registries")
+    print(counts)
+    assert counts["killed"] > 500
+    # A filesystem of this size, which is filled for good now and then.
+    place = tmp_path / "full"
+    place.mkdir()
+    mounted = f'mount -t tmpfs -o size=12m none {place} && exec "$@"'
+    counts = operations(
+        2_000, 3, bundles[0], place / "registries", "unshare", "-rm", "sh", "-c", mounted, "sh"
+    )
+    print(counts)
+    assert counts["full"] > 100
