@@ -19,7 +19,7 @@ from bqx.errors import ArtefactError, ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.learning import bundle
 from bqx.serving import registry, registry_folder
-from bqx.serving.app import served
+from bqx.serving.models import Models
 from bqx.serving.registry import Registry, gate
 from bqx.serving.registry_folder import Folder
 from bqx.serving.sagemaker_packages import ModelPackages
@@ -139,22 +139,24 @@ def test_the_command_line_moves_versions_and_writes_who_and_why(asked, store, bu
 def test_a_server_takes_what_is_approved_and_says_what_is_not(asked, store, bundles):
     version = asked.register(PAIR, bundles[0], {"horizons": [15]})
     with pytest.raises(ArtefactError, match="nothing to serve, got eurusd pending"):
-        served(store.folder)
-    standing = served(store.folder, PAIR)[PAIR].standing
+        Models(store.folder)
+    standing = Models(store.folder, PAIR, unapproved=True).ready[PAIR].standing
     assert standing == {"version": 1, "status": "pending", "approved_horizons": []}
     asked.approve(version)
     later = asked.register(PAIR, bundles[1], {})
     asked.reject(later, ["slow"])
     for pair in ("", PAIR):
-        (ready,) = served(store.folder, pair).values()
+        (ready,) = Models(store.folder, pair, unapproved=True).ready.values()
         assert ready.standing == {"version": 1, "status": "approved", "approved_horizons": [15]}
         assert ready.bundle.metrics == {"number": 0}
     with pytest.raises(ArtefactError, match="nothing to serve"):
-        served(store.folder, "gbpusd")
-    alone = served(Path(bundles[0]))[PAIR]
+        Models(store.folder, "gbpusd")
+    alone = Models(Path(bundles[0]), unapproved=True).ready[PAIR]
     assert alone.standing["status"] == "unregistered"
     with pytest.raises(ArtefactError, match="no bundle of gbpusd"):
-        served(Path(bundles[0]), "gbpusd")
+        Models(Path(bundles[0]), "gbpusd", unapproved=True)
+    with pytest.raises(ArtefactError, match="no registry knows; expected a registry"):
+        Models(Path(bundles[0]))
 
 
 def test_the_same_bundle_is_the_same_version(asked, bundles):
@@ -356,7 +358,7 @@ def test_the_last_line_cannot_be_taken_out(asked, store, bundles):
         store.versions("eurusd")
     log.unlink()
     with pytest.raises(ArtefactError, match=r"lines are missing at its end, got 0; expected 2"):
-        served(store.folder)
+        Models(store.folder)
 
 
 def test_a_kill_between_a_line_and_its_end_leaves_the_line(asked, store, bundles):
@@ -404,13 +406,13 @@ def test_another_bundle_in_a_versions_folder_is_not_served(asked, store, bundles
     shutil.rmtree(target)
     shutil.copytree(versions[0].bundle, target)
     with pytest.raises(ArtefactError, match="exchanged or damaged, got another hash"):
-        served(store.folder)
+        Models(store.folder)
 
 
 def test_a_folder_above_a_registry_is_not_served(asked, store, bundles):
     asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["too weak"])
     with pytest.raises(ArtefactError, match="a folder above a registry"):
-        served(store.folder.parent)
+        Models(store.folder.parent)
 
 
 def test_an_empty_reason_is_none(asked, bundles):
@@ -446,7 +448,7 @@ def test_a_missing_version_folder_blocks_only_itself(asked, store, bundles):
     first, second = (asked.register(PAIR, source, {}) for source in bundles[:2])
     asked.approve(second)
     shutil.rmtree(Path(first.bundle).parent)
-    (ready,) = served(store.folder).values()
+    (ready,) = Models(store.folder).ready.values()
     assert ready.version.number == 2
     assert asked.register(PAIR, bundles[1], {}).number == 2
     asked.register(PAIR, bundles[2], {})
@@ -463,7 +465,7 @@ def test_facts_that_were_changed_are_no_facts(asked, store, bundles):
     path.write_text(path.read_text().replace("15", "75"))
     assert store.versions(PAIR)[0].facts == {}
     with pytest.raises(ArtefactError, match="exchanged or damaged"):
-        served(store.folder)
+        Models(store.folder)
 
 
 def test_another_pairs_bundle_is_not_read(asked, store, bundles):
@@ -479,7 +481,7 @@ def test_a_removed_log_is_no_empty_registry(asked, store, bundles, removed):
         for path in store.folder.glob(pattern):
             path.unlink()
     with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
-        served(store.folder)
+        Models(store.folder)
     with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
         asked.register(PAIR, bundles[1], {})
 

@@ -24,7 +24,8 @@ from bqx.learning.models import make
 from bqx.learning.shrinkage import Evidence
 from bqx.market import bars, simulated
 from bqx.serving import live
-from bqx.serving.app import LARGEST, app, bundles
+from bqx.serving.app import LARGEST
+from bqx.serving.models import Models, bundles
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,7 +70,7 @@ def client(folder):
         port = probe.getsockname()[1]
     code = (
         "import sys; from pathlib import Path; from bqx.serving.app import serve; "
-        "serve(Path(sys.argv[1]), int(sys.argv[2]))"
+        "serve(Path(sys.argv[1]), int(sys.argv[2]), unapproved=True)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, str(folder), str(port)]
@@ -358,7 +359,7 @@ def test_hostile_requests_never_break_the_server(client, history):
 
 def test_a_folder_without_bundles_is_an_error(tmp_path):
     with pytest.raises(ArtefactError, match="no bundle"):
-        app(tmp_path)
+        Models(tmp_path)
 
 
 def test_one_bundles_own_folder_can_be_served(folder):

@@ -29,11 +29,14 @@ def _add_serve(commands: "Commands") -> None:
         "bundles",
         type=Path,
         metavar="DIR",
-        help="folder of bundles, or a registry, of which the latest approved versions are served",
+        help="registry, such as runs/registry/files, or folder of bundles (--unapproved)",
     )
     parser.add_argument("--port", type=int, default=8080, help="default %(default)s")
+    parser.add_argument("--pair", default="", help="this pair alone")
     parser.add_argument(
-        "--pair", default="", help="this pair alone; from a registry even when not approved"
+        "--unapproved",
+        action="store_true",
+        help="also what no registry approved; every answer says so",
     )
     parser.set_defaults(command=_serve)
 
@@ -41,7 +44,7 @@ def _add_serve(commands: "Commands") -> None:
 def _serve(asked: argparse.Namespace) -> int:
     from bqx.serving import app
 
-    app.serve(asked.bundles, asked.port, pair=asked.pair)
+    app.serve(asked.bundles, asked.port, pair=asked.pair, unapproved=asked.unapproved)
     return 0
 
 

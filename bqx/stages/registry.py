@@ -153,7 +153,7 @@ def _serve(
     version = latest or store.versions(pair)[-1]
     packed = bundle.load(Path(version.bundle))
     _, closes, panel = deployment.sent(bars, packed)
-    arguments = ("--pair", pair) if asked_for else ()
+    arguments = ("--pair", pair, "--unapproved") if asked_for else ()
     with deployment.serving(store.folder, *arguments) as url:
         answer = deployment.ask(url, pair, closes, panel)
     if latest:
