@@ -524,6 +524,65 @@ def test_a_full_disk_leaves_nothing_of_a_new_version(asked, store, bundles, monk
     assert not [*store.folder.glob("**/.*.tmp")]
 
 
+def test_what_is_approved_or_rejected_later_is_noticed(asked, store, bundles, capsys):
+    first, second = (asked.register(PAIR, source, {"horizons": [15]}) for source in bundles[:2])
+    asked.approve(first)
+    models = Models(store.folder)
+    assert models.current()[PAIR].version.number == 1
+    bundle_of_first = models.current()[PAIR].bundle
+    # As from another process, whose registry this one knows nothing of.
+    other = Registry(Folder(store.folder), "another")
+    other.register(PAIR, bundles[2], {})
+    assert models.current()[PAIR].bundle is bundle_of_first
+    capsys.readouterr()
+    other.approve(second)
+    assert models.current()[PAIR].standing["version"] == 2
+    assert models.current()[PAIR].bundle.metrics == {"number": 1}
+    assert capsys.readouterr().err == f"{PAIR}: version 2, approved, from now on\n"
+    other.reject(second, ["worse"])
+    assert models.current() == {}
+    assert capsys.readouterr().err == f"{PAIR}: no more served\n"
+    other.approve(first)
+    assert models.current()[PAIR].standing["version"] == 1
+
+
+def test_a_damaged_version_or_log_is_noticed_and_takes_nothing_else_along(
+    asked, store, bundles, capsys
+):
+    first, second = (asked.register(PAIR, source, {}) for source in bundles[:2])
+    asked.approve(first)
+    models = Models(store.folder)
+    shutil.rmtree(Path(second.bundle))
+    asked.approve(second)
+    assert models.current() == {}
+    assert "exchanged or damaged" in models.faults[PAIR]
+    assert "exchanged or damaged" in capsys.readouterr().err
+    asked.approve(first)
+    assert models.current()[PAIR].version.number == 1
+    log = store.folder / registry_folder.LOG
+    log.write_text(log.read_text().replace("a quant", "another"))
+    for _ in range(2):
+        with pytest.raises(ArtefactError, match="altered"):
+            models.current()
+
+
+def test_unapproved_serves_the_latest_and_says_what_it_is(asked, store, bundles):
+    first, second = (asked.register(PAIR, source, {"horizons": [15]}) for source in bundles[:2])
+    asked.reject(second, ["too weak"])
+    with pytest.raises(
+        ArtefactError, match="nothing to serve, got eurusd rejected; .*--unapproved"
+    ):
+        Models(store.folder)
+    with pytest.raises(ArtefactError, match="nothing to serve"):
+        Models(store.folder, PAIR)
+    (ready,) = Models(store.folder, unapproved=True).ready.values()
+    assert ready.notice == f"{PAIR}: version 2 is rejected, NOT approved (too weak)"
+    assert ready.standing == {"version": 2, "status": "rejected", "approved_horizons": []}
+    asked.approve(first)
+    (ready,) = Models(store.folder, unapproved=True).ready.values()
+    assert ready.standing == {"version": 1, "status": "approved", "approved_horizons": [15]}
+
+
 SCRIPT = Path(__file__).parent / "registry_operations.py"
 
 

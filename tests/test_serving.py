@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn
 
+from bqx import cli
 from bqx.errors import ArtefactError, BarError, RequestError
 from bqx.features import catalog, lags
 from bqx.features.engine.fitting import fit
@@ -165,6 +166,80 @@ def test_too_large_a_body_is_refused(client):
     refused(client.post("/invocations", content=b" " * (LARGEST + 1)), 413, "size", "6,000,000")
 
 
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+def test_a_body_that_says_it_is_no_json_is_refused(client, request_of, kind):
+    response = client.post(
+        "/invocations", content=json.dumps(request_of), headers={"content-type": kind}
+    )
+    refused(response, 415, "type", "no JSON")
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON"])
+def test_json_is_known_by_its_type_alone(client, request_of, kind):
+    response = client.post(
+        "/invocations", content=json.dumps(request_of), headers={"content-type": kind}
+    )
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["pair", "bars", "close"])
+def test_a_name_twice_is_ambiguous(client, request_of, name):
+    body = json.dumps(request_of).replace(f'"{name}":', f'"{name}": 1, "{name}":')
+    refused(client.post("/invocations", content=body), 400, "request", f"twice, got '{name}'")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "eur\udfff", "\ud800" * 50])
+def test_a_lone_surrogate_is_refused_wherever_it_stands(client, request_of, text):
+    stamps = [text, *request_of["bars"]["ts_utc"][1:]]
+    close = [text, *request_of["bars"]["close"][1:]]
+    lists = {"ts_utc": [], "close": []}
+    for change, status in (
+        ({"pair": text}, 404),
+        ({"panel": {text: lists}}, 400),
+        ({"panel": {"gbpusd": {text: []}}}, 400),
+        ({"bars": request_of["bars"] | {"ts_utc": stamps}}, 400),
+        ({"bars": request_of["bars"] | {"close": close}}, 400),
+        ({"bars": request_of["bars"] | {text: close}}, 400),
+        ({text: 1}, 400),
+    ):
+        response = client.post("/invocations", content=json.dumps(request_of | change))
+        assert response.status_code == status
+        response.content.decode("utf-8")
+        response.json()["error"]["message"].encode("utf-8")
+
+
+@pytest.mark.parametrize("times", [100, 10, 5.5, 0.18, 0.1, 0.01, 1e9])
+def test_rates_of_another_unit_than_the_bundles_are_refused(client, request_of, times):
+    for name in bars.RATES:
+        request_of["bars"][name] = [value * times for value in request_of["bars"][name]]
+    refused(client.post("/invocations", json=request_of), 422, "bars", "no rate of this pair")
+
+
+@pytest.mark.parametrize("name", ["high", "low"])
+def test_one_bar_of_another_unit_is_refused(client, request_of, name):
+    request_of["bars"][name][-5] *= {"high": 100, "low": 0.01}[name]
+    refused(client.post("/invocations", json=request_of), 422, "bars", "(1 such rows)")
+
+
+def test_a_spread_in_pips_is_refused(client, request_of):
+    request_of["bars"]["spread"] = [1.2] * len(request_of["bars"]["close"])
+    refused(client.post("/invocations", json=request_of), 422, "bars", "in quote units")
+
+
+def test_rates_that_have_moved_for_years_are_answered(made, history):
+    for times in (0.4, 2.5):
+        moved = history.copy()
+        moved[[*bars.RATES, "spread"]] *= times
+        assert live.forecast(made, moved)["predictions"]
+
+
+def test_a_host_that_is_none_is_no_fault(client):
+    for path in ("/", "/ping/", "/invocations/"):
+        refused(client.get(path, headers={"host": "["}), 404, "http", path)
+
+
 def test_other_paths_and_methods_are_json_errors(client):
     refused(client.get("/"), 404, "http", "/")
     refused(client.get("/invocations"), 405, "http", "/invocations")
@@ -314,6 +389,15 @@ def test_columns_that_read_other_pairs_answer_as_the_batch(crossed, tmp_path):
     assert len(moved) > 10
 
 
+@pytest.mark.parametrize("times", [100, 0.1])
+def test_a_panel_of_another_unit_is_refused(crossed, times):
+    made, _, sent = crossed
+    panel = {pair: sent[pair]["close"] for pair in OTHERS}
+    panel["eurgbp"] = panel["eurgbp"] * times
+    with pytest.raises(BarError, match="panel of eurgbp .*no rate of this pair"):
+        live.forecast(made, sent[PAIR], panel)
+
+
 @pytest.mark.parametrize("given", [(), ("gbpusd",)])
 def test_a_panel_that_is_needed_is_asked_for(crossed, given):
     made, _, sent = crossed
@@ -326,6 +410,7 @@ def test_a_panel_that_is_needed_is_asked_for(crossed, given):
     ("panel", "text"),
     [
         ([], "panel: wrong shape"),
+        ({"xxxyyy": {"ts_utc": [], "close": []}}, "panel: wrong shape, got 'xxxyyy'"),
         ({"gbpusd": {"ts_utc": []}}, "panel gbpusd: wrong shape"),
         ({"gbpusd": {"ts_utc": ["2024-01-08T00:00:00Z"], "close": [None]}}, "finite number"),
     ],
@@ -360,6 +445,28 @@ def test_hostile_requests_never_break_the_server(client, history):
 def test_a_folder_without_bundles_is_an_error(tmp_path):
     with pytest.raises(ArtefactError, match="no bundle"):
         Models(tmp_path)
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65_536, 10**12])
+def test_a_port_that_is_none_is_one_line(folder, port, capsys):
+    assert cli.main(["serve", str(folder), "--unapproved", "--port", str(port)]) == 2
+    printed = capsys.readouterr().err
+    assert f"got {port}; expected 1 to 65535" in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line(folder, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["serve", str(folder), "--unapproved", "--port", str(port)]) == 2
+    printed = capsys.readouterr().err
+    assert f"got {port} (Address already in use)" in printed
+    assert printed.count("\n") == 1
+
+
+def test_bundles_that_no_registry_approved_are_served_on_request_only(folder, capsys):
+    assert cli.main(["serve", str(folder), "--port", "9"]) == 2
+    assert "--unapproved serves them all the same" in capsys.readouterr().err
 
 
 def test_one_bundles_own_folder_can_be_served(folder):

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import NoneType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx.errors import BarError, RequestError
 from bqx.learning.bundle import Bundle
@@ -186,15 +188,23 @@ def _keys(value: Any) -> str:
     return f"keys {sorted(value)}"[:120] if isinstance(value, dict) else type(value).__name__
 
 
-def _numbers(where: str, name: str, values: list[Any]) -> list[float]:
-    numbers = [math.nan if value is None and name in OPTIONAL else value for value in values]
-    for row, (value, number) in enumerate(zip(values, numbers, strict=True), start=1):
-        is_number = isinstance(number, int | float) and not isinstance(number, bool)
-        if not (is_number and (value is None or abs(value) < 1e15)):
-            raise RequestError(
-                f"{where}: {name} {row} is no finite number, got {str(value)[:40]!r}; expected "
-                "one. Send no bar for a minute without trades."
-            )
+def _numbers(where: str, name: str, values: list[Any]) -> NDArray[np.float64]:
+    kinds = (float, int, NoneType) if name in OPTIONAL else (float, int)
+    # NumPy reads None as NaN.
+    numbers = np.array(
+        [
+            value if type(value) in kinds and (value is None or abs(value) < 1e15) else math.inf
+            for value in values
+        ],
+        dtype=np.float64,
+    )
+    wrong = np.isinf(numbers)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise RequestError(
+            f"{where}: {name} {row + 1} is no finite number, got {str(values[row])[:40]!r}; "
+            "expected one. Send no bar for a minute without trades."
+        )
     return numbers
 
 
