@@ -57,7 +57,8 @@ class AuditLog:
         for number, text in enumerate(self._whole().decode("utf-8", "replace").splitlines(), 1):
             try:
                 line = json.loads(text)
-                intact = line.pop("hash") == digest(line) and line["before"] == before
+                own = line.pop("hash")
+                intact = own == digest(line) and line["before"] == before
             except (ValueError, KeyError, AttributeError, TypeError):
                 intact = False
             if not intact:
@@ -65,7 +66,7 @@ class AuditLog:
                     f"{self.path} line {number}: altered, got another hash; expected the line that "
                     "was written after the one before. Restore the file."
                 )
-            before = digest(line)
+            before = own
             lines.append(line)
         self._check_end(lines, end)
         return lines
