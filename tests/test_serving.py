@@ -5,8 +5,10 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import httpx
 import numpy as np
 import pandas as pd
@@ -25,8 +27,11 @@ from bqx.learning.models import make
 from bqx.learning.shrinkage import Evidence
 from bqx.market import bars, simulated
 from bqx.serving import live
-from bqx.serving.app import LARGEST
+from bqx.serving.app import LARGEST, app
 from bqx.serving.models import Models, bundles
+from bqx.serving.registry import Registry
+from bqx.serving.registry_folder import Folder
+from bqx.stages import registry as registry_stage
 
 ROOT = Path(__file__).parents[1]
 
@@ -442,6 +447,36 @@ def test_hostile_requests_never_break_the_server(client, history):
         assert response.json()["error"]["message"]
 
 
+def test_an_answer_says_what_the_registry_says_at_the_moment(made, request_of, tmp_path):
+    store = Folder(tmp_path / "registry")
+    registry = Registry(store, "a quant")
+    for number in (1, 2):
+        replace(made, metrics={"number": number}).save(tmp_path / str(number))
+        registry.register(PAIR, str(tmp_path / str(number)), {"horizons": [15]})
+    first, second = store.versions(PAIR)
+    registry.approve(first)
+    transport = httpx.ASGITransport(app(Models(store.folder)))
+
+    async def post():
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.post("/invocations", json=request_of)
+
+    def standing():
+        answer = anyio.run(post).json()
+        return answer["version"], answer["status"], answer["approved_horizons"]
+
+    assert standing() == (1, "approved", [15])
+    registry.approve(second)
+    assert standing() == (2, "approved", [15])
+    registry.reject(second, ["worse"])
+    refused(anyio.run(post), 404, "pair", "expected one of none at present")
+    registry.approve(first)
+    assert standing() == (1, "approved", [15])
+    log = store.folder / "audit.jsonl"
+    log.write_text(log.read_text().replace("worse", "wrong"))
+    refused(anyio.run(post), 503, "registry", "altered")
+
+
 def test_a_folder_without_bundles_is_an_error(tmp_path):
     with pytest.raises(ArtefactError, match="no bundle"):
         Models(tmp_path)
@@ -471,3 +506,18 @@ def test_bundles_that_no_registry_approved_are_served_on_request_only(folder, ca
 
 def test_one_bundles_own_folder_can_be_served(folder):
     assert list(bundles(folder / PAIR)) == [PAIR]
+
+
+def test_the_gate_times_all_that_a_client_waits_for(made, learned, monkeypatch):
+    bars_of_pair = {PAIR: learned.bars}
+    alone = registry_stage.latency(made, bars_of_pair)
+    parse = live.parse
+
+    def slow(content):
+        end = time.process_time() + 0.03
+        while time.process_time() < end:
+            pass
+        return parse(content)
+
+    monkeypatch.setattr(live, "parse", slow)
+    assert registry_stage.latency(made, bars_of_pair) > 30 > alone
