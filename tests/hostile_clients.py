@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from hostile_requests import KINDS, LARGE, POST, encoded, get, post
+from hostile_requests import KINDS, LARGE, PIPELINED, POST, encoded, get, post
 
 ROOT = Path(__file__).parents[1]
 CODE = """
@@ -134,6 +134,11 @@ class Tally:
     faults: list = field(default_factory=list)
     largest: int = 0
 
+    @property
+    def requests(self):
+        """Number of requests, many of which may have come on one connection."""
+        return sum(self.sent.values()) + (PIPELINED - 1) * self.sent["pipelined"]
+
 
 def storm(server, good, count, *, threads, patience, seed=0, large=0.002):
     """Many requests of every kind by some clients at a time."""
@@ -168,6 +173,8 @@ def storm(server, good, count, *, threads, patience, seed=0, large=0.002):
                     tally.faults.append((kind.__name__, ending, codes, sent[:300]))
                 if turn % 50 == 0:
                     tally.largest = max(tally.largest, server.memory)
+                if turn % 2_000 == 0:
+                    print(turn, tally.largest, tally.faults, dict(tally.answered), flush=True)
 
     clients = [threading.Thread(target=client, args=(number,)) for number in range(threads)]
     for thread in clients:

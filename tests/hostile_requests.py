@@ -10,6 +10,8 @@ import struct
 
 POST = b"POST /invocations HTTP/1.1\r\n"
 JSON = b"content-type: application/json\r\n"
+BOMB = gzip.compress(b"0" * 10_000_000)
+PIPELINED = 20
 SURROGATE = "\ud800"
 
 
@@ -98,7 +100,7 @@ def oversized_header(rng, good):
 
 
 def many_headers(rng, good):
-    return get(b"/ping", *(b"x-%d: %d" % (number, number) for number in range(2_000)))
+    return get(b"/ping", *(b"x-%d: %d" % (number, number) for number in range(400)))
 
 
 def deep_json(rng, good):
@@ -211,7 +213,7 @@ def wrong_times(rng, good):
 
 
 def another_scale(rng, good):
-    content = json.loads(encoded(good))
+    content = small(good, 700)
     times = rng.choice([100, 10, 0.1, 0.01, 1e6, 1e-9, 1e13])
     for name in ("open", "high", "low", "close"):
         content["bars"][name] = [value * times for value in content["bars"][name]]
@@ -259,13 +261,12 @@ def content_types(rng, good):
 
 
 def compressed(rng, good):
-    body = gzip.compress(encoded(good) if rng.random() < 0.5 else b"0" * 10_000_000)
-    return post(body, b"content-encoding: gzip")
+    return post(rng.choice([BOMB, gzip.compress(encoded(small(good)))]), b"content-encoding: gzip")
 
 
 def pipelined(rng, good):
     whole = [get(), post(encoded(small(good))), get(b"/nothing"), post(b"{")]
-    return b"".join(rng.choice(whole) for _ in range(20))
+    return b"".join(rng.choice(whole) for _ in range(PIPELINED))
 
 
 def chunked(rng, good):

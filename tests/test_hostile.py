@@ -178,8 +178,11 @@ def test_a_hundred_thousand_requests(folder, good, tmp_path, seed):
         attack(server, good_request(None, good), "wait", patience=20)
         before = server.memory
         start = time.monotonic()
-        tally = storm(server, good, 25_000, threads=64, patience=30, seed=seed)
-        print(f"{time.monotonic() - start:.0f} s, {before / 1e6:.0f} MB, {tally.largest / 1e6:.0f}")
+        tally = storm(server, good, 17_500, threads=64, patience=60, seed=seed)
+        assert tally.requests >= 25_000
+        print(
+            f"{tally.requests} requests, {time.monotonic() - start:.0f} s, {before / 1e6:.0f} MB, {tally.largest / 1e6:.0f}"
+        )
         print(dict(tally.sent), dict(tally.answered))
         assert tally.faults == []
         assert tally.largest - before < 400e6
