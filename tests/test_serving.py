@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import random
@@ -27,7 +28,7 @@ from bqx.learning.models import make
 from bqx.learning.shrinkage import Evidence
 from bqx.market import bars, simulated
 from bqx.serving import live
-from bqx.serving.app import LARGEST, app
+from bqx.serving.app import IN_FLIGHT, LARGEST, app
 from bqx.serving.models import Models, bundles
 from bqx.serving.registry import Registry
 from bqx.serving.registry_folder import Folder
@@ -475,6 +476,42 @@ def test_an_answer_says_what_the_registry_says_at_the_moment(made, request_of, t
     log = store.folder / "audit.jsonl"
     log.write_text(log.read_text().replace("worse", "wrong"))
     refused(anyio.run(post), 503, "registry", "altered")
+
+
+@pytest.fixture
+def application(folder):
+    return app(Models(folder, unapproved=True))
+
+
+def asked(application, request_of, before):
+    """Answer of an application to a request that comes after something else."""
+
+    async def post():
+        before(application.state)
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.post("/invocations", json=request_of)
+
+    return anyio.run(post)
+
+
+def test_more_bytes_than_may_be_in_flight_are_refused(application, request_of):
+    def full(state):
+        state.in_flight = IN_FLIGHT - 1_000
+
+    refused(asked(application, request_of, full), 429, "busy", "too many bytes")
+    # What was refused is in flight no more.
+    assert application.state.in_flight == IN_FLIGHT - 1_000
+    assert asked(application, request_of, lambda state: setattr(state, "in_flight", 0)).is_success
+    assert application.state.in_flight == 0
+
+
+def test_a_request_waits_for_those_before_it_but_not_for_ever(application, request_of, monkeypatch):
+    def never_done(state):
+        state.another = asyncio.get_running_loop().create_task(state.turn.acquire())
+
+    monkeypatch.setattr("bqx.serving.app.WAIT", 0.05)
+    refused(asked(application, request_of, never_done), 429, "busy", "requests: too many")
 
 
 def test_a_folder_without_bundles_is_an_error(tmp_path):
