@@ -24,7 +24,9 @@ CODE = """
 import sys
 from pathlib import Path
 from bqx.serving import app, limits
-limits.SECONDS.update({name: value * float(sys.argv[3]) for name, value in limits.SECONDS.items()})
+times = {state: seconds * float(sys.argv[3]) for state, seconds in limits.SECONDS.items()}
+# A busy machine may need the whole of it.
+limits.SECONDS.update(times | {"answer": limits.SECONDS["answer"]})
 app.serve(Path(sys.argv[1]), int(sys.argv[2]), unapproved=True)
 """
 
@@ -54,7 +56,7 @@ class Server:
 
 @contextmanager
 def serving(folder, printed, *, pace=1.0, arguments=()):
-    """A server of bundles, whose limits of time are multiplied by the pace."""
+    """A server of bundles, whose limits of time but that of an answer are multiplied by the pace."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -488,6 +488,7 @@ def asked(application, request_of, before):
 
     async def post():
         before(application.state)
+        await anyio.sleep(0.01)
         transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return await client.post("/invocations", json=request_of)
