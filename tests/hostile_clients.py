@@ -56,7 +56,7 @@ class Server:
 
 @contextmanager
 def serving(folder, printed, *, pace=1.0, arguments=()):
-    """A server of bundles, whose limits of time but that of an answer are multiplied by the pace."""
+    """A server of bundles; its limits of time, but for an answer, are multiplied by the pace."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
