@@ -69,7 +69,7 @@ def test_no_hostile_request_breaks_the_server(server, good):
     assert {200, 400, 404, 405, 415, 422} <= set(tally.answered)
     assert tally.largest - before < 300e6
     wait_for(lambda: not server.connections, 2 * SECONDS["body"] * PACE + 5)
-    assert answers(server)
+    assert statuses(_post(server, good)) == [200]
     quiet(server)
 
 
@@ -178,7 +178,7 @@ def test_a_hundred_thousand_requests(folder, good, tmp_path, seed):
         attack(server, good_request(None, good), "wait", patience=20)
         before = server.memory
         start = time.monotonic()
-        tally = storm(server, good, 17_500, threads=64, patience=60, seed=seed)
+        tally = storm(server, good, 17_500, threads=32, patience=60, seed=seed)
         assert tally.requests >= 25_000
         seconds = time.monotonic() - start
         print(
@@ -188,7 +188,7 @@ def test_a_hundred_thousand_requests(folder, good, tmp_path, seed):
         assert tally.faults == []
         assert tally.largest - before < 400e6
         wait_for(lambda: not server.connections, 10)
-        assert answers(server)
+        assert statuses(_post(server, good)) == [200]
         quiet(server)
 
 
