@@ -191,7 +191,7 @@ def stubborn(server, good, count):
     answers they do not read, a good request, or nothing at all. Most are left to the server."""
     whole = post(encoded(good))
     endless = POST + b"host: x\r\ncontent-length: 5999999\r\n\r\n"
-    starts = (b"", POST, endless, endless + b" " * 900_000, whole[:-1], whole, get() * 2_000)
+    starts = (b"", POST, endless, endless + b" " * 900_000, whole[:-1], whole, get() * 200)
     connections = []
     for number in range(count):
         connection = server.connect()
