@@ -20,7 +20,7 @@ def calls(monkeypatch):
     report = ModuleType("bqx.report.runner")
     report.run = lambda *given: made.append(given) or Path("index.html")  # type: ignore[attr-defined]
     app = ModuleType("bqx.serving.app")
-    app.serve = lambda *given, pair: made.append((*given, pair))  # type: ignore[attr-defined]
+    app.serve = lambda *given, **named: made.append((*given, named))  # type: ignore[attr-defined]
     serving = ModuleType("bqx.serving")
     serving.app = app  # type: ignore[attr-defined]
     for module in (report, serving, app):
@@ -84,9 +84,13 @@ def test_failed_notebook_has_status_two(calls, monkeypatch, capsys):
 
 
 def test_serve_passes_folder_and_port_on(calls):
-    assert cli.main(["serve", "runs/ci/bundles", "--port", "9000"]) == 0
-    assert cli.main(["serve", "runs/ci/bundles"]) == 0
-    assert calls == [(Path("runs/ci/bundles"), 9000, ""), (Path("runs/ci/bundles"), 8080, "")]
+    options = ["--port", "9000", "--unapproved", "--pair", "eurusd"]
+    assert cli.main(["serve", "runs/ci/bundles", *options]) == 0
+    assert cli.main(["serve", "runs/registry/files"]) == 0
+    assert calls == [
+        (Path("runs/ci/bundles"), 9000, {"pair": "eurusd", "unapproved": True}),
+        (Path("runs/registry/files"), 8080, {"pair": "", "unapproved": False}),
+    ]
 
 
 def test_catalog_lists_every_feature_and_counts(capsys):

@@ -3,8 +3,10 @@ import datetime
 import json
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import boto3
@@ -17,7 +19,7 @@ from bqx.errors import ArtefactError, ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.learning import bundle
 from bqx.serving import registry, registry_folder
-from bqx.serving.app import served
+from bqx.serving.models import Models
 from bqx.serving.registry import Registry, gate
 from bqx.serving.registry_folder import Folder
 from bqx.serving.sagemaker_packages import ModelPackages
@@ -137,22 +139,24 @@ def test_the_command_line_moves_versions_and_writes_who_and_why(asked, store, bu
 def test_a_server_takes_what_is_approved_and_says_what_is_not(asked, store, bundles):
     version = asked.register(PAIR, bundles[0], {"horizons": [15]})
     with pytest.raises(ArtefactError, match="nothing to serve, got eurusd pending"):
-        served(store.folder)
-    standing = served(store.folder, PAIR)[PAIR].standing
+        Models(store.folder)
+    standing = Models(store.folder, PAIR, unapproved=True).ready[PAIR].standing
     assert standing == {"version": 1, "status": "pending", "approved_horizons": []}
     asked.approve(version)
     later = asked.register(PAIR, bundles[1], {})
     asked.reject(later, ["slow"])
     for pair in ("", PAIR):
-        (ready,) = served(store.folder, pair).values()
+        (ready,) = Models(store.folder, pair, unapproved=True).ready.values()
         assert ready.standing == {"version": 1, "status": "approved", "approved_horizons": [15]}
         assert ready.bundle.metrics == {"number": 0}
     with pytest.raises(ArtefactError, match="nothing to serve"):
-        served(store.folder, "gbpusd")
-    alone = served(Path(bundles[0]))[PAIR]
+        Models(store.folder, "gbpusd")
+    alone = Models(Path(bundles[0]), unapproved=True).ready[PAIR]
     assert alone.standing["status"] == "unregistered"
     with pytest.raises(ArtefactError, match="no bundle of gbpusd"):
-        served(Path(bundles[0]), "gbpusd")
+        Models(Path(bundles[0]), "gbpusd", unapproved=True)
+    with pytest.raises(ArtefactError, match="no registry knows; expected a registry"):
+        Models(Path(bundles[0]))
 
 
 def test_the_same_bundle_is_the_same_version(asked, bundles):
@@ -332,11 +336,12 @@ def test_reasons_are_told_by_what_they_are_about():
 def test_a_line_that_was_cut_off_was_never_said(asked, store, bundles, capsys):
     first = asked.register("eurusd", str(bundles[0]), {})
     log = store.folder / registry_folder.LOG
-    before, end = log.read_bytes(), (store.folder / "audit.end.json").read_bytes()
+    end = store.folder / "audit.end.json"
+    before, shorter = log.read_bytes(), end.read_bytes()
     asked.approve(first)
     whole = log.read_bytes()
     log.write_bytes(whole[:-40])
-    (store.folder / "audit.end.json").write_bytes(end)
+    end.write_bytes(shorter)
     assert [v.status for v in store.versions("eurusd")] == ["pending"]
     asked.approve(first)
     assert "a line that was cut off is removed" in capsys.readouterr().err
@@ -353,7 +358,7 @@ def test_the_last_line_cannot_be_taken_out(asked, store, bundles):
         store.versions("eurusd")
     log.unlink()
     with pytest.raises(ArtefactError, match=r"lines are missing at its end, got 0; expected 2"):
-        served(store.folder)
+        Models(store.folder)
 
 
 def test_a_kill_between_a_line_and_its_end_leaves_the_line(asked, store, bundles):
@@ -401,15 +406,211 @@ def test_another_bundle_in_a_versions_folder_is_not_served(asked, store, bundles
     shutil.rmtree(target)
     shutil.copytree(versions[0].bundle, target)
     with pytest.raises(ArtefactError, match="exchanged or damaged, got another hash"):
-        served(store.folder)
+        Models(store.folder)
 
 
 def test_a_folder_above_a_registry_is_not_served(asked, store, bundles):
     asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["too weak"])
     with pytest.raises(ArtefactError, match="a folder above a registry"):
-        served(store.folder.parent)
+        Models(store.folder.parent)
 
 
 def test_an_empty_reason_is_none(asked, bundles):
     with pytest.raises(ParameterError, match="rejected without a reason"):
         asked.reject(asked.register("eurusd", str(bundles[0]), {}), ["  "])
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n"])
+@pytest.mark.parametrize("action", ["approve", "reject", "archive"])
+def test_no_status_is_changed_without_words(asked, store, bundles, action, reason, capsys):
+    asked.register(PAIR, bundles[0], {})
+    command = ["registry", action, str(store.folder), PAIR, "1", "--reason", reason]
+    assert cli.main(command) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [version.status for version in store.versions(PAIR)] == ["pending"]
+
+
+def test_a_user_id_without_a_name_is_named_by_its_number(
+    asked, store, bundles, monkeypatch, capsys
+):
+    def nameless(*_: object) -> None:
+        raise KeyError("getpwuid(): uid not found: 4321")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr(os, "getuid", lambda: 4321)
+    asked.register(PAIR, bundles[0], {})
+    command = ["registry", "approve", str(store.folder), PAIR, "1", "--reason", "tried"]
+    assert cli.main(command) == 0
+    assert store.log()[-1]["by"] == "user 4321"
+
+
+def test_a_missing_version_folder_blocks_only_itself(asked, store, bundles):
+    first, second = (asked.register(PAIR, source, {}) for source in bundles[:2])
+    asked.approve(second)
+    shutil.rmtree(Path(first.bundle).parent)
+    (ready,) = Models(store.folder).ready.values()
+    assert ready.version.number == 2
+    assert asked.register(PAIR, bundles[1], {}).number == 2
+    asked.register(PAIR, bundles[2], {})
+    # What is lost may be registered again, as another version.
+    assert asked.register(PAIR, bundles[0], {}).number == 4
+    assert asked.archive(first, "lost").status == "archived"
+    assert len(store.versions(PAIR)) == 4
+
+
+def test_facts_that_were_changed_are_no_facts(asked, store, bundles):
+    version = asked.register(PAIR, bundles[0], {"horizons": [15]})
+    asked.approve(version)
+    path = Path(version.bundle).parent / registry_folder.FACTS
+    path.write_text(path.read_text().replace("15", "75"))
+    assert store.versions(PAIR)[0].facts == {}
+    with pytest.raises(ArtefactError, match="exchanged or damaged"):
+        Models(store.folder)
+
+
+def test_another_pairs_bundle_is_not_read(asked, store, bundles):
+    version = asked.register(PAIR, bundles[0], {})
+    with pytest.raises(ArtefactError, match="another pair, got eurusd; expected gbpusd"):
+        store.read(replace(version, pair="gbpusd"))
+
+
+@pytest.mark.parametrize("removed", [["audit.jsonl"], ["audit.end.json"], ["audit.*"]])
+def test_a_removed_log_is_no_empty_registry(asked, store, bundles, removed):
+    asked.reject(asked.register(PAIR, bundles[0], {}), ["too weak"])
+    for pattern in removed:
+        for path in store.folder.glob(pattern):
+            path.unlink()
+    with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
+        Models(store.folder)
+    with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
+        asked.register(PAIR, bundles[1], {})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"lines": "x", "hash": ""}'])
+def test_an_end_that_is_none_is_one_line(asked, store, bundles, content):
+    asked.register(PAIR, bundles[0], {})
+    (store.folder / "audit.end.json").write_text(content)
+    with pytest.raises(ArtefactError, match=r"audit\.end\.json: cannot be read"):
+        store.versions(PAIR)
+
+
+def test_an_end_that_cannot_be_written_does_not_undo_its_line(
+    asked, store, bundles, monkeypatch, capsys
+):
+    version = asked.register(PAIR, bundles[0], {})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bqx.serving.audit_log.write_json", full)
+        assert asked.approve(version).status == "approved"
+    assert "not written (No space left on device), the lines were" in capsys.readouterr().err
+    assert asked.latest_approved(PAIR).number == 1
+    asked.reject(version, ["worse"])
+    assert [line["status"] for line in store.log()] == ["pending", "approved", "rejected"]
+
+
+def test_a_full_disk_leaves_nothing_of_a_new_version(asked, store, bundles, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(ArtefactError, match="No space left on device.*Nothing was changed"):
+            asked.register(PAIR, bundles[0], {})
+    assert store.versions(PAIR) == []
+    assert asked.register(PAIR, bundles[0], {}).number == 1
+    assert not [*store.folder.glob("**/.*.tmp")]
+
+
+def test_what_is_approved_or_rejected_later_is_noticed(asked, store, bundles, capsys):
+    first, second = (asked.register(PAIR, source, {"horizons": [15]}) for source in bundles[:2])
+    asked.approve(first)
+    models = Models(store.folder)
+    assert models.current()[PAIR].version.number == 1
+    bundle_of_first = models.current()[PAIR].bundle
+    # As from another process, whose registry this one knows nothing of.
+    other = Registry(Folder(store.folder), "another")
+    other.register(PAIR, bundles[2], {})
+    assert models.current()[PAIR].bundle is bundle_of_first
+    capsys.readouterr()
+    other.approve(second)
+    assert models.current()[PAIR].standing["version"] == 2
+    assert models.current()[PAIR].bundle.metrics == {"number": 1}
+    assert capsys.readouterr().err == f"{PAIR}: version 2, approved, from now on\n"
+    other.reject(second, ["worse"])
+    assert models.current() == {}
+    assert capsys.readouterr().err == f"{PAIR}: no more served\n"
+    other.approve(first)
+    assert models.current()[PAIR].standing["version"] == 1
+
+
+def test_a_damaged_version_or_log_is_noticed_and_takes_nothing_else_along(
+    asked, store, bundles, capsys
+):
+    first, second = (asked.register(PAIR, source, {}) for source in bundles[:2])
+    asked.approve(first)
+    models = Models(store.folder)
+    shutil.rmtree(Path(second.bundle))
+    asked.approve(second)
+    assert models.current() == {}
+    assert "exchanged or damaged" in models.faults[PAIR]
+    assert "exchanged or damaged" in capsys.readouterr().err
+    asked.approve(first)
+    assert models.current()[PAIR].version.number == 1
+    log = store.folder / registry_folder.LOG
+    log.write_text(log.read_text().replace("a quant", "another"))
+    for _ in range(2):
+        with pytest.raises(ArtefactError, match="altered"):
+            models.current()
+
+
+def test_unapproved_serves_the_latest_and_says_what_it_is(asked, store, bundles):
+    first, second = (asked.register(PAIR, source, {"horizons": [15]}) for source in bundles[:2])
+    asked.reject(second, ["too weak"])
+    with pytest.raises(
+        ArtefactError, match="nothing to serve, got eurusd rejected; .*--unapproved"
+    ):
+        Models(store.folder)
+    with pytest.raises(ArtefactError, match="nothing to serve"):
+        Models(store.folder, PAIR)
+    (ready,) = Models(store.folder, unapproved=True).ready.values()
+    assert ready.notice == f"{PAIR}: version 2 is rejected, NOT approved (too weak)"
+    assert ready.standing == {"version": 2, "status": "rejected", "approved_horizons": []}
+    asked.approve(first)
+    (ready,) = Models(store.folder, unapproved=True).ready.values()
+    assert ready.standing == {"version": 1, "status": "approved", "approved_horizons": [15]}
+
+
+SCRIPT = Path(__file__).parent / "registry_operations.py"
+
+
+def operations(count, seed, source, place, *before):
+    """Counts of `registry_operations`, which fails where a registry was in a wrong state."""
+    command = [*before, sys.executable, str(SCRIPT), str(place), source, str(count), str(seed)]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert ran.returncode == 0, ran.stderr[-2_000:]
+    return json.loads(ran.stdout)
+
+
+def test_kills_and_full_disks_leave_one_approved_and_a_log_that_tells_all(bundles, tmp_path):
+    counts = operations(120, 1, bundles[0], tmp_path / "registries")
+    assert min(counts[what] for what in ("moved", "refused", "full", "killed")) > 3
+
+
+@pytest.mark.fuzz
+def test_ten_thousand_operations_by_four_processes(bundles, tmp_path):
+    counts = operations(8_000, 2, bundles[0], tmp_path / "registries")
+    print(counts)
+    assert counts["killed"] > 500
+    # A filesystem of this size, which is filled for good now and then.
+    place = tmp_path / "full"
+    place.mkdir()
+    mounted = f'mount -t tmpfs -o size=12m none {place} && exec "$@"'
+    counts = operations(
+        2_000, 3, bundles[0], place / "registries", "unshare", "-rm", "sh", "-c", mounted, "sh"
+    )
+    print(counts)
+    assert counts["full"] > 100

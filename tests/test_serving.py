@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import random
@@ -5,14 +6,17 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn
 
+from bqx import cli
 from bqx.errors import ArtefactError, BarError, RequestError
 from bqx.features import catalog, lags
 from bqx.features.engine.fitting import fit
@@ -24,7 +28,11 @@ from bqx.learning.models import make
 from bqx.learning.shrinkage import Evidence
 from bqx.market import bars, simulated
 from bqx.serving import live
-from bqx.serving.app import LARGEST, app, bundles
+from bqx.serving.app import IN_FLIGHT, LARGEST, app
+from bqx.serving.models import Models, bundles
+from bqx.serving.registry import Registry
+from bqx.serving.registry_folder import Folder
+from bqx.stages import registry as registry_stage
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,7 +77,7 @@ def client(folder):
         port = probe.getsockname()[1]
     code = (
         "import sys; from pathlib import Path; from bqx.serving.app import serve; "
-        "serve(Path(sys.argv[1]), int(sys.argv[2]))"
+        "serve(Path(sys.argv[1]), int(sys.argv[2]), unapproved=True)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, str(folder), str(port)]
@@ -162,6 +170,80 @@ def test_an_unknown_pair_is_not_found(client, request_of):
 
 def test_too_large_a_body_is_refused(client):
     refused(client.post("/invocations", content=b" " * (LARGEST + 1)), 413, "size", "6,000,000")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+)
+def test_a_body_that_says_it_is_no_json_is_refused(client, request_of, kind):
+    response = client.post(
+        "/invocations", content=json.dumps(request_of), headers={"content-type": kind}
+    )
+    refused(response, 415, "type", "no JSON")
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON"])
+def test_json_is_known_by_its_type_alone(client, request_of, kind):
+    response = client.post(
+        "/invocations", content=json.dumps(request_of), headers={"content-type": kind}
+    )
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("name", ["pair", "bars", "close"])
+def test_a_name_twice_is_ambiguous(client, request_of, name):
+    body = json.dumps(request_of).replace(f'"{name}":', f'"{name}": 1, "{name}":')
+    refused(client.post("/invocations", content=body), 400, "request", f"twice, got '{name}'")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "eur\udfff", "\ud800" * 50])
+def test_a_lone_surrogate_is_refused_wherever_it_stands(client, request_of, text):
+    stamps = [text, *request_of["bars"]["ts_utc"][1:]]
+    close = [text, *request_of["bars"]["close"][1:]]
+    lists = {"ts_utc": [], "close": []}
+    for change, status in (
+        ({"pair": text}, 404),
+        ({"panel": {text: lists}}, 400),
+        ({"panel": {"gbpusd": {text: []}}}, 400),
+        ({"bars": request_of["bars"] | {"ts_utc": stamps}}, 400),
+        ({"bars": request_of["bars"] | {"close": close}}, 400),
+        ({"bars": request_of["bars"] | {text: close}}, 400),
+        ({text: 1}, 400),
+    ):
+        response = client.post("/invocations", content=json.dumps(request_of | change))
+        assert response.status_code == status
+        response.content.decode("utf-8")
+        response.json()["error"]["message"].encode("utf-8")
+
+
+@pytest.mark.parametrize("times", [100, 10, 5.5, 0.18, 0.1, 0.01, 1e9])
+def test_rates_of_another_unit_than_the_bundles_are_refused(client, request_of, times):
+    for name in bars.RATES:
+        request_of["bars"][name] = [value * times for value in request_of["bars"][name]]
+    refused(client.post("/invocations", json=request_of), 422, "bars", "no rate of this pair")
+
+
+@pytest.mark.parametrize("name", ["high", "low"])
+def test_one_bar_of_another_unit_is_refused(client, request_of, name):
+    request_of["bars"][name][-5] *= {"high": 100, "low": 0.01}[name]
+    refused(client.post("/invocations", json=request_of), 422, "bars", "(1 such rows)")
+
+
+def test_a_spread_in_pips_is_refused(client, request_of):
+    request_of["bars"]["spread"] = [1.2] * len(request_of["bars"]["close"])
+    refused(client.post("/invocations", json=request_of), 422, "bars", "in quote units")
+
+
+def test_rates_that_have_moved_for_years_are_answered(made, history):
+    for times in (0.4, 2.5):
+        moved = history.copy()
+        moved[[*bars.RATES, "spread"]] *= times
+        assert live.forecast(made, moved)["predictions"]
+
+
+def test_a_host_that_is_none_is_no_fault(client):
+    for path in ("/", "/ping/", "/invocations/"):
+        refused(client.get(path, headers={"host": "["}), 404, "http", path)
 
 
 def test_other_paths_and_methods_are_json_errors(client):
@@ -313,6 +395,15 @@ def test_columns_that_read_other_pairs_answer_as_the_batch(crossed, tmp_path):
     assert len(moved) > 10
 
 
+@pytest.mark.parametrize("times", [100, 0.1])
+def test_a_panel_of_another_unit_is_refused(crossed, times):
+    made, _, sent = crossed
+    panel = {pair: sent[pair]["close"] for pair in OTHERS}
+    panel["eurgbp"] = panel["eurgbp"] * times
+    with pytest.raises(BarError, match="panel of eurgbp .*no rate of this pair"):
+        live.forecast(made, sent[PAIR], panel)
+
+
 @pytest.mark.parametrize("given", [(), ("gbpusd",)])
 def test_a_panel_that_is_needed_is_asked_for(crossed, given):
     made, _, sent = crossed
@@ -325,6 +416,7 @@ def test_a_panel_that_is_needed_is_asked_for(crossed, given):
     ("panel", "text"),
     [
         ([], "panel: wrong shape"),
+        ({"xxxyyy": {"ts_utc": [], "close": []}}, "panel: wrong shape, got 'xxxyyy'"),
         ({"gbpusd": {"ts_utc": []}}, "panel gbpusd: wrong shape"),
         ({"gbpusd": {"ts_utc": ["2024-01-08T00:00:00Z"], "close": [None]}}, "finite number"),
     ],
@@ -356,10 +448,114 @@ def test_hostile_requests_never_break_the_server(client, history):
         assert response.json()["error"]["message"]
 
 
+def test_an_answer_says_what_the_registry_says_at_the_moment(made, request_of, tmp_path):
+    store = Folder(tmp_path / "registry")
+    registry = Registry(store, "a quant")
+    for number in (1, 2):
+        replace(made, metrics={"number": number}).save(tmp_path / str(number))
+        registry.register(PAIR, str(tmp_path / str(number)), {"horizons": [15]})
+    first, second = store.versions(PAIR)
+    registry.approve(first)
+    transport = httpx.ASGITransport(app(Models(store.folder)))
+
+    async def post():
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.post("/invocations", json=request_of)
+
+    def standing():
+        answer = anyio.run(post).json()
+        return answer["version"], answer["status"], answer["approved_horizons"]
+
+    assert standing() == (1, "approved", [15])
+    registry.approve(second)
+    assert standing() == (2, "approved", [15])
+    registry.reject(second, ["worse"])
+    refused(anyio.run(post), 404, "pair", "expected one of none at present")
+    registry.approve(first)
+    assert standing() == (1, "approved", [15])
+    log = store.folder / "audit.jsonl"
+    log.write_text(log.read_text().replace("worse", "wrong"))
+    refused(anyio.run(post), 503, "registry", "altered")
+
+
+@pytest.fixture
+def application(folder):
+    return app(Models(folder, unapproved=True))
+
+
+def asked(application, request_of, before):
+    """Answer of an application to a request that comes after something else."""
+
+    async def post():
+        before(application.state)
+        await anyio.sleep(0.01)
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.post("/invocations", json=request_of)
+
+    return anyio.run(post)
+
+
+def test_more_bytes_than_may_be_in_flight_are_refused(application, request_of):
+    def full(state):
+        state.in_flight = IN_FLIGHT - 1_000
+
+    refused(asked(application, request_of, full), 429, "busy", "too many bytes")
+    # What was refused is in flight no more.
+    assert application.state.in_flight == IN_FLIGHT - 1_000
+    assert asked(application, request_of, lambda state: setattr(state, "in_flight", 0)).is_success
+    assert application.state.in_flight == 0
+
+
+def test_a_request_waits_for_those_before_it_but_not_for_ever(application, request_of, monkeypatch):
+    def never_done(state):
+        state.another = asyncio.get_running_loop().create_task(state.turn.acquire())
+
+    monkeypatch.setattr("bqx.serving.app.WAIT", 0.05)
+    refused(asked(application, request_of, never_done), 429, "busy", "requests: too many")
+
+
 def test_a_folder_without_bundles_is_an_error(tmp_path):
     with pytest.raises(ArtefactError, match="no bundle"):
-        app(tmp_path)
+        Models(tmp_path)
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65_536, 10**12])
+def test_a_port_that_is_none_is_one_line(folder, port, capsys):
+    assert cli.main(["serve", str(folder), "--unapproved", "--port", str(port)]) == 2
+    printed = capsys.readouterr().err
+    assert f"got {port}; expected 1 to 65535" in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line(folder, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["serve", str(folder), "--unapproved", "--port", str(port)]) == 2
+    printed = capsys.readouterr().err
+    assert f"got {port} (Address already in use)" in printed
+    assert printed.count("\n") == 1
+
+
+def test_bundles_that_no_registry_approved_are_served_on_request_only(folder, capsys):
+    assert cli.main(["serve", str(folder), "--port", "9"]) == 2
+    assert "--unapproved serves them all the same" in capsys.readouterr().err
 
 
 def test_one_bundles_own_folder_can_be_served(folder):
     assert list(bundles(folder / PAIR)) == [PAIR]
+
+
+def test_the_gate_times_all_that_a_client_waits_for(made, learned, monkeypatch):
+    bars_of_pair = {PAIR: learned.bars}
+    alone = registry_stage.latency(made, bars_of_pair)
+    parse = live.parse
+
+    def slow(content):
+        end = time.process_time() + 0.03
+        while time.process_time() < end:
+            pass
+        return parse(content)
+
+    monkeypatch.setattr(live, "parse", slow)
+    assert registry_stage.latency(made, bars_of_pair) > 30 > alone

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class Bundle:
         """Identity of the feature behind each column, by its name."""
         return catalog.identities(dict.fromkeys(column.feature for column in self.columns))
 
-    @property
+    @cached_property
     def columns_hash(self) -> str:
         """One hash of the columns and their identities, which answers show."""
         return digest([[column.name for column in self.columns], self.identities])

@@ -57,6 +57,16 @@ class ChainedLog:
         """Whether anything was ever written."""
         return self.path.exists() or self.end.exists()
 
+    def begin(self) -> None:
+        """Write the end of a log without lines, so that its removal can be told from its absence.
+
+        Raises
+        ------
+        OSError : it cannot be written.
+        """
+        if not self.exists:
+            self._write_end(_End(bytes=0))
+
     def read(self) -> Reading:
         """All lines that are as they were written, and what is wrong with the others.
 
@@ -126,7 +136,11 @@ class ChainedLog:
         except OSError:
             os.ftruncate(file.fileno(), size)
             raise
-        self._write_end(_End(end.lines + len(texts), last, file.tell()))
+        try:
+            self._write_end(_End(end.lines + len(texts), last, file.tell()))
+        except OSError as error:
+            # What the lines say has happened; the end of fewer lines is right for them too.
+            print(f"{self.end}: not written ({error.strerror}), the lines were", file=sys.stderr)
 
     def _cut(self, file: IO[bytes]) -> int:
         """Cut away a last line that was not written to its end; the bytes that are left."""

@@ -19,8 +19,17 @@ class AuditLog:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever written."""
+        """Whether it was ever begun."""
         return self._log.exists
+
+    def begin(self) -> None:
+        """Note that it is there, so that its removal can be told from its absence.
+
+        Raises
+        ------
+        OSError : it cannot be written.
+        """
+        self._log.begin()
 
     def lines(self) -> list[dict[str, Any]]:
         """All lines, oldest first.

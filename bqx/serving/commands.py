@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,11 +29,14 @@ def _add_serve(commands: "Commands") -> None:
         "bundles",
         type=Path,
         metavar="DIR",
-        help="folder of bundles, or a registry, of which the latest approved versions are served",
+        help="registry, such as runs/registry/files, or folder of bundles (--unapproved)",
     )
     parser.add_argument("--port", type=int, default=8080, help="default %(default)s")
+    parser.add_argument("--pair", default="", help="this pair alone")
     parser.add_argument(
-        "--pair", default="", help="this pair alone; from a registry even when not approved"
+        "--unapproved",
+        action="store_true",
+        help="also what no registry approved; every answer says so",
     )
     parser.set_defaults(command=_serve)
 
@@ -40,7 +44,7 @@ def _add_serve(commands: "Commands") -> None:
 def _serve(asked: argparse.Namespace) -> int:
     from bqx.serving import app
 
-    app.serve(asked.bundles, asked.port, pair=asked.pair)
+    app.serve(asked.bundles, asked.port, pair=asked.pair, unapproved=asked.unapproved)
     return 0
 
 
@@ -93,7 +97,7 @@ def _registry_move(asked: argparse.Namespace) -> int:
 
     store = _store(asked.registry)
     version = _version(store, asked.pair, asked.version)
-    registry = Registry(store, asked.by or getpass.getuser())
+    registry = Registry(store, asked.by or _user())
     if asked.action == "archive":
         moved = registry.archive(version, asked.reason)
     else:
@@ -101,6 +105,14 @@ def _registry_move(asked: argparse.Namespace) -> int:
         moved = move(version, (asked.reason,))
     print(f"{moved.pair} version {moved.number}: {moved.status}")
     return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under an id that has no name.
+        return f"user {os.getuid()}"
 
 
 def _store(folder: Path) -> "Folder":

@@ -3,16 +3,25 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import NoneType
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from bqx.errors import RequestError
+from bqx.errors import BarError, RequestError
 from bqx.learning.bundle import Bundle
 from bqx.market import bars, sessions
+from bqx.market.pairs import PAIRS
 
 OPTIONAL = ("volume", "spread")
 _REQUEST = {"pair", "bars", "panel"}
+FARTHEST = 5.0
+"""Most times that a rate may be above or below the bundle's baseline. No pair came so far in the 25
+years since the euro; ten times is another unit."""
+WIDEST = 0.01
+"""Largest spread, as a share of the rate."""
 EARLIEST, LATEST = pd.Timestamp("1990-01-01", tz="UTC"), pd.Timestamp("2100-01-01", tz="UTC")
 """Bars outside are taken for a mistake; clock features need a calendar."""
 
@@ -39,13 +48,15 @@ def forecast(
 
     Raises
     ------
-    BarError : bars that break the bar schema.
+    BarError : bars that break the bar schema, or whose rates are in another unit than those that
+        the bundle was trained on.
     RequestError : too few bars, a long hole just before the last, or a pair of the panel absent.
     """
     frame = bars.validate(frame, "bars")
     # No more calendar than the lookback can span, so that no request makes a grid of decades.
     weeks = math.ceil(bundle.lookback / sessions.WEEK) + 1
     recent = frame.loc[frame.index[-1] - pd.Timedelta(weeks=weeks) :]
+    _check_unit(recent, "bars", bundle.baseline)
     grid = bars.to_grid(recent, max_fill=bundle.max_fill)
     own = bars.Bars(bundle.pair, grid, bundle.baseline)
     if bundle.panel:
@@ -78,10 +89,28 @@ def _panel_bars(
             f"{', '.join(bundle.panel)} from {first} to {last}. Send them too."
         )
     frame = bars.validate(pd.DataFrame(dict.fromkeys(bars.RATES, recent)), f"panel of {pair}")
+    _check_unit(frame, f"panel of {pair}", bundle.panel[pair])
     earliest = pd.DatetimeIndex([min(frame.index[0], first)])
     start = int(sessions.epoch_minutes(earliest)[0])
     grid = bars.to_grid(frame, start, int(own.minutes[-1]), max_fill=bundle.max_fill)
     return bars.Bars(pair, grid.loc[first:], bundle.panel[pair])
+
+
+def _check_unit(frame: pd.DataFrame, where: str, baseline: float) -> None:
+    rates = frame[list(bars.RATES)].to_numpy()
+    times = np.maximum(rates / baseline, baseline / rates).max(axis=1)
+    spread = frame["spread"].to_numpy()
+    widest = WIDEST * rates[:, 3]
+    for far, name, values, rule in (
+        (times > FARTHEST, "rate", rates.max(axis=1), f"{FARTHEST:g} times of {baseline:.6g}"),
+        (spread > widest, "spread", spread, f"{WIDEST:.0%} of the rate, in quote units"),
+    ):
+        if far.any():
+            row = int(np.argmax(far))
+            raise BarError(
+                f"{where} ({frame.index[row]}): no {name} of this pair, got {values[row]:.6g}; "
+                f"expected it within {rule} ({int(far.sum()):,} such rows)."
+            )
 
 
 def payload(
@@ -125,8 +154,11 @@ def parse(content: Any) -> tuple[str, pd.DataFrame, dict[str, pd.Series]]:
         raise _shape("pair", type(pair).__name__, "a text such as 'eurusd'")
     if not isinstance(panel, dict):
         raise _shape("panel", type(panel).__name__, "an object of closes by pair")
+    unknown = sorted(set(panel) - set(PAIRS))
+    if unknown:
+        raise _shape("panel", f"{unknown[0][:20]!r}", "closes by pair, such as 'gbpusd'")
     closes = {
-        other: _frame(f"panel {other[:20]}", lists, ("close",))["close"]
+        other: _frame(f"panel {other}", lists, ("close",))["close"]
         for other, lists in panel.items()
     }
     return pair, _frame("bars", content["bars"], bars.RATES, optional=OPTIONAL), closes
@@ -156,15 +188,23 @@ def _keys(value: Any) -> str:
     return f"keys {sorted(value)}"[:120] if isinstance(value, dict) else type(value).__name__
 
 
-def _numbers(where: str, name: str, values: list[Any]) -> list[float]:
-    numbers = [math.nan if value is None and name in OPTIONAL else value for value in values]
-    for row, (value, number) in enumerate(zip(values, numbers, strict=True), start=1):
-        is_number = isinstance(number, int | float) and not isinstance(number, bool)
-        if not (is_number and (value is None or abs(value) < 1e15)):
-            raise RequestError(
-                f"{where}: {name} {row} is no finite number, got {str(value)[:40]!r}; expected "
-                "one. Send no bar for a minute without trades."
-            )
+def _numbers(where: str, name: str, values: list[Any]) -> NDArray[np.float64]:
+    kinds = (float, int, NoneType) if name in OPTIONAL else (float, int)
+    # NumPy reads None as NaN.
+    numbers = np.array(
+        [
+            value if type(value) in kinds and (value is None or abs(value) < 1e15) else math.inf
+            for value in values
+        ],
+        dtype=np.float64,
+    )
+    wrong = np.isinf(numbers)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise RequestError(
+            f"{where}: {name} {row + 1} is no finite number, got {str(values[row])[:40]!r}; "
+            "expected one. Send no bar for a minute without trades."
+        )
     return numbers
 
 

@@ -35,7 +35,7 @@ class Version:
     ``number`` : from 1; ``bundle`` : folder or address of the bundle; ``facts`` : scores and
     hashes that it was registered with; ``reasons`` : of its present status; ``passed`` : whether
     it is known to have been approved at some time; ``content`` : hash of the bundle's manifest as
-    it was registered, empty where the store does not know it.
+    it was registered, empty where the store does not know it or the facts are others today.
     """
 
     pair: str
@@ -117,11 +117,6 @@ class Registry:
 
     def reject(self, version: Version, reasons: Sequence[Reason | str]) -> Version:
         """Reject a version for reasons."""
-        if not any(str(reason).strip() for reason in reasons):
-            raise ParameterError(
-                f"{version.pair} version {version.number}: rejected without a reason, got none; "
-                "expected at least one."
-            )
         return self._move(version, "rejected", reasons)
 
     def archive(self, version: Version, reason: str) -> Version:
@@ -134,6 +129,12 @@ class Registry:
         return approved[-1] if approved else None
 
     def _move(self, version: Version, status: Status, reasons: Sequence[Reason | str]) -> Version:
+        said = [bool(str(reason).strip()) for reason in reasons]
+        if not all(said) or (not said and status != "approved"):
+            raise ParameterError(
+                f"{version.pair} version {version.number}: {status} without a reason, got "
+                f"{'an empty one' if said else 'none'}; expected at least one, in words."
+            )
         with self.store.locked():
             versions = {v.number: v for v in self.store.versions(version.pair)}
             now = versions.get(version.number)

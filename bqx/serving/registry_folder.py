@@ -2,10 +2,12 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +36,6 @@ def _line(
         "version": number,
         "status": status,
         "reasons": [asdict(reason) for reason in reasons],
-        "bundle": "",
     }
 
 
@@ -48,19 +49,34 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._audit = AuditLog(folder / LOG)
-        self._held = False
+        self._thread = threading.RLock()
+        self._locks = 0
 
     @property
     def exists(self) -> bool:
         """Whether it is a registry, though its log may have been removed."""
-        return self._audit.exists or any(self.folder.glob(f"*/[0-9]*/{FACTS}"))
+        return self._audit.exists or self._has_folders
+
+    @property
+    def _has_folders(self) -> bool:
+        return any(self.folder.glob(f"*/[0-9]*/{FACTS}"))
+
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """What differs once anything was added to the log, or done to it."""
+        try:
+            stat = (self.folder / LOG).stat()
+        except OSError:
+            return ()
+        return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def add(self, pair: str, source: str, facts: Mapping[str, Any], by: str) -> Version:
         """Copy a bundle that can be read, with its facts.
 
         Raises
         ------
-        ArtefactError : it is no bundle of this pair and catalog, or it is damaged.
+        ArtefactError : it is no bundle of this pair and catalog, it is damaged, or the registry
+            cannot be written.
         """
         loaded = bundle.load(Path(source))
         if loaded.pair != pair:
@@ -71,20 +87,29 @@ class Folder:
         with self.locked():
             known = self.versions(pair)
             for version in known:
-                if sha256(Path(version.bundle) / bundle.MANIFEST) == content:
+                if version.content == content:
                     return version
             number = len(known) + 1
-            target = self.folder / pair / f"{number:04d}"
-            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
+            self._audit.begin()
+            target = self._copied(pair, number, source, facts)
+            hashes = {"bundle": content, "facts": sha256(target / FACTS)}
+            self._audit.add(_line(pair, number, "pending", (), by) | hashes)
+            place = str(target / "bundle")
+        return Version(pair, number, "pending", place, dict(facts), content=content)
+
+    def _copied(self, pair: str, number: int, source: str, facts: Mapping[str, Any]) -> Path:
+        """Folder of a new version, whole or not there at all."""
+        target = self.folder / pair / f"{number:04d}"
+        temporary = target.with_name(f".{target.name}.tmp")
+        try:
             shutil.copytree(source, temporary / "bundle")
             write_json(temporary / FACTS, dict(facts))
             # A folder without a line in the log is what a killed attempt left.
             shutil.rmtree(target, ignore_errors=True)
             os.replace(temporary, target)
-            self._audit.add(_line(pair, number, "pending", (), by) | {"bundle": content})
-            place = str(target / "bundle")
-        return Version(pair, number, "pending", place, dict(facts), content=content)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return target
 
     def move(
         self,
@@ -95,7 +120,12 @@ class Folder:
         by: str,
         followed: Sequence[Version] = (),
     ) -> Version:
-        """Add one line to the log, for all that changes."""
+        """Add one line to the log, for all that changes.
+
+        Raises
+        ------
+        ArtefactError : it cannot be written; nothing was changed.
+        """
         line = _line(version.pair, version.number, status, reasons, by)
         line["also"] = [
             {"version": old.number, "status": "archived", "reasons": _followed(version)}
@@ -116,11 +146,7 @@ class Folder:
             for change in (line, *line.get("also", ())) if line["pair"] == pair else ():
                 number, status = int(change["version"]), change["status"]
                 if number not in versions:
-                    folder = self.folder / pair / f"{number:04d}"
-                    facts = read_json(folder / FACTS) if (folder / FACTS).exists() else {}
-                    versions[number] = Version(
-                        pair, number, status, str(folder / "bundle"), facts, content=line["bundle"]
-                    )
+                    versions[number] = self._registered(line)
                 before = versions[number]
                 versions[number] = replace(
                     before,
@@ -130,6 +156,23 @@ class Folder:
                 )
         return [versions[number] for number in sorted(versions)]
 
+    def _registered(self, line: Mapping[str, Any]) -> Version:
+        """Version of its first line; without facts and hash where its facts are others today."""
+        folder = self.folder / line["pair"] / f"{line['version']:04d}"
+        facts, content = {}, ""
+        with suppress(OSError, ValueError):
+            written = (folder / FACTS).read_bytes()
+            if hashlib.sha256(written).hexdigest() == line.get("facts"):
+                facts, content = json.loads(written), line["bundle"]
+        return Version(
+            line["pair"],
+            line["version"],
+            line["status"],
+            str(folder / "bundle"),
+            facts,
+            content=content,
+        )
+
     def log(self) -> list[dict[str, Any]]:
         """All lines of the log, oldest first: time, by, pair, version, status, reasons, also.
 
@@ -137,6 +180,11 @@ class Folder:
         ------
         ArtefactError : a line was changed, added or taken out since it was written.
         """
+        if not self._audit.exists and self._has_folders:
+            raise ArtefactError(
+                f"{self.folder / LOG}: was removed, got versions without a log; expected the log "
+                "that says what became of them. Restore the file and its end."
+            )
         return self._audit.lines()
 
     def read(self, version: Version) -> Bundle:
@@ -149,25 +197,52 @@ class Folder:
         path = Path(version.bundle) / bundle.MANIFEST
         if not path.is_file() or sha256(path) != version.content:
             raise ArtefactError(
-                f"{path}: exchanged or damaged, got another hash; expected the bundle that was "
-                f"registered as {version.pair} version {version.number}."
+                f"{path}: exchanged or damaged, got another hash; expected the bundle and facts "
+                f"that were registered as {version.pair} version {version.number}."
             )
-        return bundle.load(path.parent)
+        loaded = bundle.load(path.parent)
+        if loaded.pair != version.pair:
+            raise ArtefactError(
+                f"{path}: a bundle of another pair, got {loaded.pair}; expected {version.pair}."
+            )
+        return loaded
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep all others from changing the registry; may be entered again while it is held."""
-        if self._held:
-            yield
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            self._held = True
-            try:
+        """Keep all others from changing the registry; may be entered again while it is held.
+
+        Raises
+        ------
+        ArtefactError : the registry cannot be written.
+        """
+        with self._thread:
+            if self._locks:
                 yield
-            finally:
-                self._held = False
+                return
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with (self.folder / ".lock").open("a") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    self._locks += 1
+                    self._remove_leftovers()
+                    try:
+                        yield
+                    finally:
+                        self._locks -= 1
+            except OSError as error:
+                raise ArtefactError(
+                    f"{self.folder}: cannot be written, got {error.strerror or error}; expected "
+                    "room and the right to. Nothing was changed."
+                ) from None
+
+    def _remove_leftovers(self) -> None:
+        """What killed attempts had not yet put in its place."""
+        for pattern in (".*.tmp", "*/.*.tmp"):
+            for path in self.folder.glob(pattern):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def beside(run: Path, market: str) -> Folder:

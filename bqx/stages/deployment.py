@@ -70,7 +70,7 @@ def build(params: Params) -> Served:
             packed[name].save(stage.path(artefacts.BUNDLE.path(pair=name)))
             stage.add(artefacts.BUNDLE.path(pair=name))
     bars, closes, panel = sent(dataset.bars, packed[pair])
-    with serving(artefacts.BUNDLE.at(run, pair=pair).parent) as url:
+    with serving(artefacts.BUNDLE.at(run, pair=pair).parent, "--unapproved") as url:
         ping = _get(f"{url}/ping")
         answer = ask(url, pair, closes, panel)
     alone = live.forecast(packed[pair], closes, panel)["predictions"]
