@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from bqx import cli
-from bqx.causality import certificate, checks
+from bqx.causality import certificate, checks, cuts
 from bqx.errors import ParameterError
 from bqx.features import catalog
 from bqx.features.spec import Family, Feature, Output, Source
