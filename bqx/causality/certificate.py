@@ -208,11 +208,11 @@ class _Proof:
                 self._explain(suspicion, pair)
         self.reading.suspicions.clear()
 
-    def _explain(self, suspicion: Suspicion, pair: str) -> None:
+    def _explain(self, suspicion: Suspicion, pair: str, *, elsewhere: bool = False) -> None:
         name = suspicion.feature.name
         if name in self.leaks:
             return
-        found = self.fresh.explained(suspicion, self.learnt[pair])
+        found = self.fresh.explained(suspicion, self.learnt[pair], elsewhere=elsewhere)
         if isinstance(found, Leak):
             self.leaks[name] = found
         else:
@@ -222,4 +222,4 @@ class _Proof:
         pair = next(iter(self.bars))
         self.leaks |= self.fresh.fit_leaks(self.features, self.learnt)
         for suspicion in self.fresh.suspicions(self.features, self.reading.kept, self.learnt):
-            self._explain(suspicion, pair)
+            self._explain(suspicion, pair, elsewhere=True)

@@ -99,8 +99,13 @@ class Fresh:
                     break
         return out
 
-    def explained(self, suspicion: Suspicion, learnt: Fits) -> Leak | str:
-        """The leak, or the words for a lookback that does not suffice."""
+    def explained(
+        self, suspicion: Suspicion, learnt: Fits, *, elsewhere: bool = False
+    ) -> Leak | str:
+        """The leak, or the words for a lookback that does not suffice.
+
+        ``elsewhere`` : the bars were the same from the first on, so it is no matter of lookbacks.
+        """
         here = explain(suspicion, learnt)
         if isinstance(here, Leak):
             return here
@@ -108,7 +113,7 @@ class Fresh:
         read, apart = fresh.result(fresh.start(_first_read, self.frozen, order))
         if read is not None:
             return leak(suspicion, read, REMOVED, apart, (STATE,))
-        return here or again(suspicion)
+        return again(suspicion) if elsewhere or here is None else here
 
     def fit_leaks(self, features: Features, learnt: Parameters) -> dict[str, Leak]:
         """Features whose parameters depend on bars behind the training rows.
