@@ -231,7 +231,7 @@ READING: dict[str, tuple[Build, int | None]] = {
     "filled_ahead": (lambda bars: bars.frame["filled"].astype(float).shift(-1).to_numpy(), 1),
     "if_plausible": (plausible, 1),
     "next_row_of_another_pair": (lambda bars: peer(bars).shift(-1).to_numpy(), 1),
-    "a_day_of_another_pair": (lambda bars: peer(bars).shift(-1_440).ffill().to_numpy(), 1_440),
+    "a_day_of_another_pair": (lambda bars: peer(bars).shift(-1_440).to_numpy(), 1_440),
     "holes_of_another_pair": (
         lambda bars: peer(bars).shift(-3).isna().to_numpy(np.float64),
         3,
