@@ -194,7 +194,9 @@ def _compile(asked: argparse.Namespace) -> int:
 
 def _add_certify(commands: "Commands") -> None:
     parser = commands.add_parser(
-        "certify", help="prove on bars that no feature reads ahead; status 1 when one does"
+        "certify",
+        help="prove on bars that no feature reads ahead; status 1 when one does, 3 where there "
+        "is no value to compare",
     )
     _add_bars(parser)
     parser.add_argument("--cuts", type=int, default=200, metavar="N", help="default %(default)s")
@@ -208,25 +210,25 @@ def _add_certify(commands: "Commands") -> None:
 
 
 def _certify(asked: argparse.Namespace) -> int:
-    from bqx.causality import certificate
+    from bqx.causality import certificate, user_features
     from bqx.features import catalog
     from bqx.files import write_json
     from bqx.market import bars, readers
 
     module = asked.features
-    features = certificate.of_module(module) if module else catalog.profile(asked.profile)
+    features = user_features.of_module(module) if module else catalog.profile(asked.profile)
     proof = certificate.certify(bars.align(readers.read_folder(asked.bars)), features, asked.cuts)
     if asked.json:
         write_json(asked.json, proof.report())
     print(proof.verdict)
-    where = f"see {asked.json}" if asked.json else "--json FILE lists them"
-    for count, what in (
-        (len(proof.loose), "did not feel the oldest or the newest of their bars"),
-        (len(proof.silent), "had no value on these bars, so nothing is known of them"),
-    ):
-        if count:
-            print(f"note: {count} features {what}; {where}", file=sys.stderr)
-    return 0 if proof.clean else 1
+    if proof.loose:
+        where = f"see {asked.json}" if asked.json else "--json FILE lists them"
+        print(
+            f"note: {len(proof.loose)} features did not feel the oldest or the newest of their "
+            f"bars; {where}",
+            file=sys.stderr,
+        )
+    return proof.status
 
 
 def _add_build(commands: "Commands") -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from twins import FITS
 
-from bqx.causality import checks, tightness
+from bqx.causality import checks, reading_ahead, tightness
 from bqx.causality.checks import Broken, Features, same
+from bqx.causality.first_read import again, explain
 from bqx.features.spec import Feature
 from bqx.market.bars import RATES, Bars
 
@@ -43,12 +44,20 @@ def with_rates(bars: Bars, new: Array) -> Bars:
     return replace(bars, frame=bars.frame.assign(**dict(zip(RATES, new.T, strict=True))))
 
 
-def reading_ahead(
+def ahead(
     features: Features, bars: Bars, cuts: Sequence[int], seed: int = 0, fits: checks.Fits = FITS
 ) -> Broken:
-    """Features with a value at or before a cut that changes when later bars do."""
-    leaks = checks.reading_ahead(features, bars, cuts, fits, seed)
-    return {name: str(leak) for name, leak in leaks.items()}
+    """Features with a value that changes when later bars do."""
+    reading = reading_ahead.Reading()
+    none = np.array([], np.int64)
+    for holed, rounds in ((False, reading_ahead.ROUNDS[:4]), (True, reading_ahead.ROUNDS[4:6])):
+        at = none if holed else np.asarray(cuts, np.int64)
+        task = reading_ahead.Task(bars, fits, at, none, rounds, seed, holed=holed)
+        reading_ahead.read(features, task, reading)
+    return {
+        name: str(explain(suspicion, fits) or again(suspicion))
+        for name, (suspicion, *_) in reading.suspicions.items()
+    }
 
 
 def insufficient(

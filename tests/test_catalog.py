@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from simulated import bars_of, random_ticks
 from twins import FITS, TWINS
 
-from bqx.causality import checks
+from bqx.causality import cuts
 from bqx.errors import ParameterError
 from bqx.features import catalog, families
 from bqx.features.declare import family as declare
@@ -141,9 +141,9 @@ CUTS = 200
 
 @pytest.fixture(scope="module")
 def ahead(noisy: Bars) -> dict[str, str]:
-    at = checks.cuts(noisy, CUTS, max(f.lookback for f in FEATURES))
+    at = cuts.cuts(noisy, CUTS, max(f.lookback for f in FEATURES))
     assert len(at) == CUTS
-    return properties.reading_ahead(FEATURES, noisy, at)
+    return properties.ahead(FEATURES, noisy, at)
 
 
 @pytest.fixture(scope="module")
@@ -246,14 +246,14 @@ LEAKS: dict[str, Callable[[pd.Series, int, int], pd.Series]] = {
 def test_planted_leaks_are_caught(leak: str, walk: Bars) -> None:
     features = family(leak, LEAKS[leak])
     # From a row in the long hole on, so that the filled holes' sources lie ahead.
-    broken = properties.reading_ahead(features, walk, [705, *range(1_250, 1_300, 3)])
+    broken = properties.ahead(features, walk, [705, *range(1_250, 1_300, 3)])
     assert list(broken) == [features[0].name]
 
 
 def test_an_honest_kernel_passes_where_leaks_are_caught(walk: Bars, clean: Bars) -> None:
     features = family("honest", lambda x, _, w: x.rolling(w).max(), unit="pt")
     for found in (
-        properties.reading_ahead(features, walk, checks.cuts(walk, 60)),
+        properties.ahead(features, walk, cuts.cuts(walk, 60)),
         properties.blind(features, walk),
         properties.insufficient(features, walk),
         properties.padded(features, walk),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from naive_panels import FITS as PANEL_FITS
 from numpy.typing import NDArray
 
-from bqx.causality import certificate, checks
+from bqx.causality import alterations, certificate, checks, cuts
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.evaluation import embeddings
 from bqx.feature_store.history import History
@@ -116,8 +116,8 @@ def test_twins_agree(noisy: Bars, nets: dict[str, Network], fits: dict[str, Arra
 
 
 def test_no_value_reads_ahead(noisy: Bars, fits: dict[str, Array]) -> None:
-    at = checks.cuts(noisy, 12, LOOKBACK)
-    assert properties.reading_ahead(FEATURES, noisy, at, fits=fits) == {}
+    at = cuts.cuts(noisy, 12, LOOKBACK)
+    assert properties.ahead(FEATURES, noisy, at, fits=fits) == {}
 
 
 def test_the_newest_and_the_oldest_bar_matter_and_all_suffice(
@@ -290,7 +290,7 @@ def small() -> tuple[learned.Feature, ...]:
 
 
 def corrupted(bars: Bars, after: int) -> Bars:
-    return checks.altered(bars, slice(after + 1, len(bars)), lambda old: old * 3.0)
+    return alterations.altered(bars, slice(after + 1, len(bars)), lambda old: old * 3.0)
 
 
 def test_principal_components_are_those_of_the_textbook() -> None:
@@ -522,6 +522,6 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
 
 
 def test_codes_are_certified_and_compiled_like_all_others(panel: dict[str, Bars]) -> None:
-    found = certificate.certify(trio(panel), FEATURES[-3:-1], 6, 2)
+    found = certificate.certify(trio(panel), FEATURES[-3:-1], 6, tries=2)
     assert (found.features, found.leaks, found.insufficient, found.silent) == (2, (), {}, ())
     assert precompile.compile_all(FEATURES[-3:], 1) == 1

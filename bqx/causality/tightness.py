@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bqx.causality.alterations import altered
 from bqx.causality.checks import (
     Array,
     Broken,
     Features,
     Fits,
-    altered,
     by_lookback,
     same,
     tiers,
