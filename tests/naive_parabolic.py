@@ -41,13 +41,8 @@ def comparisons(x: Array) -> Outputs:
     out = dict(t)
     out |= {f"d_{name}": value - shift(value, 1) for name, value in t.items()}
     for w in WINDOWS:
-        for above, below in (("t1", "t2"), ("b", "t1")):
+        for above, below in (("t1", "t2"), ("b", "t1"), ("b", "t2")):
             out[f"ratio_{above}_{below}_w{w}"] = over(t[f"{above}_w{w}"], t[f"{below}_w{w}"])
-        # Beyond the limit of t1 / t2 the value is the one at the limit.
-        turn, place = out[f"ratio_t1_t2_w{w}"], np.arange(w) / w
-        quotient = t[f"b_w{w}"] / np.where(np.isnan(turn), np.nan, t[f"t2_w{w}"])
-        limit = -((place**2).mean() + place.mean() * turn)
-        out[f"ratio_b_t2_w{w}"] = np.where(np.abs(turn) < LIMIT, quotient, limit)
         out[f"agree_t2_t1_w{w}"] = alike(t[f"t2_w{w}"], t[f"t1_w{w}"])
     for term in TERMS:
         for short, long in ((5, 30), (15, 60)):
