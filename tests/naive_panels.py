@@ -249,8 +249,8 @@ def cross_section(bars: Bars) -> Outputs:
     spearman = placed["return"].corrwith(placed["bqx"], axis=1)
     out["rank_correlation_idx_bqx"] = spearman.to_numpy()
     out["dispersion_ratio_bqx_idx"] = ratio(out["dispersion_bqx"], out["dispersion_return"])
-    falling = 1 - out["breadth_positive_bqx"]
-    out["breadth_agreement_idx_bqx"] = 1 - np.abs(out["breadth_positive_return"] - falling)
+    risen = flag((frames["bqx"] < 0).mean(axis=1).to_numpy(), out["rank_bqx"])
+    out["breadth_agreement_idx_bqx"] = 1 - np.abs(out["breadth_positive_return"] - risen)
     start = np.array([{"USD": 1.0}.get(base(p), 0.0) - (quote(p) == "USD") for p in PAIRS])
     found = component(bars, PAIRS, start, 32, lambda m, s: [m.sum(), m[-5:].sum(), s], 3)
     return out | dict(zip(("pc1_level", "pc1_change_5", "pc1_share"), found.T, strict=True))

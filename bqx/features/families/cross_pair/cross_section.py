@@ -113,13 +113,13 @@ def _of_all(bars: Bars) -> F:
     columns = [
         *(of[name][:, 0] for name in METRICS),
         *(of[name][:, 1] for name in ("a2", "a1", "return", "bqx")),
-        of["vol"][:, 3],
-        moved[:, 2],
-        fell[:, 2],
+        of["vol"][:, 4],
+        moved[:, 3],
+        fell[:, 3],
         *_component(bars)[panels.since(bars) :].T,
         spearman,
         fell[:, 0] / np.where(moved[:, 0] > 0.0, moved[:, 0], np.nan),
-        1.0 - np.abs(moved[:, 1] - (1.0 - fell[:, 1])),
+        1.0 - np.abs(moved[:, 1] - fell[:, 2]),
     ]
     return np.column_stack(columns)
 
