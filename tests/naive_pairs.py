@@ -6,6 +6,7 @@ import numpy as np
 from naive import (
     Array,
     Outputs,
+    ago,
     deviation,
     flat,
     mean,
@@ -40,7 +41,7 @@ def log_index(bars: Bars, pair: str) -> Array:
 
 
 def change(x: Array, rows: int = 1) -> Array:
-    return x - shift(x, rows)
+    return x - ago(x, rows)
 
 
 def returns(bars: Bars, pair: str) -> Array:

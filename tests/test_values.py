@@ -22,3 +22,25 @@ def test_a_ratio_of_terms_is_cut_once_and_last(noisy: Bars) -> None:
         expected = np.clip(start[known] / curvature[known], -100, 100)
         np.testing.assert_allclose(ratio[known], expected, rtol=1e-8, atol=1e-8)
         assert ((np.abs(turn) == 100) & (np.abs(ratio) < 100)).any() or w == 5
+
+
+READERS_OF_TWO_ROWS = (
+    *(f"bqx_backward_endpoint_w{w}" for w in (15, 30, 45, 60, 75)),
+    "rate_backward_return_w60",
+    "rate_backward_endpoint_w60",
+    "rate_aggregate_return_w75",
+    "rate_roc_w12",
+)
+
+
+def test_a_reading_of_two_rows_has_no_value_across_a_hole(clean: Bars) -> None:
+    for rows in (1, 10, 60):
+        frame = clean.frame.iloc[:400].copy()
+        frame.iloc[200 : 200 + rows, :4] = np.nan
+        bars = Bars(clean.pair, frame, clean.baseline)
+        for name, values in zip(
+            READERS_OF_TWO_ROWS, columns(bars, *READERS_OF_TWO_ROWS), strict=True
+        ):
+            window = catalog.FEATURES[name].window[0]
+            assert np.isnan(values[200 : 200 + rows + window]).all(), name
+            assert np.isfinite(values[200 + rows + window :]).all(), name

@@ -39,8 +39,8 @@ def ranks_of(x: F, column: int) -> F:
 
 @kernel
 def across(x: F) -> F:
-    """Each row's deviation (ddof 1), shares above and below 0, size of the mean sign and share above
-    the median: (T, C) -> (T, 5).
+    """Each row's deviation (ddof 1), shares above and below 0, size of the mean sign and share
+    above the median: (T, C) -> (T, 5).
     """
     rows, columns = x.shape
     out = np.full((rows, 5), np.nan)

@@ -9,10 +9,10 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
-    changes,
     deviation,
     mean_deviation,
     share,

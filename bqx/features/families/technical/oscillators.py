@@ -16,6 +16,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import changes, growth
 from bqx.features.rolling.exponential import (
     DELTA,
     LEVEL_ROWS,
@@ -29,7 +30,7 @@ from bqx.features.rolling.exponential import (
     wilder_change,
 )
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import changes, zone
+from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import SIGNED, Output
 
@@ -80,10 +81,7 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
 @kernel
 def roc(x: F, first_minute: int, window: int) -> F:
     """Percent change over ``window`` rows: (T, 1)."""
-    out = np.full((len(x), 1), np.nan)
-    for row in range(window, len(x)):
-        out[row, 0] = 100.0 * (x[row] - x[row - window]) / x[row - window]
-    return out
+    return growth(x, window).reshape(-1, 1)
 
 
 @kernel

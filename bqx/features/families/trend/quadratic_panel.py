@@ -23,10 +23,10 @@ from bqx.features.families.trend.quadratic_compared import (
     terms,
 )
 from bqx.features.rolling import panels
+from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, Output, Source
 from bqx.market.bars import Bars, Panel
