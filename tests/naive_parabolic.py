@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from naive import Array, Outputs, bqx, quadratic, shift, trailing
+from naive_panels import first_component
 
 from bqx.market import pairs
 from bqx.market.bars import Bars
@@ -92,11 +93,7 @@ def principal(values: Array, start: Array, memory: int) -> Array:
         if not known[row - memory + 1 : row + 1].all():
             continue
         window = values[row - memory + 1 : row + 1]
-        square, v = window.T @ window, start
-        for _ in range(16):
-            v = square @ v
-            v = v / np.linalg.norm(v)
-        out[row] = np.sign(v @ start) * (v @ values[row])
+        out[row] = first_component(window.T @ window, start)[0] @ values[row]
     return out
 
 

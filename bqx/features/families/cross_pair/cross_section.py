@@ -27,9 +27,6 @@ from bqx.market.sessions import DAY
 WINDOW = 60
 """Rows of returns, trends and volatility."""
 
-ITERATIONS = 32
-"""Steps of the power method for the panel's component."""
-
 
 @kernel
 def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
@@ -95,7 +92,7 @@ def _component(bars: Bars) -> F:
         x = _all(bars, panels.returns)
         dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
         first, since = bars.first_market_minute, panels.since(bars)
-        fitted = component(x, DAY, first, dollar, ITERATIONS, since, centred=True)
+        fitted = component(x, DAY, first, dollar, since, centred=True)
         return factor(x, fitted, first, DAY)
 
     return panels.shared(bars, "panel component", make)

@@ -1,9 +1,9 @@
 """Quadratic trends of a pair against those of all pairs.
 
 Deviation and share of positive signs run over the pairs that have the term (flat windows have
-none), at least three. The principal component is that of the last 1,440 rows' second moments, by
-16 steps of the power method from the dollar vector (+1 where the dollar is the base, -1 where it
-is the quote), signed like that vector; a flat window counts as no trend. A sister that is absent
+none), at least three. The principal component is that of the last 1,440 rows' second moments,
+signed like the dollar vector (+1 where the dollar is the base, -1 where it is the quote); a flat
+window counts as no trend. A sister that is absent
 leaves its gap NaN.
 """
 
@@ -35,9 +35,6 @@ from bqx.market.sessions import DAY
 
 FEWEST = 3
 """Pairs behind a statistic of the panel."""
-
-STEPS = 16
-"""Steps of the power method."""
 
 SIGNED = (15, 60)
 WINDOW = 15
@@ -103,7 +100,7 @@ def _panel(bars: Bars, panel: Panel) -> F:
     for k in range(2):
         z = np.ascontiguousarray(trends[:, :, k])
         late = max(since - 1, 0)
-        fitted = component(z, DAY, first_minute, _DOLLAR, STEPS, late, centred=False)
+        fitted = component(z, DAY, first_minute, _DOLLAR, late, centred=False)
         leading = projected(z, fitted)
         components += [leading, changes(leading, 1)]
     statistics = [
