@@ -70,19 +70,20 @@ def of_pair(bars: Bars, pair: str) -> Bars:
     return Bars(pair, frame, float(bars.panel.baselines[column]))
 
 
-def present(bars: Bars) -> list[str]:
-    assert bars.panel is not None
-    return [p for p, b in zip(pairs.PAIRS, bars.panel.baselines, strict=True) if not np.isnan(b)]
-
-
-def enough(values: Array, reading: Callable[[Array], float]) -> Array:
-    """``reading`` of the known values of each row, at least three."""
+def enough(values: Array, whole: Array, reading: Callable[[Array], float]) -> Array:
+    """``reading`` of the known values of each row whose windows are whole, at least three."""
     out = np.full(len(values), np.nan)
-    for row, each in enumerate(values):
-        known = each[~np.isnan(each)]
+    for row in np.flatnonzero(whole.all(axis=1)):
+        known = values[row][~np.isnan(values[row])]
         if len(known) >= 3:
             out[row] = reading(known)
     return out
+
+
+def whole(series: Outputs, w: int) -> Array:
+    """(T, pairs) whether the windows of all pairs are without holes."""
+    windows = [trailing(x, w, lambda rows: rows.sum(axis=1)) for x in series.values()]
+    return ~np.isnan(np.column_stack(windows))
 
 
 def principal(values: Array, start: Array, memory: int) -> Array:
@@ -98,7 +99,7 @@ def principal(values: Array, start: Array, memory: int) -> Array:
 
 
 def panel(bars: Bars) -> Outputs:
-    each = {p: of_pair(bars, p) for p in present(bars)}
+    each = {p: of_pair(bars, p) for p in pairs.PAIRS}
     series = {
         "rate": {p: b.index for p, b in each.items()},
         "bqx": {p: bqx(b) for p, b in each.items()},
@@ -107,20 +108,20 @@ def panel(bars: Bars) -> Outputs:
     out = {}
     for domain, of in fitted.items():
         for w in WINDOWS:
+            there = whole(series[domain], w)
             for term in TERMS:
                 values = np.column_stack([t[f"{term}_w{w}"] for t in of.values()])
-                out[f"std_{term}_{domain}_w{w}"] = enough(values, lambda v: float(v.std(ddof=1)))
+                out[f"std_{term}_{domain}_w{w}"] = enough(
+                    values, there, lambda v: float(v.std(ddof=1))
+                )
                 out[f"signfrac_{term}_{domain}_w{w}"] = enough(
-                    values, lambda v: float((v >= SMALL).mean())
+                    values, there, lambda v: float((v >= SMALL).mean())
                 )
     start = np.array([float(p[:3] == "usd") - float(p[3:] == "usd") for p in each])
-    whole = np.column_stack(
-        [~np.isnan(trailing(x, 15, lambda w: w.sum(axis=1))) for x in series["bqx"].values()]
-    )
+    there = whole(series["bqx"], 15)
     for term in TERMS[:2]:
         values = np.column_stack([t[f"{term}_w15"] for t in fitted["bqx"].values()])
-        values = np.where(np.isnan(values), 0.0, values)
-        values[whole.sum(axis=1) < 3] = np.nan
+        values = np.where(np.isnan(values) & there, 0.0, values)
         one = principal(values, start, 1_440)
         out[f"pc1_{term}_bqx_w15"] = one
         out[f"d_pc1_{term}_bqx_w15"] = one - shift(one, 1)

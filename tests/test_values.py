@@ -9,7 +9,8 @@ from bqx.features.families.spectral.ssa import ssa
 from bqx.features.rolling.component import component
 from bqx.features.rolling.eigenvectors import leading
 from bqx.features.rolling.householder import LANES, width
-from bqx.market.bars import Bars
+from bqx.market.bars import COLUMNS, Bars, join
+from bqx.market.pairs import PAIRS, SISTERS
 
 
 def columns(bars: Bars, *names: str) -> list[np.ndarray]:
@@ -120,3 +121,53 @@ def test_singular_spectra_of_oscillations_have_converged() -> None:
             out = ssa(x, 0)[row]
             np.testing.assert_allclose(out[1], parts[-2] + parts[-3], rtol=1e-8, atol=1e-10)
             np.testing.assert_allclose(out[6], 1 - values[-2] / values[-1], rtol=1e-8)
+
+
+MAJORS = ("eurusd", "gbpusd", "usdjpy", "audusd", "usdcad", "usdchf")
+ACROSS_ALL = [
+    f for f in catalog.profile("full") if (f.family.name, f.source.key) == ("parabolic", "panel")
+]
+
+
+@pytest.mark.parametrize("pairs", [MAJORS, tuple(p for p in PAIRS if p != "gbpnzd")])
+def test_a_feature_has_one_value_whatever_the_other_pairs_of_the_run(
+    pairs: tuple[str, ...], panel: dict[str, Bars]
+) -> None:
+    features = catalog.profile("full")
+    some, whole = (
+        properties.values(bars.rows(4_100, 7_100), features)
+        for bars in (join({pair: panel[pair] for pair in pairs})["eurusd"], panel["eurusd"])
+    )
+    known = ~np.isnan(some)
+    changed = (known & (some != whole)).any(axis=0)
+    assert [f.name for f, other in zip(features, changed, strict=True) if other] == []
+    without = {f.name for f, there in zip(features, known.any(axis=0), strict=True) if not there}
+    assert len(ACROSS_ALL) == 40
+    assert {f.name for f in ACROSS_ALL} <= without
+
+
+def test_a_hole_in_one_pair_leaves_no_panel(panel: dict[str, Bars]) -> None:
+    other = next(p for p in PAIRS if p not in ("eurusd", *SISTERS["eurusd"]))
+    frame = panel[other].frame.copy()
+    frame.iloc[7_000, : len(COLUMNS)] = np.nan
+    bars = join(panel | {other: Bars(other, frame, panel[other].baseline)})["eurusd"]
+    features = {f.output: f.name for f in ACROSS_ALL}
+    names = ("std_t2_rate_w5", "std_b_bqx_w60", "signfrac_t1_rate_w15", "pc1_t2_bqx_w15")
+    values = columns(bars.rows(4_100, 9_000), *(features[name] for name in names))
+    for column, rows in zip(values, (5, 75, 15, 1_439 + 30), strict=True):
+        assert np.isnan(column[2_900 : 2_900 + rows]).all()
+        assert np.isfinite(column[2_900 - 40 : 2_900]).all()
+        assert np.isfinite(column[2_900 + rows : 2_900 + rows + 40]).all()
+
+
+def test_an_upside_down_grid_is_said_and_has_a_negative_strength(clean: Bars) -> None:
+    names = ("from_ret_236", "from_ret_786", "place", "strength")
+    near, far, place, strength = columns(clean, *(f"rate_swing_{n}_w1440" for n in names))
+    extent = (far - near) / 0.55
+    upside_down = extent < 0.0
+    assert 0 < upside_down.sum() < len(clean)
+    np.testing.assert_array_equal(strength < 0.0, upside_down)
+    inside = np.abs(place - 0.5) < 0.5
+    np.testing.assert_allclose((1.0 - place - 0.236)[inside], -(near / extent)[inside], atol=1e-8)
+    about = catalog.FEATURES["rate_swing_strength_w1440"].row()["about"]
+    assert "upside down" in str(about)

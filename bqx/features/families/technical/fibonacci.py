@@ -277,6 +277,8 @@ FAMILIES = (
         {name: replace(output, capped=True) for name, output in _grid_outputs().items()},
         sources=RATE_BARS,
         windows=DAY,
-        about="distance of the close from levels between the last swing high and low",
+        about="distance of the close from levels between the last swing high and low; where the "
+        "high lies below the low the grid is upside down, place counts from the low down "
+        "to the high, and strength is negative",
     ),
 )
