@@ -6,7 +6,6 @@ import numpy as np
 from naive import (
     Array,
     Outputs,
-    ago,
     deviation,
     flat,
     mean,
@@ -41,7 +40,7 @@ def log_index(bars: Bars, pair: str) -> Array:
 
 
 def change(x: Array, rows: int = 1) -> Array:
-    return x - ago(x, rows)
+    return x - shift(x, rows)
 
 
 def returns(bars: Bars, pair: str) -> Array:

@@ -32,6 +32,18 @@ def ago(x: F, rows: int) -> F:
 
 @kernel
 def changes(x: F, rows: int) -> F:
+    """Each reading minus the one ``rows`` before: (T,), NaN where either is.
+
+    For one row, or for readings of windows that are long enough to meet a hole in between.
+    """
+    out = np.full(len(x), np.nan)
+    for row in range(rows, len(x)):
+        out[row] = x[row] - x[row - rows]
+    return out
+
+
+@kernel
+def rise(x: F, rows: int) -> F:
     """Each value minus the one ``rows`` before: (T,), NaN where ``ago`` is."""
     out = ago(x, rows)
     for row in range(len(x)):

@@ -12,7 +12,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import products
-from bqx.features.rolling.ago import changes, growth
+from bqx.features.rolling.ago import growth, rise
 from bqx.features.rolling.exponential import ema, ema_run_in, true_range, wilder, wilder_change
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, extremes, largest, mean_std
@@ -28,7 +28,7 @@ WIDTH = 2.0
 @kernel
 def momentum(x: F, first_minute: int, rows: int) -> F:
     """Difference from ``rows`` rows ago: (T, 1)."""
-    return changes(x, rows).reshape(-1, 1)
+    return rise(x, rows).reshape(-1, 1)
 
 
 @kernel

@@ -16,7 +16,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.ago import changes, growth
+from bqx.features.rolling.ago import changes, growth, rise
 from bqx.features.rolling.exponential import (
     DELTA,
     LEVEL_ROWS,
@@ -87,14 +87,14 @@ def roc(x: F, first_minute: int, window: int) -> F:
 @kernel
 def roc_bqx(x: F, first_minute: int, window: int) -> F:
     """Change over ``window`` rows in percent of the deviation over 60 rows: (T, 1)."""
-    return over_deviation(changes(x, window), x, first_minute).reshape(-1, 1)
+    return over_deviation(rise(x, window), x, first_minute).reshape(-1, 1)
 
 
 @kernel
 def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     # A market at rest for 60 rows leaves the changes of the rows before it: no reason for NaN.
     out = readings(value, value, 0.0, 0.0, first_minute)
-    moves = changes(x, window)
+    moves = rise(x, window)
     for row in range(len(x)):
         out[row, 3] = zone(moves[row], 0.0, 0.0)
     return out

@@ -13,7 +13,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.ago import ago, changes
+from bqx.features.rolling.ago import ago, rise
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, extremes, mean_std
@@ -84,7 +84,7 @@ def spread(x: F, first_minute: int, window: int) -> F:
 def risen(x: F, first_minute: int, window: int) -> F:
     """Log return over ``window`` rows, and the rise as a share of the current value: (T, 2)."""
     out = np.empty((2, len(x)))
-    out[0], out[1] = log_returns(x, window), changes(x, window) / x
+    out[0], out[1] = log_returns(x, window), rise(x, window) / x
     return out.T
 
 
