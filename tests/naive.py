@@ -48,6 +48,11 @@ def shift(x: Array, rows: int) -> Array:
     return np.concatenate([np.full(min(rows, len(x)), np.nan), x[:-rows]])[: len(x)]
 
 
+def ago(x: Array, rows: int) -> Array:
+    """Values of ``rows`` rows ago, where no row since is missing."""
+    return trailing(x, rows + 1, lambda windows: windows[:, 0])
+
+
 def ratio(above: Array, below: Array) -> Array:
     """Quotient, NaN where there is nothing to divide by."""
     return np.asarray(above / np.where(below == 0, np.nan, below))

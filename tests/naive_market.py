@@ -13,6 +13,7 @@ from naive import (
     NOTHING,
     Array,
     Outputs,
+    ago,
     bqx,
     deviation,
     exponential,
@@ -46,7 +47,7 @@ def returns_of(bars: Bars) -> Array:
 
 
 def change(x: Array, rows: int) -> Array:
-    return x - shift(x, rows)
+    return x - ago(x, rows)
 
 
 def total(x: Array, w: int) -> Array:
@@ -218,7 +219,7 @@ def spread_now(bars: Bars) -> Outputs:
         "imbalance": -s / (bid + ask),
         "effective": 2 * 100 * (s / 2) / mid,
         "half": s / 2,
-        "realized": 2 * 100 * np.abs(mid - shift(bid, 5)) / shift(mid, 5),
+        "realized": 2 * 100 * np.abs(mid - ago(bid, 5)) / ago(mid, 5),
         "impact": 2 * 100 * np.abs(mid - shift(mid, 1)) / shift(mid, 1),
     }
 

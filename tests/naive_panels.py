@@ -155,17 +155,16 @@ def leading(bars: Bars, lag: int) -> Outputs:
 # --- factors and indices --------------------------------------------------------------------
 
 
-def first_component(window: Array, start: Array, steps: int) -> tuple[Array, float]:
-    covariance = np.cov(window.T)
-    scaled = covariance / np.trace(covariance)
-    v = np.linalg.matrix_power(scaled, steps) @ start
-    v /= np.linalg.norm(v)
-    before = np.linalg.matrix_power(scaled, steps - 1) @ start
-    grown = np.linalg.norm(scaled @ before) / np.linalg.norm(before)
-    return v * np.sign(v @ start), float(grown)
+def first_component(moments: Array, start: Array) -> tuple[Array, float]:
+    """Leading eigenvector, on the side of ``start``, and its eigenvalue's share of the trace."""
+    values, vectors = np.linalg.eigh(moments)
+    share = values / np.trace(moments)
+    side = vectors[:, -1] @ start / np.linalg.norm(start)
+    told = share[-1] - share[-2] > 1e-6 and abs(side) > 1e-6
+    return vectors[:, -1] * np.sign(side) if told else np.full(len(start), np.nan), share[-1]
 
 
-def component(bars: Bars, pairs: tuple[str, ...], start: Array, steps: int,
+def component(bars: Bars, pairs: tuple[str, ...], start: Array,
               reading: Callable[[Array, float], list[float]], count: int) -> Array:  # fmt: skip
     """``reading`` of a window's factor moves under its own loadings, and of its share."""
     table = np.column_stack([returns(bars, pair) for pair in pairs])
@@ -173,7 +172,7 @@ def component(bars: Bars, pairs: tuple[str, ...], start: Array, steps: int,
     for row in range(DAY - 1, len(table)):
         window = table[row + 1 - DAY : row + 1]
         if np.isfinite(window).all():
-            loadings, share = first_component(window, start, steps)
+            loadings, share = first_component(np.cov(window.T), start)
             out[row] = reading(window @ loadings, share)
     return out
 
@@ -188,7 +187,7 @@ def factor(bars: Bars, w: int) -> Outputs:
                 (level[-1] - level.mean()) / level.std(ddof=1), slope]  # fmt: skip
 
     names = ("level", "change_5", "change_15", "vol_30", "z_60", "trend_20")
-    return dict(zip(names, component(bars, DOLLARS, start, 64, reading, 6).T, strict=True))
+    return dict(zip(names, component(bars, DOLLARS, start, reading, 6).T, strict=True))
 
 
 def indices(bars: Bars) -> Outputs:
@@ -249,10 +248,10 @@ def cross_section(bars: Bars) -> Outputs:
     spearman = placed["return"].corrwith(placed["bqx"], axis=1)
     out["rank_correlation_idx_bqx"] = spearman.to_numpy()
     out["dispersion_ratio_bqx_idx"] = ratio(out["dispersion_bqx"], out["dispersion_return"])
-    falling = 1 - out["breadth_positive_bqx"]
-    out["breadth_agreement_idx_bqx"] = 1 - np.abs(out["breadth_positive_return"] - falling)
+    risen = flag((frames["bqx"] < 0).mean(axis=1).to_numpy(), out["rank_bqx"])
+    out["breadth_agreement_idx_bqx"] = 1 - np.abs(out["breadth_positive_return"] - risen)
     start = np.array([{"USD": 1.0}.get(base(p), 0.0) - (quote(p) == "USD") for p in PAIRS])
-    found = component(bars, PAIRS, start, 32, lambda m, s: [m.sum(), m[-5:].sum(), s], 3)
+    found = component(bars, PAIRS, start, lambda m, s: [m.sum(), m[-5:].sum(), s], 3)
     return out | dict(zip(("pc1_level", "pc1_change_5", "pc1_share"), found.T, strict=True))
 
 

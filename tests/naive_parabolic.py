@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from naive import Array, Outputs, bqx, quadratic, shift, trailing
+from naive_panels import first_component
 
 from bqx.market import pairs
 from bqx.market.bars import Bars
@@ -41,13 +42,8 @@ def comparisons(x: Array) -> Outputs:
     out = dict(t)
     out |= {f"d_{name}": value - shift(value, 1) for name, value in t.items()}
     for w in WINDOWS:
-        for above, below in (("t1", "t2"), ("b", "t1")):
+        for above, below in (("t1", "t2"), ("b", "t1"), ("b", "t2")):
             out[f"ratio_{above}_{below}_w{w}"] = over(t[f"{above}_w{w}"], t[f"{below}_w{w}"])
-        # Beyond the limit of t1 / t2 the value is the one at the limit.
-        turn, place = out[f"ratio_t1_t2_w{w}"], np.arange(w) / w
-        quotient = t[f"b_w{w}"] / np.where(np.isnan(turn), np.nan, t[f"t2_w{w}"])
-        limit = -((place**2).mean() + place.mean() * turn)
-        out[f"ratio_b_t2_w{w}"] = np.where(np.abs(turn) < LIMIT, quotient, limit)
         out[f"agree_t2_t1_w{w}"] = alike(t[f"t2_w{w}"], t[f"t1_w{w}"])
     for term in TERMS:
         for short, long in ((5, 30), (15, 60)):
@@ -74,19 +70,20 @@ def of_pair(bars: Bars, pair: str) -> Bars:
     return Bars(pair, frame, float(bars.panel.baselines[column]))
 
 
-def present(bars: Bars) -> list[str]:
-    assert bars.panel is not None
-    return [p for p, b in zip(pairs.PAIRS, bars.panel.baselines, strict=True) if not np.isnan(b)]
-
-
-def enough(values: Array, reading: Callable[[Array], float]) -> Array:
-    """``reading`` of the known values of each row, at least three."""
+def enough(values: Array, whole: Array, reading: Callable[[Array], float]) -> Array:
+    """``reading`` of the known values of each row whose windows are whole, at least three."""
     out = np.full(len(values), np.nan)
-    for row, each in enumerate(values):
-        known = each[~np.isnan(each)]
+    for row in np.flatnonzero(whole.all(axis=1)):
+        known = values[row][~np.isnan(values[row])]
         if len(known) >= 3:
             out[row] = reading(known)
     return out
+
+
+def whole(series: Outputs, w: int) -> Array:
+    """(T, pairs) whether the windows of all pairs are without holes."""
+    windows = [trailing(x, w, lambda rows: rows.sum(axis=1)) for x in series.values()]
+    return ~np.isnan(np.column_stack(windows))
 
 
 def principal(values: Array, start: Array, memory: int) -> Array:
@@ -97,16 +94,12 @@ def principal(values: Array, start: Array, memory: int) -> Array:
         if not known[row - memory + 1 : row + 1].all():
             continue
         window = values[row - memory + 1 : row + 1]
-        square, v = window.T @ window, start
-        for _ in range(16):
-            v = square @ v
-            v = v / np.linalg.norm(v)
-        out[row] = np.sign(v @ start) * (v @ values[row])
+        out[row] = first_component(window.T @ window, start)[0] @ values[row]
     return out
 
 
 def panel(bars: Bars) -> Outputs:
-    each = {p: of_pair(bars, p) for p in present(bars)}
+    each = {p: of_pair(bars, p) for p in pairs.PAIRS}
     series = {
         "rate": {p: b.index for p, b in each.items()},
         "bqx": {p: bqx(b) for p, b in each.items()},
@@ -115,20 +108,20 @@ def panel(bars: Bars) -> Outputs:
     out = {}
     for domain, of in fitted.items():
         for w in WINDOWS:
+            there = whole(series[domain], w)
             for term in TERMS:
                 values = np.column_stack([t[f"{term}_w{w}"] for t in of.values()])
-                out[f"std_{term}_{domain}_w{w}"] = enough(values, lambda v: float(v.std(ddof=1)))
+                out[f"std_{term}_{domain}_w{w}"] = enough(
+                    values, there, lambda v: float(v.std(ddof=1))
+                )
                 out[f"signfrac_{term}_{domain}_w{w}"] = enough(
-                    values, lambda v: float((v >= SMALL).mean())
+                    values, there, lambda v: float((v >= SMALL).mean())
                 )
     start = np.array([float(p[:3] == "usd") - float(p[3:] == "usd") for p in each])
-    whole = np.column_stack(
-        [~np.isnan(trailing(x, 15, lambda w: w.sum(axis=1))) for x in series["bqx"].values()]
-    )
+    there = whole(series["bqx"], 15)
     for term in TERMS[:2]:
         values = np.column_stack([t[f"{term}_w15"] for t in fitted["bqx"].values()])
-        values = np.where(np.isnan(values), 0.0, values)
-        values[whole.sum(axis=1) < 3] = np.nan
+        values = np.where(np.isnan(values) & there, 0.0, values)
         one = principal(values, start, 1_440)
         out[f"pc1_{term}_bqx_w15"] = one
         out[f"d_pc1_{term}_bqx_w15"] = one - shift(one, 1)

@@ -7,7 +7,7 @@ import numpy as np
 from naive import Array, Outputs, bqx, fit_weights, trailing, windows_of
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.linalg import toeplitz
+from scipy.linalg import eigh, toeplitz
 
 from bqx.market.bars import Bars
 
@@ -198,44 +198,38 @@ def phase(bars: Bars) -> Outputs:
 
 
 def ssa(x: Array) -> Outputs:
-    length, end, half = 60, 15, np.eye(30)
+    length, end = 60, 15
     windows = windows_of(x, WINDOW)
     some = uneven(windows)
     z = windows[some] - windows[some].mean(axis=1, keepdims=True)
     c = np.column_stack(
         [(z[:, : WINDOW - lag] * z[:, lag:]).sum(axis=1) / WINDOW for lag in range(length)]
     ).astype(np.float64)
-    place = np.arange(length) + 0.5
     slope, bent = fit_weights(end, 1)[1], fit_weights(end, 2)[2]
     rows = []
     for window, lags in zip(z.astype(np.float64), c, strict=True):
-        matrix = toeplitz(lags)
-        pairs = []
-        for kinds, flip in (((0, 2), 1), ((1, 3), -1)):
-            # In the even or odd half alone: rounding must not bring the other's vectors in.
-            fold = np.vstack([half, flip * half[::-1]]) / np.sqrt(2)
-            within = fold.T @ matrix @ fold
-            v = np.linalg.qr(fold.T @ np.cos(np.pi * np.outer(place, kinds) / length))[0]
-            for _ in range(8):
-                v = np.linalg.qr(within @ v)[0]
-            values, turn = np.linalg.eigh(v.T @ within @ v)
-            pairs += list(zip(values, (fold @ v @ turn).T, strict=True))
-        (l1, u1), (l2, u2), (l3, u3), _ = sorted(pairs, key=lambda pair: -pair[0])
+        values, vectors = eigh(toeplitz(lags), subset_by_index=(length - 4, length - 1))
+        l4, l3, l2, l1 = values / (length * lags[0])
         y = window[-length:]
-        parts = [(u @ y) * u for u in (u1, u2, u3)]
-        rest = y - sum(parts)
+        c3, c2, c1 = [(u @ y) * u for u in vectors.T[1:]]
+        rest = y - (c1 + c2 + c3)
+        told = {"c1": l1 - l2 > 1e-6, "c2": l2 - l3 > 1e-6, "sum": l3 - l4 > 1e-6}
+        row = {
+            "trend": (c1[-1], "c1"),
+            "oscillation": (c2[-1] + c3[-1], "c1 sum"),
+            "noise": (rest[-1], "sum"),
+            "trend_share": (l1, ""),
+            "oscillation_share": (l2 + l3, ""),
+            "noise_deviation": (np.sqrt(max(lags[0] * (1 - l1 - l2 - l3), 0)), ""),
+            "separability": (1 - l2 / l1, ""),
+            "rest": (np.sqrt((rest**2).sum() / (y**2).sum()), "sum"),
+            "slope": (slope @ c1[-end:], "c1"),
+            "curvature": (bent @ c2[-end:], "c1 c2"),
+        }
         rows.append(
             {
-                "trend": parts[0][-1],
-                "oscillation": parts[1][-1] + parts[2][-1],
-                "noise": rest[-1],
-                "trend_share": l1 / (length * lags[0]),
-                "oscillation_share": (l2 + l3) / (length * lags[0]),
-                "noise_deviation": np.sqrt(max(lags[0] - (l1 + l2 + l3) / length, 0)),
-                "separability": 1 - l2 / l1,
-                "rest": np.sqrt((rest**2).sum() / (y**2).sum()),
-                "slope": slope @ parts[0][-end:],
-                "curvature": bent @ parts[1][-end:],
+                name: value if all(map(told.get, of.split())) else np.nan
+                for name, (value, of) in row.items()
             }
         )
     return {

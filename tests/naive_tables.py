@@ -7,6 +7,7 @@ import pandas as pd
 from naive import (
     Array,
     Outputs,
+    ago,
     bands,
     bqx,
     deviation,
@@ -149,11 +150,11 @@ def past(x: Array, w: int) -> Outputs:
 
 
 def backward(x: Array, w: int) -> Outputs:
-    return {"return": momentum(x, w), "endpoint": (shift(x, w) - x) / x}
+    return {"return": momentum(x, w), "endpoint": (ago(x, w) - x) / x}
 
 
 def risen(x: Array, w: int) -> Outputs:
-    return {"return": np.log(x / shift(x, w)), "endpoint": (x - shift(x, w)) / x}
+    return {"return": np.log(x / ago(x, w)), "endpoint": (x - ago(x, w)) / x}
 
 
 def spread(x: Array, w: int) -> Outputs:

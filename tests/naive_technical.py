@@ -6,6 +6,7 @@ import numpy as np
 from naive import (
     Array,
     Outputs,
+    ago,
     bqx,
     bqx_bars,
     bqx_line,
@@ -98,18 +99,18 @@ def _roc(value: Array, x: Array, w: int) -> Outputs:
         "": value,
         "delta_5": value - shift(value, 5),
         "z_60": score(value),
-        "sign": np.sign(x - shift(x, w)),
+        "sign": np.sign(x - ago(x, w)),
     }
 
 
 def rate_roc(bars: Bars, w: int) -> Outputs:
     x = bars.index
-    return _roc(100 * (x - shift(x, w)) / shift(x, w), x, w)
+    return _roc(100 * (x - ago(x, w)) / ago(x, w), x, w)
 
 
 def bqx_roc(bars: Bars, w: int) -> Outputs:
     x = bqx(bars)
-    return _roc(percent_of_deviation(x - shift(x, w), x), x, w)
+    return _roc(percent_of_deviation(x - ago(x, w), x), x, w)
 
 
 # --- place in the range ---------------------------------------------------------------------
@@ -199,7 +200,7 @@ def added(x: Array, rows: int) -> Array:
 
 
 def momentum(bars: Bars, rows: int) -> Outputs:
-    return {"": bars.index - shift(bars.index, rows)}
+    return {"": bars.index - ago(bars.index, rows)}
 
 
 def trix(bars: Bars, span: int) -> Outputs:

@@ -12,7 +12,7 @@ import pandas as pd
 import properties
 import pytest
 from numpy.typing import NDArray
-from simulated import bars_of, random_ticks
+from simulated import MARKET_PAIR, bars_of, random_ticks
 from twins import FITS, TWINS
 
 from bqx.causality import cuts
@@ -24,7 +24,8 @@ from bqx.features.notation import NOTATION
 from bqx.features.sources import RATE
 from bqx.features.spec import Family, Feature, Output
 from bqx.market import sessions
-from bqx.market.bars import Bars
+from bqx.market.bars import COLUMNS, Bars, join
+from bqx.market.pairs import LIQUIDITY, PAIRS
 
 FEATURES = catalog.profile("full")
 GOLDEN = Path(__file__).parent / "golden" / "catalog.csv"
@@ -113,6 +114,28 @@ def test_twin_agrees_on_real_bars(group: Group, ticks: Bars) -> None:
     # Sixteen of the 28 pairs and the spread are absent: what needs them is NaN in both.
     if needed(group) < len(ticks) - 100:
         against_twin(ticks, group, 0)
+
+
+@pytest.fixture(scope="module", params=[len(PAIRS), 6], ids=["28 pairs", "6 pairs"])
+def rough(request: pytest.FixtureRequest, panel: dict[str, Bars]) -> Bars:
+    """One pair from a Friday to a Sunday night: flat in all pairs for 20 rows and in some for 80,
+    then a hole of 60 rows in it and in another, and one of a row in a third.
+    """
+    names = (MARKET_PAIR, *(p for p in LIQUIDITY if p != MARKET_PAIR))[: request.param]
+    frames = {pair: panel[pair].frame.copy() for pair in names}
+    for i, frame in enumerate(frames.values()):
+        flat = slice(7_250, 7_330) if i % 3 == 0 else slice(7_280, 7_300)
+        frame.iloc[flat, :4] = frame.iloc[flat.start, 3]
+    for i, hole in ((0, slice(7_500, 7_560)), (1, slice(7_500, 7_560)), (2, slice(7_700, 7_701))):
+        frames[names[i]].iloc[hole, : len(COLUMNS)] = np.nan
+    made = {pair: Bars(pair, frame, panel[pair].baseline) for pair, frame in frames.items()}
+    return join(made)[MARKET_PAIR]
+
+
+@pytest.mark.definitions
+@each_group
+def test_twin_agrees_on_a_market_with_holes(group: Group, rough: Bars) -> None:
+    against_twin(rough.rows(7_200 - needed(group) - 40, 7_900), group, 0)
 
 
 @pytest.mark.parametrize("step", [1e-5, 3.7e-3, -2.0])

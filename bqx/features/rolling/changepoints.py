@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.sums import F, first_block, mean_std
 from bqx.features.rolling.tolerances import FORGOTTEN
-from bqx.features.rolling.trailing import clean_rows
 
 HAZARD = 1.0 / 250.0
 """Probability of a change in a row, whatever went before."""

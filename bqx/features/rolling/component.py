@@ -1,9 +1,12 @@
-"""Leading component of trailing windows of several series, by the power method."""
+"""Leading component of trailing windows of several series."""
 
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.rolling.eigenvectors import leading
+from bqx.features.rolling.householder import COLUMNS, LANES, width
 from bqx.features.rolling.sums import F, first_block
+from bqx.features.rolling.tolerances import UNDECIDED
 
 
 @kernel
@@ -21,63 +24,61 @@ def _add(values: F, total: F) -> None:
 
 
 @kernel
-def _moments(total: F, columns: int, window: int, centred: bool, matrix: F) -> float:
-    """Second moments from the sums of ``_add``, about the mean if ``centred``; returns the trace.
+def _moments(total: F, columns: int, window: int, centred: bool, matrix: F, lane: int) -> bool:
+    """Second moments over their trace from the sums of ``_add``, about the mean if ``centred``.
 
-    ``matrix`` : (4 n, 4 n), filled up with zeros.
+    They fill a lane of ``matrix`` as ``leading`` reads it. Whether there are any: else zeros do,
+    since NaN would stay in the matrix for those that follow.
     """
-    sums = total[len(total) - columns :]
+    sums, long = total[len(total) - columns :], width(columns) * LANES
     at, trace = 0, 0.0
     for k in range(columns):
         mean = sums[k] / window if centred else 0.0
         for j in range(k, columns):
-            matrix[k, j] = matrix[j, k] = total[at] - mean * sums[j]
+            total[at] -= mean * sums[j]
+            trace += total[at] if j == k else 0.0
             at += 1
-        trace += matrix[k, k]
-    return trace
+    moved = trace > 0.0 and trace < np.inf
+    at = 0
+    for k in range(columns):
+        for j in range(k, columns):
+            value = total[at] / trace if moved else 0.0
+            matrix[j * long + k * LANES + lane] = value
+            if j // COLUMNS == k // COLUMNS:
+                matrix[k * long + j * LANES + lane] = value
+            at += 1
+    return moved
 
 
 @kernel
-def _power(matrix: F, start: F, steps: int, v: F, turned: F) -> float:
-    """Turn ``start`` towards the leading eigenvector, into ``v`` (unit length); its eigenvalue.
-
-    A fixed number of steps, each scaled by the largest element.
-    """
-    v[:] = 0.0
-    v[: len(start)] = start
-    length = 0.0
-    for step in range(steps):
-        turned[:] = 0.0
-        before = length
-        for a in range(0, len(v), 4):
-            r0, r1, r2, r3 = matrix[a], matrix[a + 1], matrix[a + 2], matrix[a + 3]
-            v0, v1, v2, v3 = v[a], v[a + 1], v[a + 2], v[a + 3]
-            for b in range(len(v)):
-                turned[b] += (r0[b] * v0 + r1[b] * v1) + (r2[b] * v2 + r3[b] * v3)
-        if step == steps - 1:
-            before = np.sqrt((v * v).sum())
-            length = np.sqrt((turned * turned).sum())
-            v[:] = turned / length
-            return length / before
-        v[:] = turned / np.max(np.abs(turned))
-    return np.nan
+def _loadings(values: F, vector: F, start: F, lane: int, out: F) -> None:
+    """Loadings and share of a lane: (C + 1,); NaN where it or its sign cannot be told."""
+    columns = len(start)
+    side = length = 0.0
+    for j in range(columns):
+        side += vector[j * LANES + lane] * start[j]
+        length += start[j] * start[j]
+    out[columns] = min(values[0, lane], 1.0)
+    if values[0, lane] - values[1, lane] > UNDECIDED and abs(side) > UNDECIDED * np.sqrt(length):
+        for j in range(columns):
+            out[j] = np.copysign(1.0, side) * vector[j * LANES + lane]
 
 
 @kernel
-def component(
-    x: F, window: int, first_minute: int, start: F, steps: int, since: int, centred: bool
-) -> F:
+def component(x: F, window: int, first_minute: int, start: F, since: int, centred: bool) -> F:
     """Leading component of the windows that end at row ``since`` or later: (T, C) -> (T, C + 1).
 
     Unit loadings, turned to a positive product with ``start`` (C,), then the component's share of
-    the second moments, about the mean if ``centred``. NaN where nothing moved.
+    the second moments, about the mean if ``centred``. NaN where nothing moved; loadings are NaN
+    where the two largest eigenvalues or the sides of ``start`` are too close to be told apart.
     """
     rows, columns = x.shape
     out = np.full((rows, columns + 1), np.nan)
     total = np.empty(columns * (columns + 1) // 2 + columns)
     tail = np.zeros((window + 1, len(total)))
-    width = -(-columns // 4) * 4
-    matrix, v, turned = np.zeros((width, width)), np.empty(width), np.empty(width)
+    matrix = np.zeros(width(columns) * width(columns) * LANES)
+    values, vectors = np.empty((2, LANES)), np.empty((1, columns * LANES))
+    moved = np.zeros(LANES, dtype=np.bool_)
     for block in range(first_block(first_minute, window), rows, window):
         if block + window <= since:
             continue
@@ -88,17 +89,20 @@ def component(
             if block + window - 2 - i >= since:
                 tail[i + 1] = total
         total[:] = 0.0
+        lanes = 0
         for row in range(block, min(block + window, rows)):
             _add(x[row], total)
             before = window - (row - block + 1)
-            if before > block or row < since:
-                continue
-            trace = _moments(total + tail[before], columns, window, centred, matrix)
-            if trace > 0.0:
-                share = _power(matrix, start, steps, v, turned) / trace
-                side = (v[:columns] * start).sum()
-                out[row, :columns] = np.copysign(1.0, side) * v[:columns]
-                out[row, columns] = min(share, 1.0)
+            if before <= block and row >= since:
+                sums = total + tail[before]
+                moved[lanes] = _moments(sums, columns, window, centred, matrix, lanes)
+                lanes += 1
+            if lanes == LANES or row == min(block + window, rows) - 1:
+                leading(matrix, columns, values, vectors, lanes)
+                for lane in range(lanes):
+                    if moved[lane]:
+                        _loadings(values, vectors[0], start, lane, out[row + 1 - lanes + lane])
+                lanes = 0
     return out
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.sums import F, ewm_mean, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, z_score, zone
+from bqx.features.rolling.trailing import z_score, zone
 from bqx.features.spec import CLOSE, HIGH, LOW
 
 RUN_IN = 10

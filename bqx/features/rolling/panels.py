@@ -9,10 +9,10 @@ from functools import cache
 
 import numpy as np
 
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.multivariate import demeaned
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, extremes
-from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_WINDOW, bqx
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY, PAIRS, base, pip, quote, triangle

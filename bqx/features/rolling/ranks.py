@@ -39,11 +39,11 @@ def ranks_of(x: F, column: int) -> F:
 
 @kernel
 def across(x: F) -> F:
-    """Each row's deviation (ddof 1), share above 0, size of the mean sign and share above the
-    median: (T, C) -> (T, 4).
+    """Each row's deviation (ddof 1), shares above and below 0, size of the mean sign and share
+    above the median: (T, C) -> (T, 5).
     """
     rows, columns = x.shape
-    out = np.full((rows, 4), np.nan)
+    out = np.full((rows, 5), np.nan)
     for row in range(rows):
         mean = 0.0
         for j in range(columns):
@@ -58,8 +58,9 @@ def across(x: F) -> F:
             below += x[row, j] < 0.0
         out[row, 0] = np.sqrt(squares / (columns - 1.0))
         out[row, 1] = above / columns
-        out[row, 2] = abs(above - below) / columns
-        out[row, 3] = (x[row] > np.median(x[row])).sum() / columns
+        out[row, 2] = below / columns
+        out[row, 3] = abs(above - below) / columns
+        out[row, 4] = (x[row] > np.median(x[row])).sum() / columns
     return out
 
 

@@ -9,10 +9,11 @@ lookback is that of the worst one, and at every phase a value needs that many ro
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, clean_rows, zone
+from bqx.features.rolling.trailing import zone
 from bqx.features.spec import CLOSE, HIGH, LOW, OPEN
 
 RUN_IN = 5

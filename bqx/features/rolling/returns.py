@@ -3,6 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.rolling.ago import ago
 from bqx.features.rolling.sums import F
 from bqx.features.spec import Source
 from bqx.market.bars import Bars
@@ -36,10 +37,10 @@ def logs(x: F) -> None:
 
 @kernel
 def log_returns(x: F, rows: int = 1) -> F:
-    """Log of each value over the one ``rows`` before: (T,), NaN in the first rows."""
-    out = np.full(len(x), np.nan)
-    for row in range(rows, len(x)):
-        out[row] = x[row] / x[row - rows]
+    """Log of each value over the one ``rows`` before: (T,), NaN where ``ago`` is."""
+    out = ago(x, rows)
+    for row in range(len(x)):
+        out[row] = x[row] / out[row]
     logs(out)
     return out
 

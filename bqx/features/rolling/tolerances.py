@@ -26,6 +26,13 @@ LOST_SHAPE = 1e-3
 OFF_DIAGONAL = 1e-30
 """Share of its squared trace below which a matrix is diagonal to the last digit of its roots."""
 
+UNDECIDED = 1e-6
+"""Share of a matrix's trace between two eigenvalues below which rounding decides which vector
+belongs to which; and share of its length along a direction below which a vector has no sign."""
+
+NO_PIVOT = 1e-60
+"""Pivot of a matrix of trace 1 that stands for one of 0."""
+
 SILENT = 1e-12
 """Share of a spectrum's power that stands for none where a logarithm is taken."""
 

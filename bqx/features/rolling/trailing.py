@@ -8,19 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.sums import F, first_block, join, mean_std, square_sums, trend_sums
 
 LOW, HIGH = 1.0 / 3.0, 2.0 / 3.0
 """Shares that part the three states of a regime."""
-
-
-@kernel
-def changes(x: F, rows: int) -> F:
-    """Each value minus the one ``rows`` before: (T,), NaN in the first rows."""
-    out = np.full(len(x), np.nan)
-    for row in range(rows, len(x)):
-        out[row] = x[row] - x[row - rows]
-    return out
 
 
 @kernel
@@ -101,17 +93,6 @@ def slope(x: F, window: int, first_minute: int) -> F:
     scale = 12.0 / (window * (window * window - 1.0))
     for row in range(len(x)):
         out[row] = sums[row, 1] * scale
-    return out
-
-
-@kernel
-def clean_rows(x: F) -> NDArray[np.int64]:
-    """Rows since the last NaN, the current one included: (T,)."""
-    out = np.zeros(len(x), dtype=np.int64)
-    run = 0
-    for row in range(len(x)):
-        run = 0 if np.isnan(x[row]) else run + 1
-        out[row] = run
     return out
 
 

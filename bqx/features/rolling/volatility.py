@@ -10,17 +10,10 @@ import math
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import (
-    changes,
-    clean_rows,
-    count,
-    deviation,
-    smaller,
-    total,
-    totals,
-)
+from bqx.features.rolling.trailing import count, deviation, smaller, total, totals
 from bqx.features.spec import OPEN
 from bqx.market.sessions import DAY
 

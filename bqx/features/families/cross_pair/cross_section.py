@@ -27,9 +27,6 @@ from bqx.market.sessions import DAY
 WINDOW = 60
 """Rows of returns, trends and volatility."""
 
-ITERATIONS = 32
-"""Steps of the power method for the panel's component."""
-
 
 @kernel
 def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
@@ -95,7 +92,7 @@ def _component(bars: Bars) -> F:
         x = _all(bars, panels.returns)
         dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
         first, since = bars.first_market_minute, panels.since(bars)
-        fitted = component(x, DAY, first, dollar, ITERATIONS, since, centred=True)
+        fitted = component(x, DAY, first, dollar, since, centred=True)
         return factor(x, fitted, first, DAY)
 
     return panels.shared(bars, "panel component", make)
@@ -113,13 +110,13 @@ def _of_all(bars: Bars) -> F:
     columns = [
         *(of[name][:, 0] for name in METRICS),
         *(of[name][:, 1] for name in ("a2", "a1", "return", "bqx")),
-        of["vol"][:, 3],
-        moved[:, 2],
-        fell[:, 2],
+        of["vol"][:, 4],
+        moved[:, 3],
+        fell[:, 3],
         *_component(bars)[panels.since(bars) :].T,
         spearman,
         fell[:, 0] / np.where(moved[:, 0] > 0.0, moved[:, 0], np.nan),
-        1.0 - np.abs(moved[:, 1] - (1.0 - fell[:, 1])),
+        1.0 - np.abs(moved[:, 1] - fell[:, 2]),
     ]
     return np.column_stack(columns)
 

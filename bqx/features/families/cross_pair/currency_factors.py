@@ -14,9 +14,6 @@ from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
 from bqx.market.sessions import DAY
 
-ITERATIONS = 64
-"""Steps of the power method."""
-
 
 @kernel
 def path(x: F, loadings: F, first_minute: int, window: int) -> F:
@@ -68,7 +65,7 @@ def _factor(bars: Bars) -> F:
         x = panels.stack(bars, panels.returns, DOLLAR_PAIRS)
         rising = np.array(panels.in_dollars(DOLLAR_PAIRS))
         first, since = bars.first_market_minute, panels.since(bars)
-        fitted = component(x, DAY, first, rising, ITERATIONS, since, centred=True)
+        fitted = component(x, DAY, first, rising, since, centred=True)
         return path(x, fitted[:, :-1], first, DAY)
 
     return panels.shared(bars, "dollar factor", make)

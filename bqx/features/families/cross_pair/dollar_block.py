@@ -41,14 +41,14 @@ def with_majors(x: F, first_minute: int, window: int) -> F:
 def market(x: F, first_minute: int, window: int) -> F:
     """Variance that the dollar explains, the rest, and whether it explains little: (T, 2) -> (T, 3)
 
-    Columns: the pair's moves and the mean of the dollar pairs'.
+    Columns: the pair's moves and the mean of the dollar pairs'. NaN where either stands still.
     """
     rows = len(x)
     out = np.full((rows, 3), np.nan)
     sums = cross_sums(x, window, first_minute)
     for row in range(rows):
         own, dollar, product = sums[row]
-        if dollar > 0.0:
+        if dollar > 0.0 and own > 0.0:
             explained = min(product * product / dollar, own)
             out[row, 0] = explained / (window - 1.0)
             out[row, 1] = (own - explained) / (window - 1.0)

@@ -10,10 +10,11 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.rolling import panels
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.multivariate import correlations, shifted, snapped
 from bqx.features.rolling.panels import DOLLAR_PAIRS, read
 from bqx.features.rolling.sums import F, mean_std
-from bqx.features.rolling.trailing import changes, z_score, zone
+from bqx.features.rolling.trailing import z_score, zone
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import FLAG, SIGNED, Family, Output, Source
 from bqx.market.bars import Bars

@@ -10,8 +10,9 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import ago, changes, clean_rows
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import changes, clean_rows, deviation, total
+from bqx.features.rolling.trailing import deviation, total
 from bqx.features.spec import SIGNED, Output, Source
 from bqx.market.bars import Bars
 
@@ -67,13 +68,13 @@ def moved(x: F, first_minute: int) -> F:
     (T, 2): realised spread of the trade five rows before, and price impact. Each is over the
     earlier row's mid.
     """
-    out = np.full((len(x), 2), np.nan)
+    out = np.empty((2, len(x)))
     mid = mids(x)
-    for row in range(1, len(x)):
-        if row >= SHORT:
-            out[row, 0] = 200.0 * abs(mid[row] - x[row - SHORT, CLOSE_COLUMN]) / mid[row - SHORT]
-        out[row, 1] = 200.0 * abs(mid[row] - mid[row - 1]) / mid[row - 1]
-    return out
+    close, before, last = ago(x[:, CLOSE_COLUMN].copy(), SHORT), ago(mid, SHORT), ago(mid, 1)
+    for row in range(len(x)):
+        out[0, row] = 200.0 * abs(mid[row] - close[row]) / before[row]
+        out[1, row] = 200.0 * abs(mid[row] - last[row]) / last[row]
+    return out.T
 
 
 @kernel

@@ -9,10 +9,10 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import rise
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
-    changes,
     deviation,
     mean_deviation,
     share,
@@ -103,7 +103,7 @@ def spike(x: F, first_minute: int, window: int) -> F:
 @kernel
 def change(x: F, first_minute: int, rows: int) -> F:
     """Difference to some rows before: (T, 1)."""
-    return changes(x, rows).reshape(-1, 1)
+    return rise(x, rows).reshape(-1, 1)
 
 
 @kernel

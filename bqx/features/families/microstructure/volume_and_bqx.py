@@ -8,9 +8,10 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.microstructure.volume import LEVEL_COLUMN, VOLUME_COLUMN
 from bqx.features.families.microstructure.volume_and_rate import WINDOWS, weighted_mean, with_level
+from bqx.features.rolling.ago import changes, rise
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, mean_deviation, total, z_score
+from bqx.features.rolling.trailing import mean_deviation, total, z_score
 from bqx.features.sources import BQX
 from bqx.features.spec import FLAG, SIGNED, Output, Source
 from bqx.market.bars import Bars
@@ -79,12 +80,12 @@ def per_volume(x: F, first_minute: int, window: int) -> F:
 def agreement(x: F, first_minute: int, rows: int) -> F:
     """Whether |BQX| grew over some rows with more volume, and with less: (T, 2), 0 or 1."""
     out = np.full((len(x), 2), np.nan)
-    for row in range(rows, len(x)):
-        grown = abs(x[row, LEVEL_COLUMN]) - abs(x[row - rows, LEVEL_COLUMN])
-        busier = x[row, VOLUME_COLUMN] - x[row - rows, VOLUME_COLUMN]
-        if not (np.isnan(grown) or np.isnan(busier)):
-            out[row, 0] = grown > 0.0 and busier > 0.0
-            out[row, 1] = grown > 0.0 and busier < 0.0
+    grown = rise(np.abs(x[:, LEVEL_COLUMN]), rows)
+    busier = rise(x[:, VOLUME_COLUMN].copy(), rows)
+    for row in range(len(x)):
+        if not (np.isnan(grown[row]) or np.isnan(busier[row])):
+            out[row, 0] = grown[row] > 0.0 and busier[row] > 0.0
+            out[row, 1] = grown[row] > 0.0 and busier[row] < 0.0
     return out
 
 

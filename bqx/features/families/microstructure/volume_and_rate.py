@@ -11,11 +11,12 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.microstructure.volume import LEVEL_COLUMN, RATE_VOLUME, VOLUME_COLUMN
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.comoments import correlation_over
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, deviation, total, totals, z_score
+from bqx.features.rolling.trailing import deviation, total, totals, z_score
 from bqx.features.spec import FLAG, SIGNED, Output
 
 

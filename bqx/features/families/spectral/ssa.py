@@ -1,11 +1,11 @@
 """Singular spectrum analysis of trailing windows: 128 rows, vectors of 60 (Toeplitz form).
 
 The lag covariances of the window about its mean (sums over 128) fill a 60 by 60 Toeplitz matrix.
-Its eigenvectors are even or odd, so it falls into two problems of 30 by 30; the two leading pairs
-of each come from eight steps of orthogonal iteration from cosines, which for drifting series are
-nearly the eigenvectors, and a last rotation. The three largest of the four are the trend and the
-oscillatory pair. A component at the newest row is the projection of the last 60 rows times the
-eigenvector's last element: the end of the reconstructed series, where it needs no average.
+Its eigenvectors are even or odd, so it falls into two problems of 30 by 30, decomposed directly.
+The three largest eigenvalues are those of the trend and the oscillatory pair; where two are so
+close that rounding decides which vector is whose, what depends on it is NaN. A component at the
+newest row is the projection of the last 60 rows times the eigenvector's last element: the end of
+the reconstructed series, where it needs no average.
 
 Source: R. Vautard and M. Ghil, Physica D 35 (1989); A. Cantoni and P. Butler, Linear Algebra and
 its Applications 13 (1976), for the even and odd halves.
@@ -18,8 +18,11 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.rolling.eigenvectors import leading
+from bqx.features.rolling.householder import LANES, width
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.toeplitz import _HALF, _LANES, _START, LENGTH, _fill, _leading, _spread
+from bqx.features.rolling.toeplitz import HALF, LENGTH, fill, spread
+from bqx.features.rolling.tolerances import UNDECIDED
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Output
 
@@ -56,49 +59,62 @@ def _covariances(x: F, row: int, z: F, c: F) -> None:
 
 
 @kernel
-def _read(z: F, variance: float, values: F, vectors: F, u: F, out: F) -> None:
-    """Readings of one window (128,) from the four eigenvalues and vectors (4, 30) of its halves.
+def _order(values: F, lane: int) -> tuple[int, int, int, int]:
+    """Places of a lane's four largest of six eigenvalues (6, 16), larger first."""
+    places = np.full(4, -1)
+    for rank in range(4):
+        for k in range(6):
+            best = places[rank]
+            if k not in places[:rank] and (best < 0 or values[k, lane] > values[best, lane]):
+                places[rank] = k
+    return places[0], places[1], places[2], places[3]
 
-    ``u`` (60,) is room for a whole vector.
+
+@kernel
+def _score(z: F, vector: F, flip: float, lane: int, u: F) -> float:
+    """Product of a half's vector, unfolded into ``u`` (60,), with the last 60 rows."""
+    score = 0.0
+    for i in range(HALF):
+        value = vector[i * LANES + lane] * np.sqrt(0.5)
+        u[i], u[LENGTH - 1 - i] = value, flip * value
+        score += value * (z[WINDOW - LENGTH + i] + flip * z[WINDOW - 1 - i])
+    return score
+
+
+@kernel
+def _read(z: F, variance: float, values: F, vectors: F, lane: int, u: F, out: F) -> None:
+    """Readings of one window (128,) from a lane of the three largest eigenvalues of either half,
+    shares of the trace (6, 16), and of the vectors of the first two of them (4, 30 x 16).
+
+    ``u`` (60,) is room for a whole vector. NaN where rounding decides which vectors are meant.
     """
+    places = _order(values, lane)
+    one, two, three, four = [values[place, lane] for place in places]
     square = 0.0
     for i in range(WINDOW - LENGTH, WINDOW):
         square += z[i] * z[i]
-    left = square
-    best = int(np.argmax(values))
-    second = third = -1
-    for k in range(4):
-        if k != best and (second < 0 or values[k] > values[second]):
-            second = k
-    for k in range(4):
-        if k not in (best, second) and (third < 0 or values[k] > values[third]):
-            third = k
-    end = 0.0
-    for rank, which in enumerate((best, second, third)):
-        flip = 1.0 if which < 2 else -1.0
-        score = 0.0
-        for i in range(_HALF):
-            value = vectors[which, i] * np.sqrt(0.5)
-            u[i], u[LENGTH - 1 - i] = value, flip * value
-            score += value * (z[WINDOW - LENGTH + i] + flip * z[WINDOW - 1 - i])
+    # No vector where a half has all three.
+    three = np.nan if places[2] % 3 == 2 else three
+    first, second, third = one - two > UNDECIDED, two - three > UNDECIDED, three - four > UNDECIDED
+    left, ends = square, 0.0
+    for rank in range(3 if third else 2):
+        place = places[rank]
+        flip = 1.0 if place < 3 else -1.0
+        score = _score(z, vectors[place // 3 * 2 + place % 3], flip, lane, u)
         left -= score * score
-        if rank == 0:
-            out[0] = score * u[LENGTH - 1]
-        else:
-            end += score * u[LENGTH - 1]
-        if rank < 2:
-            total = 0.0
-            for i in range(END):
-                total += (_SLOPE[i] if rank == 0 else _BENT[i]) * u[LENGTH - END + i]
-            out[8 + rank] = score * total
-    one, two, three = values[best], values[second], values[third]
-    out[1] = end
-    out[2] = z[WINDOW - 1] - out[0] - end
-    out[3] = one / (LENGTH * variance)
-    out[4] = (two + three) / (LENGTH * variance)
-    out[5] = np.sqrt(max(variance - (one + two + three) / LENGTH, 0.0))
-    out[6] = 1.0 - two / one
-    out[7] = np.sqrt(max(left, 0.0) / square)
+        ends += score * u[LENGTH - 1]
+        total = 0.0
+        for i in range(END):
+            total += (_SLOPE[i] if rank == 0 else _BENT[i]) * u[LENGTH - END + i]
+        if rank == 0 and first:
+            out[0], out[8] = score * u[LENGTH - 1], score * total
+        if rank == 1 and first and second:
+            out[9] = score * total
+    if third:
+        out[1], out[2] = ends - out[0], z[WINDOW - 1] - ends
+        out[7] = np.sqrt(max(left, 0.0) / square)
+    out[3], out[4], out[6] = one, two + three, 1.0 - two / one
+    out[5] = np.sqrt(max(variance * (1.0 - (one + two + three)), 0.0))
 
 
 @kernel
@@ -106,25 +122,23 @@ def ssa(x: F, first_minute: int) -> F:
     """Components at the newest row, their shares, and how well they part: (T, 10)."""
     rows = len(x)
     out = np.full((rows, 10), np.nan)
-    z, c = np.zeros((_LANES, WINDOW + LENGTH)), np.empty((_LANES, LENGTH))
-    near, far = np.empty((LENGTH - 1) * _LANES), np.empty(LENGTH * _LANES)
-    matrix = np.empty(_HALF * _HALF * _LANES)
-    v, turned = np.empty(2 * _HALF * _LANES), np.empty(2 * _HALF * _LANES)
-    values, vectors = np.empty((4, _LANES)), np.empty((4, _LANES, _HALF))
+    z, c = np.zeros((LANES, WINDOW + LENGTH)), np.empty((LANES, LENGTH))
+    near, far = np.empty((LENGTH - 1) * LANES), np.empty(LENGTH * LANES)
+    matrix = np.zeros(width(HALF) * width(HALF) * LANES)
+    values, vectors = np.empty((6, LANES)), np.empty((4, HALF * LANES))
     u = np.empty(LENGTH)
-    for first in range(WINDOW - 1, rows, _LANES):
-        lanes = min(_LANES, rows - first)
+    for first in range(WINDOW - 1, rows, LANES):
+        lanes = min(LANES, rows - first)
         for lane in range(lanes):
             _covariances(x, first + lane, z[lane], c[lane])
-        _spread(c, near, far, lanes)
+        spread(c, near, far, lanes)
         for side in range(2):
-            _fill(matrix, near, far, 1.0 - 2.0 * side)
-            of = slice(2 * side, 2 * side + 2)
-            _leading(matrix, _START[side], values[of], vectors[of], v, turned, lanes)
+            fill(matrix, near, far, 1.0 - 2.0 * side)
+            leading(matrix, HALF, values[3 * side : 3 * side + 3], vectors[2 * side :], lanes)
         for lane in range(lanes):
             # NaN in a window stays in its lane.
             if c[lane, 0] > 0.0 and c[lane, 0] < np.inf:
-                _read(z[lane], c[lane, 0], values[:, lane], vectors[:, lane], u, out[first + lane])
+                _read(z[lane], c[lane, 0], values, vectors, lane, u, out[first + lane])
     return out
 
 

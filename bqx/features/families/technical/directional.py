@@ -13,6 +13,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import (
     DELTA,
     SCORE_ROWS,
@@ -24,7 +25,6 @@ from bqx.features.rolling.exponential import (
     wilder_run_in,
 )
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, HIGH, LOW, Output
 

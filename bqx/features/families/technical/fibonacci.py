@@ -13,11 +13,11 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.exponential import true_range
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import clean_rows
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, FLAG, HIGH, LOW, Output, Source
 from bqx.market.sessions import DAY
@@ -277,6 +277,8 @@ FAMILIES = (
         {name: replace(output, capped=True) for name, output in _grid_outputs().items()},
         sources=RATE_BARS,
         windows=DAY,
-        about="distance of the close from levels between the last swing high and low",
+        about="distance of the close from levels between the last swing high and low; where the "
+        "high lies below the low the grid is upside down, place counts from the low down "
+        "to the high, and strength is negative",
     ),
 )

@@ -12,10 +12,11 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import products
+from bqx.features.rolling.ago import growth, rise
 from bqx.features.rolling.exponential import ema, ema_run_in, true_range, wilder, wilder_change
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, extremes, largest, mean_std
-from bqx.features.rolling.trailing import changes, total
+from bqx.features.rolling.trailing import total
 from bqx.features.sources import RATE, RATE_BARS
 from bqx.features.spec import CLOSE, HIGH, LOW, Output
 from bqx.market.sessions import YEAR
@@ -27,16 +28,7 @@ WIDTH = 2.0
 @kernel
 def momentum(x: F, first_minute: int, rows: int) -> F:
     """Difference from ``rows`` rows ago: (T, 1)."""
-    return changes(x, rows).reshape(-1, 1)
-
-
-@kernel
-def growth(x: F, rows: int) -> F:
-    """Percent change over ``rows`` rows: (T,)."""
-    out = np.full(len(x), np.nan)
-    for row in range(rows, len(x)):
-        out[row] = 100.0 * ((x[row] - x[row - rows]) / x[row - rows])
-    return out
+    return rise(x, rows).reshape(-1, 1)
 
 
 @kernel

@@ -16,6 +16,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import changes, growth, rise
 from bqx.features.rolling.exponential import (
     DELTA,
     LEVEL_ROWS,
@@ -29,7 +30,7 @@ from bqx.features.rolling.exponential import (
     wilder_change,
 )
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import changes, zone
+from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import SIGNED, Output
 
@@ -80,23 +81,20 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
 @kernel
 def roc(x: F, first_minute: int, window: int) -> F:
     """Percent change over ``window`` rows: (T, 1)."""
-    out = np.full((len(x), 1), np.nan)
-    for row in range(window, len(x)):
-        out[row, 0] = 100.0 * (x[row] - x[row - window]) / x[row - window]
-    return out
+    return growth(x, window).reshape(-1, 1)
 
 
 @kernel
 def roc_bqx(x: F, first_minute: int, window: int) -> F:
     """Change over ``window`` rows in percent of the deviation over 60 rows: (T, 1)."""
-    return over_deviation(changes(x, window), x, first_minute).reshape(-1, 1)
+    return over_deviation(rise(x, window), x, first_minute).reshape(-1, 1)
 
 
 @kernel
 def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
     # A market at rest for 60 rows leaves the changes of the rows before it: no reason for NaN.
     out = readings(value, value, 0.0, 0.0, first_minute)
-    moves = changes(x, window)
+    moves = rise(x, window)
     for row in range(len(x)):
         out[row, 3] = zone(moves[row], 0.0, 0.0)
     return out

@@ -15,10 +15,11 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import products
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import DELTA, SCORE_ROWS, readings, score
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, zone
+from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, Output
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import ago, rise
 from bqx.features.rolling.products import shift_sums
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, extremes, mean_std
@@ -44,10 +45,11 @@ def backward(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.full((2, rows), np.nan)
     sums, reference = shift_sums(x, window, first_minute)
+    oldest = ago(x, window)
     for row in range(window, rows):
         now = x[row]
         out[0, row] = (sums[row - 1] + window * (reference[row - 1] - now)) / now
-        out[1, row] = (x[row - window] - now) / now
+        out[1, row] = (oldest[row] - now) / now
     return out.T
 
 
@@ -81,11 +83,9 @@ def spread(x: F, first_minute: int, window: int) -> F:
 @kernel
 def risen(x: F, first_minute: int, window: int) -> F:
     """Log return over ``window`` rows, and the rise as a share of the current value: (T, 2)."""
-    out = np.full((len(x), 2), np.nan)
-    out[:, 0] = log_returns(x, window)
-    for row in range(window, len(x)):
-        out[row, 1] = (x[row] - x[row - window]) / x[row]
-    return out
+    out = np.empty((2, len(x)))
+    out[0], out[1] = log_returns(x, window), rise(x, window) / x
+    return out.T
 
 
 _past_family = partial(

@@ -4,7 +4,7 @@ The trend of a window (see ``regression``) has three normalised terms: curvature
 ``t2 = a2 w^2 / sigma``, slope at the window's start ``t1 = a1 w / sigma``, and start level
 ``b = (b - mu) / sigma``. A term within 1e-9 of zero has no sign; a ratio to such a term is NaN, and
 ratios end at 100. ``b`` is a combination of the other two (the fit runs through the mean), and so
-``b / t2`` of ``t1 / t2``, which it follows to the end.
+``b / t2`` of the uncut ``t1 / t2``.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,11 +16,12 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, zone
+from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
 
@@ -60,11 +61,15 @@ def terms(x: F, first_minute: int) -> F:
 
 
 @kernel
-def ratio(above: float, below: float) -> float:
-    """Quotient within the limit; NaN where there is nothing to divide by."""
-    quotient = above / below
-    quotient = LIMIT if quotient > LIMIT else -LIMIT if quotient < -LIMIT else quotient
-    return quotient if abs(below) >= ROUNDING else np.nan
+def quotient(above: float, below: float) -> float:
+    """Quotient, NaN where there is nothing to divide by."""
+    return above / below if abs(below) >= ROUNDING else np.nan
+
+
+@kernel
+def limited(value: float) -> float:
+    """Value within the limit; NaN stays."""
+    return LIMIT if value > LIMIT else -LIMIT if value < -LIMIT else value
 
 
 @kernel
@@ -86,17 +91,18 @@ def comparisons(x: F, first_minute: int) -> F:
         w = float(WINDOWS[i])
         for row in range(rows):
             t2, t1, b = t[row, 3 * i], t[row, 3 * i + 1], t[row, 3 * i + 2]
-            turn = ratio(t1, t2)
-            out[24 + 3 * i, row], out[25 + 3 * i, row] = turn, ratio(b, t1)
+            turn = quotient(t1, t2)
             # b = -(t2 mean(u^2) + t1 mean(u)) with u = x / w.
-            out[26 + 3 * i, row] = -(w - 1.0) / (2.0 * w) * ((2.0 * w - 1.0) / (3.0 * w) + turn)
+            start = -(w - 1.0) / (2.0 * w) * ((2.0 * w - 1.0) / (3.0 * w) + turn)
+            out[24 + 3 * i, row], out[25 + 3 * i, row] = limited(turn), limited(quotient(b, t1))
+            out[26 + 3 * i, row] = limited(start)
             apart = sign(t2) - sign(t1)
             out[51 + i, row] = 1.0 if apart == 0.0 else 0.0 * apart
     for k in range(3):
         for j in range(2):
             for row in range(rows):
                 short, long = t[row, 3 * j + k], t[row, 3 * j + 6 + k]
-                out[36 + 2 * k + j, row] = ratio(short, long)
+                out[36 + 2 * k + j, row] = limited(quotient(short, long))
                 out[42 + 2 * k + j, row] = short - long
         for row in range(rows):
             # Half the sum of the signs and of their sizes counts those that are positive.
@@ -169,7 +175,6 @@ def _ratios(domain: str) -> Iterator[tuple[str, Output]]:
     for w in WINDOWS:
         for above, below in _RATIOS:
             name = f"ratio_{above}_{below}"
-            follows = (above, below) == ("b", "t2")
             yield (
                 f"{name}_w{w}",
                 Output(
@@ -178,7 +183,6 @@ def _ratios(domain: str) -> Iterator[tuple[str, Output]]:
                     LIMIT,
                     alias=f"{name}_{domain}_w{w}",
                     lookback=rows(w),
-                    spanned_by=(f"{{s}}_parabolic_ratio_t1_t2_w{w}",) if follows else (),
                     title=f"Ratio of {_NOUNS[above]} to {_NOUNS[below]} of {{x}} over {w} rows",
                     formula=f"clip({above}(x, {w}) / {below}(x, {w}), 100)",
                 ),

@@ -1,9 +1,10 @@
 """Quadratic trends of a pair against those of all pairs.
 
-Deviation and share of positive signs run over the pairs that have the term (flat windows have
-none), at least three. The principal component is that of the last 1,440 rows' second moments, by
-16 steps of the power method from the dollar vector (+1 where the dollar is the base, -1 where it
-is the quote), signed like that vector; a flat window counts as no trend. A sister that is absent
+All need the 28 pairs: where one is absent, or its window meets a hole, there is no panel. Deviation
+and share of positive signs run over the pairs that have the term, at least three: flat windows have
+none. The principal component is that of the last 1,440 rows' second moments,
+signed like the dollar vector (+1 where the dollar is the base, -1 where it is the quote); a flat
+window counts as no trend. A sister that is absent
 leaves its gap NaN.
 """
 
@@ -23,10 +24,10 @@ from bqx.features.families.trend.quadratic_compared import (
     terms,
 )
 from bqx.features.rolling import panels
+from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import changes, clean_rows
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, Output, Source
 from bqx.market.bars import Bars, Panel
@@ -34,10 +35,7 @@ from bqx.market.pairs import PAIRS, SISTERS, base, quote
 from bqx.market.sessions import DAY
 
 FEWEST = 3
-"""Pairs behind a statistic of the panel."""
-
-STEPS = 16
-"""Steps of the power method."""
+"""Pairs that are not flat behind a statistic of the panel."""
 
 SIGNED = (15, 60)
 WINDOW = 15
@@ -48,13 +46,16 @@ _ONE = [SLOTS.index((term, w)) for w in SIGNED for term in TERMS]
 
 
 @kernel
-def _gather(t: F, sums: F, signs: F) -> None:
+def _gather(x: F, t: F, sums: F, signs: F) -> None:
+    clean = clean_rows(x)[len(x) - len(t) :]
     for k in range(12):
+        window = WINDOWS[k // 3]
         for row in range(len(t)):
             value = t[row, k]
             finite = value == value
             term = value if finite else 0.0
-            sums[0, k, row] += 1.0 if finite else 0.0
+            number = 1.0 if finite else 0.0
+            sums[0, k, row] += number if clean[row] >= window else np.nan
             sums[1, k, row] += term
             sums[2, k, row] += term * term
             signs[k, row] += 1.0 if term >= ROUNDING else 0.0
@@ -85,25 +86,25 @@ def _panel(bars: Bars, panel: Panel) -> F:
     """Statistics of the panel on the rows wanted: (T, 40)."""
     first_minute = bars.first_market_minute
     count, since = len(panel.closes), panel.since
+    if np.isnan(panel.baselines).any():
+        return np.full((count - since, 40), np.nan)
     # The first row of the slice whose statistics are wanted, and the rows behind it.
     behind = min(since, max(WINDOWS) - 1)
     sums, signs = np.zeros((2, 3, 12, count - since)), np.zeros((2, 12, count - since))
-    own = np.full((count, len(PAIRS), 3), np.nan)
-    complete = np.zeros((count, len(PAIRS)), dtype=bool)
-    for i in np.flatnonzero(~np.isnan(panel.baselines)):
-        series = panels.momentum(bars, PAIRS[i])
-        for domain, x in enumerate((panels.index(bars, PAIRS[i]), series)):
-            t = terms(x[since - behind :], first_minute + since - behind)
-            _gather(t[behind:], sums[domain], signs[domain])
-        own[:, i] = _own(bars, PAIRS[i])
-        complete[:, i] = clean_rows(series) >= WINDOW
-    trends = np.where(np.isnan(own), 0.0, own)
-    trends[complete.sum(axis=1) < FEWEST] = np.nan
+    trends = np.empty((count, len(PAIRS), 3))
+    for i, pair in enumerate(PAIRS):
+        series, own = panels.momentum(bars, pair), _own(bars, pair)
+        for domain, x in enumerate((panels.index(bars, pair), series)):
+            read = x[since - behind :]
+            t = terms(read, first_minute + since - behind)
+            _gather(read, t[behind:], sums[domain], signs[domain])
+        flat = np.isnan(own) & (clean_rows(series) >= WINDOW)[:, None]
+        trends[:, i] = np.where(flat, 0.0, own)
     components = []
     for k in range(2):
         z = np.ascontiguousarray(trends[:, :, k])
         late = max(since - 1, 0)
-        fitted = component(z, DAY, first_minute, _DOLLAR, STEPS, late, centred=False)
+        fitted = component(z, DAY, first_minute, _DOLLAR, late, centred=False)
         leading = projected(z, fitted)
         components += [leading, changes(leading, 1)]
     statistics = [
@@ -154,7 +155,7 @@ def _across_pairs() -> Iterator[tuple[str, Output]]:
                     alias=f"panel_std_{term}_{domain}_w{w}",
                     lookback=rows(w + behind),
                     title=f"Dispersion of the {_NOUNS[term]} of {noun} across pairs, {w} rows",
-                    formula=f"std({term}({x}[p], {w}), p in pairs)",
+                    formula=f"std({term}({x}[p], {w}), p in 28 pairs)",
                 ),
             )
     for domain, (noun, x, behind) in _SERIES.items():
@@ -167,7 +168,7 @@ def _across_pairs() -> Iterator[tuple[str, Output]]:
                         alias=f"panel_signfrac_{term}_{domain}_w{w}",
                         lookback=rows(w + behind),
                         title=f"Share of pairs with positive {_NOUNS[term]} of {noun}, {w} rows",
-                        formula=f"mean({term}({x}[p], {w}) > 0, p in pairs)",
+                        formula=f"mean({term}({x}[p], {w}) > 0, p in 28 pairs)",
                     ),
                 )
 
@@ -175,7 +176,7 @@ def _across_pairs() -> Iterator[tuple[str, Output]]:
 def _components() -> Iterator[tuple[str, Output]]:
     """Principal components of two terms, and their one-row changes."""
     for term in TERMS[:2]:
-        noun, formula = _NOUNS[term], f"pc1({term}(B[p], {WINDOW}), p in pairs, {DAY})"
+        noun, formula = _NOUNS[term], f"pc1({term}(B[p], {WINDOW}), p in 28 pairs, {DAY})"
         for prefix, start, text in (
             ("", "First", formula),
             ("d_", "One-row change of the first", f"delta({formula}, 1)"),

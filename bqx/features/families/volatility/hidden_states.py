@@ -8,8 +8,8 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling import hmm
+from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import clean_rows
 from bqx.market.sessions import DAY
 
 WITHIN = 5

@@ -14,10 +14,10 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.rolling import resampled
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import ema_run_in
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import changes
 from bqx.features.rolling.volatility import (
     SLOW,
     by_products,

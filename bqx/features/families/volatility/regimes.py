@@ -12,10 +12,10 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.volatility import hidden_states
 from bqx.features.rolling import changepoints, hmm
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import changes
 from bqx.features.sources import BQX, BQX_WINDOW, momentum
 from bqx.features.spec import FLAG, Family, Output, Source
 from bqx.market.bars import Bars

@@ -1,0 +1,146 @@
+"""Symmetric matrices made tridiagonal by Householder's reflections, 16 matrices at a time.
+
+One matrix stands in each lane: an array (n, 16) holds the lanes last, flat, so that operations on
+them become vector instructions; the number of lanes is an argument, since loops over a known number
+are unrolled and then not turned into any. A lane never reads another.
+
+Source: G. Golub and C. Van Loan, Matrix Computations, 8.3.
+"""
+
+import numpy as np
+
+from bqx.compiled import kernel
+from bqx.features.rolling.sums import F
+
+LANES = 16
+COLUMNS = 4
+"""Columns of a matrix that are worked on at a time: rows are filled up to a multiple of it."""
+
+SIDES = 4 * LANES
+"""What stands for a row of a matrix during a step: both sides of the last update, the reflection
+and its product with the matrix."""
+
+
+@kernel
+def width(size: int) -> int:
+    """Length of a stored row of a matrix."""
+    return -(-size // COLUMNS) * COLUMNS
+
+
+@kernel
+def _block(a: F, b: F, own: F, c: F, mirrored: float, lanes: int) -> None:
+    """Bring two rows (4 x 16) of a block up to date and multiply them, and their mirror, too.
+
+    ``own``, ``c`` : what stands for the two rows and for the four columns.
+    """
+    for k in range(lanes):
+        v, w, u = own[k], own[k + 16], own[k + 32]
+        p, q, r = own[k + 64], own[k + 80], own[k + 96]
+        a0 = a[k] - (v * c[k + 16] + w * c[k])
+        a1 = a[k + 16] - (v * c[k + 80] + w * c[k + 64])
+        a2 = a[k + 32] - (v * c[k + 144] + w * c[k + 128])
+        a3 = a[k + 48] - (v * c[k + 208] + w * c[k + 192])
+        b0 = b[k] - (p * c[k + 16] + q * c[k])
+        b1 = b[k + 16] - (p * c[k + 80] + q * c[k + 64])
+        b2 = b[k + 32] - (p * c[k + 144] + q * c[k + 128])
+        b3 = b[k + 48] - (p * c[k + 208] + q * c[k + 192])
+        a[k], a[k + 16], a[k + 32], a[k + 48] = a0, a1, a2, a3
+        b[k], b[k + 16], b[k + 32], b[k + 48] = b0, b1, b2, b3
+        c0, c1, c2, c3 = c[k + 32], c[k + 96], c[k + 160], c[k + 224]
+        own[k + 48] += (a0 * c0 + a1 * c1) + (a2 * c2 + a3 * c3)
+        own[k + 112] += (b0 * c0 + b1 * c1) + (b2 * c2 + b3 * c3)
+        u, r = mirrored * u, mirrored * r
+        c[k + 48] += a0 * u + b0 * r
+        c[k + 112] += a1 * u + b1 * r
+        c[k + 176] += a2 * u + b2 * r
+        c[k + 240] += a3 * u + b3 * r
+
+
+@kernel
+def _update(matrix: F, sides: F, own: F, size: int, first: int, lanes: int) -> None:
+    """Bring the lower half up to date from row ``first`` on, and multiply it by the reflection.
+
+    Two rows by four columns at a time; the block on the diagonal is kept on both of its sides.
+    """
+    long = width(size) * LANES
+    for i in range(first - first % 2, size, 2):
+        own[:] = sides[i * SIDES : (i + 2) * SIDES]
+        edge = i - i % COLUMNS
+        for j in range(first - first % COLUMNS, edge + 1, COLUMNS):
+            a = matrix[i * long + j * LANES : i * long + (j + COLUMNS) * LANES]
+            b = matrix[(i + 1) * long + j * LANES : (i + 1) * long + (j + COLUMNS) * LANES]
+            c = sides[j * SIDES : (j + COLUMNS) * SIDES]
+            _block(a, b, own, c, 1.0 if j < edge else 0.0, lanes)
+        for k in range(lanes):
+            sides[i * SIDES + k + 48] = own[k + 48]
+            sides[(i + 1) * SIDES + k + 48] = own[k + 112]
+
+
+@kernel
+def _reflect(matrix: F, sides: F, step: int, size: int, beside: F, factor: F, lanes: int) -> None:
+    """Bring column ``step`` up to date and make the reflection that clears it below ``beside``.
+
+    The reflection is kept in the column; ``factor`` is 2 over its squared length.
+    """
+    long = width(size) * LANES
+    corner = sides[step * SIDES : (step + 1) * SIDES]
+    square = np.zeros(LANES)
+    for i in range(step, size):
+        at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
+        own = sides[i * SIDES : (i + 1) * SIDES]
+        for k in range(lanes):
+            value = at[k] - (own[k] * corner[k + 16] + own[k + 16] * corner[k])
+            at[k] = value
+            square[k] += value * value if i > step else 0.0
+    for k in range(lanes):
+        corner[k] = corner[k + 16] = corner[k + 32] = 0.0
+    if step == size - 1:
+        return
+    first = matrix[(step + 1) * long + step * LANES : (step + 1) * long + (step + 1) * LANES]
+    for k in range(lanes):
+        value = first[k]
+        length = np.sqrt(square[k])
+        beside[k] = -np.copysign(length, value)
+        first[k] = value - beside[k]
+        # The squared length of the reflection, without the sum of squares again.
+        twice = square[k] + length * abs(value)
+        factor[k] = 1.0 / twice if twice > 0.0 else 0.0
+    for i in range(step + 1, size):
+        at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
+        own = sides[i * SIDES : (i + 1) * SIDES]
+        for k in range(lanes):
+            own[k + 32], own[k + 48] = at[k], 0.0
+
+
+@kernel
+def tridiagonal(
+    matrix: F, size: int, diagonal: F, beside: F, factor: F, room: F, lanes: int
+) -> None:
+    """Reduce matrices (size x width x 16), of which the lower half is read, to three diagonals.
+
+    ``diagonal``, ``beside`` and ``factor`` (size x 16): the elements on and below the diagonal, and
+    2 over the squared length of each reflection, which the matrix then holds in its columns.
+    ``room`` (4 x width x 16 and 128 more).
+    """
+    long = width(size) * LANES
+    own, sides = room[: 2 * SIDES], room[2 * SIDES :]
+    sides[:] = 0.0
+    for step in range(size):
+        lane = slice(step * LANES, (step + 1) * LANES)
+        _reflect(matrix, sides, step, size, beside[lane], factor[lane], lanes)
+        diagonal[lane] = matrix[step * long + step * LANES : step * long + (step + 1) * LANES]
+        if step == size - 1:
+            return
+        _update(matrix, sides, own, size, step + 1, lanes)
+        along = np.zeros(LANES)
+        for i in range(step + 1, size):
+            side = sides[i * SIDES : (i + 1) * SIDES]
+            for k in range(lanes):
+                along[k] += side[k + 32] * side[k + 48]
+        for k in range(lanes):
+            along[k] *= 0.5 * factor[step * LANES + k]
+        for i in range(step + 1, size):
+            side = sides[i * SIDES : (i + 1) * SIDES]
+            for k in range(lanes):
+                u = side[k + 32]
+                side[k], side[k + 16] = u, factor[step * LANES + k] * (side[k + 48] - along[k] * u)
