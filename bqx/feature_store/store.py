@@ -1,10 +1,12 @@
 """The published features: a Parquet file a table, pair and month, in a local folder or in S3.
 
-``manifest.json`` holds of every file what it was made from, its hash and its rows; each file says
-so too. Lags are not stored: a lagged column is read as a shift of a stored one, across the edges of
-months, and of every file only the columns asked for are read.
+``manifest.json`` holds of every file what it was made from, its hashes and its rows; each file says
+so too, and where it lies. What is read is checked before it is parsed. Lags are not stored: a
+lagged column is read as a shift of a stored one, across the edges of months, and of every file only
+the columns asked for are read.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,11 +21,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
-from bqx.feature_store.month_file import CATALOG, KEY, is_of, path_of
+from bqx.feature_store import checked_parquet
+from bqx.feature_store.month_file import CATALOG, PLACE, is_at, is_of, listed, path_of
 from bqx.feature_store.object_store import Folder
 from bqx.features import catalog, lags
 from bqx.features.lags import Column
 from bqx.features.spec import Feature
+from bqx.files import digest
 
 MANIFEST = "manifest.json"
 
@@ -33,6 +37,7 @@ class Part:
     """A month of a table of a pair.
 
     ``start`` : its first row, counted from the first of the store.
+    ``sha256`` : of its file; ``tail``, ``tail_sha256`` : see `checked_parquet.tail`.
     ``key`` : of what it was made from; ``columns`` : hash of its columns' identities.
     """
 
@@ -42,6 +47,8 @@ class Part:
     start: int
     rows: int
     sha256: str
+    tail: int
+    tail_sha256: str
     key: str
     columns: str
 
@@ -93,7 +100,7 @@ class Store:
 
         Raises ArtefactError for one that the catalog does not have.
         """
-        names = [name for name, listed in self._listed.items() if listed == table]
+        names = [name for name, its_table in self._listed.items() if its_table == table]
         for name in names:
             if name not in catalog.FEATURES:
                 raise self._broken(CATALOG, f"the unknown feature {name}", "those of the catalog")
@@ -194,6 +201,11 @@ class Store:
                     held = self.values(part, features)
                     lags.place(held, part.start, features, there, rows, out)
 
+    def verify(self, part: Part) -> None:
+        """Raise ArtefactError unless every byte of a month's file is what was written."""
+        if hashlib.sha256(self.folder.read(part.path)).hexdigest() != part.sha256:
+            raise self._unlike(part)
+
     def times(self, part: Part) -> pd.DatetimeIndex:
         """Bar opens of a month; ArtefactError as of `values`."""
         stamps = self._columns(part, ["ts_utc"], ()).column(0).cast(pa.int64()).to_numpy()
@@ -220,6 +232,8 @@ class Store:
     @cached_property
     def _catalog(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.folder.read_json(CATALOG)
+        if digest(rows) != self._manifest["catalog"]:
+            raise self._broken(CATALOG, "another content", "that of the manifest")
         return rows
 
     @cached_property
@@ -234,18 +248,18 @@ class Store:
     def _columns(self, part: Part, names: Sequence[str], features: Sequence[Feature]) -> pa.Table:
         with self.folder.open(part.path) as source:
             try:
-                file = pq.ParquetFile(source, page_checksum_verification=True)
-                self._check(part, file.schema_arrow, features)
-                table = file.read(columns=list(names))
-            except (OSError, pa.ArrowException):
-                raise self._broken(part.path, "damaged content", "what was written") from None
+                file = checked_parquet.open_checked(source, part.tail, part.tail_sha256)
+                self._check(part, file.schema, features)
+                table = file.read(names)
+            except (OSError, ValueError, pa.ArrowException):
+                raise self._unlike(part) from None
         if table.num_rows != part.rows:
             raise self._broken(part.path, f"{table.num_rows} rows", f"{part.rows}")
         return table
 
     def _check(self, part: Part, schema: pa.Schema, features: Sequence[Feature]) -> None:
-        if (schema.metadata or {}).get(KEY) != part.key.encode():
-            raise self._broken(part.path, "a file of another build", "the manifest's")
+        if not is_at(schema, part.path, part.key):
+            raise self._unlike(part)
         for feature in features:
             place = schema.get_field_index(feature.name)
             if place < 0:
@@ -254,6 +268,19 @@ class Store:
                 raise self._broken(
                     part.path, f"{feature.name} computed by other code", "the catalog's identity"
                 )
+
+    def _unlike(self, part: Part) -> ArtefactError:
+        """What is wrong with a file that is not what was written."""
+        try:
+            schema = pq.read_schema(pa.BufferReader(self.folder.read(part.path)))
+        except (OSError, pa.ArrowException, MemoryError):
+            return self._broken(part.path, "damaged content", "what was written")
+        written_at = (schema.metadata or {}).get(PLACE, b"").decode(errors="replace")
+        if written_at and written_at != part.path:
+            return self._broken(part.path, f"the file of {written_at}", "its own")
+        if not is_at(schema, part.path, part.key):
+            return self._broken(part.path, "a file of another build", "the manifest's")
+        return self._broken(part.path, "damaged content", "what was written")
 
     def _of_one_build(self, pair: str, parts: Mapping[str, tuple[Part, ...]]) -> None:
         if len({part.key for each in parts.values() for part in each}) > 1:
@@ -287,8 +314,24 @@ def _month(time: pd.Timestamp) -> str:
 
 
 def manifest_of(folder: Folder) -> dict[str, Any]:
-    """Manifest of a store, empty where there is none yet."""
+    """Manifest of a store, empty where there is none yet.
+
+    Raises ArtefactError when it is not what was written.
+    """
     if not folder.has(MANIFEST):
         return {"builds": {}, "files": {}}
-    manifest: dict[str, Any] = folder.read_json(MANIFEST)
+    manifest = folder.read_json(MANIFEST)
+    if not isinstance(manifest, dict) or manifest.pop("sha256", None) != digest(manifest):
+        raise ArtefactError(
+            f"{folder.place}/{MANIFEST}: not a manifest, got another content than was written; "
+            "expected that of `bqx build`. Remove it and run that again."
+        )
     return manifest
+
+
+def sealed(
+    builds: Mapping[str, Any], files: Mapping[str, Any], features: Sequence[Feature]
+) -> dict[str, Any]:
+    """Manifest to write: builds and files, hash of the catalog beside it, and its own hash."""
+    manifest = {"builds": builds, "files": files, "catalog": digest(listed(features))}
+    return manifest | {"sha256": digest(manifest)}

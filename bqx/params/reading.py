@@ -16,7 +16,6 @@ from bqx.files import open_regular
 from bqx.params.keys import KEYS, NOTEBOOK_KEYS, SETTLED
 from bqx.params.model import Params
 
-
 MOST_BYTES = 1_000_000
 """Of a file of parameters."""
 

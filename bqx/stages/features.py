@@ -86,7 +86,9 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         backend=stage.run.params.backend,
     )
     stage.write_json(f"{FOLDER}/{month_file.CATALOG}", month_file.listed(features))
-    stage.write_json(f"{FOLDER}/{published.MANIFEST}", {"builds": {key: origin}, "files": files})
+    stage.write_json(
+        f"{FOLDER}/{published.MANIFEST}", published.sealed({key: origin}, files, features)
+    )
 
 
 def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
