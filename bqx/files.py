@@ -30,6 +30,18 @@ def open_regular(path: Path) -> BinaryIO:
     return file
 
 
+MOST_BYTES = 1 << 29
+"""Of a file that is read at once."""
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of a file; OSError for what is none, or is larger than any that bqx writes."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes", str(path))
+        return file.read()
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes; OSError when it cannot be read."""
     with open_regular(path) as file:
@@ -115,11 +127,28 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return mapping
 
 
+SEAL = "sha256"
+"""Key under which a mapping holds its own hash."""
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with its own hash, so that whoever reads it sees whether it was altered."""
+    unsealed = {key: value for key, value in content.items() if key != SEAL}
+    return {**unsealed, SEAL: digest(unsealed)}
+
+
+def check_seal(content: Any) -> None:
+    """Raise ValueError unless a mapping read from JSON is one that `sealed` gave."""
+    if not isinstance(content, dict):
+        raise ValueError(f"{type(content).__name__}, no mapping")
+    if sealed(content)[SEAL] != content.get(SEAL):
+        raise ValueError("a content that was altered")
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; ArtefactError when the file is absent or no JSON."""
     try:
-        with open_regular(path) as file:
-            return from_json(file.read())
+        return from_json(read_regular(path))
     except (OSError, ValueError) as error:
         raise _unreadable(path, error, "JSON") from None
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bqx.errors import ParameterError
-from bqx.feature_store import checked_parquet, month_file, store
+from bqx.feature_store import checked_parquet, manifest, month_file
 from bqx.feature_store.object_store import Folder
 from bqx.features import catalog
 from bqx.features.engine.compute import Plan
@@ -107,7 +107,7 @@ class _Work:
         self.tables = catalog.tables(features)
         self.pairs = pairs
         self.key = key
-        self.manifest = store.manifest_of(folder)
+        self.manifest = manifest.read(folder)
 
     def absent(self, months: Collection[str]) -> dict[str, list[str]]:
         """Files of each pair that have to be made."""
@@ -130,8 +130,8 @@ class _Work:
         used = {entry["key"] for entry in files.values()} | {self.key}
         self.manifest["builds"] = {key: origin for key, origin in builds.items() if key in used}
         self.folder.write_json(month_file.CATALOG, month_file.listed(self.features))
-        sealed = store.sealed(self.manifest["builds"], files, self.features)
-        self.folder.write_json(store.MANIFEST, sealed)
+        sealed = manifest.content(self.manifest["builds"], files, self.features)
+        self.folder.write_json(manifest.MANIFEST, sealed)
 
     def make(
         self, grids: Mapping[str, Bars], months: Months, workers: int, *, backend: Backend

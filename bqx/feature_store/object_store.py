@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from bqx.errors import ArtefactError
-from bqx.files import atomic, from_json, open_regular, to_json
+from bqx.files import atomic, from_json, open_regular, read_regular, to_json
 
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 
@@ -44,10 +44,20 @@ class Folder:
 
     def read(self, path: str) -> bytes:
         """Content of a file; ArtefactError when it cannot be read."""
-        self._check(path)
-        with self._told(path, "read"), self._files.open_input_stream(self._at(path)) as stream:
-            content: bytes = stream.read()
-            return content
+        with self._told(path, "read"):
+            if self.is_local:
+                return read_regular(Path(self._at(path)))
+            with self._files.open_input_stream(self._at(path)) as stream:
+                content: bytes = stream.read()
+                return content
+
+    def sha256(self, path: str) -> str:
+        """SHA-256 of a file, of which no more than a piece is in memory."""
+        with self.open(path) as source, self._told(path, "read"):
+            hashed = hashlib.sha256()
+            while piece := source.read(1 << 22):
+                hashed.update(piece)
+            return hashed.hexdigest()
 
     def open(self, path: str) -> pa.NativeFile:
         """A file of which parts are read; ArtefactError when it cannot be opened."""

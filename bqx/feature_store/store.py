@@ -6,9 +6,7 @@ lagged column is read as a shift of a stored one, across the edges of months, an
 the columns asked for are read.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -22,50 +20,14 @@ from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
 from bqx.feature_store import checked_parquet
-from bqx.feature_store.month_file import CATALOG, PLACE, is_at, is_of, listed, path_of
+from bqx.feature_store import manifest as manifests
+from bqx.feature_store.manifest import Part
+from bqx.feature_store.month_file import CATALOG, PLACE, is_at, is_of
 from bqx.feature_store.object_store import Folder
 from bqx.features import catalog, lags
 from bqx.features.lags import Column
 from bqx.features.spec import Feature
 from bqx.files import digest
-
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A month of a table of a pair.
-
-    ``start`` : its first row, counted from the first of the store.
-    ``sha256`` : of its file; ``tail``, ``tail_sha256`` : see `checked_parquet.tail`.
-    ``key`` : of what it was made from; ``columns`` : hash of its columns' identities.
-    """
-
-    table: str
-    pair: str
-    month: str
-    start: int
-    rows: int
-    sha256: str
-    tail: int
-    tail_sha256: str
-    key: str
-    columns: str
-
-    @property
-    def path(self) -> str:
-        """Of its file, in the store."""
-        return path_of(self.table, self.pair, self.month)
-
-    @property
-    def stop(self) -> int:
-        """The row that follows its last one."""
-        return self.start + self.rows
-
-    def meets(self, rows: NDArray[np.int64], lag: int) -> bool:
-        """Whether a column of this lag reads the month at some of the ascending rows."""
-        start, stop = np.searchsorted(rows, (self.start + lag, self.stop + lag))
-        return bool(start < stop)
 
 
 class Store:
@@ -78,7 +40,7 @@ class Store:
 
     def __init__(self, place: str | Path) -> None:
         self.folder = Folder(place)
-        self._manifest = manifest_of(self.folder)
+        self._manifest = manifests.read(self.folder)
         if not self._manifest["files"]:
             raise ArtefactError(
                 f"{self.folder.place}: no published features, got an empty manifest or none; "
@@ -203,8 +165,19 @@ class Store:
 
     def verify(self, part: Part) -> None:
         """Raise ArtefactError unless every byte of a month's file is what was written."""
-        if hashlib.sha256(self.folder.read(part.path)).hexdigest() != part.sha256:
+        if self.folder.sha256(part.path) != part.sha256:
             raise self._unlike(part)
+
+    def verify_all(self) -> int:
+        """Verify every file, and the catalog against the features at hand; how many files.
+
+        Raises ArtefactError as of `verify`.
+        """
+        parts = [part for months in self._parts.values() for part in months]
+        for part in parts:
+            self.features(part.table)
+            self.verify(part)
+        return len(parts)
 
     def times(self, part: Part) -> pd.DatetimeIndex:
         """Bar opens of a month; ArtefactError as of `values`."""
@@ -272,8 +245,9 @@ class Store:
     def _unlike(self, part: Part) -> ArtefactError:
         """What is wrong with a file that is not what was written."""
         try:
-            schema = pq.read_schema(pa.BufferReader(self.folder.read(part.path)))
-        except (OSError, pa.ArrowException, MemoryError):
+            with self.folder.open(part.path) as source:
+                schema = pq.read_schema(source)
+        except (OSError, pa.ArrowException, MemoryError, ArtefactError):
             return self._broken(part.path, "damaged content", "what was written")
         written_at = (schema.metadata or {}).get(PLACE, b"").decode(errors="replace")
         if written_at and written_at != part.path:
@@ -311,27 +285,3 @@ class Store:
 
 def _month(time: pd.Timestamp) -> str:
     return time.tz_convert("UTC").strftime("%Y-%m")
-
-
-def manifest_of(folder: Folder) -> dict[str, Any]:
-    """Manifest of a store, empty where there is none yet.
-
-    Raises ArtefactError when it is not what was written.
-    """
-    if not folder.has(MANIFEST):
-        return {"builds": {}, "files": {}}
-    manifest = folder.read_json(MANIFEST)
-    if not isinstance(manifest, dict) or manifest.pop("sha256", None) != digest(manifest):
-        raise ArtefactError(
-            f"{folder.place}/{MANIFEST}: not a manifest, got another content than was written; "
-            "expected that of `bqx build`. Remove it and run that again."
-        )
-    return manifest
-
-
-def sealed(
-    builds: Mapping[str, Any], files: Mapping[str, Any], features: Sequence[Feature]
-) -> dict[str, Any]:
-    """Manifest to write: builds and files, hash of the catalog beside it, and its own hash."""
-    manifest = {"builds": builds, "files": files, "catalog": digest(listed(features))}
-    return manifest | {"sha256": digest(manifest)}
