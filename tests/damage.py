@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bqx.errors import BqxError
+from bqx.files import MOST_BYTES
 
 SECONDS = 120
 """Longest that a reader may take on a crowded machine."""
@@ -43,7 +44,7 @@ def others(path: Path) -> dict[str, Callable[[], Any]]:
         "loop": lambda: path.symlink_to(path),
         "device": lambda: path.symlink_to("/dev/zero"),
         "link to nothing": lambda: path.symlink_to("nowhere"),
-        "huge": lambda: (path.touch(), os.truncate(path, 1 << 32)),
+        "huge": lambda: (path.touch(), os.truncate(path, MOST_BYTES + 1)),
     }
 
 

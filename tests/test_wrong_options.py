@@ -15,7 +15,7 @@ CI = Path(__file__).parents[1] / "params" / "ci.yaml"
 DEEP = "[" * 1_000
 WRONG = (
     *(".inf", "-.inf", ".nan", "1e999", "-1", "0", "9" * 5_000, "123456789012345678901234567890"),
-    *("[]", "{}", "null", "true", "''", "'\\0'", '"\\0"', '"\\ud800"', '"\\n"', "~nobody/x"),
+    *("[]", "{}", "null", "true", "''", "'\\0'", '"\\0"', '"\\ud800"', '"\\n"', "~no-such-user/x"),
     *(DEEP, "{" * 1_000, "&a [*a]", "&a 1", "*a", "{<<: {a: 1}}", "!!int x", "!!bool x", "!!float"),
     *("!!binary x", "!!timestamp x", "!!python/object:os.system x", "? [a]", "a: b: c", "\t", "@"),
     *("[1, [2]]", "[.nan]", "'" + "x" * 5_000 + "'", "2024-01-01", "1:2:3", "0b2", "0x_"),
@@ -29,7 +29,7 @@ REFUSED = (
     *("workers=0", "workers=-1", "workers=29", "days=0", "days=3654", "days=1000000000000"),
     *("horizons=[0]", "horizons=[]", "horizons=[1441]", "horizons=[15, 15]", "horizons=15"),
     *("lags=[-1]", "start=9999-12-31", "start='1066-10-14'", "start='x'", "train_days=0"),
-    *('out="a\\0b"', "out=''", "out=~nobody/x", "out=" + "x" * 300, "out=" + "x/" * 600),
+    *('out="a\\0b"', "out=''", "out=~no-such-user/x", "out=" + "x" * 300, "out=" + "x/" * 600),
     *('bars="\\0"', "bars=" + "x" * 300, 'bars="\\ud800"', "bars=[1]", "forest_trees=10000000"),
     *("rounds=100000000", "depth=13", "groups=101", "embargo=10000000", "stride=0", "x", "x=1"),
     *("=", "=1", "", "sed=1", "profile=fool", "pairs=[usdeur]", "pairs=eurusd", "models=[]"),

@@ -69,16 +69,18 @@ def _validated(values: Mapping[str, Any], where: str) -> Params:
     try:
         return Params(**values)
     except ValidationError as error:
-        lines = []
+        lines: dict[Any, str] = {}
         for item in error.errors():
             key = ".".join(map(str, item["loc"]))
-            lines.append(
+            # Of a list and its items, what is said first says it all.
+            lines.setdefault(
+                item["loc"][:1],
                 f"{where}: {key} has a wrong value, got {_SHOWN.repr(item['input'])}; "
                 f"expected {_rule(item['msg'])}."
                 if key
-                else f"{where}: {_rule(item['msg'])}."
+                else f"{where}: {_rule(item['msg'])}.",
             )
-        raise ParameterError("\n".join(lines)) from None
+        raise ParameterError("\n".join(lines.values())) from None
 
 
 def _parsed(text: str, where: str) -> Any:
