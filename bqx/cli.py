@@ -8,27 +8,22 @@ import argparse
 import io
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from bqx import params
 from bqx.database import commands as database
 from bqx.errors import BqxError, ParameterError
-from bqx.market.pairs import PAIRS
 from bqx.parallel import Backend
+from bqx.params.whole_numbers import MOST_WORKERS, whole
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
     import pandas as pd
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-
-MOST_WORKERS = len(PAIRS)
-"""Processes that work at the same time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,22 +95,8 @@ def _add_bars(parser: argparse.ArgumentParser) -> None:
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--workers", type=_whole(MOST_WORKERS), default=2, metavar="N", help="default %(default)s"
+        "--workers", type=whole(MOST_WORKERS), default=2, metavar="N", help="default %(default)s"
     )
-
-
-def _whole(most: int) -> Callable[[str], int]:
-    """Reader of a whole number from 1."""
-
-    def read(text: str) -> int:
-        number = int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
-        if not 1 <= number <= most:
-            raise argparse.ArgumentTypeError(
-                f"no such number, got {text[:40]!r}; expected 1 to {most:,}"
-            )
-        return number
-
-    return read
 
 
 def _add_run(commands: "Commands") -> None:
@@ -209,7 +190,7 @@ def _add_certify(commands: "Commands") -> None:
     )
     _add_bars(parser)
     parser.add_argument(
-        "--cuts", type=_whole(100_000), default=200, metavar="N", help="default %(default)s"
+        "--cuts", type=whole(100_000), default=200, metavar="N", help="default %(default)s"
     )
     which = parser.add_mutually_exclusive_group()
     _add_profile(which)

@@ -84,7 +84,7 @@ class CheckedParquet:
             self._content[start:stop] = read
         for i in indices:
             start, stop = every[i]
-            if zlib.crc32(self._content[start:stop]) != self._sums[i]:
+            if zlib.crc32(self._content[start:stop].data) != self._sums[i]:
                 raise ValueError(f"an altered column {self.schema.names[i]}")
         return self._file.read(columns=list(names))
 
