@@ -5,6 +5,7 @@ imported there, since notebooks, server and kernels take seconds to import.
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from bqx import params
 from bqx.database import commands as database
 from bqx.errors import BqxError, ParameterError
 from bqx.parallel import Backend
+from bqx.params.whole_numbers import MOST_WORKERS, whole
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, or 2 after an error that a user can mend."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that is no UTF-8 is shown, not a reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     asked = _parser().parse_args(arguments)
     try:
         return int(asked.command(asked))
@@ -36,6 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader, such as head, has seen enough; the exit's flush must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        where = error.filename if error.filename is not None else "bqx"
+        print(
+            f"bqx: {where}: cannot be used, got {error.strerror or error}; expected a place that "
+            "can. Mend that and run it again.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("bqx: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -52,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compile(commands)
     _add_certify(commands)
     _add_build(commands)
+    _add_verify(commands)
     database.add(commands)
     return parser
 
@@ -76,6 +91,12 @@ def _add_profile(parser: argparse._ActionsContainer) -> None:
 def _add_bars(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bars", type=Path, required=True, metavar="DIR", help="folder or file of bars"
+    )
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=whole(MOST_WORKERS), default=2, metavar="N", help="default %(default)s"
     )
 
 
@@ -178,7 +199,7 @@ def _add_compile(commands: "Commands") -> None:
         default="native",
         help="generic: for every processor of this architecture; default %(default)s",
     )
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="default %(default)s")
+    _add_workers(parser)
     parser.set_defaults(command=_compile)
 
 
@@ -199,7 +220,9 @@ def _add_certify(commands: "Commands") -> None:
         "is no value to compare",
     )
     _add_bars(parser)
-    parser.add_argument("--cuts", type=int, default=200, metavar="N", help="default %(default)s")
+    parser.add_argument(
+        "--cuts", type=whole(100_000), default=200, metavar="N", help="default %(default)s"
+    )
     which = parser.add_mutually_exclusive_group()
     _add_profile(which)
     which.add_argument(
@@ -241,7 +264,7 @@ def _add_build(commands: "Commands") -> None:
     parser.add_argument("--pairs", metavar="a,b", help="default all that have bars")
     parser.add_argument("--from", metavar="T", dest="since", help="first UTC time that is written")
     parser.add_argument("--to", metavar="T", dest="until", help="UTC time before which it ends")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="default %(default)s")
+    _add_workers(parser)
     parser.add_argument(
         "--backend",
         choices=get_args(Backend),
@@ -265,6 +288,19 @@ def _build(asked: argparse.Namespace) -> int:
     return 0
 
 
+def _add_verify(commands: "Commands") -> None:
+    parser = commands.add_parser("verify", help="compare every file of a store with its hash")
+    parser.add_argument("store", metavar="DIR", help="what `bqx build` wrote")
+    parser.set_defaults(command=_verify)
+
+
+def _verify(asked: argparse.Namespace) -> int:
+    from bqx.feature_store.store import Store
+
+    print(f"{asked.store}: {Store(asked.store).verify_all()} files as they were written")
+    return 0
+
+
 def _time(option: str, text: str | None) -> "pd.Timestamp | None":
     if text is None:
         return None
@@ -272,13 +308,14 @@ def _time(option: str, text: str | None) -> "pd.Timestamp | None":
 
     try:
         time = pd.Timestamp(text)
-    except ValueError:
-        time = pd.NaT
-    if time is pd.NaT:
-        raise ParameterError(
-            f"{option}: no time, got {text!r}; expected one such as 2024-01-08 or 2024-01-08T09:30."
-        )
-    return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
+        if time is not pd.NaT:
+            return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
+    except (ValueError, TypeError, LookupError, ArithmeticError, OSError):
+        pass  # pandas and its readers of dates raise all of these
+    raise ParameterError(
+        f"{option}: no time, got {text[:60]!r}; expected one such as 2024-01-08 or "
+        "2024-01-08T09:30."
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Files: content hashes, atomic writes, JSON and Parquet."""
 
+import errno
 import hashlib
 import json
 import os
 import resource
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,31 @@ import pyarrow.parquet as pq
 from bqx.errors import ArtefactError
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """A file to read; OSError for what is none, such as a folder, a pipe or a device."""
+    # Without blocking: whoever opens a pipe waits for its writer.
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return file
+
+
+MOST_BYTES = 1 << 29
+"""Of a file that is read at once."""
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of a file; OSError for what is none, or is larger than any that bqx writes."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes", str(path))
+        return file.read()
+
+
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    """SHA-256 of a file's bytes; OSError when it cannot be read."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -84,10 +109,47 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def from_json(content: bytes) -> Any:
+    """The value of `to_json`'s text; ValueError for what it cannot have written."""
+    try:
+        return json.loads(content.decode(), parse_constant=_refuse, object_pairs_hook=_mapping)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"the constant {constant}")
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        raise ValueError("a key that stands twice")
+    return mapping
+
+
+SEAL = "sha256"
+"""Key under which a mapping holds its own hash."""
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with its own hash, so that whoever reads it sees whether it was altered."""
+    unsealed = {key: value for key, value in content.items() if key != SEAL}
+    return {**unsealed, SEAL: digest(unsealed)}
+
+
+def check_seal(content: Any) -> None:
+    """Raise ValueError unless a mapping read from JSON is one that `sealed` gave."""
+    if not isinstance(content, dict):
+        raise ValueError(f"{type(content).__name__}, no mapping")
+    if sealed(content)[SEAL] != content.get(SEAL):
+        raise ValueError("a content that was altered")
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; ArtefactError when the file is absent or no JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return from_json(read_regular(path))
     except (OSError, ValueError) as error:
         raise _unreadable(path, error, "JSON") from None
 
@@ -110,8 +172,9 @@ def write_parquet(path: Path, frame: pd.DataFrame | pa.Table) -> None:
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read Parquet with its index; ArtefactError when absent, damaged, or a column is missing."""
     try:
+        open_regular(path).close()
         file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error, "Parquet") from None
     with file:
         names = file.schema_arrow.names
@@ -122,7 +185,10 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
                 f"{len(missing)} such columns. Run the notebook that writes it again."
             )
         wanted = None if columns is None else list(columns)
-        return file.read(columns=wanted, use_pandas_metadata=True).to_pandas()
+        try:
+            return file.read(columns=wanted, use_pandas_metadata=True).to_pandas()
+        except (OSError, pa.ArrowException, ValueError, LookupError, TypeError) as error:
+            raise _unreadable(path, error, "Parquet") from None
 
 
 def _unreadable(path: Path, error: Exception, kind: str) -> ArtefactError:

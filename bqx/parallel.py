@@ -41,7 +41,7 @@ def over_pairs(
     BqxError : pairs failed; named once the others are written.
     """
     failed: dict[str, Exception] = {}
-    with _working(backend, workers):
+    with _working(backend, max(min(workers, len(tasks)), 1)):
         attempts = joblib.Parallel(return_as="generator_unordered")(
             joblib.delayed(_attempt)(work, pair, task) for pair, task in tasks.items()
         )

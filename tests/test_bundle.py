@@ -5,7 +5,7 @@ import pytest
 from learned import PARAMS, learn
 
 from bqx.errors import ArtefactError, RequestError
-from bqx.files import sha256
+from bqx.files import sealed, sha256, write_json
 from bqx.learning import bundle, targets
 
 
@@ -133,8 +133,15 @@ def test_another_model_is_refused(folder):
 )
 def test_a_manifest_that_is_wrong_is_refused(folder, change, message):
     path = folder / "bundle.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    write_json(path, sealed(json.loads(path.read_text()) | change))
     with pytest.raises(ArtefactError, match=message):
+        bundle.load(folder)
+
+
+def test_a_manifest_that_was_altered_is_refused(folder):
+    path = folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_fill": 16}))
+    with pytest.raises(ArtefactError, match="got ValueError a content that was altered"):
         bundle.load(folder)
 
 

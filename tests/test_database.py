@@ -651,6 +651,25 @@ def test_rename_refuses_two_names_of_one_table_and_changes_nothing(older: Engine
     assert relations(older) == before
 
 
+def test_rename_waits_for_a_lock_no_longer_than_its_limit(
+    older: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", 1)
+    before = relations(older)
+    with older.begin() as reader:
+        reader.execute(text("LOCK TABLE bqx.reg_eurusd IN ACCESS SHARE MODE"))
+        with pytest.raises(DatabaseError) as caught:
+            migration.rename(older)
+    one_line(caught.value, "another user holds a lock")
+    assert relations(older) == before
+
+
+def test_creating_at_the_same_time_makes_one_schema(server: URL) -> None:
+    with fresh(server) as engine, ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda pair: schema.create(engine, ["eurusd", pair]), HERE))
+        assert {f"m1_{pair}" for pair in HERE} <= relations(engine)
+
+
 def test_rename_is_undone_when_a_count_differs(older: Engine) -> None:
     before = relations(older)
     changed = schema.script("rename.sql").replace(

@@ -24,7 +24,7 @@ from pyarrow import fs
 from tqdm import tqdm
 
 from bqx.errors import ArtefactError, BqxError
-from bqx.feature_store import store as published
+from bqx.feature_store import manifest
 from bqx.feature_store.build import build
 from bqx.feature_store.object_store import Folder
 from bqx.feature_store.store import Store
@@ -250,7 +250,7 @@ def test_a_build_killed_fifty_times_leaves_no_half_file(folder: Path, tmp_path: 
         stopped += process.exitcode == -signal.SIGKILL
         here = files(out)
         for path, content in here.items():
-            if path != published.MANIFEST:
+            if path != manifest.MANIFEST:
                 assert content == whole[path], path
         if chance.random() < 0.2 or len(here) == len(whole):
             shutil.rmtree(out)
@@ -283,7 +283,7 @@ def on_a_disk(options: str, folder: Path, out: Path) -> list[str]:
         or subprocess.run([*command, "true"], capture_output=True).returncode
     ):
         pytest.skip("this system lets no user mount a disk of their own")
-    environment = {**os.environ, "PYTHONPATH": str(Path(published.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(manifest.__file__).parents[1])}
     done = subprocess.run(
         [*command, sys.executable, "-c", NARROW, str(folder), str(out)],
         capture_output=True, text=True, check=True, env=environment,

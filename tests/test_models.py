@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from small_models import NETWORKS, RNG, STEP, X, Y, fresh, skill
 
 from bqx.errors import ArtefactError, ParameterError
-from bqx.files import sha256
+from bqx.files import sealed, sha256, write_json
 from bqx.learning import models
 from bqx.learning.models import MODELS, Design
 from bqx.learning.models.scaler import CLIP
@@ -145,7 +145,7 @@ def folder(tmp_path):
 
 def rewrite(folder, **changes):
     path = folder / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    write_json(path, sealed(json.loads(path.read_text()) | changes))
 
 
 def plant(folder, content):

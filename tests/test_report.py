@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -123,21 +124,63 @@ def test_first_failing_cell_stops_the_run(sources, capsys):
     with pytest.raises(BqxError) as caught:
         runner.run(params(sources), sources=sources)
     message = str(caught.value)
-    assert message.startswith("01_bars.ipynb cell 4: failed\n")
-    assert "KeyError: 'no such'" in message
-    assert "\x1b" not in message
-    assert len(message.splitlines()) <= runner.ERROR_LINES + 2
     folder = sources / "run"
-    assert message.endswith(f"Executed so far: {folder / 'failed' / '01_bars.ipynb'}")
+    failed = folder / "failed" / "01_bars.ipynb"
+    assert message == (
+        "01_bars.ipynb cell 4: failed, got KeyError: 'no such'; expected it to run. "
+        f"See its traceback in {failed}."
+    )
+    assert "Traceback" in failed.read_text()
     assert not (folder / "notebooks" / "01_bars.ipynb").exists()
     assert not (folder / "book").exists()
     assert store.read_json(folder / "manifest.json")["notebooks"] == {}
     assert outcomes(capsys.readouterr().out) == {}
 
 
+def test_an_own_error_of_a_cell_is_one_line(sources):
+    code = "from bqx.errors import BarError\nraise BarError('x.csv: no bars, got 0.\\nMend it.')"
+    notebook(sources, "01_bars", "out = 'x'\nseed = 1", code)
+    with pytest.raises(BqxError) as caught:
+        runner.run(params(sources), sources=sources)
+    assert str(caught.value).startswith(
+        "01_bars.ipynb cell 3: failed, since x.csv: no bars, got 0. Mend it. See its traceback in"
+    )
+
+
+def test_notebooks_run_on_the_interpreter_that_runs_bqx(sources, tmp_path, monkeypatch):
+    foreign = tmp_path / "jupyter" / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    spec = {"argv": ["/nowhere/python", "{connection_file}"], "display_name": "x"}
+    (foreign / "kernel.json").write_text(json.dumps(spec | {"language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    check = f"import sys\nassert sys.executable == {sys.executable!r}"
+    notebook(sources, "01_bars", "out = 'x'\nseed = 1", check, "raise KeyError('here')")
+    with pytest.raises(BqxError, match="cell 4: failed, got KeyError: 'here'"):
+        runner.run(params(sources), sources=sources)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"days": 1}, "longer than the bars, got 46 trading days; expected at most"),
+        ({"train_days": 100}, "longer than the bars, got 126 trading days; expected at most"),
+        ({"scheme": "combinatorial", "days": 3}, ""),
+        ({"bars": "/nope"}, "/nope: no bars, got neither a folder nor a file"),
+        ({"out": "/proc/x"}, "/proc/x: no run folder, got"),
+        ({"out": "/dev/null"}, "/dev/null: no run folder, got"),
+    ],
+)
+def test_parameters_that_cannot_fit_are_refused_before_anything_runs(sources, values, message):
+    with pytest.raises(BqxError) as caught:
+        runner.run(Params(**{"out": str(sources / "run")} | values), sources=sources)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (sources / "run").exists()
+
+
 def test_dead_kernel_is_named(sources):
     notebook(sources, "01_bars", "out = 'x'\nseed = 1", "import os\nos._exit(1)")
-    with pytest.raises(BqxError, match=r"01_bars.ipynb cell 3: failed\nthe kernel died"):
+    with pytest.raises(BqxError, match=r"01_bars.ipynb cell 3: failed, got a dead kernel"):
         runner.run(params(sources), sources=sources)
 
 

@@ -24,6 +24,8 @@ _STATES = {
     "25006": ("the server takes no writes", "a primary server", "Connect to the primary"),
     "53100": ("the disk is full", "free space", "Free some and run it again: nothing was kept"),
     "53300": ("no connection is free", "fewer clients", "Try again later"),
+    "40P01": ("two users wait for each other", "one at a time", "Run it again"),
+    "55P03": ("another user holds a lock", "a table that nobody uses", "Run it again later"),
     "57014": ("the statement was cancelled", "one that may end", "Run it again"),
     "57P01": ("the server was shut down", "a running one", "Start it and run it again"),
 }

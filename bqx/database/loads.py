@@ -177,6 +177,7 @@ def publish(engine: Engine, store: Store, pairs: Sequence[str] = ()) -> tuple[in
                 if loaded.get((relation, file.month)) != file.sha256:
                     files.append((relation, file))
     for relation, file in tqdm(files, desc="loading", unit="month", disable=None):
+        store.verify(file)
         features = store.features(file.table)
         values = _columns(file.table, features, store.values(file, features))
         first = pd.Timestamp(file.month)

@@ -25,9 +25,11 @@ def rename(engine: Engine, back: bool = False) -> pd.DataFrame:
 
     Raises
     ------
-    DatabaseError : a table stands under both names, or the server refused; nothing is renamed.
+    DatabaseError : a table stands under both names, is in use for longer than `schema.PATIENCE`, or
+        the server refused; nothing is renamed.
     """
     with explained(engine, "rename"), engine.begin() as connection:
+        schema.wait_for_locks(connection)
         schema.execute(connection, schema.script("rename.sql"))
         call = text("SELECT * FROM bqx.rename_families(:pairs, :back)")
         renamed = connection.execute(call, {"pairs": list(PAIRS), "back": back})

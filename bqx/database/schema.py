@@ -24,6 +24,9 @@ FOLDER = Path(__file__).resolve().parents[2] / "sql"
 BARS = "m1"
 """Table type of bars and their versions."""
 
+PATIENCE = 30
+"""Longest wait for a lock, seconds."""
+
 _NAMES = {"backward_bqx": "bqx"}
 """Families whose table has another name in SQL."""
 
@@ -123,6 +126,17 @@ def execute(connection: Connection, sql: str) -> None:
     connection.execution_options(no_parameters=True).exec_driver_sql(sql)
 
 
+def wait_for_locks(connection: Connection) -> None:
+    """Give up in this transaction when another one keeps a lock for too long."""
+    connection.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}s'"))
+
+
+def _alone(connection: Connection) -> None:
+    """Wait until no other client makes the schema or its tables."""
+    wait_for_locks(connection)
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('bqx.create'))"))
+
+
 def create(engine: Engine, pairs: Sequence[str]) -> None:
     """Make the schema, its roles, families and the tables of pairs, as far as they are absent.
 
@@ -132,6 +146,7 @@ def create(engine: Engine, pairs: Sequence[str]) -> None:
         check(pair)
     with explained(engine, "create"):
         with engine.begin() as connection:
+            _alone(connection)
             there = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
             if there.scalar():
                 require(connection)
@@ -143,6 +158,7 @@ def create(engine: Engine, pairs: Sequence[str]) -> None:
         for pair in pairs:
             # A transaction each: together they would hold more locks than a server grants.
             with engine.begin() as connection:
+                _alone(connection)
                 connection.execute(text("SELECT bqx.add_pair(:pair)"), {"pair": pair})
 
 

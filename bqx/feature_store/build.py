@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bqx.errors import ParameterError
-from bqx.feature_store import month_file, store
+from bqx.feature_store import checked_parquet, manifest, month_file
 from bqx.feature_store.object_store import Folder
 from bqx.features import catalog
 from bqx.features.engine.compute import Plan
@@ -67,9 +67,8 @@ def build(
     """
     features = tuple(feature for feature in features if not feature.fit_key)
     origin = _origin(bars, since, until)
-    work = _Work(Folder(out), catalog.tables(features), _wanted(bars, pairs), digest(origin))
+    work = _Work(Folder(out), features, _wanted(bars, pairs), digest(origin))
     work.folder.sweep()
-    work.folder.write_json(month_file.CATALOG, month_file.listed(features))
     # The months of an earlier build with this key tell what is complete without reading bars.
     known = work.manifest["builds"].get(work.key, {}).get("months", ())
     if known and not any(work.absent(known).values()):
@@ -99,15 +98,16 @@ class _Work:
     def __init__(
         self,
         folder: Folder,
-        tables: Mapping[str, tuple[Feature, ...]],
+        features: tuple[Feature, ...],
         pairs: Sequence[str],
         key: str,
     ) -> None:
         self.folder = folder
-        self.tables = tables
+        self.features = features
+        self.tables = catalog.tables(features)
         self.pairs = pairs
         self.key = key
-        self.manifest = store.manifest_of(folder)
+        self.manifest = manifest.read(folder)
 
     def absent(self, months: Collection[str]) -> dict[str, list[str]]:
         """Files of each pair that have to be made."""
@@ -117,8 +117,21 @@ class _Work:
         }
 
     def write_manifest(self, months: Collection[str]) -> None:
-        """Write the manifest, without what is no more."""
-        _write_manifest(self.folder, self.manifest, self.pairs, self.tables, months, self.key)
+        """Write catalog and manifest without the pairs' tables and months that are no more.
+
+        Their files are removed. Builds that no file is of are left out, but for the present one.
+        """
+        files, builds = self.manifest["files"], self.manifest["builds"]
+        for path, entry in list(files.items()):
+            gone = entry["table"] not in self.tables or entry["month"] not in months
+            if entry["pair"] in self.pairs and gone:
+                del files[path]
+                self.folder.remove(path)
+        used = {entry["key"] for entry in files.values()} | {self.key}
+        self.manifest["builds"] = {key: origin for key, origin in builds.items() if key in used}
+        self.folder.write_json(month_file.CATALOG, month_file.listed(self.features))
+        sealed = manifest.content(self.manifest["builds"], files, self.features)
+        self.folder.write_json(manifest.MANIFEST, sealed)
 
     def make(
         self, grids: Mapping[str, Bars], months: Months, workers: int, *, backend: Backend
@@ -169,19 +182,27 @@ def write_pair(
             path = month_file.path_of(name, bars.pair, month)
             if path in paths:
                 values = plan(part, last=stop - start)
-                content = month_file.encode(bars.ts[start:stop], plan.features, values, key)
-                written = folder.write(path, content)
-                made[path] = entry(plan.features, bars.pair, month, stop - start, written, key)
+                times = bars.ts[start:stop]
+                content = month_file.encode(path, times, plan.features, values=values, key=key)
+                folder.write(path, content)
+                made[path] = _entry(
+                    content, plan.features, (bars.pair, month, stop - start), key=key
+                )
     return made
 
 
-def entry(
-    features: Sequence[Feature], pair: str, month: str, rows: int, sha256: str, key: str
+def _entry(
+    content: bytes, features: Sequence[Feature], facts: tuple[str, str, int], *, key: str
 ) -> Entry:
-    """What the manifest says of a file."""
-    columns = catalog.catalog_hash(features)
-    facts = {"pair": pair, "month": month, "rows": rows, "sha256": sha256, "key": key}
-    return {"table": features[0].table, **facts, "columns": columns}
+    """What the manifest says of a file; ``facts`` are its pair, month and rows."""
+    return {
+        "table": features[0].table,
+        **dict(zip(("pair", "month", "rows"), facts, strict=True)),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **checked_parquet.tail(content),
+        "key": key,
+        "columns": catalog.catalog_hash(features),
+    }
 
 
 def missing(
@@ -205,11 +226,12 @@ def missing(
         sha256 = hashlib.sha256(content).hexdigest()
         if listed and known["sha256"] == sha256:
             continue
-        rows = None if listed else month_file.rows_of(content, key, tables[table])
+        features = tables[table]
+        rows = None if listed else month_file.rows_of(content, path, key, features=features)
         if rows is None:
             absent.append(path)
         else:
-            manifest["files"][path] = entry(tables[table], pair, month, rows, sha256, key)
+            manifest["files"][path] = _entry(content, features, (pair, month, rows), key=key)
     return absent
 
 
@@ -217,28 +239,6 @@ def paths_of(tables: Iterable[str], pair: str, months: Iterable[str]) -> dict[st
     """Table and month of each file of a pair, by its path."""
     of = product(tables, months)
     return {month_file.path_of(table, pair, month): (table, month) for table, month in of}
-
-
-def _write_manifest(
-    folder: Folder,
-    manifest: dict[str, Any],
-    pairs: Sequence[str],
-    tables: Mapping[str, Any],
-    months: Collection[str],
-    key: str,
-) -> None:
-    """Write the manifest without the pairs' tables and months that are no more, and remove those.
-
-    Builds that no file is of are left out, but for the present one.
-    """
-    for path, entry in list(manifest["files"].items()):
-        gone = entry["table"] not in tables or entry["month"] not in months
-        if entry["pair"] in pairs and gone:
-            del manifest["files"][path]
-            folder.remove(path)
-    used = {entry["key"] for entry in manifest["files"].values()} | {key}
-    manifest["builds"] = {k: origin for k, origin in manifest["builds"].items() if k in used}
-    folder.write_json(store.MANIFEST, manifest)
 
 
 def months_of(

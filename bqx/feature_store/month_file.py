@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from bqx.feature_store import checked_parquet
 from bqx.features.spec import Feature
 
 CATALOG = "catalog.json"
@@ -20,8 +21,8 @@ CATALOG = "catalog.json"
 LISTED = ("name", "alias", "table", "unit", "lookback", "laggable")
 """What the catalog beside the files says of a feature, and its identity."""
 
-KEY, IDENTITY = b"bqx.key", b"bqx.identity"
-"""In the metadata of a file, and of a column."""
+KEY, PLACE, IDENTITY = b"bqx.key", b"bqx.place", b"bqx.identity"
+"""In the metadata of a file: its build, and its path in the store; and of a column."""
 
 TIME = pa.timestamp("ns", tz="UTC")
 
@@ -40,12 +41,18 @@ def path_of(table: str, pair: str, month: str) -> str:
 
 
 def encode(
-    ts: pd.DatetimeIndex, features: Sequence[Feature], values: NDArray[np.float32], key: str
+    path: str,
+    ts: pd.DatetimeIndex,
+    features: Sequence[Feature],
+    *,
+    values: NDArray[np.float32],
+    key: str,
 ) -> bytes:
     """A month of a table as Parquet, the same bytes for the same values.
 
     Parameters
     ----------
+    path : of the file in the store.
     ts : (T,) bar opens in UTC.
     values : (T, F) of the features; Fortran order saves a copy.
     key : of what they were made from.
@@ -55,7 +62,7 @@ def encode(
     arrays = [pa.array(ts.as_unit("ns").asi8, TIME)]
     arrays += [pa.array(values[:, i]) for i in range(len(features))]
     encodings = {feature.name: "BYTE_STREAM_SPLIT" for feature in features}
-    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, {KEY: key}))
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, {KEY: key, PLACE: path}))
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -66,8 +73,13 @@ def encode(
         column_encoding=encodings | {"ts_utc": "DELTA_BINARY_PACKED"},
         write_page_checksum=True,
     )
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
+    return checked_parquet.with_checksums(sink.getvalue().to_pybytes())
+
+
+def is_at(schema: pa.Schema, path: str, key: str) -> bool:
+    """Whether a file of this schema was written at a path of a store, by a build."""
+    metadata = schema.metadata or {}
+    return (metadata.get(KEY), metadata.get(PLACE)) == (key.encode(), path.encode())
 
 
 def is_of(field: pa.Field, feature: Feature) -> bool:
@@ -75,13 +87,13 @@ def is_of(field: pa.Field, feature: Feature) -> bool:
     return (field.metadata or {}).get(IDENTITY) == feature.identity().encode()
 
 
-def rows_of(content: bytes, key: str, features: Sequence[Feature]) -> int | None:
-    """Rows of a file that is whole, was written with the key and holds the features; else None."""
+def rows_of(content: bytes, path: str, key: str, *, features: Sequence[Feature]) -> int | None:
+    """Rows of a whole file that a build wrote at a path and that holds the features; else None."""
     try:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
     except (OSError, pa.ArrowException):
         return None
-    if (table.schema.metadata or {}).get(KEY) != key.encode():
+    if not is_at(table.schema, path, key):
         return None
     fields = list(table.schema)[1:]
     if [field.name for field in fields] != [feature.name for feature in features]:

@@ -6,7 +6,6 @@ environment (``AWS_ENDPOINT_URL`` for a server of one's own).
 """
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from bqx.errors import ArtefactError
-from bqx.files import atomic, to_json
+from bqx.files import atomic, from_json, open_regular, read_regular, to_json
 
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 
@@ -45,12 +44,24 @@ class Folder:
 
     def read(self, path: str) -> bytes:
         """Content of a file; ArtefactError when it cannot be read."""
-        with self._told(path, "read"), self._files.open_input_stream(self._at(path)) as stream:
-            content: bytes = stream.read()
-            return content
+        with self._told(path, "read"):
+            if self.is_local:
+                return read_regular(Path(self._at(path)))
+            with self._files.open_input_stream(self._at(path)) as stream:
+                content: bytes = stream.read()
+                return content
+
+    def sha256(self, path: str) -> str:
+        """SHA-256 of a file, of which no more than a piece is in memory."""
+        with self.open(path) as source, self._told(path, "read"):
+            hashed = hashlib.sha256()
+            while piece := source.read(1 << 22):
+                hashed.update(piece)
+            return hashed.hexdigest()
 
     def open(self, path: str) -> pa.NativeFile:
         """A file of which parts are read; ArtefactError when it cannot be opened."""
+        self._check(path)
         with self._told(path, "read"):
             return self._files.open_input_file(self._at(path))
 
@@ -74,7 +85,7 @@ class Folder:
     def read_json(self, path: str) -> Any:
         """Content of a JSON file; ArtefactError when it is absent or none."""
         try:
-            return json.loads(self.read(path))
+            return from_json(self.read(path))
         except ValueError:
             raise ArtefactError(
                 f"{self.place}/{path}: cannot be read, got no JSON; expected what bqx writes. "
@@ -93,6 +104,12 @@ class Folder:
             found = _TEMPORARY.fullmatch(path.name)
             if found and not _alive(int(found[1])):
                 path.unlink(missing_ok=True)
+
+    def _check(self, path: str) -> None:
+        """Refuse what is no file, such as a pipe, for whose writer a reader would wait."""
+        if self.is_local:
+            with self._told(path, "read"):
+                open_regular(Path(self._at(path))).close()
 
     def _at(self, path: str) -> str:
         return f"{self._base}/{path}"

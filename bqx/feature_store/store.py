@@ -1,12 +1,12 @@
 """The published features: a Parquet file a table, pair and month, in a local folder or in S3.
 
-``manifest.json`` holds of every file what it was made from, its hash and its rows; each file says
-so too. Lags are not stored: a lagged column is read as a shift of a stored one, across the edges of
-months, and of every file only the columns asked for are read.
+``manifest.json`` holds of every file what it was made from, its hashes and its rows; each file says
+so too, and where it lies. What is read is checked before it is parsed. Lags are not stored: a
+lagged column is read as a shift of a stored one, across the edges of months, and of every file only
+the columns asked for are read.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -19,46 +19,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
-from bqx.feature_store.month_file import CATALOG, KEY, is_of, path_of
+from bqx.feature_store import checked_parquet
+from bqx.feature_store import manifest as manifests
+from bqx.feature_store.manifest import Part
+from bqx.feature_store.month_file import CATALOG, PLACE, is_at, is_of
 from bqx.feature_store.object_store import Folder
 from bqx.features import catalog, lags
 from bqx.features.lags import Column
 from bqx.features.spec import Feature
-
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A month of a table of a pair.
-
-    ``start`` : its first row, counted from the first of the store.
-    ``key`` : of what it was made from; ``columns`` : hash of its columns' identities.
-    """
-
-    table: str
-    pair: str
-    month: str
-    start: int
-    rows: int
-    sha256: str
-    key: str
-    columns: str
-
-    @property
-    def path(self) -> str:
-        """Of its file, in the store."""
-        return path_of(self.table, self.pair, self.month)
-
-    @property
-    def stop(self) -> int:
-        """The row that follows its last one."""
-        return self.start + self.rows
-
-    def meets(self, rows: NDArray[np.int64], lag: int) -> bool:
-        """Whether a column of this lag reads the month at some of the ascending rows."""
-        start, stop = np.searchsorted(rows, (self.start + lag, self.stop + lag))
-        return bool(start < stop)
+from bqx.files import digest
 
 
 class Store:
@@ -71,7 +40,7 @@ class Store:
 
     def __init__(self, place: str | Path) -> None:
         self.folder = Folder(place)
-        self._manifest = manifest_of(self.folder)
+        self._manifest = manifests.read(self.folder)
         if not self._manifest["files"]:
             raise ArtefactError(
                 f"{self.folder.place}: no published features, got an empty manifest or none; "
@@ -93,7 +62,7 @@ class Store:
 
         Raises ArtefactError for one that the catalog does not have.
         """
-        names = [name for name, listed in self._listed.items() if listed == table]
+        names = [name for name, its_table in self._listed.items() if its_table == table]
         for name in names:
             if name not in catalog.FEATURES:
                 raise self._broken(CATALOG, f"the unknown feature {name}", "those of the catalog")
@@ -194,6 +163,22 @@ class Store:
                     held = self.values(part, features)
                     lags.place(held, part.start, features, there, rows, out)
 
+    def verify(self, part: Part) -> None:
+        """Raise ArtefactError unless every byte of a month's file is what was written."""
+        if self.folder.sha256(part.path) != part.sha256:
+            raise self._unlike(part)
+
+    def verify_all(self) -> int:
+        """Verify every file, and the catalog against the features at hand; how many files.
+
+        Raises ArtefactError as of `verify`.
+        """
+        parts = [part for months in self._parts.values() for part in months]
+        for part in parts:
+            self.features(part.table)
+            self.verify(part)
+        return len(parts)
+
     def times(self, part: Part) -> pd.DatetimeIndex:
         """Bar opens of a month; ArtefactError as of `values`."""
         stamps = self._columns(part, ["ts_utc"], ()).column(0).cast(pa.int64()).to_numpy()
@@ -220,6 +205,8 @@ class Store:
     @cached_property
     def _catalog(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.folder.read_json(CATALOG)
+        if digest(rows) != self._manifest["catalog"]:
+            raise self._broken(CATALOG, "another content", "that of the manifest")
         return rows
 
     @cached_property
@@ -234,18 +221,18 @@ class Store:
     def _columns(self, part: Part, names: Sequence[str], features: Sequence[Feature]) -> pa.Table:
         with self.folder.open(part.path) as source:
             try:
-                file = pq.ParquetFile(source, page_checksum_verification=True)
-                self._check(part, file.schema_arrow, features)
-                table = file.read(columns=list(names))
-            except (OSError, pa.ArrowException):
-                raise self._broken(part.path, "damaged content", "what was written") from None
+                file = checked_parquet.open_checked(source, part.tail, part.tail_sha256)
+                self._check(part, file.schema, features)
+                table = file.read(names)
+            except (OSError, ValueError, pa.ArrowException):
+                raise self._unlike(part) from None
         if table.num_rows != part.rows:
             raise self._broken(part.path, f"{table.num_rows} rows", f"{part.rows}")
         return table
 
     def _check(self, part: Part, schema: pa.Schema, features: Sequence[Feature]) -> None:
-        if (schema.metadata or {}).get(KEY) != part.key.encode():
-            raise self._broken(part.path, "a file of another build", "the manifest's")
+        if not is_at(schema, part.path, part.key):
+            raise self._unlike(part)
         for feature in features:
             place = schema.get_field_index(feature.name)
             if place < 0:
@@ -254,6 +241,20 @@ class Store:
                 raise self._broken(
                     part.path, f"{feature.name} computed by other code", "the catalog's identity"
                 )
+
+    def _unlike(self, part: Part) -> ArtefactError:
+        """What is wrong with a file that is not what was written."""
+        try:
+            with self.folder.open(part.path) as source:
+                schema = pq.read_schema(source)
+        except (OSError, pa.ArrowException, MemoryError, ArtefactError):
+            return self._broken(part.path, "damaged content", "what was written")
+        written_at = (schema.metadata or {}).get(PLACE, b"").decode(errors="replace")
+        if written_at and written_at != part.path:
+            return self._broken(part.path, f"the file of {written_at}", "its own")
+        if not is_at(schema, part.path, part.key):
+            return self._broken(part.path, "a file of another build", "the manifest's")
+        return self._broken(part.path, "damaged content", "what was written")
 
     def _of_one_build(self, pair: str, parts: Mapping[str, tuple[Part, ...]]) -> None:
         if len({part.key for each in parts.values() for part in each}) > 1:
@@ -284,11 +285,3 @@ class Store:
 
 def _month(time: pd.Timestamp) -> str:
     return time.tz_convert("UTC").strftime("%Y-%m")
-
-
-def manifest_of(folder: Folder) -> dict[str, Any]:
-    """Manifest of a store, empty where there is none yet."""
-    if not folder.has(MANIFEST):
-        return {"builds": {}, "files": {}}
-    manifest: dict[str, Any] = folder.read_json(MANIFEST)
-    return manifest

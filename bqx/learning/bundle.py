@@ -20,7 +20,7 @@ from bqx.features import catalog, lags
 from bqx.features.engine.fitting import Fits
 from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
-from bqx.files import digest, read_json, sha256, write_json
+from bqx.files import check_seal, digest, read_json, sealed, sha256, write_json
 from bqx.learning import models, targets
 from bqx.learning.conformal import Calibration
 from bqx.learning.fold_fit import FoldFit
@@ -139,6 +139,28 @@ class Bundle:
             )
         return out
 
+    def _facts(self, model: Path) -> dict[str, Any]:
+        """Content of the manifest beside a saved model."""
+        return {
+            "pair": self.pair,
+            "model": sha256(model / artefact.MANIFEST),
+            "horizons": self.horizons,
+            "window": self.window,
+            "columns": [
+                {"feature": c.feature.name, "lag": c.lag, "suffix": c.suffix} for c in self.columns
+            ],
+            "identities": self.identities,
+            "columns_hash": self.columns_hash,
+            "fits": self.fits.to_json(),
+            "betas": self.betas,
+            "reach": {h: _written(own) for h, own in self.calibration.items()},
+            "baseline": self.baseline,
+            "panel": self.panel,
+            "max_fill": self.max_fill,
+            "metrics": self.metrics,
+            "trained_until": self.trained_until.isoformat(),
+        }
+
     def save(self, folder: Path) -> None:
         """Write the bundle; the folder appears, or is replaced, when everything is there."""
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -147,29 +169,7 @@ class Bundle:
         temporary.mkdir()
         try:
             self.model.save(temporary / MODEL)
-            write_json(
-                temporary / MANIFEST,
-                {
-                    "pair": self.pair,
-                    "model": sha256(temporary / MODEL / artefact.MANIFEST),
-                    "horizons": self.horizons,
-                    "window": self.window,
-                    "columns": [
-                        {"feature": c.feature.name, "lag": c.lag, "suffix": c.suffix}
-                        for c in self.columns
-                    ],
-                    "identities": self.identities,
-                    "columns_hash": self.columns_hash,
-                    "fits": self.fits.to_json(),
-                    "betas": self.betas,
-                    "reach": {h: _written(own) for h, own in self.calibration.items()},
-                    "baseline": self.baseline,
-                    "panel": self.panel,
-                    "max_fill": self.max_fill,
-                    "metrics": self.metrics,
-                    "trained_until": self.trained_until.isoformat(),
-                },
-            )
+            write_json(temporary / MANIFEST, sealed(self._facts(temporary / MODEL)))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
         finally:
@@ -217,6 +217,7 @@ def load(folder: Path) -> Bundle:
     path = folder / MANIFEST
     stored = read_json(path)
     try:
+        check_seal(stored)
         _check_columns(path, stored)
         horizons = tuple(int(horizon) for horizon in stored["horizons"])
         _check(folder / MODEL / artefact.MANIFEST, stored["model"])
@@ -238,7 +239,7 @@ def load(folder: Path) -> Bundle:
             metrics=stored["metrics"],
             trained_until=pd.Timestamp(stored["trained_until"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ArtefactError(
             f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
             "07_deployment writes. Run it again."

@@ -106,8 +106,10 @@ def make(params: Params, minutes: Rows, columns: Sequence[Column]) -> Split:
     """
     horizon = max(params.horizons)
     lookback = max(
-        *(column.lookback for column in columns),
-        *(targets.lookback(params.window(horizon)) for horizon in params.horizons),
+        [
+            *(column.lookback for column in columns),
+            *(targets.lookback(params.window(horizon)) for horizon in params.horizons),
+        ]
     )
     if params.scheme == "combinatorial":
         parts = folds.combinatorial(

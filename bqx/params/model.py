@@ -28,14 +28,18 @@ class Params(BaseModel):
     """All parameters of a run; the defaults are those of ``params/ci.yaml``."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
-    out: str = Field("runs/ci", min_length=1)
+    out: Annotated[str, BeforeValidator(rules.place)] = Field("runs/ci", min_length=1)
     """Run folder, from the project's root."""
-    seed: Size = 0
+    seed: int = Field(0, ge=0, lt=1 << 32)
     """Seed of everything random."""
-    workers: Count = 2
+    workers: int = Field(2, ge=1, le=len(PAIRS))
     """Pairs worked on at the same time."""
     backend: Backend = "processes"
     """Where pairs are worked on: processes, threads, or dask for a cluster, whose scheduler stands
@@ -54,7 +58,7 @@ class Params(BaseModel):
     """Pairs; an empty list for all there are."""
     start: Annotated[str, BeforeValidator(rules.start)] = "2024-01-07"
     """First date of the synthetic market."""
-    days: Count = 84
+    days: int = Field(84, ge=1, le=3_653)
     """Calendar days of the synthetic market."""
     baseline: Annotated[str, BeforeValidator(rules.baseline)] = ""
     """UTC time whose bar is 100 on the rate index; empty for the first."""
@@ -86,7 +90,7 @@ class Params(BaseModel):
     """Trading days of a test part."""
     step_days: Size = 14
     """Trading days from fold to fold."""
-    groups: int = Field(6, ge=3)
+    groups: int = Field(6, ge=3, le=100)
     """Groups of trading days of the combinatorial folds."""
     test_groups: Count = 2
     """Groups that a combinatorial fold tests."""
@@ -101,11 +105,11 @@ class Params(BaseModel):
     """Least share of the selected columns for each of the rate and BQX domains."""
     ranked_by: Literal["forest", "borda"] = "forest"
     """What ranks the columns: the forest alone, or the mean rank over five rankers."""
-    forest_trees: Count = 60
+    forest_trees: int = Field(60, ge=1, le=10_000)
     """Trees of the selecting forest."""
-    forest_depth: Count = 5
+    forest_depth: int = Field(5, ge=1, le=64)
     """Depth of the selecting forest."""
-    rounds: Count = 200
+    rounds: int = Field(200, ge=1, le=100_000)
     """Most boosting rounds."""
     depth: int = Field(2, ge=1, le=12)
     """Depth of the boosted trees."""

@@ -1,7 +1,9 @@
 """Parameters from a flat YAML file, from ``key=value`` texts, and from a notebook's names."""
 
 import difflib
+import errno
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,25 +12,41 @@ import yaml
 from pydantic import ValidationError
 
 from bqx.errors import ParameterError
+from bqx.files import open_regular
 from bqx.params.keys import KEYS, NOTEBOOK_KEYS, SETTLED
 from bqx.params.model import Params
 
+MOST_BYTES = 1_000_000
+"""Of a file of parameters."""
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 120
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML without dates, which notebooks could not take, and without repeated keys."""
+    """YAML without dates, which notebooks could not take, repeated keys, aliases and merges."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, regexp) for tag, regexp in pairs if tag != "tag:yaml.org,2002:timestamp"]
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "an alias", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {name!r} stands twice", node.start_mark
-                )
+        names = set()
+        for key, _ in node.value:
+            problem = None
+            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+                problem = "a key that is no name"
+            elif key.value in names:
+                problem = f"the key {key.value!r} stands twice"
+            if problem:
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+            names.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -41,6 +59,7 @@ def _rule(message: str) -> str:
 
 
 def _unknown(where: str, key: str, known: Sequence[str]) -> str:
+    key = key if len(key) <= 60 else f"{key[:60]}..."
     near = difflib.get_close_matches(key, known, 1, 0.5)
     mend = f"Did you mean {near[0]!r}?" if near else f"Remove {key}."
     return f"{where}: unknown parameter, got {key!r}; expected one of {', '.join(known)}. {mend}"
@@ -50,25 +69,49 @@ def _validated(values: Mapping[str, Any], where: str) -> Params:
     try:
         return Params(**values)
     except ValidationError as error:
-        lines = []
+        lines: dict[Any, str] = {}
         for item in error.errors():
             key = ".".join(map(str, item["loc"]))
-            lines.append(
-                f"{where}: {key} has a wrong value, got {item['input']!r}; "
+            # Of a list and its items, what is said first says it all.
+            lines.setdefault(
+                item["loc"][:1],
+                f"{where}: {key} has a wrong value, got {_SHOWN.repr(item['input'])}; "
                 f"expected {_rule(item['msg'])}."
                 if key
-                else f"{where}: {_rule(item['msg'])}."
+                else f"{where}: {_rule(item['msg'])}.",
             )
-        raise ParameterError("\n".join(lines)) from None
+        raise ParameterError("\n".join(lines.values())) from None
 
 
 def _parsed(text: str, where: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split())
+    except _NOT_YAML as error:
+        what = " ".join(str(error).split()) or type(error).__name__
         raise ParameterError(
-            f"{where}: not YAML, got {what}; expected `key: value` lines."
+            f"{where}: not YAML, got {what[:300]}; expected `key: value` lines."
+        ) from None
+
+
+_NOT_YAML = (
+    *(yaml.YAMLError, RecursionError, ArithmeticError),
+    # A tag such as !!int before a text that is none.
+    *(ValueError, TypeError, LookupError, AttributeError),
+)
+
+
+def _text(path: Path) -> str:
+    """Text of a file of parameters; ParameterError for what is none."""
+    try:
+        with open_regular(path) as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"more than {MOST_BYTES:,} bytes")
+        return content.decode()
+    except (OSError, ValueError) as error:
+        got = getattr(error, "strerror", None) or "bytes that are no UTF-8"
+        raise ParameterError(
+            f"{path}: cannot be read, got {got}; expected a YAML file of parameters in UTF-8."
         ) from None
 
 
@@ -77,13 +120,7 @@ def given(path: Path, overrides: Sequence[str] = ()) -> dict[str, tuple[Any, str
 
     Raises ParameterError as `load`, but for values that break their rules.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be read, got {error.strerror}; expected a YAML file of parameters."
-        ) from None
-    content = _parsed(text, str(path))
+    content = _parsed(_text(path), str(path))
     if not isinstance(content, dict):
         raise ParameterError(
             f"{path}: no parameters, got {type(content).__name__}; expected `key: value` lines."

@@ -7,6 +7,7 @@ import difflib
 import re
 from datetime import date, datetime
 from math import isfinite
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -88,8 +89,11 @@ def _iso(value: Any, kind: type[date] | type[datetime], rule: str) -> Any:
 
 
 def start(value: Any) -> Any:
-    """An ISO date."""
-    return _iso(value, date, "an ISO date such as '2024-01-07'")
+    """An ISO date of the years in which there are markets to simulate."""
+    rule = "an ISO date such as '2024-01-07', from 1971 to 2199"
+    if not 1971 <= date.fromisoformat(_iso(value, date, rule)).year < 2200:
+        raise ValueError(rule)
+    return value
 
 
 def baseline(value: Any) -> Any:
@@ -102,11 +106,27 @@ def market(value: Any) -> Any:
     return "null" if value is None else value
 
 
+def place(value: Any) -> Any:
+    """A path that every file system can hold."""
+    rule = "a path of printable characters, at most 1,000, each name in it at most 200 bytes"
+    if not isinstance(value, str):
+        return value  # which the type refuses
+    if not value.isprintable() or len(value) > 1_000:
+        raise ValueError(rule)
+    if any(len(name.encode()) > 200 for name in value.split("/")):
+        raise ValueError(rule)
+    try:
+        Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("a path whose ~ names a user's folder") from None
+    return value
+
+
 def bars(value: Any) -> Any:
     """A folder or file; None stands where the user has to give one."""
     if value is None:
         raise ValueError("a folder or file of one-minute bars: pass --set bars=FOLDER")
-    return value
+    return place(value)
 
 
 def clock(value: Any) -> Any:
@@ -146,8 +166,11 @@ def interest(values: Any) -> Any:
 Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValidator(market)]
 """Kind of the synthetic market."""
 
-Count = Annotated[int, Field(ge=1)]
-Size = Annotated[int, Field(ge=0)]
+MOST = 1_000_000
+"""Largest whole number of a parameter that has no limit of its own."""
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Size = Annotated[int, Field(ge=0, le=MOST)]
 Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]
 
 Clock = Annotated[str | tuple[tuple[str, str], ...], BeforeValidator(clock)]

@@ -17,10 +17,12 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError, strip_color
 from tqdm import tqdm
 
+from bqx import errors
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
-from bqx.report import front_page, verdict
+from bqx.report import beforehand, front_page, verdict
+from bqx.report.own_kernel import OwnKernel
 from bqx.runs import known_trials
 from bqx.runs.run import Run, digest, sha256
 
@@ -42,6 +44,13 @@ TOUR = "00_tour.ipynb"
 """Notebook that no run executes: it stands in the book as it is stored, with its outputs."""
 
 ERROR_LINES = 12
+"""Most lines of a failed book."""
+
+MOST_SHOWN = 1_000
+"""Most characters of a message from a notebook."""
+
+OWN_ERRORS = tuple(vars(errors))
+"""Names of errors whose message says what was expected, and the mend."""
 
 
 def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) -> Path:
@@ -64,8 +73,9 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         os.environ.setdefault(name, value)
     notebooks = _notebooks(sources)
     again = _first_again(notebooks, from_stage)
+    beforehand.check(params)
     known_trials.machine().begin()
-    store = Run.open(params.folder, params)
+    store = _opened(params)
     with _alone(store.folder):
         store.update(params=params.model_dump())
         for number, notebook in enumerate(notebooks, 1):
@@ -75,6 +85,8 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
             seconds = 0.0 if kept else _execute(store, notebook)
             if not kept:
                 store.record(stem, key, f"notebooks/{notebook.name}", seconds)
+            if stem == "01_bars":
+                beforehand.check_bars(params, store)
             _say(f"{number}/{len(notebooks)} {stem}", "kept" if kept else f"{seconds:.1f} s")
         start = time.perf_counter()
         for fault in verdict.write(store)["ledger"]["faults"]:
@@ -85,6 +97,19 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         index = _build_book(store, sources / "book", notebooks)
         _say("book", f"{time.perf_counter() - start:.1f} s")
     return index
+
+
+def _opened(params: Params) -> Run:
+    """The run folder; ArtefactError when it cannot be made or written."""
+    try:
+        store = Run.open(params.folder, params)
+        (store.folder / ".lock").touch()
+    except OSError as error:
+        raise ArtefactError(
+            f"{params.folder}: no run folder, got {error.strerror}; expected one that can be "
+            "written. Name another with --out."
+        ) from None
+    return store
 
 
 def _say(what: str, outcome: str) -> None:
@@ -184,18 +209,19 @@ def _execute(store: Run, notebook: Path) -> float:
             failed,
             _values(store.params, notebook.stem),
             kernel_name="python3",
+            kernel_manager_class=OwnKernel,
             # Kernels report that they use the loopback interface and that papermill stopped them.
             extra_arguments=["--log-level=CRITICAL"],
             progress_bar={"desc": notebook.stem, "leave": False, "disable": None},
         )
     except PapermillExecutionError as error:
         cell = _source_cell(notebook, error.cell_index)
-        raise BqxError(_failure(notebook, cell, _last_lines(error), failed)) from None
+        raise BqxError(_failure(notebook, cell, _what(error), failed)) from None
     except DeadKernelError:
         cells = nbformat.read(failed, as_version=4).cells
         begun = [n for n, cell in enumerate(cells) if cell.metadata.papermill.status != "pending"]
         cell = _source_cell(notebook, begun[-1])
-        what = "the kernel died, perhaps for lack of memory"
+        what = "got a dead kernel, perhaps for lack of memory; expected it to run."
         raise BqxError(_failure(notebook, cell, what, failed)) from None
     failed.replace(done)
     if not any(failed.parent.iterdir()):
@@ -211,12 +237,17 @@ def _source_cell(notebook: Path, executed: int) -> int:
 
 
 def _failure(notebook: Path, cell: int, what: str, failed: Path) -> str:
-    return f"{notebook.name} cell {cell}: failed\n{what}\nExecuted so far: {failed}"
+    return f"{notebook.name} cell {cell}: failed, {what} See its traceback in {failed}."
 
 
-def _last_lines(error: PapermillExecutionError) -> str:
-    lines = strip_color("\n".join(error.traceback)).rstrip().splitlines()
-    return "\n".join(lines[-ERROR_LINES:]) if lines else f"{error.ename}: {error.evalue}"
+def _what(error: PapermillExecutionError) -> str:
+    """What a cell raised, in one line: the message alone where it says how it is mended."""
+    message = " ".join(strip_color(str(error.evalue)).split())
+    if len(message) > MOST_SHOWN:
+        message = f"{message[:MOST_SHOWN]}..."
+    if error.ename in OWN_ERRORS:
+        return f"since {message}"
+    return f"got {error.ename}: {message}; expected it to run."
 
 
 def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:

@@ -16,10 +16,12 @@ from typing import Any
 from bqx.errors import ArtefactError
 from bqx.files import (
     atomic,
+    check_seal,
     digest,
     peak_mb,
     read_json,
     read_parquet,
+    sealed,
     sha256,
     write_json,
     write_parquet,
@@ -68,6 +70,13 @@ class Run:
         if not path.exists():
             return {"stages": {}, "notebooks": {}}
         manifest: dict[str, Any] = read_json(path)
+        try:
+            check_seal(manifest)
+        except ValueError as error:
+            raise ArtefactError(
+                f"{path}: not a manifest, got {error}; expected what bqx run writes. Remove it "
+                "and run again."
+            ) from None
         return manifest
 
     @property
@@ -83,7 +92,7 @@ class Run:
 
     def update(self, **sections: Any) -> None:
         """Replace top-level sections of the manifest."""
-        write_json(self.folder / MANIFEST, self.manifest | sections)
+        write_json(self.folder / MANIFEST, sealed(self.manifest | sections))
 
     def _key(self, name: str, keys: Sequence[str], inputs: Mapping[str, str]) -> str:
         # Files from elsewhere count by name and content, so that a folder may move.

@@ -8,8 +8,8 @@ import pandas as pd
 
 from bqx.errors import ArtefactError
 from bqx.feature_store import build as building
+from bqx.feature_store import manifest as manifests
 from bqx.feature_store import month_file
-from bqx.feature_store import store as published
 from bqx.feature_store.history import History
 from bqx.feature_store.object_store import Folder
 from bqx.feature_store.store import Store
@@ -60,9 +60,9 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
     months = building.months_of(next(iter(bars.values())))
     origin = {"bars": stage.run.manifest["data_hash"], "months": list(months)}
     key = digest(origin)
-    folder = Folder(stage.path(f"{FOLDER}/{published.MANIFEST}").parent)
+    folder = Folder(stage.path(f"{FOLDER}/{manifests.MANIFEST}").parent)
     try:
-        before = published.manifest_of(folder)
+        before = manifests.read(folder)
     except ArtefactError:  # a damaged one is replaced
         before = {"builds": {}, "files": {}}
     paths = {pair: building.paths_of(tables, pair, months) for pair in bars}
@@ -86,7 +86,9 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         backend=stage.run.params.backend,
     )
     stage.write_json(f"{FOLDER}/{month_file.CATALOG}", month_file.listed(features))
-    stage.write_json(f"{FOLDER}/{published.MANIFEST}", {"builds": {key: origin}, "files": files})
+    stage.write_json(
+        f"{FOLDER}/{manifests.MANIFEST}", manifests.content({key: origin}, files, features)
+    )
 
 
 def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
@@ -99,7 +101,7 @@ def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
     """
     entry = run.stages.get(NAME, {})
     current = entry and entry["inputs"].items() <= run.outputs.items()
-    folder = str(run.need(f"{FOLDER}/{published.MANIFEST}").parent) if current else ""
+    folder = str(run.need(f"{FOLDER}/{manifests.MANIFEST}").parent) if current else ""
     return {pair: History(own, folder) for pair, own in bars.items()}
 
 

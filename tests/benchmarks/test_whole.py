@@ -58,7 +58,7 @@ def written_again(out: Path, to: Path) -> float:
         ts = pd.DatetimeIndex(held["ts_utc"].to_pandas())
         values = np.asfortranarray(np.column_stack([held[f.name].to_numpy() for f in features]))
         total += spent(
-            lambda t=ts, f=features, v=values: to.write_bytes(encode(t, f, v, ""))  # type: ignore
+            lambda t=ts, f=features, v=values: to.write_bytes(encode("", t, f, values=v, key=""))  # type: ignore
         )
     return total
 

@@ -10,12 +10,13 @@ import os
 import pickletools
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bqx.errors import ArtefactError
-from bqx.files import read_json, write_json
+from bqx.files import check_seal, read_json, read_regular, sealed, write_json
 
 MANIFEST = "model.json"
 DTYPE = "float32"
@@ -42,11 +43,13 @@ def save(folder: Path, about: Mapping[str, Any], parts: Parts) -> None:
             path.write_bytes(content)
         write_json(
             temporary / MANIFEST,
-            {
-                **about,
-                "dtype": DTYPE,
-                "files": {name: _hash(content) for name, content in parts.items()},
-            },
+            sealed(
+                {
+                    **about,
+                    "dtype": DTYPE,
+                    "files": {name: _hash(content) for name, content in parts.items()},
+                }
+            ),
         )
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)
@@ -68,7 +71,8 @@ def read(folder: Path) -> tuple[dict[str, Any], Parts]:
         about = {"model": str(stored["model"]), "code": str(stored["code"])}
         settings, files = dict(stored["settings"]), dict(stored["files"])
         dtype = str(stored["dtype"])
-    except (KeyError, TypeError, ValueError) as error:
+        check_seal(stored)
+    except (LookupError, TypeError, ValueError) as error:
         raise ArtefactError(
             f"{path}: not a model, got {type(error).__name__} {error}; expected what `save` "
             "writes. Fit it again."
@@ -90,7 +94,7 @@ def _parts(folder: Path, files: Mapping[str, Any]) -> Parts:
             f"{folder}: other files, got {', '.join(sorted(there ^ set(files)))} only here or only "
             "in the manifest; expected the same ones. Fit the model again."
         )
-    parts = {file: (folder / file).read_bytes() for file in files}
+    parts = {file: _content(folder / file) for file in files}
     for file, content in parts.items():
         if _hash(content) != files[file]:
             raise ArtefactError(
@@ -105,6 +109,16 @@ def _parts(folder: Path, files: Mapping[str, Any]) -> Parts:
     return parts
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise ArtefactError(
+            f"{path}: cannot be read, got {error.strerror}; expected a file of the model. Fit it "
+            "again."
+        ) from None
+
+
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -115,8 +129,11 @@ def _pickled(content: bytes) -> bool:
         # The length that safetensors start with may look like a pickle's first bytes.
         return False
     if zipfile.is_zipfile(io.BytesIO(content)):
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return any(_pickled(archive.read(name)) for name in archive.namelist())
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                return any(_pickled(archive.read(name)) for name in archive.namelist())
+        except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError):
+            return True  # nobody can say what it holds
     if content.startswith(b"\x93NUMPY"):
         return b"'|O'" in content[:256]
     try:

@@ -43,14 +43,19 @@ def _value(content: bytes, at: int, kind: str) -> tuple[Any, int]:
         return _WORDS[kind], at
     if kind == "S":
         length, at = _count(content, at)
+        if at + length > len(content):
+            raise ValueError("a text beyond the end")
         return content[at : at + length].decode(), at + length
     return _object(content, at) if kind == "{" else _array(content, at, kind)
 
 
 def _count(content: bytes, at: int) -> tuple[int, int]:
     """A length, which may neither point back nor beyond the end."""
-    count, at = _value(content, at + 1, chr(content[at]))
-    if not (isinstance(count, int) and 0 <= count <= len(content)):
+    kind = chr(content[at])
+    if kind not in "iUIlL":
+        raise ValueError(f"a length of kind {kind!r}")
+    count, at = _value(content, at + 1, kind)
+    if not 0 <= count <= len(content):
         raise ValueError(f"a length of {count!r}")
     return count, at
 
@@ -72,6 +77,9 @@ def _array(content: bytes, at: int, kind: str) -> tuple[Any, int]:
         count, at = _count(content, at + 1)
     out: list[Any] = []
     while len(out) != count if count is not None else content[at : at + 1] != b"]":
+        if at >= len(content):
+            # A member without bytes, such as a null, would be read for ever.
+            raise ValueError("an array beyond the end")
         member, at = _value(content, at + 1, chr(content[at]))
         out.append(member)
     return out, at if count is not None else at + 1

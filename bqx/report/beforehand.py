@@ -1,0 +1,57 @@
+"""What can be said of a run's parameters before its notebooks take their time."""
+
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.errors import BarError
+from bqx.files import read_parquet
+from bqx.learning import split
+from bqx.market import sessions
+from bqx.params import Params
+from bqx.runs.run import Run
+
+
+def check(params: Params) -> None:
+    """Refuse bars that are not there, and a synthetic market that is shorter than a fold.
+
+    Raises
+    ------
+    BarError : neither a folder nor a file of bars.
+    ParameterError : not even one fold fits.
+    """
+    bars = params.bars_path
+    if bars is None:
+        check_history(params, _synthetic(params))
+    elif not (bars.is_dir() or bars.is_file()):
+        raise BarError(
+            f"{bars}: no bars, got neither a folder nor a file; expected one-minute bars. "
+            "Correct --set bars=FOLDER."
+        )
+
+
+def check_bars(params: Params, run: Run) -> None:
+    """Refuse parts of a fold that are longer than the bars that notebook 01 has read.
+
+    Raises ParameterError when not even one fold fits.
+    """
+    paths = [path for path in run.outputs if path.startswith("bars/") and path.endswith(".parquet")]
+    if params.bars_path and paths:
+        times = read_parquet(run.folder / paths[0], ["close"]).index
+        check_history(params, sessions.epoch_minutes(times))
+
+
+def check_history(params: Params, minutes: NDArray[np.int64]) -> None:
+    """Refuse parameters of which no fold fits into (T,) epoch minutes.
+
+    Raises ParameterError.
+    """
+    # No column reads less than none: what fails here fails with every list of columns.
+    split.make(params, minutes, ())
+
+
+def _synthetic(params: Params) -> NDArray[np.int64]:
+    first = date.fromisoformat(params.start).toordinal() - date(1970, 1, 1).toordinal()
+    last = (first + params.days) * sessions.DAY - 1
+    return sessions.grid(first * sessions.DAY, last)
