@@ -16,6 +16,7 @@ from bqx import params
 from bqx.database import commands as database
 from bqx.errors import BqxError, ParameterError
 from bqx.parallel import Backend
+from bqx.params import options
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bqx", description="Short-horizon FX research.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_bars(commands)
     _add_params(commands)
     serving.add(commands)
     _add_catalog(commands)
@@ -72,12 +74,6 @@ def _add_profile(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--profile", default="full", metavar="P", help="default %(default)s")
 
 
-def _add_bars(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bars", type=Path, required=True, metavar="DIR", help="folder or file of bars"
-    )
-
-
 def _add_run(commands: "Commands") -> None:
     parser = commands.add_parser("run", help="run the notebooks and build the book")
     _add_file(parser)
@@ -85,15 +81,33 @@ def _add_run(commands: "Commands") -> None:
         "--from", metavar="NN", dest="from_stage", help="run again from notebook NN"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, from here")
+    options.add(parser)
     parser.set_defaults(command=_run)
 
 
 def _run(asked: argparse.Namespace) -> int:
     out = [f"out={json.dumps(str(asked.out.absolute()))}"] if asked.out else []
-    values = params.load(asked.params, [*asked.overrides, *out])
+    values = params.load(asked.params, [*asked.overrides, *options.texts(asked), *out])
     from bqx.report import runner
 
     print(runner.run(values, asked.from_stage))
+    return 0
+
+
+def _add_bars(commands: "Commands") -> None:
+    parser = commands.add_parser("bars", help="say what the bars of a folder are; status 2 if none")
+    parser.add_argument("bars", type=Path, metavar="FOLDER", help="folder or file of bars")
+    options.add(parser)
+    parser.set_defaults(command=_bars)
+
+
+def _bars(asked: argparse.Namespace) -> int:
+    from bqx.market import readers
+
+    reading = readers.examine(asked.bars, **options.values(asked))
+    print(reading.shown)
+    for note in reading.notes:
+        print(f"note: {note}")
     return 0
 
 
@@ -167,7 +181,7 @@ def _add_certify(commands: "Commands") -> None:
     parser = commands.add_parser(
         "certify", help="prove on bars that no feature reads ahead; status 1 when one does"
     )
-    _add_bars(parser)
+    options.add_bars(parser)
     parser.add_argument("--cuts", type=int, default=200, metavar="N", help="default %(default)s")
     which = parser.add_mutually_exclusive_group()
     _add_profile(which)
@@ -186,7 +200,8 @@ def _certify(asked: argparse.Namespace) -> int:
 
     module = asked.features
     features = certificate.of_module(module) if module else catalog.profile(asked.profile)
-    proof = certificate.certify(bars.align(readers.read_folder(asked.bars)), features, asked.cuts)
+    frames = readers.read_folder(asked.bars, **options.values(asked))
+    proof = certificate.certify(bars.align(frames), features, asked.cuts)
     if asked.json:
         write_json(asked.json, proof.report())
     print(proof.verdict)
@@ -202,7 +217,7 @@ def _certify(asked: argparse.Namespace) -> int:
 
 def _add_build(commands: "Commands") -> None:
     parser = commands.add_parser("build", help="write the features of bars, a file a month")
-    _add_bars(parser)
+    options.add_bars(parser)
     _add_profile(parser)
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder or s3://bucket/prefix of the store"
@@ -228,7 +243,15 @@ def _build(asked: argparse.Namespace) -> int:
 
     features = catalog.profile(asked.profile)
     written = build.build(
-        asked.bars, asked.out, features, pairs, since, until, asked.workers, asked.backend
+        asked.bars,
+        asked.out,
+        features,
+        pairs,
+        since,
+        until,
+        asked.workers,
+        asked.backend,
+        declared=options.values(asked),
     )
     print(f"{asked.out}: {written} files made" if written else f"{asked.out}: complete")
     return 0

@@ -70,7 +70,7 @@ def build(params: Params) -> Dataset:
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], [path.resolve()] if path else []) as stage:
         simulated = None
         if path:
-            frames = readers.read_folder(path, params.pairs, params.clock or None)
+            frames = readers.read_folder(path, params.pairs, **params.declared)
         else:
             pairs = params.pairs or LIQUIDITY
             simulated = simulate(
