@@ -24,8 +24,8 @@ _BLOCK = 300
 SPIKE, SPIKE_RANGES = 0.01, 10.0
 """A stray tick lies this share beyond all bars near it, and so many times their own range."""
 LONGEST_SPIKE = 5
-JUMP = 0.35
-"""Log change from bar to bar that no rate of the eight currencies ever made."""
+JUMP = 1.4
+"""Factor from bar to bar that no rate of the eight currencies ever made."""
 
 STILL = 360
 """Open minutes for which no rate of a running feed stands still."""
@@ -114,9 +114,9 @@ def changed(rates: Rates) -> Mask:
     return differs
 
 
-def runs(differs: Mask, shortest: int) -> NDArray[np.int64]:
-    """(n, 2) first row, and row after the last, of so many rows and more with the same rates."""
-    edges = np.append(np.flatnonzero(differs), len(differs))
+def runs(close: Rates, shortest: int) -> NDArray[np.int64]:
+    """(n, 2) first row, and row after the last, of so many rows and more with one close."""
+    edges = np.r_[0, np.flatnonzero(close[1:] != close[:-1]) + 1, len(close)]
     is_long = np.diff(edges) >= shortest
     return np.column_stack([edges[:-1][is_long], edges[1:][is_long]])
 
@@ -124,11 +124,12 @@ def runs(differs: Mask, shortest: int) -> NDArray[np.int64]:
 def still(minutes: Minutes, rates: Rates, stretches: NDArray[np.int64], shortest: int) -> Mask:
     """(T,) rows of those stretches in which one rate stands still for some minutes or longer.
 
-    The first row of a stretch, which may have moved, is no part of it.
+    The first row of a stretch, which moved to that rate, is no part of it.
     """
     stands = np.zeros(len(rates), dtype=bool)
     for start, stop in stretches:
-        if minutes[stop - 1] - minutes[start] >= shortest and np.ptp(rates[start]) == 0:
+        is_long = minutes[stop - 1] - minutes[start] >= shortest
+        if is_long and np.ptp(rates[start + 1 : stop]) == 0:
             stands[start + 1 : stop] = True
     return stands
 
@@ -137,14 +138,14 @@ def level(pair: str, close: Rates) -> str:
     """Why these are no rates of the pair; "" where they may be."""
     low = _USD[base(pair)][0] / _USD[quote(pair)][1] / _LEEWAY
     high = _USD[base(pair)][1] / _USD[quote(pair)][0] * _LEEWAY
-    middle = float(np.median(close))
+    middle = float(np.median(close[:: max(len(close) // 5_000, 1)]))
     if low <= middle <= high:
         return ""
     return f"the rate is {middle:.6g} in the middle; {pair} lies from {low:.3g} to {high:.3g}"
 
 
 def spikes(rates: Rates) -> Mask:
-    """(T,) rows of stray ticks: up to five rows beyond all bars near them, to which rates return."""
+    """(T,) rows of stray ticks: up to five rows beyond all bars near, to which rates return."""
     high, low = rates[:, 1], rates[:, 2]
     stray = np.zeros(len(rates), dtype=bool)
     edge = np.zeros(len(rates), dtype=bool)
@@ -166,7 +167,8 @@ def spikes(rates: Rates) -> Mask:
 
 def jump(minutes: Minutes, close: Rates) -> int | None:
     """First row after a change within a week that no rate ever made, None without one."""
-    changes = np.abs(np.log(close[1:] / close[:-1])) > JUMP
+    ratio = close[1:] / close[:-1]
+    changes = (ratio > JUMP) | (ratio < 1 / JUMP)
     changes &= np.diff(minutes) < sessions.WEEK
     return int(np.argmax(changes)) + 1 if changes.any() else None
 

@@ -10,6 +10,8 @@ from bqx.market import sessions
 from bqx.market.pairs import SISTERS, TRIANGLES
 
 Frames = Mapping[str, pd.DataFrame]
+Series = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Epoch minutes of bars, and the logs of their closes."""
 
 LONGEST_GAP = 30 * sessions.DAY
 """Minutes without any bar between bars that belong together."""
@@ -19,6 +21,7 @@ _SAMPLE = 5_000
 _WINDOW = 4_096
 _WINDOWS = 3
 _FEWEST = 300
+_SISTERS = 2
 LEAD = 2.0
 """A pair is out of step where the correlation elsewhere is this many times that of one minute."""
 _LEAST = 0.25
@@ -37,12 +40,10 @@ def gap(frames: Frames) -> str:
 
 def hole(frame: pd.DataFrame) -> str:
     """Where a pair has no bars for more than a month; "" where there is no such."""
-    minutes = sessions.epoch_minutes(_index(frame))
-    steps = np.diff(minutes)
+    steps = np.diff(_index(frame).asi8)
     row = int(np.argmax(steps)) if len(steps) else 0
-    return (
-        _gap_text(minutes[row], minutes[row + 1]) if len(steps) and steps[row] > LONGEST_GAP else ""
-    )
+    last, first = sessions.epoch_minutes(_index(frame)[[row, min(row + 1, len(frame) - 1)]])
+    return _gap_text(last, first) if first - last > LONGEST_GAP else ""
 
 
 def triangles(frames: Frames) -> str:
@@ -77,16 +78,22 @@ def triangles(frames: Frames) -> str:
 def leads(frames: Frames) -> list[tuple[str, str, int]]:
     """Pairs whose returns follow those of a related pair: the two, and minutes by which.
 
-    The correlation of one-minute returns is looked at over all shifts up to half a day, in three
-    stretches of some days; most of them have to agree.
+    The correlation of one-minute returns with those of the two most related pairs is looked at over
+    all shifts up to half a day, in three stretches of some days; most of them have to agree.
     """
-    found = []
-    for pair, frame in frames.items():
-        for sister in SISTERS[pair]:
-            if sister in frames and (pair < sister or pair not in SISTERS[sister]):
-                lag = _lag(frame, frames[sister])
-                if lag:
-                    found.append((pair, sister, lag) if lag > 0 else (sister, pair, -lag))
+    series = {
+        pair: (sessions.epoch_minutes(_index(frame)), np.log(frame["close"].to_numpy()))
+        for pair, frame in frames.items()
+    }
+    found, seen = [], set()
+    for pair in frames:
+        for sister in [name for name in SISTERS[pair] if name in frames][:_SISTERS]:
+            if frozenset((pair, sister)) in seen:
+                continue
+            seen.add(frozenset((pair, sister)))
+            lag = _lag(series[pair], series[sister])
+            if lag:
+                found.append((pair, sister, lag) if lag > 0 else (sister, pair, -lag))
     return found
 
 
@@ -105,32 +112,26 @@ def copies(frames: Frames) -> list[tuple[str, str]]:
     return same
 
 
-def _lag(first: pd.DataFrame, second: pd.DataFrame) -> int:
+def _lag(first: Series, second: Series) -> int:
     """Minutes by which the first follows the second, 0 where they are in step or unrelated."""
-    ends = [sessions.epoch_minutes(_index(f)[[0, -1]]) for f in (first, second)]
-    start, stop = max(e[0] for e in ends), min(e[1] for e in ends)
+    start = max(first[0][0], second[0][0])
+    stop = min(first[0][-1], second[0][-1])
     if stop - start < _FEWEST:
         return 0
-    lags = []
-    for middle in np.linspace(start + _WINDOW // 2, stop - _WINDOW // 2, _WINDOWS).astype(np.int64):
-        begin = max(int(middle) - _WINDOW // 2, int(start))
-        lags.append(_peak(_returns(first, begin), _returns(second, begin)))
-        if stop - start <= _WINDOW:
-            break
+    latest = max(stop - _WINDOW, start)
+    begins = sorted({int(begin) for begin in np.linspace(start, latest, _WINDOWS)})
+    lags = [_peak(_returns(first, begin), _returns(second, begin)) for begin in begins]
     lag, count = max(((lag, lags.count(lag)) for lag in lags), key=lambda row: row[1])
     return lag if 2 * count > len(lags) else 0
 
 
-def _returns(frame: pd.DataFrame, begin: int) -> NDArray[np.float64]:
+def _returns(series: Series, begin: int) -> NDArray[np.float64]:
     """(W,) log returns of the minutes from one on, 0 where a bar is missing."""
-    first, last = _index(frame).searchsorted(
-        sessions.timestamps(np.array([begin, begin + _WINDOW]))
-    )
-    minutes = sessions.epoch_minutes(_index(frame)[first:last]) - begin
-    close = np.log(frame["close"].to_numpy()[first:last])
+    first, last = np.searchsorted(series[0], [begin, begin + _WINDOW])
+    minutes = series[0][first:last] - begin
     returns = np.zeros(_WINDOW)
     own = np.diff(minutes) == 1
-    change = np.diff(close)[own]
+    change = np.diff(series[1][first:last])[own]
     # A few large moves must not decide alone.
     limit = 5 * np.median(np.abs(change)) if len(change) else 0.0
     returns[minutes[1:][own]] = np.clip(change, -limit, limit)

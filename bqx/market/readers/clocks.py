@@ -141,24 +141,10 @@ def choose(
     return clocks[best], times[best], all(utc.equals(times[best]) for utc in equals)
 
 
-def weekends(utc: pd.DatetimeIndex) -> Weekends:
-    """What the weeks' ends show of ascending times."""
-    close, opening, _ = _sides(utc)
-    minutes = sessions.epoch_minutes(utc)
-    opens = sessions.week_opens(int(minutes[0]) - _MARGIN, int(minutes[-1]) + _MARGIN)
-    first, last = minutes[0] - opens, minutes[-1] + 1 - (opens + sessions.WEEK)
-    is_fitting = (np.abs(close) <= TOLERANCE) | (np.abs(opening) <= TOLERANCE)
-    fitting = int(is_fitting.sum())
-    fitting += int(((first >= 0) & (first <= TOLERANCE)).any())
-    fitting += int(((last <= 0) & (last >= -TOLERANCE)).any())
-    at_open = (close == 0) | (opening == 0)
-    at_end = (close == 1) & ~at_open
-    edges = int((first == 0).any()) + int((last == 0).any())
-    return Weekends(fitting, int(at_end.sum()), int(at_open.sum()) + edges)
-
-
-def check(stamps: pd.DatetimeIndex, utc: pd.DatetimeIndex, clock: Clock | None, where: str) -> None:
-    """Raise BarError when the bars' weeks do not end on Friday 17:00 New York on a clock.
+def check(
+    stamps: pd.DatetimeIndex, utc: pd.DatetimeIndex, clock: Clock | None, where: str
+) -> Weekends:
+    """What the weeks' ends show; BarError when they are not on Friday 17:00 New York on a clock.
 
     Up to 5 % of weekends may be off. So may, by one hour, the weeks between the American and the
     European clock changes: feeds that change on the other continent's dates are common.
@@ -170,9 +156,10 @@ def check(stamps: pd.DatetimeIndex, utc: pd.DatetimeIndex, clock: Clock | None, 
     clock : the clock that they are read with; None where the file itself says that they are UTC.
     where : file named in the error.
     """
-    shift, close, tolerable, count = _shifts(utc)
+    sides = _sides(utc)
+    shift, close, tolerable, count = _shifts(sides)
     if (~tolerable).sum() <= SHIFTED_SHARE * count:
-        return
+        return _weekends(utc, sides)
     sizes, times = np.unique(shift, return_counts=True)
     offset = int(sizes[np.argmax(times)])
     first = sessions.timestamps(close[:1])[0].tz_convert(sessions.NEW_YORK)
@@ -256,14 +243,14 @@ def _misfits(utc: pd.DatetimeIndex) -> int:
 
 
 def _shifts(
-    utc: pd.DatetimeIndex,
+    sides: tuple[NDArray[np.int64], ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
     """Weekends that are shifted as a whole, and the number of weekends in all.
 
     Of each shifted one: minutes to the nearest half hour, time of the close, and whether it is one
     hour off between the American and the European clock changes.
     """
-    close, opening, last = _sides(utc)
+    close, opening, last = sides
     is_shifted = (close > TOLERANCE) | (opening < -TOLERANCE)
     is_shifted &= opening - close >= -TOLERANCE
     close, opening, last = close[is_shifted], opening[is_shifted], last[is_shifted]
@@ -271,6 +258,21 @@ def _shifts(
     shift = (np.round(shift / _HALF_HOUR) * _HALF_HOUR).astype(np.int64)
     apart = sessions.local_minutes(last, LONDON) - sessions.local_minutes(last, sessions.NEW_YORK)
     return shift, last, (apart != _APART) & (np.abs(shift) == HOUR), len(is_shifted)
+
+
+def _weekends(utc: pd.DatetimeIndex, sides: tuple[NDArray[np.int64], ...]) -> Weekends:
+    close, opening, _ = sides
+    minutes = sessions.epoch_minutes(utc)
+    opens = sessions.week_opens(int(minutes[0]) - _MARGIN, int(minutes[-1]) + _MARGIN)
+    first, last = minutes[0] - opens, minutes[-1] + 1 - (opens + sessions.WEEK)
+    is_fitting = (np.abs(close) <= TOLERANCE) | (np.abs(opening) <= TOLERANCE)
+    fitting = int(is_fitting.sum())
+    fitting += int(((first >= 0) & (first <= TOLERANCE)).any())
+    fitting += int(((last <= 0) & (last >= -TOLERANCE)).any())
+    at_open = (close == 0) | (opening == 0)
+    at_end = (close == 1) & ~at_open
+    edges = int((first == 0).any()) + int((last == 0).any())
+    return Weekends(fitting, int(at_end.sum()), int(at_open.sum()) + edges)
 
 
 def _mend(

@@ -1,6 +1,7 @@
 """The bars of one file: its rows, its clock, what is set aside, what is refused, what is found."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from bqx.market.readers.times import DUKASCOPY, HISTDATA, Source
 _HISTDATA_NAME = re.compile(r"(HISTDATA|DAT)_", re.IGNORECASE)
 MOST_STRAY = 0.01
 """Largest share of stray ticks that is set aside; a file with more is none to be trusted."""
+USUAL_CHANGES = 0.75
+"""Share of minutes in which the close moves, below which a longer step may stand repeated."""
 
 Mask = NDArray[np.bool_]
 
@@ -89,7 +92,8 @@ def read(path: Path, pair: str | None, declared: Declared) -> FileBars:
     valid = bars.validate(spreads.schema(rows.frame, path.name).set_index(utc), path.name, lines)
     file.set_aside("bars outside the FX week", len(utc) - len(valid))
     if len(valid):
-        valid = _plausible(file, pair, valid, pd.Series(rows.lines, utc), is_text=lines is not None)
+        word = "row" if table.lines is None else "line"
+        valid = _plausible(file, pair, valid, lambda t: f"{word} {rows.lines[utc.get_loc(t)]:,}")
         spread = spreads.examined(pair, valid, table.columns, declared, file.where)
         valid, file.spread = spread.frame, spread.said
         file.notes += spread.notes
@@ -137,7 +141,7 @@ def _repeats(rows: _Rows) -> Mask:
 def _quiet(minutes: NDArray[np.int64], frame: pd.DataFrame) -> Mask:
     """(T,) flat bars without volume, or of a rate that stands still for a day."""
     rates = frame[list(RATES)].to_numpy()
-    stretches = examination.runs(examination.changed(rates), sessions.DAY // 2)
+    stretches = examination.runs(rates[:, 3], sessions.DAY // 2)
     quiet = examination.still(minutes, rates, stretches, sessions.DAY)
     if "volume" in frame:
         volume = frame["volume"].to_numpy()
@@ -170,8 +174,7 @@ def _utc(
         return utc
     if alive_utc.isna().any():
         alive, alive_utc = alive[~alive_utc.isna()], alive_utc.dropna()
-    clocks.check(alive, alive_utc, clock, where)
-    ends = clocks.weekends(alive_utc)
+    ends = clocks.check(alive, alive_utc, clock, where)
     _stamped(file, ends, declared)
     name = option("clock", clock).removeprefix("--clock ") if clock else "UTC"
     is_sure = table.zoned or table.columns.zone or (source.is_sure and is_sole)
@@ -214,23 +217,22 @@ def _stamped(file: FileBars, ends: clocks.Weekends, declared: Declared) -> None:
 
 
 def _plausible(
-    file: FileBars, pair: str, frame: pd.DataFrame, lines: pd.Series, *, is_text: bool
+    file: FileBars, pair: str, frame: pd.DataFrame, place: Callable[[pd.Timestamp], str]
 ) -> pd.DataFrame:
     """The bars without stray ticks and stopped stretches, once nothing is wrong with the rest."""
     rates = frame[list(RATES)].to_numpy()
     minutes = sessions.epoch_minutes(pd.DatetimeIndex(frame.index))
-    word = "line" if is_text else "row"
     _refuse(
         file, examination.level(pair, rates[:, 3]), "rates of the pair", "Fetch the pair again."
     )
-    differs = examination.changed(rates)
-    if not differs.all():
-        _refuse(file, examination.step(minutes, differs), "one-minute bars", "Fetch those.")
+    if (rates[1:, 3] != rates[:-1, 3]).mean() < USUAL_CHANGES:
+        fault = examination.step(minutes, examination.changed(rates))
+        _refuse(file, fault, "one-minute bars", "Fetch those.")
     stray = examination.spikes(rates)
     for row in np.flatnonzero(stray)[:3]:
         near = rates[[max(row - 1, 0), min(row + 1, len(rates) - 1)], 3]
         file.notes.append(
-            f"{file.where} {word} {lines.loc[frame.index[row]]:,} ({frame.index[row]}): a stray "
+            f"{file.where} {place(frame.index[row])} ({frame.index[row]}): a stray "
             f"tick is set aside, close {rates[row, 3]:.8g} (low {rates[row, 2]:.8g}, high "
             f"{rates[row, 1]:.8g}) between {near[0]:.8g} and {near[1]:.8g}; {stray.sum():,} such"
         )
@@ -243,11 +245,11 @@ def _plausible(
         before, after = frame.index[kept][[row - 1, row]]
         closes = frame.loc[[before, after], "close"]
         what = (
-            f"the close jumps from {closes.iloc[0]:.8g} ({word} {lines.loc[before]:,}, {before}) "
-            f"to {closes.iloc[1]:.8g} ({word} {lines.loc[after]:,})"
+            f"the close jumps from {closes.iloc[0]:.8g} ({place(before)}, {before}) "
+            f"to {closes.iloc[1]:.8g} ({place(after)})"
         )
         _refuse(file, what, "one scale", "Drop the rows or fix the feed.")
-    stretches = examination.runs(differs, examination.STILL // 2)
+    stretches = examination.runs(rates[:, 3], examination.STILL // 2)
     if len(stretches):
         market = sessions.market_minutes(minutes)
         still = examination.still(market, rates, stretches, examination.STILL)

@@ -27,7 +27,7 @@ def schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     out = frame.reindex(columns=list(bars.COLUMNS))
     if "spread" not in frame and "ask_close" in frame:
         out["spread"] = frame["ask_close"] - frame["close"]
-    absent = [name for name in ("volume", "spread") if (out[name].fillna(0) == 0).all()]
+    absent = [n for n in ("volume", "spread") if not (np.abs(out[n].to_numpy()) > 0).any()]
     out[absent] = np.nan
     if "ask_close" in frame and "spread" not in frame:
         # Which of the two is the ask is judged by the median, before single rows are cut at 0.
