@@ -62,7 +62,7 @@ class TimeShape:
 
 
 _HMS = r"(\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
-_YMD = r"(\d{4})[./](\d\d)[./](\d\d) " + _HMS
+_YMD = r"(\d{4})\.(\d\d)\.(\d\d) " + _HMS
 _DMY = r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d:\d\d:\d\d(?:\.\d{3})?)"
 _ISO = r"(\d{4}-\d\d-\d\d)[T ]" + _HMS
 _SLASHED = r"(\d\d)[/-](\d\d)[/-](\d{4}) " + _HMS
@@ -77,6 +77,7 @@ TIME_SHAPES = (
     TimeShape(_STUCK, r"\1-\2-\3 \4:\5", METASTOCK),
     TimeShape(_STUCK + r"([0-5]\d)", r"\1-\2-\3 \4:\5:\6", METASTOCK),
     TimeShape(_YMD, r"\1-\2-\3 \4", METATRADER),
+    TimeShape(_YMD.replace(r"\.", "/"), r"\1-\2-\3 \4"),
     TimeShape(_DMY, r"\3-\2-\1 \4", DUKASCOPY),
     TimeShape(_DMY + r" GMT([+-]\d\d)(\d\d)", r"\3-\2-\1 \4\5:\6", DUKASCOPY, zoned=True),
     TimeShape(_ISO, r"\1 \2"),
