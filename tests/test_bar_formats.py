@@ -274,7 +274,11 @@ def test_the_unit_of_a_spread_is_plausible_or_declared(
             BarError, match=r"% of the rate.*--spread-unit pips .*--spread-unit points "
         ):
             read(path)
-        with pytest.raises(BarError, match=r"% of the rate") if spread > 0.02 * scale else nullcontext():
+        with (
+            pytest.raises(BarError, match=r"% of the rate")
+            if spread > 0.02 * scale
+            else nullcontext()
+        ):
             read(path, spread_unit="rate")
     np.testing.assert_allclose(read(path, spread_unit=unit)["spread"], want, atol=1e-12)
     named = path.read_text().replace(
