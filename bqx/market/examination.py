@@ -53,21 +53,21 @@ _USD = {
 _LEEWAY = 2.0
 
 
-def step(minutes: Minutes, changed: Mask | None = None) -> str:
+def step(minutes: Minutes, moved: Mask | None = None) -> str:
     """Why these are no one-minute bars; "" where they may be.
 
     Parameters
     ----------
     minutes : (T,) ascending epoch minutes.
-    changed : (T,) rows whose rates differ from those above; a longer step may stand repeated in
-        every minute. Default all.
+    moved : (T,) rows whose close differs from that above; bars of a longer step may stand, or be
+        carried on, in every minute. Default all.
     """
-    own = minutes if changed is None else minutes[changed]
+    own = minutes if moved is None else minutes[moved]
     steps = np.diff(own)
     size = _lattice(steps)
     if size > 1:
         share = f"the step is {size} minutes in {(steps == size).mean() * 100:.1f} % of places"
-        what = share if changed is None else f"their rates change every {size} minutes"
+        what = share if moved is None else f"their rates change every {size} minutes"
         return f"{size}-minute bars: {what}"
     blocks = steps[: len(steps) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
     coarse = np.flatnonzero((blocks == 1).mean(axis=1) <= 1 - LATTICE_SHARE)
@@ -105,13 +105,6 @@ def point(pair: str, rates: Rates) -> float:
     """Last digit of the rates, quote units; a tenth of a pip where they are no quoted ones."""
     count, usual = digits(rates), round(-np.log10(pip(pair)))
     return float(10.0 ** -(count if usual <= count <= usual + 2 else usual + 1))
-
-
-def changed(rates: Rates) -> Mask:
-    """(T,) whether open, high, low or close differs from the row above."""
-    differs = np.ones(len(rates), dtype=bool)
-    differs[1:] = (rates[1:] != rates[:-1]).any(axis=1)
-    return differs
 
 
 def runs(close: Rates, shortest: int) -> NDArray[np.int64]:

@@ -21,6 +21,8 @@ from bqx.market.readers.times import DUKASCOPY, HISTDATA, Source
 _HISTDATA_NAME = re.compile(r"(HISTDATA|DAT)_", re.IGNORECASE)
 MOST_STRAY = 0.01
 """Largest share of stray ticks that is set aside; a file with more is none to be trusted."""
+_THURSDAY, _FRIDAY, _NOON = 3, 4, sessions.DAY // 2
+"""Weekday of the epoch, and between which day and which hour of Monday any clock's weekend lies."""
 USUAL_CHANGES = 0.75
 """Share of minutes in which the close moves, below which a longer step may stand repeated."""
 
@@ -139,7 +141,7 @@ def _repeats(rows: _Rows) -> Mask:
 
 
 def _quiet(minutes: NDArray[np.int64], frame: pd.DataFrame) -> Mask:
-    """(T,) flat bars without volume, or of a rate that stands still for a day."""
+    """(T,) flat bars around a weekend without volume, or of a rate that stands still for a day."""
     rates = frame[list(RATES)].to_numpy()
     stretches = examination.runs(rates[:, 3], sessions.DAY // 2)
     quiet = examination.still(minutes, rates, stretches, sessions.DAY)
@@ -147,6 +149,10 @@ def _quiet(minutes: NDArray[np.int64], frame: pd.DataFrame) -> Mask:
         volume = frame["volume"].to_numpy()
         if (volume > 0).any():
             quiet |= (volume == 0) & (rates == rates[:, :1]).all(axis=1)
+    if quiet.any():
+        # A feed that stops in midweek must not look like a weekend.
+        weekday = (minutes // sessions.DAY + _THURSDAY) % 7
+        quiet &= (weekday >= _FRIDAY) | ((weekday == 0) & (minutes % sessions.DAY < _NOON))
     return quiet
 
 
@@ -225,9 +231,9 @@ def _plausible(
     _refuse(
         file, examination.level(pair, rates[:, 3]), "rates of the pair", "Fetch the pair again."
     )
-    if (rates[1:, 3] != rates[:-1, 3]).mean() < USUAL_CHANGES:
-        fault = examination.step(minutes, examination.changed(rates))
-        _refuse(file, fault, "one-minute bars", "Fetch those.")
+    moved = np.append(True, rates[1:, 3] != rates[:-1, 3])
+    if moved.mean() < USUAL_CHANGES:
+        _refuse(file, examination.step(minutes, moved), "one-minute bars", "Fetch those.")
     stray = examination.spikes(rates)
     for row in np.flatnonzero(stray)[:3]:
         near = rates[[max(row - 1, 0), min(row + 1, len(rates) - 1)], 3]

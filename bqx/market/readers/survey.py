@@ -28,8 +28,8 @@ def row(pair: str, frame: pd.DataFrame, files: list[FileBars]) -> dict[str, Any]
     market = sessions.market_minutes(minutes)
     holes = np.diff(market) - 1
     count = market[-1] - market[0] + 1
-    edges = np.append(np.flatnonzero(examination.changed(rates)), len(rates))
-    standing = market[edges[1:] - 1] - market[edges[:-1]]
+    stretches = examination.runs(rates[:, 3], 2)
+    standing = market[stretches[:, 1] - 1] - market[stretches[:, 0]]
     change = np.abs(np.diff(np.log(rates[:, 3])))
     aside: dict[str, int] = {}
     for file in files:
