@@ -109,6 +109,13 @@ def test_a_stray_high_or_low(days, tmp_path, rate, factor):
     assert_bars(read(put(tmp_path, bars)), days.drop(days.index[700]))
 
 
+@pytest.mark.parametrize("row", [0, 1, -2, -1])
+def test_a_stray_tick_at_an_end(days, tmp_path, row):
+    bars = days.copy()
+    bars.iloc[row, :4] *= 1.02
+    assert_bars(read(put(tmp_path, bars)), days.drop(days.index[row]))
+
+
 def test_a_crash_of_the_market_is_no_stray_tick(days, tmp_path):
     """Six percent down within two minutes and half of it back over the next ten, as in 2016."""
     bars = days.copy()

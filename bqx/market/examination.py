@@ -138,17 +138,31 @@ def level(pair: str, close: Rates) -> str:
 
 
 def spikes(rates: Rates) -> Mask:
-    """(T,) rows of stray ticks: up to five rows beyond all bars near, to which rates return."""
+    """(T,) rows of stray ticks: up to five rows beyond all bars near, to which rates return.
+
+    Near are two rows on either side; at an end of the bars, four on the other.
+    """
     high, low = rates[:, 1], rates[:, 2]
     stray = np.zeros(len(rates), dtype=bool)
     edge = np.zeros(len(rates), dtype=bool)
     for side in (high, low):
         ratio = side[1:] / side[:-1]
         edge[1:] |= (ratio > 1 + SPIKE / 2) | (ratio < 1 - SPIKE / 2)
-    starts = np.flatnonzero(edge[:-1])
+    starts = np.flatnonzero(edge)
+    if len(starts) == 0:
+        return stray
     for length in range(1, LONGEST_SPIKE + 1):
-        first = starts[(starts >= 2) & (starts + length + 2 <= len(rates))]
-        near = np.stack([first - 2, first - 1, first + length, first + length + 1])
+        first = np.union1d(starts, [0])
+        first = first[first + length <= len(rates)]
+        before, after = first + np.array([[-2], [-1]]), first + length + np.array([[0], [1]])
+        near = np.concatenate(
+            [
+                np.where(before >= 0, before, after + 2),
+                np.where(after < len(rates), after, before - 2),
+            ]
+        )
+        first = first[((near >= 0) & (near < len(rates))).all(axis=0)]
+        near = near[:, ((near >= 0) & (near < len(rates))).all(axis=0)]
         top, bottom = high[near].max(axis=0), low[near].min(axis=0)
         least = np.maximum(SPIKE, SPIKE_RANGES * np.log(top / bottom))
         rows = first + np.arange(length)[:, None]

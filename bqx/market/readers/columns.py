@@ -11,7 +11,7 @@ from bqx.market.readers.times import DUKASCOPY, FXCM, METATRADER, METATRADER_FRA
 _UTC_TIME = ("tsutc", "utctime", "timeutc", "datetimeutc", "gmttime")
 _TIME = (*_UTC_TIME, "localtime", "timestamp", "datetime", "time", "date", "t")
 _DATE = ("date", "dtyyyymmdd")
-_VOLUME = ("tickvolume", "tickvol", "volume", "vol", "v")
+_VOLUME = ("tickvolume", "tickvol", "volume", "vol", "v", "tickqty")
 _SPREADS: dict[str, SpreadUnit] = {"spread": "", "spreadpips": "pips", "spreadpoints": "points"}
 _SIDES: tuple[Side, ...] = ("bid", "", "ask", "mid")
 """Sides whose rates a header may name, best first."""
