@@ -17,6 +17,7 @@ from bqx import params
 from bqx.database import commands as database
 from bqx.errors import BqxError, ParameterError
 from bqx.parallel import Backend
+from bqx.params import options
 from bqx.params.whole_numbers import MOST_WORKERS, whole
 from bqx.serving import commands as serving
 
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add_claim(commands)
+    _add_bars(commands)
     _add_params(commands)
     serving.add(commands)
     _add_catalog(commands)
@@ -88,12 +90,6 @@ def _add_profile(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--profile", default="full", metavar="P", help="default %(default)s")
 
 
-def _add_bars(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bars", type=Path, required=True, metavar="DIR", help="folder or file of bars"
-    )
-
-
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=whole(MOST_WORKERS), default=2, metavar="N", help="default %(default)s"
@@ -107,12 +103,13 @@ def _add_run(commands: "Commands") -> None:
         "--from", metavar="NN", dest="from_stage", help="run again from notebook NN"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, from here")
+    options.add(parser)
     parser.set_defaults(command=_run)
 
 
 def _of_run(asked: argparse.Namespace) -> params.Params:
     out = [f"out={json.dumps(str(asked.out.absolute()))}"] if asked.out else []
-    return params.load(asked.params, [*asked.overrides, *out])
+    return params.load(asked.params, [*asked.overrides, *options.texts(asked), *out])
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -144,6 +141,23 @@ def _claim(asked: argparse.Namespace) -> int:
     from bqx.report import claims
 
     print(claims.recorded(values, asked.metric, asked.bound, horizon=asked.horizon))
+    return 0
+
+
+def _add_bars(commands: "Commands") -> None:
+    parser = commands.add_parser("bars", help="say what the bars of a folder are; status 2 if none")
+    parser.add_argument("bars", type=Path, metavar="FOLDER", help="folder or file of bars")
+    options.add(parser)
+    parser.set_defaults(command=_bars)
+
+
+def _bars(asked: argparse.Namespace) -> int:
+    from bqx.market import readers
+
+    reading = readers.examine(asked.bars, **options.values(asked))
+    print(reading.shown)
+    for note in reading.notes:
+        print(f"note: {note}")
     return 0
 
 
@@ -219,7 +233,7 @@ def _add_certify(commands: "Commands") -> None:
         help="prove on bars that no feature reads ahead; status 1 when one does, 3 where there "
         "is no value to compare",
     )
-    _add_bars(parser)
+    options.add_bars(parser)
     parser.add_argument(
         "--cuts", type=whole(100_000), default=200, metavar="N", help="default %(default)s"
     )
@@ -240,7 +254,8 @@ def _certify(asked: argparse.Namespace) -> int:
 
     module = asked.features
     features = user_features.of_module(module) if module else catalog.profile(asked.profile)
-    proof = certificate.certify(bars.align(readers.read_folder(asked.bars)), features, asked.cuts)
+    frames = readers.read_folder(asked.bars, **options.values(asked))
+    proof = certificate.certify(bars.align(frames), features, asked.cuts)
     if asked.json:
         write_json(asked.json, proof.report())
     print(proof.verdict)
@@ -256,7 +271,7 @@ def _certify(asked: argparse.Namespace) -> int:
 
 def _add_build(commands: "Commands") -> None:
     parser = commands.add_parser("build", help="write the features of bars, a file a month")
-    _add_bars(parser)
+    options.add_bars(parser)
     _add_profile(parser)
     parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder or s3://bucket/prefix of the store"
@@ -282,7 +297,15 @@ def _build(asked: argparse.Namespace) -> int:
 
     features = catalog.profile(asked.profile)
     written = build.build(
-        asked.bars, asked.out, features, pairs, since, until, asked.workers, asked.backend
+        asked.bars,
+        asked.out,
+        features,
+        pairs,
+        since,
+        until,
+        asked.workers,
+        asked.backend,
+        declared=options.values(asked),
     )
     print(f"{asked.out}: {written} files made" if written else f"{asked.out}: complete")
     return 0

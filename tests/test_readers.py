@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+from bar_files import RATES, assert_bars, dukascopy, histdata, lines_of, market, metatrader, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,80 +19,13 @@ from bqx.market.bars import validate
 from bqx.market.readers import clocks, pair_of, read, read_folder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-RATES = ["open", "high", "low", "close"]
 needs_real_bars = pytest.mark.skipif(not SHARED.exists(), reason="no real bars here")
-
-
-def market(first: str, last: str, every: int = 10) -> pd.DataFrame:
-    """Bars of the open minutes from one UTC time to another, thinned but for the week's ends."""
-    ends = sessions.epoch_minutes(pd.DatetimeIndex([first, last], tz="UTC"))
-    minutes = sessions.grid(*map(int, ends))
-    week = sessions.market_minutes(minutes) % sessions.WEEK
-    minutes = minutes[(week % every == 0) | (week == sessions.WEEK - 1)]
-    rng = np.random.default_rng(5)
-    close = np.round(1.2 + np.cumsum(rng.normal(0, 1e-4, len(minutes))), 5)
-    start = np.round(close + rng.normal(0, 1e-4, len(minutes)), 5)
-    frame = pd.DataFrame(
-        {
-            "open": start,
-            "high": np.round(np.maximum(start, close) + 1e-4, 5),
-            "low": np.round(np.minimum(start, close) - 1e-4, 5),
-            "close": close,
-            "volume": rng.integers(1, 200, len(minutes)).astype(float),
-        },
-        index=sessions.timestamps(minutes),
-    )
-    return frame
-
-
-def lines_of(frame: pd.DataFrame, zone: str, pattern: str, comma: str = ",") -> list[str]:
-    """Lines of time, rates and volume on the wall clock of a zone, without a header."""
-    wall = frame.index.tz_convert(ZoneInfo(zone)).strftime(pattern)
-    return [
-        comma.join([stamp, *(f"{rate:.5f}" for rate in row[:4]), f"{row[4]:.0f}"])
-        for stamp, row in zip(wall, frame.to_numpy(), strict=True)
-    ]
-
-
-def histdata(frame: pd.DataFrame, zone: str = "America/New_York") -> list[str]:
-    return lines_of(frame.assign(volume=0), zone, "%Y%m%d %H%M%S", ";")
-
-
-def metatrader(frame: pd.DataFrame, zone: str = "Etc/GMT-2") -> list[str]:
-    return lines_of(frame, zone, "%Y.%m.%d,%H:%M")
-
-
-def dukascopy(frame: pd.DataFrame) -> list[str]:
-    """As exported: every minute of the weekend carries the last close with volume 0."""
-    full = frame.reindex(pd.date_range(frame.index[0], frame.index[-1], freq="min", name="ts_utc"))
-    full = full[full["close"].notna() | ~sessions.is_open(sessions.epoch_minutes(full.index))]
-    full["volume"] = full["volume"].fillna(0)
-    full["close"] = full["close"].ffill()
-    for rate in RATES[:3]:
-        full[rate] = full[rate].fillna(full["close"])
-    return ["Gmt time,Open,High,Low,Close,Volume", *lines_of(full, "UTC", "%d.%m.%Y %H:%M:%S.000")]
-
-
-def write(path: Path, lines: list[str], end: str = "\n") -> Path:
-    path.write_bytes((end.join(lines) + end).encode())
-    return path
 
 
 @pytest.fixture(scope="module")
 def bars() -> pd.DataFrame:
     """Five weeks over the American clock change of March 2018."""
     return market("2018-02-25 22:00", "2018-04-01 20:59")
-
-
-def assert_bars(got: pd.DataFrame, want: pd.DataFrame, volume: bool = True) -> None:
-    assert list(got.columns) == [*RATES, "volume", "spread"]
-    assert got.index.name == "ts_utc"
-    np.testing.assert_array_equal(got.index.asi8, want.index.asi8)
-    np.testing.assert_array_equal(got[RATES].to_numpy(), want[RATES].to_numpy())
-    if volume:
-        np.testing.assert_array_equal(got["volume"], want["volume"])
-    else:
-        assert got["volume"].isna().all()
 
 
 # formats
@@ -129,8 +63,13 @@ def test_metatrader_5_spread_is_in_points(bars, tmp_path, pair, point):
         f"{line}\t0\t{n % 30}"
         for n, line in enumerate(lines_of(bars, "Etc/GMT-2", "%Y.%m.%d\t%H:%M:%S", "\t"))
     ]
+    scale = point / 1e-5
+    rates = [f"{rate * scale:.{3 if scale > 1 else 5}f}" for rate in bars[RATES].to_numpy().ravel()]
+    for n, line in enumerate(lines):
+        fields = line.split("\t")
+        lines[n] = "\t".join([*fields[:2], *rates[4 * n : 4 * n + 4], *fields[6:]])
     got = read(write(tmp_path / f"{pair.upper()}_M1.csv", [header, *lines]))
-    assert_bars(got, bars)
+    np.testing.assert_allclose(got[RATES], bars[RATES] * scale, atol=point / 2)
     np.testing.assert_allclose(got["spread"], np.arange(len(bars)) % 30 * point, atol=1e-12)
     named = read(write(tmp_path / "export.csv", [header, *lines]), pair=pair)
     pd.testing.assert_frame_equal(got, named)
@@ -279,8 +218,12 @@ def test_bars_that_break_the_schema_are_named_by_line(bars, tmp_path, source):
         )
         with pytest.raises(BarError, match=f"eurusd.csv line 121 .*{re.escape(what)}"):
             read(path)
-    for order, what in {(120, 119): "before the row above", (119, 119): "repeats"}.items():
-        path = write(tmp_path / "eurusd.csv", [*good[:119], *(good[i] for i in order), *good[121:]])
+    again = comma.join([*good[119].split(comma)[:-1], "7777"])
+    for lines, what in {
+        (good[120], good[119]): "before the row",
+        (good[119], again): "repeats",
+    }.items():
+        path = write(tmp_path / "eurusd.csv", [*good[:119], *lines, *good[121:]])
         with pytest.raises(BarError, match=f"eurusd.csv line 121 .*{what}"):
             read(path)
 
@@ -428,31 +371,35 @@ def test_histdata_over_both_regimes(tmp_path):
 @pytest.mark.parametrize(
     ("zone", "ahead", "wrong", "offset", "right"),
     [
-        ("UTC", 3, None, "+1 h", "'UTC+3'"),
-        ("UTC", 0, None, "-2 h", "'UTC'"),
-        ("UTC", 2, "UTC+2:30", "-0.5 h", "'UTC+2'"),
-        ("UTC", 9, "UTC", "+9 h", "'UTC+9'"),
-        ("UTC", 5.5, "UTC", "+5.5 h", "'UTC+5:30'"),
-        ("America/New_York", 7, None, "+1 h", "'America/New_York+7'"),
-        ("Europe/Athens", 0, None, "+1 h", "'Europe/Athens'"),
-        ("America/New_York", 0, "UTC-5", "+1 h", "'America/New_York'"),
-        ("America/New_York", 0, "America/Chicago", "+1 h", "'America/New_York'"),
+        ("UTC", 3, None, "+1 h", "UTC+3"),
+        ("UTC", 0, None, "-2 h", "UTC"),
+        ("UTC", 2, "UTC+2:30", "-0.5 h", "UTC+2"),
+        ("UTC", 9, "UTC", "+9 h", "UTC+9"),
+        ("UTC", 5.5, "UTC", "+5.5 h", "UTC+5:30"),
+        ("America/New_York", 7, None, "+1 h", "America/New_York+7"),
+        ("Europe/Athens", 0, None, "+1 h", "Europe/Athens"),
+        ("America/New_York", 0, "UTC-5", "+1 h", "America/New_York"),
+        ("America/New_York", 0, "America/Chicago", "+1 h", "America/New_York"),
     ],
 )
 def test_a_wrong_clock_is_measured_and_named(year, tmp_path, zone, ahead, wrong, offset, right):
     path = write(tmp_path / "eurusd.csv", spelt(year, zone, ahead))
     where = r"eurusd.csv: the weekly close is off by "
-    with pytest.raises(BarError, match=where + re.escape(offset) + r".*\. Pass clock=(.*)\.$") as e:
+    with pytest.raises(
+        BarError, match=where + re.escape(offset) + r".*\. Pass --clock (.*)\.$"
+    ) as e:
         read(path, clock=wrong)
-    assert str(e.value).endswith(f"Pass clock={right}.")
-    assert_bars(read(path, clock=right.strip("'")), year)
+    assert str(e.value).endswith(f"Pass --clock {right}.")
+    assert_bars(read(path, clock=right), year)
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
 def test_one_week_is_enough_to_see_a_wrong_clock(bars, tmp_path, ahead):
     week = bars[bars.index < "2018-03-03"]
     path = write(tmp_path / "eurusd.csv", spelt(week, "UTC", ahead))
-    with pytest.raises(BarError, match=rf"off by [+-]1 h in 1 of \d weeks.*UTC\+{ahead}'\.$"):
+    with pytest.raises(
+        BarError, match=rf"off by [+-]1 h in 1 of \d weeks.*--clock UTC\+{ahead}\.$"
+    ):
         read(path)
 
 
@@ -461,7 +408,7 @@ def test_a_clock_for_every_range_of_dates(bars, tmp_path):
     path = write(tmp_path / "eurusd.csv", spelt(early, "UTC", 2) + spelt(late, "UTC", 3))
     with pytest.raises(BarError, match=r"off by \+1 h in \d of \d weeks.*each range of") as e:
         read(path)
-    assert "(('2018-02-26', 'UTC+2'), ('2018-03-17', 'UTC+3'))" in str(e.value)
+    assert "--clock '[[2018-02-26, UTC+2], [2018-03-17, UTC+3]]'" in str(e.value)
     ranges = (("2018-01-01", "UTC+2"), ("2018-03-18", "UTC+3"))
     assert_bars(read(path, clock=ranges), bars)
 
@@ -489,7 +436,11 @@ def test_late_openings_early_closes_and_holidays_are_no_wrong_clock(year, tmp_pa
     minutes = sessions.market_minutes(sessions.epoch_minutes(year.index)) % sessions.WEEK
     thin = year[(minutes >= 120) & (minutes < sessions.WEEK - 90)]
     thin = thin[~thin.index.strftime("%m-%d").isin(["12-25", "01-01", "04-19"])]
-    assert_bars(read(write(tmp_path / "eurusd.csv", metatrader(thin))), thin)
+    path = write(tmp_path / "eurusd.csv", metatrader(thin))
+    assert_bars(read(path, clock="UTC+2"), thin)
+    # Hours that are missing before every close and after every opening may hide a wrong clock.
+    with pytest.raises(BarError, match=r"no weekly close proves the clock"):
+        read(path)
 
 
 def test_stray_bars_of_the_weekend_are_left_out(year, tmp_path):
@@ -607,7 +558,7 @@ def test_nothing_to_read(tmp_path):
     with pytest.raises(BarError, match="no bar files, got no such path"):
         read_folder(tmp_path / "absent")
     (tmp_path / "notes.md").write_text("x")
-    with pytest.raises(BarError, match=r"notes.md: the name does not tell the pair"):
+    with pytest.raises(BarError, match=r"no bar files, got notes.md: no bar file, left alone"):
         read_folder(tmp_path)
 
 
@@ -616,9 +567,9 @@ def test_nothing_to_read(tmp_path):
 
 @needs_real_bars
 def test_the_raw_histdata_file_gives_the_bars_made_from_it():
-    started = time.perf_counter()
+    started = time.process_time()
     got = read(SHARED / "raw" / "HISTDATA_COM_ASCII_GBPUSD_M12018.zip")
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     assert_bars(got, pd.read_parquet(SHARED / "m1" / "gbpusd.parquet").set_index("ts_utc"), False)
 
 
@@ -627,7 +578,7 @@ def test_the_raw_metatrader_file_gives_the_bars_made_from_it():
     got = read(SHARED / "raw" / "EURGBP1.csv")
     want = pd.read_parquet(SHARED / "m1_ticks" / "eurgbp.parquet").set_index("ts_utc")
     assert_bars(got, want)
-    with pytest.raises(BarError, match=r"off by \+2 h in 9 of 9 weeks.*Pass clock='UTC\+2'"):
+    with pytest.raises(BarError, match=r"off by \+2 h in 9 of 9 weeks.*Pass --clock UTC\+2"):
         read(SHARED / "raw" / "EURGBP1.csv", clock="UTC")
 
 
@@ -636,7 +587,7 @@ def test_the_clock_of_a_real_server_is_found(tmp_path):
     bars = read(SHARED / "m1_ticks" / "audusd.parquet")
     early, late = bars[bars.index < "2018-03-25"], bars[bars.index >= "2018-03-25"]
     path = write(tmp_path / "AUDUSD1.csv", spelt(early, "UTC", 2) + spelt(late, "UTC", 3))
-    with pytest.raises(BarError, match=r"off by \+1 h in 1 of 9.*Pass clock='Europe/Athens'\.$"):
+    with pytest.raises(BarError, match=r"off by \+1 h in 1 of 9.*Pass --clock Europe/Athens\.$"):
         read(path)
     assert_bars(read(path, clock="Europe/Athens"), bars)
     assert_bars(read(path, clock=(("2018-01-01", "UTC+2"), ("2018-03-26", "UTC+3"))), bars)

@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from bqx.params import options
+
 # Each command imports what it needs: drivers and kernels take seconds to import.
 
 
@@ -18,7 +20,7 @@ def add(commands: Any) -> None:
     create.set_defaults(command=_create)
 
     bars = commands.add_parser("bars", help="load bars; what is there already stays")
-    bars.add_argument("--bars", type=Path, required=True, metavar="DIR", help="folder or file")
+    options.add_bars(bars)
     bars.add_argument(
         "--late", action="store_true", help="they become known now, not each at its end"
     )
@@ -68,7 +70,7 @@ def _bars(arguments: argparse.Namespace) -> int:
     from bqx.market import readers, revisions
 
     engine = _connected()
-    frames = readers.read_folder(arguments.bars)
+    frames = readers.read_folder(arguments.bars, **options.values(arguments))
     if arguments.late:
         now = pd.Timestamp.now("UTC")
         frames = {pair: revisions.with_known(frame, now) for pair, frame in frames.items()}

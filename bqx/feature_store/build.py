@@ -42,6 +42,8 @@ def build(
     until: pd.Timestamp | None = None,
     workers: int = 1,
     backend: Backend = "processes",
+    *,
+    declared: Mapping[str, Any] | None = None,
 ) -> int:
     """Write ``{table}/{pair}/{month}.parquet`` of every table, pair and month, and the manifest.
 
@@ -54,6 +56,7 @@ def build(
     since, until : first row, and the row that is no longer written; default all. The values are
         those of the whole, bit for bit.
     workers, backend : pairs at a time, and where; see `parallel.over_pairs`.
+    declared : what only the user can know of the files, see `readers.read_folder`.
 
     Returns
     -------
@@ -66,7 +69,8 @@ def build(
     BqxError : pairs failed; the others are written.
     """
     features = tuple(feature for feature in features if not feature.fit_key)
-    origin = _origin(bars, since, until)
+    said = {key: value for key, value in (declared or {}).items() if value}
+    origin = _origin(bars, since, until, said)
     work = _Work(Folder(out), features, _wanted(bars, pairs), digest(origin))
     work.folder.sweep()
     # The months of an earlier build with this key tell what is complete without reading bars.
@@ -74,21 +78,21 @@ def build(
     if known and not any(work.absent(known).values()):
         work.write_manifest(known)
         return 0
-    grids = bar_frames.align(readers.read_folder(bars))
+    grids = bar_frames.align(readers.read_folder(bars, **said))
     months = months_of(next(iter(grids.values())), since, until)
     work.manifest["builds"][work.key] = origin | {"months": list(months)}
     return work.make(grids, months, workers, backend=backend)
 
 
-def _origin(bars: Path, since: pd.Timestamp | None, until: pd.Timestamp | None) -> dict[str, Any]:
+def _origin(
+    bars: Path, since: pd.Timestamp | None, until: pd.Timestamp | None, declared: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the files of a build are made from, but for their columns' own code."""
-    files = _files(bars)
-    if not files:
-        readers.read_folder(bars)  # which says what is missing
+    files = [file for of_pair in readers.bar_files(bars)[0].values() for file in of_pair]
     return {
         "bars": digest({file.name: sha256(file) for file in files}),
         "grid": code_hash(readers.read_folder, bar_frames.align),
-        "parameters": {"since": str(since), "until": str(until)},
+        "parameters": {"since": str(since), "until": str(until), **declared},
     }
 
 
@@ -263,13 +267,8 @@ def _rows(bars: Bars, since: pd.Timestamp | None, until: pd.Timestamp | None) ->
     return start, stop
 
 
-def _files(bars: Path) -> list[Path]:
-    found = sorted(bars.iterdir()) if bars.is_dir() else [bars]
-    return [file for file in found if file.is_file() and not file.name.startswith(".")]
-
-
 def _wanted(folder: Path, pairs: Sequence[str]) -> list[str]:
-    there = {readers.pair_of(file) for file in _files(folder)}
+    there = readers.bar_files(folder)[0]
     for pair in pairs:
         if pair not in there:
             raise ParameterError(

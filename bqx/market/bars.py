@@ -47,7 +47,9 @@ def validate(
         volume or spread, or more than 1 % of bars while the market is closed.
     """
     frame = _in_schema(frame, where)
-    for broken, what, rule in _rules(frame):
+    minutes = sessions.epoch_minutes(pd.DatetimeIndex(frame.index))
+    is_open = sessions.is_open(minutes)
+    for broken, what, rule in _rules(frame, minutes, ~is_open):
         if broken.any():
             row = int(np.argmax(broken))
             line = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
@@ -55,7 +57,7 @@ def validate(
                 f"{where} {line} ({frame.index[row]}): {what.format(**frame.iloc[row])}; expected "
                 f"{rule} ({int(broken.sum()):,} such rows). Drop the rows or fix the feed."
             )
-    return frame[sessions.is_open(sessions.epoch_minutes(pd.DatetimeIndex(frame.index)))]
+    return frame[is_open]
 
 
 def _in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -77,13 +79,15 @@ def _in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame
 
 
-def _rules(frame: pd.DataFrame) -> Iterator[Rule]:
+def _rules(
+    frame: pd.DataFrame, minutes: NDArray[np.int64], closed: NDArray[np.bool_]
+) -> Iterator[Rule]:
     """The rules of bars in their order; each stands on those above it."""
     stamps = pd.DatetimeIndex(frame.index).asi8
     step = np.diff(stamps, prepend=stamps[0] - 1)
     yield step < 0, "the time is before the row above", "ascending times"
     yield step == 0, "the time repeats the row above", "one bar a minute"
-    yield stamps % 60_000_000_000 != 0, "the time has seconds", "whole minutes"
+    yield stamps != minutes * 60_000_000_000, "the time has seconds", "whole minutes"
     rates = frame[list(RATES)].to_numpy()
     values = "open {open:.8g}, high {high:.8g}, low {low:.8g}, close {close:.8g}"
     yield ~(np.isfinite(rates) & (rates > 0)).all(axis=1), values, "positive rates"
@@ -94,7 +98,6 @@ def _rules(frame: pd.DataFrame) -> Iterator[Rule]:
     for name in ("volume", "spread"):
         yield (frame[name] < 0).to_numpy(), f"{name} {{{name}:.8g}}", f"{name} >= 0"
         yield np.isinf(frame[name].to_numpy()), f"{name} {{{name}:.8g}}", "a finite one"
-    closed = ~sessions.is_open(stamps // 60_000_000_000)
     week = "bars between Sunday 17:00 and Friday 17:00 New York"
     if closed.mean() > CLOSED_SHARE:
         rule = f"{week}, so the clock of the file seems to be another one"

@@ -1,5 +1,6 @@
 """Which parameters each notebook's ``parameters`` cell holds, and which notebook settles which."""
 
+from bqx.market import declared
 from bqx.params.model import Params
 
 KEYS = tuple(Params.model_fields)
@@ -7,7 +8,7 @@ KEYS = tuple(Params.model_fields)
 PLACE_KEYS = ("out", "workers", "backend")
 """Parameters that say where and how fast, and so are no part of what an artefact depends on."""
 
-_BARS = ("market", "bars", "clock", "pairs", "start", "days", "baseline", "max_fill")
+_BARS = ("market", "bars", *declared.KEYS, "pairs", "start", "days", "baseline", "max_fill")
 _TRADING = (
     *("spread_multiple", "slippage", "commission", "interest", "markup"),
     *("target_volatility", "largest_position"),

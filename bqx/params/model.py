@@ -1,11 +1,13 @@
 """All parameters of a run, frozen and validated; an unknown key is an error."""
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bqx.errors import ParameterError
+from bqx.market import declared
+from bqx.market.declared import Side, SpreadUnit, Stamped
 from bqx.market.pairs import PAIRS
 from bqx.parallel import Backend
 from bqx.params import rules
@@ -54,6 +56,17 @@ class Params(BaseModel):
     clock: Clock = ""
     """Clock of the files: a time zone, UTC+2, or a list of [from date, clock]; empty for the
     format's own."""
+    stamped: Stamped = ""
+    """Which end of its minute the time of a bar is: open or close; empty for the open, unless the
+    weeks' ends show the close."""
+    spread_unit: SpreadUnit = ""
+    """Unit of a spread in the files: rate, pips or points (the rate's last digit); empty for the
+    format's own."""
+    side: Side = ""
+    """Side of rates that name none: bid, ask or mid; ask and mid also let rates in that are theirs
+    alone; empty for bid."""
+    gap: bool = False
+    """Whether more than a month without any bar may lie between the bars."""
     pairs: Annotated[tuple[str, ...], BeforeValidator(rules.pairs)] = rules.FEW
     """Pairs; an empty list for all there are."""
     start: Annotated[str, BeforeValidator(rules.start)] = "2024-01-07"
@@ -183,6 +196,11 @@ class Params(BaseModel):
     def bars_path(self) -> Path | None:
         """Folder or file of bars; None for a synthetic market."""
         return root() / Path(self.bars).expanduser() if self.bars else None
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What is declared of the bar files, by the names of `bqx.market.declared.Declared`."""
+        return {key: getattr(self, key) for key in declared.KEYS}
 
     @property
     def candidates(self) -> int:

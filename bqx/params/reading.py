@@ -129,6 +129,11 @@ def given(path: Path, overrides: Sequence[str] = ()) -> dict[str, tuple[Any, str
     if unknown:
         raise ParameterError("\n".join(unknown))
     values = {key: (value, str(path)) for key, value in content.items()}
+    return values | _overriding(overrides)
+
+
+def _overriding(overrides: Sequence[str]) -> dict[str, tuple[Any, str]]:
+    values = {}
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
@@ -156,6 +161,12 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Params:
     """
     own = {key: value for key, (value, _) in given(path, overrides).items()}
     return _validated(Params().model_dump() | own, str(path))
+
+
+def of_texts(overrides: Sequence[str]) -> Params:
+    """Parameters of ``key=value`` texts alone, every other one at its default."""
+    own = {key: value for key, (value, _) in _overriding(overrides).items()}
+    return _validated(own, "options")
 
 
 def for_notebook(stem: str, names: Mapping[str, Any]) -> Params:

@@ -159,7 +159,7 @@ _13, _RUN = "13_explanation", "the whole run"
 _RATES = _columns(number="open high low close volume spread", flag="filled")
 BARS = Table("bars/{pair}.parquet", _01, _RATES)
 PLANTED = Table("bars/planted.parquet", _01, _columns(number="decay"))
-DATASET = Record("bars/dataset.json", _01, _keys("pairs market minutes"))
+DATASET = Record("bars/dataset.json", _01, _keys("pairs market minutes examined notes"))
 
 FEATURES = Artefact("features", _02)
 CATALOG = Records("catalog.json", _02, _keys("name table unit lookback"))

@@ -13,10 +13,12 @@ from bqx.market import bars as bar_frames
 from bqx.market import planted, readers, sessions
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY, pip
+from bqx.market.readers.folder import Reading
 from bqx.market.simulated import Market, simulate
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run, Stage, digest
+from bqx.stages import remarks as sentences
 from bqx.trading import costs
 
 NAME = "01_bars"
@@ -29,11 +31,14 @@ class Dataset:
     ``bars`` : by pair, most liquid first.
     ``market`` : ``{"mode", "seed", "attainable": {pair: {horizon: skill}}}``, None for files.
     ``coverage`` : one row per pair: rows, filled, holes, spread in pips, volatility in bp.
+    ``examined`` : what was found of files, see `bqx.market.readers.survey.row`; ``notes`` to it.
     """
 
     bars: dict[str, Bars]
     market: dict[str, Any] | None
     coverage: pd.DataFrame
+    examined: pd.DataFrame
+    notes: tuple[str, ...]
 
     @property
     def minutes(self) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -68,21 +73,29 @@ def build(params: Params) -> Dataset:
     run = Run.open(params.folder, params)
     path = params.bars_path
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], [path.resolve()] if path else []) as stage:
-        bars, simulated = read_bars(params)
+        bars, simulated, reading = read_bars(params)
+        table = reading.table if reading else pd.DataFrame()
+        notes = tuple(reading.notes) if reading else ()
         coverage = {pair: _coverage(pair_bars) for pair, pair_bars in bars.items()}
-        facts = _market_facts(simulated, bars, params) if simulated else None
         minutes = next(iter(bars.values())).minutes
-        span = [int(minutes[0]), int(minutes[-1])]
-        _write(stage, bars, simulated, {"pairs": coverage, "market": facts, "minutes": span})
+        content = {
+            "pairs": coverage,
+            "market": (facts := _market_facts(simulated, bars, params) if simulated else None),
+            "minutes": [int(minutes[0]), int(minutes[-1])],
+            "examined": table.to_dict("records"),
+            "notes": list(notes),
+        }
+        _write(stage, bars, simulated, content)
         stage.note(data_hash=digest(stage.outputs))
-    return Dataset(bars, facts, _table(coverage))
+    return Dataset(bars, facts, _table(coverage), table, notes)
 
 
-def read_bars(params: Params) -> tuple[dict[str, Bars], Market | None]:
-    """Bars of files or of a synthetic market on one grid, and the market; see `build`."""
-    path, simulated = params.bars_path, None
+def read_bars(params: Params) -> tuple[dict[str, Bars], Market | None, Reading | None]:
+    """Bars on one grid, and the synthetic market or the reading of files that they are of."""
+    path, simulated, reading = params.bars_path, None, None
     if path:
-        frames = readers.read_folder(path, params.pairs, params.clock or None)
+        reading = readers.examine(path, params.pairs, **params.declared)
+        frames = reading.frames
     else:
         pairs = params.pairs or LIQUIDITY
         simulated = simulate(params.market, pairs, params.start, days=params.days, seed=params.seed)
@@ -92,7 +105,7 @@ def read_bars(params: Params) -> tuple[dict[str, Bars], Market | None]:
         }
     since = pd.Timestamp(params.baseline, tz="UTC") if params.baseline else None
     frames = {pair: frames[pair] for pair in LIQUIDITY if pair in frames}
-    return bar_frames.align(frames, params.max_fill, since), simulated
+    return bar_frames.align(frames, params.max_fill, since), simulated, reading
 
 
 def _write(
@@ -140,7 +153,14 @@ def load(run: Run) -> Dataset:
         frame = artefacts.BARS.read(run, pair=pair)
         bars[pair] = Bars(pair, frame, facts["pairs"][pair]["baseline"])
     bars = bar_frames.join(bars)
-    return Dataset(bars, facts["market"], _table(facts["pairs"]))
+    examined = pd.DataFrame(facts["examined"])
+    return Dataset(bars, facts["market"], _table(facts["pairs"]), examined, tuple(facts["notes"]))
+
+
+def remarks(dataset: Dataset, shares: pd.DataFrame, params: Params) -> list[str]:
+    """What was noted as the bars were read, and what else can be said and done."""
+    days = sentences.trading_days(dataset.minutes)
+    return [*dataset.notes, *sentences.of_bars(dataset.coverage, days, shares, params.max_fill)]
 
 
 def served(params: Params, bars: Mapping[str, Bars]) -> str:
@@ -189,13 +209,21 @@ def known_shares(dataset: Dataset) -> pd.DataFrame:
             by_pair = [targets.make(b, window, horizon) for b in dataset.bars.values()]
             for kind in ("level", "delta"):
                 shares = [_share(t.label(kind), t.martingale_of(kind)) for t in by_pair]
-                theory, r2 = targets.known_share(window, horizon, kind), float(np.mean(shares))
+                theory, r2 = targets.known_share(window, horizon, kind), _mean(shares)
                 rows.append((window, horizon, kind, theory, r2))
     return pd.DataFrame(rows, columns=["window", "horizon", "target", "theory", "r2"])
 
 
+def _mean(shares: list[float]) -> float:
+    """Mean over the pairs that have a label; NaN where none has."""
+    finite = [share for share in shares if np.isfinite(share)]
+    return float(np.mean(finite)) if finite else np.nan
+
+
 def _share(label: np.ndarray[Any, Any], known: np.ndarray[Any, Any]) -> float:
     finite = np.isfinite(label) & np.isfinite(known)
+    if not finite.any():
+        return np.nan
     label, known = label[finite], known[finite]
     return float(1.0 - ((label - known) ** 2).sum() / ((label - label.mean()) ** 2).sum())
 

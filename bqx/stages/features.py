@@ -24,6 +24,7 @@ from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run, Stage
+from bqx.stages import remarks as sentences
 from bqx.stages.bars import load
 
 NAME = "02_features"
@@ -132,6 +133,11 @@ def absent(shares: pd.DataFrame) -> pd.DataFrame:
     return never.groupby(["pair", "needs"], sort=False).agg(
         features=("feature", "size"), such_as=("feature", "first")
     )
+
+
+def remarks(shares: pd.DataFrame) -> list[str]:
+    """What is to be said of features that have few values or none, with what can be done."""
+    return sentences.of_features(shares)
 
 
 def republished(params: Params) -> int:

@@ -16,6 +16,7 @@ from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run
+from bqx.stages import remarks as sentences
 from bqx.stages.bars import load
 
 NAME = "10_quality"
@@ -56,6 +57,11 @@ def _pair(folder: str, bars: Bars) -> tuple[pd.DataFrame, pd.DataFrame]:
         members.extend(features)
     couples = quality.duplicates(np.column_stack(sampled), members)
     return pd.concat(judged).assign(pair=bars.pair), couples.assign(pair=bars.pair)
+
+
+def remarks(quality: Quality) -> list[str]:
+    """What is to be said of the bars, with what can be done."""
+    return sentences.of_quality(quality.coverage)
 
 
 def build(params: Params) -> Quality:

@@ -18,6 +18,7 @@ from bqx.runs.artefacts import Source
 from bqx.runs.run import Run, Stage
 from bqx.runs.settled import settled
 from bqx.stages import candidates, selection
+from bqx.stages import remarks as sentences
 from bqx.stages.bars import load
 from bqx.stages.fitting import Work, fit
 from bqx.stages.lagging import columns_of
@@ -87,6 +88,11 @@ def build(params: Params) -> Result:
             candidates.record(run, gain, candidates.CHOSEN, params)
     shrinkage = _shrinkage(run, dataset.bars)
     return Result(cells, by_condition, shrinkage, _thin(points), used, candidates.steps(run))
+
+
+def remarks(result: Result, params: Params) -> list[str]:
+    """What is to be said of skill and intervals on these bars, with what can be done."""
+    return sentences.of_fits(result.cells, result.conditions, params.coverage)
 
 
 def forecast_rows(

@@ -8,6 +8,7 @@ bars where the market is closed, by as many hours as it is wrong.
 
 import re
 from itertools import pairwise
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -16,8 +17,7 @@ from numpy.typing import NDArray
 
 from bqx.errors import BarError, ParameterError
 from bqx.market import sessions
-
-Clock = str | tuple[tuple[str, str], ...]
+from bqx.market.declared import Clock, option
 
 NEW_YORK_UNTIL_2019: Clock = (("1900-01-01", "America/New_York"), ("2019-01-01", "Europe/London-5"))
 """HistData's clock: New York's, which from 2019 on changes on the European dates."""
@@ -47,6 +47,19 @@ _APART = 5 * HOUR
 
 _WEEKEND = (40 * HOUR, 80 * HOUR)
 _MARGIN = 3 * sessions.WEEK
+
+
+class Weekends(NamedTuple):
+    """What the weeks' ends of bars show.
+
+    ``fitting`` : weekly closes and openings at the true time.
+    ``at_end`` : weekends whose last bar is timed when the market has closed, so at its own end.
+    ``at_open`` : weekends with a bar timed at the week's opening, or a minute before its close.
+    """
+
+    fitting: int
+    at_end: int
+    at_open: int
 
 
 def parse(clock: str) -> tuple[str, pd.Timedelta]:
@@ -110,15 +123,28 @@ def to_utc(stamps: pd.DatetimeIndex, clock: Clock, where: str) -> pd.DatetimeInd
     return pd.DatetimeIndex(utc).tz_localize("UTC")
 
 
-def choose(stamps: pd.DatetimeIndex, clocks: tuple[Clock, ...], where: str) -> Clock:
-    """The clock whose weekly closes and openings fit the stamps best; the first among equals."""
+def choose(
+    stamps: pd.DatetimeIndex, clocks: tuple[Clock, ...], where: str
+) -> tuple[Clock, pd.DatetimeIndex, bool]:
+    """The clock whose weekly closes and openings fit the stamps best; the first among equals.
+
+    Returns
+    -------
+    The clock, the (T,) UTC times by it, and whether no clock that fits as well gives others.
+    """
     if len(clocks) == 1:
-        return clocks[0]
-    return min(clocks, key=lambda clock: _misfits(to_utc(stamps, clock, where)))
+        return clocks[0], to_utc(stamps, clocks[0], where), True
+    times = [to_utc(stamps, clock, where) for clock in clocks]
+    misfits = [_misfits(utc) for utc in times]
+    best = int(np.argmin(misfits))
+    equals = [utc for utc, misfit in zip(times, misfits, strict=True) if misfit == misfits[best]]
+    return clocks[best], times[best], all(utc.equals(times[best]) for utc in equals)
 
 
-def check(stamps: pd.DatetimeIndex, clock: Clock | None, where: str) -> None:
-    """Raise BarError when the bars' weeks do not end on Friday 17:00 New York on a clock.
+def check(
+    stamps: pd.DatetimeIndex, utc: pd.DatetimeIndex, clock: Clock | None, where: str
+) -> Weekends:
+    """What the weeks' ends show; BarError when they are not on Friday 17:00 New York on a clock.
 
     Up to 5 % of weekends may be off. So may, by one hour, the weeks between the American and the
     European clock changes: feeds that change on the other continent's dates are common.
@@ -126,12 +152,14 @@ def check(stamps: pd.DatetimeIndex, clock: Clock | None, where: str) -> None:
     Parameters
     ----------
     stamps : (T,) ascending wall times without a zone.
+    utc : (T,) those times in UTC.
     clock : the clock that they are read with; None where the file itself says that they are UTC.
     where : file named in the error.
     """
-    shift, close, tolerable, count = _shifts(to_utc(stamps, clock or "UTC", where))
+    sides = _sides(utc)
+    shift, close, tolerable, count = _shifts(sides)
     if (~tolerable).sum() <= SHIFTED_SHARE * count:
-        return
+        return _weekends(utc, sides)
     sizes, times = np.unique(shift, return_counts=True)
     offset = int(sizes[np.argmax(times)])
     first = sessions.timestamps(close[:1])[0].tz_convert(sessions.NEW_YORK)
@@ -215,14 +243,14 @@ def _misfits(utc: pd.DatetimeIndex) -> int:
 
 
 def _shifts(
-    utc: pd.DatetimeIndex,
+    sides: tuple[NDArray[np.int64], ...],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
     """Weekends that are shifted as a whole, and the number of weekends in all.
 
     Of each shifted one: minutes to the nearest half hour, time of the close, and whether it is one
     hour off between the American and the European clock changes.
     """
-    close, opening, last = _sides(utc)
+    close, opening, last = sides
     is_shifted = (close > TOLERANCE) | (opening < -TOLERANCE)
     is_shifted &= opening - close >= -TOLERANCE
     close, opening, last = close[is_shifted], opening[is_shifted], last[is_shifted]
@@ -232,13 +260,27 @@ def _shifts(
     return shift, last, (apart != _APART) & (np.abs(shift) == HOUR), len(is_shifted)
 
 
+def _weekends(utc: pd.DatetimeIndex, sides: tuple[NDArray[np.int64], ...]) -> Weekends:
+    close, opening, _ = sides
+    minutes = sessions.epoch_minutes(utc)
+    opens = sessions.week_opens(int(minutes[0]) - _MARGIN, int(minutes[-1]) + _MARGIN)
+    first, last = minutes[0] - opens, minutes[-1] + 1 - (opens + sessions.WEEK)
+    is_fitting = (np.abs(close) <= TOLERANCE) | (np.abs(opening) <= TOLERANCE)
+    fitting = int(is_fitting.sum())
+    fitting += int(((first >= 0) & (first <= TOLERANCE)).any())
+    fitting += int(((last <= 0) & (last >= -TOLERANCE)).any())
+    at_open = (close == 0) | (opening == 0)
+    at_end = (close == 1) & ~at_open
+    edges = int((first == 0).any()) + int((last == 0).any())
+    return Weekends(fitting, int(at_end.sum()), int(at_open.sum()) + edges)
+
+
 def _mend(
     stamps: pd.DatetimeIndex, clock: Clock, where: str, *, offset: int, first: pd.Timestamp
 ) -> str:
-    best = choose(stamps, (clock, *SERVER_CLOCKS), where)
-    utc = to_utc(stamps, best, where)
+    best, utc, _ = choose(stamps, (clock, *SERVER_CLOCKS), where)
     if best != clock and _misfits(utc) <= SHIFTED_SHARE * len(_sides(utc)[0]):
-        return f"Pass clock={best!r}."
+        return f"Pass {option('clock', best)}."
     if not isinstance(clock, str):
         return "Correct the ranges of the clock."
     zone, ahead = parse(clock)
@@ -247,6 +289,9 @@ def _mend(
     shifted = f"{zone}{sign}{hours}" + (f":{minutes:02d}" if minutes else "")
     weekend = (first - pd.Timedelta(days=6)).tz_localize(None)
     if weekend <= stamps[0]:
-        return f"Pass clock={shifted!r}."
+        return f"Pass {option('clock', shifted)}."
     ranges = ((f"{stamps[0]:%Y-%m-%d}", clock), (f"{weekend:%Y-%m-%d}", shifted))
-    return f"Pass the clock that each range of dates was written with, such as clock={ranges!r}."
+    return (
+        "Pass the clock that each range of dates was written with, such as "
+        f"{option('clock', ranges)}."
+    )

@@ -1,5 +1,6 @@
-"""What a bar file holds: text, zipped text or Parquet, as one table of columns."""
+"""What a bar file holds: text, packed text or Parquet, as one table of columns."""
 
+import gzip
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -14,7 +15,23 @@ from numpy.typing import NDArray
 
 from bqx.errors import BarError
 from bqx.market.readers import text
-from bqx.market.readers.times import Source, read_times
+from bqx.market.readers.columns import WORDS, Columns, columns_of
+from bqx.market.readers.times import (
+    GENERIC,
+    HISTDATA,
+    METATRADER_FRAME,
+    Source,
+    TimeShape,
+    read_times,
+)
+
+LARGEST = 512 * 1024**2
+"""Most bytes that a packed file may hold, unpacked: some thirty years of bars in text."""
+MOST_ROWS = 30_000_000
+"""Most rows of a Parquet file: some eighty years of minutes."""
+
+_HEAD = 4096
+_DAMAGED = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,7 @@ class Table:
     ``stamps`` : (T,) times without a zone; UTC where ``zoned``.
     ``frame`` : (T,) rows of numbers, and of text in ``complete``.
     ``lines`` : (T,) line of each row in the file, or None where there are no lines.
+    ``columns`` : what their names say.
     """
 
     stamps: pd.DatetimeIndex
@@ -31,6 +49,7 @@ class Table:
     lines: NDArray[np.int64] | None
     source: Source
     zoned: bool
+    columns: Columns
 
 
 def table(path: Path) -> Table:
@@ -41,14 +60,7 @@ def table(path: Path) -> Table:
     BarError : no such file, a damaged one, no known format, or a bad line.
     """
     where = path.name
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"PK\x03\x04"):
-            content = _unzip(path)
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise BarError(
-            f"{where}: cannot be read, got {error}; expected a whole file. Fetch it again."
-        ) from error
+    content = _content(path)
     if not content.strip():
         raise BarError(f"{where}: no bars, got an empty file; expected one bar a line. Remove it.")
     if content.startswith(b"PAR1"):
@@ -63,15 +75,98 @@ def table(path: Path) -> Table:
         ) from error
 
 
+def is_workbook(path: Path) -> bool:
+    """Whether a file is a spreadsheet."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"PK\x03\x04":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return "[Content_Types].xml" in archive.namelist()
+        except _DAMAGED:
+            return False
+    return start == b"\xd0\xcf\x11\xe0"
+
+
+def kind_of(path: Path) -> str:
+    """What a file's first lines hold: ``bars``, ``ticks``, ``none`` of both, or ``unknown``."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_HEAD)
+        if start.startswith(b"PK\x03\x04"):
+            with zipfile.ZipFile(path) as archive:
+                member = next(n for n in archive.namelist() if n.lower().endswith(".csv"))
+                with archive.open(member) as packed:
+                    start = packed.read(_HEAD)
+        elif start.startswith(b"\x1f\x8b"):
+            with gzip.open(path) as unpacked:
+                start = unpacked.read(_HEAD)
+        if start.startswith(b"PAR1"):
+            return "bars"
+        utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
+        top = start.decode("utf-16" if utf16 else "utf-8-sig", errors="ignore")
+    except (*_DAMAGED, StopIteration, UnicodeDecodeError):
+        return "unknown"
+    if text.is_ticks(top):
+        return "ticks"
+    try:
+        text.layout_of(top, path.name)
+    except BarError:
+        return "none" if top.strip() else "unknown"
+    return "bars"
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked."""
+    where = path.name
+    try:
+        if path.exists() and not path.is_file():
+            raise BarError(f"{where}: no file, got {path}; expected a file of bars. Remove it.")
+        if path.exists() and is_workbook(path):
+            raise BarError(
+                f"{where}: a spreadsheet, got a workbook of Excel; expected text or Parquet. Save "
+                "its sheet as CSV."
+            )
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == b"PK\x03\x04":
+            return _unzip(path)
+        if start.startswith(b"\x1f\x8b"):
+            with gzip.open(path) as packed:
+                return _sized(packed.read(LARGEST + 1), where)
+        return path.read_bytes()
+    except _DAMAGED as error:
+        raise BarError(
+            f"{where}: cannot be read, got {error}; expected a whole file. Fetch it again."
+        ) from error
+
+
 def _unzip(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
-        if len(names) != 1:
+        members = [m for m in archive.infolist() if m.filename.lower().endswith(".csv")]
+        if len(members) != 1:
             raise BarError(
                 f"{path.name}: no single file of bars, got {archive.namelist()}; expected one CSV "
                 "file. Unzip it and keep the bars."
             )
-        return archive.read(names[0])
+        if members[0].file_size > LARGEST:
+            raise _too_large(path.name, f"{members[0].file_size:,}")
+        with archive.open(members[0]) as file:
+            # What a member says of its size need not be true.
+            return _sized(file.read(LARGEST + 1), path.name)
+
+
+def _sized(content: bytes, where: str) -> bytes:
+    if len(content) > LARGEST:
+        raise _too_large(where, f"more than {LARGEST:,}")
+    return content
+
+
+def _too_large(where: str, got: str) -> BarError:
+    return BarError(
+        f"{where}: too large unpacked, got {got} bytes; expected at most {LARGEST:,}. Unpack it, "
+        "and split it into files of some years."
+    )
 
 
 def _text(content: str, where: str) -> Table:
@@ -81,26 +176,64 @@ def _text(content: str, where: str) -> Table:
     values = rows["time"]
     if "date" in rows.column_names:
         values = pc.binary_join_element_wise(rows["date"], rows["time"], " ")
-    stamps, shape = read_times(values, lambda row: f"{where} line {lines[row]:,}")
+    stamps, shape = read_times(
+        values, lambda row: f"{where} line {lines[row]:,}", layout.columns.source
+    )
     frame = rows.drop_columns(sorted({"date", "time"} & set(rows.column_names))).to_pandas()
-    return Table(stamps, frame, lines, layout.source or shape.source, shape.zoned)
+    return _table(stamps, shape, frame, lines, columns=layout.columns)
+
+
+def _table(
+    stamps: pd.DatetimeIndex,
+    shape: TimeShape,
+    frame: pd.DataFrame,
+    lines: NDArray[np.int64] | None,
+    *,
+    columns: Columns,
+) -> Table:
+    source = columns.source or shape.source
+    if source is HISTDATA and "date" in columns.names:
+        # Others write such a date and time too, but in two columns and on clocks of their own.
+        source = GENERIC
+    # A number since 1970 is UTC, but in MetaTrader, which counts from 1970 on the server's clock.
+    zoned = shape.zoned or (shape.is_number and source is not METATRADER_FRAME)
+    return Table(stamps, frame, lines, source, zoned, columns)
 
 
 def _parquet(content: bytes, where: str) -> Table:
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
+        if file.metadata.num_rows > MOST_ROWS:
+            raise BarError(
+                f"{where}: too large, got {file.metadata.num_rows:,} rows; expected at most "
+                f"{MOST_ROWS:,}. Split it."
+            )
         headers = file.schema_arrow.names
-        names = text.columns_of(headers, None, where)
-        columns = {header: name for header, name in zip(headers, names, strict=True) if name}
+        said = columns_of(headers, where)
+        columns = {header: name for header, name in zip(headers, said.names, strict=True) if name}
         rows = file.read(columns=list(columns)).rename_columns(columns)
-        numbers = [name for name in columns.values() if name not in text.WORDS]
+        numbers = [name for name in columns.values() if name not in WORDS]
         frame = rows.select(numbers).cast(pa.schema([(n, pa.float64()) for n in numbers]))
+        times = _times(rows)
+        if "complete" in columns.values():
+            frame = frame.append_column("complete", rows["complete"].cast(pa.string()))
     except (pa.ArrowException, OSError) as error:
         raise BarError(
             f"{where}: cannot be read as Parquet, got {error}; expected a whole file with times "
             "and numbers. Write it again."
         ) from error
-    stamps, shape = read_times(rows["time"], lambda row: f"{where} row {row + 1:,}")
-    if "complete" in columns.values():
-        frame = frame.append_column("complete", rows["complete"].cast(pa.string()))
-    return Table(stamps, frame.to_pandas(), None, shape.source, shape.zoned)
+    stamps, shape = read_times(times, lambda row: f"{where} row {row + 1:,}", said.source)
+    return _table(stamps, shape, frame.to_pandas(), None, columns=said)
+
+
+def _times(rows: pa.Table) -> pa.ChunkedArray:
+    """Times of a Parquet file; a date in a column of its own is put before them."""
+    times = rows["time"]
+    if "date" not in rows.column_names or pa.types.is_timestamp(times.type):
+        return times
+    dates = rows["date"]
+    if pa.types.is_timestamp(dates.type):
+        dates = dates.cast(pa.date32(), safe=False)
+    return pc.binary_join_element_wise(
+        dates.cast(pa.string()), times.cast(pa.string()), pa.scalar(" ")
+    )

@@ -9,38 +9,19 @@ from pyarrow import csv
 
 from bqx.errors import BarError
 from bqx.market.bars import RATES
-from bqx.market.readers.times import DUKASCOPY, METATRADER, Source
+from bqx.market.readers import headerless
+from bqx.market.readers.columns import WORDS, Columns, columns_of, is_time, plain
 
-_HEADERLESS = {
-    r"\d{8} \d{6}(;)": ("time", *RATES, "volume"),
-    r"\d{4}\.\d\d\.\d\d([,;\t])\d\d:\d\d": ("date", "time", *RATES, "volume"),
-}
-
-_TIME = ("tsutc", "utctime", "gmttime", "localtime", "timestamp", "datetime", "time", "date")
-_VOLUME = ("tickvolume", "tickvol", "volume", "vol", "v")
-_ASK_CLOSE = ("askc", "askclose", "closeask")
-_SIDES = ("bid", "", "mid")
-"""Names that a header may give a column, without case and punctuation, best first."""
-
-WORDS = ("date", "time", "complete")
-"""Columns that hold text; the others hold numbers."""
-
-_MAY_BE_BLANK = ("volume", "spread", "points", "ask_close")
+_MAY_BE_BLANK = ("volume", "spread", "ask_close")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of a file are laid out.
-
-    ``columns`` : our name for each field of a line, "" for a field that is not read.
-    ``header`` : lines above the first bar.
-    ``source`` : what the header tells of the source; None leaves it to the shape of the times.
-    """
+    """How the lines of a file are laid out; ``header`` : lines above the first bar."""
 
     delimiter: str
-    columns: tuple[str, ...]
     header: int
-    source: Source | None = None
+    columns: Columns
 
 
 def layout_of(text: str, where: str) -> Layout:
@@ -48,25 +29,42 @@ def layout_of(text: str, where: str) -> Layout:
 
     Raises
     ------
-    BarError : no known layout, or a column is missing.
+    BarError : no known layout, a column is missing, or no header where one is needed.
     """
     top = text[:20_000].splitlines()[:50]
     comments = next((n for n, line in enumerate(top) if not line.startswith("#")), len(top))
     first = top[comments] if comments < len(top) else ""
     delimiter = max("\t;,", key=first.count)
     headers = [name.strip().strip('"') for name in first.split(delimiter)]
-    plains = [plain(name) for name in headers]
-    if _first(plains, _TIME) is None:
-        for pattern, columns in _HEADERLESS.items():
-            for line in top[comments:]:
-                if match := re.match(pattern, line):
-                    return Layout(match[1], columns, comments)
-    source = None
-    if _first(plains, _VOLUME[:2]) is not None:
-        source = METATRADER
-    elif _first(plains, ("gmttime", "localtime")) is not None:
-        source = DUKASCOPY
-    return Layout(delimiter, columns_of(headers, source, where), comments + 1, source)
+    if headers[0] == "Price" and [line.split(",")[0] for line in top[1:3]] == [
+        "Ticker",
+        "Datetime",
+    ]:
+        return Layout(delimiter, comments + 3, columns_of(["Datetime", *headers[1:]], where))
+    if is_ticks(first):
+        raise BarError(
+            f"{where}: ticks, got {first[:80]!r}; expected one-minute bars. Fetch the bars, or "
+            "make them of the ticks."
+        )
+    if not any(map(is_time, headers)) and any(map(str.isdigit, first)):
+        for line in top[comments:]:
+            comma = max("\t;,", key=line.count)
+            if columns := headerless.columns_of(line, comma, where):
+                return Layout(comma, comments, columns)
+    return Layout(delimiter, comments + 1, columns_of(headers, where))
+
+
+def is_ticks(text: str) -> bool:
+    """Whether the first line of a text is a tick, or names bid and ask but no open.
+
+    >>> is_ticks("20230604 170001123,1.070010,1.070040,0"), is_ticks("Gmt time,Ask,Bid,AskVolume")
+    (True, True)
+    """
+    first = text.lstrip().partition("\n")[0]
+    if re.match(r'"?\d{8} \d{9}"?[,;\t]', first):
+        return True
+    names = {plain(name) for name in re.split(r"[,;\t]", first)}
+    return {"bid", "ask"} <= names and not {"open", "bidopen", "bido"} & names
 
 
 def columns(text: str, layout: Layout, where: str) -> pa.Table:
@@ -76,12 +74,12 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
     ------
     BarError : a line with too few or too many fields, or without a number.
     """
-    names = [name for name in layout.columns if name]
+    names = [name for name in layout.columns.names if name]
     try:
         rows = csv.read_csv(
             pa.BufferReader(_body(text).encode()),
             csv.ReadOptions(
-                column_names=[name or f"_{i}" for i, name in enumerate(layout.columns)],
+                column_names=[name or f"_{i}" for i, name in enumerate(layout.columns.names)],
                 skip_rows=layout.header,
             ),
             csv.ParseOptions(delimiter=layout.delimiter, ignore_empty_lines=False),
@@ -100,58 +98,6 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
     return rows
 
 
-def columns_of(headers: list[str], source: Source | None, where: str) -> tuple[str, ...]:
-    """Our name for each column of a file, "" for one that is not read.
-
-    Bid rates come before rates that name no side, and these before mid rates.
-
-    Parameters
-    ----------
-    headers : names of the columns in the file.
-    source : where the names show it; MetaTrader gives the spread in points.
-    where : file named in errors.
-
-    Raises
-    ------
-    BarError : no time, or a rate is missing.
-    """
-    plains = [plain(name) for name in headers]
-    rates = {
-        side: {r: _first(plains, (side + r, r + side, side + r[0])) for r in RATES}
-        for side in _SIDES
-    }
-    side = max(_SIDES, key=lambda s: sum(index is not None for index in rates[s].values()))
-    columns = {"time": _first(plains, _TIME), **rates[side], "volume": _first(plains, _VOLUME)}
-    for name in RATES if columns["time"] is not None else ("time",):
-        if columns[name] is None:
-            raise BarError(
-                f"{where}: no column for {name!r}, got {headers[:12]}; expected a file of "
-                "HistData, MetaTrader, Dukascopy or OANDA, or a header with ts_utc, open, high, "
-                "low, close. Name the columns so."
-            )
-    columns["complete"] = _first(plains, ("complete",))
-    columns["points" if source is METATRADER else "spread"] = _first(plains, ("spread",))
-    if side == "bid":
-        columns["ask_close"] = _first(plains, _ASK_CLOSE)
-    if plains[columns["time"] or 0] == "time":
-        columns["date"] = _first(plains, ("date",))
-    names = {index: name for name, index in columns.items()}
-    return tuple(names.get(index, "") for index in range(len(headers)))
-
-
-def plain(name: str) -> str:
-    """Name of a column without case and punctuation.
-
-    >>> plain("<TICKVOL>"), plain("Gmt time"), plain("bid_o")
-    ('tickvol', 'gmttime', 'bido')
-    """
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _first(plains: list[str], names: tuple[str, ...]) -> int | None:
-    return next((plains.index(name) for name in names if name in plains), None)
-
-
 def _no_table(where: str, got: str) -> BarError:
     return BarError(f"{where}: cannot be read as a table, got {got}; expected one bar a line.")
 
@@ -161,12 +107,12 @@ def _check_lines(text: str, layout: Layout, where: str) -> None:
     lines = _body(text).splitlines()
     for number, line in enumerate(lines[layout.header :], layout.header + 1):
         fields = [field.strip('"') for field in line.split(layout.delimiter)]
-        if len(fields) != len(layout.columns):
+        if len(fields) != len(layout.columns.names):
             raise BarError(
                 f"{where} line {number:,}: {len(fields)} fields, got {line[:80]!r}; expected "
-                f"{len(layout.columns)}. Complete or delete the line."
+                f"{len(layout.columns.names)}. Complete or delete the line."
             )
-        for name, field in zip(layout.columns, fields, strict=True):
+        for name, field in zip(layout.columns.names, fields, strict=True):
             if name and name not in WORDS and not _is_number(field, name in _MAY_BE_BLANK):
                 raise BarError(
                     f"{where} line {number:,}: {name} is no number, got {field[:40]!r}; expected "

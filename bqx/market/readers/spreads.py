@@ -1,0 +1,103 @@
+"""The spread of a file's bars: its unit, where it was recorded, and rates of another side."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bqx.errors import BarError
+from bqx.market import bars, examination
+from bqx.market.bars import RATES
+from bqx.market.declared import Declared, option
+from bqx.market.pairs import pip
+from bqx.market.readers.columns import Columns
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Bars with their spread in the rate's unit, what is said of it, and what is to be told."""
+
+    frame: pd.DataFrame
+    said: str
+    notes: list[str]
+
+
+def schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Rows in the bar schema, the spread as it stands; what is 0 everywhere is absent."""
+    out = frame.reindex(columns=list(bars.COLUMNS))
+    if "spread" not in frame and "ask_close" in frame:
+        out["spread"] = frame["ask_close"] - frame["close"]
+    absent = [n for n in ("volume", "spread") if not (np.abs(out[n].to_numpy()) > 0).any()]
+    out[absent] = np.nan
+    if "ask_close" in frame and "spread" not in frame:
+        # Which of the two is the ask is judged by the median, before single rows are cut at 0.
+        if out["spread"].median() < 0:
+            raise BarError(
+                f"{where}: the ask lies below the bid, by {-out['spread'].median():.6g} in "
+                "the middle; expected more than 0. Exchange the names of the columns."
+            )
+        out["spread"] = out["spread"].clip(lower=0)
+    return out
+
+
+def examined(
+    pair: str, frame: pd.DataFrame, columns: Columns, declared: Declared, where: str
+) -> Spread:
+    """The spread in the rate's unit.
+
+    Raises BarError where it cannot be a spread in its unit.
+    """
+    own = frame["spread"].to_numpy()
+    if np.isnan(own).all():
+        return Spread(frame, "none", [])
+    is_quoted = "spread" in columns.names
+    unit = (declared.spread_unit or columns.spread_unit or "rate") if is_quoted else "rate"
+    size = {
+        "rate": lambda: 1.0,
+        "pips": lambda: pip(pair),
+        "points": lambda: examination.point(pair, frame[list(RATES)].to_numpy()),
+    }[unit]()
+    frame = frame.assign(spread=own * size)
+    fault = examination.spread_unit(pair, frame, is_declared=bool(declared.spread_unit))
+    if fault:
+        middle = float(np.nanmedian(own[own > 0]))
+        point = examination.point(pair, frame[list(RATES)].to_numpy())
+        raise BarError(
+            f"{where}: {fault}, which is no spread in {_UNITS[unit]}; expected one in the rate's "
+            f"unit. Pass {option('spread_unit', 'pips')} ({middle * pip(pair):.3g}) or "
+            f"{option('spread_unit', 'points')} ({middle * point:.3g})."
+        )
+    said = f"{_UNITS[unit]}, {_shown(columns, declared)}" if is_quoted else "ask less bid"
+    notes = []
+    blank = examination.unrecorded(own)
+    if blank.any():
+        times = frame.index[blank]
+        frame = frame.assign(spread=np.where(blank, np.nan, frame["spread"]))
+        said += f"; {blank.mean():.0%} not recorded"
+        notes.append(
+            f"{where}: the spread is 0 in {blank.sum():,} bars of long stretches from {times[0]} "
+            f"to {times[-1]}, taken for not recorded: costs there are the pair's average"
+        )
+    return Spread(frame, said, notes)
+
+
+_UNITS = {"rate": "the rate's unit", "pips": "pips", "points": "points"}
+
+
+def _shown(columns: Columns, declared: Declared) -> str:
+    if declared.spread_unit:
+        return "declared"
+    return "by the format" if columns.spread_unit else "plausible"
+
+
+def to_bid(frame: pd.DataFrame, side: str, where: str) -> tuple[pd.DataFrame, str]:
+    """Bid bars of ask or mid bars where all have a spread, and what is to be told."""
+    spread = frame["spread"].to_numpy()
+    if np.isnan(spread).any():
+        return frame, (
+            f"{where}: {side} rates are taken as they are, for want of a spread; costs, which add "
+            "half a spread to them, place the mid too high"
+        )
+    less = spread if side == "ask" else spread / 2
+    rates = frame[list(RATES)].sub(less, axis=0)
+    return frame.assign(**rates), f"{where}: bid rates are the {side} rates less the spread"

@@ -1,0 +1,45 @@
+"""What can be declared of bar files, as options of every command that reads them."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from bqx.market import declared
+from bqx.params.model import Params
+from bqx.params.reading import of_texts
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the options: the parameters of the same names, with their meaning and their values."""
+    for key in declared.KEYS:
+        field = Params.model_fields[key]
+        names = dict.fromkeys((declared.option(key), f"--{key}"))
+        about = " ".join(str(field.description).split())
+        if field.annotation is bool:
+            parser.add_argument(*names, action="store_true", dest=key, help=about)
+            continue
+        is_choice = get_origin(field.annotation) is Literal
+        shown = "|".join(get_args(field.annotation)[1:]) if is_choice else "CLOCK"
+        parser.add_argument(*names, default="", metavar=shown, dest=key, help=about)
+
+
+def add_bars(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of bars and the options."""
+    parser.add_argument(
+        "--bars", type=Path, required=True, metavar="DIR", help="folder or file of bars"
+    )
+    add(parser)
+
+
+def texts(asked: argparse.Namespace) -> list[str]:
+    """What was declared, as ``key=value`` texts."""
+    values = {key: getattr(asked, key) for key in declared.KEYS}
+    return [f"{key}={'true' if v is True else v}" for key, v in values.items() if v]
+
+
+def values(asked: argparse.Namespace) -> dict[str, Any]:
+    """What was declared, by the names of `bqx.market.declared.Declared`.
+
+    Raises ParameterError for a value that breaks its rule.
+    """
+    return of_texts(texts(asked)).declared
