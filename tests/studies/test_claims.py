@@ -1,4 +1,4 @@
-"""The gate's t, its sizes and the family error of claims, on products of null forecasts and labels."""
+"""The gate's t, its sizes and the family error of claims, on null forecasts and labels."""
 
 from typing import Any
 
