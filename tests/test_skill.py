@@ -13,7 +13,7 @@ from bqx.evaluation.skill import agreement, interval, overlap, score, simultaneo
 
 def scored(y, made, known, day, window=15, horizon=15, confidence=0.95):
     """A score, the ends of its intervals under names of their own."""
-    settings = {"window": window, "horizon": horizon, "confidence": confidence}
+    settings = {"sigma": 1.0, "window": window, "horizon": horizon, "confidence": confidence}
     return SimpleNamespace(**score(y, made, known, day=day, **settings).row())
 
 

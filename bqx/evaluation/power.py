@@ -64,7 +64,7 @@ def statement(claimed: pd.DataFrame) -> dict[str, Any]:
         values = [skill for skill in smallest if skill is not None]
         return float(np.median(values)) if values else None
 
-    of_level = {level: rows for level, rows in claimed.groupby("level")}
+    of_level = dict(list(claimed.groupby("level")))
     horizons = of_level[claims.HORIZON].groupby("horizon")
     return {
         "power": POWER,

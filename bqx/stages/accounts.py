@@ -13,7 +13,7 @@ from bqx.learning import targets
 from bqx.market.bars import Bars
 from bqx.params import Params
 from bqx.runs.artefacts import Source
-from bqx.stages.training import conditions_of, forecast_rows
+from bqx.stages.scoring import conditions_of, forecast_rows
 from bqx.trading import backtest, benchmarks, costs, performance, signals
 from bqx.trading.backtest import Backtest
 from bqx.trading.costs import Costs
