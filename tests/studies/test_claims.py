@@ -14,8 +14,8 @@ MEMORIES = (30, 120, 480, 1_440)
 SIZES = (0.05, 0.01, 0.001)
 DAYS = 26
 """Of a part, as long as the test part of a year's fold."""
-PARTS, AT_ONCE = 100_000, 2_000
-MARKETS = 1_000
+PARTS, AT_ONCE = 60_000, 500
+MARKETS = 400
 
 
 def rejections(memory: int) -> tuple[float, dict[str, float]]:
