@@ -66,6 +66,9 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "matrix": lambda: figures.matrix(
         MATRIX.rename_axis(index="pair", columns="horizon (min)"), "skill", centre=0
     ),
+    "rolling_sharpe": lambda: figures.rolling_sharpe(
+        pd.DataFrame({"day": DAYS, "net": [np.nan] * 9 + [1.0] * 21, "net_2x": 0.5})
+    ),
     "equity": lambda: figures.equity(
         pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0, "net_2x": -2.0})
     ),
@@ -113,7 +116,7 @@ SHAP_VALUES = READ * [0.01, -0.2, 0.05]
 WITH_LEGEND = {
     *("benchmarks", "break_even", "columns_by_kind", "costs", "counts", "coverage", "equity"),
     *("domain_shares", "domains_over_time", "exposure", "forecasts", "importance", "rates"),
-    *("learning_curves", "mechanical_share", "skill_by_horizon"),
+    *("learning_curves", "mechanical_share", "rolling_sharpe", "skill_by_horizon"),
 }
 SMALL, MEDIUM = (FontProperties(size=name).get_size_in_points() for name in ("small", "medium"))
 SHARES = pd.DataFrame({"rate": [0.6, 0.5], "bqx": [0.4, 0.5]}, index=PAIRS)

@@ -17,12 +17,15 @@ from bqx.runs.settled import settled
 from bqx.stages import candidates, promotion
 from bqx.stages.accounts import Accounts, trade
 from bqx.stages.bars import load
-from bqx.trading import backtest, netting, performance
+from bqx.trading import backtest, costs, netting, performance
 
 NAME = "08_backtest"
 
 ENDS = ("", "_lo", "_hi")
 """What follows a value's name for the value and the ends of its interval."""
+
+SIDES = ("net", "net_2x")
+"""Curves that have a rolling Sharpe ratio."""
 
 TWICE = 2.0
 """Multiple of the spread that was paid at which the same trades are judged once more."""
@@ -36,7 +39,12 @@ class Result:
         value does not exist; ``net_..._2x``, the net values at twice the spread; ``break_even``,
         the accuracy that a trade on every row would need, beside ``forecast_accuracy``, that of the
         forecasts that are not 0; ``trades_break_even``, the one that the trades made needed,
-        beside ``accuracy``, theirs.
+        beside ``accuracy``, theirs. In bp: ``expected_move`` of the forecasts that are not 0,
+        ``round_trip``, what entry and exit cost, and ``break_even_cost``, the dearest round trip
+        at which trading every forecast would have paid. ``capacity``, in millions of the base
+        currency, see `performance.capacity`.
+    ``spreads`` : pips of each pair, where its bars bring none, see `costs.table`.
+    ``rolling`` : Sharpe ratio of the last 60 days by day: day, net, net_2x; NaN before.
     ``daily`` : mean over cells by day: day, gross, net, net_2x, in bp of the notional.
     ``breakdown`` : mean a day over cells by horizon: gross, the parts of the cost, net, in bp.
     ``comparators`` : the forecast and the signals without a model, one row per signal and horizon.
@@ -49,6 +57,8 @@ class Result:
     """
 
     cells: pd.DataFrame
+    spreads: pd.DataFrame
+    rolling: pd.DataFrame
     daily: pd.DataFrame
     breakdown: pd.DataFrame
     comparators: pd.DataFrame
@@ -216,9 +226,13 @@ def build(params: Params) -> Result:
         ledger.beside(run.folder).record(*candidate_trials)
         decided = promotion.decide(run, stage, candidate_trials)
     by_condition = [frame for own in accounts.values() for frame in own.by_condition]
+    curves = _curves(daily)
+    ratios = {name: performance.rolling_sharpe(curves[name].to_numpy()) for name in SIDES}
     return Result(
         cells=cells,
-        daily=_curves(daily),
+        spreads=costs.table(params.account, dataset.bars),
+        rolling=pd.DataFrame({"day": curves["day"]} | ratios),
+        daily=curves,
         breakdown=_breakdown(daily),
         comparators=beside,
         conditions=_by_condition(by_condition, len(cells), daily["day"].nunique()),

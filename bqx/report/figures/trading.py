@@ -46,6 +46,23 @@ def equity(daily: pd.DataFrame) -> Figure:
 
 
 @styled
+def rolling_sharpe(ratios: pd.DataFrame) -> Figure:
+    """Sharpe ratio of the mean cell over the last 60 days; columns day, net, net_2x."""
+    figure, axes = canvas(height=2.8)
+    curves = (("net", "net of all costs", BLUE), ("net_2x", "net at twice the spread", ORANGE))
+    axes.axhline(0, color="black", lw=1)
+    if ratios["net"].notna().any():
+        for name, label, colour in curves:
+            axes.plot(ratios["day"], ratios[name], color=colour, label=label)
+        dates(axes)
+        legend(figure, axes)
+    else:
+        note(axes, "fewer than 60 days, or no trades in them")
+    axes.set(xlabel="trading day", ylabel="Sharpe ratio of 60 days\n(a year)")
+    return figure
+
+
+@styled
 def costs(breakdown: pd.DataFrame) -> Figure:
     """Gross profit beside the kinds of cost, by horizon, in bp a day.
 
