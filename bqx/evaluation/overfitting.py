@@ -8,7 +8,7 @@ are equally good says nothing against any.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import ceil
 
@@ -51,6 +51,10 @@ class Decision:
     configurations: int
     trials: int
     independent: int
+
+    def against(self, reason: Reason) -> "Decision":
+        """The decision with one more reason that stands against the trial."""
+        return replace(self, promoted=False, reasons=(reason, *self.reasons))
 
 
 def independent(daily: Series, trials: int) -> int:

@@ -208,7 +208,7 @@ ACCOUNT = Table("backtest/{pair}.parquet", _08, _ACCOUNT)
 CELLS = Records("backtest/cells.json", _08, _keys(f"pair horizon reason {_SHARPE}"))
 COMPARATORS = Records("backtest/comparators.json", _08, _keys(f"signal horizon trades {_SHARPE}"))
 NETTING = Records("backtest/netting.json", _08, _keys("netting cost saved"))
-_DECISION = _keys("pair horizon promoted reasons deflated pbo trials")
+_DECISION = _keys("pair horizon promoted reasons deflated pbo configurations trials")
 PROMOTION = Records("backtest/promotion.json", _08, _DECISION)
 
 _DRIFT = _columns(text="feature pair", number="psi threshold", flag="drifted", integer="fold")
@@ -226,7 +226,8 @@ SHAP = Table("explanation/shap.parquet", _13, _SHAP)
 _CURVES = _columns(integer="rows", number="seen unseen", text="model pair")
 CURVES = Table("explanation/curves.parquet", _13, _CURVES)
 
-VERDICT = Record("verdict.json", _RUN, _keys("run horizons signals registry cells"))
+_VERDICT = _keys("run information tradable promoted lines horizons folds signals registry cells")
+VERDICT = Record("verdict.json", _RUN, _VERDICT)
 FIGURE = Artefact("figures/{name}.png", _RUN)
 
 EVERY = tuple(value for value in globals().copy().values() if isinstance(value, Artefact))
