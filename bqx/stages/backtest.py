@@ -24,9 +24,6 @@ NAME = "08_backtest"
 ENDS = ("", "_lo", "_hi")
 """What follows a value's name for the value and the ends of its interval."""
 
-SIDES = ("net", "net_2x")
-"""Curves that have a rolling Sharpe ratio."""
-
 TWICE = 2.0
 """Multiple of the spread that was paid at which the same trades are judged once more."""
 
@@ -44,8 +41,8 @@ class Result:
         at which trading every forecast would have paid. ``capacity``, in millions of the base
         currency, see `performance.capacity`.
     ``spreads`` : pips of each pair, where its bars bring none, see `costs.table`.
-    ``rolling`` : Sharpe ratio of the last 60 days by day: day, net, net_2x; NaN before.
-    ``daily`` : mean over cells by day: day, gross, net, net_2x, in bp of the notional.
+    ``daily`` : mean over cells by day: day, gross, net, net_2x, in bp of the notional, and the net
+        Sharpe ratios of the last 60 days sharpe_60, sharpe_60_2x, NaN before.
     ``breakdown`` : mean a day over cells by horizon: gross, the parts of the cost, net, in bp.
     ``comparators`` : the forecast and the signals without a model, one row per signal and horizon.
     ``conditions`` : mean a day over cells by session, volatility and trend: gross, cost, net, in
@@ -58,7 +55,6 @@ class Result:
 
     cells: pd.DataFrame
     spreads: pd.DataFrame
-    rolling: pd.DataFrame
     daily: pd.DataFrame
     breakdown: pd.DataFrame
     comparators: pd.DataFrame
@@ -189,7 +185,7 @@ def _netted(
 
 
 def _curves(daily: pd.DataFrame) -> pd.DataFrame:
-    """Mean over cells by day: day, gross, net, net_2x, in bp."""
+    """Mean over cells by day, see `Result.daily`."""
     portfolio = mean_by_day(daily)
     twice = performance.at_spread(portfolio, TWICE)
     return pd.DataFrame(
@@ -198,6 +194,8 @@ def _curves(daily: pd.DataFrame) -> pd.DataFrame:
             "gross": 1e4 * portfolio["gross"],
             "net": 1e4 * portfolio["net"],
             "net_2x": 1e4 * twice["net"],
+            "sharpe_60": performance.rolling_sharpe(portfolio["net"].to_numpy()),
+            "sharpe_60_2x": performance.rolling_sharpe(twice["net"].to_numpy()),
         }
     )
 
@@ -226,13 +224,10 @@ def build(params: Params) -> Result:
         ledger.beside(run.folder).record(*candidate_trials)
         decided = promotion.decide(run, stage, candidate_trials)
     by_condition = [frame for own in accounts.values() for frame in own.by_condition]
-    curves = _curves(daily)
-    ratios = {name: performance.rolling_sharpe(curves[name].to_numpy()) for name in SIDES}
     return Result(
         cells=cells,
         spreads=costs.table(params.account, dataset.bars),
-        rolling=pd.DataFrame({"day": curves["day"]} | ratios),
-        daily=curves,
+        daily=_curves(daily),
         breakdown=_breakdown(daily),
         comparators=beside,
         conditions=_by_condition(by_condition, len(cells), daily["day"].nunique()),

@@ -19,7 +19,7 @@ from bqx.report.figures.skill import (
     skill_by_horizon,
 )
 from bqx.report.figures.speed import benchmarks
-from bqx.report.figures.trading import break_even, costs, equity, exposure, rolling_sharpe
+from bqx.report.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
     "beeswarm",
@@ -43,7 +43,6 @@ __all__ = [
     "matrix",
     "mechanical_share",
     "rates",
-    "rolling_sharpe",
     "skill_by_horizon",
     "warm_up",
 ]
