@@ -5,6 +5,8 @@ import pandas as pd
 from overlapping import DAY
 from scipy.signal import lfilter
 
+from bqx.evaluation import skill
+
 
 def forecast(rows, memory, rng):
     """A series whose autocorrelation falls by e in ``memory`` minutes, variance 1."""
@@ -48,3 +50,16 @@ def market(days, folds, rng, *, memory, pairs=3, horizons=(15, 75), skill=0.0):
             cell = {"pair": f"p{pair}", "horizon": horizon, "rows": DAY}
             frames.append(pd.DataFrame({"day": day, "fold": day * folds // days} | daily | cell))
     return pd.concat(frames, ignore_index=True)
+
+
+def coverage(parts, days, memory, rng, *, planted, confidence=0.95):
+    """Share of intervals of skill in sigma that hold the true skill of the forecast."""
+    rows, size = parts * days * DAY, 0.05
+    returns = rng.standard_t(5, rows + 80) / np.sqrt(5 / 3)
+    view = size * forecast(rows, memory, rng)
+    y = label(returns, 15, 15, rows) + (view if planted else 0.0)
+    known = (y**2).reshape(parts, days, DAY).sum(axis=2)
+    loss = ((y - view) ** 2).reshape(parts, days, DAY).sum(axis=2)
+    true = size**2 / (1 + size**2) if planted else -(size**2)
+    ends = [skill.interval(a, b, confidence, 0) for a, b in zip(loss, known, strict=True)]
+    return np.mean([end.low <= true <= end.high for end in ends])

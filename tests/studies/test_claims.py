@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from null_sums import daily_products, market
+from null_sums import coverage, daily_products, market
 
 from bqx.evaluation import claims
 
@@ -55,3 +55,17 @@ def test_the_family_error(memory: int, studied: dict[str, Any]) -> None:
     studied.setdefault("family", {})[str(memory)] = {"markets": MARKETS, "claimed": int(claimed)}
     print(memory, claimed)
     assert 0.03 <= claimed / MARKETS <= 0.07
+
+
+@pytest.mark.parametrize("memory", [30, 1_440])
+@pytest.mark.parametrize("days", [14, 26, 60])
+@pytest.mark.parametrize("planted", [False, True])
+def test_intervals_cover_the_skill(
+    planted: bool, days: int, memory: int, studied: dict[str, Any]
+) -> None:
+    rng = np.random.default_rng(2_000 + days)
+    share = float(coverage(1_200, days, memory, rng, planted=planted))
+    name = f"{'planted' if planted else 'null'}, {days} days, {memory} minutes"
+    studied.setdefault("coverage", {})[name] = share
+    print(name, share)
+    assert 0.93 <= share <= 0.97
