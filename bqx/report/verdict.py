@@ -46,7 +46,8 @@ def _cells(run: Run, claimed: pd.DataFrame) -> pd.DataFrame:
         [*cell, "deflated", "pbo", "configurations", "promoted", "trials", "reasons"]
     ].rename(columns={"reasons": "against"})
     tested = _nearest(claimed[claimed["level"] == "cell"], cell)
-    return scored.merge(traded.merge(decided, on=cell), on=cell).merge(tested, on=cell)
+    cells = scored.merge(traded.merge(decided, on=cell), on=cell)
+    return cells.merge(tested, on=cell, how="left")
 
 
 def _nearest(tested: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -38,7 +38,9 @@ def rejections(memory: int) -> tuple[float, dict[str, float]]:
 @pytest.mark.parametrize("memory", MEMORIES)
 def test_the_t_of_the_gate(memory: int, studied: dict[str, Any]) -> None:
     deviation, rejected = rejections(memory)
-    studied.setdefault("gate", {})[str(memory)] = {"sd": deviation} | rejected
+    studied.setdefault("claims", {}).setdefault("gate", {})[str(memory)] = {
+        "sd": deviation
+    } | rejected
     print(memory, deviation, rejected)
     assert 0.97 <= deviation <= 1.04
     for size, share in rejected.items():
@@ -52,7 +54,10 @@ def test_the_family_error(memory: int, studied: dict[str, Any]) -> None:
     for seed in range(MARKETS):
         null = market(DAYS, 2, rng, memory=memory)
         claimed += claims.claim(null, seed)["claimed"].any()
-    studied.setdefault("family", {})[str(memory)] = {"markets": MARKETS, "claimed": int(claimed)}
+    studied.setdefault("claims", {}).setdefault("family", {})[str(memory)] = {
+        "markets": MARKETS,
+        "claimed": int(claimed),
+    }
     print(memory, claimed)
     assert 0.03 <= claimed / MARKETS <= 0.07
 
@@ -66,6 +71,6 @@ def test_intervals_cover_the_skill(
     rng = np.random.default_rng(2_000 + days)
     share = float(coverage(1_200, days, memory, rng, planted=planted))
     name = f"{'planted' if planted else 'null'}, {days} days, {memory} minutes"
-    studied.setdefault("coverage", {})[name] = share
+    studied.setdefault("claims", {}).setdefault("coverage", {})[name] = share
     print(name, share)
     assert 0.93 <= share <= 0.97
