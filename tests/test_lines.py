@@ -117,3 +117,10 @@ def test_every_number_of_a_sentence_stands_in_the_verdict(drawn):
 def test_a_skill_of_a_twentieth_of_a_percent_can_be_read():
     assert lines.basis(0.0005) == "+5.0 bp"
     assert lines.basis(-0.0) == "+0.0 bp"
+
+
+def test_of_many_cells_the_first_are_named():
+    cells = [f"eurusd {horizon} min" for horizon in range(20)]
+    told = lines.promoted({"cells": cells, "of": 30, "against": {}}, can_trade=True)
+    assert told.startswith("Promoted: 20 of 30 cells: eurusd 0 min,")
+    assert told.endswith("eurusd 5 min and 14 more.")

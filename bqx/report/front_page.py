@@ -89,11 +89,13 @@ def _doubts(verdict: dict[str, Any]) -> list[str]:
 
 
 def _signals(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Horizons, and the net Sharpe ratio of every signal at each."""
+    """Horizons, and the net Sharpe ratio of every signal at each, None where there is none."""
+    horizons = sorted({row["horizon"] for row in rows})
     ratios: dict[str, dict[int, float | None]] = {}
     for row in rows:
-        ratios.setdefault(row["signal"], {})[row["horizon"]] = row["net_sharpe"]
-    return {"horizons": sorted({row["horizon"] for row in rows}), "rows": ratios}
+        own = ratios.setdefault(row["signal"], dict.fromkeys(horizons))
+        own[row["horizon"]] = row["net_sharpe"]
+    return {"horizons": horizons, "rows": ratios}
 
 
 def page(run: Run) -> str:

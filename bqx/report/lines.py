@@ -10,6 +10,9 @@ from typing import Any
 
 Record = Mapping[str, Any]
 
+NAMED = 6
+"""Most cells that a sentence names; all of them stand in the table."""
+
 
 def decide(
     information: Record, trading: Record, cells: Sequence[Record]
@@ -100,7 +103,7 @@ def tradable(answer: Record, claimed: bool) -> str:
         f"{answer['net_sharpe_lo']:+.1f} to {answer['net_sharpe_hi']:+.1f}"
     )
     if answer["tradable"]:
-        alone = ", ".join(answer["cells"]) or "no cell by itself"
+        alone = _named(answer["cells"]) if answer["cells"] else "no cell"
         told = f"Tradable: yes (all cells together: {sharpe}; by itself: {alone})"
     elif not claimed:
         told = f"Tradable: no, since no information is claimed ({sharpe})"
@@ -129,12 +132,19 @@ def promoted(answer: Record, can_trade: bool) -> str:
     ``answer`` : cells, of, against (cells by the rule that they did not pass).
     """
     if answer["cells"]:
-        named = ", ".join(answer["cells"])
-        return f"Promoted: {len(answer['cells'])} of {answer['of']} cells: {named}."
+        return (
+            f"Promoted: {len(answer['cells'])} of {answer['of']} cells: {_named(answer['cells'])}."
+        )
     against = ", ".join(f"{rule} {cells}" for rule, cells in answer["against"].items())
     why = f" (cells by what stands against them: {against})" if against else ""
     also = "" if can_trade else ", since nothing is tradable"
     return f"Promoted: none of {answer['of']} cells{also}{why}."
+
+
+def _named(cells: Sequence[str]) -> str:
+    """Some cells by name, the first of many."""
+    more = len(cells) - NAMED
+    return ", ".join(cells[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def basis(share: float) -> str:
