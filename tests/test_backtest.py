@@ -13,7 +13,7 @@ from simulated import DATA
 from bqx.errors import ParameterError
 from bqx.market import bars, sessions, simulated
 from bqx.params import Params
-from bqx.trading import backtest, costs
+from bqx.trading import backtest, costs, signals
 from bqx.trading.costs import Costs
 
 SUNDAY_OPEN = int(sessions.week_opens(28_400_000, 28_400_000)[0])
@@ -424,3 +424,27 @@ def test_series_of_other_rows_are_refused(name: str) -> None:
         paid = paid.rows(0, 49)
     with pytest.raises(ParameterError, match=f"{name} does not belong to the bars, got 49 rows"):
         backtest.run(walk, signal, 15, costs=paid)
+
+
+def test_a_late_entry_is_the_move_of_the_minutes_that_the_forecast_speaks_of() -> None:
+    """By loops: entered at t + 1 + h - w and left at t + 1 + h, a w-th of the size each."""
+    walk, window, horizon = make(100, 400, seed=30), 15, 75
+    signal = np.random.default_rng(30).choice([-1.0, 0.0, 0.5], 400)
+    paid = costs.make(walk, PARAMS)
+    wait = signals.delay(window, horizon, "late")
+    late = signals.delayed(signal, walk, wait, 0.0)
+    found = backtest.run(walk, late, horizon - wait, costs=paid)
+    profit = 0.0
+    for t, size in enumerate(signal):
+        if size and t + 1 + horizon < 400:
+            entry, leave = paid.mid[t + 1 + horizon - window], paid.mid[t + 1 + horizon]
+            profit += size / window * (leave / entry - 1.0)
+    assert found.gross.sum() == pytest.approx(profit, abs=1e-14)
+    # It is held a fifth of the minutes that an entry at once is.
+    once = np.zeros(400)
+    once[50] = 1.0
+    for delayed, minutes in ((60, 15), (0, 75)):
+        one = backtest.run(
+            walk, signals.delayed(once, walk, delayed, 0.0), minutes, costs=paid
+        ).position
+        assert np.flatnonzero(one).tolist() == list(range(51 + delayed, 51 + delayed + minutes))

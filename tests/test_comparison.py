@@ -57,7 +57,7 @@ def test_the_martingale_has_no_skill_and_a_named_model_that_of_the_comparison(
     shutil.copytree(given.folder, named.folder)
     result = fitted.build(named)
     assert set(result.used.values()) == {"xgboost"}
-    known = result.cells.set_index(["pair", "horizon"])["skill"].to_dict()
+    known = result.scored.cells.set_index(["pair", "horizon"])["skill"].to_dict()
     found = models.build(named).cells["xgboost"].to_dict()
     assert found.keys() == known.keys()
     for cell, skill in known.items():

@@ -94,7 +94,7 @@ def test_a_long_hole_has_no_volatility_and_no_trend(one, walk):
     assert (found["session"][hole : hole + 30] != "").all()
 
 
-GIVEN = {"window": 15, "horizon": 30, "confidence": 0.9, "seed": 7}
+GIVEN = {"sigma": 1.0, "window": 15, "horizon": 30, "confidence": 0.9, "seed": 7}
 
 
 def test_scores_by_condition_are_scores_of_its_rows(one, walk):

@@ -139,6 +139,42 @@ def test_the_expected_cost_is_the_one_that_the_table_then_charges() -> None:
         assert np.isnan(sell[-1 - horizon :]).all()
 
 
+def test_a_late_entry_is_expected_at_the_spread_of_its_own_minute() -> None:
+    params = Params(slippage=0.2, commission=0.1)
+    made = costs.make(flat_bars("audjpy", week("2024-01-07"), 97.0, np.nan), params)
+    buy, sell = made.expected(75, 60)
+    for t in range(0, sessions.WEEK - 76, 89):
+        fills = made.fill[t + 61] + made.fill[t + 76]
+        nights = made.nights[t + 62 : t + 77].sum()
+        assert buy[t] == pytest.approx(fills, rel=1e-3)
+        assert sell[t] == pytest.approx(fills - nights * made.short_night, rel=1e-3)
+    assert np.isnan(buy[-76:]).all()
+
+
+def test_a_raw_account_has_the_narrower_spread_and_the_commission() -> None:
+    flat = flat_bars("eurusd", week("2024-01-07")[:300], 1.1, np.nan)
+    retail, raw = (costs.make(flat, Params(account=account)) for account in ("retail", "raw"))
+    np.testing.assert_allclose(raw.half_spread / retail.half_spread, 0.3 / 1.3, rtol=1e-3)
+    assert (retail.commission, raw.commission) == (0.0, pytest.approx(35e-6))
+    both = costs.make(flat, Params(account="raw", commission=0.1))
+    assert both.commission == pytest.approx(45e-6)
+    # A spread that the bars bring is charged as it is.
+    own = flat_bars("eurusd", week("2024-01-07")[:300], 1.1, 2e-4)
+    np.testing.assert_array_equal(costs.spread(own, "raw"), 2e-4)
+
+
+@pytest.mark.parametrize("account", costs.ACCOUNTS)
+def test_the_table_of_spreads_is_what_a_pair_without_one_is_charged(account: str) -> None:
+    table = costs.table(account)
+    assert table.index.tolist() == list(pairs.PAIRS)
+    assert (table["average"] >= 0.1 - 1e-9).all()
+    minutes = week("2024-01-07")
+    charged = costs.spread(flat_bars("gbpjpy", minutes, 185.0, np.nan), account) / 0.01
+    found = sorted(set(np.round(charged, 9)))
+    assert found == sorted(np.round([table.loc["gbpjpy", name] for name in costs.SESSIONS], 9))
+    assert table.loc["gbpjpy", "commission"] == {"retail": 0.0, "raw": 0.35}[account]
+
+
 def test_neither_entry_nor_exit_in_the_rollover_hour_looks_cheap() -> None:
     minutes = week("2024-01-07")
     free = Params(slippage=0, markup=0, interest=dict.fromkeys(pairs.CURRENCIES, 2.0))

@@ -22,6 +22,7 @@ CELLS = pd.DataFrame(
     ]
 )  # fmt: skip
 DAYS = pd.date_range("2024-01-08", periods=30, freq="D")
+RATIOS = {"sharpe_60": [np.nan] * 9 + [1.0] * 21, "sharpe_60_2x": [np.nan] * 9 + [0.5] * 21}
 KNOWN = pd.DataFrame(
     [
         {"window": window, "horizon": horizon, "target": target, "theory": 0.4, "r2": 0.41}
@@ -67,7 +68,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         MATRIX.rename_axis(index="pair", columns="horizon (min)"), "skill", centre=0
     ),
     "equity": lambda: figures.equity(
-        pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0, "net_2x": -2.0})
+        pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0, "net_2x": -2.0} | RATIOS)
     ),
     "costs": lambda: figures.costs(BREAKDOWN),
     "break_even": lambda: figures.break_even(TRADED),
@@ -259,7 +260,7 @@ def test_a_model_without_a_size_has_no_dot() -> None:
 
 
 def test_drawdown_starts_with_the_first_loss() -> None:
-    losing = pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0, "net_2x": -2.0})
+    losing = pd.DataFrame({"day": DAYS, "gross": 1.0, "net": -1.0, "net_2x": -2.0} | RATIOS)
     lines = figures.equity(losing).axes[1].lines
     assert [line.get_ydata()[0] for line in lines] == [-1.0, -2.0]
     assert [line.get_ydata()[-1] for line in lines] == [-30.0, -60.0]

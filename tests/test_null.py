@@ -52,7 +52,13 @@ def test_the_level_is_known_to_the_share_of_the_closed_form(one, day, window, ho
     target = targets.make(one, window, horizon)
     known = target.martingale_of("level")
     result = skill.score(
-        target.label("level"), known, known, day=day, window=window, horizon=horizon
+        target.label("level"),
+        known,
+        known,
+        sigma=target.sigma,
+        day=day,
+        window=window,
+        horizon=horizon,
     )
     assert result.known_r2 == pytest.approx(targets.known_share(window, horizon), abs=0.02)
     assert result.skill == Interval(0.0, 0.0, 0.0)
@@ -65,7 +71,13 @@ def test_delta_looks_half_known_and_its_direction_three_quarters(one, day, windo
     target = targets.make(one, window, horizon)
     known = target.martingale_of("delta")
     result = skill.score(
-        target.label("delta"), known, known, day=day, window=window, horizon=horizon
+        target.label("delta"),
+        known,
+        known,
+        sigma=target.sigma,
+        day=day,
+        window=window,
+        horizon=horizon,
     )
     assert result.known_r2 == pytest.approx(0.50, abs=0.02)
     assert result.martingale_direction == pytest.approx(0.75, abs=0.01)
@@ -103,7 +115,13 @@ def test_noise_earns_no_skill_however_good_its_r2_looks(window, horizon, kind):
         made, known = target.from_innovation(slow, kind), target.martingale_of(kind)
         day = sessions.trading_days(one.minutes)
         result = skill.score(
-            target.label(kind), made, known, day=day, window=window, horizon=horizon
+            target.label(kind),
+            made,
+            known,
+            sigma=1.0 if kind == "scaled" else target.sigma,
+            day=day,
+            window=window,
+            horizon=horizon,
         )
         praised += result.skill.low > 0
         assert result.skill.low < 0.02
@@ -127,6 +145,7 @@ def test_knowledge_of_the_future_is_found():
         target.label("delta"),
         made,
         target.martingale_of("delta"),
+        sigma=target.sigma,
         day=day,
         window=15,
         horizon=30,

@@ -70,10 +70,9 @@ def test_the_deflated_sharpe_ratio_by_its_formula():
         stats.kurtosis(x, bias=False, fisher=False),
     )
     n = independent(daily, 200)
-    ratios = daily.mean(axis=0) / daily.std(axis=0)
     gamma = np.euler_gamma
     most = (1 - gamma) * stats.norm.ppf(1 - 1 / n) + gamma * stats.norm.ppf(1 - 1 / (n * e))
-    benchmark = np.sqrt(max(ratios.var(ddof=1), 1 / 119)) * most
+    benchmark = np.sqrt(1 / 119) * most
     z = (ratio - benchmark) * np.sqrt(119)
     z /= np.sqrt(1 - third * ratio + (fourth - 1) / 4 * ratio**2)
     assert found.sr_star == pytest.approx(benchmark)
@@ -137,12 +136,12 @@ def test_a_decision_says_what_stands_against_it():
     assert good.promoted
     assert good.reasons == ()
     assert good.sharpe > good.benchmark > 0
-    assert (good.trials, good.pbo) == (20, 0.0)
+    assert (good.trials, good.configurations, good.pbo) == (20, 1, None)
     (low,) = promote(daily, 0, 20, -0.001).reasons
     assert (low.value, low.sign, low.bound, low.passed) == (-0.001, ">", 0.0, False)
     assert str(low) == "lower end of the skill's interval: -0.001, expected > 0"
     (absent,) = promote(daily, 0, 20, None).reasons
-    assert str(absent) == "lower end of the skill's interval: does not exist, 250 days of 20 trials"
+    assert str(absent) == "lower end of the skill's interval: does not exist, 250 days"
     worse = promote(daily, 3, 20, 0.001)
     assert not worse.promoted
     assert str(worse.reasons[0]).startswith("deflated Sharpe ratio: 0.")
@@ -150,15 +149,65 @@ def test_a_decision_says_what_stands_against_it():
     assert promote(daily, 0, 20_000, 0.001).deflated < good.deflated
 
 
-def test_one_trial_few_days_or_no_trades_are_not_promoted():
+def test_few_days_or_no_trades_are_not_promoted():
     daily = np.column_stack([np.linspace(1.0, 2.0, 30), np.zeros(30)])
-    assert "overfitting: does not exist" in str(promote(daily[:, :1], 0, 1, 0.1).reasons[0])
     few = promote(daily[: overfitting.FEWEST_DAYS - 1], 0, 2, 0.1)
     assert few.deflated is few.pbo is None
-    assert len(few.reasons) == 2
+    assert [str(reason) for reason in few.reasons] == [
+        "deflated Sharpe ratio: does not exist, 19 days"
+    ]
     none = promote(daily, 1, 2, 0.1)
     assert none.deflated is None
     assert not none.promoted
+    assert str(none.reasons[0]) == "deflated Sharpe ratio: does not exist, no trades"
+
+
+def family(rng, good, days=750, cells=30, ratio=5.0):
+    """Daily profits of cells that share half their variance, some with a yearly Sharpe ratio."""
+    daily = profits(rng, days, cells, 0.5)
+    daily[:, good] += ratio / np.sqrt(252) * daily[:, good].std(axis=0)
+    return daily
+
+
+def promoted(daily, skill_lo=1e-4):
+    return [promote(daily, cell, daily.shape[1], skill_lo).promoted for cell in range(len(daily.T))]
+
+
+def test_breadth_is_no_overfitting():
+    """Thirty equally good cells over three years are all promoted, and so is one among nothing."""
+    rng = np.random.default_rng(9)
+    for _ in range(5):
+        assert all(promoted(family(rng, np.arange(30))))
+        assert np.flatnonzero(promoted(family(rng, [4]))).tolist() == [4]
+        # Half are good, and the others lose their costs.
+        daily = family(rng, np.arange(15))
+        daily[:, 15:] -= 0.5 * daily[:, 15:].std(axis=0)
+        assert np.flatnonzero(promoted(daily)).tolist() == list(range(15))
+
+
+def test_of_thirty_cells_of_nothing_none_is_promoted_in_95_of_100_markets():
+    rng = np.random.default_rng(10)
+    count = 0
+    for _ in range(100):
+        daily = family(rng, [])
+        count += any(
+            promote(daily, int(cell), 30, 1e-4).promoted
+            for cell in np.argsort(daily.mean(axis=0) / daily.std(axis=0))[-3:]
+        )
+    assert count <= 5
+
+
+def test_the_best_of_many_configurations_of_a_cell_is_seen_through():
+    """The probability of overfitting is that of one cell's configurations."""
+    rng = np.random.default_rng(11)
+    tried = profits(rng, 250, 40)
+    best = best_of(tried)
+    chosen = promote(tried, best, 40, 0.01, configurations=tried)
+    assert chosen.configurations == 40
+    assert chosen.pbo > 0.2
+    assert "probability of backtest overfitting" in [reason.rule for reason in chosen.reasons]
+    alone = promote(tried, best, 40, 0.01)
+    assert (alone.pbo, alone.configurations) == (None, 1)
 
 
 def test_every_trial_of_the_ledger_counts(tmp_path):
@@ -173,6 +222,7 @@ def test_every_trial_of_the_ledger_counts(tmp_path):
     held.record(*made)
     alone = promote_trial(held.read().trials, made[5], 0.01)
     assert alone == promote(daily[:, order(held, made)], order(held, made).index(5), 12, 0.01)
+    assert (alone.configurations, alone.pbo) == (1, None)
     assert alone.promoted
     searched = [
         trial
@@ -183,6 +233,16 @@ def test_every_trial_of_the_ledger_counts(tmp_path):
     after = promote_trial(held.read().trials, made[5], 0.01)
     assert after.trials == 11 * 12
     assert after.deflated < alone.deflated
+    # What else was traded of the same pair and horizon is what it was chosen from.
+    others = profits(rng, 250, 12)
+    for depth in (12, 13):
+        worse = pd.DataFrame(others, net.index, columns)
+        held.record(*cells(worse, "net", Params(depth=depth - 1), "forest", "ab" * 32))
+        others = profits(rng, 250, 12)
+    among = promote_trial(held.trials(made[5].bars), made[5], 0.01)
+    assert among.configurations == 3
+    assert among.pbo < 0.05
+    assert among.promoted
 
 
 def order(held, made):

@@ -205,3 +205,22 @@ def test_what_does_not_exist_is_none_with_a_reason(daily: pd.DataFrame, reason: 
     assert found.net_sharpe_lo is found.net_sharpe_hi is None
     assert found.hit_rate is found.drawdown is found.profit_factor is found.net_sortino is None
     assert (found.days, found.trades) == (len(daily), daily["trades"].sum())
+
+
+def test_a_rolling_ratio_is_that_of_its_days() -> None:
+    net = profits(130, seed=40)
+    net[100:] = 0.0
+    rolling = performance.rolling_sharpe(net, 25)
+    assert np.isnan(rolling[:24]).all()
+    for last in (24, 60, 110):
+        assert rolling[last] == performance.sharpe(net[last - 24 : last + 1])
+    # Days that are all the same have no ratio.
+    assert np.isnan(rolling[124:]).all()
+    assert np.isnan(performance.rolling_sharpe(net[:10], 25)).all()
+
+
+def test_capacity_is_what_the_largest_orders_leave() -> None:
+    turnover = np.concatenate((np.zeros(500), np.full(995, 0.02), np.full(5, 5.0)))
+    assert performance.capacity(turnover, 1.0) == pytest.approx(50.0)
+    assert performance.capacity(turnover, 2.0) == pytest.approx(100.0)
+    assert performance.capacity(np.zeros(5), 1.0) is None

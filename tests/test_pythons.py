@@ -39,7 +39,8 @@ columns = [column for column in catalog.profile("core") if column.family.name ==
 values = compute(eurusd, columns)
 target = targets.make(eurusd, window=15, horizon=30)
 y, known = target.label("delta"), target.martingale_of("delta")
-score = skill.score(y, known, known, day=eurusd.minutes // 1440, window=15, horizon=30)
+day = eurusd.minutes // 1440
+score = skill.score(y, known, known, sigma=target.sigma, day=day, window=15, horizon=30)
 print(len(columns), hashlib.sha256(values.tobytes()).hexdigest(), repr(score))
 """
 

@@ -99,3 +99,27 @@ def test_size_knows_nothing_of_later_rates() -> None:
     one = walk(2_000)
     whole = signals.size(one, 10.0, 5.0)
     np.testing.assert_array_equal(signals.size(one.rows(0, 1_500), 10.0, 5.0), whole[:1_500])
+
+
+def test_a_late_entry_waits_for_the_minutes_that_the_forecast_speaks_of() -> None:
+    for window in WINDOWS:
+        for horizon in HORIZONS:
+            wait = signals.delay(window, horizon, "late")
+            assert horizon - wait == min(window, horizon)
+            assert signals.delay(window, horizon, "next") == 0
+
+
+def test_what_is_delayed_stays_in_its_week() -> None:
+    minutes = sessions.grid(SUNDAY, SUNDAY + 14 * sessions.DAY)
+    one = bars.Bars(
+        "eurusd",
+        pd.DataFrame(dict.fromkeys(bars.RATES, 1.1), index=sessions.timestamps(minutes)),
+        1.1,
+    ).rows(100, 2 * sessions.WEEK)
+    series = np.arange(1.0, len(one) + 1)
+    late = signals.delayed(series, one, 60, 0.0)
+    turn = sessions.WEEK - 100  # the first row of the second week
+    expected = np.concatenate((np.zeros(60), series[:-60]))
+    expected[turn : turn + 60] = 0.0
+    np.testing.assert_array_equal(late, expected)
+    np.testing.assert_array_equal(signals.delayed(series, one, 0, 0.0), series)

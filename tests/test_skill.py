@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from null_sums import coverage
 from overlapping import DAY, innovations
 from scipy import stats
 
@@ -13,7 +14,7 @@ from bqx.evaluation.skill import agreement, interval, overlap, score, simultaneo
 
 def scored(y, made, known, day, window=15, horizon=15, confidence=0.95):
     """A score, the ends of its intervals under names of their own."""
-    settings = {"window": window, "horizon": horizon, "confidence": confidence}
+    settings = {"sigma": 1.0, "window": window, "horizon": horizon, "confidence": confidence}
     return SimpleNamespace(**score(y, made, known, day=day, **settings).row())
 
 
@@ -183,6 +184,38 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(window, horizon, coun
         missed += not low <= truth <= high
     # Three standard errors above 5 %, and not so wide that it says nothing.
     assert 0.005 < missed / tries < 0.05 + 3 * np.sqrt(0.05 * 0.95 / tries)
+
+
+@pytest.mark.parametrize("planted", [False, True])
+def test_the_interval_covers_the_skill_of_slow_forecasts_in_sigma(planted):
+    """The study has more days and memories, and holds all to 93 to 97 %."""
+    rng = np.random.default_rng(17)
+    assert coverage(300, 14, 480, rng, planted=planted) == pytest.approx(0.95, abs=0.038)
+
+
+def test_both_units_of_skill():
+    """In sigma all days weigh the same; in units of BQX a volatile one decides."""
+    rng = np.random.default_rng(18)
+    innovation, noise = rng.standard_normal((2, 4 * DAY))
+    view = 0.3 * innovation + 0.1 * noise
+    # Where it is volatile the forecast knows nothing.
+    sigma = np.repeat([1.0, 1.0, 1.0, 10.0], DAY)
+    view[3 * DAY :] = 0.3 * noise[3 * DAY :]
+    known = rng.standard_normal(4 * DAY)
+    result = score(
+        known + sigma * innovation,
+        known + sigma * view,
+        known,
+        sigma=sigma,
+        day=days(4),
+        window=15,
+        horizon=15,
+    )
+    expected = 1 - ((innovation - view) ** 2).sum() / (innovation**2).sum()
+    raw = 1 - (sigma**2 * (innovation - view) ** 2).sum() / (sigma**2 * innovation**2).sum()
+    assert result.skill.value == pytest.approx(expected)
+    assert result.bqx_skill.value == pytest.approx(raw)
+    assert result.skill.value > 0.2 > 0.0 > result.bqx_skill.value
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (15, 75), (75, 45), (75, 75)])

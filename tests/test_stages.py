@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
 from offline import foreign
@@ -15,7 +16,7 @@ import bqx.stages
 from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.params import Params
-from bqx.report import claims, front_page, verdict
+from bqx.report import claims, front_page, lines, verdict
 from bqx.runs import artefacts, known_trials
 from bqx.runs.ledger import LOG, Claim
 from bqx.runs.run import Run, read_json, read_parquet
@@ -130,13 +131,39 @@ def test_nothing_is_found_where_there_is_nothing(null: Run) -> None:
     for cell in [*written["cells"], *written["horizons"]]:
         assert cell["skill_lo"] <= 0 <= cell["skill_hi"]
         assert cell["net_sharpe"] is None or cell["net_sharpe_lo"] <= 0
+    assert not any(row["claimed"] for row in [*written["cells"], *written["horizons"]])
+    assert not written["information"]["claimed"]
+    assert written["information"]["smallest_skill"] > 0
+    for row in written["horizons"]:
+        assert row["t"] <= row["bound"]
+        assert row["smallest_skill"] > written["information"]["smallest_skill_of_a_fold"]
+
+
+def test_what_is_planted_is_claimed_and_the_lines_say_what_the_json_holds(planted: Run) -> None:
+    written = read_json(planted.folder / "verdict.json")
+    answer = written["information"]
+    assert answer["claimed"]
+    assert answer["t"] > answer["bound"]
+    assert answer["skill_lo"] > answer["smallest_skill"]
+    assert written["lines"] == list(lines.lines(written))
+    assert written["lines"][0].startswith("Information: yes")
+    folds = pd.DataFrame(written["folds"])
+    assert answer["folds_claimed"] == folds["claimed"].sum() == len(folds)
+    claims = pd.DataFrame(read_json(planted.folder / "forecasts/claims.json"))
+    products = read_parquet(planted.folder / "forecasts/products.parquet")
+    # A cell's t by its own days.
+    row = claims[claims["level"] == "cell"].iloc[3]
+    key = (int(row["fold"]), row["pair"], int(row["horizon"]))
+    days = products.set_index(["fold", "pair", "horizon"]).loc[[key], "product"]
+    assert row["t"] == pytest.approx(days.sum() / np.sqrt((days**2).sum()))
 
 
 def test_every_cell_is_traded_beside_signals_without_a_model(planted: Run) -> None:
     result = backtest.build(planted.params)
     assert result.identity < 1e-12
     assert len(result.cells) == 2 * 5
-    assert result.beside("net_sharpe").index.tolist() == ["forecast", *benchmarks.NAMES]
+    own = ["forecast", "every forecast", *benchmarks.NAMES, "forecast, entered at once"]
+    assert sorted(result.beside("net_sharpe").index) == sorted(own)
     earned = result.comparators.pivot(index="horizon", columns="signal", values="gross_sharpe")
     assert (earned["forecast"] > 0).all()
     assert (earned["known part only"] < 0).all()
@@ -156,6 +183,23 @@ def test_every_cell_is_traded_beside_signals_without_a_model(planted: Run) -> No
     parts = result.breakdown[["spread", "slippage", "commission"]].sum(axis=1)
     assert alone == pytest.approx(parts.mean(), rel=1e-9)
     assert alone >= by_pair >= by_currency > 0
+
+
+def test_a_window_shorter_than_the_horizon_is_entered_late_and_shown_both_ways(
+    planted: Run,
+) -> None:
+    compared = pd.DataFrame(read_json(planted.folder / "backtest/comparators.json"))
+    horizons = compared.groupby("signal")["horizon"].apply(set)
+    assert horizons["forecast, entered at once"] == {30, 45, 60, 75}
+    turnover = compared.pivot(index="horizon", columns="signal", values="turnover")
+    late, early = turnover["every forecast"], turnover["forecast, entered at once"]
+    assert late.notna().all()
+    assert early.notna().sum() == 4
+    cells = pd.DataFrame(read_json(planted.folder / "backtest/cells.json"))
+    for name in ("expected_move", "round_trip", "break_even_cost", "capacity"):
+        assert (cells[name] > 0).all()
+    # A planted signal that pays: trading every forecast would have paid more than nothing.
+    assert set(read_json(planted.folder / "verdict.json")["tradable"]) >= {"cells", "tradable"}
 
 
 def test_verdict_has_a_cell_for_every_pair_and_horizon_and_says_why_values_lack(null: Run) -> None:
@@ -292,6 +336,13 @@ def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.Mon
     assert "It is **broken**, but does not count: 7 of its trials had been" in page
 
 
+def test_nothing_is_promoted_in_a_run_without_a_claim(null: Run) -> None:
+    for row in artefacts.PROMOTION.read(null):
+        assert not row["promoted"]
+        assert row["reasons"][0]["rule"] == promotion.INFORMATION
+        assert row["configurations"] == 1
+
+
 def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:
     given = SMALL.model_copy(update={"out": str(tmp_path / "empty")})
     with pytest.raises(ArtefactError, match="01_bars"):
@@ -329,6 +380,8 @@ def test_run_publishes_a_book_that_needs_no_other_host(
     assert foreign(index.parent) == []
     text = index.read_text(encoding="utf-8")
     assert "What this run found" in text
-    assert "No skill over the martingale forecast was found" in text
+    assert "Information: none claimed" in text
+    assert "Tradable: no, since no information is claimed" in text
+    assert "Promoted: none of 5 cells, since nothing is tradable" in text
     assert published() == 0
     assert capsys.readouterr().out.count("kept") == 13

@@ -1,12 +1,14 @@
 """Whether the best of many trials is better than the best of as many without skill.
 
 Two tests of a trial's daily profits: the deflated Sharpe ratio asks whether it beats what the best
-of so many would show by chance, the probability of backtest overfitting how often the trial that
-is best on one half of the days is below the median on the other.
+of all trials would show by chance. The probability of backtest overfitting asks how often, among
+the configurations of one pair and horizon, the one that is best on one half of the days is below
+the median on the other. Pairs and horizons are no configurations of each other: that many of them
+are equally good says nothing against any.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import ceil
 
@@ -24,6 +26,8 @@ PARTS = 10
 FEWEST_DAYS = 2 * PARTS
 LEAST_DEFLATED = 0.95
 MOST_OVERFITTING = 0.2
+NO_TRADES = "no trades"
+"""What is said of a trial that never traded."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Decision:
     ``promoted`` : no reason stands against it. ``reasons`` : the checks that it did not pass.
     ``sharpe`` : of a day, not annualised; ``benchmark`` : what the best of the trials would show
         without skill; ``deflated`` : probability that the trial's own is above it.
-    ``pbo`` : probability of backtest overfitting.
+    ``pbo`` : probability of backtest overfitting among ``configurations`` of the trial's pair and
+        horizon; None for a single one, of which nothing was chosen.
     ``trials`` : those counted; ``independent`` : worth so many that share nothing.
     """
 
@@ -43,8 +48,13 @@ class Decision:
     benchmark: float | None
     deflated: float | None
     pbo: float | None
+    configurations: int
     trials: int
     independent: int
+
+    def against(self, reason: Reason) -> "Decision":
+        """The decision with one more reason that stands against the trial."""
+        return replace(self, promoted=False, reasons=(reason, *self.reasons))
 
 
 def independent(daily: Series, trials: int) -> int:
@@ -77,7 +87,7 @@ def pbo(daily: Series) -> float | None:
 
     Parameters
     ----------
-    daily : (d, n) profits of the trials on days that they share.
+    daily : (d, n) profits of the configurations on days that they share.
 
     Returns None for fewer than two trials or fewer than `FEWEST_DAYS`.
 
@@ -110,8 +120,9 @@ def pbo(daily: Series) -> float | None:
 def deflated(daily: Series, candidate: int, trials: int) -> purgedcv.DSRDiagnostics | None:
     """Deflated Sharpe ratio of one of many trials with all that it is made of.
 
-    The Sharpe ratios of the trials vary by no less than chance lets one of them: few or correlated
-    trials would otherwise lower the benchmark twice, by their variance and by their number.
+    The Sharpe ratios of trials without skill vary as chance lets them, by ``1 / (d - 1)``. That of
+    the trials at hand is not taken for it: what they vary beyond chance is skill of some, which
+    would count against them, or the costs of others.
 
     Parameters
     ----------
@@ -122,22 +133,25 @@ def deflated(daily: Series, candidate: int, trials: int) -> purgedcv.DSRDiagnost
     Source: Bailey and Lopez de Prado (2014), The deflated Sharpe ratio, Journal of Portfolio
     Management 40(5).
     """
-    days = len(daily)
-    own, moved = daily[:, candidate], daily[:, np.ptp(daily, axis=0) > 0]
+    days, own = len(daily), daily[:, candidate]
     if days < FEWEST_DAYS or np.ptp(own) == 0:
         return None
-    ratios = moved.mean(axis=0) / moved.std(axis=0)
-    variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
-    return purgedcv.deflated_sharpe_ratio_full(
-        own, independent(daily, trials), max(variance, 1.0 / (days - 1))
-    )
+    return purgedcv.deflated_sharpe_ratio_full(own, independent(daily, trials), 1.0 / (days - 1))
 
 
-def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) -> Decision:
+def promote(
+    daily: Series,
+    candidate: int,
+    trials: int,
+    skill_lo: float | None,
+    *,
+    configurations: Series | None = None,
+) -> Decision:
     """Decide on one of many trials.
 
-    It is promoted where its deflated Sharpe ratio is at least 0.95, the probability of backtest
-    overfitting at most 0.2, and the interval of its skill above 0.
+    It is promoted where its deflated Sharpe ratio is at least 0.95, the interval of its skill above
+    0, and the probability of backtest overfitting at most 0.2, if more than one configuration of
+    its pair and horizon was tried.
 
     Parameters
     ----------
@@ -145,16 +159,22 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
     candidate : column of the trial.
     trials : number of trials on these bars, n or more.
     skill_lo : lower end of the interval of the candidate's skill.
+    configurations : (d, m) net profits of the trials of the candidate's pair and horizon, itself
+        among them; None for itself alone.
     """
-    diagnostics, overfitting = deflated(daily, candidate, trials), pbo(daily)
-    checks = (
+    alike = daily[:, [candidate]] if configurations is None else configurations
+    diagnostics, overfitting = deflated(daily, candidate, trials), pbo(alike)
+    absent = NO_TRADES if not daily[:, candidate].any() else f"{len(daily)} days"
+    checks = [
         ("deflated Sharpe ratio", diagnostics.dsr if diagnostics else None, ">=", LEAST_DEFLATED),
-        ("probability of backtest overfitting", overfitting, "<=", MOST_OVERFITTING),
         ("lower end of the skill's interval", skill_lo, ">", 0.0),
-    )
-    few = f"{len(daily)} days of {daily.shape[1]} trials"
+    ]
+    if alike.shape[1] > 1:
+        checks.insert(
+            1, ("probability of backtest overfitting", overfitting, "<=", MOST_OVERFITTING)
+        )
     judged = [
-        Reason.check(rule, value, sign, bound=bound, note=few if value is None else "")
+        Reason.check(rule, value, sign, bound=bound, note=absent if value is None else "")
         for rule, value, sign, bound in checks
     ]
     reasons = tuple(reason for reason in judged if not reason.passed)
@@ -165,6 +185,7 @@ def promote(daily: Series, candidate: int, trials: int, skill_lo: float | None) 
         benchmark=diagnostics.sr_star if diagnostics else None,
         deflated=diagnostics.dsr if diagnostics else None,
         pbo=overfitting,
+        configurations=alike.shape[1],
         trials=trials,
         independent=independent(daily, trials),
     )
@@ -182,4 +203,6 @@ def promote_trial(trials: Sequence[Trial], candidate: Trial, skill_lo: float | N
     skill_lo : lower end of the interval of the candidate's skill.
     """
     _, daily, column = matrix(trials, candidate)
-    return promote(daily, column, count(trials), skill_lo)
+    cell = (candidate.pair, candidate.horizon)
+    _, alike, _ = matrix([t for t in trials if (t.pair, t.horizon) == cell], candidate)
+    return promote(daily, column, count(trials), skill_lo, configurations=alike)

@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 
 EVERYTHING = "all"
 """Name of the condition that every row meets, and of its value."""
-INTERVALS = ("r2", "mae", "direction", "ic", "skill")
+INTERVALS = ("r2", "mae", "direction", "ic", "skill", "bqx_skill")
 """Values of a score that have an interval."""
 ABSENT = Interval()
 
@@ -33,10 +33,11 @@ class Score:
         ``martingale_direction`` : of the martingale forecast. A direction is the share of rows
         where the signs agree, rows left out where either is 0; None where all are.
     ``ic`` : information coefficient, the rank correlation of what forecast and target add to the
-        martingale forecast, whose own is 0; ``ic_t``, ``ic_p`` : its test, see `inference.ic_test`.
-    ``skill`` : 1 - MSE(forecast) / MSE(martingale).
-    ``dm``, ``dm_p`` : Diebold-Mariano statistic, positive where the forecast is better, and its
-        two-sided p-value; None where both forecasts always err alike.
+        martingale forecast, in sigma; ``ic_t``, ``ic_p`` : its test, see `inference.ic_test`.
+    ``skill`` : 1 - MSE(forecast) / MSE(martingale) of errors in sigma, as models learn them;
+        ``bqx_skill`` : that of errors in units of BQX, where a few volatile days decide.
+    ``dm``, ``dm_p`` : Diebold-Mariano statistic of the errors in sigma, positive where the forecast
+        is better, and its two-sided p-value; None where both forecasts always err alike.
     ``effective_rows`` : rows worth as much as ``rows`` overlapping ones.
     ``zeros`` : rows whose target is exactly 0.
     """
@@ -53,6 +54,7 @@ class Score:
     ic_t: float | None = None
     ic_p: float | None = None
     skill: Interval = ABSENT
+    bqx_skill: Interval = ABSENT
     dm: float | None = None
     dm_p: float | None = None
     effective_rows: float = 0.0
@@ -73,6 +75,7 @@ def score(
     forecast: Series,
     martingale: Series,
     *,
+    sigma: Series | float,
     day: Rows,
     window: int,
     horizon: int,
@@ -82,24 +85,23 @@ def score(
     """Score a forecast of a target of (window, horizon); rows with a NaN are left out.
 
     ``y``, ``forecast``, ``martingale`` : (n,) in order of time, all of one kind and in its unit;
-    ``day`` : (n,) trading day of each row; ``window``, ``horizon`` : rows, labels whose sum apart
-    share nothing; ``confidence`` : of the intervals, see `simultaneous` for many cells.
+    ``sigma`` : (n,) or one number, what a sigma is in that unit, see `targets.Target`; ``day`` :
+    (n,) trading day of each row; ``window``, ``horizon`` : rows, labels whose sum apart share
+    nothing; ``confidence`` : of the intervals, see `simultaneous` for many cells.
     """
-    valid = np.isfinite(y) & np.isfinite(forecast) & np.isfinite(martingale)
-    target, own, known = y[valid], forecast[valid], martingale[valid]
-    if len(target) == 0:
+    innovation, view = (y - martingale) / sigma, (forecast - martingale) / sigma
+    gain = view * (2.0 * innovation - view)
+    valid = np.isfinite(gain)
+    if not valid.any():
         return Score(rows=0, days=0)
+    columns = (y, forecast, martingale, innovation, view)
+    target, own, known, innovation, view = (column[valid] for column in columns)
     present, position = np.unique(day[valid], return_inverse=True)
     block = position // -(-(window + horizon) // sessions.DAY)
     loss, known_loss = (target - own) ** 2, (target - known) ** 2
     spread = (target - target.mean()) ** 2
-    products = _ranks(own - known) * _ranks(target - known)
-    gain = np.zeros(len(y))
-    gain[valid] = known_loss - loss
-    dm, dm_p = inference.diebold_mariano(gain, valid, window + horizon)
-    ic_t, ic_p = inference.ic_test(products, block)
+    products = _ranks(view) * _ranks(innovation)
     ratio = partial(_interval, block=block, confidence=confidence, seed=seed)
-    agreed, signed = _agreement(target, own)
     return Score(
         rows=len(target),
         days=len(present),
@@ -107,17 +109,22 @@ def score(
         known_r2=_ratio(spread - known_loss, spread),
         mae=ratio(np.abs(target - own), np.ones(len(target)), 0.0, np.inf),
         known_mae=float(np.abs(target - known).mean()),
-        direction=ratio(agreed, signed, 0.0, 1.0),
+        direction=ratio(*_agreement(target, own), 0.0, 1.0),
         martingale_direction=agreement(target, known),
         ic=ratio(products, np.full(len(target), products.any()), -1.0, 1.0),
-        ic_t=ic_t,
-        ic_p=ic_p,
-        skill=ratio(known_loss - loss, known_loss, -np.inf, 1.0),
-        dm=dm,
-        dm_p=dm_p,
+        skill=ratio(gain[valid], innovation**2, -np.inf, 1.0),
+        bqx_skill=ratio(known_loss - loss, known_loss, -np.inf, 1.0),
+        **_tests(gain, window + horizon, products, block),
         effective_rows=len(target) / overlap(window, horizon),
         zeros=int((target == 0).sum()),
     )
+
+
+def _tests(gain: Series, lag: int, products: Series, block: Rows) -> dict[str, float | None]:
+    """Diebold-Mariano test of the (n,) gain, NaN where there is none, and that of the IC."""
+    dm, dm_p = inference.diebold_mariano(gain, np.isfinite(gain), lag)
+    ic_t, ic_p = inference.ic_test(products, block)
+    return {"dm": dm, "dm_p": dm_p, "ic_t": ic_t, "ic_p": ic_p}
 
 
 def by_condition(
@@ -180,6 +187,18 @@ def _interval(
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> float | None:
     return float(part.sum() / whole.sum()) if whole.sum() > 0 else None
+
+
+def information_coefficient(innovation: Series, forecast: Series) -> float | None:
+    """Rank correlation of labels and forecasts, both in sigma; None where either is constant.
+
+    Parameters
+    ----------
+    innovation, forecast : (n,), rows with a NaN are left out.
+    """
+    valid = np.isfinite(innovation) & np.isfinite(forecast)
+    products = _ranks(innovation[valid]) * _ranks(forecast[valid])
+    return float(products.mean()) if products.any() else None
 
 
 def _ranks(x: Series) -> Series:

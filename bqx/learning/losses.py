@@ -32,7 +32,7 @@ def by_day(
 
 
 def out_of_sample(bars: Bars, forecasts: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Squared errors of a pair's forecasts in units of the target, by day and horizon.
+    """Squared errors of a pair's forecasts by day and horizon, in sigma and in the target's unit.
 
     Parameters
     ----------
@@ -42,21 +42,26 @@ def out_of_sample(bars: Bars, forecasts: pd.DataFrame, params: Params) -> pd.Dat
     Returns
     -------
     DataFrame : day, ``known_loss`` of the martingale forecast, ``loss``, ``raw_loss`` before
-        shrinkage, ``spread`` about the mean label, pair and horizon.
+        shrinkage, all of the innovation in sigma; ``target_loss`` of the forecast and ``spread``
+        about the mean label, in the target's unit; pair and horizon.
     """
     frames = []
     for key, own in forecasts.groupby("horizon"):
         horizon = int(str(key))
         target = targets.make(bars, params.window(horizon), horizon)
         rows = bars.ts.get_indexer(pd.DatetimeIndex(own["ts_utc"]))
+        innovation = np.full(len(bars), np.nan)
+        innovation[rows] = own["forecast"]
         label = target.label(params.target)[rows]
-        of = {"known_loss": target.martingale_of(params.target)[rows]}
-        for loss, column in (("loss", "forecast"), ("raw_loss", "raw")):
-            innovation = np.full(len(bars), np.nan)
-            innovation[rows] = own[column]
-            of[loss] = target.from_innovation(innovation, params.target)[rows]
-        complete = np.all([np.isfinite(series) for series in (label, *of.values())], axis=0)
-        of["spread"] = np.full(len(rows), label[complete].mean())
-        daily = by_day(bars.minutes[rows], label, of)
+        forecast = target.from_innovation(innovation, params.target)[rows]
+        off = label - forecast
+        complete = np.isfinite(off)
+        in_sigma = {"loss": own["forecast"], "raw_loss": own["raw"], "known_loss": 0.0 * off}
+        in_unit = {"target_loss": forecast, "spread": np.full(len(rows), label[complete].mean())}
+        daily = by_day(
+            bars.minutes[rows],
+            target.label("innovation")[rows],
+            {name: np.asarray(series, np.float64) for name, series in in_sigma.items()},
+        ).merge(by_day(bars.minutes[rows], label + 0.0 * off, in_unit), on="day")
         frames.append(daily.assign(pair=bars.pair, horizon=horizon))
     return pd.concat(frames)

@@ -10,8 +10,8 @@ PLACE_KEYS = ("out", "workers", "backend")
 
 _BARS = ("market", "bars", *declared.KEYS, "pairs", "start", "days", "baseline", "max_fill")
 _TRADING = (
-    *("spread_multiple", "slippage", "commission", "interest", "markup"),
-    *("target_volatility", "largest_position"),
+    *("entry", "account", "spread_multiple", "slippage", "commission", "interest", "markup"),
+    *("target_volatility", "largest_position", "order_size"),
 )
 
 COLUMN_KEYS = ("profile", "lags", "strict61")

@@ -147,12 +147,18 @@ class Params(BaseModel):
     """Confidence of intervals."""
     coverage: float = Field(0.9, gt=0.5, lt=1, strict=False)
     """Share of the labels that the intervals of forecasts shall hold."""
+    entry: Literal["late", "next"] = "late"
+    """When a forecast of a window shorter than its horizon is entered: late, when the minutes begin
+    of which it speaks, or at the next minute's open."""
+    account: Literal["retail", "raw"] = "retail"
+    """Account of the broker: retail, whose spread is all that it takes, or raw, with a narrower
+    spread and a commission of 0.35 bp a fill. Bars that bring a spread are charged that."""
     spread_multiple: float = Field(1.0, ge=0, strict=False)
     """Multiple of the spread that is paid."""
     slippage: float = Field(0.1, ge=0, strict=False)
     """Lost on every fill beyond half the spread, pips."""
     commission: float = Field(0.0, ge=0, strict=False)
-    """Commission of every fill, bp of the notional: 0.35 is 7 dollars a lot both ways."""
+    """Commission of every fill beyond the account's own, bp of the notional."""
     interest: Annotated[dict[str, float], BeforeValidator(rules.interest)] = rules.INTEREST
     """Overnight interest of each currency, annual percent: about the policy rates of January
     2024."""
@@ -163,6 +169,8 @@ class Params(BaseModel):
     """Volatility that a position is sized to, annual percent of a notional."""
     largest_position: float = Field(2.0, gt=0, strict=False)
     """Largest position of a pair and horizon, notionals."""
+    order_size: float = Field(1.0, gt=0, strict=False)
+    """Largest order that a minute fills at its spread, millions of the base currency."""
     serve_pair: str = ""
     """Pair whose bundle is served; empty for the first."""
 

@@ -23,6 +23,23 @@ def _number(value: float | None, form: str = ".3f") -> str:
     return "–" if value is None or not np.isfinite(value) else format(value, form)
 
 
+def _basis(share: float | None) -> str:
+    """A share of variance in basis points, which are named in the table's head."""
+    return "–" if share is None else f"{1e4 * share + 0.0:+.1f}"
+
+
+def _basis_span(row: dict[str, Any], name: str) -> str:
+    """A skill with its interval in basis points; a 0 that is exact as such, with its test."""
+    scaled = {key: None if row[key] is None else 1e4 * row[key] for key in _ends(name)}
+    if row[name] == 0.0 and "t" in row:
+        return f"0 (t\u00a0{_number(row['t'], '.1f')} of {_number(row['bound'], '.1f')})"
+    return _span(scaled, name, "+.1f")
+
+
+def _ends(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_lo", f"{name}_hi"
+
+
 def _span(row: dict[str, Any], name: str, form: str) -> str:
     if row[name] is None:
         return "–"
@@ -31,24 +48,6 @@ def _span(row: dict[str, Any], name: str, form: str) -> str:
     low, high = (_number(row[f"{name}_{end}"], form) for end in ("lo", "hi"))
     # Non-breaking spaces, or a narrow column would tear the interval apart.
     return f"{_number(row[name], form)}\u00a0[{low},\u00a0{high}]"
-
-
-def _headline(verdict: dict[str, Any]) -> dict[str, Any]:
-    """The two sentences of the headline, and how many cells are certain by themselves."""
-
-    def above(name: str) -> list[str]:
-        return [str(row["horizon"]) for row in verdict["horizons"] if (row[name] or 0) > 0]
-
-    skilled, paid = above("skill_lo"), above("net_sharpe_lo")
-    return {
-        "skilled": f"There is skill over the martingale forecast at {', '.join(skilled)} minutes"
-        if skilled
-        else "No skill over the martingale forecast was found at any horizon",
-        "traded": f"and it pays for its costs at {', '.join(paid)} minutes"
-        if paid
-        else "and no horizon makes money after costs that is more than chance",
-        "certain": sum((cell["skill_lo"] or 0) > 0 for cell in verdict["cells"]),
-    }
 
 
 def _doubts(verdict: dict[str, Any]) -> list[str]:
@@ -82,19 +81,22 @@ def _doubts(verdict: dict[str, Any]) -> list[str]:
             f"{idle} of {len(cells)} cells hardly traded, or not, and have no Sharpe ratio."
         )
     doubts.append(
-        f"Fills are taken at the next bar's open, for half the spread, {facts['slippage']:g} pips "
-        f"of slippage and {facts['commission']:g} bp of commission; rollovers cost "
+        f"Fills on a {facts['account']} account are taken at a bar's open, for half the spread, "
+        f"{facts['slippage']:g} pips "
+        f"of slippage and {facts['commission']:g} bp of commission beyond its own; rollovers cost "
         f"{facts['markup']:g} % a year beyond the interest. A real order may fare worse."
     )
     return doubts
 
 
 def _signals(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Horizons, and the net Sharpe ratio of every signal at each."""
+    """Horizons, and the net Sharpe ratio of every signal at each, None where there is none."""
+    horizons = sorted({row["horizon"] for row in rows})
     ratios: dict[str, dict[int, float | None]] = {}
     for row in rows:
-        ratios.setdefault(row["signal"], {})[row["horizon"]] = row["net_sharpe"]
-    return {"horizons": sorted({row["horizon"] for row in rows}), "rows": ratios}
+        own = ratios.setdefault(row["signal"], dict.fromkeys(horizons))
+        own[row["horizon"]] = row["net_sharpe"]
+    return {"horizons": horizons, "rows": ratios}
 
 
 def page(run: Run) -> str:
@@ -107,17 +109,12 @@ def render(verdict: dict[str, Any], drift: str) -> str:
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {
-        "number": _number,
-        "span": _span,
-        "short": _short,
-        "claim": claims.sentence,
-    }
+    environment.filters |= {"number": _number, "span": _span, "short": _short}
+    environment.filters |= {"basis": _basis, "basis_span": _basis_span, "claim": claims.sentence}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     reasons = registry.against(verdict["registry"])
     return template.render(
         **verdict | {"signals": _signals(verdict["signals"])},
-        headline=_headline(verdict),
         doubts=_doubts(verdict),
         against=reasons.groupby("pair")["against it"].apply(list).to_dict(),
         drift=drift,

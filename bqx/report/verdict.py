@@ -6,78 +6,160 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bqx.evaluation import skill
+from bqx.evaluation import power, skill
 from bqx.files import atomic, write_json
 from bqx.imported_code import module_hash
 from bqx.params import Params
-from bqx.report import claims, figures
+from bqx.report import claims, figures, lines
+from bqx.report.absence import why
 from bqx.runs import artefacts, known_trials
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
-from bqx.stages import backtest, candidates, promotion, registry
+from bqx.stages import backtest, candidates, promotion, registry, scoring
 from bqx.stages.bars import Dataset, known_shares, load, summary
 from bqx.trading import performance
 
 CELL = (
     *("pair", "horizon", "rows", "known_r2", "r2", "skill", "skill_lo", "skill_hi"),
+    *("bqx_skill", "unshrunk_skill", "unshrunk_ic", "t", "bound", "claimed"),
     *("direction", "martingale_direction", "coverage", "gross_sharpe"),
     *("net_sharpe", "net_sharpe_lo", "net_sharpe_hi", "net_sharpe_2x"),
-    *("turnover", "break_even", "deflated", "pbo", "promoted"),
+    *("turnover", "break_even", "expected_move", "round_trip", "break_even_cost", "capacity"),
+    *("deflated", "pbo", "configurations", "promoted"),
 )
 """What the verdict says of every pair and horizon."""
 
-NEVER = "the same net profit on all days at this spread"
-"""Why a Sharpe ratio lacks where the account at the spread itself has one."""
+MEANS = (
+    *("known_r2", "r2", "direction", "martingale_direction", "bqx_skill"),
+    *("unshrunk_skill", "unshrunk_ic", "coverage", "round_trip"),
+    *("expected_move", "break_even_cost"),
+)
+"""What a horizon says as the mean over its pairs."""
 
 
-def _cells(run: Run) -> pd.DataFrame:
+def _cells(run: Run, claimed: pd.DataFrame) -> pd.DataFrame:
+    """One row per pair and horizon; t and bound of the fold that comes nearest to a claim."""
+    cell = ["pair", "horizon"]
     scored = pd.DataFrame(artefacts.SCORES.read(run))
     traded = pd.DataFrame(artefacts.CELLS.read(run)).drop(columns="days")
-    decided = promotion.read(run)[["pair", "horizon", "deflated", "pbo", "promoted", "trials"]]
-    return scored.merge(traded.merge(decided, on=["pair", "horizon"]), on=["pair", "horizon"])
+    decided = promotion.read(run)[
+        [*cell, "deflated", "pbo", "configurations", "promoted", "trials", "reasons"]
+    ].rename(columns={"reasons": "against"})
+    tested = _nearest(claimed[claimed["level"] == "cell"], cell)
+    cells = scored.merge(traded.merge(decided, on=cell), on=cell)
+    return cells.merge(tested, on=cell, how="left")
 
 
-def _pooled(run: Run, cells: pd.DataFrame, params: Params) -> list[dict[str, Any]]:
-    """Skill and net Sharpe ratio by horizon over all pairs, days resampled jointly."""
-    confidence = skill.simultaneous(params.confidence, len(params.horizons))
+def _nearest(tested: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """t, bound and claimed of the fold of the largest t over its bound, claimed ones first."""
+    margin = tested.assign(margin=tested["t"] - tested["bound"])
+    first = margin.sort_values(["claimed", "margin"], ascending=False, kind="stable")
+    return first.drop_duplicates(by)[[*by, "t", "bound", "claimed"]].astype({"horizon": int})
+
+
+def _shares(run: Run) -> pd.DataFrame:
+    """Squared errors in sigma by day, pair and horizon, as shares of the cell's own sum."""
     errors = artefacts.ERRORS.read(run)
     total = errors.groupby(["pair", "horizon"])["known_loss"].transform("sum")
-    errors["loss"] /= total
-    errors["known_loss"] /= total
-    daily = pd.concat(artefacts.ACCOUNT.read(run, pair=pair) for pair in cells["pair"].unique())
-    out = []
+    return errors.assign(loss=errors["loss"] / total, known_loss=errors["known_loss"] / total)
+
+
+def _skill(shares: pd.DataFrame, confidence: float, seed: int) -> dict[str, float | None]:
+    """Skill over all cells alike, days resampled jointly."""
+    days = shares.groupby("day")[["loss", "known_loss"]].sum()
+    losses = days["loss"].to_numpy(), days["known_loss"].to_numpy()
+    return skill.interval(*losses, confidence, seed).row("skill")
+
+
+def _profit(account: pd.DataFrame, confidence: float, seed: int) -> dict[str, Any]:
+    """Sharpe ratios of the mean of cells, at the spread and at twice of it."""
+    judged, dearer = (
+        performance.summary(performance.at_spread(account, multiple), confidence, seed)
+        for multiple in (1.0, backtest.TWICE)
+    )
+    names = ("gross_sharpe", "net_sharpe", "net_sharpe_lo", "net_sharpe_hi", "reason")
+    rolling = performance.rolling_sharpe(account["net"].to_numpy())
+    return {
+        **{name: getattr(judged, name) for name in names},
+        "net_sharpe_2x": dearer.net_sharpe,
+        "net_sharpe_60": float(rolling[-1]) if len(rolling) else None,
+    }
+
+
+def _horizons(
+    run: Run, cells: pd.DataFrame, daily: pd.DataFrame, params: Params, claimed: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Skill and net Sharpe ratio by horizon over all pairs."""
+    confidence = skill.simultaneous(params.confidence, len(params.horizons))
+    smallest = power.statement(claimed)["horizons"]
+    tested = _nearest(claimed[claimed["level"] == "horizon"], ["horizon"]).set_index("horizon")
+    shares, out = _shares(run), []
     for horizon in params.horizons:
-        days = errors[errors["horizon"] == horizon].groupby("day")[["loss", "known_loss"]].sum()
-        losses = days["loss"].to_numpy(), days["known_loss"].to_numpy()
-        gain = skill.interval(*losses, confidence, params.seed)
-        account = backtest.mean_by_day(daily[daily["horizon"] == horizon])
-        judged, dearer = (
-            performance.summary(performance.at_spread(account, multiple), confidence, params.seed)
-            for multiple in (1.0, backtest.TWICE)
-        )
         own = cells[cells["horizon"] == horizon]
-        means = (
-            "known_r2",
-            "r2",
-            "direction",
-            "martingale_direction",
-            "unshrunk_skill",
-            "coverage",
-        )
+        account = backtest.mean_by_day(daily[daily["horizon"] == horizon])
         out.append(
             {
                 "horizon": horizon,
-                **{name: own[name].mean() for name in means},
-                **gain.row("skill"),
-                "gross_sharpe": judged.gross_sharpe,
-                "net_sharpe": judged.net_sharpe,
-                "net_sharpe_lo": judged.net_sharpe_lo,
-                "net_sharpe_hi": judged.net_sharpe_hi,
-                "net_sharpe_2x": dearer.net_sharpe,
-                "reason": judged.reason,
+                **{name: own[name].astype(float).mean() for name in MEANS},
+                **_skill(shares[shares["horizon"] == horizon], confidence, params.seed),
+                **tested.loc[horizon].to_dict(),
+                "smallest_skill": smallest[str(horizon)],
+                **_profit(account, confidence, params.seed),
             }
         )
     return out
+
+
+def _three(
+    run: Run, cells: pd.DataFrame, daily: pd.DataFrame, params: Params, claimed: pd.DataFrame
+) -> dict[str, Any]:
+    """The three answers, see `lines.decide`."""
+    whole, folds = claimed.iloc[0], claimed[claimed["level"] == "fold"]
+    stated = power.statement(claimed)
+    information = {
+        "claimed": bool(whole["claimed"]),
+        "t": float(whole["t"]),
+        "bound": float(whole["bound"]),
+        "folds": len(folds),
+        "folds_claimed": int(folds["claimed"].sum()),
+        **_skill(_shares(run), params.confidence, params.seed),
+        "ic": _number(cells["unshrunk_ic"]),
+        "power": stated["power"],
+        "smallest_skill": stated["run"],
+        "smallest_skill_of_a_fold": stated["fold"],
+    }
+    profit = _profit(backtest.mean_by_day(daily), params.confidence, params.seed)
+    moves = ("expected_move", "round_trip", "break_even_cost")
+    trading = profit | {name: _number(cells[name]) for name in moves}
+    rows = _plain(cells.assign(reasons=cells["against"]))
+    answers = lines.decide(_absent(information), _absent(trading), rows)
+    return dict(zip(("information", "tradable", "promoted"), answers, strict=True))
+
+
+def _folds(claimed: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each fold's test of all its pairs and horizons, and which of them are claimed within."""
+    out = []
+    for fold, own in claimed.groupby("fold"):
+        (whole,) = own[own["level"] == "fold"].to_dict("records")
+        within = own[own["claimed"]]
+        out.append(
+            {
+                "fold": int(str(fold)),
+                **{name: whole[name] for name in ("t", "bound", "claimed", "days")},
+                "pairs": within.loc[within["level"] == "pair", "pair"].tolist(),
+                "horizons": within.loc[within["level"] == "horizon", "horizon"].tolist(),
+            }
+        )
+    return out
+
+
+def _number(values: pd.Series) -> float | None:
+    mean = values.astype(float).mean()
+    return None if pd.isna(mean) else float(mean)
+
+
+def _absent(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in record.items()}
 
 
 def _signals(run: Run) -> pd.DataFrame:
@@ -86,17 +168,6 @@ def _signals(run: Run) -> pd.DataFrame:
     compared = pd.DataFrame(artefacts.COMPARATORS.read(run))
     ends = ["net_sharpe", "net_sharpe_lo", "net_sharpe_hi"]
     return compared[["signal", "horizon", "trades", *ends]]
-
-
-def _why(row: dict[str, Any]) -> dict[str, str]:
-    absent = {name for name in CELL if row[name] is None}
-    reasons = {name: row["reason"] for name in absent if "sharpe" in name or name == "turnover"}
-    reasons = {name: why or NEVER for name, why in reasons.items()}
-    if "martingale_direction" in absent:
-        reasons["martingale_direction"] = "the martingale forecast of this target is 0 everywhere"
-    few = "too few days or trials to tell"
-    reasons |= {name: few for name in ("deflated", "pbo") if name in absent}
-    return reasons | dict.fromkeys(absent - set(reasons), "not defined on these rows")
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -110,19 +181,27 @@ def write(run: Run) -> dict[str, Any]:
     """
     params = settled(run)
     dataset = load(run)
-    cells, known = _cells(run), known_trials.known(run)
+    claimed, known = scoring.read_claims(run), known_trials.known(run)
+    cells = _cells(run, claimed)
     if known.faults:
         cells["promoted"] = False
-    rows, horizons = _plain(cells), _plain(pd.DataFrame(_pooled(run, cells, params)))
+    pairs = cells["pair"].unique()
+    daily = pd.concat(artefacts.ACCOUNT.read(run, pair=pair) for pair in pairs)
+    horizons = _plain(pd.DataFrame(_horizons(run, cells, daily, params, claimed)))
     verdict = {
         "run": _facts(run, dataset, params) | {"trials": int(cells["trials"].max())},
         "ledger": {"faults": known.faults},
         "claims": claims.judged(known.claims, horizons, run),
+        **_three(run, cells, daily, params, claimed),
         "horizons": horizons,
+        "folds": _folds(claimed),
         "signals": _plain(_signals(run)),
         "registry": registry.read(run),
-        "cells": [{name: row[name] for name in CELL} | {"why": _why(row)} for row in rows],
+        "cells": [
+            {name: row[name] for name in CELL} | {"why": why(row, CELL)} for row in _plain(cells)
+        ],
     }
+    verdict["lines"] = list(lines.lines(verdict))
     write_json(run.folder / artefacts.VERDICT.path(), verdict)
     drawn = {
         "known": figures.mechanical_share(known_shares(dataset)),
@@ -138,8 +217,8 @@ def _facts(run: Run, dataset: Dataset, params: Params) -> dict[str, Any]:
     manifest = run.manifest
     stages = manifest["stages"].values()
     hashes = ("catalog_hash", "data_hash")
-    asked = ("target", "model", "target_window", "confidence", "coverage")
-    paid = ("slippage", "commission", "markup")
+    asked = ("target", "model", "target_window", "confidence", "coverage", "entry")
+    paid = ("account", "slippage", "commission", "markup", "order_size")
     return {
         **{name: manifest.get(name) for name in hashes},
         **{name: getattr(params, name) for name in (*asked, *paid)},

@@ -13,13 +13,17 @@ from bqx.learning import targets
 from bqx.market.bars import Bars
 from bqx.params import Params
 from bqx.runs.artefacts import Source
-from bqx.stages.training import conditions_of, forecast_rows
+from bqx.stages.scoring import conditions_of, forecast_rows
 from bqx.trading import backtest, benchmarks, costs, performance, signals
 from bqx.trading.backtest import Backtest
 from bqx.trading.costs import Costs
 
 FORECAST = "forecast"
 """Name of the model's own signal beside the comparators."""
+ENTERED = {"late": "forecast, entered late", "next": "forecast, entered at once"}
+"""Names of the same signal where it is entered the other way."""
+EVERY = "every forecast"
+"""Name of the signal that trades every forecast that is not 0, whatever it costs."""
 
 Series = NDArray[np.float64]
 
@@ -73,15 +77,32 @@ def _identity(traded: Backtest, daily: pd.DataFrame) -> float:
     )
 
 
-def _accuracy(traded: Backtest, paid: Costs, expected: Series) -> dict[str, float | None]:
+def _accuracy(traded: Backtest, every: Backtest, paid: Costs, expected: Series) -> dict[str, Any]:
+    """Accuracy needed and reached; and in bp what forecasts expect, cost, and would pay at."""
     round_trip = 2.0 * float(paid.fill[traded.quoted].mean())
     valid = np.isfinite(traded.move) & np.isfinite(expected)
+    spoken = np.abs(expected[valid & (expected != 0)])
+    turnover = float(every.turnover.sum())
     return {
         "break_even": performance.break_even(round_trip, traded.move),
         "forecast_accuracy": skill.agreement(traded.move[valid], expected[valid]),
         "trades_break_even": traded.break_even,
         "accuracy": traded.accuracy,
+        "round_trip": 1e4 * round_trip,
+        "expected_move": 1e4 * float(spoken.mean()) if len(spoken) else None,
+        "break_even_cost": 2e4 * float(every.gross.sum()) / turnover if turnover > 0 else None,
     }
+
+
+def _entries(target: targets.Target, entry: str) -> dict[str, int]:
+    """Minutes that the forecast waits, by name of the signal: as asked for, the other way if it
+    differs, and every forecast."""
+    asked, other = (
+        signals.delay(target.window, target.horizon, how)
+        for how in (entry, "next" if entry == "late" else "late")
+    )
+    beside = {ENTERED["next" if entry == "late" else "late"]: other} if other != asked else {}
+    return {FORECAST: asked} | beside | {EVERY: asked}
 
 
 def trade(source: Source, bars: Bars, params: Params) -> Accounts:
@@ -99,16 +120,26 @@ def trade(source: Source, bars: Bars, params: Params) -> Accounts:
         judged, paid = bars.rows(rows.start, rows.stop), priced.rows(rows.start, rows.stop)
         target = targets.make(bars, params.window(horizon), horizon)
         move = signals.expected_move(forecast * target.sigma, target.window, horizon)
-        sides = {FORECAST: signals.side(move, *priced.expected(horizon))}
-        sides |= benchmarks.sides(bars, target, params.target)
-        cell = {"pair": bars.pair, "horizon": horizon}
+        waits = _entries(target, params.entry)
+        sides = {
+            name: np.nan_to_num(np.sign(move)).astype(np.int8)
+            if name == EVERY
+            else signals.side(move, *priced.expected(horizon, wait))
+            for name, wait in waits.items()
+        } | benchmarks.sides(bars, target, params.target)
+        cell, made = {"pair": bars.pair, "horizon": horizon}, {}
         for name, signal in _signals(sides, size, forecast_made).items():
-            traded = backtest.run(judged, signal[rows], horizon, costs=paid)
+            wait = waits.get(name, 0)
+            entered = signals.delayed(signal, bars, wait, 0.0)[rows]
+            traded = made[name] = backtest.run(judged, entered, horizon - wait, costs=paid)
             account = traded.daily().assign(**cell)
             out.add(name, traded, account)
             if name == FORECAST:
                 out.add_forecast(traded, account, rows, conditions=conditions)
-                out.accuracy.append(cell | _accuracy(traded, paid, move[rows]))
+        expected = signals.delayed(move, bars, waits[FORECAST], np.nan)[rows]
+        own = _accuracy(made[FORECAST], made[EVERY], paid, expected)
+        capacity = performance.capacity(made[FORECAST].turnover, params.order_size)
+        out.accuracy.append(cell | own | {"capacity": capacity})
     return out
 
 

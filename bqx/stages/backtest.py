@@ -17,7 +17,7 @@ from bqx.runs.trials import Trial, cells
 from bqx.stages import candidates, promotion
 from bqx.stages.accounts import Accounts, trade
 from bqx.stages.bars import load
-from bqx.trading import backtest, netting, performance
+from bqx.trading import backtest, costs, netting, performance
 
 NAME = "08_backtest"
 
@@ -36,8 +36,13 @@ class Result:
         value does not exist; ``net_..._2x``, the net values at twice the spread; ``break_even``,
         the accuracy that a trade on every row would need, beside ``forecast_accuracy``, that of the
         forecasts that are not 0; ``trades_break_even``, the one that the trades made needed,
-        beside ``accuracy``, theirs.
-    ``daily`` : mean over cells by day: day, gross, net, net_2x, in bp of the notional.
+        beside ``accuracy``, theirs. In bp: ``expected_move`` of the forecasts that are not 0,
+        ``round_trip``, what entry and exit cost, and ``break_even_cost``, the dearest round trip
+        at which trading every forecast would have paid. ``capacity``, in millions of the base
+        currency, see `performance.capacity`.
+    ``spreads`` : pips of each pair, where its bars bring none, see `costs.table`.
+    ``daily`` : mean over cells by day: day, gross, net, net_2x, in bp of the notional, and the net
+        Sharpe ratios of the last 60 days sharpe_60, sharpe_60_2x, NaN before.
     ``breakdown`` : mean a day over cells by horizon: gross, the parts of the cost, net, in bp.
     ``comparators`` : the forecast and the signals without a model, one row per signal and horizon.
     ``conditions`` : mean a day over cells by session, volatility and trend: gross, cost, net, in
@@ -49,6 +54,7 @@ class Result:
     """
 
     cells: pd.DataFrame
+    spreads: pd.DataFrame
     daily: pd.DataFrame
     breakdown: pd.DataFrame
     comparators: pd.DataFrame
@@ -178,7 +184,7 @@ def _netted(
 
 
 def _curves(daily: pd.DataFrame) -> pd.DataFrame:
-    """Mean over cells by day: day, gross, net, net_2x, in bp."""
+    """Mean over cells by day, see `Result.daily`."""
     portfolio = mean_by_day(daily)
     twice = performance.at_spread(portfolio, TWICE)
     return pd.DataFrame(
@@ -187,6 +193,8 @@ def _curves(daily: pd.DataFrame) -> pd.DataFrame:
             "gross": 1e4 * portfolio["gross"],
             "net": 1e4 * portfolio["net"],
             "net_2x": 1e4 * twice["net"],
+            "sharpe_60": performance.rolling_sharpe(portfolio["net"].to_numpy()),
+            "sharpe_60_2x": performance.rolling_sharpe(twice["net"].to_numpy()),
         }
     )
 
@@ -217,6 +225,7 @@ def build(params: Params) -> Result:
     by_condition = [frame for own in accounts.values() for frame in own.by_condition]
     return Result(
         cells=cells,
+        spreads=costs.table(params.account, dataset.bars),
         daily=_curves(daily),
         breakdown=_breakdown(daily),
         comparators=beside,

@@ -44,12 +44,12 @@ class Comparison:
 
     def table(self) -> pd.DataFrame:
         """Models by what they add and cost, as text."""
-        table, skill = self.models, "{:+.3f} [{:+.3f}, {:+.3f}]"
-        ends = zip(*(table[name] for name in ("skill", "skill_lo", "skill_hi")), strict=True)
+        table, skill = self.models, "{:+.1f} [{:+.1f}, {:+.1f}]"
+        ends = zip(*(1e4 * table[name] for name in ("skill", "skill_lo", "skill_hi")), strict=True)
         return pd.DataFrame(
             {
-                "skill [interval]": [skill.format(*map(float, row)) for row in ends],
-                "unshrunk": table["unshrunk_skill"].map("{:+.3f}".format),
+                "skill (bp) [interval]": [skill.format(*map(float, row)) for row in ends],
+                "unshrunk (bp)": (1e4 * table["unshrunk_skill"]).map("{:+.1f}".format),
                 "R²": table["r2"].map("{:.3f}".format),
                 "seconds": table["seconds"].map("{:.1f}".format),
                 "kB": table["kb"].map("{:,.0f}".format),
@@ -96,7 +96,7 @@ def _compare(
     cell = ["model", "pair", "horizon"]
     sums = scored.drop(columns="day").groupby(cell).sum()
     cells = 1.0 - sums["loss"] / sums["known_loss"]
-    r2 = (1.0 - sums["loss"] / sums["spread"]).groupby("model").mean()
+    r2 = (1.0 - sums["target_loss"] / sums["spread"]).groupby("model").mean()
     raw = (1.0 - sums["raw_loss"] / sums["known_loss"]).groupby("model").mean()
     # Every cell counts alike, whatever its volatility.
     whole = scored.groupby(cell)["known_loss"].transform("sum")

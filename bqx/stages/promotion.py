@@ -1,7 +1,7 @@
 """Which cells of a run may be promoted, given all that was ever tried on its bars."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -12,20 +12,25 @@ from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run, Stage
 from bqx.runs.trials import Trial
+from bqx.stages import scoring
 
 THINNED = "trials are missing from the ledger or were altered"
 """Why nothing is promoted, whatever else was found."""
+INFORMATION = "t of the run's claim of information"
+"""Rule that the whole run has to pass."""
 
 
 def decide(run: Run, stage: Stage, candidates: Sequence[Trial]) -> pd.DataFrame:
     """Judge and store `overfitting.promote_trial` of every trial of net profits of a run.
 
-    All trials on bars that overlap the run's count, of this run and of every other on the machine,
-    those of the moment at which the run was traded. None is promoted where trials were taken out
-    of the ledger. One row per pair and horizon, see `read`.
+    Nothing is promoted in a run that claims no information, or where trials were taken out of the
+    ledger. All trials on bars that overlap the run's count, of this run and of every other on the
+    machine, those of the moment at which the run was traded. One row per pair and horizon, see
+    `read`.
     """
     known = known_trials.known(run)
     scores = pd.DataFrame(artefacts.SCORES.read(stage))
+    claimed = scoring.read_claims(stage).iloc[0]
     skill_lo = scores.set_index(["pair", "horizon"])["skill_lo"]
     rows: list[dict[str, Any]] = []
     for trial in candidates:
@@ -33,9 +38,12 @@ def decide(run: Run, stage: Stage, candidates: Sequence[Trial]) -> pd.DataFrame:
         decision = overfitting.promote_trial(
             known.trials, trial, None if pd.isna(low) else float(low)
         )
+        if not claimed["claimed"]:
+            decision = decision.against(
+                Reason.check(INFORMATION, claimed["t"], ">", bound=claimed["bound"])
+            )
         if known.faults:
-            reasons = (*decision.reasons, Reason(THINNED, note=known.faults[0]))
-            decision = replace(decision, promoted=False, reasons=reasons)
+            decision = decision.against(Reason(THINNED, note=known.faults[0]))
         rows.append({"pair": trial.pair, "horizon": trial.horizon} | asdict(decision))
     artefacts.PROMOTION.write(stage, rows)
     return pd.DataFrame(rows)

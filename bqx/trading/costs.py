@@ -1,15 +1,19 @@
 """What a trade costs: spread, slippage and commission of every fill, and the rollover's interest.
 
 Rates are bid, so the mid is the bid plus half the spread. Bars that bring their own spread are
-charged exactly that; the others the pair's retail average times the shape of the day. Slippage is
+charged exactly that; the others the pair's average on the account times the shape of the day: see
+`table`. A raw account passes on a narrower spread and takes a commission instead. Slippage is
 what a fill loses beyond that. It does not grow with volatility: a fill at the next bar's open
 already takes whatever the market did since the decision, for better or worse, and how much the
 worse prevails could only be fitted to fills of one's own.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.features.rolling.sums import ewm_mean
@@ -25,6 +29,25 @@ ACTIVE, QUIET, ROLLOVER = 0.69, 1.24, 3.26
 """Spread over its average while London or New York trades, outside of both, and in the hour from
 17:00 New York, when days are rolled over. Source: GBPUSD bid and ask minutes of February 2012
 (0.50, 0.90 and 2.37 pips), scaled so that a whole day averages 1."""
+
+SESSIONS = {"London or New York": ACTIVE, "neither": QUIET, "17:00 New York": ROLLOVER}
+"""Spread over its average by the part of the day that decides it."""
+
+
+class Account(NamedTuple):
+    """A broker's account: pips that its spread lies below the retail average, the least spread
+    that is left, pips, and the commission of a fill, bp of the notional."""
+
+    markup: float
+    least: float
+    commission: float
+
+
+ACCOUNTS = {"retail": Account(0.0, 0.0, 0.0), "raw": Account(1.0, 0.1, 0.35)}
+"""Types of account. Source of the average spreads: FXCM's published table, see
+`bqx.market.simulated`. A raw account's is taken to be a pip less: brokers that publish both differ
+by 1.0 to 1.3 pips on four majors (VT Markets: 1.3, 1.2, 1.2 and 1.0 on eurusd, gbpusd, audusd,
+usdjpy). Its commission is the usual 3.5 dollars a lot and side."""
 
 _ROLLOVER_HOUR = 17
 
@@ -67,21 +90,21 @@ class Costs:
         """(T,) share lost on a fill in this row."""
         return self.half_spread + self.slippage + self.commission
 
-    def expected(self, horizon: int) -> tuple[Series, Series]:
+    def expected(self, horizon: int, delay: int = 0) -> tuple[Series, Series]:
         """(T,) cost of a buy, and of a sell, from entry to exit, expected at the row's end.
 
-        Fills at the opens of t+1 and t+1+horizon at the spread that the clock lets expect there,
-        and the interest that a rollover in between takes; what one would give does not make a
-        trade cheaper. NaN where the spread is unknown and where the bars end before the exit.
+        Fills at the opens of t+1+delay and t+1+horizon at the spread that the clock lets expect
+        there, and the interest that a rollover in between takes; what one would give does not make
+        a trade cheaper. NaN where the spread is unknown and where the bars end before the exit.
         """
         buy, sell = out = np.full((2, len(self.level)), np.nan)
         last = len(self.level) - 1 - horizon
         if last <= 0:
             return buy, sell
-        entry, exit_ = self.profile[1 : last + 1], self.profile[1 + horizon :]
+        entry, exit_ = self.profile[1 + delay : last + 1 + delay], self.profile[1 + horizon :]
         fills = self.level[:last] * (entry + exit_) + 2 * (self.slippage[:last] + self.commission)
         passed = np.cumsum(self.nights)
-        rolled = passed[1 + horizon :] - passed[1 : last + 1]
+        rolled = passed[1 + horizon :] - passed[1 + delay : last + 1 + delay]
         for side, earned in enumerate((self.long_night, self.short_night)):
             out[side, :last] = fills + rolled * max(-earned, 0.0)
         return buy, sell
@@ -102,34 +125,48 @@ def profile(minutes: NDArray[np.int64]) -> Series:
     return np.repeat(shape, np.diff(first, append=len(minutes)))
 
 
-def average_spread(pair: str) -> float:
-    """Average spread of a pair in quote units.
+def average_spread(pair: str, account: str = "retail") -> float:
+    """Average spread of a pair on a type of account, in quote units.
 
-    >>> round(average_spread("usdjpy"), 3)
-    0.013
+    >>> round(average_spread("usdjpy"), 3), round(average_spread("usdjpy", "raw"), 3)
+    (0.013, 0.003)
     """
-    return AVERAGE_SPREAD[pairs.check(pair)] * pairs.pip(pair)
+    own = ACCOUNTS[account]
+    pips = max(AVERAGE_SPREAD[pairs.check(pair)] - own.markup, own.least)
+    return pips * pairs.pip(pair)
 
 
-def spread(bars: Bars) -> Series:
+def table(account: str, names: Iterable[str] = pairs.PAIRS) -> pd.DataFrame:
+    """Spreads of pairs that bring none, in pips: one row per pair, average and by `SESSIONS`; and
+    the commission of a fill, bp."""
+    rows = {}
+    for pair in names:
+        average = average_spread(pair, account) / pairs.pip(pair)
+        rows[pair] = {"average": average} | {name: average * x for name, x in SESSIONS.items()}
+    spreads = pd.DataFrame(rows).T.rename_axis(index="pair")
+    return spreads.assign(commission=ACCOUNTS[account].commission)
+
+
+def spread(bars: Bars, account: str = "retail") -> Series:
     """(T,) spread of each minute, quote units: the bars' own where there is one, else the table."""
     own = bars.spread
     missing = ~np.isfinite(own)
     if not missing.any():
         return own
     spreads = own.copy()
-    spreads[missing] = average_spread(bars.pair) * profile(bars.minutes[missing])
+    spreads[missing] = average_spread(bars.pair, account) * profile(bars.minutes[missing])
     return spreads
 
 
 def make(bars: Bars, params: Params) -> Costs:
     """Costs of trading the bars.
 
-    ``spread_multiple`` scales the spread that is paid, 2 for a broker twice as dear; it leaves the
-    mid alone. ``slippage`` is in pips and ``commission`` in bp of the notional, of every fill;
-    ``interest`` and ``markup`` are those of `rollover.night`.
+    ``account`` is one of `ACCOUNTS`. ``spread_multiple`` scales the spread that is paid, 2 for a
+    broker twice as dear; it leaves the mid alone. ``slippage`` is in pips and ``commission``,
+    beyond the account's own, in bp of the notional, of every fill; ``interest`` and ``markup`` are
+    those of `rollover.night`.
     """
-    half = 0.5 * spread(bars)
+    half = 0.5 * spread(bars, params.account)
     mid = bars.frame["open"].to_numpy(np.float64) + half
     shape = profile(bars.minutes)
     paid = params.spread_multiple * half / mid
@@ -138,7 +175,7 @@ def make(bars: Bars, params: Params) -> Costs:
         mid=mid,
         half_spread=paid,
         slippage=params.slippage * pairs.pip(bars.pair) / mid,
-        commission=params.commission * 1e-4,
+        commission=(params.commission + ACCOUNTS[params.account].commission) * 1e-4,
         nights=rollover.nights(bars),
         long_night=long,
         short_night=short,

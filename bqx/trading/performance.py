@@ -19,6 +19,9 @@ _YEAR = np.sqrt(sessions.YEAR / sessions.DAY)
 FEWEST_DAYS = 5
 """Days with trades below which no Sharpe ratio is given."""
 
+ROLLING_DAYS = 60
+"""Days of a rolling Sharpe ratio."""
+
 RESAMPLES = 4_000
 
 Series = NDArray[np.float64]
@@ -65,6 +68,15 @@ def sharpe(daily: Series) -> float | None:
     if len(daily) < 2 or daily.max() == daily.min():
         return None
     return float(_YEAR * daily.mean() / daily.std(ddof=1))
+
+
+def rolling_sharpe(daily: Series, days: int = ROLLING_DAYS) -> Series:
+    """(d,) annualised Sharpe ratio of the last ``days`` daily profits; NaN where it has none."""
+    out = np.full(len(daily), np.nan)
+    for last in range(days, len(daily) + 1):
+        ratio = sharpe(daily[last - days : last])
+        out[last - 1] = np.nan if ratio is None else ratio
+    return out
 
 
 def sortino(daily: Series) -> float | None:
@@ -183,6 +195,21 @@ def break_even(cost: float, move: Series) -> float | None:
     """
     moves = np.abs(move[np.isfinite(move)])
     return float(0.5 + cost / (2 * moves.mean())) if moves.any() else None
+
+
+def capacity(turnover: Series, order_size: float) -> float | None:
+    """Notional at which 99 of 100 minutes that trade need no larger order; None without trades.
+
+    Parameters
+    ----------
+    turnover : (T,) traded in each minute, in notionals.
+    order_size : largest order that a minute fills, in the unit of the answer.
+
+    >>> capacity(np.array([0.0, 0.1, 0.1, 0.0]), order_size=1.0)
+    10.0
+    """
+    traded = turnover[turnover > 0]
+    return float(order_size / np.quantile(traded, 0.99)) if len(traded) else None
 
 
 def at_spread(daily: pd.DataFrame, multiple: float) -> pd.DataFrame:

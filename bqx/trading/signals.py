@@ -41,6 +41,28 @@ def expected_move(innovation: Series, window: int, horizon: int) -> Series:
     return -innovation * minutes / weights
 
 
+def delay(window: int, horizon: int, entry: str) -> int:
+    """Minutes from a forecast to its entry beyond the next open.
+
+    Late, it is entered when the minutes begin of which the forecast speaks, the last ``window``
+    before t + horizon; else nothing is waited for.
+
+    >>> delay(15, 75, "late"), delay(15, 75, "next"), delay(75, 15, "late")
+    (60, 0, 0)
+    """
+    return max(horizon - window, 0) if entry == "late" else 0
+
+
+def delayed(series: Series, bars: Bars, minutes: int, fill: float) -> Series:
+    """(T,) values of so many rows before, ``fill`` where they are of another FX week or absent."""
+    out = np.full(len(series), fill)
+    row = np.arange(minutes, len(series))
+    week = (bars.first_market_minute + np.arange(len(series))) // sessions.WEEK
+    same = week[row] == week[row - minutes]
+    out[row[same]] = series[row[same] - minutes]
+    return out
+
+
 def side(move: Series, buy_cost: Series, sell_cost: Series) -> Side:
     """Buy or sell where the expected move beats what that trade is expected to cost, else hold.
 

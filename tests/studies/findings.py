@@ -78,6 +78,29 @@ def _bars(found: dict[str, Any]) -> str:
     return _real(found["real"])
 
 
+def _claims(found: dict[str, Any]) -> str:
+    held = found["claims"]
+    gate = [
+        (minutes, f"{row['sd']:.3f}", *(f"{row[size]:.5f}" for size in ("0.05", "0.01", "0.001")))
+        for minutes, row in held["gate"].items()
+    ]
+    family = ", ".join(
+        f"{row['claimed']} of {row['markets']} at {minutes} minutes"
+        for minutes, row in held["family"].items()
+    )
+    covered = [(name, f"{share:.1%}") for name, share in held["coverage"].items()]
+    return f"""Null forecasts whose autocorrelation falls by e in so many minutes, overlapping labels, 26 days of
+unequal volatility: standard deviation of t, and how often it is rejected by nominal size.
+
+{table(("memory (min)", "sd of t", "0.05", "0.01", "0.001"), gate)}
+Null markets of three pairs, two horizons and two folds that claim anything at all, at a nominal
+5 %: {family}.
+
+Intervals of skill in sigma at 95 % that hold the truth:
+
+{table(("forecast", "share"), covered)}"""
+
+
 def _quiet(found: dict[str, Any]) -> str:
     rows = [
         (horizon, f"{share:.1%}", f"{found['above'][horizon]:.1%}")
@@ -152,6 +175,7 @@ def _between(row: dict[str, Any]) -> str:
 
 
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "test_information": ("The test of information", _claims),
     "test_null_markets": ("Markets without a signal", _without),
     "test_null_estimators": ("Every estimator without a signal", _every),
     "test_planted_markets": ("Three kinds of signal", _three),

@@ -40,7 +40,13 @@ def judge(of: Bars, forecasts: pd.DataFrame, given: Params) -> Judged:
         made = targets.make(of, 15, int(str(horizon)))
         known = np.where(np.isnan(raw), np.nan, 0.0)
         found = skill.score(
-            made.label("innovation"), raw, known, day=day, window=15, horizon=made.horizon
+            made.label("innovation"),
+            raw,
+            known,
+            sigma=1.0,
+            day=day,
+            window=15,
+            horizon=made.horizon,
         )
         assert found.skill.low is not None
         assert found.skill.high is not None

@@ -86,7 +86,11 @@ def test_no_estimator_passes_the_gate_more_than_five_times(
             cells = range(len(HORIZONS))
             passed[name] += any(
                 overfitting.promote(
-                    daily, place * len(HORIZONS) + cell, daily.shape[1], judged.skill_lo[cell]
+                    daily,
+                    place * len(HORIZONS) + cell,
+                    daily.shape[1],
+                    judged.skill_lo[cell],
+                    configurations=daily[:, cell :: len(HORIZONS)],
                 ).promoted
                 for cell in cells
             )

@@ -22,12 +22,14 @@ from bqx.report.figures.canvas import (
 
 @styled
 def skill_by_horizon(cells: pd.DataFrame) -> Figure:
-    """Skill of every pair with its interval, beside the raw and the mechanical R².
+    """Skill of every pair with its interval, in bp of variance, beside raw and mechanical R².
 
     ``cells`` has columns pair, horizon, r2, known_r2, skill, skill_lo, skill_hi, unshrunk_skill
     and attainable (absent where no market's attainable skill is known).
     """
     figure, (upper, lower) = canvas(rows=2, width=6.4, height=7.0)
+    skills = ["skill", "skill_lo", "skill_hi", "unshrunk_skill", "attainable"]
+    cells = cells.assign(**(1e4 * cells[skills].astype(float)))
     horizons = sorted(cells["horizon"].unique())
     names = sorted(cells["pair"].unique())
     for number, (pair, offset) in enumerate(zip(names, beside(len(names), 0.6), strict=True)):
@@ -43,7 +45,7 @@ def skill_by_horizon(cells: pd.DataFrame) -> Figure:
     upper.set(ylabel="R²", title="Raw R² (dots), known in advance (bars)", ylim=(-0.1, 1))
     lower.axhline(0, color="black", lw=1)
     lower.set_title("Skill with interval (open: unshrunk, crosses: attainable)")
-    lower.set_ylabel("skill = 1 - MSE / MSE of the martingale")
+    lower.set_ylabel("skill of the innovation in sigma\n(bp of its variance)")
     for axes in (upper, lower):
         axes.set_xticks(range(len(horizons)), [str(horizon) for horizon in horizons])
         axes.set_xlabel("horizon (min)")

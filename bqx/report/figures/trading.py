@@ -23,23 +23,31 @@ from bqx.report.figures.canvas import (
 
 @styled
 def equity(daily: pd.DataFrame) -> Figure:
-    """Cumulative P&L of the mean cell and its drawdown; columns day, gross, net, net_2x in bp."""
-    figure, (upper, lower) = canvas(rows=2, height=5.2)
+    """Cumulative P&L of the mean cell, its drawdown, and its Sharpe ratio of the last 60 days.
+
+    ``daily`` has columns day, gross, net, net_2x in bp, and sharpe_60, sharpe_60_2x.
+    """
+    figure, (upper, middle, lower) = canvas(rows=3, height=7.4)
     curves = (
-        ("gross", "gross", SKY),
-        ("net", "net of all costs", BLUE),
-        ("net_2x", "net at twice the spread", ORANGE),
+        ("gross", "", "gross", SKY),
+        ("net", "sharpe_60", "net of all costs", BLUE),
+        ("net_2x", "sharpe_60_2x", "net at twice the spread", ORANGE),
     )
-    for name, label, colour in curves:
+    for name, ratio, label, colour in curves:
         summed = daily[name].cumsum()
         upper.step(daily["day"], summed, where="post", color=colour, label=label)
-        if name != "gross":
+        if ratio:
             fall = summed - np.maximum(summed.cummax(), 0.0)
-            lower.step(daily["day"], fall, where="post", color=colour)
-    upper.axhline(0, color="black", lw=1)
-    upper.set(xlabel="trading day", ylabel="cumulative P&L\n(bp of notional)")
-    lower.set(xlabel="trading day", ylabel="drawdown\n(bp of notional)")
+            middle.step(daily["day"], fall, where="post", color=colour)
+            lower.plot(daily["day"], daily[ratio].astype(float), color=colour)
     for axes in (upper, lower):
+        axes.axhline(0, color="black", lw=1)
+    if daily["sharpe_60"].isna().all():
+        note(lower, "no 60 days with trades")
+    upper.set(xlabel="trading day", ylabel="cumulative P&L\n(bp of notional)")
+    middle.set(xlabel="trading day", ylabel="drawdown\n(bp of notional)")
+    lower.set(xlabel="trading day", ylabel="Sharpe ratio of\n60 days (a year)")
+    for axes in (upper, middle, lower):
         dates(axes)
     legend(figure, upper)
     return figure
