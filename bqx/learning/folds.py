@@ -78,6 +78,8 @@ def rolling_origin(
     embargo: int,
     horizon: int,
     lookback: int,
+    *,
+    expanding: bool = False,
 ) -> tuple[Fold, ...]:
     """Folds of consecutive trading days: train, validation, test, moved on by ``step_days``.
 
@@ -90,6 +92,9 @@ def rolling_origin(
     train_days, validation_days, test_days, step_days : trading days that have rows.
     embargo, horizon, lookback : market minutes; the largest horizon, the largest lookback of
         features and labels.
+    expanding : whether later folds keep the days that the first ones learn from. Train and
+        validation then share all days before the test days as ``train_days`` and
+        ``validation_days`` share those of the first fold.
 
     Raises
     ------
@@ -115,9 +120,14 @@ def rolling_origin(
             f"{validation_days}, test {test_days}), got {len(days)}; expected no more than there "
             "are. Lower train_days, validation_days or test_days, or raise days."
         )
-    cuts = np.cumsum([train_days, validation_days])
-    starts = range(0, len(days) - need + 1, step_days)
-    splits = (np.split(np.arange(start, start + need), cuts) for start in starts)
+    splits = []
+    for start in range(0, len(days) - need + 1, step_days):
+        first = 0 if expanding else start
+        test = start + train_days + validation_days
+        validation = test - (test - first) * validation_days // (train_days + validation_days)
+        splits.append(
+            np.split(np.arange(first, test + test_days), [validation - first, test - first])
+        )
     return _folds(days, splits, embargo, horizon, lookback, ("train_days", "validation_days"))
 
 
