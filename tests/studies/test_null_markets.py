@@ -37,9 +37,7 @@ def one(seed: int) -> tuple[Judged, bool]:
     columns = some_columns()
     folds = make_folds(of, columns, given)
     selections = training.select_pair(History(of), columns, folds, given)
-    result = training.fit_pair(
-        History(of), columns, folds, selections=selections, params=given, pairs=1
-    )
+    result = training.fit_pair(History(of), columns, folds, selections=selections, params=given)
     left = any(any(fit.evidence.betas.values()) for fit in result.fits)
     return judge(of, result.forecasts, given), left
 
