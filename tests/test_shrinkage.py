@@ -4,7 +4,7 @@ from scipy.signal import lfilter
 
 from bqx.learning.shrinkage import BLOCK, products, weigh
 
-ROWS = np.arange(24 * 1_440)
+ROWS = np.arange(12 * 1_440)
 PAIRS = ("eurusd", "usdjpy", "gbpusd", "audusd")
 HORIZONS = (15, 30)
 
@@ -15,7 +15,9 @@ def overlapping(rng):
     for _ in HORIZONS:
         slow = lfilter([1.0], [1.0, -np.exp(-1 / 60)], rng.normal(size=len(ROWS)))
         returns = rng.standard_t(5, size=len(ROWS) + 15)
-        label = lfilter(np.arange(15, 0, -1.0), [1.0], returns)[15:]
+        # The mean of the last 15 sums of returns is a triangle of them.
+        sums = np.cumsum(np.cumsum(returns))
+        label = sums[15:] - sums[:-15] - 15 * np.cumsum(returns)[:-15]
         forecasts.append(slow / slow.std())
         labels.append(label / label.std())
     return np.column_stack(forecasts), np.column_stack(labels)
@@ -50,7 +52,7 @@ def test_the_share_is_the_slope_of_all_rows_and_shrinks_with_its_t():
 def test_without_a_signal_little_is_kept_and_it_costs_next_to_nothing():
     """Forecasts that explain 1 % in sample and nothing beyond: what keeping them adds in error."""
     kept = []
-    for seed in range(100):
+    for seed in range(60):
         evidence = weigh(market(seed, 0.0), HORIZONS)
         kept.append([list(own.betas.values()) for own in evidence.values()])
     kept = np.array(kept)
@@ -61,8 +63,8 @@ def test_without_a_signal_little_is_kept_and_it_costs_next_to_nothing():
 
 
 def test_the_t_has_the_spread_of_a_t():
-    t = [weigh(market(seed, 0.0), HORIZONS)[PAIRS[0]].t for seed in range(150)]
-    assert np.std(t) == pytest.approx(1.0, abs=0.1)
+    t = [weigh(market(seed, 0.0), HORIZONS)[PAIRS[0]].t for seed in range(100)]
+    assert np.std(t) == pytest.approx(1.0, abs=0.15)
     assert np.mean(t) == pytest.approx(0.0, abs=0.2)
 
 

@@ -97,10 +97,18 @@ def score_pair(
     """What a pair's training rows say of all columns, fold by fold."""
     bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
+    by_fold = [samples.training_rows(bars, columns, fold, labels, params) for fold in folds]
+    rows_of_all = np.unique(np.concatenate(by_fold))
+    fitted = np.array([bool(column.feature.fit_key) for column in columns])
+    own = [column for column in columns if column.feature.fit_key]
+    # What no fold fits is the same in all of them, and computed once.
+    free = history.matrix([c for c in columns if not c.feature.fit_key], rows_of_all)
     scores = []
-    for fold in folds:
-        rows = samples.training_rows(bars, columns, fold, labels, params)
-        x = history.matrix(columns, rows, samples.fits_of(bars, columns, fold))
+    for fold, rows in zip(folds, by_fold, strict=True):
+        x = np.empty((len(rows), len(columns)), np.float32)
+        x[:, ~fitted] = free[np.searchsorted(rows_of_all, rows)]
+        if own:
+            x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
         scale = samples.scale_of(labels, rows)
         y = samples.cut(labels, rows, scale) / np.array(list(scale.values()))
         edges = np.linspace(fold.train[0], fold.train[-1] + 1, PARTS + 1)

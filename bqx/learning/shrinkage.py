@@ -57,8 +57,9 @@ def products(forecasts: Series, labels: Series, rows: Rows) -> Products:
     finite = np.isfinite(labels)
     forecast = np.where(finite, forecasts, 0.0)
     weighed = forecast * np.where(finite, labels, 0.0)
-    sums = np.zeros((block[-1] + 1, labels.shape[1]))
-    np.add.at(sums, block, weighed)
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    sums = np.zeros((int(block[-1]) + 1, labels.shape[1]))
+    sums[block[starts]] = np.add.reduceat(weighed, starts, axis=0)
     return Products(first, sums, (forecast**2).sum(axis=0))
 
 
