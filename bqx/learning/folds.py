@@ -4,7 +4,7 @@ Rows are market minutes (rows of the grid), so a distance between rows is a numb
 All pairs share the grid, so a fold holds the same rows for each.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -107,19 +107,8 @@ def rolling_origin(
         "test_days": test_days,
         "step_days": step_days,
     }
-    for name, value in lengths.items():
-        if value < 1:
-            raise ParameterError(
-                f"{name}: too short, got {value}; expected at least 1 trading day."
-            )
     days = _days(minutes)
-    need = train_days + validation_days + test_days
-    if len(days) < need:
-        raise ParameterError(
-            f"train_days: one fold needs {need} trading days (train {train_days}, validation "
-            f"{validation_days}, test {test_days}), got {len(days)}; expected no more than there "
-            "are. Lower train_days, validation_days or test_days, or raise days."
-        )
+    need = _needed(lengths, len(days))
     splits = []
     for start in range(0, len(days) - need + 1, step_days):
         first = 0 if expanding else start
@@ -129,6 +118,24 @@ def rolling_origin(
             np.split(np.arange(first, test + test_days), [validation - first, test - first])
         )
     return _folds(days, splits, embargo, horizon, lookback, ("train_days", "validation_days"))
+
+
+def _needed(lengths: Mapping[str, int], days: int) -> int:
+    """Trading days of a fold, which must be there."""
+    for name, value in lengths.items():
+        if value < 1:
+            raise ParameterError(
+                f"{name}: too short, got {value}; expected at least 1 trading day."
+            )
+    train, validation, test, _ = lengths.values()
+    need = train + validation + test
+    if days < need:
+        raise ParameterError(
+            f"train_days: one fold needs {need} trading days (train {train}, validation "
+            f"{validation}, test {test}), got {days}; expected no more than there "
+            "are. Lower train_days, validation_days or test_days, or raise days."
+        )
+    return need
 
 
 def combinatorial(

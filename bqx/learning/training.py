@@ -243,33 +243,25 @@ def fit_all(
     ------
     BqxError : pairs failed.
     """
-    learnt: dict[str, Sequence[Learnt]] = {}
     # Fits of other processes are read here, for which the class must be known.
     if model_class(name).POOLED:
-        learnt |= pooled.learn_all(
+        learnt = pooled.learn_all(
             histories, columns, folds, screens=screens, params=params, name=name
         )
     else:
-        tasks = {
-            pair: (
-                history,
-                columns,
-                folds,
-                {
-                    "selections": selections[pair],
-                    "params": params,
-                    "name": name,
-                    "settings": (settings or {}).get(pair, ()),
-                },
-            )
-            for pair, history in histories.items()
+        own = {
+            pair: {
+                "selections": selections[pair],
+                "params": params,
+                "name": name,
+                "settings": (settings or {}).get(pair, ()),
+            }
+            for pair in histories
         }
+        tasks = {pair: (history, columns, folds, own[pair]) for pair, history in histories.items()}
+        learnt = {}
         over_pairs(
-            _learn_task,
-            tasks,
-            params.workers,
-            write=learnt.__setitem__,
-            backend=params.backend,
+            _learn_task, tasks, params.workers, write=learnt.__setitem__, backend=params.backend
         )
     # Pairs arrive as they are ready, and sums depend on their order.
     ordered = {pair: learnt[pair] for pair in histories}
