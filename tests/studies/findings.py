@@ -65,6 +65,22 @@ are closed, and a pair that follows another, without and with features across pa
 {_recovered(found["planted"])}"""
 
 
+def _weak(found: dict[str, Any]) -> str:
+    rows = [
+        (row["pairs"], f"{row['attainable']:.3%}", f"{row['raw']:.4%}", f"{row['kept']:.4%}",
+         f"{row['kept'] / row['attainable']:.0%}" if row["attainable"] else "")
+        for row in found["weak"]
+    ]  # fmt: skip
+    heads = ("pairs", "attainable", "pooled ridge, its own", "what is kept of it", "recovered")
+    return f"""## Weak momentum, one year
+
+Skill in sigma of a pooled ridge over all pairs, horizons and five folds, before and after the
+validation rows of all pairs say how much is kept of it; `recovered` is what is kept as a share of
+the attainable.
+
+{table(heads, rows)}"""
+
+
 def _bars(found: dict[str, Any]) -> str:
     return f"## Real bars\n\n{_real(found['real'])}"
 
@@ -143,6 +159,7 @@ def _between(row: dict[str, Any]) -> str:
 
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "markets": _without, "estimators": _every, "planted": _three, "real": _bars,
+    "markets": _without, "estimators": _every, "planted": _three, "weak": _weak,
+    "real": _bars,
 }  # fmt: skip
 """Sections by what they need of the findings."""
