@@ -71,7 +71,5 @@ def learn(mode: str, seed: int) -> Learned:
     columns = some_columns()
     parts = make_folds(history.bars, columns)
     selections = training.select_pair(history, columns, parts, PARAMS)
-    result = training.fit_pair(
-        history, columns, parts, selections=selections, params=PARAMS, pairs=1
-    )
+    result = training.fit_pair(history, columns, parts, selections=selections, params=PARAMS)
     return Learned(history, columns, parts, selections, result)

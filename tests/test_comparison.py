@@ -22,7 +22,7 @@ SMALL = {
     "market": "planted", "pairs": ("eurusd", "gbpusd"), "days": 42, "horizons": (15, 30),
     "lags": (60,), "train_days": 14, "validation_days": 5, "test_days": 5, "step_days": 5,
     "selected": 12, "forest_trees": 10, "rounds": 20, "workers": 1,
-    "models": ("martingale", "ridge", "xgboost"),
+    "models": ("martingale", "pooled_ridge", "xgboost"),
 }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def run_of(params: Params) -> Run:
 def test_the_martingale_has_no_skill_and_a_named_model_that_of_the_comparison(
     given: Params, made: models.Comparison
 ) -> None:
-    assert list(made.models.index) == ["martingale", "ridge", "xgboost"]
+    assert list(made.models.index) == ["martingale", "pooled_ridge", "xgboost"]
     assert made.models.loc["martingale", ["skill", "skill_lo", "skill_hi"]].tolist() == [0, 0, 0]
     named = given.model_copy(update={"model": "xgboost", "out": f"{given.out}-named"})
     shutil.copytree(given.folder, named.folder)
@@ -69,7 +69,7 @@ def test_a_fold_forecasts_and_is_served_by_the_model_that_its_validation_chose(
 ) -> None:
     run = run_of(given)
     steps = candidates.steps(run)
-    assert list(steps["model"].unique()) == ["ridge", "xgboost"]
+    assert list(steps["model"].unique()) == ["pooled_ridge", "xgboost"]
     for fold, name in used.items():
         won = steps[(steps["fold"] == fold) & steps["wins"]]["model"].tolist()
         assert name == ([*won] or ["martingale"])[-1]
@@ -111,14 +111,14 @@ def test_every_fit_has_its_costs_and_hashes(given: Params, made: models.Comparis
         .all()
     )
     assert (made.models["milliseconds"] > 0).all()
-    assert made.models.loc["xgboost", "kb"] > made.models.loc["ridge", "kb"]
+    assert made.models.loc["xgboost", "kb"] > made.models.loc["pooled_ridge", "kb"]
 
 
 def test_every_model_is_a_trial_and_the_choice_counts_them(
     given: Params, made: models.Comparison, used: dict[int, str]
 ) -> None:
     trials = known_trials.known(run_of(given)).trials
-    names = {"martingale", "ridge", "xgboost", candidates.name_of(used)}
+    names = {"martingale", "pooled_ridge", "xgboost", candidates.name_of(used)}
     assert {trial.model for trial in trials} == names
     assert made.trials == len(names)
     assert made.honest in made.models.index
@@ -174,7 +174,7 @@ def test_what_was_finished_before_a_stop_is_not_fitted_again(
 ) -> None:
     before = run_of(given).outputs
     calls: list[str] = []
-    real = training.fit_pair
+    real = training.learn_pair
 
     def stops(history, *rest, **settings):  # type: ignore[no-untyped-def]
         calls.append(history.bars.pair)
@@ -182,12 +182,12 @@ def test_what_was_finished_before_a_stop_is_not_fitted_again(
             raise KeyboardInterrupt
         return real(history, *rest, **settings)
 
-    monkeypatch.setattr(training, "fit_pair", stops)
+    monkeypatch.setattr(training, "learn_pair", stops)
     with pytest.raises(KeyboardInterrupt):
         fitted.build(given)
     assert calls == ["eurusd", "gbpusd"] * 2
     fitted.build(given)
-    assert calls[4:] == ["gbpusd", "eurusd", "gbpusd"]
+    assert calls[4:] == ["eurusd", "gbpusd"]
     models.build(given)
     assert run_of(given).outputs == before
 

@@ -184,6 +184,24 @@ def test_the_documented_setting():
     assert {int(fold.test[0] - fold.last_seen) for fold in made} == {121}
 
 
+def test_expanding_folds_keep_the_first_day_and_the_share_that_validates():
+    minutes = sessions.grid(START, START + 52 * 7 * 24 * 60 - 1)
+    days = sessions.trading_days(minutes)
+    fixed, grown = (
+        rolling_origin(minutes, 104, 26, 26, 26, 120, 75, 1_400, expanding=expanding)
+        for expanding in (False, True)
+    )
+    assert len(grown) == len(fixed) == 5
+    for number, (fold, same) in enumerate(zip(grown, fixed, strict=True)):
+        np.testing.assert_array_equal(fold.test, same.test)
+        before = 130 + 26 * number
+        lengths = [len(np.unique(days[rows])) for rows in (fold.train, fold.validation)]
+        assert lengths == [before - before // 5, before // 5]
+        assert fold.train[0] == 0
+        assert fold.train[-1] + 75 + 120 < fold.validation[0]
+        assert fold.last_seen < fold.test[0] - 120
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     train=st.integers(1, 8),

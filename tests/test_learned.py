@@ -506,9 +506,7 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
     (taught,) = samples.share(bars, columns, [fold])
     eurusd = bars["eurusd"]
     chosen = training.select_pair(History(eurusd), columns, [taught], GIVEN)
-    result = training.fit_pair(
-        History(eurusd), columns, [taught], selections=chosen, params=GIVEN, pairs=1
-    )
+    result = training.fit_pair(History(eurusd), columns, [taught], selections=chosen, params=GIVEN)
     assert any(column.domain == "learned" for column in result.fits[0].columns)
     made = bundle.bundle(eurusd, result.fits[0], GIVEN, {})
     made = replace(made, betas={15: 1.0})

@@ -190,7 +190,7 @@ def test_parameters_take_every_registered_model_and_a_users_own_in_order_of_comp
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("rigde", "models: not there, got 'rigde'; expected one of martingale, ridge"),
+        ("rigde", "models: not there, got 'rigde'; expected one of martingale, pooled_ridge"),
         ("absent.py:Model", "models: not there, got 'absent.py:Model'"),
         ("../outside.py:Model", "models: not there"),
         ("tests/own_model.py:Absent", "got Absent that is absent; expected a class that inherits"),

@@ -171,7 +171,6 @@ def test_a_served_row_of_a_sequence_is_the_batchs(tmp_path):
         learned.folds[:1],
         selections=learned.selections[:1],
         params=LEARNED,
-        pairs=1,
         name="tft",
         settings=[small],
     )

@@ -207,11 +207,11 @@ def test_paths_start_at_the_project_root(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("days", [10, 29, 30, 35, 60, 260, 2600])
-def test_split_by_length_gives_five_folds_or_more(days):
+def test_split_by_length_gives_five_folds_or_more_and_validates_a_tenth(days):
     split = Params(**dict.fromkeys(LENGTHS, 0)).lengths(days)
     folds = (days - split.train - split.validation - split.test) // split.step + 1
     assert folds >= 5
-    assert min(split) >= 1
+    assert split.validation == days // 10
 
 
 def test_split_that_is_given_stands():

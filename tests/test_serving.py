@@ -359,7 +359,7 @@ def crossed():
         number=0,
         columns=columns,
         fits=fits,
-        evidence=Evidence(9.0, 1.0, {15: 1.0}),
+        evidence=Evidence(9.0, {15: 1.0}),
         model=model,
         calibration={15: Calibration((1e-4, 2e-4), (np.nan,) * GROUPS, 1.0, 0.9)},
         trained_until=grids[PAIR].ts[12_000],

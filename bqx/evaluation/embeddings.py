@@ -229,7 +229,6 @@ def _losses(
             folds,
             selections=chosen,
             params=params,
-            pairs=len(bars),
             name=name,
         )
         errors = losses.out_of_sample(own, fitted.forecasts, params)

@@ -1,7 +1,8 @@
-"""One pair in one fold: settings, evidence, intervals, and the model that forecasts.
+"""One pair in one fold: what a model learns, and what of its forecasts is kept.
 
 A model chooses its settings on the last training rows, the share of the forecast that is kept is
-chosen on the validation rows, and the model that forecasts the test rows is fitted on both.
+chosen on the validation rows of all pairs, and the model that forecasts the test rows is fitted on
+training and validation rows both.
 """
 
 import time
@@ -17,11 +18,11 @@ from bqx.feature_store.history import History
 from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
 from bqx.files import peak_mb
-from bqx.learning import conformal, losses, samples
+from bqx.learning import conformal, losses, samples, shrinkage
 from bqx.learning.conformal import Calibration
 from bqx.learning.folds import Fold
 from bqx.learning.models import Design, Matrix, Model, Vector, point
-from bqx.learning.shrinkage import Evidence, weigh
+from bqx.learning.shrinkage import Evidence, Products
 from bqx.learning.targets import Target
 from bqx.learning.weights import uniqueness
 from bqx.market.bars import Bars
@@ -30,14 +31,38 @@ from bqx.params import Params
 Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class FoldFit:
-    """What a pair has learnt in one fold.
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What a pair has learnt in one fold, before anything of it is kept.
 
     ``columns`` : in the model's order; ``fits`` : what their fitted families learnt; ``model`` : of
-    all horizons, for the rows that follow; ``calibration`` : of each horizon's intervals;
-    ``trained_until`` : open of the last bar that it has seen; ``rows`` : rows that the model was
-    fitted on; ``seconds`` : of the fits; ``peak_mb`` : most memory of the process until then.
+    all horizons, for the rows that follow; ``trained_until`` : open of the last bar that it has
+    seen; ``rows`` : rows that the model was fitted on; ``seconds`` : of the fits; ``peak_mb`` :
+    most memory of the process until then.
+    ``train``, ``validation`` : rows; ``unseen`` : (validation, H) forecasts of a model of the
+    training rows alone; ``products`` : of these with the labels; ``ahead`` : (test, H) forecasts.
+    """
+
+    number: int
+    columns: tuple[Column, ...]
+    fits: Fits
+    model: Model
+    trained_until: pd.Timestamp
+    rows: int
+    seconds: float
+    peak_mb: float
+    train: Rows
+    validation: Rows
+    unseen: Matrix
+    products: Products
+    ahead: Vector
+
+
+@dataclass(frozen=True)
+class FoldFit:
+    """What a pair has learnt in one fold, see `Learnt`, and what is kept of it.
+
+    ``evidence`` : for its forecasts; ``calibration`` : of each horizon's intervals.
     ``validated`` : squared errors of the validation rows by day and horizon, of the share of the
     forecast that is kept (``loss``) and of the martingale (``known_loss``), in sigma squared.
     """
@@ -55,84 +80,78 @@ class FoldFit:
     validated: pd.DataFrame
 
 
-@dataclass(frozen=True)
-class _Learning:
-    """Training and validation rows of a fold with their columns, and labels of all rows."""
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Rows of a pair that a fold learns from, with their columns and labels.
+
+    ``train`` : rows, ``x`` : (n, C) their columns, ``y`` : (n, H) their labels, cut off.
+    ``later`` : every stride-th validation row that has all labels, with ``later_x``, ``later_y``.
+    """
 
     train: Rows
-    validation: Rows
     x: Matrix
-    later: Matrix
-    labels: Mapping[int, Vector]
-
-    @property
-    def horizon(self) -> int:
-        return max(self.labels)
-
-    @cached_property
-    def scale(self) -> dict[int, float]:
-        return samples.scale_of(self.labels, self.train)
-
-    @cached_property
-    def y(self) -> Vector:
-        return samples.cut(self.labels, self.train, self.scale)
+    y: Vector
+    later: Rows
+    later_x: Matrix
+    later_y: Vector
+    horizon: int
 
     @cached_property
     def weight(self) -> Vector:
+        """(n,) weights of the training rows, mean 1."""
         return uniqueness(self.train, self.horizon)
 
-    def choose(self, model: Model) -> Model:
-        """The model fitted on the first rows, its settings chosen on the last."""
-        early, late = samples.stopping_parts(self.train, self.horizon)
-        validation = (self.x[late], self.y[late])
-        return model.fit(
-            self.x[early], self.y[early], weight=self.weight[early], validation=validation
-        )
-
-    def unseen(self, chosen: Model) -> dict[int, Vector]:
-        """Forecasts of the validation rows by horizon, of a model of the training rows."""
-        fit = chosen.unfitted().fit(Design(self.x), self.y, weight=self.weight)
-        return dict(zip(self.labels, point(fit.predict(self.later)).T, strict=True))
-
-    def refit(self, chosen: Model, stride: int) -> tuple[Model, int]:
-        """A model of the training and validation rows together, and their number."""
-        labels = [np.isfinite(label[self.validation]) for label in self.labels.values()]
-        kept = np.flatnonzero(np.all(labels, axis=0))[::stride]
-        rows = self.validation[kept]
-        x = np.concatenate((self.x, self.later[kept]))
-        y = np.concatenate((self.y, samples.cut(self.labels, rows, self.scale)))
-        weight = uniqueness(np.concatenate((self.train, rows)), self.horizon)
-        return chosen.unfitted().fit(x, y, weight=weight), len(x)
-
-    def calibrate(
-        self,
-        bars: Bars,
-        targets: Mapping[int, Target],
-        kept: Mapping[int, Vector],
-        coverage: float,
-    ) -> dict[int, Calibration]:
-        """Intervals of the forecasts that are kept of the validation rows."""
-        rows = {"train": self.train, "validation": self.validation}
-        return {
-            horizon: conformal.learn(target, bars.minutes, kept[horizon], **rows, coverage=coverage)
-            for horizon, target in targets.items()
-        }
-
-    def validated(self, bars: Bars, kept: Mapping[int, Vector]) -> pd.DataFrame:
-        """Squared errors of the forecasts that are kept, see `FoldFit`."""
-        minutes, nothing = bars.minutes[self.validation], np.zeros(len(self.validation))
-        daily = [
-            losses.by_day(
-                minutes,
-                self.labels[horizon][self.validation],
-                {"loss": forecast, "known_loss": nothing},
-            ).assign(horizon=horizon)
-            for horizon, forecast in kept.items()
-        ]
-        return pd.concat(daily, ignore_index=True)
+    @property
+    def all_weight(self) -> Vector:
+        """Weights of training and later rows together, mean 1."""
+        return uniqueness(np.concatenate((self.train, self.later)), self.horizon)
 
 
-def fit_fold(
+def lesson(
+    history: History,
+    columns: Sequence[Column],
+    fold: Fold,
+    *,
+    fits: Fits,
+    labels: Mapping[int, Vector],
+    params: Params,
+) -> Lesson:
+    """The rows of a pair that a fold learns from.
+
+    Raises ParameterError for too few of them.
+    """
+    train = samples.training_rows(history.bars, columns, fold, labels, params)
+    scale = samples.scale_of(labels, train)
+    complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
+    later = fold.validation[complete][:: params.stride]
+    return Lesson(
+        train=train,
+        x=history.matrix(columns, train, fits),
+        y=samples.cut(labels, train, scale),
+        later=later,
+        later_x=history.matrix(columns, later, fits),
+        later_y=samples.cut(labels, later, scale),
+        horizon=max(labels),
+    )
+
+
+def fit_models(model: Model, rows: Lesson) -> tuple[Model, Model]:
+    """Models of the training rows, and of these and the later ones, by the same settings."""
+    early, late = samples.stopping_parts(rows.train, rows.horizon)
+    validation = (rows.x[late], rows.y[late])
+    chosen = model.fit(
+        rows.x[early], rows.y[early], weight=rows.weight[early], validation=validation
+    )
+    unseen = chosen.unfitted().fit(Design(rows.x), rows.y, weight=rows.weight)
+    final = chosen.unfitted().fit(
+        np.concatenate((rows.x, rows.later_x)),
+        np.concatenate((rows.y, rows.later_y)),
+        weight=rows.all_weight,
+    )
+    return unseen, final
+
+
+def learn_fold(
     history: History,
     columns: Sequence[Column],
     fold: Fold,
@@ -140,40 +159,92 @@ def fit_fold(
     model: Model,
     targets: Mapping[int, Target],
     params: Params,
-    tests: int,
-) -> FoldFit:
+) -> Learnt:
     """Fit an unfitted model of all horizons on one fold.
 
-    ``columns`` : chosen ones, of which the model says what it reads; ``params`` : stride and
-    coverage are read; ``tests`` : number of such fits in the family of tests.
+    ``columns`` : chosen ones, of which the model says what it reads; ``params`` : stride is read.
 
     Raises ParameterError for too few rows to learn from.
     """
-    bars, columns = history.bars, model.reads(columns)
+    columns = model.reads(columns)
     labels = samples.labels_of(targets)
-    train = samples.training_rows(bars, columns, fold, labels, params)
-    validation = fold.validation[np.isfinite(bars.close[fold.validation])]
-    fits = samples.fits_of(bars, columns, fold)
-    x, later = (history.matrix(columns, rows, fits) for rows in (train, validation))
-    learning = _Learning(train, validation, x, later, labels)
-
+    fits = samples.fits_of(history.bars, columns, fold)
+    rows = lesson(history, columns, fold, fits=fits, labels=labels, params=params)
     start = time.perf_counter()
-    chosen = learning.choose(model)
-    unseen = learning.unseen(chosen)
-    truth = {horizon: label[validation] for horizon, label in labels.items()}
-    evidence = weigh(unseen, truth, validation, tests)
-    kept = {horizon: evidence.betas[horizon] * unseen[horizon] for horizon in labels}
-    final, rows = learning.refit(chosen, params.stride)
-    return FoldFit(
+    models = fit_models(model, rows)
+    seconds = round(time.perf_counter() - start, 3)
+    return forecast_fold(
+        history, columns, fold, fits=fits, rows=rows, models=models, labels=labels, seconds=seconds
+    )
+
+
+def forecast_fold(
+    history: History,
+    columns: Sequence[Column],
+    fold: Fold,
+    *,
+    fits: Fits,
+    rows: Lesson,
+    models: tuple[Model, Model],
+    labels: Mapping[int, Vector],
+    seconds: float,
+) -> Learnt:
+    """Forecasts of a fold's validation and test rows by the two models of `fit_models`."""
+    bars, (seen, final) = history.bars, models
+    validation = fold.validation[np.isfinite(bars.close[fold.validation])]
+    unseen = point(seen.predict(history.matrix(columns, validation, fits)))
+    truth = np.column_stack([label[validation] for label in labels.values()])
+    return Learnt(
         number=fold.number,
-        columns=columns,
+        columns=tuple(columns),
         fits=fits,
-        evidence=evidence,
         model=final,
-        calibration=learning.calibrate(bars, targets, kept, params.coverage),
         trained_until=bars.ts[fold.last_seen],
-        rows=rows,
-        seconds=round(time.perf_counter() - start, 3),
+        rows=len(rows.train) + len(rows.later),
+        seconds=seconds,
         peak_mb=peak_mb(),
-        validated=learning.validated(bars, kept),
+        train=rows.train,
+        validation=validation,
+        unseen=unseen.astype(np.float32),
+        products=shrinkage.products(unseen, truth, validation),
+        ahead=point(final.predict(history.matrix(columns, fold.test, fits))),
+    )
+
+
+def keep(
+    bars: Bars,
+    learnt: Learnt,
+    evidence: Evidence,
+    *,
+    targets: Mapping[int, Target],
+    coverage: float,
+) -> FoldFit:
+    """What of a fold's forecasts is kept, with their intervals and errors on validation rows."""
+    minutes, nothing = bars.minutes[learnt.validation], np.zeros(len(learnt.validation))
+    calibration, daily = {}, []
+    for number, (horizon, target) in enumerate(targets.items()):
+        kept = evidence.betas[horizon] * learnt.unseen[:, number].astype(np.float64)
+        calibration[horizon] = conformal.learn(
+            target,
+            bars.minutes,
+            kept,
+            train=learnt.train,
+            validation=learnt.validation,
+            coverage=coverage,
+        )
+        label = target.label("innovation")[learnt.validation]
+        errors = losses.by_day(minutes, label, {"loss": kept, "known_loss": nothing})
+        daily.append(errors.assign(horizon=horizon))
+    return FoldFit(
+        number=learnt.number,
+        columns=learnt.columns,
+        fits=learnt.fits,
+        evidence=evidence,
+        model=learnt.model,
+        calibration=calibration,
+        trained_until=learnt.trained_until,
+        rows=learnt.rows,
+        seconds=learnt.seconds,
+        peak_mb=learnt.peak_mb,
+        validated=pd.concat(daily, ignore_index=True),
     )

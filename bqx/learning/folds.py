@@ -4,7 +4,7 @@ Rows are market minutes (rows of the grid), so a distance between rows is a numb
 All pairs share the grid, so a fold holds the same rows for each.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -78,6 +78,8 @@ def rolling_origin(
     embargo: int,
     horizon: int,
     lookback: int,
+    *,
+    expanding: bool = False,
 ) -> tuple[Fold, ...]:
     """Folds of consecutive trading days: train, validation, test, moved on by ``step_days``.
 
@@ -90,6 +92,9 @@ def rolling_origin(
     train_days, validation_days, test_days, step_days : trading days that have rows.
     embargo, horizon, lookback : market minutes; the largest horizon, the largest lookback of
         features and labels.
+    expanding : whether later folds keep the days that the first ones learn from. Train and
+        validation then share all days before the test days as ``train_days`` and
+        ``validation_days`` share those of the first fold.
 
     Raises
     ------
@@ -102,23 +107,35 @@ def rolling_origin(
         "test_days": test_days,
         "step_days": step_days,
     }
+    days = _days(minutes)
+    need = _needed(lengths, len(days))
+    splits = []
+    for start in range(0, len(days) - need + 1, step_days):
+        first = 0 if expanding else start
+        test = start + train_days + validation_days
+        validation = test - (test - first) * validation_days // (train_days + validation_days)
+        splits.append(
+            np.split(np.arange(first, test + test_days), [validation - first, test - first])
+        )
+    return _folds(days, splits, embargo, horizon, lookback, ("train_days", "validation_days"))
+
+
+def _needed(lengths: Mapping[str, int], days: int) -> int:
+    """Trading days of a fold, which must be there."""
     for name, value in lengths.items():
         if value < 1:
             raise ParameterError(
                 f"{name}: too short, got {value}; expected at least 1 trading day."
             )
-    days = _days(minutes)
-    need = train_days + validation_days + test_days
-    if len(days) < need:
+    train, validation, test, _ = lengths.values()
+    need = train + validation + test
+    if days < need:
         raise ParameterError(
-            f"train_days: one fold needs {need} trading days (train {train_days}, validation "
-            f"{validation_days}, test {test_days}), got {len(days)}; expected no more than there "
+            f"train_days: one fold needs {need} trading days (train {train}, validation "
+            f"{validation}, test {test}), got {days}; expected no more than there "
             "are. Lower train_days, validation_days or test_days, or raise days."
         )
-    cuts = np.cumsum([train_days, validation_days])
-    starts = range(0, len(days) - need + 1, step_days)
-    splits = (np.split(np.arange(start, start + need), cuts) for start in starts)
-    return _folds(days, splits, embargo, horizon, lookback, ("train_days", "validation_days"))
+    return need
 
 
 def combinatorial(

@@ -78,7 +78,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class _Facts:
+class Facts:
     """(C,) of each column: share of absent rows, mean, deviation, share of the variance between
     days, and squared correlation with the labels, summed over horizons."""
 
@@ -88,8 +88,15 @@ class _Facts:
     between: Vector
     relevance: Vector
 
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """(C,) columns that do not move."""
+        tiny = np.finfo(np.float32).tiny
+        return np.asarray(self.deviation <= 1e-6 * np.maximum(np.abs(self.mean), tiny))
 
-def _facts(x: Matrix, labels: Vector, day: Rows) -> _Facts:
+
+def facts_of(x: Matrix, labels: Vector, day: Rows) -> Facts:
+    """Facts of (n, C) columns on rows with (n, H) labels and (n,) days, ascending."""
     starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
     rows = np.diff(np.append(starts, len(day)))
     facts = []
@@ -109,10 +116,10 @@ def _facts(x: Matrix, labels: Vector, day: Rows) -> _Facts:
         facts.append(
             (absent.mean(axis=0), mean, deviation, between / np.maximum(power, tiny), relevance)
         )
-    return _Facts(*(np.concatenate(fact) for fact in zip(*facts, strict=True)))
+    return Facts(*(np.concatenate(fact) for fact in zip(*facts, strict=True)))
 
 
-def _standardised(x: Matrix, columns: Rows) -> Matrix:
+def standardised(x: Matrix, columns: Rows) -> Matrix:
     """Columns of evenly spaced rows with mean 0 and deviation 1, absent ones at the mean."""
     z = x[thin(len(x), COMPARED)][:, columns]
     z -= np.nanmean(z, axis=0, dtype=np.float64).astype(np.float32)
@@ -122,7 +129,7 @@ def _standardised(x: Matrix, columns: Rows) -> Matrix:
     return z
 
 
-def _copies(z: Matrix, order: Rows) -> dict[int, int]:
+def copies(z: Matrix, order: Rows) -> dict[int, int]:
     """Columns that copy one earlier in the order, with the one they copy."""
     copied: dict[int, int] = {}
     kept: list[int] = []
@@ -181,7 +188,7 @@ def select(
     growth = settings.growth
     with threadpool_limits(1):
         labels = (y - y.mean(axis=0)) / y.std(axis=0)
-        facts = _facts(x, labels, day)
+        facts = facts_of(x, labels, day)
         seen, dropped = _candidates(x, facts, columns)
         forest = grow(x, labels, seen, weight=share, growth=growth)
         importance = shares(forest.gains)
@@ -205,21 +212,21 @@ def select(
     )
 
 
-def _candidates(x: Matrix, facts: _Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, str]]:
+def _candidates(x: Matrix, facts: Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, str]]:
     """Columns that the forest sees, and why the others are left out."""
-    index, dropped = _useful(facts, columns)
+    index, dropped = useful(facts, columns)
     order = np.argsort(-facts.relevance[index], kind="stable")
-    copied = _copies(_standardised(x, index), order)
+    copied = copies(standardised(x, index), order)
     dropped |= {
         columns[index[i]].name: f"a copy of {columns[index[j]].name}" for i, j in copied.items()
     }
     return index[[i for i in range(len(index)) if i not in copied]], dropped
 
 
-def _useful(facts: _Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, str]]:
+def useful(facts: Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, str]]:
     """Columns that are worth a look, and why the others are not."""
     names = {column.feature.name for column in columns}
-    flat = facts.deviation <= 1e-6 * np.maximum(np.abs(facts.mean), np.finfo(np.float32).tiny)
+    constant = facts.constant
     left, dropped = [], {}
     for i, column in enumerate(columns):
         spans = column.feature.spanned_by
@@ -227,7 +234,7 @@ def _useful(facts: _Facts, columns: Sequence[Column]) -> tuple[Rows, dict[str, s
             dropped[column.name] = f"a linear combination of {', '.join(spans)}"
         elif facts.absent[i] > MOST_ABSENT:
             dropped[column.name] = f"absent in {facts.absent[i]:.0%} of rows"
-        elif flat[i]:
+        elif constant[i]:
             dropped[column.name] = "constant"
         elif facts.between[i] > MOST_BETWEEN_DAYS:
             dropped[column.name] = f"daily means carry {facts.between[i]:.0%} of its variance"

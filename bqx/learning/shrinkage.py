@@ -1,79 +1,124 @@
-"""How much of a forecast is kept: what rows it has not seen say for it, and otherwise nothing.
+"""How much of a forecast is kept: the share that rows it has not seen support.
 
-A pair's forecasts must go with the labels, all horizons together, beyond what chance allows in the
-whole family of pairs and folds. Where they do not, no share of them is kept, which leaves exactly
-the martingale forecast. Where they do, each horizon keeps the share that the rows support.
+The rows of all pairs say together, over all horizons, how much of a model's forecasts is kept: the
+regression slope of label on forecast, times ``1 - 1 / t²`` where its t is above 1, else nothing. A
+pair or a horizon departs from what all keep as far as its own slope departs beyond chance. Whether
+there is information at all is another question, which a test answers.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Series = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
-FAMILY_ERROR = 0.05
-"""Chance that a run without any signal lets a single pair and fold leave the martingale."""
 BLOCK = 180
-"""Rows whose products of forecast and label count as one observation: more than the minutes that
-two labels share, so that blocks hardly depend on each other."""
+"""Rows whose products of forecast and label count as one observation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """What unseen rows of a pair say of its forecasts, summed over blocks of three hours.
+
+    ``first`` : number of the first block since the grid's first row; ``products`` : (B, H) sums of
+    forecast times label; ``power`` : (H,) sums of squared forecasts.
+    """
+
+    first: int
+    products: Series
+    power: Series
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What unseen rows say for the forecasts of one pair in one fold.
+    """What unseen rows say for the forecasts of a model in one fold.
 
-    ``t`` : statistic of all horizons together; ``critical`` : what it must exceed, NaN for a
-    single block;
-    ``betas`` : share of the forecast kept at each horizon, 0 to 1.
+    ``t`` : statistic of all pairs and horizons together; ``betas`` : share of the pair's forecast
+    that is kept at each horizon, 0 to 1.
     """
 
     t: float
-    critical: float
     betas: dict[int, float]
 
 
-def _t(sums: NDArray[Any]) -> float:
-    spread = float(np.std(sums, ddof=1)) if len(sums) > 1 else 0.0
-    return float(np.mean(sums) / spread * np.sqrt(len(sums))) if spread > 0.0 else 0.0
-
-
-def weigh(
-    forecasts: Mapping[int, Series],
-    labels: Mapping[int, Series],
-    rows: NDArray[np.int64],
-    tests: int,
-) -> Evidence:
-    """Weigh forecasts against labels that the model has not seen.
-
-    The products of forecast and label are summed over blocks of three hours, and Student's t of
-    the sums over all horizons is compared one-sidedly with its Bonferroni bound. A horizon keeps
-    the regression slope of label on forecast, times ``1 - 1 / t²`` of its own t, between 0 and 1.
+def products(forecasts: Series, labels: Series, rows: Rows) -> Products:
+    """Products of forecasts and labels of one pair.
 
     Parameters
     ----------
-    forecasts, labels : (n,) innovations by horizon; rows without a label are NaN.
+    forecasts, labels : (n, H) innovations in sigma; what lacks a label is NaN and does not count.
     rows : (n,) ascending rows of the grid.
-    tests : number of such tests in the run, among which `FAMILY_ERROR` is shared.
     """
-    _, block = np.unique(rows // BLOCK, return_inverse=True)
-    together = np.zeros(block.max() + 1)
-    betas = {}
-    for horizon, forecast in forecasts.items():
-        label = labels[horizon]
-        finite = np.isfinite(label)
-        sums = np.bincount(block[finite], (forecast * label)[finite], len(together))
-        power = float(np.sum(forecast[finite] ** 2))
-        t = _t(sums)
-        certain = max(1.0 - 1.0 / t**2, 0.0) if t > 0.0 else 0.0
-        betas[horizon] = min(float(sums.sum()) / power * certain, 1.0) if certain else 0.0
-        if power > 0.0:
-            together += sums / np.sqrt(power * np.sum(label[finite] ** 2))
-    t = _t(together)
-    if len(together) < 2:
-        return Evidence(0.0, float("nan"), dict.fromkeys(betas, 0.0))
-    critical = float(stats.t.isf(FAMILY_ERROR / tests, len(together) - 1))
-    return Evidence(t, critical, betas if t > critical else dict.fromkeys(betas, 0.0))
+    first = int(rows[0]) // BLOCK
+    block = rows // BLOCK - first
+    finite = np.isfinite(labels)
+    forecast = np.where(finite, forecasts, 0.0)
+    weighed = forecast * np.where(finite, labels, 0.0)
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    sums = np.zeros((int(block[-1]) + 1, labels.shape[1]))
+    sums[block[starts]] = np.add.reduceat(weighed, starts, axis=0)
+    return Products(first, sums, (forecast**2).sum(axis=0))
+
+
+def weigh(pairs: Mapping[str, Products], horizons: tuple[int, ...]) -> dict[str, Evidence]:
+    """Weigh the forecasts of all pairs of a fold together.
+
+    Blocks of all pairs are added up before their variance is taken, since pairs move together;
+    twice the covariance of neighbouring blocks is part of it, since labels reach into the next.
+    """
+    start = min(own.first for own in pairs.values())
+    stop = max(own.first + len(own.products) for own in pairs.values())
+    sums = np.zeros((stop - start, len(pairs), len(horizons)))
+    for number, own in enumerate(pairs.values()):
+        place = own.first - start
+        sums[place : place + len(own.products), number] = own.products
+    # Closed weeks and the gaps that a purge leaves are no observations.
+    sums = sums[np.any(sums != 0.0, axis=(1, 2))]
+    power = np.array([own.power for own in pairs.values()])
+    slope, error = _slope(sums.sum(axis=(1, 2)), float(power.sum()))
+    t = slope / error if error > 0.0 else 0.0
+    common = slope * max(1.0 - 1.0 / t**2, 0.0) if t > 0.0 else 0.0
+    kept = np.full(power.shape, common)
+    if error > 0.0:
+        kept += _departures(sums.sum(axis=2), power.sum(axis=1), slope)[:, None]
+        kept += _departures(sums.sum(axis=1), power.sum(axis=0), slope)
+    kept = np.where(power > 0.0, np.clip(kept, 0.0, 1.0), 0.0)
+    return {
+        pair: Evidence(float(t), dict(zip(horizons, own.tolist(), strict=True)))
+        for pair, own in zip(pairs, kept, strict=True)
+    }
+
+
+def _slope(sums: Series, power: float) -> tuple[float, float]:
+    """Slope of label on forecast from the sums of blocks, and its standard error, 0 for none."""
+    if len(sums) < 2 or power <= 0.0:
+        return 0.0, 0.0
+    off = sums - sums.mean()
+    alone = float(off @ off)
+    variance = alone + 2.0 * float(off[1:] @ off[:-1])
+    return float(sums.sum()) / power, float(np.sqrt(variance if variance > 0.0 else alone)) / power
+
+
+def _departures(sums: Series, power: Series, common: float) -> Series:
+    """(K,) what the slopes of (B, K) blocks depart from the common one beyond chance.
+
+    Beyond chance is what their spread has over its expected value and one standard error more, as
+    a slope is kept where its t is above 1.
+
+    Source: DerSimonian and Laird (1986), the variance between studies by moments.
+    """
+    slopes, errors = np.array([_slope(*own) for own in zip(sums.T, power, strict=True)]).T
+    told = errors > 0.0
+    if told.sum() < 2:
+        return np.zeros(len(slopes))
+    precision = np.where(told, 1.0, 0.0) / np.where(told, errors, 1.0) ** 2
+    free = told.sum() - 1
+    spread = float(precision @ (slopes - common) ** 2) - free - np.sqrt(2.0 * free)
+    scale = precision.sum() - (precision**2).sum() / precision.sum()
+    between = max(spread / scale, 0.0)
+    return np.where(told, between / (between + errors**2 + np.finfo(np.float64).tiny), 0.0) * (
+        slopes - common
+    )

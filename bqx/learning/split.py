@@ -117,5 +117,7 @@ def make(params: Params, minutes: Rows, columns: Sequence[Column]) -> Split:
         )
     else:
         lengths = params.lengths(len(np.unique(sessions.trading_days(minutes))))
-        parts = folds.rolling_origin(minutes, *lengths, params.embargo, horizon, lookback)
+        parts = folds.rolling_origin(
+            minutes, *lengths, params.embargo, horizon, lookback, expanding=params.expanding
+        )
     return Split({key: getattr(params, key) for key in SPLIT_KEYS}, horizon, lookback, parts)

@@ -9,14 +9,17 @@ import pandas as pd
 
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
-from bqx.learning import samples
-from bqx.learning.fold_fit import FoldFit, fit_fold
+from bqx.learning import pooled, samples
+from bqx.learning.fold_fit import FoldFit, Learnt, keep, learn_fold
 from bqx.learning.folds import Fold
-from bqx.learning.models import make, model_class, point
+from bqx.learning.models import Vector, make, model_class
+from bqx.learning.screening import Screen
 from bqx.learning.selection import Selection, Settings, select
+from bqx.learning.shrinkage import Evidence, weigh
 from bqx.learning.targets import Target
 from bqx.learning.weights import uniqueness
 from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
 
@@ -74,18 +77,17 @@ def select_pair(
     return tuple(selections)
 
 
-def fit_pair(
+def learn_pair(
     history: History,
     columns: Sequence[Column],
     folds: Sequence[Fold],
     *,
     selections: Sequence[Selection],
     params: Params,
-    pairs: int,
     name: str = MODEL,
     settings: Sequence[Mapping[str, Any]] = (),
-) -> PairResult:
-    """Fit and forecast one pair on every fold.
+) -> tuple[Learnt, ...]:
+    """Fit one pair by itself on every fold, and forecast its validation and test rows.
 
     Nothing of a fold's fit depends on bars after its ``last_seen``.
 
@@ -93,10 +95,7 @@ def fit_pair(
     ----------
     history, columns, folds : as for `select_pair`.
     selections : of the folds.
-    params : horizons, target_window, stride, coverage, rounds, depth, learning_rate and seed are
-        read.
-    pairs : pairs in the run; with the folds and the models that the validation rows choose from
-        they make the family of tests.
+    params : horizons, target_window, stride, rounds, depth, learning_rate and seed are read.
     name : of the model; ``settings`` of each fold win over those of ``params``.
 
     Raises
@@ -105,32 +104,81 @@ def fit_pair(
     """
     targets = samples.targets_of(history.bars, params)
     by_name = {column.name: column for column in columns}
-    fits, forecasts = [], []
-    for number, (fold, selection) in enumerate(zip(folds, selections, strict=True)):
-        fit = fit_fold(
+    return tuple(
+        learn_fold(
             history,
             [by_name[column] for column in selection.columns],
             fold,
             model=make(name, params, **(settings[number] if settings else {})),
             targets=targets,
             params=params,
-            tests=pairs * len(folds) * params.candidates,
         )
+        for number, (fold, selection) in enumerate(zip(folds, selections, strict=True))
+    )
+
+
+def keep_pair(
+    bars: Bars,
+    folds: Sequence[Fold],
+    learnt: Sequence[Learnt],
+    evidence: Sequence[Evidence],
+    params: Params,
+) -> PairResult:
+    """What is kept of a pair's forecasts, given the evidence of its folds.
+
+    ``params`` : horizons, target_window and coverage are read.
+    """
+    targets = samples.targets_of(bars, params)
+    fits, forecasts = [], []
+    for fold, own, weighed in zip(folds, learnt, evidence, strict=True):
+        fit = keep(bars, own, weighed, targets=targets, coverage=params.coverage)
         fits.append(fit)
-        forecasts.append(_forecast(history, fit, fold, targets))
-    return PairResult(history.bars.pair, tuple(fits), pd.concat(forecasts, ignore_index=True))
+        forecasts.append(_forecast(bars, fit, own.ahead, fold, targets))
+    return PairResult(bars.pair, tuple(fits), pd.concat(forecasts, ignore_index=True))
+
+
+def weigh_all(learnt: Mapping[str, Sequence[Learnt]], params: Params) -> dict[str, list[Evidence]]:
+    """Evidence of every pair's folds, from the validation rows of all pairs."""
+    evidence: dict[str, list[Evidence]] = {pair: [] for pair in learnt}
+    for number in range(len(next(iter(learnt.values())))):
+        products = {pair: folds[number].products for pair, folds in learnt.items()}
+        for pair, own in weigh(products, params.horizons).items():
+            evidence[pair].append(own)
+    return evidence
+
+
+def fit_pair(
+    history: History,
+    columns: Sequence[Column],
+    folds: Sequence[Fold],
+    *,
+    selections: Sequence[Selection],
+    params: Params,
+    name: str = MODEL,
+    settings: Sequence[Mapping[str, Any]] = (),
+) -> PairResult:
+    """`learn_pair`, `weigh_all` and `keep_pair` for a pair that has no others beside it."""
+    learnt = learn_pair(
+        history,
+        columns,
+        folds,
+        selections=selections,
+        params=params,
+        name=name,
+        settings=settings,
+    )
+    (evidence,) = weigh_all({history.bars.pair: learnt}, params).values()
+    return keep_pair(history.bars, folds, learnt, evidence, params)
 
 
 def _forecast(
-    history: History, fit: FoldFit, fold: Fold, targets: Mapping[int, Target]
+    bars: Bars, fit: FoldFit, ahead: Vector, fold: Fold, targets: Mapping[int, Target]
 ) -> pd.DataFrame:
-    bars, rows = history.bars, fold.test
-    x = history.matrix(fit.columns, rows, fit.fits)
+    rows = fold.test
     finite = np.isfinite(bars.close[rows])
-    predicted = point(fit.model.predict(x))
     frames = []
     for number, (horizon, beta) in enumerate(fit.evidence.betas.items()):
-        raw = np.where(finite, predicted[:, number], np.nan)
+        raw = np.where(finite, ahead[:, number], np.nan)
         target, calibration = targets[horizon], fit.calibration[horizon]
         score = np.abs(target.label("innovation")[rows] - beta * raw)
         width = calibration.track(score, bars.minutes[rows], target.sigma[rows], horizon)
@@ -180,35 +228,52 @@ def fit_all(
     folds: Sequence[Fold],
     *,
     selections: Mapping[str, Sequence[Selection]],
+    screens: Sequence[Screen],
     params: Params,
     write: Callable[[str, PairResult], None],
-    done: Collection[str] = (),
     name: str = MODEL,
     settings: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> None:
-    """`fit_pair` for all pairs but those done, as `select_all`; all count in the family of tests.
+    """Fit a model for all pairs, weigh its forecasts together, and write what is kept of each.
+
+    ``params.workers`` pairs at a time. A pooled model reads the columns of ``screens``, one for
+    each fold, the others those of ``selections``.
 
     Raises
     ------
-    BqxError : pairs failed; named once the others are written.
+    BqxError : pairs failed.
     """
     # Fits of other processes are read here, for which the class must be known.
-    model_class(name)
-    tasks = {}
-    for pair, history in histories.items():
-        if pair not in done:
-            own = {
+    if model_class(name).POOLED:
+        learnt = pooled.learn_all(
+            histories, columns, folds, screens=screens, params=params, name=name
+        )
+    else:
+        own = {
+            pair: {
                 "selections": selections[pair],
                 "params": params,
-                "pairs": len(histories),
                 "name": name,
                 "settings": (settings or {}).get(pair, ()),
             }
-            tasks[pair] = (history, columns, folds, own)
-    over_pairs(_fit_task, tasks, params.workers, write=write, backend=params.backend)
+            for pair in histories
+        }
+        tasks = {pair: (history, columns, folds, own[pair]) for pair, history in histories.items()}
+        learnt = {}
+        over_pairs(
+            _learn_task, tasks, params.workers, write=learnt.__setitem__, backend=params.backend
+        )
+    # Pairs arrive as they are ready, and sums depend on their order.
+    ordered = {pair: learnt[pair] for pair in histories}
+    evidence = weigh_all(ordered, params)
+    kept = {
+        pair: (histories[pair].bars, folds, own, evidence[pair], params)
+        for pair, own in ordered.items()
+    }
+    over_pairs(keep_pair, kept, params.workers, write=write, backend=params.backend)
 
 
-def _fit_task(
+def _learn_task(
     history: History, columns: Sequence[Column], folds: Sequence[Fold], rest: dict[str, Any]
-) -> PairResult:
-    return fit_pair(history, columns, folds, **rest)
+) -> tuple[Learnt, ...]:
+    return learn_pair(history, columns, folds, **rest)

@@ -18,7 +18,7 @@ COLUMN_KEYS = ("profile", "lags", "strict61")
 """Parameters that notebook 04 settles in its columns."""
 SPLIT_KEYS = (
     *("seed", "target_window", "horizons", "target", "scheme"),
-    *("train_days", "validation_days", "test_days", "step_days"),
+    *("train_days", "validation_days", "test_days", "step_days", "expanding"),
     *("groups", "test_groups", "embargo", "stride"),
 )
 """Parameters that notebook 05 settles in its split."""

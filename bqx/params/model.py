@@ -13,9 +13,6 @@ from bqx.parallel import Backend
 from bqx.params import rules
 from bqx.params.rules import Clock, Count, Market, Minutes, Size
 
-MOST_UNIT_DAYS = 60
-"""Longest test part, in trading days, of a split that is chosen from the length of the bars."""
-
 
 class Lengths(NamedTuple):
     """Lengths of the parts of a walk-forward fold and the step between folds, in trading days."""
@@ -103,6 +100,9 @@ class Params(BaseModel):
     """Trading days of a test part."""
     step_days: Size = 14
     """Trading days from fold to fold."""
+    expanding: bool = True
+    """Whether the training and validation parts of the rolling origin grow with the days before
+    each test part, or keep their lengths."""
     groups: int = Field(6, ge=3, le=100)
     """Groups of trading days of the combinatorial folds."""
     test_groups: Count = 2
@@ -223,7 +223,7 @@ class Params(BaseModel):
         """Lengths of the parts of a rolling or chronological fold for so many trading days.
 
         Lengths of 0 are chosen so that five folds fit: four tenths of the days train, one tenth
-        validates and one tests, up to 60 days a tenth. The chronological fold is a single one.
+        validates and one tests. The chronological fold is a single one.
 
         Raises ParameterError when not even one fold fits.
 
@@ -236,7 +236,7 @@ class Params(BaseModel):
             train, validation = days * 70 // 100, days * 15 // 100
             test = days - train - validation
             return Lengths(train, validation, test, test)
-        unit = min(days // 10, MOST_UNIT_DAYS)
+        unit = days // 10
         lengths = (
             Lengths(self.train_days, self.validation_days, self.test_days, self.step_days)
             if self.train_days

@@ -16,9 +16,12 @@ from bqx.market.pairs import CURRENCIES, PAIRS
 
 MODELS = {
     "martingale": "martingale:Martingale",
+    "pooled_ridge": "pooled_ridge:PooledRidge",
+    "partial_ridge": "partial_ridge:PartialRidge",
     "ridge": "ridge:Ridge",
     "elasticnet": "elasticnet:ElasticNet",
     "forest": "forest:RandomForest",
+    "pooled_xgboost": "pooled_xgb:PooledXGBoost",
     "xgboost": "xgb:XGBoost",
     "xgboost_quantile": "quantile:XGBoostQuantile",
     "multi_horizon": "multihorizon:MultiHorizon",

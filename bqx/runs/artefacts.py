@@ -148,7 +148,7 @@ def _columns(**names: str) -> dict[str, str]:
 _CELL = _columns(text="pair", integer="horizon")
 _LOSSES = _columns(integer="day", number="loss known_loss")
 _FORECASTS = _columns(time="ts_utc", integer="fold horizon", number="forecast raw reach naive")
-_EVIDENCE = _keys("fold betas t critical")
+_EVIDENCE = _keys("fold betas t")
 _SHARPE = "net_sharpe net_sharpe_lo net_sharpe_hi"
 
 _01, _02, _03, _04 = "01_bars", "02_features", "03_reconciliation", "04_lagging"
@@ -172,6 +172,8 @@ SPLIT = Record("split.json", _05, _keys("parameters horizon lookback rows folds"
 _CHOSEN = _keys("columns importance permutation shap share needed candidates dropped")
 SELECTION = Records("selection/{pair}.json", _05, _CHOSEN)
 SHARED = Records("selection/shared.json", _05)
+SCREENS = Records("selection/pooled.json", _05, _keys("columns strength candidates dropped"))
+"""Columns of pooled models, a fold each."""
 STABILITY = Records("selection/stability.json", _05, _keys("pair fold jaccard kuncheva"))
 
 FITS = Artefact("candidates/{model}/{pair}", _06)

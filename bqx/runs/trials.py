@@ -24,7 +24,7 @@ SHARED = 0.9
 
 TRIED = (
     *("seed", "target_window", "horizons", "lags", "strict61"),
-    *("train_days", "validation_days", "test_days", "step_days"),
+    *("train_days", "validation_days", "test_days", "step_days", "expanding"),
     *("groups", "test_groups", "embargo", "stride"),
     *("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth"),
     *("rounds", "depth", "learning_rate", "coverage", "device"),

@@ -12,6 +12,7 @@ from bqx.features.lags import Column
 from bqx.learning import bundle, training, tuning
 from bqx.learning.fold_fit import FoldFit
 from bqx.learning.folds import Fold
+from bqx.learning.screening import Screen
 from bqx.learning.selection import Selection
 from bqx.learning.training import PairResult
 from bqx.learning.tuning import Settings, Tried
@@ -32,7 +33,7 @@ class Work:
     """What every model of a run is fitted on.
 
     ``folds`` : with what all pairs have learnt together; ``selections`` : columns by pair and fold;
-    ``params`` : as settled.
+    ``screens`` : columns of pooled models by fold; ``params`` : as settled.
     """
 
     stage: Stage
@@ -40,6 +41,7 @@ class Work:
     columns: tuple[Column, ...]
     folds: tuple[Fold, ...]
     selections: Mapping[str, Sequence[Selection]]
+    screens: Sequence[Screen]
     params: Params
 
     @property
@@ -51,13 +53,13 @@ class Work:
 def fit(work: Work) -> None:
     """Fit every model, and store its folds' bundles, evidence, validation and forecasts.
 
-    Pairs that an interrupted attempt has finished are kept.
+    Models that an interrupted attempt has finished are kept; the pairs of a model belong together.
     """
     params, stage = work.params, work.stage
     known = histories(work.run, work.dataset.bars)
     for name in params.models:
-        folders = {p: artefacts.FITS.path(model=name, pair=p) for p in work.dataset.bars}
-        done = {pair for pair, relative in folders.items() if stage.done(relative)}
+        if all(stage.done(artefacts.FITS.path(model=name, pair=pair)) for pair in known):
+            continue
         settings: dict[str, Sequence[Settings]] = {}
         if params.trials:
             # A search that is finished gives its answer at once, from its own journal.
@@ -74,9 +76,9 @@ def fit(work: Work) -> None:
             work.columns,
             work.folds,
             selections=work.selections,
+            screens=work.screens,
             params=params,
             write=write,
-            done=done,
             name=name,
             settings=settings,
         )

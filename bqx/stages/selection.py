@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bqx.learning import samples, split, training
+from bqx.learning import samples, screening, split, training
 from bqx.learning.folds import Fold
+from bqx.learning.screening import Screen
 from bqx.learning.selection import Selection, jaccard, kuncheva
 from bqx.learning.split import Split
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -53,14 +54,11 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
             folds = samples.share(dataset.bars, columns, made.folds)
             shared = [fold.shared and fold.shared.to_json() for fold in folds]
             artefacts.SHARED.write(stage, shared)
-        training.select_all(
-            histories(run, dataset.bars),
-            columns,
-            fitted_folds(stage, dataset),
-            params=params,
-            write=write,
-            done=done,
-        )
+        known, folds = histories(run, dataset.bars), fitted_folds(stage, dataset)
+        if not stage.done(artefacts.SCREENS.path()):
+            screens = screening.screen_all(known, columns, folds, params)
+            artefacts.SCREENS.write(stage, [asdict(screen) for screen in screens])
+        training.select_all(known, columns, folds, params=params, write=write, done=done)
         chosen = read(stage, dataset)
         artefacts.STABILITY.write(stage, stability(chosen).to_dict("records"))
     return chosen
@@ -72,6 +70,29 @@ def read(source: Source, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
         pair: tuple(map(_selection, artefacts.SELECTION.read(source, pair=pair)))
         for pair in dataset.bars
     }
+
+
+def screens(source: Source) -> tuple[Screen, ...]:
+    """Stored columns of pooled models, fold by fold."""
+    lists = ("columns", "strength")
+    return tuple(
+        Screen(**(row | {name: tuple(row[name]) for name in lists}))
+        for row in artefacts.SCREENS.read(source)
+    )
+
+
+def pooled(params: Params) -> pd.DataFrame:
+    """Columns that pooled models read: one row per column, its strength by fold, strongest first.
+
+    The strength is the mean square of its t over the horizons, about 1 by chance; NaN in a fold
+    that does not read it.
+    """
+    by_fold = {
+        f"fold {fold}": pd.Series(screen.strength, screen.columns)
+        for fold, screen in enumerate(screens(Run.open(params.folder, params)))
+    }
+    table = pd.DataFrame(by_fold).rename_axis("column")
+    return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
 
 
 def _selection(row: dict[str, Any]) -> Selection:

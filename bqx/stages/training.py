@@ -43,7 +43,18 @@ def build(params: Params) -> Result:
     inputs = (artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT, artefacts.SELECTION)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
         folds, chosen = selection.fitted_folds(stage, dataset), selection.read(stage, dataset)
-        fit(Work(stage, dataset, columns_of(stage), folds, selections=chosen, params=params))
+        screens = selection.screens(stage)
+        fit(
+            Work(
+                stage,
+                dataset,
+                columns_of(stage),
+                folds,
+                selections=chosen,
+                screens=screens,
+                params=params,
+            )
+        )
         used = candidates.choose(stage, tuple(dataset.bars), params)
         for pair in dataset.bars:
             candidates.assemble(stage, pair, used)

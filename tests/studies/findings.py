@@ -49,8 +49,8 @@ Models are judged by their own forecasts, before the validation rows can hold th
 fitted as hard as ever. A test at 5 % should call about 5 % of them significant.
 
 {_quiet(found)}
-{found["left"]} of the {found["markets"]} let a fold's model leave the martingale at all;
-{found["promoted"]} had a cell promoted.
+Keeping by shrinkage costs {found["cost"]:.4%} of skill on average; {found["promoted"]} had a cell
+promoted.
 """
 
 
@@ -72,6 +72,20 @@ London and New York are closed, and a pair that follows another, without and wit
 across pairs.
 
 {_recovered(found["planted"])}"""
+
+
+def _weak(found: dict[str, Any]) -> str:
+    rows = [
+        (row["pairs"], f"{row['attainable']:.3%}", f"{row['raw']:.4%}", f"{row['kept']:.4%}",
+         f"{row['kept'] / row['attainable']:.0%}" if row["attainable"] else "")
+        for row in found["weak"]
+    ]  # fmt: skip
+    heads = ("pairs", "attainable", "pooled ridge, its own", "what is kept of it", "recovered")
+    return f"""Skill in sigma of a pooled ridge over all pairs, horizons and five folds, before and after the
+validation rows of all pairs say how much is kept of it; `recovered` is what is kept as a share of
+the attainable.
+
+{table(heads, rows)}"""
 
 
 def _bars(found: dict[str, Any]) -> str:
@@ -179,6 +193,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_null_markets": ("Markets without a signal", _without),
     "test_null_estimators": ("Every estimator without a signal", _every),
     "test_planted_markets": ("Three kinds of signal", _three),
+    "test_weak_markets": ("Weak momentum, one year", _weak),
     "test_real_bars": ("Real bars", _bars),
 }
 """Title and text of a section, by the module that finds it."""

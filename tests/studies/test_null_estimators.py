@@ -62,7 +62,6 @@ def one(seed: int) -> dict[str, Judged]:
             folds,
             selections=selections,
             params=given,
-            pairs=1,
             name=name.split(",")[0],
             settings=settings,
         )

@@ -52,7 +52,7 @@ def recovered(kind: str, cross: bool, seed: int) -> dict[str, float]:
         name: _share(
             of,
             training.fit_pair(
-                History(of), columns, parts, selections=selections, params=GIVEN, pairs=1, name=name
+                History(of), columns, parts, selections=selections, params=GIVEN, name=name
             ).forecasts,
             drift,
         )

@@ -49,6 +49,8 @@ class Model:
     ``SPACE`` : range of each setting that a search chooses.
     ``RUN_KEYS`` : settings that a run's parameters give, with the parameter of each.
     ``EXTRA`` : packages of an extra that it needs.
+    ``POOLED`` : whether it is fitted to the rows of all pairs at once; `of` then gives each its
+        own.
     """
 
     NAME: ClassVar[str]
@@ -56,6 +58,7 @@ class Model:
     SPACE: ClassVar[dict[str, Range]] = {}
     RUN_KEYS: ClassVar[dict[str, str]] = {"random_state": "seed"}
     EXTRA: ClassVar[tuple[str, ...]] = ()
+    POOLED: ClassVar[bool] = False
 
     random_state: int = 0
 
@@ -73,6 +76,10 @@ class Model:
     def predict(self, X: Input) -> Vector:
         """Forecasts (n, H) of (n, C) columns, or ascending quantiles (n, H, Q)."""
         raise NotImplementedError
+
+    def of(self, pair: str) -> Self:
+        """The model of one pair, of one that was fitted to several."""
+        return self
 
     def parts(self) -> Parts:
         """What has been learnt, by file name; no pickles."""

@@ -15,16 +15,30 @@ Matrix = NDArray[np.float32]
 class Design:
     """(n, C) columns, NaN allowed, shared by horizons, trials and estimators.
 
+    ``groups`` : pairs whose rows follow each other, with the number of rows of each; empty where
+    all rows are of one pair.
+
     Binning a matrix costs as much as many rounds of boosting, and does not depend on the labels.
     """
 
     values: Matrix
+    groups: tuple[tuple[str, int], ...] = ()
     _binned: dict[tuple[int, int], tuple[xgboost.QuantileDMatrix, "Design | None"]] = field(
         default_factory=dict, init=False, repr=False
     )
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def spans(self) -> dict[str, slice]:
+        """Rows of each pair; those of a single one under an empty name."""
+        if not self.groups:
+            return {"": slice(0, len(self))}
+        ends = np.cumsum([0, *(rows for _, rows in self.groups)]).tolist()
+        return {
+            pair: slice(start, stop)
+            for (pair, _), start, stop in zip(self.groups, ends, ends[1:], strict=False)
+        }
 
     def binned(self, bins: int, like: "Design | None" = None) -> xgboost.QuantileDMatrix:
         """The matrix in so many bins, or in those of another one; made at the first call."""

@@ -1,0 +1,134 @@
+"""A model of all pairs, fold by fold: rows of every pair, one fit, and each pair's forecasts."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bqx.feature_store.history import History
+from bqx.features.lags import Column
+from bqx.learning import samples
+from bqx.learning.fold_fit import Learnt, Lesson, forecast_fold, lesson
+from bqx.learning.folds import Fold
+from bqx.learning.models import Design, Matrix, Model, Vector, make
+from bqx.learning.screening import Screen
+from bqx.parallel import over_pairs
+from bqx.params import Params
+
+
+def learn_all(
+    histories: Mapping[str, History],
+    columns: Sequence[Column],
+    folds: Sequence[Fold],
+    *,
+    screens: Sequence[Screen],
+    params: Params,
+    name: str,
+) -> dict[str, tuple[Learnt, ...]]:
+    """Fit a pooled model on every fold, and forecast each pair's validation and test rows.
+
+    Nothing of a fold's fit depends on bars after its ``last_seen``, of whatever pair. The order of
+    the pairs is that of ``histories``, whichever is ready first.
+
+    Parameters
+    ----------
+    histories : of all pairs, on one grid.
+    screens : columns of each fold.
+    params : horizons, target_window, stride, workers, backend and the model's own are read.
+
+    Raises
+    ------
+    BqxError : pairs failed, such as for too few rows to learn from.
+    """
+    by_name = {column.name: column for column in columns}
+    learnt: dict[str, list[Learnt]] = {pair: [] for pair in histories}
+    for fold, screen in zip(folds, screens, strict=True):
+        chosen = make(name, params).reads([by_name[column] for column in screen.columns])
+        of_fold = _learn_fold(histories, chosen, fold, model=make(name, params), params=params)
+        for pair, own in of_fold.items():
+            learnt[pair].append(own)
+    return {pair: tuple(own) for pair, own in learnt.items()}
+
+
+def _learn_fold(
+    histories: Mapping[str, History],
+    columns: Sequence[Column],
+    fold: Fold,
+    *,
+    model: Model,
+    params: Params,
+) -> dict[str, Learnt]:
+    arrived: dict[str, Lesson] = {}
+    tasks = {pair: (history, columns, fold, params) for pair, history in histories.items()}
+    over_pairs(_lesson, tasks, params.workers, write=arrived.__setitem__, backend=params.backend)
+    lessons = {pair: arrived[pair] for pair in histories}
+    start = time.perf_counter()
+    unseen, final = fit_models(model, lessons)
+    seconds = round((time.perf_counter() - start) / len(histories), 3)
+    forecasts: dict[str, Learnt] = {}
+    over_pairs(
+        _forecast,
+        {
+            pair: (
+                *(history, columns, fold, params),
+                *(lessons[pair], (unseen.of(pair), final.of(pair)), seconds),
+            )
+            for pair, history in histories.items()
+        },
+        params.workers,
+        write=forecasts.__setitem__,
+        backend=params.backend,
+    )
+    return forecasts
+
+
+def fit_models(model: Model, lessons: Mapping[str, Lesson]) -> tuple[Model, Model]:
+    """Models of all pairs' training rows, and of these and the later ones, by the same settings."""
+    early, late, train, whole = [], [], [], []
+    for own in lessons.values():
+        first, last = samples.stopping_parts(own.train, own.horizon)
+        early.append((own.x[first], own.y[first], own.weight[first]))
+        late.append((own.x[last], own.y[last], own.weight[last]))
+        train.append((own.x, own.y, own.weight))
+        x, y = np.concatenate((own.x, own.later_x)), np.concatenate((own.y, own.later_y))
+        whole.append((x, y, own.all_weight))
+    pairs = tuple(lessons)
+    later, labels, _ = _stacked(pairs, late)
+    rows, known, weight = _stacked(pairs, early)
+    chosen = model.fit(rows, known, weight=weight, validation=(later, labels))
+    seen, final = (_stacked(pairs, parts) for parts in (train, whole))
+    return (
+        chosen.unfitted().fit(seen[0], seen[1], weight=seen[2]),
+        chosen.unfitted().fit(final[0], final[1], weight=final[2]),
+    )
+
+
+def _stacked(
+    pairs: Sequence[str], rows: Sequence[tuple[Matrix, Vector, Vector]]
+) -> tuple[Design, Vector, Vector]:
+    """Columns, labels and weights of all pairs, one after the other."""
+    x, y, weight = (np.concatenate(values) for values in zip(*rows, strict=True))
+    groups = tuple((pair, len(own[0])) for pair, own in zip(pairs, rows, strict=True))
+    return Design(x, groups), y, weight
+
+
+def _lesson(history: History, columns: Sequence[Column], fold: Fold, params: Params) -> Lesson:
+    labels = samples.labels_of(samples.targets_of(history.bars, params))
+    fits = samples.fits_of(history.bars, columns, fold)
+    return lesson(history, columns, fold, fits=fits, labels=labels, params=params)
+
+
+def _forecast(
+    history: History,
+    columns: Sequence[Column],
+    fold: Fold,
+    params: Params,
+    rows: Lesson,
+    models: tuple[Model, Model],
+    seconds: float,
+) -> Learnt:
+    labels = samples.labels_of(samples.targets_of(history.bars, params))
+    fits = samples.fits_of(history.bars, columns, fold)
+    return forecast_fold(
+        history, columns, fold, fits=fits, rows=rows, models=models, labels=labels, seconds=seconds
+    )

@@ -1,0 +1,172 @@
+"""Which columns pooled models read: those that go with the labels of all pairs, day after day.
+
+A column's products with the labels, both standardised per pair, are summed over all pairs in
+consecutive parts of the training rows. What counts is the mean of these parts against their
+variation, so that a slow column, whose luck lasts for days, needs more of it than a fast one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from bqx.feature_store.history import History
+from bqx.features.lags import Column
+from bqx.learning import samples
+from bqx.learning.folds import Fold
+from bqx.learning.models.scaler import Scaler
+from bqx.learning.selection import Facts, copies, facts_of, standardised, useful
+from bqx.market import sessions
+from bqx.parallel import over_pairs
+from bqx.params import Params
+
+Rows = NDArray[np.int64]
+Vector = NDArray[np.float64]
+
+PARTS = 40
+"""Consecutive parts of the training rows."""
+COMPARED = 8
+"""Columns that are looked at for copies, for each one that is chosen."""
+_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Columns of a fold, best first.
+
+    ``strength`` : of each column, mean square of its t over the horizons, about 1 by chance;
+    ``candidates`` : columns that were ranked; ``dropped`` : why the others were not.
+    """
+
+    columns: tuple[str, ...]
+    strength: tuple[float, ...]
+    candidates: int
+    dropped: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a pair says of all columns in a fold: facts, and (PARTS, C, H) sums of products."""
+
+    facts: Facts
+    sums: NDArray[np.float32]
+
+
+def screen_all(
+    histories: Mapping[str, History],
+    columns: Sequence[Column],
+    folds: Sequence[Fold],
+    params: Params,
+) -> tuple[Screen, ...]:
+    """Choose the columns of pooled models on every fold, from the training rows of all pairs.
+
+    Parameters
+    ----------
+    histories : of all pairs, on one grid.
+    columns : candidates.
+    folds : over the rows of the grid.
+    params : horizons, target_window, stride, selected, workers and backend are read.
+
+    Raises
+    ------
+    ParameterError : too few rows to learn from, or no column left.
+    """
+    scores: dict[str, tuple[Scores, ...]] = {}
+    over_pairs(
+        score_pair,
+        {pair: (history, columns, folds, params) for pair, history in histories.items()},
+        params.workers,
+        write=scores.__setitem__,
+        backend=params.backend,
+    )
+    first = next(iter(histories.values()))
+    return tuple(
+        choose(
+            [scores[pair][number] for pair in histories], first, columns, fold=fold, params=params
+        )
+        for number, fold in enumerate(folds)
+    )
+
+
+def score_pair(
+    history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+) -> tuple[Scores, ...]:
+    """What a pair's training rows say of all columns, fold by fold."""
+    bars = history.bars
+    labels = samples.labels_of(samples.targets_of(bars, params))
+    by_fold = [samples.training_rows(bars, columns, fold, labels, params) for fold in folds]
+    rows_of_all = np.unique(np.concatenate(by_fold))
+    fitted = np.array([bool(column.feature.fit_key) for column in columns])
+    own = [column for column in columns if column.feature.fit_key]
+    # What no fold fits is the same in all of them, and computed once.
+    free = history.matrix([c for c in columns if not c.feature.fit_key], rows_of_all)
+    scores = []
+    for fold, rows in zip(folds, by_fold, strict=True):
+        x = np.empty((len(rows), len(columns)), np.float32)
+        x[:, ~fitted] = free[np.searchsorted(rows_of_all, rows)]
+        if own:
+            x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
+        scale = samples.scale_of(labels, rows)
+        y = samples.cut(labels, rows, scale) / np.array(list(scale.values()))
+        edges = np.linspace(fold.train[0], fold.train[-1] + 1, PARTS + 1)
+        starts = np.searchsorted(rows, edges)
+        with threadpool_limits(1):
+            facts = facts_of(x, y, sessions.trading_days(bars.minutes[rows]))
+            scores.append(Scores(facts, _sums(x, y, starts)))
+    return tuple(scores)
+
+
+def _sums(x: NDArray[np.float32], y: Vector, starts: Rows) -> NDArray[np.float32]:
+    out = np.zeros((PARTS, x.shape[1], y.shape[1]), np.float32)
+    for left in range(0, x.shape[1], _WIDTH):
+        # A few columns at a time are all that is ever held in 64 bits.
+        some = x[:, left : left + _WIDTH]
+        z = Scaler.fit(some).apply(some)
+        for part, (start, stop) in enumerate(pairwise(starts)):
+            out[part, left : left + _WIDTH] = z[start:stop].T @ y[start:stop]
+    return out
+
+
+def choose(
+    scores: Sequence[Scores],
+    history: History,
+    columns: Sequence[Column],
+    *,
+    fold: Fold,
+    params: Params,
+) -> Screen:
+    """Choose by the scores of all pairs; ``history`` of one of them tells copies apart."""
+    sums = np.sum([own.sums for own in scores], axis=0, dtype=np.float64)
+    noise = np.sqrt(np.maximum((sums**2).sum(axis=0), np.finfo(np.float64).tiny))
+    strength = ((sums.sum(axis=0) / noise) ** 2).mean(axis=1)
+    candidates, dropped = useful(_together([own.facts for own in scores]), columns)
+    order = candidates[np.argsort(-strength[candidates], kind="stable")]
+    near = order[: COMPARED * params.selected]
+    labels = samples.labels_of(samples.targets_of(history.bars, params))
+    rows = samples.training_rows(history.bars, columns, fold, labels, params)
+    looked_at = [columns[i] for i in near]
+    x = history.matrix(looked_at, rows, samples.fits_of(history.bars, looked_at, fold))
+    with threadpool_limits(1):
+        ranks = np.arange(len(near))
+        copied = copies(standardised(x, ranks), ranks)
+    chosen = [i for rank, i in enumerate(near.tolist()) if rank not in copied][: params.selected]
+    return Screen(
+        columns=tuple(columns[i].name for i in chosen),
+        strength=tuple(strength[chosen].tolist()),
+        candidates=len(candidates),
+        dropped=dropped,
+    )
+
+
+def _together(facts: Sequence[Facts]) -> Facts:
+    """Means over pairs; a column that is constant in one of them is so for all."""
+    mean = {
+        name: np.mean([getattr(own, name) for own in facts], axis=0)
+        for name in ("absent", "between", "relevance")
+    }
+    constant = np.any([own.constant for own in facts], axis=0)
+    deviation = np.where(constant, 0.0, 1.0)
+    return Facts(mean=np.ones_like(deviation), deviation=deviation, **mean)
