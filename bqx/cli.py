@@ -11,19 +11,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from bqx import params
 from bqx.database import commands as database
-from bqx.errors import BqxError, ParameterError
-from bqx.parallel import Backend
+from bqx.errors import BqxError
+from bqx.feature_store import commands as features
 from bqx.params import options
-from bqx.params.whole_numbers import MOST_WORKERS, whole
+from bqx.params.whole_numbers import whole
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -64,11 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_bars(commands)
     _add_params(commands)
     serving.add(commands)
-    _add_catalog(commands)
-    _add_compile(commands)
+    features.add(commands)
     _add_certify(commands)
-    _add_build(commands)
-    _add_verify(commands)
     database.add(commands)
     return parser
 
@@ -83,16 +78,6 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         dest="overrides",
         help="parameters that win over the file",
-    )
-
-
-def _add_profile(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--profile", default="full", metavar="P", help="default %(default)s")
-
-
-def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers", type=whole(MOST_WORKERS), default=2, metavar="N", help="default %(default)s"
     )
 
 
@@ -179,54 +164,6 @@ def _params(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _add_catalog(commands: "Commands") -> None:
-    parser = commands.add_parser("catalog", help="list the features and their counts")
-    _add_profile(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.set_defaults(command=_catalog)
-
-
-def _catalog(asked: argparse.Namespace) -> int:
-    from bqx.features import catalog
-
-    features = catalog.profile(asked.profile)
-    keys = ["name", "alias", "table", "unit", "lookback", "laggable"]
-    keys += ["title", "formula"] if asked.json else []
-    rows = [{key: feature.row()[key] for key in keys} for feature in features]
-    counts = {name: len(members) for name, members in catalog.tables(features).items()}
-    if asked.json:
-        content = {"profile": asked.profile, "features": rows, "tables": counts, "total": len(rows)}
-        print(json.dumps(content, indent=1))
-        return 0
-    lines = [keys, *(row.values() for row in rows), (), *counts.items(), ("total", len(rows))]
-    for line in lines:
-        print("\t".join(map(str, line)))
-    return 0
-
-
-def _add_compile(commands: "Commands") -> None:
-    parser = commands.add_parser("compile", help="compile every kernel now, minutes once")
-    _add_profile(parser)
-    parser.add_argument(
-        "--target",
-        choices=("native", "generic"),
-        default="native",
-        help="generic: for every processor of this architecture; default %(default)s",
-    )
-    _add_workers(parser)
-    parser.set_defaults(command=_compile)
-
-
-def _compile(asked: argparse.Namespace) -> int:
-    from bqx.features import catalog, precompile
-
-    families = precompile.compile_all(
-        catalog.profile(asked.profile), asked.workers, generic=asked.target == "generic"
-    )
-    print(f"{families} families compiled")
-    return 0
-
-
 def _add_certify(commands: "Commands") -> None:
     parser = commands.add_parser(
         "certify",
@@ -238,7 +175,7 @@ def _add_certify(commands: "Commands") -> None:
         "--cuts", type=whole(100_000), default=200, metavar="N", help="default %(default)s"
     )
     which = parser.add_mutually_exclusive_group()
-    _add_profile(which)
+    features.add_profile(which)
     which.add_argument(
         "--features", metavar="MODULE", help="module or .py file with a FAMILIES tuple, instead"
     )
@@ -253,9 +190,9 @@ def _certify(asked: argparse.Namespace) -> int:
     from bqx.market import bars, readers
 
     module = asked.features
-    features = user_features.of_module(module) if module else catalog.profile(asked.profile)
+    tried = user_features.of_module(module) if module else catalog.profile(asked.profile)
     frames = readers.read_folder(asked.bars, **options.values(asked))
-    proof = certificate.certify(bars.align(frames), features, asked.cuts)
+    proof = certificate.certify(bars.align(frames), tried, asked.cuts)
     if asked.json:
         write_json(asked.json, proof.report())
     print(proof.verdict)
@@ -267,78 +204,6 @@ def _certify(asked: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return proof.status
-
-
-def _add_build(commands: "Commands") -> None:
-    parser = commands.add_parser("build", help="write the features of bars, a file a month")
-    options.add_bars(parser)
-    _add_profile(parser)
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder or s3://bucket/prefix of the store"
-    )
-    parser.add_argument("--pairs", metavar="a,b", help="default all that have bars")
-    parser.add_argument("--from", metavar="T", dest="since", help="first UTC time that is written")
-    parser.add_argument("--to", metavar="T", dest="until", help="UTC time before which it ends")
-    _add_workers(parser)
-    parser.add_argument(
-        "--backend",
-        choices=get_args(Backend),
-        default="processes",
-        help="default %(default)s; dask asks the scheduler at DASK_SCHEDULER_ADDRESS",
-    )
-    parser.set_defaults(command=_build)
-
-
-def _build(asked: argparse.Namespace) -> int:
-    since, until = _time("--from", asked.since), _time("--to", asked.until)
-    pairs = asked.pairs.lower().split(",") if asked.pairs else ()
-    from bqx.feature_store import build
-    from bqx.features import catalog
-
-    features = catalog.profile(asked.profile)
-    written = build.build(
-        asked.bars,
-        asked.out,
-        features,
-        pairs,
-        since,
-        until,
-        asked.workers,
-        asked.backend,
-        declared=options.values(asked),
-    )
-    print(f"{asked.out}: {written} files made" if written else f"{asked.out}: complete")
-    return 0
-
-
-def _add_verify(commands: "Commands") -> None:
-    parser = commands.add_parser("verify", help="compare every file of a store with its hash")
-    parser.add_argument("store", metavar="DIR", help="what `bqx build` wrote")
-    parser.set_defaults(command=_verify)
-
-
-def _verify(asked: argparse.Namespace) -> int:
-    from bqx.feature_store.store import Store
-
-    print(f"{asked.store}: {Store(asked.store).verify_all()} files as they were written")
-    return 0
-
-
-def _time(option: str, text: str | None) -> "pd.Timestamp | None":
-    if text is None:
-        return None
-    import pandas as pd
-
-    try:
-        time = pd.Timestamp(text)
-        if time is not pd.NaT:
-            return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
-    except (ValueError, TypeError, LookupError, ArithmeticError, OSError):
-        pass  # pandas and its readers of dates raise all of these
-    raise ParameterError(
-        f"{option}: no time, got {text[:60]!r}; expected one such as 2024-01-08 or "
-        "2024-01-08T09:30."
-    )
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     }  # fmt: skip
 
     built = []
-    monkeypatch.setattr(runner, "_build_book", lambda *rest: built.append(rest))
+    monkeypatch.setattr(runner.book, "build", lambda *rest: built.append(rest))
     runner.run(params(sources, seed=5), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "kept"}
     runner.run(params(sources, seed=5), "04", sources)
@@ -223,7 +223,7 @@ def test_killed_run_goes_on_where_it_was(sources, capsys, monkeypatch):
     child.wait()
     assert not (sources / "run" / "notebooks" / slow.name).exists()
     notebook(sources, "04_lagging", "out = 'x'\nlags = [1]", LAGS)
-    monkeypatch.setattr(runner, "_build_book", lambda *rest: None)
+    monkeypatch.setattr(runner.book, "build", lambda *rest: None)
     runner.run(Params(out=str(sources / "run")), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
 

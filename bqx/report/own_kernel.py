@@ -1,8 +1,8 @@
 """The kernel of notebooks."""
 
 from ipykernel.kernelspec import get_kernel_dict
-from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 
 
 class OwnKernel(AsyncKernelManager):

@@ -2,8 +2,6 @@
 
 import fcntl
 import os
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ from bqx import errors
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
-from bqx.report import beforehand, front_page, verdict
+from bqx.report import beforehand, book, verdict
 from bqx.report.own_kernel import OwnKernel
 from bqx.runs import known_trials
 from bqx.runs.run import Run, digest, sha256
@@ -39,12 +37,6 @@ CHILD_ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
 """Environment of kernels and of the book's builder, where a variable is not set already."""
-
-TOUR = "00_tour.ipynb"
-"""Notebook that no run executes: it stands in the book as it is stored, with its outputs."""
-
-ERROR_LINES = 12
-"""Most lines of a failed book."""
 
 MOST_SHOWN = 1_000
 """Most characters of a message from a notebook."""
@@ -94,7 +86,7 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
                 f"note: {fault} The trials are at least so many, and nothing is promoted.",
                 sys.stderr,
             )
-        index = _build_book(store, sources / "book", notebooks)
+        index = book.build(store, sources / "book", notebooks)
         _say("book", f"{time.perf_counter() - start:.1f} s")
     return index
 
@@ -119,7 +111,7 @@ def _say(what: str, outcome: str) -> None:
 
 def _notebooks(sources: Path) -> list[Path]:
     notebooks = sorted((sources / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    notebooks = [notebook for notebook in notebooks if notebook.name != TOUR]
+    notebooks = [notebook for notebook in notebooks if notebook.name != book.TOUR]
     if not notebooks:
         raise ArtefactError(
             f"{sources / 'notebooks'}: no notebooks, got none; expected 01_bars.ipynb and others. "
@@ -248,57 +240,3 @@ def _what(error: PapermillExecutionError) -> str:
     if error.ename in OWN_ERRORS:
         return f"since {message}"
     return f"got {error.ename}: {message}; expected it to run."
-
-
-def _build_book(store: Run, pages: Path, notebooks: list[Path]) -> Path:
-    """Build the book in a folder of its own and put it in the place of the previous one.
-
-    Its folder ``_sources`` is a Jupyter Book that jupyter-book 1 builds as well.
-    """
-    build = store.folder / ".book"
-    shutil.rmtree(build, ignore_errors=True)
-    shutil.copytree(pages, build)
-    if (store.folder / "figures").is_dir():
-        shutil.copytree(store.folder / "figures", build / "figures")
-    (build / "notebooks").mkdir()
-    for notebook in notebooks:
-        chapter = _chapter(store.folder / "notebooks" / notebook.name)
-        nbformat.write(chapter, build / "notebooks" / notebook.name)
-    tour = notebooks[0].parent / TOUR
-    if tour.exists():
-        shutil.copy(tour, build / "notebooks")
-    (build / "index.md").write_text(front_page.page(store), encoding="utf-8")
-    html = build / "_build" / "html"
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-d", html.parent, build, html],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        found = [line for line in done.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
-        shown = found or done.stdout.splitlines()
-        raise BqxError("book: not built\n" + "\n".join(shown[-ERROR_LINES:]) + f"\nIn {build}")
-    book, before = store.folder / "book", store.folder / ".book-before"
-    shutil.rmtree(before, ignore_errors=True)
-    if book.exists():
-        book.rename(before)
-    html.rename(book)
-    shutil.rmtree(html.parent)
-    (book / "_sources").rmdir()  # Sphinx leaves it empty
-    build.rename(book / "_sources")
-    shutil.rmtree(before, ignore_errors=True)
-    return book / "index.html"
-
-
-def _chapter(executed: Path) -> Any:
-    """An executed notebook for readers: figures and tables stand first, code opens on demand."""
-    notebook = nbformat.read(executed, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            tags = {*cell.metadata.get("tags", [])}
-            # The values that were injected follow right below the defaults.
-            tags.add("remove-cell" if "parameters" in tags else "hide-input")
-            cell.metadata["tags"] = sorted(tags)
-    return notebook

@@ -2,62 +2,43 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from bqx.evaluation import skill
-from bqx.feature_store.history import History
-from bqx.learning.fold_fit import FoldFit
-from bqx.learning.folds import Fold
-from bqx.learning.models import point
 from bqx.learning.samples import targets_of
+from bqx.learning.training import PairResult
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import Params
 from bqx.trading import backtest, costs, performance, signals
 
 
-def forecast_rows(history: History, fold_fit: FoldFit, fold: Fold) -> pd.DataFrame:
-    """Forecasts of a fold's rows that no earlier fold has tested, one row per row and horizon.
-
-    ``raw`` : the model's own, in sigma; ``forecast`` : the share of it that is kept.
-    """
-    bars, rows = history.bars, fold.scored
-    predicted = point(fold_fit.model.predict(history.matrix(fold_fit.columns, rows, fold_fit.fits)))
-    there = np.isfinite(bars.close[rows])
-    frames = []
-    for number, (horizon, beta) in enumerate(fold_fit.evidence.betas.items()):
-        raw = np.where(there, predicted[:, number], np.nan)
-        columns = {
-            "pair": bars.pair,
-            "horizon": horizon,
-            "fold": fold.number,
-            "ts_utc": bars.ts[rows],
-        }
-        frames.append(pd.DataFrame(columns | {"raw": raw, "forecast": beta * raw}))
-    return pd.concat(frames)
-
-
 @dataclass(frozen=True, repr=False)
 class Forecasts:
     """Forecasts of the innovation in sigma on test rows.
 
-    ``frame`` : pair, horizon, fold, ts_utc, raw, forecast (see `forecast_rows`).
-    ``fits`` : by pair, one per fold.
+    ``results`` : fits and forecasts by pair, see `training.PairResult`.
     """
 
     bars: Mapping[str, Bars]
     params: Params
-    frame: pd.DataFrame
-    fits: Mapping[str, tuple[FoldFit, ...]]
+    results: Mapping[str, PairResult]
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """pair, ts_utc, fold, horizon, and in sigma: forecast (what is kept), raw (the model's)."""
+        frames = [result.forecasts.assign(pair=pair) for pair, result in self.results.items()]
+        return pd.concat(frames, ignore_index=True)
 
     def kept(self) -> pd.DataFrame:
         """Share of the model's forecast that validation supports, (pair, fold) by horizon."""
         rows = {
             (pair, fold_fit.number): fold_fit.evidence.betas
-            for pair, fold_fits in self.fits.items()
-            for fold_fit in fold_fits
+            for pair, result in self.results.items()
+            for fold_fit in result.fits
         }
         table = pd.DataFrame(rows).T.rename_axis(index=["pair", "fold"])
         return table.rename_axis(columns="horizon (min)")
@@ -77,6 +58,7 @@ class Forecasts:
                 label,
                 series,
                 zero,
+                sigma=1.0,
                 day=sessions.trading_days(bars.minutes),
                 window=target.window,
                 horizon=horizon,
@@ -98,13 +80,14 @@ class Forecasts:
             made = np.flatnonzero(np.isfinite(series))
             judged = slice(int(made[0]), min(int(made[-1]) + horizon + 3, len(bars)))
             target, priced = targets_of(bars, params)[horizon], costs.make(bars, params)
+            wait = signals.delay(target.window, horizon, params.entry)
             move = signals.expected_move(series * target.sigma, target.window, horizon)
             size = signals.size(bars, params.target_volatility, params.largest_position)
-            signal = np.nan_to_num(signals.side(move, *priced.expected(horizon)) * size)
+            signal = np.nan_to_num(signals.side(move, *priced.expected(horizon, wait)) * size)
             traded = backtest.run(
                 bars.rows(judged.start, judged.stop),
-                signal[judged],
-                horizon,
+                signals.delayed(signal, bars, wait, 0.0)[judged],
+                horizon - wait,
                 costs=priced.rows(judged.start, judged.stop),
             )
             daily = traded.daily()

@@ -18,9 +18,11 @@ from bqx.errors import ParameterError
 from bqx.evaluation import screening
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
-from bqx.learning import samples, split
-from bqx.learning.fold_fit import fit_fold
+from bqx.learning import pooled, samples, split, training
+from bqx.learning import screening as pooled_columns
+from bqx.learning.fold_fit import Learnt, learn_fold
 from bqx.learning.folds import Fold
+from bqx.learning.models import Model
 from bqx.learning.targets import Target, known_direction, known_share
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -28,7 +30,7 @@ from bqx.params import Params, from_settings
 from bqx.stages.bars import read_bars
 from bqx.workbench.columns import Wanted, columns_of, described
 from bqx.workbench.estimator import model_of
-from bqx.workbench.forecasts import Forecasts, forecast_rows
+from bqx.workbench.forecasts import Forecasts
 from bqx.workbench.splitter import PurgedFolds
 
 Part = Literal["train", "validation", "test"]
@@ -184,27 +186,41 @@ class Study:
         """
         columns, unfitted = columns_of(wanted), model_of(model, self.params)
         folds = samples.share(self.bars, columns, self.folds_for(*columns).folds)
-        tests = len(self.bars) * len(folds)
-        frames, fits = [], {}
-        for pair, pair_bars in self.bars.items():
-            history, targets = History(pair_bars), self.targets(pair)
-            fits[pair] = tuple(
-                fit_fold(
-                    history,
-                    columns,
-                    fold,
-                    model=unfitted.unfitted(),
-                    targets=targets,
-                    params=self.params,
-                    tests=tests,
-                )
-                for fold in folds
+        if unfitted.POOLED:
+            learnt = self._learnt_together(unfitted, columns, folds)
+        else:
+            learnt = {pair: self._learnt(pair, unfitted, columns, folds) for pair in self.bars}
+        evidence = training.weigh_all(learnt, self.params)
+        results = {
+            pair: training.keep_pair(pair_bars, folds, learnt[pair], evidence[pair], self.params)
+            for pair, pair_bars in self.bars.items()
+        }
+        return Forecasts(self.bars, self.params, results)
+
+    def _learnt(
+        self, pair: str, model: Model, columns: tuple[Column, ...], folds: tuple[Fold, ...]
+    ) -> tuple[Learnt, ...]:
+        history, targets = History(self.bars[pair]), self.targets(pair)
+        return tuple(
+            learn_fold(
+                history,
+                columns,
+                fold,
+                model=model.unfitted(),
+                targets=targets,
+                params=self.params,
             )
-            frames += [
-                forecast_rows(history, fold_fit, fold)
-                for fold_fit, fold in zip(fits[pair], folds, strict=True)
-            ]
-        return Forecasts(self.bars, self.params, pd.concat(frames, ignore_index=True), fits)
+            for fold in folds
+        )
+
+    def _learnt_together(
+        self, model: Model, columns: tuple[Column, ...], folds: tuple[Fold, ...]
+    ) -> dict[str, tuple[Learnt, ...]]:
+        histories = {pair: History(pair_bars) for pair, pair_bars in self.bars.items()}
+        screens = pooled_columns.screen_all(histories, columns, folds, self.params)
+        return pooled.learn_all(
+            histories, columns, folds, screens=screens, params=self.params, name=model.NAME
+        )
 
     def _bars(self, pair: str) -> Bars:
         pair = pair or self.pairs[0]

@@ -81,9 +81,9 @@ def _weak(found: dict[str, Any]) -> str:
         for row in found["weak"]
     ]  # fmt: skip
     heads = ("pairs", "attainable", "pooled ridge, its own", "what is kept of it", "recovered")
-    return f"""Skill in sigma of a pooled ridge over all pairs, horizons and five folds, before and after the
-validation rows of all pairs say how much is kept of it; `recovered` is what is kept as a share of
-the attainable.
+    return f"""Skill in sigma of a pooled ridge over all pairs, horizons and five folds, before and
+after the validation rows of all pairs say how much is kept of it; `recovered` is what is kept as a
+share of the attainable.
 
 {table(heads, rows)}"""
 
@@ -103,8 +103,9 @@ def _claims(found: dict[str, Any]) -> str:
         for minutes, row in held["family"].items()
     )
     covered = [(name, f"{share:.1%}") for name, share in held["coverage"].items()]
-    return f"""Null forecasts whose autocorrelation falls by e in so many minutes, overlapping labels, 26 days of
-unequal volatility: standard deviation of t, and how often it is rejected by nominal size.
+    return f"""Null forecasts whose autocorrelation falls by e in so many minutes, overlapping
+labels, 26 days of unequal volatility: standard deviation of t, and how often it is rejected by
+nominal size.
 
 {table(("memory (min)", "sd of t", "0.05", "0.01", "0.001"), gate)}
 Null markets of three pairs, two horizons and two folds that claim anything at all, at a nominal
