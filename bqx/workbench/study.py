@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.causality.certificate import Certificate, certify
+from bqx.causality.certificate import CUTS, Certificate, certify
 from bqx.errors import ParameterError
 from bqx.evaluation import screening
 from bqx.feature_store.history import History
@@ -144,10 +144,10 @@ class Study:
         y = pd.Series(label[rows][whole], frame.index[whole], name=f"innovation in {horizon} min")
         return frame[whole], y
 
-    def certify(self, *wanted: Wanted, **settings: Any) -> Certificate:
+    def certify(self, *wanted: Wanted, cuts: int = CUTS) -> Certificate:
         """Proof that columns read no later bar, on these bars; see `certificate.certify`."""
         features = tuple(dict.fromkeys(column.feature for column in columns_of(wanted)))
-        return certify(self.bars, features, **settings)
+        return certify(self.bars, features, cuts)
 
     def screen(self, *wanted: Wanted) -> pd.DataFrame:
         """Information coefficient of each column with each horizon's innovation, pooled over pairs.
