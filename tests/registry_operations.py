@@ -170,20 +170,23 @@ def one_round(folder, bundles, count, rng):
             work(folder, bundles, seed, writing)
         workers.append(process)
 
-    for _ in range(PROCESSES):
-        start()
-    while len(said) < count:
-        told += os.read(reading, 1 << 16)
-        *whole, told = told.split(b"\n")
-        said |= dict(line.decode().split(" ", 1) for line in whole)
-        if rng.random() < 0.15:
-            time.sleep(rng.choice([0, 0.001, 0.02]))
-            kill(workers.pop(rng.randrange(PROCESSES)))
-            killed += 1
+    try:
+        for _ in range(PROCESSES):
             start()
-            replay(Folder(folder).log())
-    for process in workers:
-        kill(process)
+        while len(said) < count:
+            told += os.read(reading, 1 << 16)
+            *whole, told = told.split(b"\n")
+            said |= dict(line.decode().split(" ", 1) for line in whole)
+            if rng.random() < 0.15:
+                time.sleep(rng.choice([0, 0.001, 0.02]))
+                kill(workers.pop(rng.randrange(PROCESSES)))
+                killed += 1
+                start()
+                replay(Folder(folder).log())
+    finally:
+        # They would work on for ever, and hold the output open that the caller waits for.
+        for process in workers:
+            kill(process)
     os.set_blocking(reading, False)
     while True:
         try:

@@ -243,6 +243,7 @@ def run_of(folder, span=BARS):
     market = {"mode": mode, "seed": int(seed)} if seed else None
     with run.stage("01_bars", ()) as stage:
         facts = {"pairs": {}, "market": market, "minutes": [span.first, span.last]}
+        facts |= {"examined": [], "notes": []}
         DATASET.write(stage, facts)
         stage.note(data_hash=span.content)
     return run

@@ -505,7 +505,7 @@ def test_an_end_that_cannot_be_written_does_not_undo_its_line(
     with monkeypatch.context() as patch:
         patch.setattr("bqx.serving.audit_log.write_json", full)
         assert asked.approve(version).status == "approved"
-    assert "not written (No space left on device), the lines were" in capsys.readouterr().err
+    assert "not written (No space left on device), the line was" in capsys.readouterr().err
     assert asked.latest_approved(PAIR).number == 1
     asked.reject(version, ["worse"])
     assert [line["status"] for line in store.log()] == ["pending", "approved", "rejected"]

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.files import digest, write_json
@@ -57,16 +58,6 @@ class ChainedLog:
         """Whether anything was ever written."""
         return self.path.exists() or self.end.exists()
 
-    def begin(self) -> None:
-        """Write the end of a log without lines, so that its removal can be told from its absence.
-
-        Raises
-        ------
-        OSError : it cannot be written.
-        """
-        if not self.exists:
-            self._write_end(_End(bytes=0))
-
     def read(self) -> Reading:
         """All lines that are as they were written, and what is wrong with the others.
 
@@ -75,7 +66,7 @@ class ChainedLog:
         ArtefactError : the log cannot be read.
         """
         try:
-            with self._locked("rb", fcntl.LOCK_SH) as file:
+            with self._locked("r", fcntl.LOCK_SH) as file:
                 content, end = file.read(), self._end()
         except FileNotFoundError:
             content, end = b"", self._end()
@@ -113,7 +104,7 @@ class ChainedLog:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._locked("a+b", fcntl.LOCK_EX) as file:
+            with self._locked("a+", fcntl.LOCK_EX) as file:
                 self._append(file, contents)
         except OSError as error:
             raise ArtefactError(
@@ -121,7 +112,7 @@ class ChainedLog:
                 "Nothing was changed."
             ) from None
 
-    def _append(self, file: IO[bytes], contents: tuple[Mapping[str, Any], ...]) -> None:
+    def _append(self, file: FileIO, contents: tuple[Mapping[str, Any], ...]) -> None:
         size = self._cut(file)
         end = self._standing(file, size)
         texts, last = [], end.hash
@@ -130,8 +121,9 @@ class ChainedLog:
             last = digest(line)
             texts.append(json.dumps(line | {"hash": last}, sort_keys=True) + "\n")
         try:
-            file.write("".join(texts).encode())
-            file.flush()
+            rest = memoryview("".join(texts).encode())
+            while rest:
+                rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
         except OSError:
             os.ftruncate(file.fileno(), size)
@@ -142,7 +134,7 @@ class ChainedLog:
             # What the lines say has happened; the end of fewer lines is right for them too.
             print(f"{self.end}: not written ({error.strerror}), the lines were", file=sys.stderr)
 
-    def _cut(self, file: IO[bytes]) -> int:
+    def _cut(self, file: FileIO) -> int:
         """Cut away a last line that was not written to its end; the bytes that are left."""
         size = file.seek(0, os.SEEK_END)
         start = size
@@ -157,7 +149,7 @@ class ChainedLog:
             os.ftruncate(file.fileno(), whole)
         return whole
 
-    def _standing(self, file: IO[bytes], size: int) -> _End:
+    def _standing(self, file: FileIO, size: int) -> _End:
         """The end as it is: a kill may have left lines that it does not count yet."""
         end = self._end()
         if end is None:
@@ -188,8 +180,9 @@ class ChainedLog:
         write_json(self.end, {"lines": end.lines, "hash": end.hash, "bytes": end.bytes})
 
     @contextmanager
-    def _locked(self, mode: str, kind: int) -> Iterator[IO[bytes]]:
-        with self.path.open(mode) as file:
+    def _locked(self, mode: str, kind: int) -> Iterator[FileIO]:
+        # What a buffer holds of a line that failed would be written when the file is closed.
+        with FileIO(self.path, mode) as file:
             fcntl.flock(file, kind)
             yield file
 
