@@ -118,6 +118,7 @@ def _add_claim(commands: "Commands") -> None:
     parser.add_argument(
         "--horizon", type=int, default=0, metavar="MIN", help="default every horizon of the run"
     )
+    options.add(parser)
     parser.set_defaults(command=_claim)
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_the_lookback_covers_columns_and_sigma(made):
 
 
 def test_without_evidence_it_answers_the_martingale(learned, made):
-    silent = bundle.Bundle(**{**made.__dict__, "betas": {15: 0.0, 45: 0.0}})
+    silent = replace(made, betas={15: 0.0, 45: 0.0})
     for prediction in silent.predict(learned.bars.rows(20_000, 26_000)).values():
         assert prediction.innovation == 0.0
         assert prediction.level == prediction.martingale

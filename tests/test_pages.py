@@ -31,8 +31,8 @@ def full() -> int:
         (README, r"from the (\d+) of the `core`", lambda: len(catalog.profile("core"))),
         (CODES, r"The (\d+) inputs of the v4 list", lambda: len(catalog.profile("v4"))),
         (METHOD, r"deflated Sharpe ratio of at least ([\d.]+) given", lambda: LEAST_DEFLATED),
-        (METHOD, r"backtest overfitting of at most (\d[.]\d+)", lambda: MOST_OVERFITTING),
-        (METHOD, r"99 of 100 forecasts take no more than (\d+) ms", lambda: MOST_MS),
+        (METHOD, r"backtest overfitting may be (\d[.]\d+) at most", lambda: MOST_OVERFITTING),
+        (METHOD, r"99 of 100 answers take no more than (\d+) ms", lambda: MOST_MS),
         (METHOD, r"Up to (\d+) minutes carry the last close", lambda: Params().max_fill),
     ],
 )

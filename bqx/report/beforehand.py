@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
-from bqx.files import read_parquet
 from bqx.learning import split
 from bqx.market import sessions
 from bqx.params import Params
 from bqx.runs.run import Run
+from bqx.stages.bars import load
 
 
 def check(params: Params) -> None:
@@ -36,10 +36,8 @@ def check_bars(params: Params, run: Run) -> None:
 
     Raises ParameterError when not even one fold fits.
     """
-    paths = [path for path in run.outputs if path.startswith("bars/") and path.endswith(".parquet")]
-    if params.bars_path and paths:
-        times = read_parquet(run.folder / paths[0], ["close"]).index
-        check_history(params, sessions.epoch_minutes(times))
+    if params.bars_path:
+        check_history(params, load(run).minutes)
 
 
 def check_history(params: Params, minutes: NDArray[np.int64]) -> None:
