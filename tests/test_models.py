@@ -17,7 +17,7 @@ from bqx.learning import models
 from bqx.learning.models import MODELS, Design
 from bqx.learning.models.scaler import CLIP
 
-LINES = ("ridge", "elasticnet", "ensemble", "stacking")
+LINES = ("ridge", "pooled_ridge", "partial_ridge", "elasticnet", "ensemble", "stacking")
 # What the transformer learns, which takes it a while, stands in test_networks.
 LEARNING = [name for name in MODELS if name not in ("martingale", "tft")]
 

@@ -237,9 +237,9 @@ def test_every_trial_of_the_ledger_counts(tmp_path):
     others = profits(rng, 250, 12)
     for depth in (12, 13):
         worse = pd.DataFrame(others, net.index, columns)
-        held.record(*cells(worse, "net", Params(depth=depth - 1), "forest", "ab" * 32))
+        held.record(*cells(worse, "net", Params(depth=depth - 1), "forest", span))
         others = profits(rng, 250, 12)
-    among = promote_trial(held.trials(made[5].bars), made[5], 0.01)
+    among = promote_trial(held.read().trials, made[5], 0.01)
     assert among.configurations == 3
     assert among.pbo < 0.05
     assert among.promoted

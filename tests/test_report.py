@@ -38,7 +38,7 @@ def sources(tmp_path, monkeypatch):
     monkeypatch.setattr(
         runner.verdict, "write", lambda run: {"ledger": {"faults": ["A trial lacks."]}}
     )
-    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    monkeypatch.setattr(runner.book.front_page, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
@@ -188,7 +188,7 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
     before = sources / "run" / "book"
     before.mkdir(parents=True)
     (before / "index.html").write_text("previous")
-    monkeypatch.setattr(runner.front_page, "page", lambda run: "# Front\n\n[x](absent.md)\n")
+    monkeypatch.setattr(runner.book.front_page, "page", lambda run: "# Front\n\n[x](absent.md)\n")
     with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
         runner.run(params(sources), sources=sources)
     assert (before / "index.html").read_text() == "previous"

@@ -11,7 +11,6 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-import bqx
 from bqx.errors import ParameterError
 from bqx.evaluation import screening
 from bqx.feature_store.history import History
@@ -30,7 +29,7 @@ COLUMNS = ("rate_moments_z_score_w*", "rate_quadratic_b_norm_w90_lag60")
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return bqx.Study.simulated(
+    return Study.simulated(
         "planted", pairs=("eurusd", "usdjpy"), days=70, horizons=(15, 60), target_window=30
     )
 
@@ -128,7 +127,7 @@ def test_an_estimator_of_scikit_learn_is_scored_and_traded(study: Study) -> None
 
 
 def test_a_market_without_a_signal_has_no_skill() -> None:
-    null = bqx.Study.simulated("null", pairs=("eurusd",), days=70, horizons=(15,))
+    null = Study.simulated("null", pairs=("eurusd",), days=70, horizons=(15,))
     scores = null.fit("ridge", "rate_moments_*").score()
     assert abs(scores["skill"].item()) < 0.001
     assert scores["skill_lo"].item() < 0.0 < scores["skill_hi"].item()

@@ -188,11 +188,13 @@ class Params(BaseModel):
                 f"{self.groups} and {self.test_groups}"
             )
         if self.model not in ("chosen", *self.models):
-            raise ValueError(f"model: expected 'chosen' or one of models, got {self.model!r}")
+            raise ValueError(f"model: expected 'chosen' or one of models, got {self.model[:60]!r}")
         # A notebook that does not hold the pairs finds them in its bars.
         pairs = (self.pairs or PAIRS) if "pairs" in self.model_fields_set else PAIRS
         if self.serve_pair and self.serve_pair not in pairs:
-            raise ValueError(f"serve_pair: expected '' or one of pairs, got {self.serve_pair!r}")
+            raise ValueError(
+                f"serve_pair: expected '' or one of pairs, got {self.serve_pair[:60]!r}"
+            )
         return self
 
     @property

@@ -30,7 +30,7 @@ def imports(package: Path = ROOT / "bqx") -> dict[str, set[str]]:
         imported = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
         for node in imported:
             root, _, rest = str(node.module).partition(".")
-            if root == "bqx" and name != "__init__":
+            if root == "bqx":
                 found = {rest.partition(".")[0]} if rest else {alias.name for alias in node.names}
                 edges.setdefault(name, set()).update(found - {name})
     return edges
