@@ -55,7 +55,7 @@ SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)
 def run_all(folder: Path, **changes: object) -> Run:
     given = SMALL.model_copy(update={"out": str(folder), **changes})
     # What a machine takes that does other things as well would decide what is approved.
-    with mock.patch.object(registry, "latency", lambda *of: 5.0):
+    with mock.patch.object(registry, "latency", return_value=5.0):
         for stage in STAGES:
             stage.build(given)  # type: ignore[attr-defined]
     run = Run.open(folder, given)

@@ -175,6 +175,8 @@ def _ratios(domain: str) -> Iterator[tuple[str, Output]]:
     for w in WINDOWS:
         for above, below in _RATIOS:
             name = f"ratio_{above}_{below}"
+            # Five rates are hardly ever so straight that the cut parts the two.
+            follows = (domain, above, below, w) == ("rate", "b", "t2", WINDOWS[0])
             yield (
                 f"{name}_w{w}",
                 Output(
@@ -183,6 +185,7 @@ def _ratios(domain: str) -> Iterator[tuple[str, Output]]:
                     LIMIT,
                     alias=f"{name}_{domain}_w{w}",
                     lookback=rows(w),
+                    spanned_by=(f"{{s}}_parabolic_ratio_t1_t2_w{w}",) if follows else (),
                     title=f"Ratio of {_NOUNS[above]} to {_NOUNS[below]} of {{x}} over {w} rows",
                     formula=f"clip({above}(x, {w}) / {below}(x, {w}), 100)",
                 ),
