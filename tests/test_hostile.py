@@ -29,6 +29,9 @@ from bqx.serving.limits import CONNECTIONS, DRAIN, SECONDS
 PACE = 0.1
 """Of the limits of time, for the tests that wait for one."""
 
+# What a server does in seconds depends on what else the machine does.
+pytestmark = pytest.mark.fuzz
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
