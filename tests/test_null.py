@@ -46,13 +46,12 @@ def day(one):
     return sessions.trading_days(one.minutes)
 
 
-@pytest.mark.parametrize("horizon", HORIZONS)
-@pytest.mark.parametrize("window", WINDOWS)
-def test_the_level_is_known_to_the_share_of_the_closed_form(one, day, window, horizon):
-    target = targets.make(one, window, horizon)
-    known = target.martingale_of("level")
-    result = skill.score(
-        target.label("level"),
+def martingale_score(bars, day, kind, *, window, horizon):
+    """Score of the martingale forecast of a kind of target."""
+    target = targets.make(bars, window, horizon)
+    known = target.martingale_of(kind)
+    return skill.score(
+        target.label(kind),
         known,
         known,
         sigma=target.sigma,
@@ -60,6 +59,12 @@ def test_the_level_is_known_to_the_share_of_the_closed_form(one, day, window, ho
         window=window,
         horizon=horizon,
     )
+
+
+@pytest.mark.parametrize("horizon", HORIZONS)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_level_is_known_to_the_share_of_the_closed_form(one, day, window, horizon):
+    result = martingale_score(one, day, "level", window=window, horizon=horizon)
     assert result.known_r2 == pytest.approx(targets.known_share(window, horizon), abs=0.02)
     assert result.skill == Interval(0.0, 0.0, 0.0)
 
@@ -68,17 +73,7 @@ def test_the_level_is_known_to_the_share_of_the_closed_form(one, day, window, ho
     ("window", "horizon"), [(w, h) for w in WINDOWS for h in HORIZONS if w <= h]
 )
 def test_delta_looks_half_known_and_its_direction_three_quarters(one, day, window, horizon):
-    target = targets.make(one, window, horizon)
-    known = target.martingale_of("delta")
-    result = skill.score(
-        target.label("delta"),
-        known,
-        known,
-        sigma=target.sigma,
-        day=day,
-        window=window,
-        horizon=horizon,
-    )
+    result = martingale_score(one, day, "delta", window=window, horizon=horizon)
     assert result.known_r2 == pytest.approx(0.50, abs=0.02)
     assert result.martingale_direction == pytest.approx(0.75, abs=0.01)
     assert (result.skill.value, result.dm) == (0.0, None)

@@ -9,8 +9,8 @@ from bqx.errors import BarError
 from bqx.learning import split
 from bqx.market import sessions
 from bqx.params import Params
+from bqx.runs import artefacts
 from bqx.runs.run import Run
-from bqx.stages.bars import load
 
 
 def check(params: Params) -> None:
@@ -37,7 +37,10 @@ def check_bars(params: Params, run: Run) -> None:
     Raises ParameterError when not even one fold fits.
     """
     if params.bars_path:
-        check_history(params, load(run).minutes)
+        # All pairs lie on one grid.
+        pair = next(iter(artefacts.DATASET.read(run)["pairs"]))
+        times = artefacts.BARS.read(run, pair=pair).index
+        check_history(params, sessions.epoch_minutes(times))
 
 
 def check_history(params: Params, minutes: NDArray[np.int64]) -> None:

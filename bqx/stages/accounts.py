@@ -105,6 +105,12 @@ def _entries(target: targets.Target, entry: str) -> dict[str, int]:
     return {FORECAST: asked} | beside | {EVERY: asked}
 
 
+def judged_rows(forecast: Series, horizon: int) -> slice:
+    """Rows from the first of (T,) forecasts to the last one's exit."""
+    first, last = np.flatnonzero(np.isfinite(forecast))[[0, -1]]
+    return slice(int(first), min(int(last) + 1 + horizon + 2, len(forecast)))
+
+
 def trade(source: Source, bars: Bars, params: Params) -> Accounts:
     """Trade a pair's forecasts and the signals without a model on the same rows."""
     priced = costs.make(bars, params)
@@ -114,8 +120,7 @@ def trade(source: Source, bars: Bars, params: Params) -> Accounts:
     out = Accounts(np.zeros(len(bars)), np.zeros(len(bars)), priced.fill, first=len(bars))
     for horizon, forecast in forecast_rows(source, bars).items():
         forecast_made = np.isfinite(forecast)
-        first, last = np.flatnonzero(forecast_made)[[0, -1]]
-        rows = slice(int(first), min(int(last) + 1 + horizon + 2, len(bars)))
+        rows = judged_rows(forecast, horizon)
         out.first, out.last = min(out.first, rows.start), max(out.last, rows.stop)
         judged, paid = bars.rows(rows.start, rows.stop), priced.rows(rows.start, rows.stop)
         target = targets.make(bars, params.window(horizon), horizon)

@@ -84,9 +84,13 @@ def forecast_rows(source: Source, bars: Bars, column: str = "forecast") -> dict[
 
     ``column`` is ``forecast``, or another of ``training.PairResult.forecasts``.
     """
-    frame = artefacts.FORECASTS.read(source, pair=bars.pair)
+    return on_rows(artefacts.FORECASTS.read(source, pair=bars.pair), bars, column)
+
+
+def on_rows(forecasts: pd.DataFrame, bars: Bars, column: str = "forecast") -> dict[int, Series]:
+    """(T,) a column of ``training.PairResult.forecasts`` by horizon; NaN on other rows."""
     out = {}
-    for horizon, rows in frame.groupby("horizon"):
+    for horizon, rows in forecasts.groupby("horizon"):
         series = np.full(len(bars), np.nan)
         series[bars.ts.get_indexer(pd.DatetimeIndex(rows["ts_utc"]))] = rows[column]
         out[int(str(horizon))] = series

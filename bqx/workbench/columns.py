@@ -45,7 +45,7 @@ def _columns(wanted: Wanted) -> Iterator[Column]:
 
 
 def _matching(pattern: str) -> Iterator[Column]:
-    names = _grid() if "_lag" in pattern else {name: Column(f) for name, f in _now().items()}
+    names = _grid() if "_lag" in pattern else _now()
     matches = [name for name in names if fnmatchcase(name, pattern)]
     if not matches:
         near = get_close_matches(pattern, names, 3, 0.4)
@@ -56,8 +56,9 @@ def _matching(pattern: str) -> Iterator[Column]:
     yield from (names[name] for name in matches)
 
 
-def _now() -> dict[str, Feature]:
-    return catalog.FEATURES
+@cache
+def _now() -> dict[str, Column]:
+    return {name: Column(feature) for name, feature in catalog.FEATURES.items()}
 
 
 @cache

@@ -1,19 +1,26 @@
 """Out-of-sample forecasts of a study: what they add, and what trading them would have made."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx.evaluation import skill
-from bqx.learning.samples import targets_of
+from bqx.learning import targets
+from bqx.learning.targets import Target
 from bqx.learning.training import PairResult
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import Params
+from bqx.stages.accounts import judged_rows
+from bqx.stages.scoring import on_rows
 from bqx.trading import backtest, costs, performance, signals
+from bqx.trading.costs import Costs
+
+Series = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,22 +56,24 @@ class Forecasts:
         ``column`` : ``forecast``, or ``raw`` for the model's own before it was shrunk. Intervals
         hold for all rows together.
         """
-        confidence = skill.simultaneous(self.params.confidence, self.frame.groupby(KEY).ngroups)
+        cells = len(self.bars) * len(self.params.horizons)
+        confidence = skill.simultaneous(self.params.confidence, cells)
         rows = {}
-        for (pair, horizon), bars, series in self._series(column):
-            target = targets_of(bars, self.params)[horizon]
-            label, zero = target.label("innovation"), np.zeros(len(bars))
-            rows[pair, horizon] = skill.score(
-                label,
-                series,
-                zero,
-                sigma=1.0,
-                day=sessions.trading_days(bars.minutes),
-                window=target.window,
-                horizon=horizon,
-                confidence=confidence,
-                seed=self.params.seed,
-            ).row()
+        for pair, bars in self.bars.items():
+            day, zero = sessions.trading_days(bars.minutes), np.zeros(len(bars))
+            for horizon, series in self._series(pair, column).items():
+                target = self._target(bars, horizon)
+                rows[pair, horizon] = skill.score(
+                    target.label("innovation"),
+                    series,
+                    zero,
+                    sigma=1.0,
+                    day=day,
+                    window=target.window,
+                    horizon=horizon,
+                    confidence=confidence,
+                    seed=self.params.seed,
+                ).row()
         shown = ["days", "skill", "skill_lo", "skill_hi", "ic", "ic_t", "ic_p"]
         return pd.DataFrame(rows).T.rename_axis(index=KEY)[shown].astype(float)
 
@@ -76,41 +85,45 @@ class Forecasts:
         paid = self.params.spread_multiple * spread_multiple
         params = self.params.model_copy(update={"spread_multiple": paid})
         rows = {}
-        for (pair, horizon), bars, series in self._series("forecast"):
-            made = np.flatnonzero(np.isfinite(series))
-            judged = slice(int(made[0]), min(int(made[-1]) + horizon + 3, len(bars)))
-            target, priced = targets_of(bars, params)[horizon], costs.make(bars, params)
-            wait = signals.delay(target.window, horizon, params.entry)
-            move = signals.expected_move(series * target.sigma, target.window, horizon)
+        for pair, bars in self.bars.items():
+            priced = costs.make(bars, params)
             size = signals.size(bars, params.target_volatility, params.largest_position)
-            signal = np.nan_to_num(signals.side(move, *priced.expected(horizon, wait)) * size)
-            traded = backtest.run(
-                bars.rows(judged.start, judged.stop),
-                signals.delayed(signal, bars, wait, 0.0)[judged],
-                horizon - wait,
-                costs=priced.rows(judged.start, judged.stop),
-            )
-            daily = traded.daily()
-            summary = asdict(performance.summary(daily, params.confidence, params.seed))
-            sums = 1e4 * daily[["gross", "cost", "net"]].sum()
-            rows[pair, horizon] = {
-                "trades": summary["trades"],
-                "gross (bp)": sums["gross"],
-                "cost (bp)": sums["cost"],
-                "net (bp)": sums["net"],
-                "net_sharpe": summary["net_sharpe"],
-                "net_sharpe_lo": summary["net_sharpe_lo"],
-                "net_sharpe_hi": summary["net_sharpe_hi"],
-                "reason": summary["reason"],
-            }
+            for horizon, series in self._series(pair, "forecast").items():
+                daily = self._daily(bars, series, horizon, priced=priced, size=size)
+                summary = performance.summary(daily, params.confidence, params.seed)
+                sums = 1e4 * daily[["gross", "cost", "net"]].sum()
+                rows[pair, horizon] = {
+                    "trades": summary.trades,
+                    "gross (bp)": sums["gross"],
+                    "cost (bp)": sums["cost"],
+                    "net (bp)": sums["net"],
+                    "net_sharpe": summary.net_sharpe,
+                    "net_sharpe_lo": summary.net_sharpe_lo,
+                    "net_sharpe_hi": summary.net_sharpe_hi,
+                    "reason": summary.reason,
+                }
         return pd.DataFrame(rows).T.rename_axis(index=KEY)
 
-    def _series(self, column: str):  # type: ignore[no-untyped-def]
-        for (pair, horizon), rows in self.frame.groupby(KEY, sort=False):
-            bars = self.bars[pair]
-            series = np.full(len(bars), np.nan)
-            series[bars.ts.get_indexer(pd.DatetimeIndex(rows["ts_utc"]))] = rows[column]
-            yield (pair, int(horizon)), bars, series
+    def _daily(
+        self, bars: Bars, series: Series, horizon: int, *, priced: Costs, size: Series
+    ) -> pd.DataFrame:
+        """Account by day of the forecasts of one pair and horizon."""
+        target, judged = self._target(bars, horizon), judged_rows(series, horizon)
+        wait = signals.delay(target.window, horizon, self.params.entry)
+        move = signals.expected_move(series * target.sigma, target.window, horizon)
+        signal = np.nan_to_num(signals.side(move, *priced.expected(horizon, wait)) * size)
+        return backtest.run(
+            bars.rows(judged.start, judged.stop),
+            signals.delayed(signal, bars, wait, 0.0)[judged],
+            horizon - wait,
+            costs=priced.rows(judged.start, judged.stop),
+        ).daily()
+
+    def _target(self, bars: Bars, horizon: int) -> Target:
+        return targets.make(bars, self.params.window(horizon), horizon)
+
+    def _series(self, pair: str, column: str) -> dict[int, Series]:
+        return on_rows(self.results[pair].forecasts, self.bars[pair], column)
 
     def __repr__(self) -> str:
         cells, rows = self.frame.groupby(KEY).ngroups, len(self.frame)

@@ -23,7 +23,7 @@ from bqx.learning import screening as pooled_columns
 from bqx.learning.fold_fit import Learnt, learn_fold
 from bqx.learning.folds import Fold
 from bqx.learning.models import Model
-from bqx.learning.targets import Target, known_direction, known_share
+from bqx.learning.targets import Target, known_direction, known_share, make
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import Params, from_settings
@@ -236,7 +236,8 @@ class Study:
                 f"horizon: not in the study, got {horizon}; expected one of "
                 f"{', '.join(map(str, self.params.horizons))}. Name it under horizons."
             )
-        return self.targets(pair)[horizon].label("innovation")
+        target = make(self._bars(pair), self.params.window(horizon), horizon)
+        return target.label("innovation")
 
     def _matrix(
         self, columns: tuple[Column, ...], rows: NDArray[np.int64], fold: Fold, pair: str
