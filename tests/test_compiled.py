@@ -222,7 +222,11 @@ def test_an_interrupted_compile_ends_in_one_line(tmp_path: Path, seconds: float)
         bar = process.stderr.read(len("\nkernels:"))  # its processes have been started
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
-        written = bar + process.stderr.read()
+        try:
+            written = bar + process.communicate(timeout=120)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     assert process.returncode == 130
     *bars, last = [line for line in written.splitlines() if line]
     assert last == "bqx: interrupted; the same command goes on from here"

@@ -2,8 +2,11 @@
 
 import os
 import signal
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 
 import numpy as np
@@ -18,6 +21,9 @@ from bqx.features.spec import Feature
 
 ROWS = 600
 """Rows of the bars that the kernels are run on; what is compiled does not depend on them."""
+
+LOOK = 0.2
+"""Seconds after which an interrupt is seen at the latest."""
 
 
 def compile_all(features: Sequence[Feature], workers: int, generic: bool = False) -> int:
@@ -40,20 +46,47 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
     os.environ.update(GENERIC if generic else {})
     processes = ProcessPoolExecutor(workers, get_context("spawn"), _prepare)
     try:
-        # An interrupt waits until a child can die of it: children inherit what is blocked.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            compiled = [processes.submit(compile_family, names) for names in families.values()]
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        for family in tqdm(as_completed(compiled), "kernels", len(compiled), unit="family"):
-            family.result()
+        with _interrupts() as interrupts:
+            # An interrupt waits until a child can die of it: children inherit what is blocked.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                compiled = [processes.submit(compile_family, names) for names in families.values()]
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            _await(compiled, interrupts)
     finally:
         processes.shutdown(cancel_futures=True)
         for name in GENERIC if generic else ():
             os.environ.pop(name)
         os.environ.update(before)
     return len(families)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Interrupts as they come, instead of an exception at any place: one that is raised while the
+    lock of a future is taken would leave it taken, and the pool would wait for it for ever."""
+    signals: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
+    try:
+        yield signals
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _await(compiled: Sequence[Future[None]], interrupts: Sequence[int]) -> None:
+    waiting = set(compiled)
+    with tqdm(total=len(waiting), desc="kernels", unit="family") as bar:
+        while waiting:
+            done, waiting = wait(waiting, timeout=LOOK, return_when=FIRST_COMPLETED)
+            # A terminal interrupts the children too, and the pool breaks.
+            broken = any(isinstance(family.exception(), BrokenProcessPool) for family in done)
+            time.sleep(LOOK if broken and not interrupts else 0)
+            if interrupts:
+                raise KeyboardInterrupt
+            for family in done:
+                family.result()
+            bar.update(len(done))
 
 
 def _prepare() -> None:
