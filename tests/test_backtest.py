@@ -366,7 +366,7 @@ def test_long_plus_short_lose_twice_the_cost(null_bars: bars.Bars) -> None:
 
 def test_the_planted_drift_is_earned() -> None:
     """A position on the known drift earns what the drift says, within the noise."""
-    planted = simulated.simulate("planted", pairs=("eurusd",), days=60)
+    planted = simulated.simulate("strong", pairs=("eurusd",), days=60)
     assert planted.planted is not None
     walk = bars.align(planted.frames)["eurusd"]
     drift = planted.planted["eurusd"].reindex(walk.ts).to_numpy()

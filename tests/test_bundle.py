@@ -12,7 +12,7 @@ from bqx.learning import bundle, targets
 
 @pytest.fixture(scope="module")
 def learned():
-    return learn("planted", 1)
+    return learn("strong", 1)
 
 
 @pytest.fixture(scope="module")

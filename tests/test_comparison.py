@@ -19,7 +19,7 @@ from bqx.stages import training as fitted
 from bqx.stages.bars import load
 
 SMALL = {
-    "market": "planted", "pairs": ("eurusd", "gbpusd"), "days": 42, "horizons": (15, 30),
+    "market": "strong", "pairs": ("eurusd", "gbpusd"), "days": 42, "horizons": (15, 30),
     "lags": (60,), "train_days": 14, "validation_days": 5, "test_days": 5, "step_days": 5,
     "selected": 12, "forest_trees": 10, "rounds": 20, "workers": 1,
     "models": ("martingale", "pooled_ridge", "xgboost"),

@@ -32,7 +32,7 @@ PACE = 0.1
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     folder = tmp_path_factory.mktemp("hostile")
     bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {}).save(folder / PAIR)
     return folder
@@ -43,7 +43,7 @@ def good(folder):
     """An answerable request."""
     need = bundle.load(folder / PAIR).lookback
     days = PARAMS.days
-    frames = simulated.simulate("planted", (PAIR,), PARAMS.start, days=days, seed=1).frames
+    frames = simulated.simulate("strong", (PAIR,), PARAMS.start, days=days, seed=1).frames
     request = live.payload(PAIR, frames[PAIR].iloc[-(need + 50) :])
     return json.loads(json.dumps(request))
 

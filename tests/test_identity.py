@@ -49,7 +49,7 @@ Change = Callable[[Path], None]
 
 @pytest.fixture(scope="module")
 def made() -> bundle.Bundle:
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     return bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {})
 
 

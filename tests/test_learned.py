@@ -471,7 +471,7 @@ GIVEN = Params(
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[dict[str, Bars], list[lags.Column], Fold]:
-    frames = simulated.simulate("planted", GIVEN.pairs, GIVEN.start, days=GIVEN.days, seed=1).frames
+    frames = simulated.simulate("strong", GIVEN.pairs, GIVEN.start, days=GIVEN.days, seed=1).frames
     columns = lags.grid([f for f in catalog.profile("core")[::4] if not f.spanned_by], ())
     rows = np.arange(32_000)
     fold = Fold(0, rows[:14_000], rows[18_000:24_000], rows[27_000:], rows[27_000:], 24_200)

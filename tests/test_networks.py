@@ -164,7 +164,7 @@ def test_a_sequence_reads_each_column_at_each_step():
 
 def test_a_served_row_of_a_sequence_is_the_batchs(tmp_path):
     fresh("tft")
-    learned, small = learn("planted", 1), SMALL["tft"] | {"steps": 4, "spacing": 15}
+    learned, small = learn("strong", 1), SMALL["tft"] | {"steps": 4, "spacing": 15}
     result = training.fit_pair(
         learned.history,
         learned.columns,

@@ -54,18 +54,18 @@ def test_parameters_are_described_with_where_they_come_from():
     demo = next(path for path in FILES if path.stem == "demo")
     rows = {row["key"]: row for row in params.described(demo, ["seed=4"])}
     assert tuple(rows) == KEYS
-    assert [rows[key]["from"] for key in ("seed", "days", "stride")] == [
+    assert [rows[key]["from"] for key in ("seed", "days", "depth")] == [
         "--set", str(demo), "default",
     ]  # fmt: skip
-    assert (rows["seed"]["value"], rows["days"]["value"]) == ("4", "98")
+    assert (rows["seed"]["value"], rows["days"]["value"]) == ("4", "280")
     for key, field in Params.model_fields.items():
         assert rows[key]["meaning"].split() == str(field.description).split()
 
 
 def test_demo_is_large_enough():
     demo = load(next(path for path in FILES if path.stem == "demo"))
-    assert len(demo.pairs) >= 8
-    assert demo.days >= 90
+    assert len(demo.pairs) >= 4
+    assert len(demo.pairs) * demo.days >= 8 * 90
 
 
 def test_real_bars_must_be_given():

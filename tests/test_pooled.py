@@ -28,7 +28,7 @@ RNG = np.random.default_rng(3)
 
 @pytest.fixture(scope="module")
 def panel():
-    frames = simulated.simulate("planted", PAIRS, GIVEN.start, days=GIVEN.days, seed=1).frames
+    frames = simulated.simulate("strong", PAIRS, GIVEN.start, days=GIVEN.days, seed=1).frames
     return bars.align(frames)
 
 

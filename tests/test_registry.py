@@ -29,7 +29,7 @@ from bqx.stages.registry import against
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     """Three bundles of one pair."""
-    folder, learned = tmp_path_factory.mktemp("bundles"), learn("planted", 1)
+    folder, learned = tmp_path_factory.mktemp("bundles"), learn("strong", 1)
     for number in range(3):
         made = bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {"number": number})
         made.save(folder / str(number))

@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def learned():
-    return learn("planted", 1)
+    return learn("strong", 1)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def folder(made, tmp_path_factory):
 @pytest.fixture(scope="module")
 def raw():
     """Raw bars with their holes, as a broker sends them."""
-    return simulated.simulate("planted", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1).frames[
+    return simulated.simulate("strong", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1).frames[
         PAIR
     ]
 
@@ -344,7 +344,7 @@ OTHERS = ("gbpusd", "eurgbp")
 def crossed():
     """A bundle whose columns read two other pairs, its bars, and what the feeds sent."""
     start, days = PARAMS.start, 21
-    sent = simulated.simulate("planted", (PAIR, *OTHERS), start, days=days, seed=2).frames
+    sent = simulated.simulate("strong", (PAIR, *OTHERS), start, days=days, seed=2).frames
     grids = bars.align(sent)
     rows = np.arange(3_000, 12_000, 7)
     columns = tuple(

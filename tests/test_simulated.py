@@ -10,7 +10,7 @@ from bqx.market import simulated as market
 from bqx.market.pairs import CURRENCIES, PAIRS, TRIANGLES, base, pip, quote
 
 CASES = (
-    ("null", 0, "2024-01-07"), ("planted", 1, "2024-01-07"), ("null", 2, "2024-06-02"),
+    ("null", 0, "2024-01-07"), ("strong", 1, "2024-01-07"), ("null", 2, "2024-06-02"),
     ("lead", 3, "2024-01-07"),
 )  # fmt: skip
 
@@ -39,7 +39,7 @@ def simulated(request):
 
 @pytest.fixture(scope="module")
 def momentum():
-    return Simulated("planted", 0, "2024-01-07", days=90)
+    return Simulated("strong", 0, "2024-01-07", days=90)
 
 
 @pytest.fixture(scope="module")
@@ -264,18 +264,19 @@ def test_all_modes_share_their_shocks(long_factors, mode):
     np.testing.assert_array_equal(null.sigma, drawn.sigma)
 
 
-@pytest.mark.parametrize("mode", ["planted", "threshold"])
+@pytest.mark.parametrize("mode", ["planted", "strong", "threshold"])
 def test_drift_of_a_pair_is_the_filter_of_its_own_returns(long_factors, mode):
     drawn = long_factors[mode]
     one, other = CURRENCIES.index("GBP"), CURRENCIES.index("JPY")
     log, gap = (table[:5_000, one] - table[:5_000, other] for table in (drawn.log, drawn.gap))
     minutes = drawn.minutes[:5_000]
     busy = sessions.in_session(minutes, "london") | sessions.in_session(minutes, "new_york")
-    turned = np.where(busy | (mode == "planted"), 1.0, -1.0)
+    turned = np.where(busy | (mode != "threshold"), 1.0, -1.0)
+    share = planted.WEAK if mode == "planted" else planted.STRONG
     mean, expected = 0.0, []
     for value, sign in zip(np.diff(log, prepend=0.0) - gap, turned, strict=True):
         mean += (value - mean) / planted.MEMORY
-        expected.append(sign * planted.KAPPA * mean)
+        expected.append(sign * share * mean)
     drift = drawn.drift[:5_000, one] - drawn.drift[:5_000, other]
     np.testing.assert_allclose(drift, expected, rtol=1e-9, atol=1e-15)
 
@@ -381,9 +382,9 @@ def test_attainable_skill_agrees_with_a_loop(window, horizon):
 
 
 def test_same_seed_same_market_whatever_pairs_are_asked_for():
-    every = market.simulate("planted", start="2024-03-05", days=4, seed=9)
-    some = market.simulate("planted", ("usdjpy", "eurgbp"), start="2024-03-05", days=4, seed=9)
-    other = market.simulate("planted", ("usdjpy",), start="2024-03-05", days=4, seed=10)
+    every = market.simulate("strong", start="2024-03-05", days=4, seed=9)
+    some = market.simulate("strong", ("usdjpy", "eurgbp"), start="2024-03-05", days=4, seed=9)
+    other = market.simulate("strong", ("usdjpy",), start="2024-03-05", days=4, seed=10)
     assert list(some.frames) == ["usdjpy", "eurgbp"]
     for pair, frame in some.frames.items():
         pd.testing.assert_frame_equal(frame, every.frames[pair])

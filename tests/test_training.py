@@ -38,8 +38,8 @@ def skills(learned, forecasts):
 
 
 def test_half_of_a_planted_signal_is_recovered():
-    learned = learn("planted", 1)
-    made = simulated.simulate("planted", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1)
+    learned = learn("strong", 1)
+    made = simulated.simulate("strong", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1)
     best = learned.result.forecasts.copy()
     place = learned.bars.ts.get_indexer(best["ts_utc"])
     drift, decay = made.planted[[PAIR, "decay"]].reindex(learned.bars.ts).to_numpy().T
@@ -66,7 +66,7 @@ def test_on_a_null_market_hardly_anything_is_kept():
 
 
 def test_every_scored_row_has_a_forecast_a_horizon():
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     found = learned.result.forecasts
     columns = ["ts_utc", "fold", "horizon", "forecast", "raw", "reach", "naive"]
     assert list(found.columns) == columns
@@ -83,7 +83,7 @@ def test_every_scored_row_has_a_forecast_a_horizon():
 
 
 def test_intervals_catch_what_they_promise():
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     found = learned.result.forecasts.set_index("ts_utc")
     for horizon in PARAMS.horizons:
         part = found[found["horizon"] == horizon]
@@ -96,7 +96,7 @@ def test_intervals_catch_what_they_promise():
 
 
 def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     fold = learned.folds[0]
     frame = learned.bars.frame.copy()
     frame.iloc[fold.last_seen + 1 :, :4] *= np.random.default_rng(0).uniform(
@@ -121,7 +121,7 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
 
 
 def test_corrupting_the_test_days_of_a_combinatorial_fold_leaves_it_untouched(tmp_path):
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     columns = learned.columns
     reach = max(*(column.lookback for column in columns), targets.lookback(15))
     fold = folds.combinatorial(learned.bars.minutes, 5, 1, 120, 45, reach)[1]
@@ -142,7 +142,7 @@ def test_corrupting_the_test_days_of_a_combinatorial_fold_leaves_it_untouched(tm
 
 
 def test_fitted_families_read_no_test_day_between_training_days():
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     fold = folds.combinatorial(learned.bars.minutes, 5, 1, 120, 45, 1_000)[1]
     columns = [lags.Column(feature, 0) for feature in join(regimes.FAMILIES).values()]
     before = samples.fits_of(learned.bars, columns, fold)
@@ -157,7 +157,7 @@ def test_fitted_families_read_no_test_day_between_training_days():
 
 
 def test_the_last_seen_bar_is_seen(tmp_path):
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     fold = learned.folds[0]
     frame = learned.bars.frame.copy()
     last = int(fold.validation[-1]) + 15
@@ -174,7 +174,7 @@ def test_the_last_seen_bar_is_seen(tmp_path):
 
 
 def test_selection_knows_only_columns_of_the_grid():
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     names = {c.name for c in learned.columns}
     for selection, fit in zip(learned.selections, learned.result.fits, strict=True):
         assert len(selection.columns) == PARAMS.selected
@@ -184,7 +184,7 @@ def test_selection_knows_only_columns_of_the_grid():
 
 
 def test_a_matched_window_trains_too():
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     params = PARAMS.model_copy(update={"target_window": "matched", "horizons": (30, 60)})
     parts = make_folds(learned.bars, learned.columns, params)[:1]
     result = training.fit_pair(
@@ -199,14 +199,14 @@ def test_a_matched_window_trains_too():
 
 
 def test_too_few_rows_name_pair_fold_and_mend():
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     fold = dataclasses.replace(learned.folds[0], train=learned.folds[0].train[:900])
     with pytest.raises(ParameterError, match="eurusd fold 0: too few rows.*Raise train_days"):
         training.select_pair(learned.history, learned.columns, [fold], PARAMS)
 
 
 def test_all_pairs_give_the_same_in_other_processes(tmp_path):
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     short = learned.bars.rows(0, int(learned.folds[0].test[-1]) + 1)
     panel = {pair: History(dataclasses.replace(short, pair=pair)) for pair in ("eurusd", "gbpusd")}
     parts = learned.folds[:1]
@@ -238,9 +238,9 @@ def test_all_pairs_give_the_same_in_other_processes(tmp_path):
 
 
 def test_columns_read_from_a_store_teach_the_same_in_another_process(tmp_path):
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     (tmp_path / "bars").mkdir()
-    frame = simulated.simulate("planted", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1).frames[
+    frame = simulated.simulate("strong", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1).frames[
         PAIR
     ]
     bar_frames.validate(frame, PAIR).reset_index().to_parquet(tmp_path / "bars" / f"{PAIR}.parquet")
@@ -268,7 +268,7 @@ def test_columns_read_from_a_store_teach_the_same_in_another_process(tmp_path):
 
 @pytest.mark.parametrize("name", ["martingale", "ridge", "xgboost_quantile"])
 def test_other_models_are_fitted_the_same_way(name):
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     few = PARAMS.model_copy(update={"rounds": 20})
     result = training.fit_pair(
         learned.history,
@@ -289,7 +289,7 @@ def test_other_models_are_fitted_the_same_way(name):
 
 
 def test_settings_win_over_parameters():
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     result = training.fit_pair(
         learned.history,
         learned.columns,

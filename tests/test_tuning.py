@@ -80,7 +80,7 @@ def test_two_searches_find_the_same(fast, tmp_path):
 
 
 def test_what_lies_after_the_training_rows_is_not_asked_for(fast, tmp_path):
-    learned, few = learn("planted", 1), FEW.model_copy(update={"trials": 2})
+    learned, few = learn("strong", 1), FEW.model_copy(update={"trials": 2})
     heard = []
     found = tuning.tune_pair(
         learned.history,

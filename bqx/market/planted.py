@@ -1,9 +1,10 @@
 """Signals of known strength in the synthetic market, and what an oracle gains by knowing them.
 
-``planted`` is momentum: a factor's expected next return is ``KAPPA`` times the exponential mean of
-its own past returns. ``threshold`` is the same while London or New York is open, and its opposite
-while both are closed: lines see what is left of the two. In ``lead`` four currencies follow
-what pairs of the four others did (`FOLLOWS`), of which a pair's own past says little.
+``planted`` is momentum: a factor's expected next return is ``WEAK`` times the exponential mean of
+its own past returns, so that an oracle gains about 1 %. ``strong`` is the same with ``STRONG``, and
+``threshold`` that while London or New York is open, and its opposite while both are closed: lines
+see what is left of the two. In ``lead`` four currencies follow what pairs of the four others did
+(`FOLLOWS`), of which a pair's own past says little.
 
 The filters are linear and the same for all factors, hence a pair's drift is the difference of its
 currencies' drifts.
@@ -18,14 +19,14 @@ from bqx.market.pairs import CURRENCIES, base, quote
 
 Series = NDArray[np.float64]
 
-SIGNALS = ("planted", "threshold", "lead")
+SIGNALS = ("planted", "strong", "threshold", "lead")
 """Kinds of signal."""
 MODES = ("null", *SIGNALS)
 """Kinds of synthetic market."""
 
-KAPPA, MEMORY = 0.75, 120
-"""Expected next return as a share of the mean past return, and that mean's time constant in
-minutes."""
+WEAK, STRONG, MEMORY = 0.4, 0.75, 120
+"""Expected next return as a share of the mean past return, weak and strong, and that mean's time
+constant in minutes."""
 LED, LED_MEMORY = 0.9, 30
 """The same for a currency that follows another, soon after it."""
 FOLLOWS = {"GBP": "eurusd", "NZD": "audusd", "CAD": "usdchf", "JPY": "eurchf"}
@@ -61,10 +62,10 @@ def drift(mode: str, shocks: Series, minutes: NDArray[np.int64]) -> tuple[Series
         for name, pair in FOLLOWS.items():
             out[:, CURRENCIES.index(name)] = LED * difference(means, pair)
         return out, still
-    share = np.full(rows, KAPPA)
+    share = np.full(rows, WEAK if mode == "planted" else STRONG)
     if mode == "threshold":
         busy = [sessions.in_session(minutes, name) for name in ("london", "new_york")]
-        share[~np.any(busy, axis=0)] = -KAPPA
+        share[~np.any(busy, axis=0)] = -STRONG
     # The mean past return s(t) = (1 - 1/MEMORY) s(t-1) + r(t) / MEMORY with r(t) = share s(t-1) +
     # shock(t).
     factor = 1 - (1 - share) / MEMORY

@@ -209,7 +209,7 @@ def simulate(
     Parameters
     ----------
     mode : ``null`` (every log rate a martingale) or a signal of known strength:
-        ``planted`` (momentum), ``threshold`` or ``lead``, see `planted.SIGNALS`.
+        ``planted`` (weak momentum), ``strong``, ``threshold`` or ``lead``, see `planted`.
     pairs : pairs to return; all eight currencies are simulated whatever is asked for.
     start : first UTC date.
     days : calendar days.

@@ -83,6 +83,16 @@ def models(values: Any) -> Any:
     return tuple(sorted(values, key=lambda v: order.index(v) if v in MODELS else len(order)))
 
 
+def features(values: Any) -> Any:
+    """Files of a user's own features as a tuple, each once."""
+    rule = "a list of .py files from the project's root, each once"
+    if not isinstance(values, list | tuple) or len(set(map(str, values))) < len(values):
+        raise ValueError(rule)
+    if not all(re.fullmatch(r"[\w./-]+\.py", str(value)) for value in values):
+        raise ValueError(rule)
+    return tuple(values)
+
+
 def _iso(value: Any, kind: type[date] | type[datetime], rule: str) -> Any:
     try:
         kind.fromisoformat(value)
@@ -166,7 +176,9 @@ def interest(values: Any) -> Any:
     return {name: float(values[name]) for name in CURRENCIES}
 
 
-Market = Annotated[Literal["null", "planted", "threshold", "lead"], BeforeValidator(market)]
+Market = Annotated[
+    Literal["null", "planted", "strong", "threshold", "lead"], BeforeValidator(market)
+]
 """Kind of the synthetic market."""
 
 MOST = 1_000_000

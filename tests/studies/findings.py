@@ -135,7 +135,7 @@ def _passed(found: dict[str, Any]) -> str:
 
 
 KINDS = {
-    ("planted", False): "momentum",
+    ("strong", False): "momentum",
     ("threshold", False): "threshold",
     ("lead", False): "lead, own features alone",
     ("lead", True): "lead, features across pairs too",

@@ -52,7 +52,7 @@ def about(of: str, table: pd.DataFrame) -> dict:
 
 
 def test_codes_beside_none() -> None:
-    frames = simulated.simulate("planted", GIVEN.pairs, GIVEN.start, days=GIVEN.days, seed=1).frames
+    frames = simulated.simulate("strong", GIVEN.pairs, GIVEN.start, days=GIVEN.days, seed=1).frames
     planted = compared(frames)
     found = {"A planted market": about("Three pairs of a synthetic market", planted)}
     paths = [DATA / "m1" / f"{pair}.parquet" for pair in GIVEN.pairs]

@@ -29,7 +29,7 @@ GIVEN = Params(
     workers=1, pairs=PAIRS, days=273, lags=(60, 120), train_days=150, validation_days=20,
     test_days=25, step_days=25, stride=10, selected=40, rounds=300, depth=4,
 )  # fmt: skip
-KINDS = (("planted", False), ("threshold", False), ("lead", False), ("lead", True))
+KINDS = (("strong", False), ("threshold", False), ("lead", False), ("lead", True))
 """Kinds of signal, and whether features across pairs are in."""
 
 
@@ -94,8 +94,8 @@ Shares = dict[tuple[str, bool], dict[str, float]]
 
 
 def test_momentum_is_recovered_by_lines_and_trees(shares: Shares) -> None:
-    assert shares["planted", False]["ridge"] >= 0.8
-    assert max(shares["planted", False][name] for name in ("forest", "xgboost")) >= 0.8
+    assert shares["strong", False]["ridge"] >= 0.8
+    assert max(shares["strong", False][name] for name in ("forest", "xgboost")) >= 0.8
 
 
 def test_trees_see_a_threshold_that_lines_miss(shares: Shares) -> None:
@@ -111,4 +111,4 @@ def test_a_lead_needs_features_across_pairs(shares: Shares) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_recover_most_of_momentum(shares: Shares, name: str) -> None:
-    assert shares["planted", False][name] >= 0.6
+    assert shares["strong", False][name] >= 0.6

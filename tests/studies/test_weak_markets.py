@@ -57,7 +57,7 @@ def market(strength: float, pairs: tuple[str, ...], seed: int) -> Saved:
     """A market learned as a run does it, with a strength of its momentum."""
     mode = "planted" if strength else "null"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planted, "KAPPA", strength)
+        patch.setattr(planted, "WEAK", strength)
         made = simulated.simulate(mode, pairs, GIVEN.start, days=GIVEN.days, seed=seed)
     panel = bars.align(made.frames)
     histories = {pair: History(own) for pair, own in panel.items()}
