@@ -27,5 +27,6 @@ html_theme = "sphinx_book_theme"
 html_copy_source = False  # all sources are kept beside the pages
 html_static_path = ["_static"] if (_folder / "_static").is_dir() else []
 html_css_files = [sheet.name for sheet in (_folder / "_static").glob("*.css")]
+html_js_files = [script.name for script in (_folder / "_static").glob("*.js")]
 
 globals().update(_book["sphinx"]["config"])

@@ -31,6 +31,11 @@ KNOWN = pd.DataFrame(
         for target in ("level", "delta")
     ]
 )
+VERDICT = pd.DataFrame(
+    {"horizon": HORIZONS, "skill": [0.001, 0.0], "skill_lo": [-0.001, 0.0],
+     "skill_hi": [0.004, 0.0], "net_sharpe": [None, 1.0], "net_sharpe_lo": [None, -2.0],
+     "net_sharpe_hi": [None, 4.0]}
+)  # fmt: skip
 BREAKDOWN = pd.DataFrame(
     {"gross": 3.0, "spread": 1.0, "slippage": 0.5, "commission": 0.2, "rollover": [0.1, -0.1],
      "net": [1.4, 1.2]},
@@ -64,6 +69,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
         pd.DataFrame({"pair": ["eurusd"] * 2, "rank": [1, 2], "cumulative": [0.6, 0.9]})
     ),
     "skill_by_horizon": lambda: figures.skill_by_horizon(CELLS),
+    "verdict": lambda: figures.verdict(VERDICT),
     "matrix": lambda: figures.matrix(
         MATRIX.rename_axis(index="pair", columns="horizon (min)"), "skill", centre=0
     ),

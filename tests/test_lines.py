@@ -48,7 +48,10 @@ def verdicts(draw):
         **{"expected_move": draw(optional), "round_trip": 1.2, "break_even_cost": draw(optional)},
     }
     three = lines.decide(information, trading, cells)
-    return dict(zip(("information", "tradable", "promoted"), three, strict=True)), cells
+    status = st.sampled_from(["approved", "rejected", "archived"])
+    registry = [{"pair": pair, "status": draw(status)} for pair in ("eurusd", "usdjpy")]
+    verdict = dict(zip(("information", "tradable", "promoted"), three, strict=True))
+    return verdict | {"registry": registry}, cells
 
 
 @given(verdicts())
@@ -95,6 +98,19 @@ def test_no_two_sentences_contradict_each_other(drawn):
     assert not ("would have lost at no cost" in text and "would have paid" in text)
     assert "nan" not in text
     assert "None" not in text
+
+
+@given(verdicts())
+def test_the_headline_says_what_the_lines_say(drawn):
+    verdict, _ = drawn
+    headline = lines.headline(verdict)
+    assert ("No information" in headline) == (not verdict["information"]["claimed"])
+    assert ("paid for its costs" in headline) == verdict["tradable"]["tradable"]
+    assert ("hold" in headline) == (not verdict["tradable"]["tradable"])
+    assert ("promoted" in headline) == bool(verdict["promoted"]["cells"])
+    for row in verdict["registry"]:
+        assert (row["pair"] in headline) == (row["status"] == "approved")
+    assert headline.count(".") == 1
 
 
 @given(verdicts())

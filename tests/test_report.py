@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -35,10 +36,9 @@ LAGS = WRITE.format(stem="04_lagging", inputs=["bars"], path="columns.json", val
 @pytest.fixture
 def sources(tmp_path, monkeypatch):
     """A tiny project: two notebooks and a book of three pages."""
-    monkeypatch.setattr(
-        runner.verdict, "write", lambda run: {"ledger": {"faults": ["A trial lacks."]}}
-    )
-    monkeypatch.setattr(runner.book.front_page, "page", lambda run: "# Front\n\n$S(n) = n^2$\n")
+    monkeypatch.setattr(runner.verdict, "write", verdict)
+    front = {"index": "# Front\n\n$S(n) = n^2$\n"}
+    monkeypatch.setattr(runner.book.front_page, "pages", lambda run: front)
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
@@ -49,6 +49,12 @@ def sources(tmp_path, monkeypatch):
     notebook(root, "01_bars", "out = 'x'\nseed = 9", BARS, "print('seed is', seed)")
     notebook(root, "04_lagging", "out = 'x'\nlags = [1]", LAGS)
     return root
+
+
+def verdict(run: Run) -> dict[str, Any]:
+    for name in ("verdict.json", "verdict.pdf"):
+        (run.folder / name).write_text("{}")
+    return {"ledger": {"faults": ["A trial lacks."]}}
 
 
 def notebook(root: Path, stem: str, parameters: str, *code: str) -> Path:
@@ -90,16 +96,20 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert set(manifest["notebooks"]) == {"01_bars", "04_lagging"}
     assert {path.name for path in folder.iterdir()} == {
         ".lock", ".stages", "bars", "book", "columns.json", "manifest.json", "notebooks",
+        "verdict.json", "verdict.pdf",
     }  # fmt: skip
     page = (folder / "book" / "notebooks" / "01_bars.html").read_text()
     assert "seed is 5" in page
-    assert "Show code cell source" in page
+    assert "print(" not in page
+    assert 'href="../_sources/notebooks/01_bars.ipynb"' in page
+    assert (folder / "book" / "_sources" / "notebooks" / "01_bars.ipynb").exists()
+    assert (folder / "book" / "verdict.json").read_text() == "{}"
     assert "Front" in index.read_text()
     assert "mathjax" in index.read_text().lower()
     assert foreign(folder / "book") == []
     # What jupyter-book builds as well.
     assert {path.name for path in (folder / "book" / "_sources").iterdir()} == {
-        "_config.yml", "_toc.yml", "conf.py", "index.md", "notebooks",
+        "_config.yml", "_toc.yml", "catalog.md", "conf.py", "index.md", "notebooks",
     }  # fmt: skip
 
     built = []
@@ -188,7 +198,8 @@ def test_failed_book_leaves_the_previous_one(sources, monkeypatch):
     before = sources / "run" / "book"
     before.mkdir(parents=True)
     (before / "index.html").write_text("previous")
-    monkeypatch.setattr(runner.book.front_page, "page", lambda run: "# Front\n\n[x](absent.md)\n")
+    broken = {"index": "# Front\n\n[x](absent.md)\n"}
+    monkeypatch.setattr(runner.book.front_page, "pages", lambda run: broken)
     with pytest.raises(BqxError, match=r"(?s)book: not built.*absent\.md"):
         runner.run(params(sources), sources=sources)
     assert (before / "index.html").read_text() == "previous"
@@ -208,11 +219,11 @@ runner.run(Params(out=str(root / "run")), sources=root)
 def test_killed_run_goes_on_where_it_was(sources, capsys, monkeypatch):
     slow = notebook(
         sources, "04_lagging", "out = 'x'\nlags = [1]", "from pathlib import Path",
-        "Path(out, 'reached').touch()", "import time; time.sleep(60)",
+        "Path(out, 'reached').touch()", "import time; time.sleep(600)",
     )  # fmt: skip
     child = subprocess.Popen([sys.executable, "-c", KILLED, str(sources)])
     reached = sources / "run" / "reached"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not reached.exists():
         assert time.monotonic() < deadline
         assert child.poll() is None

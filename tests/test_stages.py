@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
+import browser
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from offline import foreign
 import bqx.stages
 from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
+from bqx.features import catalog
 from bqx.params import Params
 from bqx.report import claims, front_page, lines, verdict
 from bqx.runs import artefacts, known_trials
@@ -72,7 +74,7 @@ def test_every_stage_is_run_here() -> None:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_all(tmp_path_factory.mktemp("planted"), market="planted")
+    return run_all(tmp_path_factory.mktemp("planted"), market="strong")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def null(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_the_same_parameters_give_the_same_bytes(planted: Run, tmp_path: Path) -> None:
-    again = run_all(tmp_path / "again", market="planted", workers=2)
+    again = run_all(tmp_path / "again", market="strong", workers=2)
     assert again.outputs == planted.outputs
     assert len(again.outputs) > 50
 
@@ -303,17 +305,17 @@ def test_a_ledger_that_was_thinned_promotes_nothing_and_says_so(
     run = Run.open(
         tmp_path / "run", planted.params.model_copy(update={"out": str(tmp_path / "run")})
     )
-    assert "counts at least" not in front_page.page(run)
+    assert "counts at least" not in front_page.pages(run)["details"]
     assert verdict.write(run)["ledger"] == {"faults": []}
     lines = (ledger / LOG).read_text().splitlines(keepends=True)
     (ledger / LOG).write_text("".join(lines[:3] + lines[4:]))
     written = verdict.write(run)
     assert any("line 4: altered" in fault for fault in written["ledger"]["faults"])
     assert not any(cell["promoted"] for cell in written["cells"])
-    page = front_page.page(run)
-    assert "counts at least" in page
-    assert "The ledger of trials is not whole, so nothing is promoted" in page
-    assert "Nothing was claimed before this run" in page
+    pages = front_page.pages(run)
+    assert "counts at least" in pages["details"]
+    assert "The ledger of trials is not whole, so nothing is promoted" in pages["details"]
+    assert "Nothing was claimed before this run" in pages["index"]
     decided = backtest.build(run.params).promotion
     assert not decided["promoted"].any()
     rules = [{reason["rule"] for reason in reasons} for reasons in decided["reasons"]]
@@ -330,7 +332,7 @@ def test_a_claim_stands_beside_the_verdict(planted: Run, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         patch.setattr(known_trials, "known", lambda run: claimed)
         verdict.write(planted)
-        page = front_page.page(planted)
+        page = front_page.pages(planted)["index"]
     verdict.write(planted)
     said = "Claimed on 2024-01-01 10:00 UTC: skill of at least"
     assert f"{said} 0.001 at 15 minutes" in page
@@ -386,5 +388,24 @@ def test_run_publishes_a_book_that_needs_no_other_host(
     assert "Information: none claimed" in text
     assert "Tradable: no, since no information is claimed" in text
     assert "Promoted: none of 5 cells, since nothing is tradable" in text
+    if browser.CHROMIUM:
+        _check_pages(index.parent)
     assert published() == 0
     assert capsys.readouterr().out.count("kept") == 13
+
+
+def _check_pages(book: Path) -> None:
+    chapter = book / "notebooks" / "08_backtest.html"
+    for page in (book / "index.html", book / "catalog.html", book / "details.html", chapter):
+        for width in (1280, 390):
+            said = browser.ask(page, width, "bqx slope")
+            assert said["window"] == width
+            assert said["width"] <= width, page.name
+            assert said["faults"] == []
+            assert said["silent"] == 0, (page.name, "images without an alternative text")
+            assert all(name.startswith("file:") for name in said["fetched"])
+    shown, of = map(
+        int, browser.ask(book / "catalog.html", 1280, "bqx slope")["shown"].split(" of ")
+    )
+    assert of == len(catalog.FEATURES)
+    assert 0 < shown < 200

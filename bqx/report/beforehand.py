@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
+from bqx.features import catalog
 from bqx.learning import split
 from bqx.market import sessions
 from bqx.params import Params
@@ -14,13 +15,15 @@ from bqx.runs.run import Run
 
 
 def check(params: Params) -> None:
-    """Refuse bars that are not there, and a synthetic market that is shorter than a fold.
+    """Refuse bars that are not there, a synthetic market that is shorter than a fold, and features
+    of the user's own that cannot be imported.
 
     Raises
     ------
     BarError : neither a folder nor a file of bars.
-    ParameterError : not even one fold fits.
+    ParameterError : not even one fold fits, or a file that declares no features.
     """
+    catalog.adopt(params.own_features)
     bars = params.bars_path
     if bars is None:
         check_history(params, _synthetic(params))

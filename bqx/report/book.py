@@ -9,7 +9,8 @@ from typing import Any
 import nbformat
 
 from bqx.errors import BqxError
-from bqx.report import front_page
+from bqx.report import catalog_page, front_page
+from bqx.runs import artefacts
 from bqx.runs.run import Run
 
 TOUR = "00_tour.ipynb"
@@ -36,7 +37,8 @@ def build(store: Run, pages: Path, notebooks: list[Path]) -> Path:
     tour = notebooks[0].parent / TOUR
     if tour.exists():
         shutil.copy(tour, build / "notebooks")
-    (build / "index.md").write_text(front_page.page(store), encoding="utf-8")
+    for name, page in {**front_page.pages(store), "catalog": catalog_page.page()}.items():
+        (build / f"{name}.md").write_text(page, encoding="utf-8")
     html = build / "_build" / "html"
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-d", html.parent, build, html],
@@ -49,6 +51,8 @@ def build(store: Run, pages: Path, notebooks: list[Path]) -> Path:
         found = [line for line in done.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
         shown = found or done.stdout.splitlines()
         raise BqxError("book: not built\n" + "\n".join(shown[-ERROR_LINES:]) + f"\nIn {build}")
+    for path in (artefacts.VERDICT.path(), artefacts.SHEET.path()):
+        shutil.copy(store.folder / path, html)
     book, before = store.folder / "book", store.folder / ".book-before"
     shutil.rmtree(before, ignore_errors=True)
     if book.exists():
@@ -62,12 +66,12 @@ def build(store: Run, pages: Path, notebooks: list[Path]) -> Path:
 
 
 def _chapter(executed: Path) -> Any:
-    """An executed notebook for readers: figures and tables stand first, code opens on demand."""
+    """An executed notebook for readers: words, figures and tables, and a link to its code."""
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            tags = {*cell.metadata.get("tags", [])}
-            # The values that were injected follow right below the defaults.
-            tags.add("remove-cell" if "parameters" in tags else "hide-input")
-            cell.metadata["tags"] = sorted(tags)
+            cell.metadata["tags"] = sorted({*cell.metadata.get("tags", []), "remove-input"})
+    link = f'<a href="../_sources/notebooks/{executed.name}" download>This page with its code</a>'
+    cell = nbformat.v4.new_markdown_cell(link, id="code")
+    notebook.cells.append(cell)
     return notebook

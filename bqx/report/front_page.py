@@ -1,4 +1,4 @@
-"""The book's first page: what ``verdict.json`` says, in words and tables."""
+"""The book's first page and the one behind it: what ``verdict.json`` says, in words and tables."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,16 @@ import numpy as np
 
 from bqx.evaluation.overfitting import LEAST_DEFLATED, MOST_OVERFITTING
 from bqx.files import read_json
-from bqx.report import claims
+from bqx.report import claims, lines
 from bqx.runs import artefacts
 from bqx.runs.run import Run
 from bqx.stages import monitoring, registry
 
-TEMPLATE = Path(__file__).with_suffix(".md.jinja")
+TEMPLATES = {
+    name: Path(__file__).with_name(f"{template}.md.jinja")
+    for name, template in {"index": "front_page", "details": "details"}.items()
+}
+"""Pages of the book, by their names there."""
 
 SUSPECT_SHARPE = 2.0
 """Net Sharpe ratio beyond which a result is taken for a leak until it has been audited."""
@@ -28,65 +32,67 @@ def _basis(share: float | None) -> str:
     return "–" if share is None else f"{1e4 * share + 0.0:+.1f}"
 
 
-def _basis_span(row: dict[str, Any], name: str) -> str:
+def basis_span(row: dict[str, Any], name: str) -> str:
     """A skill with its interval in basis points; a 0 that is exact as such, with its test."""
     scaled = {key: None if row[key] is None else 1e4 * row[key] for key in _ends(name)}
     if row[name] == 0.0 and "t" in row:
         return f"0 (t\u00a0{_number(row['t'], '.1f')} of {_number(row['bound'], '.1f')})"
-    return _span(scaled, name, "+.1f")
+    return span(scaled, name, "+.1f")
 
 
 def _ends(name: str) -> tuple[str, str, str]:
     return name, f"{name}_lo", f"{name}_hi"
 
 
-def _span(row: dict[str, Any], name: str, form: str) -> str:
+def span(row: dict[str, Any], name: str, form: str) -> str:
+    """A value of a row with its interval, a dash where there is none."""
     if row[name] is None:
         return "–"
     if row[name] == row[f"{name}_lo"] == row[f"{name}_hi"] == 0:
         return "0"
     low, high = (_number(row[f"{name}_{end}"], form) for end in ("lo", "hi"))
-    # Non-breaking spaces, or a narrow column would tear the interval apart.
-    return f"{_number(row[name], form)}\u00a0[{low},\u00a0{high}]"
+    # In a narrow column the interval goes below its value, whole.
+    return f"{_number(row[name], form)} [{low},\u00a0{high}]"
 
 
-def _doubts(verdict: dict[str, Any]) -> list[str]:
+def doubts(verdict: dict[str, Any]) -> list[str]:
+    """Why a verdict may say too much."""
     facts, rows, cells = verdict["run"], verdict["horizons"], verdict["cells"]
-    doubts = []
+    told = []
     if facts["market"] != "files":
         what = "no signal at all" if facts["market"] == "null" else "a planted signal"
-        doubts.append(
+        told.append(
             f"The bars are synthetic, with {what}: this run tests the pipeline, it says nothing "
             "about any market."
         )
     known = max((row["known_r2"] or 0.0) for row in rows)
     if known > 0.05:
-        doubts.append(
+        told.append(
             f"The raw R² of {max(row['r2'] or 0.0 for row in rows):.2f} looks high because up to "
             f"{known:.2f} of it is known in advance. Read the skill instead."
         )
     if verdict["run"]["drifted_share"] > 0.1:
-        doubts.append(
+        told.append(
             f"{verdict['run']['drifted_share']:.0%} of the selected columns drifted between a "
             "training part and its test part: the models met another market than they learnt."
         )
     if any((cell["net_sharpe"] or 0) > SUSPECT_SHARPE for cell in cells):
-        doubts.append(
+        told.append(
             f"A net Sharpe ratio beyond {SUSPECT_SHARPE:g} on so few days is chance or a leak "
             "until it has been audited (on a planted market it is the planted signal)."
         )
     idle = sum(cell["net_sharpe"] is None for cell in cells)
     if idle:
-        doubts.append(
+        told.append(
             f"{idle} of {len(cells)} cells hardly traded, or not, and have no Sharpe ratio."
         )
-    doubts.append(
+    told.append(
         f"Fills on a {facts['account']} account are taken at a bar's open, for half the spread, "
         f"{facts['slippage']:g} pips "
         f"of slippage and {facts['commission']:g} bp of commission beyond its own; rollovers cost "
         f"{facts['markup']:g} % a year beyond the interest. A real order may fare worse."
     )
-    return doubts
+    return told
 
 
 def _signals(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -99,23 +105,26 @@ def _signals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"horizons": horizons, "rows": ratios}
 
 
-def page(run: Run) -> str:
-    """The page in MyST Markdown."""
-    return render(read_json(run.folder / artefacts.VERDICT.path()), monitoring.sentence(run))
+def pages(run: Run) -> dict[str, str]:
+    """The pages in MyST Markdown, by name."""
+    verdict = read_json(run.folder / artefacts.VERDICT.path())
+    drift = monitoring.sentence(run)
+    return {name: render(name, verdict, drift) for name in TEMPLATES}
 
 
-def render(verdict: dict[str, Any], drift: str) -> str:
-    """The page of a verdict, and of what is said of drift."""
+def render(name: str, verdict: dict[str, Any], drift: str) -> str:
+    """The page ``name`` of a verdict, and of what is said of drift."""
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": _number, "span": _span, "short": _short}
-    environment.filters |= {"basis": _basis, "basis_span": _basis_span, "claim": claims.sentence}
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    environment.filters |= {"number": _number, "span": span, "short": _short}
+    environment.filters |= {"basis": _basis, "basis_span": basis_span, "claim": claims.sentence}
+    template = environment.from_string(TEMPLATES[name].read_text(encoding="utf-8"))
     reasons = registry.against(verdict["registry"])
     return template.render(
         **verdict | {"signals": _signals(verdict["signals"])},
-        doubts=_doubts(verdict),
+        doubts=doubts(verdict),
+        approved=lines.approved(verdict),
         against=reasons.groupby("pair")["against it"].apply(list).to_dict(),
         drift=drift,
         least_deflated=f"{LEAST_DEFLATED:g}",

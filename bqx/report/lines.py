@@ -1,4 +1,5 @@
-"""The verdict in three lines: is there information, can it be traded, is anything promoted.
+"""The verdict in a sentence and in three lines: is there information, can it be traded, is anything
+promoted.
 
 Each answer stands in ``verdict.json`` and presupposes the one before, so that no two of them
 contradict each other; a sentence says an answer and the numbers beside it, and decides nothing.
@@ -43,6 +44,30 @@ def decide(
 
 def _name(cell: Record) -> str:
     return f"{cell['pair']} {cell['horizon']} min"
+
+
+def headline(verdict: Record) -> str:
+    """The verdict in one sentence: the three answers, and which pairs are approved.
+
+    ``verdict`` : the three answers and ``registry`` (pair and status of each version).
+    """
+    cells = len(verdict["promoted"]["cells"])
+    if not verdict["information"]["claimed"]:
+        told = "No information was found: hold"
+    elif not verdict["tradable"]["tradable"]:
+        told = "There is information, but not enough to pay for its costs: hold"
+    elif not cells:
+        told = "There is information that paid for its costs, but none of it is proven well enough"
+    else:
+        told = f"There is information that paid for its costs, and {cells} of "
+        told += f"{verdict['promoted']['of']} cells are promoted"
+    pairs = approved(verdict)
+    return f"{told}; {'approved: ' + _named(pairs) if pairs else 'no model is approved'}."
+
+
+def approved(verdict: Record) -> list[str]:
+    """Pairs whose version of this run is approved."""
+    return [row["pair"] for row in verdict["registry"] if row["status"] == "approved"]
 
 
 def lines(verdict: Record) -> tuple[str, str, str]:
@@ -141,10 +166,10 @@ def promoted(answer: Record, can_trade: bool) -> str:
     return f"Promoted: none of {answer['of']} cells{also}{why}."
 
 
-def _named(cells: Sequence[str]) -> str:
-    """Some cells by name, the first of many."""
-    more = len(cells) - NAMED
-    return ", ".join(cells[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def _named(names: Sequence[str]) -> str:
+    """Some cells or pairs by name, the first of many."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def basis(share: float) -> str:

@@ -10,7 +10,7 @@ from bqx.evaluation import power, skill
 from bqx.files import atomic, write_json
 from bqx.imported_code import module_hash
 from bqx.params import Params
-from bqx.report import claims, figures, lines
+from bqx.report import claims, figures, lines, one_page
 from bqx.report.absence import why
 from bqx.runs import artefacts, known_trials
 from bqx.runs.run import Run
@@ -201,11 +201,13 @@ def write(run: Run) -> dict[str, Any]:
             {name: row[name] for name in CELL} | {"why": why(row, CELL)} for row in _plain(cells)
         ],
     }
-    verdict["lines"] = list(lines.lines(verdict))
+    verdict |= {"headline": lines.headline(verdict), "lines": list(lines.lines(verdict))}
     write_json(run.folder / artefacts.VERDICT.path(), verdict)
+    one_page.write(run.folder / artefacts.SHEET.path(), verdict)
     drawn = {
         "known": figures.mechanical_share(known_shares(dataset)),
         "skill": figures.skill_by_horizon(cells),
+        "verdict": figures.verdict(pd.DataFrame(horizons)),
     }
     for name, figure in drawn.items():
         _draw(run.folder / artefacts.FIGURE.path(name=name), figure)

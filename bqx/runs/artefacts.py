@@ -228,8 +228,12 @@ SHAP = Table("explanation/shap.parquet", _13, _SHAP)
 _CURVES = _columns(integer="rows", number="seen unseen", text="model pair")
 CURVES = Table("explanation/curves.parquet", _13, _CURVES)
 
-_VERDICT = _keys("run information tradable promoted lines horizons folds signals registry cells")
+_VERDICT = _keys(
+    "run information tradable promoted headline lines horizons folds signals registry cells"
+)
 VERDICT = Record("verdict.json", _RUN, _VERDICT)
+SHEET = Artefact("verdict.pdf", _RUN)
+"""The verdict on one page."""
 FIGURE = Artefact("figures/{name}.png", _RUN)
 
 EVERY = tuple(value for value in globals().copy().values() if isinstance(value, Artefact))

@@ -17,6 +17,7 @@ from bqx.report.figures.skill import (
     forecasts,
     matrix,
     skill_by_horizon,
+    verdict,
 )
 from bqx.report.figures.speed import benchmarks
 from bqx.report.figures.trading import break_even, costs, equity, exposure
@@ -44,5 +45,6 @@ __all__ = [
     "mechanical_share",
     "rates",
     "skill_by_horizon",
+    "verdict",
     "warm_up",
 ]

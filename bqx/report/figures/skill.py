@@ -1,5 +1,7 @@
 """Plots of forecasts: their skill, their coverage and what one of them says."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -51,6 +53,36 @@ def skill_by_horizon(cells: pd.DataFrame) -> Figure:
         axes.set_xlabel("horizon (min)")
     legend(figure, lower)
     return figure
+
+
+@styled
+def verdict(horizons: pd.DataFrame) -> Figure:
+    """Skill in bp of variance and net Sharpe ratio of all pairs together, by horizon.
+
+    ``horizons`` has columns horizon, and of skill and net_sharpe the value and the ends of its
+    interval; None where there is none. Small enough for a phone's width.
+    """
+    figure, panels = canvas(rows=2, width=4.6, height=4.4)
+    draw_verdict(panels, horizons)
+    return figure
+
+
+def draw_verdict(panels: Any, horizons: pd.DataFrame) -> None:
+    """Draw what `verdict` shows on two axes, the skill on the first."""
+    scales = {"skill": (1e4, "skill (bp of variance)"), "net_sharpe": (1.0, "net Sharpe ratio")}
+    names = horizons["horizon"].astype(str).tolist()
+    for axes, (name, (scale, label)) in zip(panels, scales.items(), strict=True):
+        value, low, high = (
+            horizons[column].to_numpy(float) * scale
+            for column in (name, f"{name}_lo", f"{name}_hi")
+        )
+        lengths = np.maximum(np.nan_to_num([value - low, high - value]), 0.0)
+        axes.errorbar(names, value, lengths, fmt="o", ms=6, lw=2, color=BLUE)
+        axes.axhline(0, color="black", lw=1)
+        axes.set(xlabel="horizon (min)", ylabel=label)
+        axes.margins(x=0.1)
+        if np.isnan(value).all():
+            note(axes, "nothing was traded")
 
 
 @styled
