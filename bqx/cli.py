@@ -185,13 +185,14 @@ def _add_certify(commands: "Commands") -> None:
 
 
 def _certify(asked: argparse.Namespace) -> int:
-    from bqx.causality import certificate, user_features
-    from bqx.features import catalog
+    from bqx.causality import certificate
+    from bqx.features import catalog, own_modules
     from bqx.files import write_json
     from bqx.market import bars, readers
 
     module = asked.features
-    tried = user_features.of_module(module) if module else catalog.profile(asked.profile)
+    own = catalog.join(own_modules.families(module)).values() if module else ()
+    tried = tuple(own) or catalog.profile(asked.profile)
     frames = readers.read_folder(asked.bars, **options.values(asked))
     proof = certificate.certify(bars.align(frames), tried, asked.cuts)
     if asked.json:

@@ -80,5 +80,6 @@ def test_an_example_works(section: str, project: Path) -> None:
     assert commands
 
 
-def test_all_four_are_shown() -> None:
-    assert list(SECTIONS) == ["A feature", "A model", "A format of bars", "A parameter"]
+def test_all_five_are_shown() -> None:
+    added = ["A feature", "A feature of your own", "A model", "A format of bars", "A parameter"]
+    assert list(SECTIONS) == added

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 import cloudpickle  # noqa: TID251
 from joblib.externals import loky
 
-from bqx.causality import user_features
 from bqx.errors import BqxError, ParameterError
-from bqx.features import catalog
+from bqx.features import catalog, own_modules
 from bqx.features.spec import Feature
 
 Answer = TypeVar("Answer")
@@ -45,9 +44,9 @@ def start(
     work: Callable[..., Answer], frozen: Frozen, arguments: tuple[Any, ...]
 ) -> "Future[bytes]":
     """Call ``work(features, *arguments)`` in a fresh process; `result` has what it gives."""
-    files = user_features.loaded()
+    places = (sys.path, own_modules.loaded(), catalog.adopted())
     order = cloudpickle.dumps((work, frozen, arguments))
-    return _workers().submit(_serve, (sys.path, files), order)
+    return _workers().submit(_serve, places, order)
 
 
 def result(future: "Future[bytes]") -> Any:
@@ -100,11 +99,12 @@ def _workers() -> Executor:
     return workers
 
 
-def _serve(places: tuple[list[str], Mapping[str, Path]], order: bytes) -> bytes:
+def _serve(places: tuple[list[str], Mapping[str, Path], tuple[str, ...]], order: bytes) -> bytes:
     def work() -> Any:
-        path, files = places
+        path, files, own = places
         sys.path[:] = path
-        user_features.load(files)
+        own_modules.load(files)
+        catalog.adopt(own)
         function, frozen, arguments = cloudpickle.loads(order)
         features = [
             catalog.FEATURES[feature] if isinstance(feature, str) else feature

@@ -4,15 +4,17 @@ Families are found by walking ``features/families``: a module that declares ``FA
 catalog.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 
 import pandas as pd
 
 from bqx.errors import ParameterError
-from bqx.features import families
-from bqx.features.documents import Lists
+from bqx.features import families, own_modules
+from bqx.features.documents import Lists, Plan, plan_of
 from bqx.features.families.learned import embeddings
 from bqx.features.spec import Family, Feature
 from bqx.files import digest
@@ -72,16 +74,63 @@ FAMILIES: tuple[Family, ...] = (
 FEATURES = join(FAMILIES)
 """Every feature of the catalog by name."""
 
-LISTS = Lists(FEATURES)
+LISTS = Lists(FEATURES.copy())
 """What the documents list, resolved to features."""
+
+OWN = "BQX_FEATURES"
+"""Environment variable that names files of users' own features, for every command and for processes
+that begin later; a run's come from its parameter ``features``."""
+
+_ADOPTED: dict[str, tuple[Feature, ...]] = {}
+
+
+def adopt(files: Iterable[str]) -> tuple[Feature, ...]:
+    """Join the features of users' files to the catalog, and give them.
+
+    Raises
+    ------
+    ParameterError : a file cannot be imported, declares no families, or a name that is taken.
+    """
+    paths = [str(Path(file).resolve()) for file in files]
+    for file in paths:
+        if file not in _ADOPTED:
+            own = join(own_modules.families(file))
+            if taken := FEATURES.keys() & own.keys():
+                raise ParameterError(
+                    f"features: a name is taken, got {min(taken)} of {file}; expected names that "
+                    "the catalog has not. Rename the family."
+                )
+            FEATURES.update(own)
+            _ADOPTED[file] = tuple(own.values())
+    os.environ[OWN] = os.pathsep.join(_ADOPTED)
+    return tuple(feature for file in paths for feature in _ADOPTED[file])
+
+
+def adopted() -> tuple[str, ...]:
+    """Files of users' own features that are part of the catalog."""
+    return tuple(_ADOPTED)
+
+
+def own() -> tuple[Feature, ...]:
+    """Users' own features that are part of the catalog."""
+    return tuple(feature for features in _ADOPTED.values() for feature in features)
+
+
+adopt(filter(None, os.environ.get(OWN, "").split(os.pathsep)))
 
 
 def profile(name: str = "full") -> tuple[Feature, ...]:
-    """Features of a profile in catalog order.
+    """Features of a profile in catalog order, and users' own.
 
     Raises ParameterError when there is no such profile.
     """
-    return LISTS.members(name)
+    return (*LISTS.members(name), *own())
+
+
+def plan(name: str) -> Plan:
+    """Which features of a profile are lagged, users' own as they declare it."""
+    listed, others = LISTS.plan(name), plan_of(own())
+    return Plan(listed.laggable | others.laggable, (*listed.causality, *others.causality))
 
 
 def frame(features: Iterable[Feature]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ The grid of columns spans the laggable features and the lags. A causality column
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,10 @@ class Column:
     lag: int = 0
     suffix: str = ""
 
-    def __reduce__(self) -> tuple[Callable[..., "Column"], tuple[str, int, str]]:
+    def __reduce__(self) -> tuple[Callable[..., "Column"], tuple[Any, ...]]:
         # Another process finds the feature by name: a compiled kernel that travels is compiled
         # again when it arrives.
-        return _column, (self.feature.name, self.lag, self.suffix)
+        return _column, (self.feature.name, self.lag, self.suffix, catalog.adopted())
 
     @property
     def name(self) -> str:
@@ -56,7 +57,8 @@ class Column:
         return self.feature.lookback + self.lag
 
 
-def _column(name: str, lag: int, suffix: str) -> Column:
+def _column(name: str, lag: int, suffix: str, own: tuple[str, ...]) -> Column:
+    catalog.adopt(own)
     return Column(catalog.FEATURES[name], lag, suffix)
 
 

@@ -262,6 +262,11 @@ def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
     identities = dict(stored["identities"])
     unlike = catalog.changed(identities)
     unlike += [c["feature"] for c in stored["columns"] if c["feature"] not in identities]
+    if absent := sorted(set(identities) - set(catalog.FEATURES)):
+        raise ArtefactError(
+            f"{path}: a feature that the catalog lacks, got {absent[0]}; expected its file among "
+            f"those that {catalog.OWN} names. Name it there."
+        )
     if unlike:
         raise ArtefactError(
             f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "

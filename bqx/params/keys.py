@@ -14,7 +14,7 @@ _TRADING = (
     *("target_volatility", "largest_position", "order_size"),
 )
 
-COLUMN_KEYS = ("profile", "lags", "strict61")
+COLUMN_KEYS = ("profile", "features", "lags", "strict61")
 """Parameters that notebook 04 settles in its columns."""
 SPLIT_KEYS = (
     *("seed", "target_window", "horizons", "target", "scheme"),
@@ -40,7 +40,7 @@ SETTLED: dict[str, tuple[str, ...]] = {
 
 NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "01_bars": ("out", "seed", *_BARS, "target_window", "horizons"),
-    "02_features": (*PLACE_KEYS, "profile"),
+    "02_features": (*PLACE_KEYS, "profile", "features"),
     "03_reconciliation": ("out",),
     "04_lagging": ("out", *COLUMN_KEYS),
     "05_selection": (*PLACE_KEYS, *SPLIT_KEYS, *SELECTION_KEYS),

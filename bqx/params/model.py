@@ -45,8 +45,8 @@ class Params(BaseModel):
     in DASK_SCHEDULER_ADDRESS."""
 
     market: Market = "planted"
-    """Synthetic market, used when bars is empty: null, a martingale, or with a signal: planted
-    momentum, a threshold, or a lead of other pairs."""
+    """Synthetic market, used when bars is empty: null, a martingale, or with a signal: planted,
+    a weak momentum, strong, a threshold, or a lead of other pairs."""
     bars: Annotated[str, BeforeValidator(rules.bars)] = ""
     """Folder or file of one-minute bars, from the project's root; empty for a synthetic market,
     null where the user must give one."""
@@ -83,6 +83,9 @@ class Params(BaseModel):
     """Horizons, minutes."""
     profile: Literal["core", "v1", "v2", "v3", "v4", "learned", "full"] = "core"
     """Named list of features."""
+    features: Annotated[tuple[str, ...], BeforeValidator(rules.features)] = ()
+    """Files, from the project's root, that declare features of your own (`FAMILIES`); they join the
+    profile's once they are proven not to read ahead on the run's bars."""
     lags: Minutes = (60, 120, 180, 240)
     """Lags of columns, minutes."""
     strict61: bool = False
@@ -206,6 +209,11 @@ class Params(BaseModel):
     def bars_path(self) -> Path | None:
         """Folder or file of bars; None for a synthetic market."""
         return root() / Path(self.bars).expanduser() if self.bars else None
+
+    @property
+    def own_features(self) -> tuple[str, ...]:
+        """Files of a user's own features."""
+        return tuple(str(root() / file) for file in self.features)
 
     @property
     def declared(self) -> dict[str, Any]:

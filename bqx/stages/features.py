@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx.errors import ArtefactError
+from bqx.causality import certificate
+from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store import build as building
 from bqx.feature_store import manifest as manifests
 from bqx.feature_store import month_file
@@ -46,12 +47,26 @@ def build(params: Params) -> pd.DataFrame:
     """
     run = Run.open(params.folder, params)
     bars = load(run).bars
+    own = catalog.adopt(params.own_features)
     features = _published(params)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(artefacts.BARS)) as stage:
+    inputs = (*artefacts.roots(artefacts.BARS), *params.own_features)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
+        if own:
+            _certify(bars, own)
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         artefacts.CATALOG.write(stage, catalog.frame(features).to_dict("records"))
         _write(stage, bars, features)
     return _shares(Store(run.folder / FOLDER), bars, features)
+
+
+def _certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
+    """Refuse a user's own features that read ahead, before anything reads their values."""
+    proof = certificate.certify(bars, features)
+    if not proof.clean:
+        raise ParameterError(
+            f"features: read later bars, got\n{proof.verdict}\nexpected values that do not depend "
+            "on what comes after them. Mend the kernel; bqx certify --features FILE tries it alone."
+        )
 
 
 def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:

@@ -19,8 +19,10 @@ def build(params: Params) -> pd.DataFrame:
     """Store the grid; returns one row per column: name, feature, suffix, table, domain, lag and
     lookback."""
     run = Run.open(params.folder, params)
-    plan = catalog.LISTS.plan(params.profile)
+    catalog.adopt(params.own_features)
+    plan = catalog.plan(params.profile)
     columns = lags.grid(catalog.profile(params.profile), params.lags, params.strict61, plan)
+    own = {feature.name: feature.identity() for feature in catalog.own()}
     rows = [
         {
             "column": column.name,
@@ -31,19 +33,23 @@ def build(params: Params) -> pd.DataFrame:
             "lag": column.lag,
             "lookback": column.lookback,
         }
+        # What changes of a user's own makes later notebooks run again, as the package's code does.
+        | ({"identity": own[column.feature.name]} if column.feature.name in own else {})
         for column in columns
     ]
     parameters = {key: getattr(params, key) for key in COLUMN_KEYS}
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME]) as stage:
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], params.own_features) as stage:
         artefacts.COLUMNS.write(stage, {"parameters": parameters, "columns": rows})
     return pd.DataFrame(rows)
 
 
 def columns_of(source: Source) -> tuple[Column, ...]:
     """Candidate columns of a run."""
+    stored = artefacts.COLUMNS.read(source)
+    catalog.adopt(Params(features=stored["parameters"]["features"]).own_features)
     return tuple(
         Column(catalog.FEATURES[row["feature"]], row["lag"], row["suffix"])
-        for row in artefacts.COLUMNS.read(source)["columns"]
+        for row in stored["columns"]
     )
 
 

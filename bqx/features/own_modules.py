@@ -1,0 +1,79 @@
+"""Modules in which users declare features of their own, read from files."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from bqx.errors import ParameterError
+from bqx.features.spec import Family
+
+_FILES: dict[str, Path] = {}
+
+
+def families(name: str) -> tuple[Family, ...]:
+    """Families that a module declares as ``FAMILIES``.
+
+    ``name`` : a module that can be imported from here, or the path of a ``.py`` file.
+
+    Raises
+    ------
+    ParameterError : no such module, one that fails on import, or one without families.
+    """
+    try:
+        module = _of_file(Path(name)) if name.endswith(".py") else _imported(name)
+    except Exception as error:
+        raise ParameterError(
+            f"features: cannot be imported, got {name!r} ({type(error).__name__}: {error}); "
+            "expected a module or a .py file. Correct the name or the module."
+        ) from error
+    declared = getattr(module, "FAMILIES", None)
+    listed = declared if isinstance(declared, tuple | list) else ()
+    if not (listed and all(isinstance(family, Family) for family in listed)):
+        raise ParameterError(
+            f"features: no families, got {type(declared).__name__} for FAMILIES of {name!r}; "
+            "expected a tuple of bqx.features.spec.Family. Declare it in the module."
+        )
+    return tuple(listed)
+
+
+def _imported(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(here)
+
+
+def loaded() -> dict[str, Path]:
+    """Modules that were read from a file by its path, for `load` in another process."""
+    return dict(_FILES)
+
+
+def load(files: Mapping[str, Path]) -> None:
+    """Read modules that another process has read from files."""
+    for path in files.values():
+        _of_file(path)
+
+
+def _of_file(path: Path) -> ModuleType:
+    path = path.resolve()
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(path)
+    known = sys.modules.get(path.stem)
+    if known is not None and _FILES.get(path.stem) != path:
+        raise ImportError(f"another module is called {path.stem}; call the file something else")
+    module = importlib.util.module_from_spec(spec)
+    # Numba and joblib look a function's module up by its name.
+    sys.modules[path.stem] = module
+    # As of a script, modules beside it can be imported, now and when a kernel is first called.
+    beside = str(path.parent)
+    if beside not in sys.path:
+        sys.path.append(beside)
+    spec.loader.exec_module(module)
+    _FILES[path.stem] = path
+    return module
