@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add_claim(commands)
+    _add_compare(commands)
     _add_bars(commands)
     _add_params(commands)
     serving.add(commands)
@@ -144,6 +145,23 @@ def _bars(asked: argparse.Namespace) -> int:
     print(reading.shown)
     for note in reading.notes:
         print(f"note: {note}")
+    return 0
+
+
+def _add_compare(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "compare", help="runs beside each other: what differed, and what that did, in Markdown"
+    )
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="folders of finished runs"
+    )
+    parser.set_defaults(command=_compare)
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    from bqx.report import comparison
+
+    print(comparison.page(asked.runs), end="")
     return 0
 
 

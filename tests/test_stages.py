@@ -19,7 +19,7 @@ from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.features import catalog
 from bqx.params import Params
-from bqx.report import claims, front_page, lines, verdict
+from bqx.report import claims, comparison, front_page, lines, verdict
 from bqx.runs import artefacts, known_trials
 from bqx.runs.ledger import LOG, Claim
 from bqx.runs.run import Run, read_json, read_parquet
@@ -82,10 +82,16 @@ def null(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_all(tmp_path_factory.mktemp("null"), market="null")
 
 
-def test_the_same_parameters_give_the_same_bytes(planted: Run, tmp_path: Path) -> None:
+def test_the_same_parameters_give_the_same_bytes(planted: Run, null: Run, tmp_path: Path) -> None:
     again = run_all(tmp_path / "again", market="strong", workers=2)
     assert again.outputs == planted.outputs
     assert len(again.outputs) > 50
+    told = comparison.page([planted.folder, again.folder, null.folder])
+    assert "| market" in told
+    same, other = told.split("\n## ")[1:]
+    zero = "+0.0 bp [+0.0 bp, +0.0 bp]"
+    assert same.count(zero) == len(SMALL.horizons)
+    assert "They forecast other labels" in other
 
 
 def test_half_of_the_planted_skill_is_recovered_at_every_horizon(planted: Run) -> None:
