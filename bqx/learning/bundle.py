@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError, RequestError
-from bqx.features import catalog, lags
+from bqx.features import catalog
 from bqx.features.engine.fitting import Fits
 from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
+from bqx.features.newest_columns import NewestColumns
 from bqx.files import check_seal, digest, read_json, sealed, sha256, write_json
 from bqx.learning import models, targets
 from bqx.learning.conformal import Calibration
@@ -75,7 +77,7 @@ class Bundle:
     metrics: dict[str, Any]
     trained_until: pd.Timestamp
 
-    @property
+    @cached_property
     def lookback(self) -> int:
         """Market minutes of bars that a forecast needs, the last one included."""
         widest = max(self.window_of(horizon) for horizon in self.horizons)
@@ -102,42 +104,54 @@ class Bundle:
         ------
         RequestError : fewer rows than the lookback, or no volatility because of a long hole.
         """
+        if not any(self.betas.values()):
+            return self.forecasts(None, bars)
+        columns = self._newest({self.pair: bars}, {self.pair: self.fits}, threads=1)
+        return self.forecasts(columns[self.pair], bars)
+
+    def forecasts(self, x: NDArray[np.float32] | None, bars: Bars) -> dict[int, Prediction]:
+        """Forecasts of the last row of some bars, given its (1, C) columns.
+
+        Parameters
+        ----------
+        x : None where no horizon's forecast is kept.
+
+        Raises RequestError as `predict` does.
+        """
         need = self.lookback
         if len(bars) < need:
             raise RequestError(
                 f"bars: too few, got {len(bars):,} market minutes; expected at least {need:,} up "
                 "to the bar of the forecast. Send a longer history."
             )
-        recent = bars.rows(len(bars) - need, len(bars))
-        forecasts = np.zeros(len(self.horizons))
-        if any(self.betas.values()):
-            x = lags.matrix(recent, self.columns, np.array([need - 1]), self.fits)
-            forecasts = point(self.model.predict(x))[0]
+        forecasts = np.zeros(len(self.horizons)) if x is None else point(self.model.predict(x))[0]
         out = {}
         for horizon, forecast in zip(self.horizons, forecasts, strict=True):
-            beta = self.betas[horizon]
+            window, beta = self.window_of(horizon), self.betas[horizon]
+            martingale, sigma = targets.newest(bars, window, horizon)
             innovation = float(beta * forecast) if beta else 0.0
-            target = targets.make(recent, self.window_of(horizon), horizon)
-            level = target.from_innovation(np.full(need, innovation), "level")[-1]
+            level = martingale + sigma * innovation
             if not np.isfinite(level):
                 raise RequestError(
                     f"bars: no volatility at {bars.ts[-1]}, got a hole of more than "
                     f"{self.max_fill} minutes shortly before; expected "
-                    f"{targets.SPAN + self.window_of(horizon)} minutes since. Wait for more bars."
+                    f"{targets.SPAN + window} minutes since. Wait for more bars."
                 )
-            sigma = float(target.sigma[-1])
-            width = self.calibration[horizon].at(recent.minutes[-1:], target.sigma[-1:])
-            half_width = sigma * float(width[0])
+            half_width = sigma * self.calibration[horizon].newest(int(bars.minutes[-1]), sigma)
             out[horizon] = Prediction(
-                window=self.window_of(horizon),
-                level=float(level),
-                martingale=float(target.martingale[-1]),
+                window=window,
+                level=level,
+                martingale=martingale,
                 innovation=innovation,
                 sigma=sigma,
-                low=float(level) - half_width,
-                high=float(level) + half_width,
+                low=level - half_width,
+                high=level + half_width,
             )
         return out
+
+    @cached_property
+    def _newest(self) -> NewestColumns:
+        return NewestColumns({self.pair: self.columns})
 
     def _facts(self, model: Path) -> dict[str, Any]:
         """Content of the manifest beside a saved model."""

@@ -12,6 +12,7 @@ Conformal PID Control for Time Series Prediction.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,21 +60,38 @@ class Calibration:
         sigma : (n,) of the target, in units of BQX.
         """
         tercile = np.searchsorted(self.cuts, np.nan_to_num(sigma, nan=0.0))
-        trading = sum(
-            sessions.in_session(minutes, name).astype(np.int64) << bit
-            for bit, name in enumerate(sessions.SESSIONS)
-        )
-        return np.asarray(trading * 3 + tercile, dtype=np.int64)
+        return np.asarray(trading(minutes) * 3 + tercile, dtype=np.int64)
 
     def at(self, minutes: Groups, sigma: Series) -> Series:
         """(n,) half-widths in sigma before any label is fed back."""
         return np.array(self.start)[self.groups(minutes, sigma)]
+
+    def newest(self, minute: int, sigma: float) -> float:
+        """The half-width of one row, as `at` gives it."""
+        tercile = int(np.searchsorted(self.cuts, 0.0 if np.isnan(sigma) else sigma))
+        return self.start[_trading(minute) * 3 + tercile]
 
     def track(self, score: Series, minutes: Groups, sigma: Series, horizon: int) -> Series:
         """(n,) half-widths in sigma with feedback, see `track`."""
         return track(
             score, self.groups(minutes, sigma), np.array(self.start), horizon, self.coverage
         )
+
+
+def trading(minutes: Groups) -> Groups:
+    """(n,) which sessions are open in each epoch minute, a bit each."""
+    return np.asarray(
+        sum(
+            sessions.in_session(minutes, name).astype(np.int64) << bit
+            for bit, name in enumerate(sessions.SESSIONS)
+        )
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _trading(minute: int) -> int:
+    # All pairs and horizons of a minute ask for it, and converting clocks is what costs time.
+    return int(trading(np.array([minute]))[0])
 
 
 def learn(

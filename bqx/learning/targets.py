@@ -138,6 +138,20 @@ def volatility(bars: Bars, current: Series, window: int) -> Series:
     return np.sqrt(np.maximum(variance, floor * floor))
 
 
+def newest(bars: Bars, window: int, horizon: int) -> tuple[float, float]:
+    """Martingale forecast and sigma of the last row, the same bits as `make` gives of more."""
+    recent = bars.rows(max(len(bars) - lookback(window) - 1, 0), len(bars))
+    if window > horizon:
+        martingale = bqx(recent.index[horizon - window - 1 :], window - horizon)[-1]
+    else:
+        martingale = np.where(np.isnan(recent.index[-1]), np.nan, 0.0)
+
+    def sigma() -> Series:
+        return volatility(recent, bqx(recent.index, window), window)[-1:]
+
+    return float(martingale), float(bars.derived(f"newest sigma {window}", sigma)[0])
+
+
 def make(bars: Bars, window: int, horizon: int) -> Target:
     """The target of a window (rows) at a horizon (rows) on every row of the bars.
 

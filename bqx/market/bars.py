@@ -182,7 +182,7 @@ class Panel:
         """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
         if (start, stop) not in self._slice:
             self._slice.clear()
-            self._slice[start, stop] = Panel(self.closes[start:stop], self.baselines)
+            self._slice[start, stop] = Panel(self.closes[start:stop], self.baselines, self.wanted)
         return self._slice[start, stop]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from bqx.market.bars import Bars
 STRETCH = 8_192
 """Rows that a kernel is given at a time, so that what it makes stays in the cache."""
 
+TIERS = (330, 1_600)
+"""Features of alike lookbacks are computed together, so that short windows read few rows."""
+
 _SHARE = 16  # rows of a stretch to each that is read again before it
 
 
@@ -112,6 +115,18 @@ class Plan:
                 for call, fitted in calls:
                     if call.feature.source is stack.source:
                         yield partial(series.run, call, slice(start, stop), out, filled, fitted)
+
+
+def tiers(features: Sequence[Feature]) -> list[tuple[NDArray[np.int64], Plan]]:
+    """Plans of features of alike lookbacks, and which of the features are in each."""
+    columns: dict[int, list[int]] = {}
+    for call in Plan(features).calls:
+        number = int(np.searchsorted(TIERS, call.rows))
+        columns.setdefault(number, []).extend(map(int, call.columns))
+    return [
+        (np.array(tier), Plan([features[column] for column in tier]))
+        for _, tier in sorted(columns.items())
+    ]
 
 
 def _stretches(start: int, stop: int, read: int) -> Iterator[tuple[int, int]]:

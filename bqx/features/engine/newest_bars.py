@@ -1,5 +1,7 @@
 """Bars of the newest minutes as columns, without the time that a frame of pandas takes."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -7,9 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bqx.errors import BarError
 from bqx.features.spec import Array
 from bqx.market import sessions
 from bqx.market.bars import COLUMNS, RATES, Bars, Panel
+from bqx.market.pairs import PAIRS
 
 CLOSE, VOLUME, SPREAD = (COLUMNS.index(name) for name in ("close", "volume", "spread"))
 
@@ -19,8 +23,22 @@ FILLED = len(COLUMNS)
 FRAME_COLUMNS = pd.Index([*COLUMNS, "filled"], dtype=object)
 
 
+@dataclass(frozen=True)
+class Slice:
+    """Rows of some pairs.
+
+    ``minutes`` : (T,) epoch minutes; ``market_minute`` is that of the last one.
+    ``columns`` : (pairs, 7, T) bars; ``closes`` : (T, 28) in the order of ``pairs.PAIRS``.
+    """
+
+    minutes: NDArray[np.int64]
+    columns: Array
+    closes: Array
+    market_minute: int
+
+
 class NewestBars(Bars):
-    """What ``Bars`` would make of a frame, from its columns (7, T).
+    """What ``Bars`` would make of a frame, from its columns (7, T); its last row is wanted alone.
 
     ``minutes`` : (T,) epoch minutes; ``market_minute`` is that of the last one.
     """
@@ -31,7 +49,7 @@ class NewestBars(Bars):
         columns: Array,
         baseline: float,
         *,
-        panel: Panel,
+        panel: Panel | None,
         minutes: NDArray[np.int64],
         market_minute: int,
     ) -> None:
@@ -51,3 +69,55 @@ class NewestBars(Bars):
         columns: Array = vars(self)["_columns"]
         index = sessions.timestamps(self.minutes)
         return pd.DataFrame(columns.T, index=index, columns=FRAME_COLUMNS, copy=False)
+
+    def rows(self, start: int, stop: int) -> "NewestBars":
+        """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
+        return NewestBars(
+            self.pair,
+            vars(self)["_columns"][:, start:stop],
+            self.baseline,
+            panel=self.panel and self.panel.rows(start, stop),
+            minutes=self.minutes[start:stop],
+            market_minute=self.first_market_minute + stop - 1,
+        )
+
+
+def newest(rows: Slice, pairs: Sequence[str], baselines: Mapping[str, float]) -> list[NewestBars]:
+    """Bars of the pairs of a slice and their panel; pairs without a baseline are absent."""
+    every = np.array([baselines.get(pair, np.nan) for pair in PAIRS])
+    closes = rows.closes
+    if any(pair not in baselines for pair in pairs):
+        closes = np.where(np.isnan(every), np.nan, closes)
+    panel = Panel(closes, every, wanted=1)
+    return [
+        NewestBars(
+            pair,
+            columns,
+            baselines[pair],
+            panel=panel,
+            minutes=rows.minutes,
+            market_minute=rows.market_minute,
+        )
+        for pair, columns in zip(pairs, rows.columns, strict=True)
+        if pair in baselines
+    ]
+
+
+def checked(pair: str, bar: Mapping[str, float]) -> Array:
+    """(6,) of a bar; BarError for one that breaks the bar schema."""
+    try:
+        values = [float(bar[name]) for name in RATES]
+        values += [float(bar.get(name, np.nan)) for name in ("volume", "spread")]
+    except KeyError as error:
+        raise BarError(
+            f"live window: {pair}: {error} is missing, got {', '.join(bar)}; expected "
+            f"{', '.join(RATES)}. Name the bar's keys so."
+        ) from None
+    opened, high, low, close, volume, spread = values
+    good = 0.0 < low <= opened <= high < np.inf and low <= close <= high
+    if not good or volume < 0.0 or spread < 0.0 or np.isinf([volume, spread]).any():
+        raise BarError(
+            f"live window: {pair}: no bar, got {dict(bar)}; expected finite positive rates between "
+            "low and high, volume and spread >= 0 or absent. Leave the bar out."
+        )
+    return np.array(values)

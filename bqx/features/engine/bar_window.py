@@ -1,0 +1,295 @@
+"""The last minutes of bars of up to 28 pairs, which move with the market and may be corrected."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bqx.errors import BarError
+from bqx.features.engine.newest_bars import (
+    CLOSE,
+    FILLED,
+    FRAME_COLUMNS,
+    SPREAD,
+    VOLUME,
+    Slice,
+    checked,
+)
+from bqx.features.spec import Array
+from bqx.market import sessions
+from bqx.market.bars import COLUMNS, RATES, Bars
+from bqx.market.pairs import PAIRS, check
+
+
+class BarWindow:
+    """The last bars of some pairs on one grid.
+
+    A hole is treated as the batch treats the end of its bars: while a pair has no bar its newest
+    row is NaN; when its next bar comes, a hole of at most ``max_fill`` minutes carries the last
+    close. A bar that comes late or anew is put where it belongs, with what was carried from it.
+
+    Attributes
+    ----------
+    pairs : in the order of the rows of a slice.
+    length : minutes that are kept.
+
+    Raises
+    ------
+    ParameterError : an unknown pair.
+    """
+
+    def __init__(self, pairs: Sequence[str], length: int, max_fill: int = 15) -> None:
+        self.pairs = tuple(sorted(map(check, pairs)))
+        self.max_fill = max_fill
+        self.length = max(length, 1)
+        self._places = np.array([PAIRS.index(pair) for pair in self.pairs], dtype=np.int64)
+        # Twice the window, so that its rows lie side by side and seldom have to be moved.
+        room, count = 2 * self.length, len(self.pairs)
+        self._bars = np.full((count, len(FRAME_COLUMNS), room), np.nan)
+        self._closes = np.full((room, len(PAIRS)), np.nan)
+        self._minutes = np.zeros(room, dtype=np.int64)
+        self._first = self._end = 0
+        self._market = 0
+        self._newest = np.full((count, len(COLUMNS)), np.nan)
+        self._missing = np.full(count, max_fill + 1)
+        self._counts_volume = np.zeros(count, dtype=bool)
+
+    def __len__(self) -> int:
+        return self._end - self._first
+
+    @property
+    def minute(self) -> pd.Timestamp:
+        """Open of the newest minute, UTC; BarError when there is none."""
+        self._need_one()
+        return sessions.timestamps(self._minutes[self._end - 1 : self._end])[0]
+
+    @property
+    def minutes(self) -> NDArray[np.int64]:
+        """(T,) epoch minutes that are kept."""
+        return self._minutes[self._first : self._end]
+
+    def take(self, history: Mapping[str, Bars]) -> None:
+        """Replace the window by the end of a history: bars of its pairs on one grid."""
+        grid = next(iter(history.values()))
+        rows = min(len(grid), self.length)
+        for i, pair in enumerate(self.pairs):
+            self._remember(i, history[pair], rows)
+        self._minutes[:rows] = grid.minutes[len(grid) - rows :]
+        self._first, self._end = 0, rows
+        self._market = grid.first_market_minute + len(grid) - 1
+
+    def _remember(self, i: int, bars: Bars, rows: int) -> None:
+        values = bars.frame[list(COLUMNS)].to_numpy(np.float64)
+        filled = bars.frame["filled"].to_numpy()
+        self._bars[i, :FILLED, :rows] = values[len(values) - rows :].T
+        self._bars[i, FILLED, :rows] = filled[len(values) - rows :]
+        self._closes[:rows, self._places[i]] = self._bars[i, CLOSE, :rows]
+        self._counts_volume[i] = np.isfinite(values[:, VOLUME]).any()
+        known = np.flatnonzero(~np.isnan(values[:, CLOSE]) & ~filled.astype(bool))
+        if len(known):
+            self._newest[i] = values[known[-1]]
+            self._missing[i] = len(values) - 1 - known[-1]
+
+    def push(self, ts: pd.Timestamp, bars: Mapping[str, Mapping[str, float]]) -> None:
+        """Take the bars of the minute that follows the newest one.
+
+        Parameters
+        ----------
+        ts : the minute's open.
+        bars : ``{"open", "high", "low", "close"}`` and maybe ``"volume"`` and ``"spread"`` by
+            pair; a pair that did not trade is left out, and so may all be.
+
+        Raises
+        ------
+        BarError : a minute in the past or beyond the next one, a closed market, an unknown pair,
+            or a bar that breaks the bar schema; the window then is as before.
+        """
+        minute, market = self._follows(pd.Timestamp(ts))
+        good = [(self._number(pair), checked(pair, bar)) for pair, bar in bars.items()]
+        self._append(minute, market)
+        for i, bar in good:
+            self._put_newest(i, bar)
+
+    def move_to(self, minute: int) -> None:
+        """Go on to a later epoch minute of the open market, without bars for those before it."""
+        market = int(sessions.market_minutes(np.array([minute]))[0])
+        steps = market - self._market
+        if not len(self) or steps > self.length:
+            # Nothing of what is kept stays in the window.
+            self._first = self._end = 0
+            self._missing[:] = self.max_fill + 1
+            self._append(minute, market)
+            return
+        last = int(self._minutes[self._end - 1])
+        for step, between in enumerate(sessions.grid(last + 1, minute).tolist(), self._market + 1):
+            self._append(between, step)
+
+    def row_of(self, minute: int) -> int | None:
+        """Row of an epoch minute among those kept, None where it is not."""
+        minutes = self.minutes
+        row = int(np.searchsorted(minutes, minute))
+        return row if row < len(minutes) and minutes[row] == minute else None
+
+    def bar(self, pair: str, row: int) -> Array | None:
+        """(6,) the bar that a pair sent for a row that is kept, None where it sent none."""
+        values = self._bars[self._number(pair), :, self._first + row]
+        return None if np.isnan(values[CLOSE]) or values[FILLED] else values[:FILLED]
+
+    def newest_row(self, pair: str) -> int | None:
+        """Row of a pair's newest bar, None where none is kept."""
+        row = len(self) - 1 - int(self._missing[self._number(pair)])
+        return row if row >= 0 and self.bar(pair, row) is not None else None
+
+    def put(self, pair: str, row: int, bar: Array) -> None:
+        """Put a (6,) bar that came late, or anew, on a row that is kept."""
+        i, row = self._number(pair), self._first + row
+        missing = self._end - 1 - row
+        if missing <= self._missing[i]:
+            self._newest[i], self._missing[i] = bar, missing
+        self._write(i, row, bar)
+        before = self._real(i, range(row - 1, row - 2 - self.max_fill, -1))
+        if before is not None:
+            self._carry(i, before, row)
+        after = self._real(i, range(row + 1, row + 2 + self.max_fill))
+        if after is not None:
+            self._carry(i, row, after)
+
+    def slice(self, rows: int, behind: int = 0) -> Slice:
+        """The last rows, or those before so many newer ones, as they were when these were not yet.
+
+        A hole at the end is not carried before the bar after it has come.
+        """
+        end = self._end - behind
+        start = max(end - rows, self._first)
+        columns, closes = self._bars[:, :, start:end], self._closes[start:end]
+        if behind:
+            columns, closes = columns.copy(), closes.copy()
+            for i, pair_columns in enumerate(columns):
+                sent = np.flatnonzero(pair_columns[FILLED] == 0.0)
+                hole = slice(int(sent[-1]) + 1 if len(sent) else 0, None)
+                pair_columns[:FILLED, hole], pair_columns[FILLED, hole] = np.nan, 0.0
+                closes[hole, self._places[i]] = np.nan
+        return Slice(self._minutes[start:end], columns, closes, self._market - behind)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that `restore` needs, as arrays."""
+        kept = slice(self._first, self._end)
+        return {
+            "bars": self._bars[:, :, kept],
+            "minutes": self._minutes[kept],
+            "market": np.array([self._market]),
+            "newest": self._newest,
+            "missing": self._missing,
+            "counts_volume": self._counts_volume,
+        }
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `state` gave of a window of the same pairs."""
+        rows = min(len(state["minutes"]), self.length)
+        self._bars[:, :, :rows] = state["bars"][:, :, len(state["minutes"]) - rows :]
+        self._closes[:rows, self._places] = self._bars[:, CLOSE, :rows].T
+        self._minutes[:rows] = state["minutes"][len(state["minutes"]) - rows :]
+        self._first, self._end, self._market = 0, rows, int(state["market"][0])
+        self._newest, self._missing = state["newest"].copy(), state["missing"].copy()
+        self._counts_volume = state["counts_volume"].copy()
+
+    def _append(self, minute: int, market: int) -> None:
+        self._make_room()
+        row = self._end
+        self._bars[:, :, row] = np.nan
+        self._bars[:, FILLED, row] = 0.0
+        self._closes[row] = np.nan
+        self._minutes[row] = minute
+        self._missing += 1
+        self._end, self._market = row + 1, market
+        self._first = max(self._first, self._end - self.length)
+
+    def _put_newest(self, i: int, bar: Array) -> None:
+        row = self._end - 1
+        before = row - int(self._missing[i])
+        if row - before - 1 <= self.max_fill:
+            self._carry(i, before, row, self._newest[i])
+        self._write(i, row, bar)
+        self._newest[i], self._missing[i] = bar, 0
+
+    def _write(self, i: int, row: int, bar: Array) -> None:
+        if np.isfinite(bar[VOLUME]) and not self._counts_volume[i]:
+            self._counts_volume[i] = True
+            self._bars[i, VOLUME, self._bars[i, FILLED] == 1.0] = 0.0
+        self._bars[i, :FILLED, row] = bar
+        self._bars[i, FILLED, row] = 0.0
+        self._closes[row, self._places[i]] = bar[CLOSE]
+
+    def _real(self, i: int, rows: range) -> int | None:
+        """The first of some rows that has a bar of its own."""
+        for row in rows:
+            kept = self._first <= row < self._end and self._bars[i, FILLED, row] == 0.0
+            if kept and not np.isnan(self._bars[i, CLOSE, row]):
+                return row
+        return None
+
+    def _carry(self, i: int, before: int, after: int, bar: Array | None = None) -> None:
+        """Carry a bar over the hole between two rows that have one."""
+        bar = self._bars[i, :FILLED, before] if bar is None else bar
+        rows = slice(max(before + 1, self._first), after)
+        self._bars[i, : len(RATES), rows] = bar[CLOSE]
+        self._bars[i, VOLUME, rows] = 0.0 if self._counts_volume[i] else np.nan
+        self._bars[i, SPREAD, rows] = bar[SPREAD]
+        self._bars[i, FILLED, rows] = 1.0
+        self._closes[rows, self._places[i]] = bar[CLOSE]
+
+    def _need_one(self) -> None:
+        if not len(self):
+            raise BarError(
+                "live window: no minute yet, got 0; expected at least 1. Call push first."
+            )
+
+    def _follows(self, ts: pd.Timestamp) -> tuple[int, int]:
+        where = f"live window: {ts}"
+        if ts.tz is None or ts.value % 60_000_000_000:
+            raise BarError(f"{where}: no bar's open, got {ts}; expected a whole minute in UTC.")
+        minute = ts.value // 60_000_000_000
+        within = len(self) and (self._market + 1) % sessions.WEEK
+        if within and minute == self._minutes[self._end - 1] + 1:
+            return minute, self._market + 1
+        minutes = np.array([minute])
+        if not sessions.is_open(minutes)[0]:
+            raise BarError(
+                f"{where}: the market is closed, got a bar; expected minutes between Sunday 17:00 "
+                "and Friday 17:00 New York. Leave it out."
+            )
+        market = int(sessions.market_minutes(minutes)[0])
+        if not len(self) or market == self._market + 1:
+            return minute, market
+        ahead = sessions.grid(self._minutes[self._end - 1] + 1, minute + 3 * sessions.DAY)
+        follows = sessions.timestamps(ahead[:1])[0] if market > self._market else self.minute
+        if market <= self._market:
+            raise BarError(
+                f"{where}: out of order, got a minute not after {follows}; expected each minute "
+                "once, in the order of time. Drop it."
+            )
+        raise BarError(
+            f"{where}: minutes are missing, got one {market - self._market - 1:,} too late; "
+            f"expected {follows}. Push every open minute, an empty mapping where no pair traded, "
+            "or start from a history with LiveWindow.of."
+        )
+
+    def _number(self, pair: str) -> int:
+        if pair not in self.pairs:
+            raise BarError(
+                f"live window: unknown pair, got {pair!r}; expected one of "
+                f"{', '.join(self.pairs)}. Give its baseline when the window is made."
+            )
+        return self.pairs.index(pair)
+
+    def _make_room(self) -> None:
+        if self._end < self._bars.shape[2]:
+            return
+        newest = slice(self._end - self.length + 1, self._end)
+        start = slice(0, self.length - 1)
+        self._bars[:, :, start] = self._bars[:, :, newest]
+        self._closes[start] = self._closes[newest]
+        self._minutes[start] = self._minutes[newest]
+        self._first, self._end = 0, self.length - 1
