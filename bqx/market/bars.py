@@ -5,7 +5,7 @@ A bar frame has a UTC index ``ts_utc`` (the bar's open, whole minutes) and the f
 an absent volume or spread is NaN. On the grid a boolean column ``filled`` joins them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,17 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
-from bqx.market import sessions
+from bqx.market import bar_arrays, sessions
+from bqx.market.bar_arrays import COLUMNS as COLUMNS
+from bqx.market.bar_arrays import RATES as RATES
 from bqx.market.pairs import PAIRS
-
-RATES = ("open", "high", "low", "close")
-COLUMNS = (*RATES, "volume", "spread")
-CLOSED_SHARE = 0.01
-"""Largest share of bars outside the FX week that is taken for stray bars, not a wrong clock."""
-
-
-Rule = tuple[NDArray[np.bool_], str, str]
-"""Rows that break a rule, what is wrong with one of them, and the rule."""
 
 
 def validate(
@@ -47,17 +40,8 @@ def validate(
         volume or spread, or more than 1 % of bars while the market is closed.
     """
     frame = _in_schema(frame, where)
-    minutes = sessions.epoch_minutes(pd.DatetimeIndex(frame.index))
-    is_open = sessions.is_open(minutes)
-    for broken, what, rule in _rules(frame, minutes, ~is_open):
-        if broken.any():
-            row = int(np.argmax(broken))
-            line = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
-            raise BarError(
-                f"{where} {line} ({frame.index[row]}): {what.format(**frame.iloc[row])}; expected "
-                f"{rule} ({int(broken.sum()):,} such rows). Drop the rows or fix the feed."
-            )
-    return frame[is_open]
+    stamps = pd.DatetimeIndex(frame.index).asi8
+    return frame[bar_arrays.check(stamps, frame.to_numpy().T, where, lines)]
 
 
 def _in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -79,31 +63,6 @@ def _in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame
 
 
-def _rules(
-    frame: pd.DataFrame, minutes: NDArray[np.int64], closed: NDArray[np.bool_]
-) -> Iterator[Rule]:
-    """The rules of bars in their order; each stands on those above it."""
-    stamps = pd.DatetimeIndex(frame.index).asi8
-    step = np.diff(stamps, prepend=stamps[0] - 1)
-    yield step < 0, "the time is before the row above", "ascending times"
-    yield step == 0, "the time repeats the row above", "one bar a minute"
-    yield stamps != minutes * 60_000_000_000, "the time has seconds", "whole minutes"
-    rates = frame[list(RATES)].to_numpy()
-    values = "open {open:.8g}, high {high:.8g}, low {low:.8g}, close {close:.8g}"
-    yield ~(np.isfinite(rates) & (rates > 0)).all(axis=1), values, "positive rates"
-    high, low = rates[:, 1], rates[:, 2]
-    yield high < low, "high {high:.8g} is below low {low:.8g}", "high >= low"
-    yield high < rates.max(axis=1), values, "high as the largest rate"
-    yield low > rates.min(axis=1), values, "low as the smallest rate"
-    for name in ("volume", "spread"):
-        yield (frame[name] < 0).to_numpy(), f"{name} {{{name}:.8g}}", f"{name} >= 0"
-        yield np.isinf(frame[name].to_numpy()), f"{name} {{{name}:.8g}}", "a finite one"
-    week = "bars between Sunday 17:00 and Friday 17:00 New York"
-    if closed.mean() > CLOSED_SHARE:
-        rule = f"{week}, so the clock of the file seems to be another one"
-        yield closed, "the market is closed", rule
-
-
 def to_grid(
     frame: pd.DataFrame, first: int | None = None, last: int | None = None, *, max_fill: int = 15
 ) -> pd.DataFrame:
@@ -117,18 +76,11 @@ def to_grid(
     grid = sessions.grid(
         int(minutes[0]) if first is None else first, int(minutes[-1]) if last is None else last
     )
-    out = frame.reindex(sessions.timestamps(grid))
-    missing = out["close"].isna().to_numpy()
-    position = np.arange(len(out))
-    before = np.maximum.accumulate(np.where(missing, -1, position))
-    after = np.minimum.accumulate(np.where(missing, len(out), position)[::-1])[::-1]
-    fill = missing & (before >= 0) & (after < len(out)) & (after - before - 1 <= max_fill)
-    carried = out["close"].to_numpy()[before[fill]]
-    for name in RATES:
-        out.loc[fill, name] = carried
-    out.loc[fill, "volume"] = np.where(out["volume"].isna().all(), np.nan, 0.0)
-    out.loc[fill, "spread"] = out["spread"].to_numpy()[before[fill]]
-    out["filled"] = fill
+    columns = bar_arrays.on_grid(minutes, frame[list(COLUMNS)].to_numpy().T, grid, max_fill)
+    out = pd.DataFrame(
+        dict(zip(COLUMNS, columns, strict=False)), index=sessions.timestamps(grid), copy=False
+    )
+    out["filled"] = columns[bar_arrays.FILLED] == 1.0
     return out
 
 
@@ -231,6 +183,11 @@ class Bars:
     def index(self) -> NDArray[np.float64]:
         """(T,) rate index of the closes, points."""
         return self.ohlc[:, 3]
+
+    @cached_property
+    def opened(self) -> NDArray[np.float64]:
+        """(T,) opens, quote units."""
+        return self.frame["open"].to_numpy(np.float64)
 
     @cached_property
     def close(self) -> NDArray[np.float64]:

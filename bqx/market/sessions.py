@@ -68,6 +68,13 @@ def market_minutes(minutes: Minutes) -> Minutes:
     return week * WEEK + minute
 
 
+def open_minutes(market: Minutes) -> Minutes:
+    """Epoch minutes of market-minute numbers: the inverse of `market_minutes`."""
+    weeks = market // WEEK
+    wall = timestamps(weeks * _CALENDAR_WEEK + _FIRST_OPEN).tz_localize(None)
+    return epoch_minutes(wall.tz_localize(NEW_YORK).tz_convert("UTC")) + market % WEEK
+
+
 def week_opens(first: int, last: int) -> Minutes:
     """Epoch minutes of the Sunday 17:00 New York openings of weeks that meet [first, last]."""
     local = local_minutes(np.array([first, last], dtype=np.int64), NEW_YORK) - _FIRST_OPEN

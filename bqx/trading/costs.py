@@ -167,7 +167,7 @@ def make(bars: Bars, params: Params) -> Costs:
     those of `rollover.night`.
     """
     half = 0.5 * spread(bars, params.account)
-    mid = bars.frame["open"].to_numpy(np.float64) + half
+    mid = bars.opened + half
     shape = profile(bars.minutes)
     paid = params.spread_multiple * half / mid
     long, short = rollover.night(bars.pair, params.interest, params.markup)

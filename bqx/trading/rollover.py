@@ -28,13 +28,24 @@ def nights(bars: Bars) -> NDArray[np.int64]:
 
     Friday's rollover stands at the row that opens the week on Sunday.
     """
-    counts = np.array(_ONE_DAY if bars.pair in _SETTLES_IN_ONE_DAY else _TWO_DAYS)
+    counts = _counts(bars.pair)
     out = np.zeros(len(bars), np.int64)
     # A trading day starts at each multiple of 1,440 market minutes, whatever the clocks do.
     first = bars.first_market_minute
     rows = np.arange(-first % sessions.DAY, len(bars), sessions.DAY)
     out[rows] = counts[(first + rows) // sessions.DAY % len(counts)]
     return out
+
+
+def between(pair: str, entered: int, left: int) -> int:
+    """Nights that a position is rolled over into the market minutes after one, up to another."""
+    days = np.arange(entered // sessions.DAY + 1, left // sessions.DAY + 1)
+    counts = _counts(pair)
+    return int(counts[days % len(counts)].sum())
+
+
+def _counts(pair: str) -> NDArray[np.int64]:
+    return np.array(_ONE_DAY if pair in _SETTLES_IN_ONE_DAY else _TWO_DAYS, np.int64)
 
 
 def night(pair: str, interest: Mapping[str, float], markup: float) -> tuple[float, float]:

@@ -8,18 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
-from bqx.features.engine.newest_bars import (
-    CLOSE,
-    FILLED,
-    FRAME_COLUMNS,
-    SPREAD,
-    VOLUME,
-    Slice,
-    checked,
-)
+from bqx.features.engine.newest_bars import Slice, checked
 from bqx.features.spec import Array
 from bqx.market import sessions
-from bqx.market.bars import COLUMNS, RATES, Bars
+from bqx.market.bar_arrays import CLOSE, COLUMNS, FILLED, RATES, SPREAD, VOLUME
+from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, check
 
 
@@ -47,7 +40,7 @@ class BarWindow:
         self._places = np.array([PAIRS.index(pair) for pair in self.pairs], dtype=np.int64)
         # Twice the window, so that its rows lie side by side and seldom have to be moved.
         room, count = 2 * self.length, len(self.pairs)
-        self._bars = np.full((count, len(FRAME_COLUMNS), room), np.nan)
+        self._bars = np.full((count, FILLED + 1, room), np.nan)
         self._closes = np.full((room, len(PAIRS)), np.nan)
         self._minutes = np.zeros(room, dtype=np.int64)
         self._first = self._end = 0

@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 from bqx.errors import BarError
 from bqx.features.spec import Array
 from bqx.market import sessions
-from bqx.market.bars import COLUMNS, RATES, Bars, Panel
+from bqx.market.bar_arrays import CLOSE, COLUMNS, RATES, SPREAD, VOLUME
+from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS
-
-CLOSE, VOLUME, SPREAD = (COLUMNS.index(name) for name in ("close", "volume", "spread"))
-
-FILLED = len(COLUMNS)
-"""Column that says whether a bar was carried, 1 or 0."""
 
 FRAME_COLUMNS = pd.Index([*COLUMNS, "filled"], dtype=object)
 
@@ -56,7 +52,9 @@ class NewestBars(Bars):
         values: dict[str, Any] = vars(self)  # a frozen class takes no attributes
         values.update(pair=pair, baseline=baseline, panel=panel, minutes=minutes)
         values.update(_columns=columns, _derived={})
-        values.update(close=columns[CLOSE], volume=columns[VOLUME], spread=columns[SPREAD])
+        values.update(
+            opened=columns[0], close=columns[CLOSE], volume=columns[VOLUME], spread=columns[SPREAD]
+        )
         values["ohlc"] = 100.0 * columns[: len(RATES)].T / baseline
         values["first_market_minute"] = market_minute + 1 - len(minutes)
 
