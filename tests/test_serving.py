@@ -331,10 +331,10 @@ def test_a_closed_market_is_refused(made, history):
 
 
 def test_parse_undoes_payload(history):
-    pair, frame, _ = live.parse(json.loads(json.dumps(live.payload(PAIR, history))))
+    pair, sent, _ = live.parse(json.loads(json.dumps(live.payload(PAIR, history))))
     assert pair == PAIR
-    assert (frame[list(bars.COLUMNS)].to_numpy() == history[list(bars.COLUMNS)].to_numpy()).all()
-    assert (frame.index == history.index).all()
+    assert (history[list(bars.COLUMNS)].to_numpy() == sent.columns.T).all()
+    assert (sent.stamps == history.index.as_unit("ns").asi8).all()
 
 
 OTHERS = ("gbpusd", "eurgbp")

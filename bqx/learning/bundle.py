@@ -104,10 +104,13 @@ class Bundle:
         ------
         RequestError : fewer rows than the lookback, or no volatility because of a long hole.
         """
+        return self.forecasts(self.columns_of(bars), bars)
+
+    def columns_of(self, bars: Bars) -> NDArray[np.float32] | None:
+        """(1, C) columns of the last row, None where no horizon's forecast is kept."""
         if not any(self.betas.values()):
-            return self.forecasts(None, bars)
-        columns = self._newest({self.pair: bars}, {self.pair: self.fits}, threads=1)
-        return self.forecasts(columns[self.pair], bars)
+            return None
+        return self._newest({self.pair: bars}, {self.pair: self.fits}, threads=1)[self.pair]
 
     def forecasts(self, x: NDArray[np.float32] | None, bars: Bars) -> dict[int, Prediction]:
         """Forecasts of the last row of some bars, given its (1, C) columns.

@@ -39,12 +39,13 @@ def validate(
         whole minute, rates not finite or not positive, high or low beyond the others, negative
         volume or spread, or more than 1 % of bars while the market is closed.
     """
-    frame = _in_schema(frame, where)
+    frame = in_schema(frame, where)
     stamps = pd.DatetimeIndex(frame.index).asi8
     return frame[bar_arrays.check(stamps, frame.to_numpy().T, where, lines)]
 
 
-def _in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+def in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The frame with all columns and a UTC index, unchecked otherwise, see `validate`."""
     missing = [name for name in RATES if name not in frame.columns]
     if missing:
         raise BarError(

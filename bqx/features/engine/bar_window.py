@@ -1,7 +1,6 @@
 """The last minutes of bars of up to 28 pairs, which move with the market and may be corrected."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from bqx.errors import BarError
 from bqx.features.engine.newest_bars import Slice, checked
 from bqx.features.spec import Array
 from bqx.market import sessions
-from bqx.market.bar_arrays import CLOSE, COLUMNS, FILLED, RATES, SPREAD, VOLUME
+from bqx.market.bar_arrays import CLOSE, COLUMNS, FILLED, RATES, SPREAD, VOLUME, on_grid
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, check
 
@@ -57,6 +56,11 @@ class BarWindow:
         """Open of the newest minute, UTC; BarError when there is none."""
         self._need_one()
         return sessions.timestamps(self._minutes[self._end - 1 : self._end])[0]
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Pairs without a bar of the newest minute."""
+        return tuple(p for p, missing in zip(self.pairs, self._missing, strict=True) if missing)
 
     @property
     def minutes(self) -> NDArray[np.int64]:
@@ -166,27 +170,40 @@ class BarWindow:
                 closes[hole, self._places[i]] = np.nan
         return Slice(self._minutes[start:end], columns, closes, self._market - behind)
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """All that `restore` needs, as arrays."""
+    def sent(self) -> tuple[NDArray[np.int64], Array]:
+        """(T,) epoch minutes that are kept, and (pairs, 6, T) what was sent, NaN where nothing."""
         kept = slice(self._first, self._end)
-        return {
-            "bars": self._bars[:, :, kept],
-            "minutes": self._minutes[kept],
-            "market": np.array([self._market]),
-            "newest": self._newest,
-            "missing": self._missing,
-            "counts_volume": self._counts_volume,
-        }
+        columns = self._bars[:, :FILLED, kept].copy()
+        columns[np.broadcast_to(self._bars[:, FILLED : FILLED + 1, kept] == 1.0, columns.shape)] = (
+            np.nan
+        )
+        return self.minutes.copy(), columns
 
-    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what `state` gave of a window of the same pairs."""
-        rows = min(len(state["minutes"]), self.length)
-        self._bars[:, :, :rows] = state["bars"][:, :, len(state["minutes"]) - rows :]
-        self._closes[:rows, self._places] = self._bars[:, CLOSE, :rows].T
-        self._minutes[:rows] = state["minutes"][len(state["minutes"]) - rows :]
-        self._first, self._end, self._market = 0, rows, int(state["market"][0])
-        self._newest, self._missing = state["newest"].copy(), state["missing"].copy()
-        self._counts_volume = state["counts_volume"].copy()
+    def restart(self, pairs: Sequence[str], minutes: NDArray[np.int64], sent: Array) -> None:
+        """Replace the window by what some pairs have sent, as `sent` gives it; others are empty.
+
+        Parameters
+        ----------
+        minutes : (T,) epoch minutes, all open ones from the first to the last.
+        """
+        rows = min(len(minutes), self.length)
+        grid = minutes[len(minutes) - rows :]
+        self._bars[:, :, :rows], self._bars[:, FILLED, :rows] = np.nan, 0.0
+        self._closes[:rows] = np.nan
+        for i, pair in enumerate(self.pairs):
+            if pair not in pairs:
+                continue
+            columns = sent[list(pairs).index(pair)]
+            own = np.flatnonzero(~np.isnan(columns[CLOSE]))
+            self._bars[i, :, :rows] = on_grid(minutes[own], columns[:, own], grid, self.max_fill)
+            self._closes[:rows, self._places[i]] = self._bars[i, CLOSE, :rows]
+            self._counts_volume[i] |= np.isfinite(columns[VOLUME]).any()
+            if len(own):
+                self._newest[i] = columns[:, own[-1]]
+                self._missing[i] = len(minutes) - 1 - own[-1]
+        self._minutes[:rows] = grid
+        self._first, self._end = 0, rows
+        self._market = int(sessions.market_minutes(minutes[-1:])[0]) if rows else 0
 
     def _append(self, minute: int, market: int) -> None:
         self._make_room()

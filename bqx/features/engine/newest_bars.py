@@ -55,11 +55,16 @@ class NewestBars(Bars):
         values.update(
             opened=columns[0], close=columns[CLOSE], volume=columns[VOLUME], spread=columns[SPREAD]
         )
-        values["ohlc"] = 100.0 * columns[: len(RATES)].T / baseline
         values["first_market_minute"] = market_minute + 1 - len(minutes)
 
     def __len__(self) -> int:
         return len(self.minutes)
+
+    @cached_property
+    def ohlc(self) -> NDArray[np.float64]:
+        """(T, 4) open, high, low, close on the rate index, points."""
+        columns: Array = vars(self)["_columns"]
+        return 100.0 * columns[: len(RATES)].T / self.baseline
 
     @cached_property
     def frame(self) -> pd.DataFrame:

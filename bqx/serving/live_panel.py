@@ -1,0 +1,310 @@
+"""Forecasts of all served pairs from bars as they come, minute by minute.
+
+What becomes of a bar is decided here and counted under one of these names:
+
+- ``taken`` : it is of the newest minute or a later one;
+- ``late`` : of an earlier minute that is kept, for which the pair had none;
+- ``corrected`` : of a kept minute whose bar was another; what was carried from it changes too;
+- ``duplicate`` : of a kept minute whose bar is the same;
+- ``too_old`` : of a minute that is no longer kept;
+- ``future`` : it would end more than `SKEW` seconds after the clock's time;
+- ``closed`` : the market is closed in its minute;
+- ``unknown`` : of a pair that no served model reads;
+- ``refused`` : no bar, or of another unit than the bars that the model was trained on.
+
+All but the first three leave the panel as it was. A minute in which a pair has no bar is a hole, as
+in the batch; the pair's newest forecast then is that of its last bar. A forecast is the batch's for
+the same row when what is known of the bars by now ends there, bit for bit, so it does not depend
+on the order in which they came.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.errors import BarError, RequestError
+from bqx.features.engine.bar_window import BarWindow
+from bqx.features.engine.newest_bars import NewestBars, checked, newest
+from bqx.features.newest_columns import NewestColumns
+from bqx.features.spec import Array
+from bqx.learning.bundle import Bundle
+from bqx.market import sessions
+from bqx.serving.forecast import Forecast, forecast_of
+from bqx.serving.units import check_unit
+
+KEPT = sessions.DAY
+"""Minutes before the newest for which a forecast can still be asked."""
+SKEW = 2.0
+"""Seconds that the clock of a feed may be ahead of this machine's."""
+TAKEN = ("taken", "late", "corrected")
+DROPPED = ("duplicate", "too_old", "future", "closed", "unknown", "refused")
+
+
+@dataclass(frozen=True)
+class FedBar:
+    """A bar of a feed: ``minute`` is the epoch minute of its open, ``bar`` its rates, and maybe
+    volume and spread, by name."""
+
+    pair: str
+    minute: int
+    bar: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Pairs whose models agree on all baselines, so that they are computed together."""
+
+    baselines: dict[str, float]
+    bundles: dict[str, Bundle]
+    columns: NewestColumns
+
+
+class LivePanel:
+    """The bars that some bundles read, and what the bundles forecast.
+
+    Parameters
+    ----------
+    bundles : by pair.
+    clock : seconds since 1970, to know what is in the future.
+
+    Attributes
+    ----------
+    counts : what became of the bars, by the names above.
+    refusal : why the last bar was refused.
+    faults : why a pair has no forecast, by pair.
+    """
+
+    def __init__(
+        self, bundles: Mapping[str, Bundle], clock: Callable[[], float] = time.time
+    ) -> None:
+        self.counts: Counter[str] = Counter(dict.fromkeys((*TAKEN, *DROPPED), 0))
+        self.refusal = ""
+        self.faults: dict[str, str] = {}
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._newest: dict[str, Forecast] = {}
+        self._stale: set[str] = set()
+        self.window = BarWindow((), 1)
+        self.serve(bundles)
+
+    def serve(self, bundles: Mapping[str, Bundle]) -> None:
+        """Forecast with other bundles from now on, from the bars that are there."""
+        with self._lock:
+            fills = sorted({bundle.max_fill for bundle in bundles.values()})
+            self.bundles = {p: b for p, b in bundles.items() if b.max_fill == fills[0]}
+            self._unlike = {
+                pair: f"{pair}: other holes are filled than for the pairs beside it, got max_fill "
+                f"{bundle.max_fill}; expected {fills[0]}. Serve it by itself (--pair)."
+                for pair, bundle in bundles.items()
+                if pair not in self.bundles
+            }
+            self._groups = _groups(self.bundles)
+            pairs = {p for group in self._groups for p in group.baselines}
+            longest = max((bundle.lookback for bundle in self.bundles.values()), default=1)
+            max_fill = fills[0] if fills else 0
+            before, length = self.window, longest + KEPT + max_fill + 1
+            self.window = BarWindow(sorted(pairs), max(length, before.length), max_fill)
+            if len(before):
+                self.window.restart(before.pairs, *before.sent())
+            self._newest, self.faults = {}, dict(self._unlike)
+            self._stale = set(self.bundles)
+
+    def feed(self, bars: Iterable[FedBar]) -> None:
+        """Take bars in any order."""
+        with self._lock:
+            for fed in bars:
+                self.counts[self._take(fed)] += 1
+
+    def start(self, columns: Mapping[str, tuple[Array, Array]]) -> None:
+        """Begin anew after a history.
+
+        Parameters
+        ----------
+        columns : (T,) epoch minutes and (6, T) bars by pair, checked; of pairs that are not read
+            they are left out.
+        """
+        known = {pair: own for pair, own in columns.items() if pair in self.window.pairs}
+        if not known:
+            raise BarError(
+                f"history: no bars of the served pairs, got {', '.join(columns) or 'none'}; "
+                f"expected some of {', '.join(self.window.pairs)}."
+            )
+        with self._lock:
+            last = max(int(minutes[-1]) for minutes, _ in known.values())
+            first = min(int(minutes[0]) for minutes, _ in known.values())
+            weeks = 1 + self.window.length // sessions.WEEK + 1
+            grid = sessions.grid(max(first, last - 7 * sessions.DAY * weeks), last)
+            sent = np.full((len(known), 6, len(grid)), np.nan)
+            for i, (minutes, values) in enumerate(known.values()):
+                there = np.isin(minutes, grid)
+                sent[i][:, np.searchsorted(grid, minutes[there])] = values[:, there]
+            self.restart(tuple(known), grid, sent)
+
+    def sent(self) -> tuple[tuple[str, ...], NDArray[np.int64], Array]:
+        """Pairs, the minutes that are kept, and what was sent, see `BarWindow.sent`."""
+        with self._lock:
+            return self.window.pairs, *self.window.sent()
+
+    def restart(self, pairs: tuple[str, ...], minutes: NDArray[np.int64], sent: Array) -> None:
+        """Begin anew with what `sent` gave of this or another panel."""
+        with self._lock:
+            self.window.restart(pairs, minutes, sent)
+            self._newest = {}
+            self._stale = set(self.bundles)
+
+    def refresh(self) -> None:
+        """Forecast anew for the pairs whose bars have changed."""
+        with self._lock:
+            behind: dict[int, list[str]] = {}
+            for pair in self._stale:
+                row = self.window.newest_row(pair)
+                if row is not None:
+                    behind.setdefault(len(self.window) - 1 - row, []).append(pair)
+            for rows, pairs in behind.items():
+                for pair, forecast in self._forecasts(pairs, rows).items():
+                    if isinstance(forecast, Forecast):
+                        self._newest[pair] = forecast
+                        self.faults.pop(pair, None)
+                    else:
+                        self._newest.pop(pair, None)
+                        self.faults[pair] = str(forecast)
+            self._stale.clear()
+
+    @property
+    def stale(self) -> bool:
+        """Whether bars have come since the last refresh."""
+        return bool(self._stale)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all pairs of the panel have sent their bar of the newest minute."""
+        with self._lock:
+            return len(self.window) > 0 and not self.window.waiting
+
+    def newest(self, pair: str) -> Forecast:
+        """The pair's newest forecast, of the last refresh.
+
+        Raises RequestError when there is none yet.
+        """
+        # A dictionary is replaced entry by entry: who reads need not wait.
+        forecast = self._newest.get(pair)
+        if forecast is None:
+            fault = self.faults.get(pair) or (
+                f"{pair}: no bar yet, got none from the feed; expected some. Wait, or start with "
+                "--history."
+            )
+            raise RequestError(fault)
+        return forecast
+
+    def at(self, pair: str, minute: int) -> Forecast:
+        """Forecast for the bar of a kept minute, as if nothing later had come.
+
+        Raises RequestError when the pair has no such bar, or it cannot be answered.
+        """
+        with self._lock:
+            row = self.window.row_of(minute)
+            if row is None or self.window.bar(pair, row) is None:
+                stamp = sessions.timestamps(np.array([minute]))[0]
+                raise RequestError(
+                    f"timestamp: no bar of {pair}, got {stamp}; expected a minute with one, of "
+                    f"the last {len(self.window):,} of the market."
+                )
+            forecast = self._forecasts([pair], len(self.window) - 1 - row)[pair]
+        if isinstance(forecast, Forecast):
+            return forecast
+        raise forecast
+
+    def minutes_behind(self, forecast: Forecast) -> int:
+        """Market minutes between a forecast's bar and the newest bar of any pair."""
+        with self._lock:
+            row = self.window.row_of(forecast.minute)
+            return len(self.window) if row is None else len(self.window) - 1 - row
+
+    def _take(self, fed: FedBar) -> str:
+        if fed.pair not in self.window.pairs:
+            return "unknown"
+        try:
+            bar = checked(fed.pair, fed.bar)
+            for baseline in self._baselines(fed.pair):
+                check_unit(np.array([fed.minute]), bar[:, None], fed.pair, baseline)
+        except BarError as error:
+            self.refusal = str(error)
+            return "refused"
+        if 60.0 * (fed.minute + 1) > self._clock() + SKEW:
+            return "future"
+        if not sessions.is_open(np.array([fed.minute]))[0]:
+            return "closed"
+        return self._place(fed.pair, fed.minute, bar)
+
+    def _place(self, pair: str, minute: int, bar: Array) -> str:
+        window = self.window
+        if not len(window) or minute > window.minutes[-1]:
+            window.move_to(minute)
+        row = window.row_of(minute)
+        if row is None:
+            return "too_old"
+        known = window.bar(pair, row)
+        if known is not None and np.array_equal(known, bar, equal_nan=True):
+            return "duplicate"
+        newest_minute = row == len(window) - 1
+        window.put(pair, row, bar)
+        self._stale.update(
+            reader
+            for reader, bundle in self.bundles.items()
+            if pair == reader or (pair in bundle.panel and row <= (window.newest_row(reader) or -1))
+        )
+        if known is not None:
+            return "corrected"
+        return "taken" if newest_minute else "late"
+
+    def _baselines(self, pair: str) -> set[float]:
+        return {group.baselines[pair] for group in self._groups if pair in group.baselines}
+
+    def _forecasts(self, pairs: Iterable[str], behind: int) -> dict[str, Forecast | RequestError]:
+        """Forecasts, or why there are none, of pairs whose last bar is so many minutes old."""
+        out: dict[str, Forecast | RequestError] = {}
+        for group in self._groups:
+            asked = [pair for pair in pairs if pair in group.bundles]
+            if not asked:
+                continue
+            rows = self.window.slice(self.window.length, behind)
+            bars = {b.pair: b for b in newest(rows, self.window.pairs, group.baselines)}
+            x = group.columns(bars, {pair: b.fits for pair, b in group.bundles.items()})
+            for pair in asked:
+                out[pair] = _forecast(group.bundles[pair], x.get(pair), bars[pair])
+        return out
+
+
+def _forecast(
+    bundle: Bundle, x: NDArray[np.float32] | None, bars: NewestBars
+) -> Forecast | RequestError:
+    try:
+        return forecast_of(bundle, x, bars)
+    except RequestError as error:
+        return error
+
+
+def _groups(bundles: Mapping[str, Bundle]) -> list[_Group]:
+    grouped: list[tuple[dict[str, float], dict[str, Bundle]]] = []
+    for pair, bundle in bundles.items():
+        own = {pair: bundle.baseline, **bundle.panel}
+        for baselines, members in grouped:
+            if all(baselines.get(p, first) == first for p, first in own.items()):
+                baselines.update(own)
+                members[pair] = bundle
+                break
+        else:
+            grouped.append((own, {pair: bundle}))
+    return [
+        _Group(
+            baselines,
+            members,
+            NewestColumns({p: b.columns for p, b in members.items() if any(b.betas.values())}),
+        )
+        for baselines, members in grouped
+    ]

@@ -1,0 +1,38 @@
+"""Whether rates are those of a pair at all, told by the baseline that a model was trained with."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.errors import BarError
+from bqx.market import sessions
+from bqx.market.bar_arrays import CLOSE, RATES, SPREAD
+
+FARTHEST = 5.0
+"""Most times that a rate may be above or below the bundle's baseline. No pair came so far in the 25
+years since the euro; ten times is another unit."""
+WIDEST = 0.01
+"""Largest spread, as a share of the rate."""
+
+
+def check_unit(
+    minutes: NDArray[np.int64], columns: NDArray[np.float64], where: str, baseline: float
+) -> None:
+    """Raise BarError where (6, T) bars are in another unit than the baseline, quote units.
+
+    ``minutes`` : (T,) of their opens, epoch minutes.
+    """
+    rates, spread = columns[: len(RATES)], columns[SPREAD]
+    highest, lowest = rates.max(axis=0), rates.min(axis=0)
+    far = (highest > FARTHEST * baseline) | (lowest * FARTHEST < baseline)
+    wide = spread > WIDEST * columns[CLOSE]
+    for broken, name, values, rule in (
+        (far, "rate", highest, f"{FARTHEST:g} times of {baseline:.6g}"),
+        (wide, "spread", spread, f"{WIDEST:.0%} of the rate, in quote units"),
+    ):
+        if broken.any():
+            row = int(np.argmax(broken))
+            stamp = sessions.timestamps(minutes[row : row + 1])[0]
+            raise BarError(
+                f"{where} ({stamp}): no {name} of this pair, got {values[row]:.6g}; "
+                f"expected it within {rule} ({int(broken.sum()):,} such rows)."
+            )
