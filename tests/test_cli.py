@@ -87,9 +87,14 @@ def test_serve_passes_folder_and_port_on(calls):
     options = ["--port", "9000", "--unapproved", "--pair", "eurusd"]
     assert cli.main(["serve", "runs/ci/bundles", *options]) == 0
     assert cli.main(["serve", "runs/registry/files"]) == 0
+    live = ["--live", "feed", "--history", "bars", "--state", "live.npz"]
+    assert cli.main(["serve", "runs/ci/bundles", *live]) == 0
+    no_feed = {"feed": "", "history": None, "state": None}
+    fed = {"feed": "feed", "history": Path("bars"), "state": Path("live.npz")}
     assert calls == [
-        (Path("runs/ci/bundles"), 9000, {"pair": "eurusd", "unapproved": True}),
-        (Path("runs/registry/files"), 8080, {"pair": "", "unapproved": False}),
+        (Path("runs/ci/bundles"), 9000, {"pair": "eurusd", "unapproved": True} | no_feed),
+        (Path("runs/registry/files"), 8080, {"pair": "", "unapproved": False} | no_feed),
+        (Path("runs/ci/bundles"), 8080, {"pair": "", "unapproved": False} | fed),
     ]
 
 

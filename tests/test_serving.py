@@ -28,7 +28,8 @@ from bqx.learning.models import make
 from bqx.learning.shrinkage import Evidence
 from bqx.market import bars, simulated
 from bqx.serving import live
-from bqx.serving.app import IN_FLIGHT, LARGEST, app
+from bqx.serving.app import app
+from bqx.serving.bodies import IN_FLIGHT, LARGEST
 from bqx.serving.models import Models, bundles
 from bqx.serving.registry import Registry
 from bqx.serving.registry_folder import Folder

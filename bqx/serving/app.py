@@ -1,10 +1,10 @@
-"""The HTTP server of a container: ``GET /ping`` and ``POST /invocations``, JSON only."""
+"""The HTTP server: ``GET /ping``, ``POST /invocations`` and the live API, JSON only."""
 
 import json
 import socket
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,30 +13,24 @@ import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bqx.errors import ArtefactError, BarError, ParameterError, RequestError
-from bqx.serving import live
-from bqx.serving.limits import DRAIN, SECONDS, LimitedProtocol, error_of
+from bqx.serving import api, bodies, feeds, live
+from bqx.serving.bodies import refusal
+from bqx.serving.limits import DRAIN, SECONDS, LimitedProtocol
+from bqx.serving.live_feed import LiveFeed
 from bqx.serving.models import Models, Served
-
-LARGEST = 6_000_000
-"""Bytes of a request, the limit of the endpoints this stands in for."""
-
-IN_FLIGHT = 48_000_000
-"""Most bytes of all requests that are being received or wait for their answer."""
 
 WAIT = 10.0
 """Longest time that a request waits for those before it, seconds."""
 
 BACKLOG = 128
 """Connections that are accepted at one time; a process may open a few hundred files only."""
-
-
-def _refusal(status: int, kind: str, message: str) -> JSONResponse:
-    return JSONResponse(error_of(kind, message), status)
 
 
 def _constant(name: str) -> NoReturn:
@@ -55,11 +49,12 @@ def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def app(models: Models) -> Starlette:
-    """Application that answers for what is served.
+def app(models: Models, live_feed: LiveFeed | None = None) -> Starlette:
+    """Application that answers for what is served, and with a live feed for its newest bars.
 
-    An answer is that of `live.forecast` and the standing of the model behind it. Forecasts are
-    made one after the other, since two at a time only wait for each other's interpreter.
+    An answer to bars is that of `live.forecast` and the standing of the model behind it. Such
+    forecasts are made one after the other, since two at a time only wait for each other's
+    interpreter.
 
     Errors are JSON ``{"error": {"type", "message"}}``: 400 for what is no request, 404 for a pair
     that is not served, 413 for more than 6 MB, 415 for a body that says it is no JSON, 422 for bars
@@ -70,15 +65,38 @@ def app(models: Models) -> Starlette:
         routes=[
             Route("/ping", _ping, methods=["GET"]),
             Route("/invocations", _invocations, methods=["POST"]),
+            *api.routes(),
+        ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["GET", "POST"],
+                allow_headers=["content-type", "x-api-key"],
+            )
         ],
         exception_handlers={HTTPException: _refused},
+        lifespan=_following,
     )
     # A redirect would name whatever host the client says.
     application.router.redirect_slashes = False
     application.state.models = models
+    application.state.live = live_feed
+    application.state.throttle = api.Throttle()
     application.state.in_flight = 0
     application.state.turn = anyio.Lock()
     return application
+
+
+@asynccontextmanager
+async def _following(application: Starlette) -> AsyncIterator[None]:
+    """Read the feed while the application runs; uvicorn does not come back from a signal."""
+    live_feed: LiveFeed | None = application.state.live
+    if live_feed is not None:
+        live_feed.start()
+    yield
+    if live_feed is not None:
+        await to_thread.run_sync(live_feed.stop)
 
 
 def answer(ready: Mapping[str, Served], body: bytes) -> Response:
@@ -87,18 +105,18 @@ def answer(ready: Mapping[str, Served], body: bytes) -> Response:
         content = json.loads(body, parse_constant=_constant, object_pairs_hook=_once)
         pair, frame, panel = live.parse(content)
     except RequestError as error:
-        return _refusal(400, "request", str(error))
+        return refusal(400, "request", str(error))
     except (ValueError, RecursionError):
-        return _refusal(400, "json", "request: no JSON, got other text; expected one object.")
+        return refusal(400, "json", "request: no JSON, got other text; expected one object.")
     if pair not in ready:
         pairs = ", ".join(ready) or "none at present"
-        return _refusal(
+        return refusal(
             404, "pair", f"pair: not served, got {pair[:20]!r}; expected one of {pairs}."
         )
     try:
         forecast = live.forecast(ready[pair].bundle, frame, panel)
     except (BarError, RequestError) as error:
-        return _refusal(422, "bars", str(error))
+        return refusal(422, "bars", str(error))
     return JSONResponse(forecast | ready[pair].standing)
 
 
@@ -106,31 +124,17 @@ def _current_answer(models: Models, body: bytes) -> Response:
     try:
         ready = models.current()
     except ArtefactError as error:
-        return _refusal(503, "registry", str(error))
+        return refusal(503, "registry", str(error))
     return answer(ready, body)
 
 
 async def _invocations(request: Request) -> Response:
-    kind = request.headers.get("content-type", "application/json")
-    if kind.partition(";")[0].strip().lower() != "application/json":
-        return _refusal(415, "type", f"request: no JSON, got {kind[:40]!r}; expected such a type.")
-    state = request.app.state
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            state.in_flight += len(chunk)
-            if len(body) > LARGEST:
-                message = f"request: too large, got more than {LARGEST:,} bytes. Send less."
-                return _refusal(413, "size", message)
-            if state.in_flight > IN_FLIGHT:
-                return _refusal(429, "busy", "requests: too many bytes at a time. Try later.")
-        return await _in_turn(request, bytes(body))
-    except ClientDisconnect:
-        # Nobody reads it.
-        return Response(status_code=400)
+        refused = await bodies.receive(request, body)
+        return refused or await _in_turn(request, bytes(body))
     finally:
-        state.in_flight -= len(body)
+        bodies.release(request, body)
 
 
 async def _in_turn(request: Request, body: bytes) -> Response:
@@ -149,7 +153,7 @@ async def _in_turn(request: Request, body: bytes) -> Response:
             await state.turn.acquire()
         if waiting.cancelled_caught:
             message = f"requests: too many, waited {WAIT:.0f} seconds. Try later."
-            response = _refusal(429, "busy", message)
+            response = refusal(429, "busy", message)
         else:
             try:
                 response = await to_thread.run_sync(_current_answer, state.models, body)
@@ -167,7 +171,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     # Its URL is made of what the client says, which may be none.
     asked = f"{request.method[:20]} {request.scope['path'][:80]}"
-    return _refusal(status, "http", f"{asked}: not answered.")
+    return refusal(status, "http", f"{asked}: not answered.")
 
 
 def serve(
@@ -177,8 +181,14 @@ def serve(
     *,
     pair: str = "",
     unapproved: bool = False,
+    feed: str = "",
+    history: Path | None = None,
+    state: Path | None = None,
 ) -> None:
     """Serve a folder of bundles or a registry until interrupted, see `app` and `Models`.
+
+    ``feed`` : of bars, see `feeds.opened`, empty for none; ``history`` : bars before it;
+    ``state`` : file that keeps the bars from one start to the next.
 
     What is served is named on standard error. After a signal to stop, requests that are being
     answered have `limits.DRAIN` seconds.
@@ -192,13 +202,14 @@ def serve(
         models = Models(folder, pair, unapproved=unapproved)
         for model in models.ready.values():
             print(model.notice, file=sys.stderr)
+        live_feed = _live(models, feed, history, state) if feed else None
         config = uvicorn.Config(
-            app(models),
+            app(models, live_feed),
             # Refusals are the clients' affair: one line for each would fill a disk.
             log_level="error",
             http=LimitedProtocol,
             ws="none",
-            lifespan="off",
+            lifespan="on",
             proxy_headers=False,
             server_header=False,
             backlog=BACKLOG,
@@ -208,6 +219,13 @@ def serve(
         )
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run([listening])
+
+
+def _live(models: Models, name: str, history: Path | None, state: Path | None) -> LiveFeed:
+    live_feed = LiveFeed(feeds.opened(name), models, state)
+    if history is not None and not len(live_feed.panel.window):
+        live_feed.begin_with(history)
+    return live_feed
 
 
 def _listening(host: str, port: int) -> socket.socket:

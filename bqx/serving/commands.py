@@ -24,7 +24,7 @@ def add(commands: "Commands") -> None:
 
 
 def _add_serve(commands: "Commands") -> None:
-    parser = commands.add_parser("serve", help="answer /ping and /invocations on this machine")
+    parser = commands.add_parser("serve", help="answer for bars that requests or a feed bring")
     parser.add_argument(
         "bundles",
         type=Path,
@@ -38,13 +38,36 @@ def _add_serve(commands: "Commands") -> None:
         action="store_true",
         help="also what no registry approved; every answer says so",
     )
+    parser.add_argument(
+        "--live",
+        default="",
+        metavar="FEED",
+        help="answer /predict for the newest bars of FEED: a file or folder of JSON lines that "
+        "grow, or tcp://127.0.0.1:PORT to listen there for them",
+    )
+    parser.add_argument("--history", type=Path, metavar="DIR", help="bars before those of the feed")
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE", help="keeps the bars from one start to the next"
+    )
     parser.set_defaults(command=_serve)
 
 
 def _serve(asked: argparse.Namespace) -> int:
     from bqx.serving import app
 
-    app.serve(asked.bundles, asked.port, pair=asked.pair, unapproved=asked.unapproved)
+    if not asked.live and (asked.history or asked.state):
+        raise ParameterError(
+            "--history, --state: of no use, got no feed; expected --live FEED beside them."
+        )
+    app.serve(
+        asked.bundles,
+        asked.port,
+        pair=asked.pair,
+        unapproved=asked.unapproved,
+        feed=asked.live,
+        history=asked.history,
+        state=asked.state,
+    )
     return 0
 
 

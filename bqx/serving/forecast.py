@@ -24,6 +24,7 @@ class Forecast:
 
     bundle: Bundle
     minute: int
+    market_minute: int
     predictions: dict[int, Prediction]
     signals: dict[int, Signal]
 
@@ -67,7 +68,13 @@ def forecast_of(bundle: Bundle, x: NDArray[np.float32] | None, bars: Bars) -> Fo
         )
         for horizon, prediction in predictions.items()
     }
-    return Forecast(bundle, int(bars.minutes[-1]), predictions, signals)
+    return Forecast(
+        bundle=bundle,
+        minute=int(bars.minutes[-1]),
+        market_minute=bars.first_market_minute + len(bars) - 1,
+        predictions=predictions,
+        signals=signals,
+    )
 
 
 def number(value: float) -> float | None:

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 
 from bqx.errors import BarError, RequestError
 from bqx.features.engine.bar_window import BarWindow
-from bqx.features.engine.newest_bars import NewestBars, checked, newest
-from bqx.features.newest_columns import NewestColumns
+from bqx.features.engine.newest_bars import checked
 from bqx.features.spec import Array
 from bqx.learning.bundle import Bundle
 from bqx.market import sessions
-from bqx.serving.forecast import Forecast, forecast_of
+from bqx.serving.forecast import Forecast
+from bqx.serving.live_groups import forecasts, groups
 from bqx.serving.units import check_unit
 
 KEPT = sessions.DAY
@@ -55,15 +55,6 @@ class FedBar:
     bar: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Pairs whose models agree on all baselines, so that they are computed together."""
-
-    baselines: dict[str, float]
-    bundles: dict[str, Bundle]
-    columns: NewestColumns
-
-
 class LivePanel:
     """The bars that some bundles read, and what the bundles forecast.
 
@@ -76,7 +67,6 @@ class LivePanel:
     ----------
     counts : what became of the bars, by the names above.
     refusal : why the last bar was refused.
-    faults : why a pair has no forecast, by pair.
     """
 
     def __init__(
@@ -84,10 +74,9 @@ class LivePanel:
     ) -> None:
         self.counts: Counter[str] = Counter(dict.fromkeys((*TAKEN, *DROPPED), 0))
         self.refusal = ""
-        self.faults: dict[str, str] = {}
         self._clock = clock
         self._lock = threading.RLock()
-        self._newest: dict[str, Forecast] = {}
+        self._told: dict[str, Forecast | RequestError] = {}
         self._stale: set[str] = set()
         self.window = BarWindow((), 1)
         self.serve(bundles)
@@ -103,16 +92,21 @@ class LivePanel:
                 for pair, bundle in bundles.items()
                 if pair not in self.bundles
             }
-            self._groups = _groups(self.bundles)
-            pairs = {p for group in self._groups for p in group.baselines}
+            self._groups = groups(self.bundles)
+            # Pairs that were read before are kept: a rejected version may be approved again.
+            pairs = {p for group in self._groups for p in group.baselines} | {*self.window.pairs}
             longest = max((bundle.lookback for bundle in self.bundles.values()), default=1)
-            max_fill = fills[0] if fills else 0
+            max_fill = fills[0] if fills else self.window.max_fill
             before, length = self.window, longest + KEPT + max_fill + 1
             self.window = BarWindow(sorted(pairs), max(length, before.length), max_fill)
             if len(before):
                 self.window.restart(before.pairs, *before.sent())
-            self._newest, self.faults = {}, dict(self._unlike)
+            self._readers = {
+                pair: tuple(p for p, b in self.bundles.items() if pair == p or pair in b.panel)
+                for pair in self.window.pairs
+            }
             self._stale = set(self.bundles)
+            self.refresh()
 
     def feed(self, bars: Iterable[FedBar]) -> None:
         """Take bars in any order."""
@@ -120,7 +114,7 @@ class LivePanel:
             for fed in bars:
                 self.counts[self._take(fed)] += 1
 
-    def start(self, columns: Mapping[str, tuple[Array, Array]]) -> None:
+    def start(self, columns: Mapping[str, tuple[NDArray[np.int64], Array]]) -> None:
         """Begin anew after a history.
 
         Parameters
@@ -154,8 +148,7 @@ class LivePanel:
         """Begin anew with what `sent` gave of this or another panel."""
         with self._lock:
             self.window.restart(pairs, minutes, sent)
-            self._newest = {}
-            self._stale = set(self.bundles)
+            self._told, self._stale = {}, set(self.bundles)
 
     def refresh(self) -> None:
         """Forecast anew for the pairs whose bars have changed."""
@@ -165,14 +158,13 @@ class LivePanel:
                 row = self.window.newest_row(pair)
                 if row is not None:
                     behind.setdefault(len(self.window) - 1 - row, []).append(pair)
+            told: dict[str, Forecast | RequestError] = {
+                pair: of for pair, of in self._told.items() if pair in self.bundles
+            }
             for rows, pairs in behind.items():
-                for pair, forecast in self._forecasts(pairs, rows).items():
-                    if isinstance(forecast, Forecast):
-                        self._newest[pair] = forecast
-                        self.faults.pop(pair, None)
-                    else:
-                        self._newest.pop(pair, None)
-                        self.faults[pair] = str(forecast)
+                told |= forecasts(self.window, self._groups, pairs, behind=rows)
+            # At once: who reads need not wait, and finds either all of before or all of now.
+            self._told = told
             self._stale.clear()
 
     @property
@@ -191,15 +183,15 @@ class LivePanel:
 
         Raises RequestError when there is none yet.
         """
-        # A dictionary is replaced entry by entry: who reads need not wait.
-        forecast = self._newest.get(pair)
-        if forecast is None:
-            fault = self.faults.get(pair) or (
-                f"{pair}: no bar yet, got none from the feed; expected some. Wait, or start with "
-                "--history."
-            )
-            raise RequestError(fault)
-        return forecast
+        told = self._told.get(pair) or RequestError(
+            self._unlike.get(pair)
+            or f"{pair}: no bar yet, got none from the feed; expected some. Wait, or start with "
+            "--history."
+        )
+        if isinstance(told, Forecast):
+            return told
+        # Anew: one that is raised again and again keeps every traceback.
+        raise RequestError(str(told))
 
     def at(self, pair: str, minute: int) -> Forecast:
         """Forecast for the bar of a kept minute, as if nothing later had come.
@@ -214,16 +206,16 @@ class LivePanel:
                     f"timestamp: no bar of {pair}, got {stamp}; expected a minute with one, of "
                     f"the last {len(self.window):,} of the market."
                 )
-            forecast = self._forecasts([pair], len(self.window) - 1 - row)[pair]
+            forecast = forecasts(
+                self.window, self._groups, [pair], behind=len(self.window) - 1 - row
+            )[pair]
         if isinstance(forecast, Forecast):
             return forecast
         raise forecast
 
     def minutes_behind(self, forecast: Forecast) -> int:
         """Market minutes between a forecast's bar and the newest bar of any pair."""
-        with self._lock:
-            row = self.window.row_of(forecast.minute)
-            return len(self.window) if row is None else len(self.window) - 1 - row
+        return self.window.market_minute - forecast.market_minute
 
     def _take(self, fed: FedBar) -> str:
         if fed.pair not in self.window.pairs:
@@ -237,74 +229,29 @@ class LivePanel:
             return "refused"
         if 60.0 * (fed.minute + 1) > self._clock() + SKEW:
             return "future"
-        if not sessions.is_open(np.array([fed.minute]))[0]:
-            return "closed"
         return self._place(fed.pair, fed.minute, bar)
 
     def _place(self, pair: str, minute: int, bar: Array) -> str:
         window = self.window
-        if not len(window) or minute > window.minutes[-1]:
-            window.move_to(minute)
         row = window.row_of(minute)
         if row is None:
-            return "too_old"
+            if not window.follows(minute) and not sessions.is_open(np.array([minute]))[0]:
+                return "closed"
+            if len(window) and minute < window.minutes[0]:
+                return "too_old"
+            window.move_to(minute)
+            row = len(window) - 1
         known = window.bar(pair, row)
         if known is not None and np.array_equal(known, bar, equal_nan=True):
             return "duplicate"
         newest_minute = row == len(window) - 1
         window.put(pair, row, bar)
-        self._stale.update(
-            reader
-            for reader, bundle in self.bundles.items()
-            if pair == reader or (pair in bundle.panel and row <= (window.newest_row(reader) or -1))
-        )
+        for reader in self._readers[pair]:
+            if pair == reader or row <= (window.newest_row(reader) or 0):
+                self._stale.add(reader)
         if known is not None:
             return "corrected"
         return "taken" if newest_minute else "late"
 
     def _baselines(self, pair: str) -> set[float]:
         return {group.baselines[pair] for group in self._groups if pair in group.baselines}
-
-    def _forecasts(self, pairs: Iterable[str], behind: int) -> dict[str, Forecast | RequestError]:
-        """Forecasts, or why there are none, of pairs whose last bar is so many minutes old."""
-        out: dict[str, Forecast | RequestError] = {}
-        for group in self._groups:
-            asked = [pair for pair in pairs if pair in group.bundles]
-            if not asked:
-                continue
-            rows = self.window.slice(self.window.length, behind)
-            bars = {b.pair: b for b in newest(rows, self.window.pairs, group.baselines)}
-            x = group.columns(bars, {pair: b.fits for pair, b in group.bundles.items()})
-            for pair in asked:
-                out[pair] = _forecast(group.bundles[pair], x.get(pair), bars[pair])
-        return out
-
-
-def _forecast(
-    bundle: Bundle, x: NDArray[np.float32] | None, bars: NewestBars
-) -> Forecast | RequestError:
-    try:
-        return forecast_of(bundle, x, bars)
-    except RequestError as error:
-        return error
-
-
-def _groups(bundles: Mapping[str, Bundle]) -> list[_Group]:
-    grouped: list[tuple[dict[str, float], dict[str, Bundle]]] = []
-    for pair, bundle in bundles.items():
-        own = {pair: bundle.baseline, **bundle.panel}
-        for baselines, members in grouped:
-            if all(baselines.get(p, first) == first for p, first in own.items()):
-                baselines.update(own)
-                members[pair] = bundle
-                break
-        else:
-            grouped.append((own, {pair: bundle}))
-    return [
-        _Group(
-            baselines,
-            members,
-            NewestColumns({p: b.columns for p, b in members.items() if any(b.betas.values())}),
-        )
-        for baselines, members in grouped
-    ]

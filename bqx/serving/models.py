@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from bqx.errors import ArtefactError
@@ -90,6 +91,7 @@ class Models:
     def __post_init__(self) -> None:
         self._store = Folder(self.folder)
         self._mark: tuple[int, ...] | None = None
+        self._reading = Lock()
         if self._store.exists:
             self.current()
         else:
@@ -110,9 +112,10 @@ class Models:
         ------
         ArtefactError : the registry's log is not what was written.
         """
-        if self._mark is None or self._store.mark != self._mark:
-            self._read()
-        return self.ready
+        with self._reading:
+            if self._mark is None or self._store.mark != self._mark:
+                self._read()
+            return self.ready
 
     def _load(self) -> None:
         loaded = bundles(self.folder)
@@ -134,7 +137,8 @@ class Models:
         before, started = self.ready, self._mark is not None
         # Taken first: what is added while the log is read is seen the next time.
         mark = self._store.mark
-        self.ready, self.faults = {}, {}
+        ready: dict[str, Served] = {}
+        faults: dict[str, str] = {}
         for pair in [check(self.pair)] if self.pair else self._store.pairs():
             version = self._version(pair)
             if version is None:
@@ -142,13 +146,14 @@ class Models:
             known = before.get(pair)
             try:
                 if known and known.version and known.version.number == version.number:
-                    self.ready[pair] = Served(known.bundle, version)
+                    ready[pair] = Served(known.bundle, version)
                 else:
-                    self.ready[pair] = Served(self._store.read(version), version)
+                    ready[pair] = Served(self._store.read(version), version)
             except ArtefactError as error:
-                self.faults[pair] = str(error)
+                faults[pair] = str(error)
                 print(f"{pair}: not served. {error}", file=sys.stderr)
-        self._mark = mark
+        # At once: a request beside finds either all of before or all of now.
+        self.ready, self.faults, self._mark = ready, faults, mark
         if started:
             self._tell(before)
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
-from bqx.features.engine.newest_bars import Slice, checked
+from bqx.features.engine.newest_bars import Slice
 from bqx.features.spec import Array
 from bqx.market import sessions
 from bqx.market.bar_arrays import CLOSE, COLUMNS, FILLED, RATES, SPREAD, VOLUME, on_grid
@@ -58,6 +58,11 @@ class BarWindow:
         return sessions.timestamps(self._minutes[self._end - 1 : self._end])[0]
 
     @property
+    def market_minute(self) -> int:
+        """Number of the newest minute, see `sessions.market_minutes`."""
+        return self._market
+
+    @property
     def waiting(self) -> tuple[str, ...]:
         """Pairs without a bar of the newest minute."""
         return tuple(p for p, missing in zip(self.pairs, self._missing, strict=True) if missing)
@@ -89,28 +94,16 @@ class BarWindow:
             self._newest[i] = values[known[-1]]
             self._missing[i] = len(values) - 1 - known[-1]
 
-    def push(self, ts: pd.Timestamp, bars: Mapping[str, Mapping[str, float]]) -> None:
-        """Take the bars of the minute that follows the newest one.
-
-        Parameters
-        ----------
-        ts : the minute's open.
-        bars : ``{"open", "high", "low", "close"}`` and maybe ``"volume"`` and ``"spread"`` by
-            pair; a pair that did not trade is left out, and so may all be.
-
-        Raises
-        ------
-        BarError : a minute in the past or beyond the next one, a closed market, an unknown pair,
-            or a bar that breaks the bar schema; the window then is as before.
-        """
-        minute, market = self._follows(pd.Timestamp(ts))
-        good = [(self._number(pair), checked(pair, bar)) for pair, bar in bars.items()]
-        self._append(minute, market)
-        for i, bar in good:
-            self._put_newest(i, bar)
+    def follows(self, minute: int) -> bool:
+        """Whether an epoch minute is the one after the newest, in the same week."""
+        within = len(self) > 0 and (self._market + 1) % sessions.WEEK > 0
+        return within and minute == int(self._minutes[self._end - 1]) + 1
 
     def move_to(self, minute: int) -> None:
         """Go on to a later epoch minute of the open market, without bars for those before it."""
+        if self.follows(minute):
+            self._append(minute, self._market + 1)
+            return
         market = int(sessions.market_minutes(np.array([minute]))[0])
         steps = market - self._market
         if not len(self) or steps > self.length:
@@ -216,14 +209,6 @@ class BarWindow:
         self._end, self._market = row + 1, market
         self._first = max(self._first, self._end - self.length)
 
-    def _put_newest(self, i: int, bar: Array) -> None:
-        row = self._end - 1
-        before = row - int(self._missing[i])
-        if row - before - 1 <= self.max_fill:
-            self._carry(i, before, row, self._newest[i])
-        self._write(i, row, bar)
-        self._newest[i], self._missing[i] = bar, 0
-
     def _write(self, i: int, row: int, bar: Array) -> None:
         if np.isfinite(bar[VOLUME]) and not self._counts_volume[i]:
             self._counts_volume[i] = True
@@ -255,36 +240,6 @@ class BarWindow:
             raise BarError(
                 "live window: no minute yet, got 0; expected at least 1. Call push first."
             )
-
-    def _follows(self, ts: pd.Timestamp) -> tuple[int, int]:
-        where = f"live window: {ts}"
-        if ts.tz is None or ts.value % 60_000_000_000:
-            raise BarError(f"{where}: no bar's open, got {ts}; expected a whole minute in UTC.")
-        minute = ts.value // 60_000_000_000
-        within = len(self) and (self._market + 1) % sessions.WEEK
-        if within and minute == self._minutes[self._end - 1] + 1:
-            return minute, self._market + 1
-        minutes = np.array([minute])
-        if not sessions.is_open(minutes)[0]:
-            raise BarError(
-                f"{where}: the market is closed, got a bar; expected minutes between Sunday 17:00 "
-                "and Friday 17:00 New York. Leave it out."
-            )
-        market = int(sessions.market_minutes(minutes)[0])
-        if not len(self) or market == self._market + 1:
-            return minute, market
-        ahead = sessions.grid(self._minutes[self._end - 1] + 1, minute + 3 * sessions.DAY)
-        follows = sessions.timestamps(ahead[:1])[0] if market > self._market else self.minute
-        if market <= self._market:
-            raise BarError(
-                f"{where}: out of order, got a minute not after {follows}; expected each minute "
-                "once, in the order of time. Drop it."
-            )
-        raise BarError(
-            f"{where}: minutes are missing, got one {market - self._market - 1:,} too late; "
-            f"expected {follows}. Push every open minute, an empty mapping where no pair traded, "
-            "or start from a history with LiveWindow.of."
-        )
 
     def _number(self, pair: str) -> int:
         if pair not in self.pairs:

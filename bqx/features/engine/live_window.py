@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 
+from bqx.errors import BarError
 from bqx.features.engine.bar_window import BarWindow
 from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import tiers
-from bqx.features.engine.newest_bars import newest
+from bqx.features.engine.newest_bars import checked, newest
 from bqx.features.spec import Array, Feature
+from bqx.market import sessions
 from bqx.market.bars import Bars
 
 
@@ -65,6 +68,26 @@ class LiveWindow(BarWindow):
         window.take(bars)
         return window
 
+    def push(self, ts: pd.Timestamp, bars: Mapping[str, Mapping[str, float]]) -> None:
+        """Take the bars of the minute that follows the newest one.
+
+        Parameters
+        ----------
+        ts : the minute's open.
+        bars : ``{"open", "high", "low", "close"}`` and maybe ``"volume"`` and ``"spread"`` by
+            pair; a pair that did not trade is left out, and so may all be.
+
+        Raises
+        ------
+        BarError : a minute in the past or beyond the next one, a closed market, an unknown pair,
+            or a bar that breaks the bar schema; the window then is as before.
+        """
+        minute, market = self._follows(pd.Timestamp(ts))
+        good = [(self._number(pair), checked(pair, bar)) for pair, bar in bars.items()]
+        self._append(minute, market)
+        for i, bar in good:
+            self._put_newest(i, bar)
+
     def values(self) -> NDArray[Any]:
         """(pairs, features) of the newest minute, NaN where history is too short or broken.
 
@@ -86,3 +109,40 @@ class LiveWindow(BarWindow):
         for (_, plan), out in zip(self._plans, outs, strict=True):
             rows = self.slice(max(plan.lookback, 1))
             yield from plan.works(newest(rows, self.pairs, self.baselines), out, fits)
+
+    def _follows(self, ts: pd.Timestamp) -> tuple[int, int]:
+        where = f"live window: {ts}"
+        if ts.tz is None or ts.value % 60_000_000_000:
+            raise BarError(f"{where}: no bar's open, got {ts}; expected a whole minute in UTC.")
+        minute = ts.value // 60_000_000_000
+        if self.follows(minute):
+            return minute, self._market + 1
+        minutes = np.array([minute])
+        if not sessions.is_open(minutes)[0]:
+            raise BarError(
+                f"{where}: the market is closed, got a bar; expected minutes between Sunday 17:00 "
+                "and Friday 17:00 New York. Leave it out."
+            )
+        market = int(sessions.market_minutes(minutes)[0])
+        if not len(self) or market == self._market + 1:
+            return minute, market
+        ahead = sessions.grid(self._minutes[self._end - 1] + 1, minute + 3 * sessions.DAY)
+        follows = sessions.timestamps(ahead[:1])[0] if market > self._market else self.minute
+        if market <= self._market:
+            raise BarError(
+                f"{where}: out of order, got a minute not after {follows}; expected each minute "
+                "once, in the order of time. Drop it."
+            )
+        raise BarError(
+            f"{where}: minutes are missing, got one {market - self._market - 1:,} too late; "
+            f"expected {follows}. Push every open minute, an empty mapping where no pair traded, "
+            "or start from a history with LiveWindow.of."
+        )
+
+    def _put_newest(self, i: int, bar: Array) -> None:
+        row = self._end - 1
+        before = row - int(self._missing[i])
+        if row - before - 1 <= self.max_fill:
+            self._carry(i, before, row, self._newest[i])
+        self._write(i, row, bar)
+        self._newest[i], self._missing[i] = bar, 0

@@ -1,0 +1,165 @@
+"""Types of the API's requests and answers, from which its OpenAPI document is made too."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from bqx.errors import RequestError
+from bqx.serving.forecast import Forecast, number
+from bqx.serving.models import Served
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Side = Literal["BUY", "SELL", "HOLD"]
+
+
+class Answer(BaseModel):
+    """What an answer's types share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PredictRequest(Answer):
+    """What is asked of ``POST /predict``."""
+
+    pair: str
+    """Pair such as eurusd, in small or large letters."""
+    timestamp: AwareDatetime | None = None
+    """Open of the bar, with its offset; default the pair's newest."""
+
+    @property
+    def minute(self) -> int | None:
+        """Epoch minute of the timestamp, None for the newest bar.
+
+        Raises RequestError unless it is a whole minute.
+        """
+        if self.timestamp is None:
+            return None
+        seconds = self.timestamp.timestamp()
+        if seconds % 60:
+            raise RequestError(
+                f"timestamp: no bar's open, got {self.timestamp.isoformat()}; expected a whole "
+                "minute."
+            )
+        return int(seconds) // 60
+
+
+class Skill(Answer):
+    """Skill against the martingale forecast, out of sample, with its interval."""
+
+    value: Finite
+    confidence: tuple[Finite, Finite] | None
+
+
+class HorizonPrediction(Answer):
+    """Forecast of BQX at one horizon."""
+
+    value: Finite
+    """Expected BQX at the horizon, a pure number; positive when the rate has fallen."""
+    confidence: tuple[Finite, Finite] | None
+    """Ends of its interval, null where it was never calibrated."""
+    martingale: Finite
+    """What was expected of it without any information on the future."""
+    signal: Side
+    signal_strength: Annotated[float, Field(ge=0, le=1)] | None
+    """0 to hold; else the distance to the martingale over half the interval."""
+    expected_move_bp: Finite
+    cost_bp: Finite | None
+    """Of a trade that way, from entry to exit."""
+    skill: Skill | None
+    """As judged when the model was registered; null where it was not."""
+    approved: bool
+    """Whether the promotion gate let this horizon pass."""
+
+
+class PredictResponse(Answer):
+    """Forecast of a pair at all horizons."""
+
+    pair: str
+    timestamp: str
+    """Open of the bar that it stands on."""
+    predictions: dict[str, HorizonPrediction]
+    """By horizon: horizon_15, horizon_30, ..."""
+    window: int | Literal["matched"]
+    """Minutes of BQX."""
+    minutes_behind: int
+    """Market minutes from its bar to the newest one of any pair."""
+    features_used: int
+    model: str
+    model_version: int | None
+    status: str
+    """Of the version in its registry, unregistered without one."""
+    columns_hash: str
+    trained_until: str
+    latency_ms: Finite
+    """From the request's last byte to here."""
+
+    @classmethod
+    def of(cls, forecast: Forecast, served: Served, *, behind: int, milliseconds: float) -> Self:
+        """The answer for a forecast and the standing of its model."""
+        standing, bundle = served.standing, forecast.bundle
+        skills = {row["horizon"]: row for row in bundle.metrics.get("skill", [])}
+        return cls(
+            pair=bundle.pair,
+            timestamp=forecast.timestamp,
+            predictions={
+                f"horizon_{horizon}": _horizon(
+                    forecast, horizon, skills.get(horizon), standing["approved_horizons"]
+                )
+                for horizon in forecast.predictions
+            },
+            window=bundle.window,
+            minutes_behind=behind,
+            features_used=len(bundle.columns),
+            model=bundle.model.NAME,
+            model_version=standing["version"],
+            status=standing["status"],
+            columns_hash=bundle.columns_hash,
+            trained_until=bundle.trained_until.isoformat(),
+            latency_ms=round(milliseconds, 3),
+        )
+
+
+class ForecastsResponse(Answer):
+    """Newest forecasts of all pairs that have one."""
+
+    forecasts: dict[str, PredictResponse]
+    faults: dict[str, str]
+    """Why there is none, by pair."""
+
+
+class Error(Answer):
+    """What went wrong."""
+
+    type: str
+    message: str
+
+
+class ErrorResponse(Answer):
+    """Every answer that is none."""
+
+    error: Error
+
+
+def _horizon(
+    forecast: Forecast, horizon: int, skill: dict[str, Any] | None, approved: list[int]
+) -> HorizonPrediction:
+    prediction, signal = forecast.predictions[horizon], forecast.signals[horizon]
+    return HorizonPrediction(
+        value=prediction.level,
+        confidence=_interval(number(prediction.low), number(prediction.high)),
+        martingale=prediction.martingale,
+        signal=signal.side,
+        signal_strength=signal.strength,
+        expected_move_bp=signal.move,
+        cost_bp=signal.cost,
+        skill=None
+        if skill is None or skill["skill"] is None
+        else Skill(
+            value=skill["skill"], confidence=_interval(skill["skill_lo"], skill["skill_hi"])
+        ),
+        approved=horizon in approved,
+    )
+
+
+def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
+    return None if low is None or high is None else (low, high)

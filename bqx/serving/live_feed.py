@@ -1,0 +1,127 @@
+"""The thread that takes bars from a feed and keeps forecasts new."""
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from bqx.errors import ArtefactError
+from bqx.learning.bundle import Bundle
+from bqx.market import readers, sessions
+from bqx.market.bars import COLUMNS
+from bqx.serving import live_state
+from bqx.serving.feeds import Feed, parsed
+from bqx.serving.live_panel import LivePanel
+from bqx.serving.models import Models, Served
+
+QUIET = 0.2
+"""Seconds without a line after which what has come is forecast, though pairs are still awaited."""
+SAVED = 900.0
+"""Seconds from one saved state to the next; the last is saved at the end."""
+
+
+class LiveFeed:
+    """Feed, panel and models of a live server.
+
+    ``panel`` forecasts with what the models serve at the moment: an approval or rejection is
+    noticed within a second.
+
+    Parameters
+    ----------
+    state : file of the panel's state, read at the start where it is there, None for none.
+    """
+
+    def __init__(self, feed: Feed, models: Models, state: Path | None = None) -> None:
+        self.feed, self.models, self.state = feed, models, state
+        self._ready: Mapping[str, Served] = models.ready
+        self._standing = _by_bundle(models.ready)
+        self._following = threading.Lock()
+        self.panel = LivePanel(_bundles(models.ready))
+        if state is not None and state.exists():
+            live_state.restore(self.panel, state)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="bqx live feed", daemon=True)
+
+    def begin_with(self, history: Path) -> None:
+        """Start after the bars of a folder or file, in any format of `readers`.
+
+        Raises BarError when there are none of the served pairs.
+        """
+        frames = readers.read_folder(history)
+        self.panel.start(
+            {
+                pair: (sessions.epoch_minutes(frame.index), frame[list(COLUMNS)].to_numpy().T)
+                for pair, frame in frames.items()
+            }
+        )
+
+    def start(self) -> None:
+        """Begin to read."""
+        self.panel.refresh()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and save the state."""
+        self._stop.set()
+        self._thread.join(5.0)
+        self.feed.close()
+        self._save()
+
+    def _run(self) -> None:
+        checked = saved = time.monotonic()
+        while not self._stop.is_set():
+            lines = self.feed.lines(QUIET)
+            if lines:
+                bars = [parsed(line) for line in lines]
+                self.panel.counts["no_bar"] += sum(bar is None for bar in bars)
+                self.panel.feed(bar for bar in bars if bar is not None)
+            if self.panel.stale and (not lines or self.panel.complete):
+                self.panel.refresh()
+            now = time.monotonic()
+            if now > checked + 1.0:
+                checked = now
+                # A damaged registry is told to those who ask.
+                with suppress(ArtefactError):
+                    self.follow()
+            if now > saved + SAVED:
+                saved = now
+                self._save()
+            if not lines:
+                # A file's feed does not wait.
+                self._stop.wait(QUIET / 4)
+
+    def follow(self) -> Mapping[str, Served]:
+        """What the models serve now, with which the panel forecasts from here on.
+
+        Raises ArtefactError as `Models.current` does; the last good models then stay.
+        """
+        with self._following:
+            ready = self.models.current()
+            if ready is not self._ready:
+                # Both, until no forecast of those before is left.
+                self._standing |= _by_bundle(ready)
+                self.panel.serve(_bundles(ready))
+                self._ready, self._standing = ready, _by_bundle(ready)
+        return ready
+
+    def served(self, bundle: Bundle) -> Served:
+        """A bundle of a forecast with its standing."""
+        return self._standing.get(id(bundle)) or Served(bundle)
+
+    def _save(self) -> None:
+        if self.state is None:
+            return
+        try:
+            live_state.save(self.panel, self.state)
+        except OSError as error:
+            print(f"{self.state}: not saved, got {error.strerror}.", file=sys.stderr)
+
+
+def _bundles(served: Mapping[str, Served]) -> dict[str, Bundle]:
+    return {pair: of.bundle for pair, of in served.items()}
+
+
+def _by_bundle(served: Mapping[str, Served]) -> dict[int, Served]:
+    return {id(of.bundle): of for of in served.values()}

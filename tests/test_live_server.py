@@ -1,0 +1,416 @@
+"""A server that is fed bars: its API, its feeds, and what it does when models change."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import httpx
+import pandas as pd
+import pytest
+from live_market import PAIRS, bundles, frames
+
+from bqx import cli
+from bqx.errors import ParameterError
+from bqx.serving import api, feeds, openapi
+from bqx.serving.answers import PredictResponse
+from bqx.serving.app import app
+from bqx.serving.feeds import FileFeed, parsed
+from bqx.serving.live_feed import LiveFeed
+from bqx.serving.live_panel import FedBar
+from bqx.serving.models import Models
+from bqx.serving.registry import Registry
+from bqx.serving.registry_folder import Folder
+
+ROOT = Path(__file__).parents[1]
+CUT = 5_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    for pair, bundle in bundles().items():
+        bundle.save(folder / pair)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """Bars before the feed's."""
+    place = tmp_path_factory.mktemp("history")
+    for pair, frame in frames().items():
+        frame.iloc[:CUT].to_parquet(place / f"{pair}.parquet")
+    return place
+
+
+def line(pair, ts, bar):
+    return json.dumps({"pair": pair, "ts_utc": ts.isoformat(), **bar}).encode() + b"\n"
+
+
+def coming(count):
+    """Lines of each pair's next bars, in the order of time."""
+    rows = [
+        (ts, pair, bar)
+        for pair, frame in frames().items()
+        for ts, bar in zip(
+            frame.index[CUT : CUT + count],
+            frame.iloc[CUT : CUT + count].to_dict("records"),
+            strict=True,
+        )
+    ]
+    return [line(pair, ts, bar) for ts, pair, bar in sorted(rows, key=lambda row: row[:2])]
+
+
+class Silent:
+    """A feed without a line."""
+
+    def lines(self, seconds):
+        return []
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def live(folder, history):
+    """A feed whose panel is fed by hand."""
+    feed = LiveFeed(Silent(), Models(folder, unapproved=True))
+    feed.begin_with(history)
+    feed.panel.refresh()
+    return feed
+
+
+@pytest.fixture
+def client(live):
+    return Client(app(live.models, live))
+
+
+class Client:
+    """Asks an application one request after the other."""
+
+    def __init__(self, application):
+        self.application = application
+
+    def __call__(self, method, path, **content):
+        async def ask():
+            transport = httpx.ASGITransport(self.application)
+            async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+                return await client.request(method, path, **content)
+
+        return anyio.run(ask)
+
+    def predict(self, **content):
+        return self("POST", "/predict", json=content)
+
+
+def refused(response, status, kind, text=""):
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert error["type"] == kind
+    assert text in error["message"]
+
+
+def test_the_newest_forecast_is_answered_from_memory(client, live):
+    for pair in PAIRS:
+        answer = client.predict(pair=pair.upper()).json()
+        forecast = live.panel.newest(pair)
+        assert answer["pair"] == pair
+        assert answer["timestamp"] == forecast.timestamp
+        assert pd.Timestamp(answer["timestamp"]) == frames()[pair].index[CUT - 1]
+        assert list(answer["predictions"]) == [f"horizon_{h}" for h in (15, 30, 45, 60, 75)]
+        for horizon, prediction in forecast.predictions.items():
+            told = answer["predictions"][f"horizon_{horizon}"]
+            assert told["value"] == prediction.level
+            assert told["confidence"] == [prediction.low, prediction.high]
+            assert told["signal"] == forecast.signals[horizon].side
+            assert told["skill"] == {"value": 1e-3, "confidence": [-1e-3, 2e-3]}
+            assert told["approved"] is False
+        assert answer["features_used"] == len(bundles()[pair].columns)
+        assert (answer["model_version"], answer["status"]) == (None, "unregistered")
+        assert 0 <= answer["latency_ms"] < 1_000
+        PredictResponse.model_validate(answer)
+
+
+def test_all_pairs_are_answered_together(client):
+    answer = client("GET", "/forecasts").json()
+    assert answer["faults"] == {}
+    assert set(answer["forecasts"]) == set(PAIRS)
+    alone = client.predict(pair="gbpusd").json()
+    assert answer["forecasts"]["gbpusd"] | {"latency_ms": 0} == alone | {"latency_ms": 0}
+
+
+def test_an_earlier_bar_is_answered_on_request(client, live):
+    ts = frames()["eurusd"].index[CUT - 30]
+    answer = client.predict(pair="eurusd", timestamp=ts.isoformat()).json()
+    assert pd.Timestamp(answer["timestamp"]) == ts
+    expected = live.panel.at("eurusd", ts.value // 60_000_000_000)
+    assert answer["predictions"]["horizon_60"]["value"] == expected.predictions[60].level
+    assert answer["minutes_behind"] >= 29
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "kind"),
+    [
+        ({"pair": "audusd"}, 404, "pair"),
+        ({"pair": "\ud800"}, 400, "request"),
+        ({"pair": "x" * 3_000}, 404, "pair"),
+        ({"pair": 3}, 400, "request"),
+        ({"pair": None}, 400, "request"),
+        ({}, 400, "request"),
+        ([], 400, "request"),
+        ({"pair": "eurusd", "more": 1}, 400, "request"),
+        ({"pair": "eurusd", "timestamp": "soon"}, 400, "request"),
+        ({"pair": "eurusd", "timestamp": "2024-03-06T10:00:00"}, 400, "request"),
+        ({"pair": "eurusd", "timestamp": "2024-03-06T10:00:30Z"}, 400, "request"),
+        ({"pair": "eurusd", "timestamp": 1e300}, 400, "request"),
+        ({"pair": "eurusd", "timestamp": -1e15}, 400, "request"),
+        ({"pair": "eurusd", "timestamp": "0001-01-01T00:00:00+14:00"}, 422, "bars"),
+        ({"pair": "eurusd", "timestamp": "9999-12-31T23:59:00-14:00"}, 422, "bars"),
+        ({"pair": "eurusd", "timestamp": "2024-03-09T12:00:00Z"}, 422, "bars"),
+        ({"pair": "eurusd", "timestamp": "1999-03-09T12:00:00Z"}, 422, "bars"),
+    ],
+)
+def test_what_is_no_good_request_has_its_own_refusal(client, content, status, kind):
+    body = json.dumps(content).encode()
+    refused(client("POST", "/predict", content=body), status, kind)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 3_000, b'{"pair": 1e999}', b"null"])
+def test_what_is_no_json_is_refused(client, body):
+    refused(client("POST", "/predict", content=body), 400, "request")
+
+
+def test_bodies_and_types_are_limited(client):
+    refused(client("POST", "/predict", content=b" " * 5_000), 413, "size")
+    headers = {"content-type": "text/plain"}
+    refused(client("POST", "/predict", content=b"{}", headers=headers), 415, "type")
+    assert client.application.state.in_flight == 0
+
+
+def test_without_a_feed_there_is_no_prediction(live):
+    refused(Client(app(live.models)).predict(pair="eurusd"), 404, "live", "--live")
+
+
+def test_a_key_is_asked_for_where_there_is_one(client, monkeypatch):
+    monkeypatch.setenv(api.KEY, "schlüssel")
+    for key in ({}, {"x-api-key": "other"}, {"x-api-key": ""}):
+        refused(client("POST", "/predict", json={"pair": "eurusd"}, headers=key), 403, "key")
+    refused(client("GET", "/forecasts"), 403, "key")
+    right = {"x-api-key": "schlüssel".encode()}
+    answer = client("POST", "/predict", json={"pair": "eurusd"}, headers=right)
+    assert answer.status_code == 200
+    assert client("GET", "/ping").status_code == client("GET", "/openapi.json").status_code == 200
+
+
+def test_more_than_a_hundred_a_second_are_put_off(client):
+    now = [0.0]
+    client.application.state.throttle = api.Throttle(clock=lambda: now[0])
+    codes = [client.predict(pair="eurusd").status_code for _ in range(103)]
+    assert codes == [200] * 100 + [429] * 3
+    late = client.predict(pair="eurusd")
+    refused(late, 429, "busy")
+    assert late.headers["retry-after"] == "1"
+    now[0] = 0.05
+    assert [client.predict(pair="eurusd").status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_other_origins_may_ask(client):
+    headers = {
+        "origin": "https://example.org",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "x-api-key",
+    }
+    response = client("OPTIONS", "/predict", headers=headers)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == "*"
+    answer = client("POST", "/predict", json={"pair": "eurusd"}, headers=headers)
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_the_document_describes_the_answers(client):
+    document = client("GET", "/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert document == json.loads(json.dumps(openapi.document()))
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = {
+        "$ref": "#/components/schemas/PredictResponse",
+        "components": document["components"],
+    }
+    answer = client.predict(pair="eurusd").json()
+    jsonschema.Draft202012Validator(schema).validate(answer)
+    answer["predictions"]["horizon_15"]["signal"] = "PERHAPS"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(answer)
+    routes = {route.path for route in client.application.routes}
+    assert set(document["paths"]) <= routes
+
+
+def test_a_line_is_a_bar_or_nothing():
+    good = {"pair": "eurusd", "ts_utc": "2024-03-06T10:00:00Z", "open": 1, "high": 2.5}
+    minute = pd.Timestamp("2024-03-06 10:00", tz="UTC").value // 60_000_000_000
+    bar = FedBar("eurusd", minute, {"open": 1.0, "high": 2.5})
+    assert parsed(json.dumps(good).encode()) == bar
+    assert parsed(json.dumps(good | {"ts_utc": "2024-03-06T11:00:00+01:00"}).encode()) == bar
+    assert parsed(json.dumps(good | {"volume": None}).encode()) == bar
+    for change in (
+        {"ts_utc": "2024-03-06T10:00:00"},
+        {"ts_utc": "2024-03-06T10:00:01Z"},
+        {"ts_utc": 5},
+        {"ts_utc": "soon"},
+        {"pair": 3},
+        {"open": "1.1"},
+        {"open": True},
+        {"open": []},
+        {"open": 10**400},
+    ):
+        assert parsed(json.dumps(good | change).encode()) is None
+    for text in (b"", b"{", b"[]", b"3", b"null", b"\xff", b"[" * 4_000, b"{}"):
+        assert parsed(text) is None
+
+
+def test_a_folder_is_read_as_it_grows(tmp_path):
+    feed = FileFeed(tmp_path)
+    assert feed.lines(0) == []
+    (tmp_path / "b.jsonl").write_bytes(b"1\n2\n3")
+    (tmp_path / "ignored.txt").write_bytes(b"9\n")
+    assert feed.lines(0) == [b"1", b"2"]
+    with (tmp_path / "b.jsonl").open("ab") as file:
+        file.write(b"4\n\n" + b"x" * 10_000)
+    (tmp_path / "a.jsonl").write_bytes(b"0\n")
+    assert feed.lines(0) == [b"0", b"34", b"x" * 4_096]
+    with (tmp_path / "b.jsonl").open("ab") as file:
+        file.write(b"x" * 10_000 + b"\n5\n")
+    assert feed.lines(0) == [b"5"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing",
+        "tcp://0.0.0.0:5",
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:x",
+        "tcp://",
+        "tcp://[::]:9",
+    ],
+)
+def test_what_is_no_feed_is_one_line(name):
+    with pytest.raises(ParameterError, match="--live: no"):
+        feeds.opened(name)
+
+
+def test_options_of_a_feed_need_one(folder, capsys):
+    assert cli.main(["serve", str(folder), "--unapproved", "--state", "x"]) == 2
+    printed = capsys.readouterr().err
+    assert "expected --live FEED" in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_feed_follows_the_registry(history, tmp_path):
+    store = Folder(tmp_path / "registry")
+    registry = Registry(store, "a quant")
+    bundle = bundles()["eurgbp"]
+    for number in (1, 2):
+        betas = dict.fromkeys(bundle.horizons, 1.0 / number)
+        metrics = bundle.metrics | {"number": number}
+        replace(bundle, betas=betas, metrics=metrics).save(tmp_path / str(number))
+        registry.register("eurgbp", str(tmp_path / str(number)), {"horizons": [15, 45]})
+    first, second = store.versions("eurgbp")
+    registry.approve(first)
+    live = LiveFeed(Silent(), Models(store.folder))
+    live.begin_with(history)
+    live.panel.refresh()
+    client = Client(app(live.models, live))
+
+    def told():
+        live.follow()
+        answer = client.predict(pair="eurgbp").json()
+        predictions = answer["predictions"]
+        passed = [name for name, own in predictions.items() if own["approved"]]
+        return answer["model_version"], answer["status"], passed, predictions["horizon_15"]["value"]
+
+    before = told()
+    assert before[:3] == (1, "approved", ["horizon_15", "horizon_45"])
+    registry.approve(second)
+    after = told()
+    assert after[:3] == (2, "approved", ["horizon_15", "horizon_45"])
+    assert after[3] != before[3]
+    registry.reject(second, ["worse"])
+    live.follow()
+    refused(client.predict(pair="eurgbp"), 404, "pair", "none at present")
+    registry.approve(first)
+    assert told() == before
+
+
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(folder, *arguments):
+    """Client of a real server, ended by SIGTERM."""
+    at = port()
+    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), "--unapproved"]
+    command += ["--port", str(at), *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{at}", timeout=30, trust_env=False) as client:
+            wait_for(lambda: reached(client, process), 120)
+            yield client
+        process.send_signal(signal.SIGTERM)
+        _, printed = process.communicate(timeout=30)
+        assert b"Traceback" not in printed, printed.decode()
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def reached(client, process):
+    assert process.poll() is None, process.stderr.read().decode()
+    try:
+        return client.get("/ping").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} seconds"
+        time.sleep(0.05)
+
+
+def newest(client, pair):
+    return pd.Timestamp(client.post("/predict", json={"pair": pair}).json()["timestamp"])
+
+
+def test_a_server_follows_a_folder_then_a_socket_and_keeps_its_state(folder, history, tmp_path):
+    grown, state = tmp_path / "feed", tmp_path / "live.npz"
+    grown.mkdir()
+    lines = coming(6)
+    last = {pair: frame.index[CUT + 5] for pair, frame in frames().items()}
+    with serving(folder, "--live", grown, "--history", history, "--state", state) as client:
+        assert newest(client, "eurusd") == frames()["eurusd"].index[CUT - 1]
+        (grown / "1.jsonl").write_bytes(b"".join(lines) + b"{no bar}\n")
+        wait_for(lambda: newest(client, "gbpusd") == last["gbpusd"], 30)
+        answers = {p: client.post("/predict", json={"pair": p}).json() for p in PAIRS}
+    assert state.stat().st_size > 100_000
+    at = port()
+    with serving(folder, "--live", f"tcp://127.0.0.1:{at}", "--state", state) as client:
+        for pair, before in answers.items():
+            again = client.post("/predict", json={"pair": pair}).json()
+            assert again | {"latency_ms": 0} == before | {"latency_ms": 0}
+        later = coming(9)[len(lines) :]
+        with socket.create_connection(("127.0.0.1", at), timeout=10) as writer:
+            writer.sendall(b"".join(coming(9)))
+            wait_for(lambda: newest(client, "eurusd") == frames()["eurusd"].index[CUT + 8], 30)
