@@ -410,7 +410,6 @@ def test_a_server_follows_a_folder_then_a_socket_and_keeps_its_state(folder, his
         for pair, before in answers.items():
             again = client.post("/predict", json={"pair": pair}).json()
             assert again | {"latency_ms": 0} == before | {"latency_ms": 0}
-        later = coming(9)[len(lines) :]
         with socket.create_connection(("127.0.0.1", at), timeout=10) as writer:
             writer.sendall(b"".join(coming(9)))
             wait_for(lambda: newest(client, "eurusd") == frames()["eurusd"].index[CUT + 8], 30)

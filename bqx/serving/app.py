@@ -232,7 +232,9 @@ def _listening(host: str, port: int) -> socket.socket:
     """A socket with the port taken, on which nothing is accepted before the models are there."""
     if not 0 < port < 65_536:
         raise ParameterError(f"--port: none, got {port}; expected 1 to 65535.")
-    bound = socket.socket()
+    # Only of a socket that says it is TCP's does asyncio send small answers at once: else each
+    # waits for the client's acknowledgement, some 40 ms.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))

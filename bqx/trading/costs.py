@@ -10,6 +10,7 @@ worse prevails could only be fitted to fills of one's own.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -118,11 +119,17 @@ def profile(minutes: NDArray[np.int64]) -> Series:
     # Every boundary lies on a whole hour, and converting clocks is what costs time.
     hours = minutes // 60
     first = np.flatnonzero(np.diff(hours, prepend=-1))
-    start = minutes[first]
+    shape = _shape(hours[first].tobytes())
+    return np.repeat(shape, np.diff(first, append=len(minutes)))
+
+
+@lru_cache(maxsize=4)
+def _shape(hours: bytes) -> Series:
+    """(n,) profile of hours since 1970; a server asks for the same ones pair by pair."""
+    start = 60 * np.frombuffer(hours, np.int64)
     tight = sessions.in_session(start, "london") | sessions.in_session(start, "new_york")
     local = sessions.local_minutes(start, sessions.NEW_YORK) % sessions.DAY // 60
-    shape = np.where(local == _ROLLOVER_HOUR, ROLLOVER, np.where(tight, ACTIVE, QUIET))
-    return np.repeat(shape, np.diff(first, append=len(minutes)))
+    return np.where(local == _ROLLOVER_HOUR, ROLLOVER, np.where(tight, ACTIVE, QUIET))
 
 
 def average_spread(pair: str, account: str = "retail") -> float:
