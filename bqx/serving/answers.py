@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from bqx.errors import RequestError
 from bqx.serving.forecast import Forecast, number
@@ -163,3 +163,13 @@ def _horizon(
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
+
+
+def told(error: Exception) -> str:
+    """One line on what is wrong with a request."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(map(str, wrong["loc"])) or "request"
+    rule = 'expected {"pair": "eurusd"}, maybe with "timestamp"'
+    return f"{where[:40]}: {wrong['msg'][:120]}; {rule}."

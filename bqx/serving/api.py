@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from bqx.errors import RequestError
 from bqx.serving import bodies, openapi
-from bqx.serving.answers import ForecastsResponse, PredictRequest, PredictResponse
+from bqx.serving.answers import ForecastsResponse, PredictRequest, PredictResponse, told
 from bqx.serving.bodies import refusal
 from bqx.serving.forecast import Forecast
 from bqx.serving.live_feed import LiveFeed
@@ -84,19 +84,10 @@ async def _predict(request: Request) -> Response:
             asked = PredictRequest.model_validate_json(bytes(body), strict=False)
             minute = asked.minute
         except (ValidationError, RequestError, OverflowError) as error:
-            return refusal(400, "request", _told(error))
+            return refusal(400, "request", told(error))
         return await _answer(request.app.state.live, asked.pair.lower(), minute, started)
     finally:
         bodies.release(request, body)
-
-
-def _told(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(map(str, wrong["loc"])) or "request"
-    rule = 'expected {"pair": "eurusd"}, maybe with "timestamp"'
-    return f"{where[:40]}: {wrong['msg'][:120]}; {rule}."
 
 
 async def _answer(live: LiveFeed, pair: str, minute: int | None, started: float) -> Response:

@@ -19,7 +19,7 @@ from bqx.serving.forecast import forecast_of, number
 from bqx.serving.sent import Sent, parse
 from bqx.serving.units import check_unit
 
-__all__ = ["forecast", "parse", "payload"]
+__all__ = ["forecast", "newest", "parse", "payload"]
 
 _MINUTE = 60_000_000_000
 _DAY = sessions.DAY * _MINUTE
@@ -55,14 +55,17 @@ def forecast(
         the bundle was trained on.
     RequestError : too few bars, a long hole just before the last, or a pair of the panel absent.
     """
-    newest = _newest(bundle, Sent.of(frame, "bars"), panel or {})
-    return forecast_of(bundle, bundle.columns_of(newest), newest).content()
+    rows = newest(bundle, Sent.of(frame, "bars"), panel or {})
+    return forecast_of(bundle, bundle.columns_of(rows), rows).content()
 
 
-def _newest(
+def newest(
     bundle: Bundle, sent: Sent, panel: Mapping[str, pd.Series] | Mapping[str, Sent]
 ) -> NewestBars:
-    """The request's bars on the grid."""
+    """The bars of a request on the grid.
+
+    Raises BarError and RequestError as `forecast` does.
+    """
     is_open = bar_arrays.check(sent.stamps, sent.columns, "bars")
     stamps, columns = sent.stamps[is_open], sent.columns[:, is_open]
     # No more calendar than the lookback can span, so that no request makes a grid of decades.

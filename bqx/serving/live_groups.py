@@ -1,7 +1,7 @@
 """Pairs that are forecast together, from one window of bars."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,16 @@ def forecasts(
         for pair in asked:
             out[pair] = _forecast(group.bundles[pair], x.get(pair), bars[pair])
     return out
+
+
+def bars_of(window: BarWindow, served: Sequence[Group], pair: str, *, behind: int) -> NewestBars:
+    """Bars of one pair up to a row, copied, so that they stay when the window moves."""
+    group = next(group for group in served if pair in group.bundles)
+    rows = window.slice(window.length, behind)
+    rows = replace(rows, minutes=rows.minutes.copy())
+    if not behind:
+        rows = replace(rows, columns=rows.columns.copy(), closes=rows.closes.copy())
+    return next(b for b in newest(rows, window.pairs, group.baselines) if b.pair == pair)
 
 
 def _forecast(

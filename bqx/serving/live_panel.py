@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 
 from bqx.errors import BarError, RequestError
 from bqx.features.engine.bar_window import BarWindow
-from bqx.features.engine.newest_bars import checked
+from bqx.features.engine.newest_bars import NewestBars, checked
 from bqx.features.spec import Array
 from bqx.learning.bundle import Bundle
 from bqx.market import sessions
-from bqx.serving.forecast import Forecast
-from bqx.serving.live_groups import forecasts, groups
+from bqx.serving.forecast import Forecast, forecast_of
+from bqx.serving.live_groups import bars_of, forecasts, groups
 from bqx.serving.units import check_unit
 
 KEPT = sessions.DAY
@@ -193,25 +193,29 @@ class LivePanel:
         # Anew: one that is raised again and again keeps every traceback.
         raise RequestError(str(told))
 
+    def bars(self, pair: str, minute: int | None = None) -> NewestBars:
+        """Bars of a served pair up to a kept minute, default its newest one, as if nothing later
+        had come.
+
+        Raises RequestError when the pair has no such bar.
+        """
+        with self._lock:
+            row = self.window.newest_row(pair) if minute is None else self.window.row_of(minute)
+            if row is None or self.window.bar(pair, row) is None:
+                stamp = "none" if minute is None else sessions.timestamps(np.array([minute]))[0]
+                raise RequestError(
+                    f"timestamp: no bar of {pair}, got {stamp}; expected a minute with one, of "
+                    f"the last {len(self.window):,} of the market."
+                )
+            return bars_of(self.window, self._groups, pair, behind=len(self.window) - 1 - row)
+
     def at(self, pair: str, minute: int) -> Forecast:
         """Forecast for the bar of a kept minute, as if nothing later had come.
 
         Raises RequestError when the pair has no such bar, or it cannot be answered.
         """
-        with self._lock:
-            row = self.window.row_of(minute)
-            if row is None or self.window.bar(pair, row) is None:
-                stamp = sessions.timestamps(np.array([minute]))[0]
-                raise RequestError(
-                    f"timestamp: no bar of {pair}, got {stamp}; expected a minute with one, of "
-                    f"the last {len(self.window):,} of the market."
-                )
-            forecast = forecasts(
-                self.window, self._groups, [pair], behind=len(self.window) - 1 - row
-            )[pair]
-        if isinstance(forecast, Forecast):
-            return forecast
-        raise forecast
+        bars = self.bars(pair, minute)
+        return forecast_of(self.bundles[pair], self.bundles[pair].columns_of(bars), bars)
 
     def minutes_behind(self, forecast: Forecast) -> int:
         """Market minutes between a forecast's bar and the newest bar of any pair."""

@@ -170,3 +170,11 @@ class Models:
                 print(f"{pair}: no more served", file=sys.stderr)
             elif was is None or was.standing != now.standing:
                 print(f"{now.notice}, from now on", file=sys.stderr)
+
+
+def opened(folder: Path) -> Models:
+    """What a folder serves: of a registry what is approved, of mere bundles all.
+
+    Raises ArtefactError when there is nothing to serve.
+    """
+    return Models(folder, unapproved=not Folder(folder).exists)

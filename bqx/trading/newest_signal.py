@@ -73,7 +73,9 @@ class Costs:
         strength: float | None = 0.0
         if side != signals.HOLD:
             strength = min(abs(innovation) / half_width, 1.0) if half_width > 0.0 else None
-        return Signal(NAMES[side], strength, 1e4 * move, 1e4 * cost if isfinite(cost) else None)
+        return Signal(
+            NAMES[side], strength, 1e4 * move + 0.0, 1e4 * cost if isfinite(cost) else None
+        )
 
 
 @lru_cache(maxsize=4_096)
