@@ -197,6 +197,12 @@ def shape_of(content):
     return {int: float, type(None): float}.get(type(content), type(content))
 
 
+@pytest.mark.parametrize("arguments", [["nothing"], ["predict", "more"]])
+def test_there_is_no_other_handler(arguments, capsys):
+    assert lambda_handlers.main(arguments) == 2
+    assert "expected one of features, predict, precompute" in capsys.readouterr().err
+
+
 needs_client = pytest.mark.skipif(
     importlib.util.find_spec("awslambdaric") is None,
     reason="awslambdaric is not installed: make cloud",

@@ -12,8 +12,9 @@ no good request is answered, not raised.
 import base64
 import json
 import os
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,20 @@ def _content(event: Any) -> Content:
     if not isinstance(event, dict):
         raise TypeError(type(event).__name__)
     return dict(event)
+
+
+HANDLERS = ("features", "predict", "precompute")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer Lambda's runtime by one of `HANDLERS`, default by predict; exit status of refusals."""
+    name = arguments[0] if arguments else "predict"
+    if len(arguments) > 1 or name not in HANDLERS:
+        print(
+            f"lambda: no handler, got {' '.join(arguments)!r:.60}; expected one of "
+            f"{', '.join(HANDLERS)}.",
+            file=sys.stderr,
+        )
+        return 2
+    command = [sys.executable, "-m", "awslambdaric", f"{__name__}.{name}"]
+    os.execv(sys.executable, command)
