@@ -21,5 +21,9 @@ class RequestError(BqxError):
     """A serving request that cannot be answered."""
 
 
+class AbsentBarError(RequestError):
+    """A bar that a request names and that there is not."""
+
+
 class DatabaseError(BqxError):
     """A database that cannot be reached or used as it stands."""

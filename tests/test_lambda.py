@@ -144,7 +144,7 @@ def test_a_schedule_forecasts_all_pairs(here):
         ({"pair": "audusd"}, "pair"),
         ({"pair": "eurusd", "bars": {}}, "bars"),
         ({"pair": "eurusd", "bars": None}, "bars"),
-        ({"pair": "eurusd", "timestamp": "1999-03-09T12:00:00Z"}, "bars"),
+        ({"pair": "eurusd", "timestamp": "1999-03-09T12:00:00Z"}, "bar"),
         ({"pair": "eurusd", "more": 1}, "request"),
         (proxied({}, body="{"), "request"),
         (proxied({}, body=None), "request"),

@@ -138,6 +138,20 @@ def test_the_newest_forecast_is_answered_from_memory(client, live):
         PredictResponse.model_validate(answer)
 
 
+def test_what_cannot_be_answered_yet_is_told(live):
+    empty = LiveFeed(Silent(), live.models)
+    client = Client(app(live.models, empty))
+    refused(client.predict(pair="eurusd"), 409, "bars", "no bar yet")
+    answer = client("GET", "/forecasts").json()
+    assert (set(answer["faults"]), answer["forecasts"]) == (set(PAIRS), {})
+
+
+def test_other_methods_are_told_which_there_are(client):
+    response = client("GET", "/predict")
+    refused(response, 405, "http")
+    assert response.headers["allow"] == "POST"
+
+
 def test_all_pairs_are_answered_together(client):
     answer = client("GET", "/forecasts").json()
     assert answer["faults"] == {}
@@ -168,13 +182,13 @@ def test_an_earlier_bar_is_answered_on_request(client, live):
         ({"pair": "eurusd", "more": 1}, 400, "request"),
         ({"pair": "eurusd", "timestamp": "soon"}, 400, "request"),
         ({"pair": "eurusd", "timestamp": "2024-03-06T10:00:00"}, 400, "request"),
-        ({"pair": "eurusd", "timestamp": "2024-03-06T10:00:30Z"}, 400, "request"),
+        ({"pair": "eurusd", "timestamp": "2024-03-06T10:00:30Z"}, 404, "bar"),
         ({"pair": "eurusd", "timestamp": 1e300}, 400, "request"),
         ({"pair": "eurusd", "timestamp": -1e15}, 400, "request"),
-        ({"pair": "eurusd", "timestamp": "0001-01-01T00:00:00+14:00"}, 422, "bars"),
-        ({"pair": "eurusd", "timestamp": "9999-12-31T23:59:00-14:00"}, 422, "bars"),
-        ({"pair": "eurusd", "timestamp": "2024-03-09T12:00:00Z"}, 422, "bars"),
-        ({"pair": "eurusd", "timestamp": "1999-03-09T12:00:00Z"}, 422, "bars"),
+        ({"pair": "eurusd", "timestamp": "0001-01-01T00:00:00+14:00"}, 404, "bar"),
+        ({"pair": "eurusd", "timestamp": "9999-12-31T23:59:00-14:00"}, 404, "bar"),
+        ({"pair": "eurusd", "timestamp": "2024-03-09T12:00:00Z"}, 404, "bar"),
+        ({"pair": "eurusd", "timestamp": "1999-03-09T12:00:00Z"}, 404, "bar"),
     ],
 )
 def test_what_is_no_good_request_has_its_own_refusal(client, content, status, kind):

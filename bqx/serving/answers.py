@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from bqx.errors import RequestError
+from bqx.errors import AbsentBarError
 from bqx.serving.forecast import Forecast, number
 from bqx.serving.models import Served
 
@@ -30,13 +30,13 @@ class PredictRequest(Answer):
     def minute(self) -> int | None:
         """Epoch minute of the timestamp, None for the newest bar.
 
-        Raises RequestError unless it is a whole minute.
+        Raises AbsentBarError unless it is a whole minute.
         """
         if self.timestamp is None:
             return None
         seconds = self.timestamp.timestamp()
         if seconds % 60:
-            raise RequestError(
+            raise AbsentBarError(
                 f"timestamp: no bar's open, got {self.timestamp.isoformat()}; expected a whole "
                 "minute."
             )

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bqx.errors import RequestError
+from bqx.errors import AbsentBarError, RequestError
 from bqx.serving import bodies, openapi
 from bqx.serving.answers import ForecastsResponse, PredictRequest, PredictResponse, told
 from bqx.serving.bodies import refusal
@@ -81,28 +81,29 @@ async def _predict(request: Request) -> Response:
             return refused
         started = time.perf_counter()
         try:
-            asked = PredictRequest.model_validate_json(bytes(body), strict=False)
-            minute = asked.minute
-        except (ValidationError, RequestError, OverflowError) as error:
+            asked = PredictRequest.model_validate_json(bytes(body))
+            return await _answer(request.app.state.live, asked, started)
+        except ValidationError as error:
             return refusal(400, "request", told(error))
-        return await _answer(request.app.state.live, asked.pair.lower(), minute, started)
+        except (AbsentBarError, OverflowError) as error:
+            return refusal(404, "bar", str(error))
+        except RequestError as error:
+            return refusal(409, "bars", str(error))
     finally:
         bodies.release(request, body)
 
 
-async def _answer(live: LiveFeed, pair: str, minute: int | None, started: float) -> Response:
+async def _answer(live: LiveFeed, asked: PredictRequest, started: float) -> Response:
+    pair, minute = asked.pair.lower(), asked.minute
     if pair not in live.panel.bundles:
         pairs = ", ".join(live.panel.bundles) or "none at present"
         return refusal(
             404, "pair", f"pair: not served, got {pair[:20]!r}; expected one of {pairs}."
         )
-    try:
-        if minute is None:
-            forecast = live.panel.newest(pair)
-        else:
-            forecast = await to_thread.run_sync(live.panel.at, pair, minute)
-    except RequestError as error:
-        return refusal(422, "bars", str(error))
+    if minute is None:
+        forecast = live.panel.newest(pair)
+    else:
+        forecast = await to_thread.run_sync(live.panel.at, pair, minute)
     answer = _of(live, forecast, started)
     return Response(answer.model_dump_json(), media_type="application/json")
 

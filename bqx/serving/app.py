@@ -171,7 +171,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     # Its URL is made of what the client says, which may be none.
     asked = f"{request.method[:20]} {request.scope['path'][:80]}"
-    return refusal(status, "http", f"{asked}: not answered.")
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return refusal(status, "http", f"{asked}: not answered.", **dict(headers or {}))
 
 
 def serve(

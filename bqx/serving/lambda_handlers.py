@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bqx.errors import ArtefactError, BarError, ParameterError, RequestError
+from bqx.errors import AbsentBarError, ArtefactError, BarError, ParameterError, RequestError
 from bqx.features import catalog
 from bqx.features.engine.newest_bars import NewestBars
 from bqx.features.lags import Column
@@ -212,6 +212,8 @@ def _tried(event: Any, answer: Callable[[Content], Content]) -> tuple[HTTPStatus
         return HTTPStatus.NOT_FOUND, error_of("pair", message)
     except ValidationError as error:
         return HTTPStatus.BAD_REQUEST, error_of("request", told(error))
+    except (AbsentBarError, OverflowError) as error:
+        return HTTPStatus.NOT_FOUND, error_of("bar", str(error))
     except (RequestError, BarError) as error:
         return HTTPStatus.UNPROCESSABLE_ENTITY, error_of("bars", str(error))
     except (ArtefactError, ParameterError, OSError) as error:

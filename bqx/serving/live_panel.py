@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bqx.errors import BarError, RequestError
+from bqx.errors import AbsentBarError, BarError, RequestError
 from bqx.features.engine.bar_window import BarWindow
 from bqx.features.engine.newest_bars import NewestBars, checked
 from bqx.features.spec import Array
@@ -197,13 +197,13 @@ class LivePanel:
         """Bars of a served pair up to a kept minute, default its newest one, as if nothing later
         had come.
 
-        Raises RequestError when the pair has no such bar.
+        Raises AbsentBarError when the pair has no such bar.
         """
         with self._lock:
             row = self.window.newest_row(pair) if minute is None else self.window.row_of(minute)
             if row is None or self.window.bar(pair, row) is None:
                 stamp = "none" if minute is None else sessions.timestamps(np.array([minute]))[0]
-                raise RequestError(
+                raise AbsentBarError(
                     f"timestamp: no bar of {pair}, got {stamp}; expected a minute with one, of "
                     f"the last {len(self.window):,} of the market."
                 )
@@ -212,7 +212,8 @@ class LivePanel:
     def at(self, pair: str, minute: int) -> Forecast:
         """Forecast for the bar of a kept minute, as if nothing later had come.
 
-        Raises RequestError when the pair has no such bar, or it cannot be answered.
+        Raises AbsentBarError when the pair has no such bar, RequestError when it cannot be
+        answered.
         """
         bars = self.bars(pair, minute)
         return forecast_of(self.bundles[pair], self.bundles[pair].columns_of(bars), bars)

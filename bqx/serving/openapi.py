@@ -12,11 +12,11 @@ _SCHEMA = "#/components/schemas/{model}"
 _KEYED = {
     400: "No request, or no JSON",
     403: "A wrong or no key",
-    404: "A pair that is not served, or no live feed",
+    404: "A pair that is not served, a bar that is not there, or no live feed",
     408: "Too slow",
     413: "Too large",
     415: "A body that says it is no JSON",
-    422: "A bar that is not there, or bars that cannot be answered",
+    409: "Bars that cannot be answered yet",
     429: "Too much is asked, see the header Retry-After",
     503: "A registry that is damaged",
 }

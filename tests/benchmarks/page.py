@@ -181,6 +181,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_whole": ("A whole build, and columns from bars or from files", _whole),
     "test_published_speed": ("Reading what was published", _published),
     "test_live_speed": ("Live and at the start", _live),
+    "test_serving_speed": ("A live server", _learning),
     "test_database_speed": ("PostgreSQL", _database),
     "test_models_speed": ("Selection and learning", _learning),
     "test_backtest_speed": ("Backtest", _backtest),
