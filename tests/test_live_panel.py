@@ -304,3 +304,50 @@ def test_a_state_that_is_none_is_refused_in_one_line(state, tmp_path, damage):
         live_state.restore(panel, path)
     assert "\n" not in str(error.value)
     assert len(panel.window) == 0
+
+
+@pytest.mark.fuzz
+def test_ten_thousand_minutes_are_the_batchs(sent):
+    """Fed bar by bar over holes, a weekend and a clock change, every minute at which all pairs have
+    a bar is that of series computed at once."""
+    grid, start = grid_of(sent), 600
+    last = {pair: frame.index[-1] for pair, frame in sent.items()}
+    history = until(sent, max(last.values()), first=sent["eurusd"].index[0])
+    ts = history["eurusd"].ts
+    rows = np.arange(len(ts))
+    expected = {}
+    for pair, bundle in bundles().items():
+        x = lags.matrix(history[pair], bundle.columns, rows, bundle.fits)
+        forecasts = point(bundle.model.predict(x))
+        for number, horizon in enumerate(bundle.horizons):
+            target = targets.make(history[pair], 15, horizon)
+            beta = bundle.betas[horizon]
+            innovation = beta * forecasts[:, number] if beta else np.zeros(len(rows))
+            level = target.from_innovation(innovation, "level")
+            width = target.sigma * bundle.calibration[horizon].at(
+                history[pair].minutes, target.sigma
+            )
+            expected[pair, horizon] = np.array([level, level - width, level + width])
+    panel = begun(sent, grid[start - 1])
+    lookback = max(bundle.lookback for bundle in bundles().values())
+    rng = np.random.default_rng(4)
+    compared = 0
+    for stamp in grid[start:]:
+        bars = bars_of(sent, [stamp])
+        rng.shuffle(bars)
+        panel.feed(bars)
+        panel.refresh()
+        row = ts.get_loc(stamp)
+        if len(bars) < len(PAIRS) or row < lookback:
+            continue
+        for pair in PAIRS:
+            if np.isnan(expected[pair, 15][0, row]):
+                with pytest.raises(RequestError, match="no volatility"):
+                    panel.newest(pair)
+                continue
+            for horizon, prediction in panel.newest(pair).predictions.items():
+                values = prediction.level, prediction.low, prediction.high
+                np.testing.assert_array_equal(values, expected[pair, horizon][:, row])
+                compared += 1
+    print(f"{compared:,} forecasts compared")
+    assert compared > 80_000

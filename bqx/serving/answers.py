@@ -21,7 +21,7 @@ class Answer(BaseModel):
 class PredictRequest(Answer):
     """What is asked of ``POST /predict``."""
 
-    pair: str
+    pair: Annotated[str, Field(examples=["eurusd"])]
     """Pair such as eurusd, in small or large letters."""
     timestamp: AwareDatetime | None = None
     """Open of the bar, with its offset; default the pair's newest."""
