@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,6 +302,38 @@ def test_a_folder_is_read_as_it_grows(tmp_path):
     with (tmp_path / "b.jsonl").open("ab") as file:
         file.write(b"x" * 10_000 + b"\n5\n")
     assert feed.lines(0) == [b"5"]
+    (tmp_path / "b.jsonl").write_bytes(b"6\n")
+    assert feed.lines(0) == [b"6"]
+
+
+def test_writers_of_a_socket_come_and_go():
+    feed = feeds.opened(f"tcp://127.0.0.1:{(at := port())}")
+
+    def lines():
+        for _ in range(100):
+            if found := feed.lines(0.1):
+                return found
+        return []
+
+    try:
+        with socket.create_connection(("127.0.0.1", at), timeout=5) as writer:
+            writer.sendall(b"1\n2")
+            assert lines() == [b"1"]
+        assert lines() == [b"2"]
+        # One more than may write is sent away, and harms nobody.
+        with ExitStack() as opened:
+            for _ in range(feeds.WRITERS + 1):
+                writer = socket.create_connection(("127.0.0.1", at), timeout=5)
+                opened.enter_context(writer)
+                feed.lines(0.1)
+            assert writer.recv(1) == b""
+        with socket.create_connection(("127.0.0.1", at), timeout=5) as writer:
+            writer.sendall(b"3\n")
+            assert lines() == [b"3"]
+        with pytest.raises(ParameterError, match="port cannot be used"):
+            feeds.opened(f"tcp://127.0.0.1:{at}")
+    finally:
+        feed.close()
 
 
 @pytest.mark.parametrize(

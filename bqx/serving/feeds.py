@@ -6,6 +6,7 @@ what a writer has not finished waits.
 """
 
 import json
+import os
 import selectors
 import socket
 from collections.abc import Iterator
@@ -105,6 +106,9 @@ class FileFeed:
             place, lines = self._read.get(path, (0, _Lines()))
             try:
                 with open_regular(path) as file:
+                    if os.fstat(file.fileno()).st_size < place:
+                        # Another file under the same name.
+                        place, lines = 0, _Lines()
                     file.seek(place)
                     chunk = file.read(AT_ONCE)
             except OSError:
@@ -140,11 +144,13 @@ class SocketFeed:
     def lines(self, seconds: float) -> list[bytes]:
         """Whole lines that have come, waiting at most so long for the first."""
         out: list[bytes] = []
-        for key, _ in self._selector.select(seconds):
-            if key.fileobj is self._listening:
-                self._accept()
-            else:
+        ready = [key for key, _ in self._selector.select(seconds)]
+        for key in ready:
+            if key.fileobj is not self._listening:
                 out.extend(self._receive(key))
+        # Last, when those that have left are gone.
+        if any(key.fileobj is self._listening for key in ready):
+            self._accept()
         return out
 
     def close(self) -> None:
@@ -154,7 +160,11 @@ class SocketFeed:
         self._selector.close()
 
     def _accept(self) -> None:
-        connection, _ = self._listening.accept()
+        try:
+            connection, _ = self._listening.accept()
+        except OSError:
+            # The writer is gone again, or no more files may be open.
+            return
         connection.setblocking(False)
         if len(self._selector.get_map()) > WRITERS:
             connection.close()

@@ -72,13 +72,13 @@ class LiveFeed:
     def _run(self) -> None:
         checked = saved = time.monotonic()
         while not self._stop.is_set():
-            lines = self.feed.lines(QUIET)
-            if lines:
-                bars = [parsed(line) for line in lines]
-                self.panel.counts["no_bar"] += sum(bar is None for bar in bars)
-                self.panel.feed(bar for bar in bars if bar is not None)
-            if self.panel.stale and (not lines or self.panel.complete):
-                self.panel.refresh()
+            try:
+                lines = self.feed.lines(QUIET)
+            except OSError as error:
+                print(f"live feed: not read, got {error.strerror}.", file=sys.stderr)
+                self._stop.wait(1.0)
+                continue
+            self._take(lines)
             now = time.monotonic()
             if now > checked + 1.0:
                 checked = now
@@ -91,6 +91,14 @@ class LiveFeed:
             if not lines:
                 # A file's feed does not wait.
                 self._stop.wait(QUIET / 4)
+
+    def _take(self, lines: list[bytes]) -> None:
+        if lines:
+            bars = [parsed(line) for line in lines]
+            self.panel.counts["no_bar"] += sum(bar is None for bar in bars)
+            self.panel.feed(bar for bar in bars if bar is not None)
+        if self.panel.stale and (not lines or self.panel.complete):
+            self.panel.refresh()
 
     def follow(self) -> Mapping[str, Served]:
         """What the models serve now, with which the panel forecasts from here on.
