@@ -74,10 +74,12 @@ def own_model(name: Any) -> tuple[str, str] | None:
 
 def models(values: Any) -> Any:
     """Names of models as a tuple, each once, a user's own after those of the register."""
-    if not isinstance(values, list | tuple) or not values or len(set(values)) < len(values):
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError("a list of models, each once")
+    if len(set(map(str, values))) < len(values):
         raise ValueError("a list of models, each once")
     for value in values:
-        if value not in MODELS and not own_model(value):
+        if str(value) not in MODELS and not own_model(value):
             raise ValueError(f"some of {', '.join(MODELS)}, or FILE.py:Class; {value!r} is neither")
     order = list(MODELS)
     return tuple(sorted(values, key=lambda v: order.index(v) if v in MODELS else len(order)))
