@@ -64,7 +64,10 @@ def test_without_evidence_the_martingale_stays():
     ("r2", "alike", "expected"),
     [
         ({"forest": 0.50, "xgboost": 0.531}, None, "xgboost"),
-        ({"forest": 0.50, "xgboost": 0.529}, None, "forest"),
+        ({"forest": 0.50, "xgboost": 0.529}, None, "xgboost"),
+        ({"forest": 0.50, "xgboost": 0.40}, None, "xgboost"),
+        ({"forest": 0.50, "xgboost": 0.40, "tft": 0.439}, None, "xgboost"),
+        ({"forest": 0.50, "xgboost": 0.40, "tft": 0.441}, None, "tft"),
         ({"forest": 0.50, "xgboost": 0.54, "stacking": 0.561}, 0.84, "stacking"),
         ({"forest": 0.50, "xgboost": 0.54, "stacking": 0.559}, 0.84, "xgboost"),
         ({"forest": 0.50, "xgboost": 0.54, "stacking": 0.9}, 0.86, "xgboost"),
