@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bqx", description="Short-horizon FX research.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_dataset(commands)
     _add_claim(commands)
     _add_compare(commands)
     _add_bars(commands)
@@ -103,6 +104,29 @@ def _run(asked: argparse.Namespace) -> int:
     from bqx.report import runner
 
     print(runner.run(values, asked.from_stage))
+    return 0
+
+
+def _add_dataset(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "dataset", help="write train, validation and test sets of every pair and fold"
+    )
+    _add_file(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, from here")
+    parser.add_argument(
+        "--to", required=True, metavar="PLACE", help="folder or s3://bucket/prefix of the sets"
+    )
+    parser.add_argument("--only", metavar="a,b", help="pairs to write, default all of the run")
+    options.add(parser)
+    parser.set_defaults(command=_dataset)
+
+
+def _dataset(asked: argparse.Namespace) -> int:
+    values = _of_run(asked)
+    from bqx.stages import datasets
+
+    only = asked.only.lower().split(",") if asked.only else ()
+    print(f"{asked.to}: {datasets.write(values, asked.to, only)} pairs and folds written")
     return 0
 
 

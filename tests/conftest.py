@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import pytest
+from buckets import s3
 from hypothesis import settings
 from postgres import server
 from simulated import DATA, MARKET_PAIR, bars_of, random_ticks, same_bars
@@ -13,7 +14,7 @@ from bqx.market import sessions, simulated
 from bqx.market.bars import COLUMNS, Bars, align, baseline, join, to_grid, validate
 from bqx.runs import known_trials
 
-__all__ = ["server"]
+__all__ = ["s3", "server"]
 
 # The same examples on every run; no deadline, because compiling a kernel takes its time once.
 settings.register_profile("bqx", deadline=None, derandomize=True)

@@ -4,16 +4,13 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from threading import RLock
 
-import boto3
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -170,33 +167,6 @@ def test_origin_names_bars_grid_and_parameters(place: Path) -> None:
 
 
 # S3
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """Address of a bucket on a server of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": address,
-        }.items():  # fmt: skip
-            patch.setenv(name, value)
-        for _ in range(200):
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        boto3.client("s3").create_bucket(Bucket="bqx-ml-features")
-        yield "s3://bqx-ml-features/store"
-    server.terminate()
-    server.wait()
 
 
 def test_a_store_in_s3_is_the_local_one(s3: str, folder: Path, place: Path, bars: Bars) -> None:

@@ -34,7 +34,7 @@ def test_parameter_files_load(path):
     overrides = ["bars=somewhere"] if path.stem == "real" else []
     loaded = load(path, overrides)
     assert loaded.out == f"runs/{path.stem}"
-    assert len(FILES) == 3
+    assert len(FILES) == 7
 
 
 def test_defaults_are_those_of_ci():
@@ -46,7 +46,7 @@ def test_defaults_are_those_of_ci():
 def test_files_hold_what_differs_from_the_defaults_alone(path):
     values = yaml.safe_load(path.read_text())
     defaults = Params().model_dump(mode="json")
-    assert len(values) <= 12
+    assert len(values) <= 20
     assert {key for key, value in values.items() if value == defaults[key]} <= {"out"}
 
 

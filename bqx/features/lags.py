@@ -71,12 +71,13 @@ def grid(
     """All columns of some features: each one now, at every lag, and 61 rows earlier.
 
     Features that are not laggable have the first column only; features under the 61-minute rule
-    have the last one too, and with ``strict61`` not the first. ``plan`` says which those are,
+    have the last one too, and with ``strict61`` not the first. Without lags there is no lagged
+    column but those of ``strict61``. ``plan`` says which those are,
     where it is not the features themselves; what it puts under the rule beyond ``features`` has
     the last column alone, at the end.
     """
     plan = plan or plan_of(features)
-    ruled = dict.fromkeys(plan.causality)
+    ruled = dict.fromkeys(plan.causality if lags or strict61 else ())
     columns: list[Column] = []
     for feature in features:
         if not (strict61 and feature in ruled):

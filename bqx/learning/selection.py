@@ -5,8 +5,8 @@ others by declaration, nearly a copy of a better one, or so slow that they numbe
 sample; a model would otherwise learn what happened on each day.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bqx.errors import ParameterError
+from bqx.features.documents.groups import group_of
 from bqx.features.lags import Column
 from bqx.learning.ranking import Growth, borda, grow, second_opinions, shares, thin
 from bqx.params import Params
@@ -42,19 +43,29 @@ class Settings:
 
     ``k`` : columns to choose, fewer when fewer are left; ``domain_share`` : smallest share of them
     from the rate domain, and from the BQX domain; ``growth`` : of the forest; ``ranked_by`` :
-    ``forest``, or ``borda`` for the mean rank over five rankers.
+    ``forest``, or ``borda`` for the mean rank over five rankers; ``quotas`` : columns of each
+    group, instead of the domains' share; ``least_importance`` : of a column, share of the forest's.
     """
 
     k: int
     domain_share: float
     growth: Growth
     ranked_by: str = "forest"
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    least_importance: float = 0.0
 
     @classmethod
     def from_params(cls, params: Params) -> Self:
         """Those of a run."""
         growth = Growth(params.forest_trees, params.forest_depth, params.seed)
-        return cls(params.selected, params.domain_share, growth, params.ranked_by)
+        return cls(
+            params.selected,
+            params.domain_share,
+            growth,
+            ranked_by=params.ranked_by,
+            quotas=params.quotas,
+            least_importance=params.least_importance,
+        )
 
 
 @dataclass(frozen=True)
@@ -149,14 +160,25 @@ def copies(z: Matrix, order: Rows) -> dict[int, int]:
     return copied
 
 
-def _balanced(rank: Vector, domains: Sequence[str], settings: Settings) -> Rows:
-    """The k most important, each of the rate and the BQX domain having its share."""
-    k = min(settings.k, len(domains))
-    least = int(np.ceil(settings.domain_share * k))
+def _strong(importance: Vector, least: float) -> Rows:
+    """Columns of at least so large a share of the importance; ParameterError where none is."""
+    strong = np.flatnonzero(importance >= least)
+    if not len(strong):
+        raise ParameterError(
+            f"least_importance: no column reaches it, got {least}; expected at most "
+            f"{importance.max():.2g}, the largest share. Lower it."
+        )
+    return strong
+
+
+def _balanced(rank: Vector, columns: Sequence[Column], settings: Settings) -> Rows:
+    """The k most important; each group has its quota, or each of the two domains its share."""
+    k = min(settings.k, len(columns))
+    sorts = [group_of(c.feature) if settings.quotas else c.domain for c in columns]
+    share = int(np.ceil(settings.domain_share * k))
+    least = settings.quotas or {"rate": share, "bqx": share}
     order = np.argsort(-rank, kind="stable").tolist()
-    chosen = [
-        i for domain in ("rate", "bqx") for i in [j for j in order if domains[j] == domain][:least]
-    ]
+    chosen = [i for sort, n in least.items() for i in [j for j in order if sorts[j] == sort][:n]]
     taken = set(chosen)
     chosen += [i for i in order if i not in taken][: max(k - len(chosen), 0)]
     return np.array(sorted(chosen, key=lambda i: (-rank[i], i)), dtype=np.int64)
@@ -196,7 +218,8 @@ def select(
         if settings.ranked_by == "borda":
             relevance, seed = facts.relevance[seen], growth.random_state
             rank = borda(x, labels, seen, relevance=relevance, forest=forest, random_state=seed)
-        best = _balanced(rank, [columns[i].domain for i in seen], settings)
+        strong = _strong(importance, settings.least_importance)
+        best = strong[_balanced(rank[strong], [columns[seen[i]] for i in strong], settings)]
         permutation, shap = second_opinions(
             np.ascontiguousarray(x[:, seen[best]]), labels, weight=share, growth=growth
         )

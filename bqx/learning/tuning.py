@@ -24,7 +24,7 @@ from bqx.features.lags import Column
 from bqx.files import digest
 from bqx.learning import samples
 from bqx.learning.folds import Fold
-from bqx.learning.models import Design, Model, Range, make, model_class, point
+from bqx.learning.models import Design, Model, Range, make, point, space
 from bqx.learning.selection import Selection
 from bqx.learning.weights import uniqueness
 from bqx.params import Params
@@ -109,24 +109,23 @@ def tune(
     study: str = "",
 ) -> Settings:
     """Best settings of a model on training rows; empty where it has nothing to search.
-
     ``x``, ``y``, ``rows`` : (n, C) columns, (n, H) labels, (n,) rows of the grid.
-    params : horizons, trials, tuning_seconds, seed and the model's own are read.
+    params : horizons, trials, ranges, tuning_seconds, seed and the model's own are read.
     storage : journal of the studies.
     record : called with every trial as soon as it is finished, for the ledger.
     study : what else tells this search from others in the journal.
 
     Raises ParameterError for too few rows.
     """
-    space = model_class(name).SPACE
-    if not space:
+    ranges = space(name, params)
+    if not ranges:
         return {}
     horizon = max(params.horizons)
     weight = uniqueness(rows, horizon)
     folds = _inner_folds(x, rows, horizon)
 
     def objective(trial: optuna.Trial) -> float:
-        settings = suggested(space, trial)
+        settings = suggested(ranges, trial)
         gains, scores = [], []
         for step, fold in enumerate(folds):
             gain, score = fold.judge(make(name, params, **settings), y, weight)
@@ -143,10 +142,11 @@ def tune(
         return score
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = _study(storage, digest([study, name, params.seed, x.shape, rows]), params.seed)
+    searched = [study, name, params.seed, x.shape, rows, params.ranges.get(name)]
+    search = _study(storage, digest(searched), params.seed)
     if (left := params.trials - len(_finished(search))) > 0:
         search.optimize(objective, n_trials=left, timeout=params.tuning_seconds or None)
-    return suggested(space, optuna.trial.FixedTrial(search.best_params))
+    return suggested(ranges, optuna.trial.FixedTrial(search.best_params))
 
 
 def _inner_folds(x: NDArray[np.float32], rows: Rows, horizon: int) -> list[_Inner]:
@@ -200,7 +200,7 @@ def tune_pair(
     by_name = {column.name: column for column in columns}
     best = []
     for fold, selection in zip(folds, selections, strict=True):
-        chosen = tuple(by_name[column] for column in selection.columns)
+        chosen = make(name, params).reads([by_name[column] for column in selection.columns])
         rows = samples.training_rows(bars, chosen, fold, labels, params)
         settings = tune(
             history.matrix(chosen, rows, samples.fits_of(bars, chosen, fold)),

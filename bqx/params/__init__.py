@@ -5,7 +5,15 @@ that `NOTEBOOK_KEYS` lists for it, under the same names; what an earlier noteboo
 in its artefacts instead, see `SETTLED`.
 """
 
-from bqx.params.keys import COLUMN_KEYS, KEYS, NOTEBOOK_KEYS, PLACE_KEYS, SETTLED, SPLIT_KEYS
+from bqx.params.keys import (
+    COLUMN_KEYS,
+    KEYS,
+    NOTEBOOK_KEYS,
+    PLACE_KEYS,
+    SELECTION_KEYS,
+    SETTLED,
+    SPLIT_KEYS,
+)
 from bqx.params.model import Lengths, Params, root
 from bqx.params.reading import described, for_notebook, from_settings, load
 
@@ -14,6 +22,7 @@ __all__ = [
     "KEYS",
     "NOTEBOOK_KEYS",
     "PLACE_KEYS",
+    "SELECTION_KEYS",
     "SETTLED",
     "SPLIT_KEYS",
     "Lengths",

@@ -22,11 +22,14 @@ SPLIT_KEYS = (
     *("groups", "test_groups", "embargo", "stride"),
 )
 """Parameters that notebook 05 settles in its split."""
-SELECTION_KEYS = ("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth")
+SELECTION_KEYS = (
+    *("selected", "domain_share", "quotas", "least_importance", "ranked_by"),
+    *("forest_trees", "forest_depth"),
+)
 """Parameters by which notebook 05 selects on that split."""
 FIT_KEYS = (
     *("rounds", "depth", "learning_rate", "confidence", "coverage"),
-    *("models", "model", "device", "trials", "tuning_seconds", "tuned"),
+    *("models", "model", "settings", "device", "trials", "ranges", "tuning_seconds", "tuned"),
 )
 """Parameters by which notebook 06 fits."""
 

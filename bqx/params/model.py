@@ -81,13 +81,13 @@ class Params(BaseModel):
     """Target in the scores."""
     horizons: Minutes = Field((15, 30, 45, 60, 75), min_length=1)
     """Horizons, minutes."""
-    profile: Literal["core", "v1", "v2", "v3", "v4", "learned", "full"] = "core"
+    profile: Literal["core", "v1", "v2", "v3", "v4", "v4_encoded", "learned", "full"] = "core"
     """Named list of features."""
     features: Annotated[tuple[str, ...], BeforeValidator(rules.features)] = ()
     """Files, from the project's root, that declare features of your own (`FAMILIES`); they join the
     profile's once they are proven not to read ahead on the run's bars."""
     lags: Minutes = (60, 120, 180, 240)
-    """Lags of columns, minutes."""
+    """Lags of columns, minutes; [] for none, and none of 61 minutes without strict61."""
     strict61: bool = False
     """Whether the columns that read up to t-61 replace the unlagged ones."""
 
@@ -119,6 +119,11 @@ class Params(BaseModel):
     """Columns selected per pair and fold."""
     domain_share: float = Field(0.4, ge=0, le=0.5, strict=False)
     """Least share of the selected columns for each of the rate and BQX domains."""
+    quotas: Annotated[dict[str, int], BeforeValidator(rules.quotas)] = rules.NONE
+    """Columns selected of each group, of rate, bqx, dual, cross_pair, time_and_regime and learned,
+    instead of the domains' share; {} for no groups."""
+    least_importance: float = Field(0.0, ge=0, le=1, strict=False)
+    """Share of the forest's importance below which a column is not selected."""
     ranked_by: Literal["forest", "borda"] = "forest"
     """What ranks the columns: the forest alone, or the mean rank over five rankers."""
     forest_trees: int = Field(60, ge=1, le=10_000)
@@ -137,10 +142,18 @@ class Params(BaseModel):
     model: str = "chosen"
     """Model that forecasts, is traded and served: one of models, or chosen among them on each
     fold's validation rows."""
+    settings: Annotated[dict[str, dict[str, Any]], BeforeValidator(rules.settings)] = rules.NONE
+    """Settings of models by name, such as {forest: {n_estimators: 200, max_depth: 15}}, that win
+    over those of the run."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where networks are trained; cuda needs a GPU."""
     trials: Size = 0
     """Trials of the search for each model's settings, a pair and fold; 0 for none."""
+    ranges: Annotated[
+        dict[str, dict[str, tuple[int | float, int | float]]], BeforeValidator(rules.ranges)
+    ] = rules.NONE
+    """Settings that the search chooses, by model, each from its lowest to its highest value; {} for
+    the model's own."""
     tuning_seconds: Size = 0
     """Seconds after which a search ends; 0 for no limit."""
     tuned: Literal["priority", "each"] = "priority"

@@ -35,6 +35,12 @@ MODELS = {
 FEW = ("eurusd", "gbpusd", "eurgbp")
 """Pairs of the synthetic market where none are named."""
 
+NONE: dict[str, Any] = {}
+"""Nothing by name."""
+
+GROUPS = ("rate", "bqx", "dual", "cross_pair", "time_and_regime", "learned")
+"""Groups of columns; `bqx.features.documents.groups` says which is in which."""
+
 INTEREST = dict(zip(CURRENCIES, (4.0, 5.25, 4.35, 5.5, 5.4, 5.0, 1.75, -0.1), strict=True))
 """Overnight interest by currency, annual percent: about the policy rates of January 2024."""
 
@@ -176,6 +182,56 @@ def interest(values: Any) -> Any:
         if not (number and isfinite(value)):
             raise ValueError(rule)
     return {name: float(values[name]) for name in CURRENCIES}
+
+
+def quotas(values: Any) -> Any:
+    """A whole number of columns for each of some groups."""
+    rule = f"columns by group, such as {{rate: 70, bqx: 60}}; groups are {', '.join(GROUPS)}"
+    if not isinstance(values, dict) or not set(values) <= set(GROUPS):
+        raise ValueError(rule)
+    for value in values.values():
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST:
+            raise ValueError(rule)
+    return dict(values)
+
+
+def settings(values: Any) -> Any:
+    """Numbers, names or lists of them by name, for each of some models."""
+    rule = "settings by model, such as {forest: {n_estimators: 200}}"
+    if not isinstance(values, dict):
+        raise ValueError(rule)
+    for model, own in values.items():
+        if model not in MODELS and not own_model(model):
+            raise ValueError(f"{rule}; {model!r} is no model")
+        if not isinstance(own, dict) or not all(isinstance(name, str) for name in own):
+            raise ValueError(rule)
+        for value in own.values():
+            items = value if isinstance(value, list | tuple) else [value]
+            if not all(_plain(item) for item in items):
+                raise ValueError(f"{rule}, of finite numbers, names or lists of them")
+    return {model: dict(own) for model, own in values.items()}
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+
+
+def ranges(values: Any) -> Any:
+    """Lowest and highest value by setting, for each of some models."""
+    rule = "[lowest, highest] by setting and model, such as {xgboost: {max_depth: [6, 12]}}"
+    for own in settings(values).values():
+        for span in own.values():
+            pair = isinstance(span, list | tuple) and len(span) == 2
+            if not pair or not all(_number(end) for end in span) or span[0] >= span[1]:
+                raise ValueError(rule)
+    return {
+        model: {name: tuple(span) for name, span in own.items()} for model, own in values.items()
+    }
+
+
+def _number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and isfinite(value)
 
 
 Market = Annotated[

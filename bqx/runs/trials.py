@@ -26,8 +26,9 @@ TRIED = (
     *("seed", "target_window", "horizons", "lags", "strict61"),
     *("train_days", "validation_days", "test_days", "step_days", "expanding"),
     *("groups", "test_groups", "embargo", "stride"),
-    *("selected", "domain_share", "ranked_by", "forest_trees", "forest_depth"),
-    *("rounds", "depth", "learning_rate", "coverage", "device"),
+    *("selected", "domain_share", "quotas", "least_importance", "ranked_by"),
+    *("forest_trees", "forest_depth", "rounds", "depth", "learning_rate", "settings"),
+    *("coverage", "device"),
 )
 """Parameters that make one trial another, beside its fields and its bars. How to score is none of
 them, and a search's settings are its own trials'."""

@@ -2,8 +2,8 @@
 
 ``full`` is every feature but those that are learnt from others, ``core`` the window-exact start of
 the inventory (trend, statistics, Bollinger, technical, clock), ``v1`` to ``v4`` the documents,
-``learned`` v4 and what is learnt from it. A name that no feature bears yet is left out of its
-profile and counted by the reconciliation.
+``v4_encoded`` v4 and the autoencoder's code, ``learned`` v4 and all that is learnt from it. A name
+that no feature bears yet is left out of its profile and counted by the reconciliation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +18,9 @@ from bqx.features.documents.v2_v4 import V2, V4
 from bqx.features.documents.v3 import V3
 from bqx.features.spec import Feature
 
+CODES = "autoencoder_embeddings"
+"""Table of the autoencoder's code."""
+
 DOCUMENTS = {document.name: document for document in (V1, V2, V3, V4)}
 """Documents that are profiles."""
 
@@ -27,7 +30,10 @@ EVERY = (*DOCUMENTS.values(), OTHER)
 LEARNED = "learned"
 """The profile, and the domain of the features that v4 does not have."""
 
-NAMES = ("full", "core", *DOCUMENTS, LEARNED)
+ENCODED = "v4_encoded"
+"""The profile of v4 and the autoencoder's code of it."""
+
+NAMES = ("full", "core", *DOCUMENTS, ENCODED, LEARNED)
 """Names of the profiles."""
 
 CORE = V2.tables[: [table.name for table in V2.tables].index("time") + 1]
@@ -91,9 +97,10 @@ class Lists:
             )
         if name == "full":
             return tuple(f for f in self._features.values() if f.domain != LEARNED)
-        if name == LEARNED:
+        if name in (ENCODED, LEARNED):
             learnt = (f for f in self._features.values() if f.domain == LEARNED)
-            return (*self.members("v4"), *learnt)
+            codes = (f for f in learnt if name == LEARNED or f.table == CODES)
+            return (*self.members("v4"), *codes)
         return self._union(CORE if name == "core" else DOCUMENTS[name].tables)
 
     def plan(self, name: str) -> Plan:

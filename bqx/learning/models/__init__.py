@@ -2,7 +2,7 @@
 
 from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight, point
 from bqx.learning.models.design import Design, Matrix, design
-from bqx.learning.models.register import load, make, model_class
+from bqx.learning.models.register import load, make, model_class, space
 from bqx.params.rules import MODELS
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "make",
     "model_class",
     "point",
+    "space",
 ]

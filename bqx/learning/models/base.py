@@ -120,6 +120,11 @@ class Model:
         """Columns that it reads where some are chosen."""
         return tuple(columns)
 
+    @property
+    def past(self) -> int:
+        """Columns that it reads for each one that is chosen, the present one last."""
+        return 1
+
     def get_params(self, deep: bool = False) -> dict[str, Any]:
         """Settings by name, as scikit-learn asks for them."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.init}

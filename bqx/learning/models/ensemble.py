@@ -1,7 +1,7 @@
 """Forecasts of several models joined, by weights learnt on rows that none of them has seen."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar, Self
@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from bqx.errors import ParameterError
+from bqx.features.lags import Column
 from bqx.learning.models.artefact import Parts
 from bqx.learning.models.base import Input, Later, Model, Vector, Weight, point
 from bqx.learning.models.design import Design, Matrix, design
@@ -28,20 +29,25 @@ FILE = "weights.json"
 class Ensemble(Model):
     """A weighted mean: one weight per member for all horizons, none negative, together 1.
 
-    ``members`` : unfitted models; ``purge`` : rows left out before a part that is forecast, so
-        that no label reaches into it.
+    ``members`` : unfitted models; ``shares`` : weight of each, learnt where there are none;
+        ``purge`` : rows left out before a part that is forecast, so that no label reaches into it.
     ``weights`` : (M, H) of the members' forecasts.
     """
 
     NAME: ClassVar[str] = "ensemble"
 
     members: tuple[Model, ...] = ()
+    shares: tuple[float, ...] = ()
     purge: int = 0
     weights: Vector = field(init=False, repr=False)
 
     def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows are the members'."""
         rows = design(X)
+        if self.shares:
+            self._fit_members(rows, y, weight, validation)
+            self.weights = np.repeat(self._given()[:, None], y.shape[1], axis=1)
+            return self
         forecasts = self._out_of_fold(rows, y, weight, validation)
         self.weights = self._weights(forecasts, y[len(y) - forecasts.shape[1] :])
         return self
@@ -51,22 +57,42 @@ class Ensemble(Model):
         rows = design(X)
         out = np.zeros((len(rows), self.weights.shape[1]))
         for member, weight in zip(self.members, self.weights, strict=True):
-            out += point(member.predict(rows)) * weight
+            out += point(member.predict(self._read_by(member, rows))) * weight
         return out
 
     def contributions(self, X: Matrix, seed: int = 0) -> Vector:
         """(n, C, H) weighted mean of the members' SHAP values."""
-        values = [
-            member.contributions(X, seed) * weight
-            for member, weight in zip(self.members, self.weights, strict=True)
-        ]
-        return np.asarray(np.sum(values, axis=0))
+        out = np.zeros((*X.shape, self.weights.shape[1]))
+        for member, weight in zip(self.members, self.weights, strict=True):
+            own = self._read_by(member, design(X)).values
+            # What a member reads ends with the present, as the columns do.
+            out[:, X.shape[1] - own.shape[1] :] += member.contributions(own, seed) * weight
+        return out
+
+    @property
+    def past(self) -> int:
+        """Columns that its members read for each one that is chosen, the present one last."""
+        return max((member.past for member in self.members), default=1)
+
+    def reads(self, columns: Sequence[Column]) -> tuple[Column, ...]:
+        """Columns of the member that reads most, the present ones last."""
+        return max(self.members, key=lambda member: member.past).reads(columns)
+
+    def _read_by(self, member: Model, rows: Design) -> Design:
+        """Columns of a member: all, or the present ones."""
+        if member.past == self.past:
+            return rows
+        present = rows.values.shape[1] // self.past * member.past
+        return Design(np.ascontiguousarray(rows.values[:, -present:]), rows.groups)
 
     @classmethod
     def from_params(cls, params: Params, **settings: Any) -> Self:
-        """An unfitted ensemble of `MEMBERS` with a run's parameters; ``settings`` win over them."""
-        if "members" not in settings:
-            settings["members"] = tuple(make(name, params) for name in MEMBERS)
+        """An unfitted ensemble with a run's parameters; ``settings`` win over them.
+
+        ``members`` among them may be names; default `MEMBERS`.
+        """
+        members = settings.get("members", MEMBERS)
+        settings["members"] = tuple(make(m, params) if isinstance(m, str) else m for m in members)
         purge = -(-max(params.horizons) // params.stride)
         return super().from_params(params, **{"purge": purge} | settings)
 
@@ -107,6 +133,30 @@ class Ensemble(Model):
                 }
             )
 
+    def _fit_members(self, rows: Design, y: Vector, weight: Weight, validation: Later) -> None:
+        fitted = []
+        for member in self.members:
+            later = validation and (
+                self._read_by(member, design(validation[0])),
+                validation[1],
+            )
+            own = self._read_by(member, rows)
+            fitted.append(member.unfitted().fit(own, y, weight=weight, validation=later))
+        self.members = tuple(fitted)
+
+    def _given(self) -> Vector:
+        """(M,) the shares that are set.
+
+        Raises ParameterError for other than one of each member, none negative, together 1.
+        """
+        shares = np.array(self.shares, np.float64)
+        if len(shares) != len(self.members) or (shares < 0).any() or abs(shares.sum() - 1) > 1e-9:
+            raise ParameterError(
+                f"settings: shares of {self.NAME} do not add up, got {list(self.shares)} for "
+                f"{len(self.members)} members; expected one of each, none negative, together 1."
+            )
+        return shares
+
     def _weights(self, forecasts: Vector, labels: Vector) -> Vector:
         """(M, H) weights from (M, m, H) forecasts of rows that no member has seen."""
         return np.repeat(_convex(forecasts, labels)[:, None], labels.shape[1], axis=1)
@@ -128,18 +178,16 @@ class Ensemble(Model):
                 f"{len(rows)} rows with a purge of {self.purge}; expected two members and more "
                 f"than {2 * PARTS * self.purge} rows. Raise train_days or lower stride."
             )
-        self.members = tuple(
-            member.unfitted().fit(rows, y, weight=weight, validation=validation)
-            for member in self.members
-        )
+        self._fit_members(rows, y, weight, validation)
         forecasts: list[list[Vector]] = [[] for _ in self.members]
         for start, stop in pairwise(edges[1:]):
             before = slice(0, int(start) - self.purge)
             seen, ahead = Design(rows.values[before]), Design(rows.values[start:stop])
             share = None if weight is None else weight[before]
             for number, member in enumerate(self.members):
-                again = member.unfitted().fit(seen, y[before], weight=share)
-                forecasts[number].append(point(again.predict(ahead)))
+                own = self._read_by(member, seen)
+                again = member.unfitted().fit(own, y[before], weight=share)
+                forecasts[number].append(point(again.predict(self._read_by(member, ahead))))
         return np.stack([np.concatenate(own) for own in forecasts])
 
 

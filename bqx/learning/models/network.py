@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
 from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Input, Later, Model, Vector, Weight
+from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight
 from bqx.learning.models.design import Matrix, design
 from bqx.learning.models.scaler import Scaler
 
@@ -44,6 +44,12 @@ class Network(Model):
 
     EXTRA: ClassVar[tuple[str, ...]] = ("torch", "safetensors")
     RUN_KEYS: ClassVar[dict[str, str]] = Model.RUN_KEYS | {"device": "device"}
+    # The documents' ranges.
+    SPACE: ClassVar[dict[str, Range]] = {
+        "learning_rate": Range(1e-4, 1e-2, log=True),
+        "dropout": Range(0.1, 0.3),
+        "batch_size": Range(128, 512, step=128),
+    }
     PATIENCE: ClassVar[int] = 10
     """Epochs without progress on the validation rows that stop the training."""
 

@@ -7,6 +7,8 @@ named ``FILE.py:Class``, the file below the project's root, and its class is a `
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +16,7 @@ from typing import Any
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.learning.models import artefact
-from bqx.learning.models.base import Model
+from bqx.learning.models.base import Model, Range
 from bqx.params import Params, root
 from bqx.params.rules import MODELS, own_model
 
@@ -36,8 +38,38 @@ def model_class(name: str) -> type[Model]:
 
 
 def make(name: str, params: Params, **settings: Any) -> Model:
-    """An unfitted model with a run's parameters; ``settings`` win over them."""
-    return model_class(name).from_params(params, **settings)
+    """An unfitted model with a run's parameters; its settings among them, then ``settings``, win.
+
+    Raises ParameterError for a setting that the model does not have.
+    """
+    kind, own = model_class(name), params.settings.get(name, {})
+    _check("settings", kind, own)
+    return kind.from_params(params, **own | settings)
+
+
+def space(name: str, params: Params) -> dict[str, Range]:
+    """Range of each setting that a search chooses: a run's, else the model's own.
+
+    A setting that the model searches itself keeps its scale and step.
+
+    Raises ParameterError for a setting that the model does not have.
+    """
+    kind, own = model_class(name), params.ranges.get(name, {})
+    _check("ranges", kind, own)
+    if not own:
+        return kind.SPACE
+    known = {key: kind.SPACE.get(key, Range(*span)) for key, span in own.items()}
+    return {key: replace(known[key], low=low, high=high) for key, (low, high) in own.items()}
+
+
+def _check(where: str, kind: type[Model], own: Mapping[str, Any]) -> None:
+    known = [field.name for field in fields(kind) if field.init]
+    for name in own:
+        if name not in known:
+            raise ParameterError(
+                f"{where}: {kind.NAME} has no such setting, got {name[:60]!r}; expected some of "
+                f"{', '.join(known)}."
+            )
 
 
 def load(folder: Path) -> Model:

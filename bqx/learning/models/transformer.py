@@ -9,7 +9,7 @@ import numpy as np
 from bqx.errors import ParameterError
 from bqx.features import lags
 from bqx.features.lags import Column
-from bqx.learning.models.base import Input, Vector
+from bqx.learning.models.base import Input, Range, Vector
 from bqx.learning.models.design import Matrix, design
 from bqx.learning.models.network import Network
 from bqx.learning.models.quantile import QUANTILES
@@ -32,6 +32,10 @@ class Transformer(Network):
 
     NAME: ClassVar[str] = "tft"
     EXTRA: ClassVar[tuple[str, ...]] = ("torch", "safetensors", "pytorch_forecasting")
+    SPACE: ClassVar[dict[str, Range]] = Network.SPACE | {
+        "hidden": Range(64, 256, step=64),
+        "heads": Range(1, 4),
+    }
 
     epochs: int = 200
     batch_size: int = 256
@@ -41,6 +45,11 @@ class Transformer(Network):
     continuous: int = 16
     steps: int = 12
     spacing: int = 5
+
+    @property
+    def past(self) -> int:
+        """Columns that it reads for each one that is chosen, the present one last."""
+        return self.steps
 
     def reads(self, columns: Sequence[Column]) -> tuple[Column, ...]:
         """Each of some chosen columns at all steps."""

@@ -28,7 +28,8 @@ class XGBoost(Model):
     ``n_estimators`` : most rounds before a fit with validation rows, those kept after it: one
         number for all horizons, since where a single one stops is mostly chance.
     ``subsample`` : share of the rows that a tree sees; ``min_samples_leaf`` : smallest leaf, and
-        the weight of the pull towards 0, as a share of the rows.
+        the weight of the pull towards 0, as a share of the rows; ``min_child_weight`` and
+        ``reg_lambda`` in rows win over it.
     """
 
     NAME: ClassVar[str] = "xgboost"
@@ -53,6 +54,8 @@ class XGBoost(Model):
     learning_rate: float = 0.05
     subsample: float = 0.5
     min_samples_leaf: float = 0.02
+    min_child_weight: float | None = None
+    reg_lambda: float | None = None
     boosters: tuple[xgboost.Booster, ...] = field(default=(), init=False, repr=False)
     walked: trees.Trees | None = field(default=None, init=False, repr=False)
 
@@ -65,9 +68,9 @@ class XGBoost(Model):
             "subsample": self.subsample,
         }
         rows = design(X)
-        settings |= dict.fromkeys(
-            ("min_child_weight", "reg_lambda"), self.min_samples_leaf * len(rows)
-        )
+        for name in ("min_child_weight", "reg_lambda"):
+            own = getattr(self, name)
+            settings[name] = self.min_samples_leaf * len(rows) if own is None else own
         rows.binned(BINS).set_weight(
             np.ones(len(rows)) if weight is None else weight / weight.mean()
         )

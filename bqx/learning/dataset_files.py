@@ -1,0 +1,188 @@
+"""Train, validation and test sets as files: the matrices that training reads, bit for bit.
+
+A place holds ``fold_{n}/{pair}/`` with ``train.parquet``, ``val.parquet``, ``test.parquet``,
+``feature_metadata.json`` and ``scaler.json``, and at its root ``dataset.json`` with the hash of
+each file. The place is a folder, or ``s3://bucket/prefix``.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bqx.errors import ArtefactError
+from bqx.feature_store.history import History
+from bqx.feature_store.object_store import Folder
+from bqx.features.lags import Column
+from bqx.files import from_json
+from bqx.learning import fold_fit, samples
+from bqx.learning.folds import Fold
+from bqx.learning.models.scaler import Scaler
+from bqx.market.bars import Bars
+from bqx.params import Params
+
+LIST = "dataset.json"
+METADATA = "feature_metadata.json"
+SCALER = "scaler.json"
+SETS = ("train", "val", "test")
+
+Matrix = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """``ts_utc`` : (n,) opens of the rows' bars; ``x`` : (n, C) columns; ``y`` : (n, H) labels, the
+    innovations in sigma, those to learn from cut off where they are extreme; ``weight`` : (n,)."""
+
+    ts_utc: pd.DatetimeIndex
+    x: Matrix
+    y: Vector
+    weight: Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """The sets of a pair in a fold: ``columns`` by name, ``horizons``, ``scaler`` of the training
+    rows, and the rows to learn from, to validate on (every stride-th) and to forecast."""
+
+    columns: tuple[str, ...]
+    horizons: tuple[int, ...]
+    scaler: Scaler
+    train: Rows
+    val: Rows
+    test: Rows
+
+
+def of_fold(history: History, columns: Sequence[Column], fold: Fold, params: Params) -> Sets:
+    """The sets of a pair in a fold, from its chosen columns.
+
+    ``params`` : horizons, target_window and stride are read.
+
+    Raises ParameterError for too few rows to learn from.
+    """
+    bars = history.bars
+    labels = samples.labels_of(samples.targets_of(bars, params))
+    fits = samples.fits_of(bars, columns, fold)
+    rows = fold_fit.lesson(history, columns, fold, fits=fits, labels=labels, params=params)
+    ahead = np.column_stack([label[fold.test] for label in labels.values()])
+    return Sets(
+        columns=tuple(column.name for column in columns),
+        horizons=tuple(labels),
+        scaler=Scaler.fit(rows.x, rows.weight),
+        train=_rows(bars, rows.train, rows.x, rows.y, rows.weight),
+        val=_rows(bars, rows.later, rows.later_x, rows.later_y),
+        test=_rows(bars, fold.test, history.matrix(columns, fold.test, fits), ahead),
+    )
+
+
+def _rows(
+    bars: Bars, rows: NDArray[np.int64], x: Matrix, y: Vector, weight: Vector | None = None
+) -> Rows:
+    return Rows(bars.ts[rows], x, y, np.ones(len(rows)) if weight is None else weight)
+
+
+def write(folder: Folder, sets: Sets, where: str, columns: Sequence[Column]) -> dict[str, str]:
+    """Write the sets of a pair and fold into a subfolder; returns the hash of each file.
+
+    Raises ArtefactError when the place cannot be written.
+    """
+    contents = {f"{name}.parquet": _parquet(sets, getattr(sets, name)) for name in SETS}
+    hashes = {
+        f"{where}/{name}": folder.write(f"{where}/{name}", content)
+        for name, content in contents.items()
+    }
+    facts: dict[str, Any] = {
+        METADATA: {"horizons": list(sets.horizons), "columns": [_described(c) for c in columns]},
+        SCALER: sets.scaler.to_json() | {"columns": list(sets.columns)},
+    }
+    for name, value in facts.items():
+        folder.write_json(f"{where}/{name}", value)
+        hashes[f"{where}/{name}"] = folder.sha256(f"{where}/{name}")
+    return hashes
+
+
+def finish(folder: Folder, hashes: Mapping[str, str], facts: Mapping[str, Any]) -> None:
+    """Write the list of all files, without which none counts."""
+    folder.write_json(LIST, {"files": dict(hashes), **facts})
+
+
+def where(fold: int, pair: str) -> str:
+    """Subfolder of a pair and fold."""
+    return f"fold_{fold}/{pair}"
+
+
+def _described(column: Column) -> dict[str, Any]:
+    feature = column.feature.row()
+    keys = ("alias", "table", "unit", "title", "formula")
+    return {
+        "name": column.name,
+        "feature": column.feature.name,
+        "domain": column.domain,
+        "lag": column.lag,
+        "lookback": column.lookback,
+        "identity": column.feature.identity(),
+        **{key: feature[key] for key in keys},
+    }
+
+
+def _parquet(sets: Sets, rows: Rows) -> bytes:
+    labels = [f"label_{horizon}" for horizon in sets.horizons]
+    frame = pd.concat(
+        [
+            pd.DataFrame(rows.x, columns=list(sets.columns)),
+            pd.DataFrame(rows.y, columns=labels),
+            pd.DataFrame({"weight": rows.weight}),
+        ],
+        axis=1,
+    )
+    frame.insert(0, "ts_utc", rows.ts_utc)
+    out = io.BytesIO()
+    frame.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def read(place: str, pair: str, fold: int) -> Sets:
+    """The sets of a pair and fold, as they were written.
+
+    Raises ArtefactError when a file is absent, or another one than the list says.
+    """
+    folder, own = Folder(place), where(fold, pair)
+    files = folder.read_json(LIST)["files"]
+    facts = {
+        name: from_json(_checked(folder, f"{own}/{name}", files)) for name in (METADATA, SCALER)
+    }
+    columns = tuple(column["name"] for column in facts[METADATA]["columns"])
+    horizons = tuple(facts[METADATA]["horizons"])
+    rows = {}
+    for name in SETS:
+        content = _checked(folder, f"{own}/{name}.parquet", files)
+        frame = pd.read_parquet(io.BytesIO(content))
+        rows[name] = Rows(
+            ts_utc=pd.DatetimeIndex(frame["ts_utc"]),
+            x=np.ascontiguousarray(frame[list(columns)].to_numpy(np.float32)),
+            y=frame[[f"label_{horizon}" for horizon in horizons]].to_numpy(np.float64),
+            weight=frame["weight"].to_numpy(np.float64),
+        )
+    return Sets(columns, horizons, Scaler.from_json(facts[SCALER]), **rows)
+
+
+def _checked(folder: Folder, path: str, files: Mapping[str, str]) -> bytes:
+    if path not in files:
+        raise ArtefactError(
+            f"{folder.place}/{path}: not in {LIST}, got {len(files)} files; expected a pair and "
+            "fold that were written. Run `bqx dataset` again."
+        )
+    content = folder.read(path)
+    got = hashlib.sha256(content).hexdigest()
+    if got != files[path]:
+        raise ArtefactError(
+            f"{folder.place}/{path}: damaged, got SHA-256 {got[:12]}; expected {files[path][:12]}. "
+            "Run `bqx dataset` again."
+        )
+    return content
