@@ -15,8 +15,9 @@ from bqx.market import bars, sessions, simulated
 from bqx.params import Params
 from bqx.trading import backtest, costs, signals
 from bqx.trading.costs import Costs
+from bqx.trading.rollover import Night
 
-SUNDAY_OPEN = int(sessions.week_opens(28_400_000, 28_400_000)[0])
+SUNDAY_OPEN = int(sessions.week_opens(28_452_000, 28_452_000)[0])
 PARAMS = Params(slippage=0.2, commission=0.1)
 
 
@@ -72,7 +73,7 @@ def brute(walk: bars.Bars, signal: np.ndarray, horizon: int, paid: Costs) -> dic
     for t in range(rows):
         # Nights count for what was held in the minute before.
         if paid.nights[t] and abs(before) > 1e-12:
-            night = paid.long_night if before > 0 else paid.short_night
+            night = paid.night.long if before > 0 else paid.night.short
             out["rollover"][t] = abs(before) * rate * paid.nights[t] * night
         if real[t]:
             rate = mid[t]
@@ -189,7 +190,7 @@ def test_hand_made_account() -> None:
     flat.frame["spread"] = 0.0
     paid = replace(
         costs.make(flat, PARAMS), half_spread=np.full(8, 1e-4), slippage=np.full(8, 2e-5),
-        commission=1e-5, long_night=-1e-4, short_night=5e-5,
+        commission=1e-5, night=Night(-7.5e-5, 2.5e-5),
     )  # fmt: skip
     found = backtest.run(flat, np.array([0, 2.0, 0, 0, 0, 0, 0, 0]), 3, costs=paid)
     np.testing.assert_allclose(found.position, [0, 0, 2 / 3, 2 / 3, 2.02 / 3, 0, 0, 0])
@@ -240,7 +241,7 @@ def test_an_exit_that_waits_past_five_pays_for_the_night() -> None:
     assert paid.nights[30] == 1
     held = found.position[29]
     assert held > 0.09
-    assert found.rollover[30] == pytest.approx(held * paid.long_night)
+    assert found.rollover[30] == pytest.approx(held * paid.night.long)
     assert np.count_nonzero(found.rollover) == 1
 
 
@@ -271,8 +272,13 @@ def test_a_week_of_buying_and_one_of_selling_lose_the_markup_through_clock_chang
     ones = np.ones(len(walk))
     long, short = (backtest.run(walk, side, 15, costs=paid) for side in (ones, -ones))
     # Friday's night falls into the weekend, over which nothing is held.
-    assert long.rollover.sum() == pytest.approx(6 * paid.long_night)
-    assert (long.net + short.net).sum() == pytest.approx(-6 * 0.02 / 365)
+    held = paid.nights[1:].sum()
+    assert 5 <= held <= 7
+    assert long.rollover.sum() == pytest.approx(held * paid.night.long)
+    assert long.carry.sum() == pytest.approx(held * paid.night.carry)
+    assert long.carry.sum() == pytest.approx(-short.carry.sum())
+    assert long.markup.sum() == pytest.approx(held * 0.01 / 365)
+    assert (long.net + short.net).sum() == pytest.approx(-held * 0.02 / 365)
     nothing = backtest.run(walk, 0 * ones, 15, costs=paid)
     np.testing.assert_array_equal(nothing.rollover, 0.0)
 

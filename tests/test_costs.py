@@ -119,7 +119,7 @@ def test_rows_cut_every_series() -> None:
     cut = made.rows(20, 50)
     for name, whole in series(made).items():
         np.testing.assert_array_equal(series(cut)[name], whole[20:50])
-    assert (cut.commission, cut.long_night) == (made.commission, made.long_night)
+    assert (cut.commission, cut.night) == (made.commission, made.night)
 
 
 def test_the_expected_cost_is_the_one_that_the_table_then_charges() -> None:
@@ -134,7 +134,7 @@ def test_the_expected_cost_is_the_one_that_the_table_then_charges() -> None:
             nights = made.nights[t + 2 : t + 2 + horizon].sum()
             # Half the spread moves the mid a little, and with it what a pip is worth.
             assert buy[t] == pytest.approx(fills, rel=1e-3)
-            assert sell[t] == pytest.approx(fills - nights * made.short_night, rel=1e-3)
+            assert sell[t] == pytest.approx(fills - nights * made.night.short, rel=1e-3)
         assert np.isnan(buy[-1 - horizon :]).all()
         assert np.isnan(sell[-1 - horizon :]).all()
 
@@ -147,7 +147,7 @@ def test_a_late_entry_is_expected_at_the_spread_of_its_own_minute() -> None:
         fills = made.fill[t + 61] + made.fill[t + 76]
         nights = made.nights[t + 62 : t + 77].sum()
         assert buy[t] == pytest.approx(fills, rel=1e-3)
-        assert sell[t] == pytest.approx(fills - nights * made.short_night, rel=1e-3)
+        assert sell[t] == pytest.approx(fills - nights * made.night.short, rel=1e-3)
     assert np.isnan(buy[-76:]).all()
 
 

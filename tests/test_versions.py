@@ -160,7 +160,7 @@ def test_shares_that_do_not_add_up_are_refused(shares: list[float]) -> None:
     [
         "quotas={rates: 3}",
         "quotas={rate: 0}",
-        "settings={forst: {max_depth: 3}}",
+        "settings={woods: {max_depth: 3}}",
         "settings={forest: {max_depth: .nan}}",
         "ranges={xgboost: {max_depth: [3]}}",
         "ranges={xgboost: {max_depth: [6, 3]}}",

@@ -143,7 +143,7 @@ def _portfolios(compared: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def _breakdown(daily: pd.DataFrame) -> pd.DataFrame:
-    names = ["gross", "spread", "slippage", "commission", "rollover", "net"]
+    names = ["gross", "spread", "slippage", "commission", "carry", "markup", "rollover", "net"]
     rows = {
         horizon: 1e4 * mean_by_day(accounts)[names].mean()
         for horizon, accounts in daily.groupby("horizon")

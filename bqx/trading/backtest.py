@@ -25,7 +25,18 @@ from bqx.trading.costs import Costs
 Series = NDArray[np.float64]
 Account = tuple[Series, Series, Series, Series, Series]
 
-SUMMED = ("gross", "spread", "slippage", "commission", "rollover", "cost", "net", "turnover")
+SUMMED = (
+    "gross",
+    "spread",
+    "slippage",
+    "commission",
+    "carry",
+    "markup",
+    "rollover",
+    "cost",
+    "net",
+    "turnover",
+)
 """Minute series that a day adds up, in this order in ``Backtest.daily``."""
 
 
@@ -42,7 +53,8 @@ class Backtest:
     ``bought`` : (T,) traded at the open, negative where sold.
     ``gross`` : (T,) profit of the position through the minute at mid rates.
     ``spread``, ``slippage`` : (T,) paid at the open for the turnover.
-    ``rollover`` : (T,) interest earned at the open; negative: paid.
+    ``carry`` : (T,) interest earned at the open; negative: paid; ``markup`` : (T,) what the broker
+        keeps of it.
     ``fee`` : commission, share of the turnover.
     ``horizon`` : minutes a signal is held.
     """
@@ -56,7 +68,8 @@ class Backtest:
     gross: Series
     spread: Series
     slippage: Series
-    rollover: Series
+    carry: Series
+    markup: Series
     fee: float
     horizon: int
 
@@ -69,6 +82,11 @@ class Backtest:
     def commission(self) -> Series:
         """(T,) paid at the open for the turnover."""
         return self.fee * self.turnover
+
+    @property
+    def rollover(self) -> Series:
+        """(T,) the broker's swap at the open: the interest less what the broker keeps."""
+        return self.carry - self.markup
 
     @property
     def cost(self) -> Series:
@@ -101,9 +119,10 @@ class Backtest:
         Every day that has a quote has a row, those without a trade as well.
         """
         start = np.concatenate(([0], 1 + np.flatnonzero(self.day[1:] != self.day[:-1])))
-        minutes = ("gross", "spread", "slippage", "rollover", "turnover")
+        minutes = ("gross", "spread", "slippage", "carry", "markup", "turnover")
         sums = pd.DataFrame({name: np.add.reduceat(getattr(self, name), start) for name in minutes})
         sums["commission"] = self.fee * sums["turnover"]
+        sums["rollover"] = sums["carry"] - sums["markup"]
         sums["cost"] = sums["spread"] + sums["slippage"] + sums["commission"] - sums["rollover"]
         sums["net"] = sums["gross"] - sums["cost"]
         sums["day"] = self.day[start]
@@ -202,13 +221,14 @@ def _account(
     return position, bought, gross, spread, slippage
 
 
-def _roll(position: Series, costs: Costs, rows: NDArray[np.int64]) -> Series:
-    """(T,) interest on the position through the minute before each of the rows."""
-    out = np.zeros(len(position))
-    before = position[rows - 1]
-    night = np.where(before > 0, costs.long_night, costs.short_night)
-    out[rows] = np.abs(before) * costs.nights[rows] * night
-    return out
+def _roll(position: Series, costs: Costs, rows: NDArray[np.int64]) -> tuple[Series, Series]:
+    """(T,) interest on the position through the minute before each of the rows, and what the broker
+    keeps of it."""
+    carry, markup = np.zeros((2, len(position)))
+    before, count = position[rows - 1], costs.nights[rows]
+    carry[rows] = before * count * costs.night.carry
+    markup[rows] = np.abs(before) * count * costs.night.markup
+    return carry, markup
 
 
 def run(bars: Bars, signal: Series, horizon: int, *, costs: Costs) -> Backtest:
@@ -251,7 +271,7 @@ def run(bars: Bars, signal: Series, horizon: int, *, costs: Costs) -> Backtest:
         entered,
         move,
         *account,
-        _roll(account[0], costs, start[1:]),
+        *_roll(account[0], costs, start[1:]),
         costs.commission,
         horizon,
     )

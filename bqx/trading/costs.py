@@ -23,6 +23,7 @@ from bqx.market.bars import Bars
 from bqx.market.simulated import AVERAGE_SPREAD
 from bqx.params import Params
 from bqx.trading import rollover
+from bqx.trading.rollover import Night
 
 Series = NDArray[np.float64]
 
@@ -64,7 +65,7 @@ class Costs:
     ``half_spread``, ``slippage`` : (T,) share lost on a fill in this row.
     ``commission`` : share lost on a fill.
     ``nights`` : (T,) nights that a position is rolled over into this row.
-    ``long_night``, ``short_night`` : share that a position of either sign earns in a night.
+    ``night`` : what a night brings, by the interest and by the broker.
     ``profile`` : (T,) spread over its average, by the clock alone.
     ``level`` : (T,) half spread, known at the end of the row, of a row whose profile is 1.
 
@@ -76,8 +77,7 @@ class Costs:
     slippage: Series
     commission: float
     nights: NDArray[np.int64]
-    long_night: float
-    short_night: float
+    night: Night
     profile: Series
     level: Series
 
@@ -106,7 +106,7 @@ class Costs:
         fills = self.level[:last] * (entry + exit_) + 2 * (self.slippage[:last] + self.commission)
         passed = np.cumsum(self.nights)
         rolled = passed[1 + horizon :] - passed[1 + delay : last + 1 + delay]
-        for side, earned in enumerate((self.long_night, self.short_night)):
+        for side, earned in enumerate((self.night.long, self.night.short)):
             out[side, :last] = fills + rolled * max(-earned, 0.0)
         return buy, sell
 
@@ -177,15 +177,13 @@ def make(bars: Bars, params: Params) -> Costs:
     mid = bars.opened + half
     shape = profile(bars.minutes)
     paid = params.spread_multiple * half / mid
-    long, short = rollover.night(bars.pair, params.interest, params.markup)
     return Costs(
         mid=mid,
         half_spread=paid,
         slippage=params.slippage * pairs.pip(bars.pair) / mid,
         commission=(params.commission + ACCOUNTS[params.account].commission) * 1e-4,
         nights=rollover.nights(bars),
-        long_night=long,
-        short_night=short,
+        night=rollover.night(bars.pair, params.interest, params.markup),
         profile=shape,
         level=ewm_mean(paid / shape, 2.0 / (SPAN + 1), RUN_IN, 1, bars.first_market_minute),
     )
