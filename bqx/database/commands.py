@@ -17,6 +17,13 @@ def add(commands: Any) -> None:
 
     create = commands.add_parser("create", help="make the schema, its roles and pairs' tables")
     create.add_argument("--pairs", metavar="a,b", help="default all 28")
+    which = create.add_mutually_exclusive_group()
+    which.add_argument(
+        "--adopt",
+        action="store_true",
+        help="set the documents' schema bqx aside as bqx_documents, and copy its bars",
+    )
+    which.add_argument("--back", action="store_true", help="bring it back, and keep bqx's own")
     create.set_defaults(command=_create)
 
     bars = commands.add_parser("bars", help="load bars; what is there already stays")
@@ -54,12 +61,20 @@ def _connected() -> Any:
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    from bqx.database import schema
+    from bqx.database import documents, documents_bars, schema
     from bqx.market.pairs import LIQUIDITY
 
+    engine = _connected()
+    if arguments.back:
+        there = schema.leave(engine)
+        print("the documents' schema is bqx again" if there else "nothing was set aside")
+        return 0
     pairs = _pairs(arguments) or LIQUIDITY
-    schema.create(_connected(), pairs)
+    schema.create(engine, pairs, arguments.adopt)
     print(f"schema bqx with the tables of {len(pairs)} pairs")
+    if arguments.adopt:
+        count, copied = documents_bars.copy(engine)
+        print(f"{count:,} bars new or changed of {copied} pairs\n{documents.summary(engine)}")
     return 0
 
 

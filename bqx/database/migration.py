@@ -1,10 +1,12 @@
 """The rename of seven table types of older databases, and its report."""
 
 import pandas as pd
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from bqx.database import schema
+from bqx.database import documents, schema
+from bqx.database.connect import shown
 from bqx.database.failures import explained
+from bqx.errors import DatabaseError
 from bqx.market.pairs import PAIRS
 
 
@@ -25,12 +27,30 @@ def rename(engine: Engine, back: bool = False) -> pd.DataFrame:
 
     Raises
     ------
-    DatabaseError : a table stands under both names, is in use for longer than `schema.PATIENCE`, or
-        the server refused; nothing is renamed.
+    DatabaseError : the documents' tables are set aside, a table stands under both names, is in use
+        for longer than `schema.PATIENCE`, or the server refused; nothing is renamed.
     """
     with explained(engine, "rename"), engine.begin() as connection:
         schema.wait_for_locks(connection)
+        if schema.is_own(connection):
+            return _nothing(connection)
         schema.execute(connection, schema.script("rename.sql"))
         call = text("SELECT * FROM bqx.rename_families(:pairs, :back)")
         renamed = connection.execute(call, {"pairs": list(PAIRS), "back": back})
         return pd.DataFrame(renamed.all(), columns=list(renamed.keys()))
+
+
+def _nothing(connection: Connection) -> pd.DataFrame:
+    """No row: bqx's own schema has no older names.
+
+    Raises DatabaseError where the documents' tables are set aside.
+    """
+    found = connection.execute(
+        text("SELECT to_regnamespace(:aside) IS NOT NULL"), {"aside": documents.ASIDE}
+    )
+    if found.scalar():
+        raise DatabaseError(
+            f"{shown(connection.engine.url)}: the documents' tables are set aside, got schema "
+            f"{documents.ASIDE}; expected them in bqx. Run `bqx db create --back` first."
+        )
+    return pd.DataFrame()

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
+from bqx.database import documents
 from bqx.database.connect import shown
 from bqx.database.failures import explained
 from bqx.errors import ArtefactError, DatabaseError, ParameterError
@@ -137,29 +138,63 @@ def _alone(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('bqx.create'))"))
 
 
-def create(engine: Engine, pairs: Sequence[str]) -> None:
+def create(engine: Engine, pairs: Sequence[str], adopt: bool = False) -> None:
     """Make the schema, its roles, families and the tables of pairs, as far as they are absent.
 
-    Raises DatabaseError when the schema that is there has another version.
+    Parameters
+    ----------
+    adopt : whether a schema ``bqx`` in the documents' layout is set aside, see `documents`.
+
+    Raises
+    ------
+    DatabaseError : the schema that is there has another version, or is the documents'.
     """
     for pair in pairs:
         check(pair)
     with explained(engine, "create"):
         with engine.begin() as connection:
             _alone(connection)
-            there = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
-            if there.scalar():
+            if is_own(connection) or (adopt and documents.set_aside(connection)):
                 require(connection)
                 _add_families(connection)
             else:
-                for name in ("tables.sql", "families.sql", "functions.sql", "roles.sql"):
-                    execute(connection, script(name))
-                _identify(connection, published())
+                _make(connection)
+            if adopt:
+                documents.keep_mapping(connection)
         for pair in pairs:
             # A transaction each: together they would hold more locks than a server grants.
             with engine.begin() as connection:
                 _alone(connection)
                 connection.execute(text("SELECT bqx.add_pair(:pair)"), {"pair": pair})
+
+
+def is_own(connection: Connection) -> bool:
+    """Whether the schema ``bqx`` is one that `create` has made."""
+    found = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
+    return bool(found.scalar())
+
+
+def _make(connection: Connection) -> None:
+    there = connection.execute(text("SELECT to_regnamespace('bqx') IS NOT NULL"))
+    if there.scalar():
+        raise DatabaseError(
+            f"{shown(connection.engine.url)}: the schema bqx is another's, got no table bqx.facts; "
+            "expected none, or one made by bqx. Run `bqx db create --adopt`, which sets it aside "
+            f"as {documents.ASIDE}."
+        )
+    for name in ("tables.sql", "families.sql", "functions.sql", "roles.sql"):
+        execute(connection, script(name))
+    _identify(connection, published())
+
+
+def leave(engine: Engine) -> bool:
+    """Bring back the schema that `create` has set aside, and keep bqx's own beside it.
+
+    Returns whether there was one.
+    """
+    with explained(engine, "create --back"), engine.begin() as connection:
+        _alone(connection)
+        return documents.bring_back(connection)
 
 
 def _add_families(connection: Connection) -> None:
