@@ -54,9 +54,14 @@ def of_documents(server: URL) -> Iterator[Engine]:
                 rows["spread_close"] = rows.pop("spread")
                 rows["bid_close"] = rows["close"]
                 rows.to_sql(
-                    f"m1_{pair}", connection, schema="bqx", if_exists="append", index=False,
-                    method="multi", chunksize=1_000,
-                )  # fmt: skip
+                    f"m1_{pair}",
+                    connection,
+                    schema="bqx",
+                    if_exists="append",
+                    index=False,
+                    method="multi",
+                    chunksize=1_000,
+                )
         yield engine
 
 
@@ -272,8 +277,9 @@ def test_two_at_once_make_one_schema(older: Engine) -> None:
     assert content(older, documents.ASIDE) == before
     with ThreadPoolExecutor(2) as threads:
         assert sorted(threads.map(lambda _: schema.leave(older), range(2), timeout=120)) == [
-            False, True,
-        ]  # fmt: skip
+            False,
+            True,
+        ]
     assert content(older, "bqx") == before
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from bqx.features import catalog, lags
 from bqx.features.documents import DOCUMENTS, EVERY, Lists
 from bqx.features.documents.lists import DATA_HEALTH, LAGGED, Document, Table
+from bqx.features.documents.statements import LISTS, Stated, every
 from bqx.features.families.microstructure.quotes import NEEDS_ORDER_BOOK
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
@@ -183,13 +184,22 @@ _MOVED = "the inventory's subtotal, kept after the rows changed"
 
 
 def statements(known: Lists) -> pd.DataFrame:
-    """Count statements of the documents, recomputed from the lists: the first fourteen rows.
+    """Statements of the documents, recomputed: all 80 rows of their contradictions.
 
-    ``difference`` is recomputed less stated.
+    ``from`` says what from: the lists, the statement's own items, or definitions; ``difference`` is
+    recomputed less stated.
     """
     by = grids(known).set_index(["document", "basis"])["columns"]
-    rows = [*_of_v3(by), *_of_v2(), *_of_v1(known, by)]
-    frame = pd.DataFrame(rows, columns=["row", "statement", "stated", "recomputed", "cause"])
+    counted = [
+        Stated(row, statement, stated, recomputed, LISTS, cause)
+        for row, statement, stated, recomputed, cause in (
+            *_of_v3(by),
+            *_of_v2(),
+            *_of_v1(known, by),
+        )
+    ]
+    rows = sorted([*counted, *every()], key=lambda stated: stated.row)
+    frame = pd.DataFrame(rows).rename(columns={"basis": "from"})
     frame.insert(4, "difference", frame["recomputed"] - frame["stated"])
     return frame
 
