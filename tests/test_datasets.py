@@ -10,9 +10,15 @@ import yaml
 
 from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
+from bqx.feature_store.history import History
 from bqx.feature_store.object_store import Folder
+from bqx.features import catalog
+from bqx.features.lags import Column
 from bqx.files import read_json
-from bqx.learning import dataset_files, fold_fit
+from bqx.learning import dataset_files, fold_fit, samples
+from bqx.learning.folds import Fold
+from bqx.market import simulated
+from bqx.market.bars import align, validate
 from bqx.params import Params, from_settings
 from bqx.runs.run import Run
 from bqx.stages import datasets, training
@@ -149,3 +155,40 @@ def test_a_damaged_file_is_refused(given: Params, tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="val.parquet: damaged"):
         dataset_files.read(str(tmp_path), "eurusd", 0)
     assert Run.open(given.folder, given).stages
+
+
+def test_fitted_features_are_published_with_their_fold(tmp_path: Path) -> None:
+    """Hidden states and the lead-lag table, which no store can have."""
+    features = [
+        feature
+        for feature in catalog.profile()
+        if feature.fit_key and feature.table.startswith(("hmm_regime", "cross_pair_lead_lag"))
+    ]
+    assert len(features) >= 19 + 20
+    frames = simulated.simulate("planted", PAIRS, "2024-01-07", days=14, seed=1).frames
+    bars = align({pair: validate(frame, pair) for pair, frame in frames.items()})
+    history, folder = History(bars["eurusd"]), Folder(tmp_path)
+    hashes: dict[str, str] = {}
+    folds = [
+        Fold(n, np.arange(0, end - 2_000), rows, rows + 900, rows + 900, end)
+        for n, end in enumerate((6_000, 9_000))
+        for rows in [np.arange(end - 1_900, end - 1_000)]
+    ]
+    for fold in folds:
+        where = dataset_files.where(fold.number, "eurusd")
+        hashes |= dataset_files.write_fitted(folder, history, features, fold, where)
+    dataset_files.finish(folder, hashes, {})
+    read = [dataset_files.read_fitted(str(tmp_path), "eurusd", n) for n in (0, 1)]
+    for fold, (frame, fits) in zip(folds, read, strict=True):
+        assert list(frame.columns) == [feature.name for feature in features]
+        rows = np.arange(fold.train[0], fold.test[-1] + 1)
+        assert frame.index.equals(history.bars.ts[rows].rename("ts_utc"))
+        again = samples.fits_of(history.bars, [Column(feature) for feature in features], fold)
+        assert fits.to_json() == again.to_json()
+        columns = [Column(feature) for feature in features]
+        same(frame.to_numpy(), history.matrix(columns, rows, again))
+    # What a fold has learnt differs from what the next one has, and so do its values.
+    shared = read[0][0].index
+    assert not np.array_equal(
+        read[0][0].to_numpy(), read[1][0].loc[shared].to_numpy(), equal_nan=True
+    )

@@ -1,8 +1,10 @@
 """Train, validation and test sets as files: the matrices that training reads, bit for bit.
 
 A place holds ``fold_{n}/{pair}/`` with ``train.parquet``, ``val.parquet``, ``test.parquet``,
-``feature_metadata.json`` and ``scaler.json``, and at its root ``dataset.json`` with the hash of
-each file. The place is a folder, or ``s3://bucket/prefix``.
+``feature_metadata.json`` and ``scaler.json``. Features that are learnt from training rows belong to
+a fold, so that no store can have them: they stand beside, in ``fitted.parquet`` with ``fits.json``.
+At the root ``dataset.json`` holds the hash of each file. The place is a folder, or
+``s3://bucket/prefix``.
 """
 
 import hashlib
@@ -18,7 +20,9 @@ from numpy.typing import NDArray
 from bqx.errors import ArtefactError
 from bqx.feature_store.history import History
 from bqx.feature_store.object_store import Folder
+from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
+from bqx.features.spec import Feature
 from bqx.files import from_json
 from bqx.learning import fold_fit, samples
 from bqx.learning.folds import Fold
@@ -28,6 +32,8 @@ from bqx.params import Params
 
 LIST = "dataset.json"
 METADATA = "feature_metadata.json"
+FITTED = "fitted.parquet"
+FITS = "fits.json"
 SCALER = "scaler.json"
 SETS = ("train", "val", "test")
 
@@ -107,6 +113,40 @@ def write(folder: Folder, sets: Sets, where: str, columns: Sequence[Column]) -> 
     return hashes
 
 
+def write_fitted(
+    folder: Folder, history: History, features: Sequence[Feature], fold: Fold, where: str
+) -> dict[str, str]:
+    """Write features that are learnt from a fold's training rows, and what they have learnt.
+
+    Of all rows from the first of the fold's training to the last of its test. Returns the hash of
+    each file, none where none of the features is learnt.
+    """
+    columns = [Column(feature) for feature in features if feature.fit_key]
+    if not columns:
+        return {}
+    fits = samples.fits_of(history.bars, columns, fold)
+    rows = np.arange(fold.train.min(), fold.test.max() + 1)
+    frame = pd.DataFrame(
+        history.matrix(columns, rows, fits), columns=[column.name for column in columns]
+    )
+    frame.insert(0, "ts_utc", history.bars.ts[rows])
+    content, learnt = f"{where}/{FITTED}", f"{where}/{FITS}"
+    folder.write_json(learnt, {"fold": fold.number, "fits": fits.to_json()})
+    return {content: folder.write(content, _bytes(frame)), learnt: folder.sha256(learnt)}
+
+
+def read_fitted(place: str, pair: str, fold: int) -> tuple[pd.DataFrame, Fits]:
+    """Features of a pair that a fold has learnt, by ``ts_utc``, and what they have learnt.
+
+    Raises ArtefactError when a file is absent, or another one than the list says.
+    """
+    folder, own = Folder(place), where(fold, pair)
+    files = folder.read_json(LIST)["files"]
+    frame = pd.read_parquet(io.BytesIO(_checked(folder, f"{own}/{FITTED}", files)))
+    learnt = from_json(_checked(folder, f"{own}/{FITS}", files))
+    return frame.set_index("ts_utc"), Fits.from_json(learnt["fits"])
+
+
 def finish(folder: Folder, hashes: Mapping[str, str], facts: Mapping[str, Any]) -> None:
     """Write the list of all files, without which none counts."""
     folder.write_json(LIST, {"files": dict(hashes), **facts})
@@ -142,6 +182,10 @@ def _parquet(sets: Sets, rows: Rows) -> bytes:
         axis=1,
     )
     frame.insert(0, "ts_utc", rows.ts_utc)
+    return _bytes(frame)
+
+
+def _bytes(frame: pd.DataFrame) -> bytes:
     out = io.BytesIO()
     frame.to_parquet(out, index=False)
     return out.getvalue()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bqx.errors import ParameterError
 from bqx.feature_store.object_store import Folder
+from bqx.features import catalog
 from bqx.learning import dataset_files
 from bqx.params import SELECTION_KEYS, SPLIT_KEYS, Params
 from bqx.runs.run import Run
@@ -47,6 +48,7 @@ def write(params: Params, place: str, pairs: Sequence[str] = ()) -> int:
     columns = {column.name: column for column in lagging.columns_of(run)}
     folds, chosen = selection.fitted_folds(run, dataset), selection.read(run, dataset)
     known, folder = features.histories(run, dataset.bars), Folder(place)
+    profile = catalog.profile(own.profile)
     hashes: dict[str, str] = {}
     for pair in wanted:
         for fold, selected in zip(folds, chosen[pair], strict=True):
@@ -54,6 +56,7 @@ def write(params: Params, place: str, pairs: Sequence[str] = ()) -> int:
             sets = dataset_files.of_fold(known[pair], read, fold, own)
             where = dataset_files.where(fold.number, pair)
             hashes |= dataset_files.write(folder, sets, where, read)
+            hashes |= dataset_files.write_fitted(folder, known[pair], profile, fold, where)
     facts = {
         "parameters": own.model_dump(mode="json", include={*SPLIT_KEYS, *SELECTION_KEYS}),
         "data_hash": run.manifest["data_hash"],
