@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import sisters
 import yaml
 
 from bqx import cli
@@ -19,6 +20,7 @@ from bqx.learning import dataset_files, fold_fit, samples
 from bqx.learning.folds import Fold
 from bqx.market import simulated
 from bqx.market.bars import align, validate
+from bqx.market.pairs import SISTERS
 from bqx.params import Params, from_settings
 from bqx.runs.run import Run
 from bqx.stages import datasets, training
@@ -169,6 +171,7 @@ def test_fitted_features_are_published_with_their_fold(tmp_path: Path) -> None:
     bars = align({pair: validate(frame, pair) for pair, frame in frames.items()})
     history, folder = History(bars["eurusd"]), Folder(tmp_path)
     hashes: dict[str, str] = {}
+    led: list[dict[str, Any]] = []
     folds = [
         Fold(n, np.arange(0, end - 2_000), rows, rows + 900, rows + 900, end)
         for n, end in enumerate((6_000, 9_000))
@@ -176,8 +179,14 @@ def test_fitted_features_are_published_with_their_fold(tmp_path: Path) -> None:
     ]
     for fold in folds:
         where = dataset_files.where(fold.number, "eurusd")
-        hashes |= dataset_files.write_fitted(folder, history, features, fold, where)
-    dataset_files.finish(folder, hashes, {})
+        files, leading = dataset_files.write_fitted(folder, history, features, fold, where)
+        hashes |= files
+        assert leading is not None
+        led.append(leading)
+    dataset_files.finish(folder, hashes, {}, led)
+    assert read_json(tmp_path / "leaders.json") == led
+    for row in led:
+        assert {row["first"], row["second"]} <= {*SISTERS["eurusd"], None}
     read = [dataset_files.read_fitted(str(tmp_path), "eurusd", n) for n in (0, 1)]
     for fold, (frame, fits) in zip(folds, read, strict=True):
         assert list(frame.columns) == [feature.name for feature in features]
@@ -192,3 +201,7 @@ def test_fitted_features_are_published_with_their_fold(tmp_path: Path) -> None:
     assert not np.array_equal(
         read[0][0].to_numpy(), read[1][0].loc[shared].to_numpy(), equal_nan=True
     )
+
+
+def test_the_page_of_sisters_is_the_code_s() -> None:
+    assert sisters.PAGE.read_text(encoding="utf-8") == sisters.render()

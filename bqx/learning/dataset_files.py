@@ -21,6 +21,7 @@ from bqx.errors import ArtefactError
 from bqx.feature_store.history import History
 from bqx.feature_store.object_store import Folder
 from bqx.features.engine.fitting import Fits
+from bqx.features.families.cross_pair import lead_lag
 from bqx.features.lags import Column
 from bqx.features.spec import Feature
 from bqx.files import from_json
@@ -34,6 +35,7 @@ LIST = "dataset.json"
 METADATA = "feature_metadata.json"
 FITTED = "fitted.parquet"
 FITS = "fits.json"
+LEADERS = "leaders.json"
 SCALER = "scaler.json"
 SETS = ("train", "val", "test")
 
@@ -115,15 +117,15 @@ def write(folder: Folder, sets: Sets, where: str, columns: Sequence[Column]) -> 
 
 def write_fitted(
     folder: Folder, history: History, features: Sequence[Feature], fold: Fold, where: str
-) -> dict[str, str]:
+) -> tuple[dict[str, str], dict[str, Any] | None]:
     """Write features that are learnt from a fold's training rows, and what they have learnt.
 
     Of all rows from the first of the fold's training to the last of its test. Returns the hash of
-    each file, none where none of the features is learnt.
+    each file, none where none of the features is learnt, and which sisters lead.
     """
     columns = [Column(feature) for feature in features if feature.fit_key]
     if not columns:
-        return {}
+        return {}, None
     fits = samples.fits_of(history.bars, columns, fold)
     rows = np.arange(fold.train.min(), fold.test.max() + 1)
     frame = pd.DataFrame(
@@ -132,7 +134,9 @@ def write_fitted(
     frame.insert(0, "ts_utc", history.bars.ts[rows])
     content, learnt = f"{where}/{FITTED}", f"{where}/{FITS}"
     folder.write_json(learnt, {"fold": fold.number, "fits": fits.to_json()})
-    return {content: folder.write(content, _bytes(frame)), learnt: folder.sha256(learnt)}
+    hashes = {content: folder.write(content, _bytes(frame)), learnt: folder.sha256(learnt)}
+    leading = leaders(history.bars.pair, fits, features)
+    return hashes, leading and {"fold": fold.number, **leading}
 
 
 def read_fitted(place: str, pair: str, fold: int) -> tuple[pd.DataFrame, Fits]:
@@ -147,9 +151,27 @@ def read_fitted(place: str, pair: str, fold: int) -> tuple[pd.DataFrame, Fits]:
     return frame.set_index("ts_utc"), Fits.from_json(learnt["fits"])
 
 
-def finish(folder: Folder, hashes: Mapping[str, str], facts: Mapping[str, Any]) -> None:
-    """Write the list of all files, without which none counts."""
-    folder.write_json(LIST, {"files": dict(hashes), **facts})
+def leaders(pair: str, fits: Fits, features: Sequence[Feature]) -> dict[str, Any] | None:
+    """Which sisters lead a pair by what a fold has learnt; None without such a feature."""
+    keys = {f.fit_key for f in features if f.fit_key and f.table == "cross_pair_lead_lag"}
+    if not keys:
+        return None
+    first, second = lead_lag.leaders(pair, fits.parameters[keys.pop()])
+    return {"pair": pair, "first": first, "second": second}
+
+
+def finish(
+    folder: Folder,
+    hashes: Mapping[str, str],
+    facts: Mapping[str, Any],
+    leading: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Write which sisters lead, and the list of all files, without which none counts."""
+    files = dict(hashes)
+    if leading:
+        folder.write_json(LEADERS, list(leading))
+        files[LEADERS] = folder.sha256(LEADERS)
+    folder.write_json(LIST, {"files": files, **facts})
 
 
 def where(fold: int, pair: str) -> str:

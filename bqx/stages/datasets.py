@@ -1,6 +1,7 @@
 """Datasets of a run as files, for those who train elsewhere: `bqx dataset`."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bqx.errors import ParameterError
 from bqx.feature_store.object_store import Folder
@@ -40,30 +41,28 @@ def write(params: Params, place: str, pairs: Sequence[str] = ()) -> int:
     own = settled(run)
     dataset = bars.load(run)
     wanted = tuple(pairs) or tuple(dataset.bars)
-    if unknown := [pair for pair in wanted if pair not in dataset.bars]:
-        raise ParameterError(
-            f"pairs: not in the run, got {unknown[0][:60]!r}; expected some of "
-            f"{', '.join(dataset.bars)}."
-        )
+    _check(wanted, tuple(dataset.bars))
     columns = {column.name: column for column in lagging.columns_of(run)}
     folds, chosen = selection.fitted_folds(run, dataset), selection.read(run, dataset)
     known, folder = features.histories(run, dataset.bars), Folder(place)
     profile = catalog.profile(own.profile)
     hashes: dict[str, str] = {}
+    leading: list[dict[str, Any]] = []
     for pair in wanted:
         for fold, selected in zip(folds, chosen[pair], strict=True):
             read = [columns[name] for name in selected.columns]
             sets = dataset_files.of_fold(known[pair], read, fold, own)
             where = dataset_files.where(fold.number, pair)
-            hashes |= dataset_files.write(folder, sets, where, read)
-            hashes |= dataset_files.write_fitted(folder, known[pair], profile, fold, where)
+            learnt, led = dataset_files.write_fitted(folder, known[pair], profile, fold, where)
+            hashes |= dataset_files.write(folder, sets, where, read) | learnt
+            leading += [led] if led else []
     facts = {
         "parameters": own.model_dump(mode="json", include={*SPLIT_KEYS, *SELECTION_KEYS}),
         "data_hash": run.manifest["data_hash"],
         "pairs": list(wanted),
         "folds": [fold.number for fold in folds],
     }
-    dataset_files.finish(folder, hashes, facts)
+    dataset_files.finish(folder, hashes, facts, leading)
     return len(wanted) * len(folds)
 
 
@@ -73,3 +72,11 @@ def _selected(params: Params) -> Run:
         for stage in STAGES:
             stage.build(params)
     return Run.open(params.folder, params)
+
+
+def _check(wanted: Sequence[str], pairs: Sequence[str]) -> None:
+    for pair in wanted:
+        if pair not in pairs:
+            raise ParameterError(
+                f"pairs: not in the run, got {pair[:60]!r}; expected some of {', '.join(pairs)}."
+            )

@@ -11,8 +11,8 @@ from simulated import DATA
 
 from bqx import params
 from bqx.evaluation import skill
+from bqx.learning import samples
 from bqx.market.bars import Bars
-from bqx.params import Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run
 from bqx.stages import bars, features, lagging, selection, training
@@ -52,12 +52,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     return done
 
 
-def raw_losses(run: Run, name: str, dataset: dict[str, Bars]) -> tuple[float, float]:
-    """Squared errors in units of BQX of a model and of the martingale forecast, each cell alike."""
+def raw_skill(run: Run, name: str, dataset: dict[str, Bars]) -> float:
+    """Skill of errors in units of BQX, every cell alike."""
     shares = []
     for pair, own in dataset.items():
         forecasts = artefacts.FIT_FORECASTS.read(run, model=name, pair=pair)
-        targets = training_targets(own, run.params)
+        targets = samples.targets_of(own, run.params)
         for horizon, part in forecasts.groupby("horizon"):
             target = targets[int(str(horizon))]
             rows = own.ts.get_indexer(pd.DatetimeIndex(part["ts_utc"]))
@@ -66,13 +66,7 @@ def raw_losses(run: Run, name: str, dataset: dict[str, Bars]) -> tuple[float, fl
             complete = np.isfinite(off)
             shares.append((off[complete].sum(), ((label * sigma) ** 2)[complete].sum()))
     own_losses, known = np.array(shares).T
-    return float((own_losses / known).mean()), 1.0
-
-
-def training_targets(own: Bars, given: Params) -> Any:
-    from bqx.learning import samples
-
-    return samples.targets_of(own, given)
+    return 1.0 - float((own_losses / known).mean())
 
 
 def daily(run: Run) -> pd.DataFrame:
@@ -92,8 +86,8 @@ def described(run: Run) -> dict[str, Any]:
         gain = skill.interval(
             own["loss"].to_numpy(), own["known_loss"].to_numpy(), given.confidence, given.seed
         )
-        raw, known = raw_losses(run, name, dataset)
-        models.append({"model": name, **gain.row("skill"), "raw": 1.0 - raw / known})
+        own_row = {"model": name, "raw": raw_skill(run, name, dataset)}
+        models.append(own_row | gain.row("skill"))
     chosen = selection.read(run, bars.load(run))
     domain = {c.name: c.domain for c in lagging.columns_of(run)}
     counts = [

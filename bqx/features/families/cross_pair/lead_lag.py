@@ -100,6 +100,11 @@ def choose(x: F, first_minute: int) -> F:
     return granger.leaders(x[:, : 1 + _CANDIDATES], len(_TWO))
 
 
+def leaders(pair: str, parameters: F) -> tuple[str | None, ...]:
+    """Names of the sisters that lead a pair, by what `choose` has learnt; None where none does."""
+    return tuple(None if np.isnan(k) else SISTERS[pair][int(k)] for k in parameters)
+
+
 def _momentum(bars: Bars, pair: str) -> F:
     return panels.momentum(bars, pair, LEADER_WINDOW)
 
