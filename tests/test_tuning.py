@@ -8,6 +8,8 @@ from bqx.learning import tuning
 from bqx.learning.models import MODELS, Range, make, model_class
 from bqx.learning.models.xgb import XGBoost
 from bqx.learning.weights import uniqueness
+from bqx.runs import fit_log
+from bqx.stages import models
 
 RNG = np.random.default_rng(0)
 ROWS = np.arange(0, 12_000, 5)
@@ -124,3 +126,32 @@ def test_every_setting_of_a_space_is_one_of_the_estimator(name):
     drawn = optuna.create_study().ask()
     settings = tuning.suggested(model_class(name).SPACE, drawn)
     assert make(name, FEW, **settings).settings().items() >= settings.items()
+
+
+def test_scores_of_a_search_are_kept_and_shown(tmp_path):
+    out = PARAMS.model_copy(update={"out": str(tmp_path)})
+    assert models.searched(out).empty
+    for fold, score in ((0, 0.01), (0, 0.03), (1, -0.02)):
+        row = {"model": "xgboost", "pair": PAIR, "fold": fold, "score": score}
+        fit_log.record_trial(tmp_path, row | {"pruned": score < 0, "settings": {"max_depth": 2}})
+    shown = models.searched(out)
+    assert shown.loc[("xgboost", PAIR, 0)].tolist() == [2, 0, 0.03, 0.02]
+    assert shown.loc[("xgboost", PAIR, 1), "pruned"] == 1
+
+
+@pytest.mark.parametrize("name", ["multi_horizon", "multi_task", "tft"])
+def test_networks_have_the_documents_ranges(name):
+    ranges = model_class(name).SPACE
+    assert (ranges["learning_rate"].low, ranges["learning_rate"].high) == (1e-4, 1e-2)
+    assert (ranges["dropout"].low, ranges["dropout"].high) == (0.1, 0.3)
+    assert (ranges["batch_size"].low, ranges["batch_size"].high) == (128, 512)
+    if name == "tft":
+        assert (ranges["hidden"].low, ranges["hidden"].high) == (64, 256)
+        assert (ranges["heads"].low, ranges["heads"].high) == (1, 4)
+
+
+def test_a_network_is_searched_as_trees_are(tmp_path):
+    few = PARAMS.model_copy(update={"trials": 1, "settings": {"multi_horizon": {"epochs": 1}}})
+    settings, heard = tune(tmp_path, few, "multi_horizon")
+    assert set(settings) == {"learning_rate", "dropout", "batch_size"}
+    assert len(heard) == 1

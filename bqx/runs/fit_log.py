@@ -3,7 +3,7 @@
 The file only grows, and is no artefact, since the same fit takes other seconds every time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,27 @@ from bqx.errors import ArtefactError
 from bqx.runs.chained_log import ChainedLog
 
 FILE = "fit_log.jsonl"
+TRIALS = "tuning_log.jsonl"
+"""Lines of the trials of a search, which belong to the fits."""
 
 
 def record(run: Path, fit: Mapping[str, Any]) -> None:
     """Add a fit to those of a run folder; several may write at the same time."""
     ChainedLog(run / FILE).add(fit)
+
+
+def record_trial(run: Path, trial: Mapping[str, Any]) -> None:
+    """Add a trial of a search to those of a run folder."""
+    ChainedLog(run / TRIALS).add(trial)
+
+
+def trials(run: Path) -> pd.DataFrame:
+    """All trials of a run folder, one row each: model, pair, fold, score, pruned, settings.
+
+    Raises ArtefactError as `fits`.
+    """
+    keys = ["model", "pair", "fold", "score", "pruned", "settings"]
+    return _lines(run / TRIALS, keys)
 
 
 def fits(run: Path) -> pd.DataFrame:
@@ -27,9 +43,13 @@ def fits(run: Path) -> pd.DataFrame:
     ------
     ArtefactError : a line was altered, or taken out.
     """
-    reading = ChainedLog(run / FILE).read()
+    keys = ["model", "pair", "fold"]
+    return _lines(run / FILE, keys).drop_duplicates(keys, keep="last", ignore_index=True)
+
+
+def _lines(path: Path, keys: Sequence[str]) -> pd.DataFrame:
+    reading = ChainedLog(path).read()
     if reading.faults:
         raise ArtefactError(f"{reading.faults[0]} Restore the file, or run into another folder.")
-    keys = ["model", "pair", "fold"]
     frame = pd.DataFrame(reading.lines, columns=None if reading.lines else [*keys, "before"])
-    return frame.drop(columns="before").drop_duplicates(keys, keep="last", ignore_index=True)
+    return frame.drop(columns="before")

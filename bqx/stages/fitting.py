@@ -166,5 +166,7 @@ def _recorder(work: Work, name: str, pair: str) -> Callable[[int, Tried], None]:
         known_trials.record(
             work.run.folder, *(replace(cell, parameters=cell.parameters | own) for cell in trials)
         )
+        score = {"model": name, "pair": pair, "score": trial.score}
+        fit_log.record_trial(work.run.folder, score | own)
 
     return record_trial

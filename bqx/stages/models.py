@@ -77,6 +77,18 @@ def build(params: Params) -> Comparison:
     return replace(compared, models=compared.models.join(cost))
 
 
+def searched(params: Params) -> pd.DataFrame:
+    """Trials of the search by model, pair and fold: how many, how many were given up, and the best
+    and the median share of the labels' power that their forecasts of inner parts explain."""
+    trials = fit_log.trials(params.folder)
+    return trials.groupby(["model", "pair", "fold"]).agg(
+        trials=("score", "size"),
+        pruned=("pruned", "sum"),
+        best=("score", "max"),
+        median=("score", "median"),
+    )
+
+
 def _trials(run: Run) -> int:
     """Configurations tried on these bars: those of the cell with most, as all cells are judged
     together."""
