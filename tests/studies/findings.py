@@ -204,8 +204,7 @@ def _profiles(found: dict[str, Any]) -> str:
                 f"{own['share']:.1%}",
                 f"{own['needed']:.0f}",
                 ", ".join(f"{domain} {n:.0f}" for domain, n in own["domains"].items()),
-                f"{own['jaccard']:.2f}",
-                f"{own['kuncheva']:.2f}",
+                *("none" if own[n] is None else f"{own[n]:.2f}" for n in ("jaccard", "kuncheva")),
                 f"{sum(minutes.values()):.0f}",
                 f"{own['mb']:,.0f}",
             )
@@ -221,9 +220,8 @@ def _profiles(found: dict[str, Any]) -> str:
     )  # fmt: skip
     return f"""What the 1,305 features of `v3` add to the 298 of `core`: {len(found["pairs"])} pairs
 ({", ".join(found["pairs"])}), {facts["bars"]:,} bars from {facts["from"][:16]} to
-{facts["to"][:16]} UTC, {found["folds"]} folds, five horizons, every twentieth minute, {selected}
-columns of either chosen by a forest of 100 trees. Both are judged on the same rows of the same
-folds. Skill is in sigma and, last, in units of BQX, after the validation rows have shrunk each
+{facts["to"][:16]} UTC, folds: {found["folds"]}, five horizons, every twentieth minute, {selected}
+columns of either chosen by a forest of 100 trees. Both are judged on the same rows. Skill is in sigma and, last, in units of BQX, after the validation rows have shrunk each
 model: 0 where they do not tell it from noise. Minutes are those of a machine that did other things
 as well.
 
