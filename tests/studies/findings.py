@@ -187,10 +187,20 @@ def _between(row: dict[str, Any]) -> str:
     return _ends(row, "skill")
 
 
+SKILLS = (
+    *("profile", "model", "skill", "its interval", "skill before shrinkage"),
+    "skill in units of BQX",
+)
+
+
+def _value(row: dict[str, Any], name: str) -> str:
+    return f"{row[name]:.5f}"
+
+
 def _profiles(found: dict[str, Any]) -> str:
     facts, selected = found["bars"], found["selected"]
     differences = [
-        (f"`{row['model']}`", f"{row['gain']:.5f}", _ends(row, "gain"))
+        (f"`{row['model']}`", *(f(row, n) for n in ("gain", "unshrunk") for f in (_value, _ends)))
         for row in found["differences"]
     ]
     rows, models = [], []
@@ -211,7 +221,7 @@ def _profiles(found: dict[str, Any]) -> str:
         )
         models += [
             (f"`{name}`", f"`{row['model']}`", f"{row['skill']:.5f}", _between(row),
-             f"{row['raw']:.5f}")
+             f"{row['unshrunk']:.5f}", f"{row['raw']:.5f}")
             for row in own["models"]
         ]  # fmt: skip
     heads = (
@@ -221,15 +231,15 @@ def _profiles(found: dict[str, Any]) -> str:
     return f"""What the 1,305 features of `v3` add to the 298 of `core`: {len(found["pairs"])} pairs
 ({", ".join(found["pairs"])}), {facts["bars"]:,} bars from {facts["from"][:16]} to
 {facts["to"][:16]} UTC, folds: {found["folds"]}, five horizons, every twentieth minute, {selected}
-columns of either chosen by a forest of 100 trees. Both are judged on the same rows. Skill is in sigma and, last, in units of BQX, after the validation rows have shrunk each
-model: 0 where they do not tell it from noise. Minutes are those of a machine that did other things
-as well.
+columns of either chosen by a forest of 100 trees. Both are judged on the same rows. Skill is in
+sigma and, last, in units of BQX, after the validation rows have shrunk each model: 0 where they do
+not tell it from noise. Minutes are those of a machine that did other things as well.
 
 Skill of `v3` over `core`, the same days:
 
-{table(("model", "gain of v3 over core", "its interval"), differences)}
+{table(("model", "gain", "its interval", "gain before shrinkage", "its interval"), differences)}
 {table(heads, rows)}
-{table(("profile", "model", "skill", "its interval", "skill in units of BQX"), models)}"""
+{table(SKILLS, models)}"""
 
 
 def _ends(row: dict[str, Any], name: str) -> str:

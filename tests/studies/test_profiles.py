@@ -73,7 +73,7 @@ def daily(run: Run) -> pd.DataFrame:
     """Squared errors by model and day, every cell alike, and those of the martingale forecast."""
     errors = artefacts.FIT_ERRORS.read(run)
     whole = errors.groupby(["model", "pair", "horizon"])["known_loss"].transform("sum")
-    share = errors[["loss", "known_loss"]].div(whole, axis=0)
+    share = errors[["loss", "raw_loss", "known_loss"]].div(whole, axis=0)
     return share.groupby([errors["model"], errors["day"]]).sum()
 
 
@@ -87,6 +87,7 @@ def described(run: Run) -> dict[str, Any]:
             own["loss"].to_numpy(), own["known_loss"].to_numpy(), given.confidence, given.seed
         )
         own_row = {"model": name, "raw": raw_skill(run, name, dataset)}
+        own_row["unshrunk"] = 1.0 - float(own["raw_loss"].sum() / own["known_loss"].sum())
         models.append(own_row | gain.row("skill"))
     chosen = selection.read(run, bars.load(run))
     domain = {c.name: c.domain for c in lagging.columns_of(run)}
@@ -123,7 +124,13 @@ def compared(runs: dict[str, Run], studied: dict[str, Any]) -> dict[str, Any]:
             given.confidence,
             given.seed,
         )
-        differences.append({"model": name, **gain.row("gain")})
+        own = skill.interval(
+            v3.loc[name]["raw_loss"].to_numpy(),
+            core.loc[name]["raw_loss"].to_numpy(),
+            given.confidence,
+            given.seed,
+        )
+        differences.append({"model": name, **gain.row("gain"), **own.row("unshrunk")})
     dataset = bars.load(runs["v3"])
     studied["profiles"] = {
         "bars": bars.summary(dataset),
