@@ -55,7 +55,7 @@ class Costs:
         rolled = rollover.between(self._bars.pair, market + wait, market + horizon)
         buy, sell = (
             float(fills + rolled * max(-earned, 0.0))
-            for earned in (priced.long_night, priced.short_night)
+            for earned in (priced.night.long, priced.night.short)
         )
         return buy, sell
 
