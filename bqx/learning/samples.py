@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 Series = NDArray[np.float64]
 
 LEAST = 180
-"""Fewest training rows."""
+"""Fewest rows with a label of every part of a fold."""
 EXTREME = 4.0
 """Standard deviations at which training labels are cut off."""
 STOPPING = 0.2
@@ -80,9 +80,32 @@ def training_rows(
         raise ParameterError(
             f"{bars.pair} fold {fold.number}: too few rows to learn from, got {len(rows)} with a "
             f"stride of {params.stride} and a warm-up of {lookback}; expected at least {LEAST}. "
-            "Raise train_days, lower stride, or leave out a pair with such holes."
+            "Raise train_days, lower stride, or leave a pair with such holes out of pairs."
         )
     return rows
+
+
+def check_rows(
+    bars: Bars, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+) -> None:
+    """Refuse bars that leave a part of a fold without rows to learn from, or to judge by.
+
+    Raises ParameterError, which names the part and what can be done.
+    """
+    labels = labels_of(targets_of(bars, params))
+    complete = np.all([np.isfinite(label) for label in labels.values()], axis=0)
+    for fold in folds:
+        training_rows(bars, columns, fold, labels, params)
+        for name, rows in (("validation", fold.validation), ("test", fold.test)):
+            count = int(complete[rows].sum())
+            if count < LEAST:
+                first, last = bars.ts[rows[[0, -1]]]
+                raise ParameterError(
+                    f"{bars.pair} fold {fold.number}: too few {name} rows, got {count} with a "
+                    f"label from {first:%Y-%m-%d} to {last:%Y-%m-%d}; expected at least {LEAST}. "
+                    f"Leave {bars.pair} out of pairs, give its bars of that time, or raise "
+                    f"{name}_days."
+                )
 
 
 def cut(labels: Mapping[int, Series], rows: Rows, scale: Mapping[int, float]) -> Series:
