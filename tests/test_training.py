@@ -208,11 +208,11 @@ def test_too_few_rows_name_pair_fold_and_mend():
 @pytest.mark.parametrize("name", ["validation", "test"])
 def test_a_pair_without_bars_in_a_part_of_a_fold_is_named(name: str) -> None:
     learned = learn("planted", 1)
-    frame, fold = learned.bars.frame.copy(), learned.folds[1]
+    frame, fold = learned.bars.frame.copy(), learned.folds[0]
     frame.iloc[getattr(fold, name), :6] = np.nan
     bars = type(learned.bars)(learned.bars.pair, frame, learned.bars.baseline)
     samples.check_rows(learned.bars, learned.columns, learned.folds, PARAMS)
-    said = rf"eurusd fold \d: too few {name} rows, got 0 with a label from .* Leave eurusd out"
+    said = rf"eurusd fold 0: too few {name} rows, got 0 with a label from .* Leave eurusd out"
     with pytest.raises(ParameterError, match=said):
         samples.check_rows(bars, learned.columns, learned.folds, PARAMS)
 
