@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 Series = NDArray[np.float64]
 
 LEAST = 180
-"""Fewest rows with a label of every part of a fold."""
+"""Fewest training rows."""
 EXTREME = 4.0
 """Standard deviations at which training labels are cut off."""
 STOPPING = 0.2
@@ -88,23 +88,25 @@ def training_rows(
 def check_rows(
     bars: Bars, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> None:
-    """Refuse bars that leave a part of a fold without rows to learn from, or to judge by.
+    """Refuse bars that leave a part of a fold without rows to learn from, to weigh or to forecast.
 
     Raises ParameterError, which names the part and what can be done.
     """
     labels = labels_of(targets_of(bars, params))
     complete = np.all([np.isfinite(label) for label in labels.values()], axis=0)
+    quoted = np.isfinite(bars.close)
     for fold in folds:
         training_rows(bars, columns, fold, labels, params)
-        for name, rows in (("validation", fold.validation), ("test", fold.test)):
-            count = int(complete[rows].sum())
-            if count < LEAST:
+        for name, rows, usable, what in (
+            ("validation", fold.validation, complete, "labels"),
+            ("test", fold.test, quoted, "bars"),
+        ):
+            if not usable[rows].any():
                 first, last = bars.ts[rows[[0, -1]]]
                 raise ParameterError(
-                    f"{bars.pair} fold {fold.number}: too few {name} rows, got {count} with a "
-                    f"label from {first:%Y-%m-%d} to {last:%Y-%m-%d}; expected at least {LEAST}. "
-                    f"Leave {bars.pair} out of pairs, give its bars of that time, or raise "
-                    f"{name}_days."
+                    f"{bars.pair} fold {fold.number}: no {name} rows, got no {what} from "
+                    f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}; expected some. Leave "
+                    f"{bars.pair} out of pairs, give its bars of that time, or raise {name}_days."
                 )
 
 
