@@ -222,12 +222,20 @@ def _add_certify(commands: "Commands") -> None:
     which.add_argument(
         "--features", metavar="MODULE", help="module or .py file with a FAMILIES tuple, instead"
     )
+    parser.add_argument(
+        "--store",
+        metavar="DIR",
+        help="store that `bqx build` made of these bars: every file is compared with its hash, and "
+        "the hashes stand in the JSON",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was found")
     parser.set_defaults(command=_certify)
 
 
 def _certify(asked: argparse.Namespace) -> int:
     from bqx.causality import certificate
+    from bqx.feature_store import proven
+    from bqx.feature_store.store import Store
     from bqx.features import catalog, own_modules
     from bqx.files import write_json
     from bqx.market import bars, readers
@@ -235,11 +243,14 @@ def _certify(asked: argparse.Namespace) -> int:
     module = asked.features
     own = catalog.join(own_modules.families(module)).values() if module else ()
     tried = tuple(own) or catalog.profile(asked.profile)
+    store = proven.hashes(Store(asked.store), asked.bars, tried) if asked.store else {}
     frames = readers.read_folder(asked.bars, **options.values(asked))
     proof = certificate.certify(bars.align(frames), tried, asked.cuts)
     if asked.json:
-        write_json(asked.json, proof.report())
+        write_json(asked.json, proof.report() | ({"store": store} if store else {}))
     print(proof.verdict)
+    if store:
+        print(f"{store['place']}: {len(store['files'])} files as they were written, of these bars")
     if proof.loose:
         where = f"see {asked.json}" if asked.json else "--json FILE lists them"
         print(

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,10 @@ def contents(content: bytes, siblings: list[bytes], flips: int, rng: random.Rand
 
 def others(path: Path) -> dict[str, Callable[[], Any]]:
     """What else may lie where a file is expected."""
+    files = (p for p in sorted(path.parent.iterdir()) if p.is_file() and p != path)
+    sibling = next(files, Path("nowhere"))
     return {
+        "link to another file": lambda: path.symlink_to(sibling),
         "pipe": lambda: os.mkfifo(path),
         "folder": path.mkdir,
         "nothing": lambda: None,
@@ -107,4 +111,40 @@ def damage(
                 missing_ok=True
             )
         path.write_bytes(content)
+    return cases, refused
+
+
+def damage_folders(
+    folder: Path, read: Callable[[], Any], same: Callable[[Any], bool]
+) -> tuple[int, int]:
+    """Put something else in the place of each folder in a folder; cases, and how many were refused.
+
+    Those are nothing, an empty folder, a file, a pipe, and links to each folder of its name or
+    beside it.
+    """
+    cases = refused = 0
+    folders = sorted(p for p in folder.rglob("*") if p.is_dir())
+    for path in folders:
+        aside = folder.parent / "aside"
+        alike = [p for p in folders if p != path and (p.name, p.parent) != (path.name, path.parent)]
+        alike = [p for p in alike if path not in p.parents and p not in path.parents]
+        alike = [p for p in alike if path.name == p.name or path.parent == p.parent]
+        path.rename(aside)
+        places: dict[str, Callable[[], Any]] = {
+            "nothing": lambda: None,
+            "empty": path.mkdir,
+            "file": path.touch,
+            "pipe": partial(os.mkfifo, path),
+            "loop": partial(path.symlink_to, path),
+        }
+        places |= {f"link to {p.relative_to(folder)}": partial(path.symlink_to, p) for p in alike}
+        for what, place in places.items():
+            place()
+            cases += 1
+            refused += check(f"{path.relative_to(folder)}: {what}", read, same)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        aside.rename(path)
     return cases, refused

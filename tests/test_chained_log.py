@@ -182,3 +182,16 @@ def test_processes_add_side_by_side_and_kills_lose_nothing_that_was_said(tmp_pat
     assert len(set(lines)) == len(lines)
     assert {*said, *(-number for number in said)} <= set(lines)
     assert set(range(1, 101)) | set(range(201, 301)) <= set(lines)
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.end.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name):
+    log = log_of(tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    if name == "log.jsonl":
+        for work in (log.read, lambda: log.add({"number": 9})):
+            with pytest.raises(ArtefactError, match="got no regular file; expected"):
+                work()
+    else:
+        assert "log.end.json: absent or damaged" in log.read().faults[0]

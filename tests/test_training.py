@@ -205,6 +205,21 @@ def test_too_few_rows_name_pair_fold_and_mend():
         training.select_pair(learned.history, learned.columns, [fold], PARAMS)
 
 
+@pytest.mark.parametrize(("name", "what"), [("validation", "labels"), ("test", "bars")])
+def test_a_pair_without_bars_in_a_part_of_a_fold_is_named(name: str, what: str) -> None:
+    learned = learn("planted", 1)
+    frame, rows = learned.bars.frame.copy(), getattr(learned.folds[0], name)
+    frame.iloc[rows[90:], :6] = np.nan
+    bars = type(learned.bars)(learned.bars.pair, frame, learned.bars.baseline)
+    # A day that has begun is enough.
+    samples.check_rows(bars, learned.columns, learned.folds[:1], PARAMS)
+    frame.iloc[rows, :6] = np.nan
+    bars = type(learned.bars)(learned.bars.pair, frame, learned.bars.baseline)
+    said = rf"eurusd fold 0: no {name} rows, got no {what} from 2024-.* Leave eurusd out of pairs"
+    with pytest.raises(ParameterError, match=said):
+        samples.check_rows(bars, learned.columns, learned.folds[:1], PARAMS)
+
+
 def test_all_pairs_give_the_same_in_other_processes(tmp_path):
     learned = learn("strong", 1)
     short = learned.bars.rows(0, int(learned.folds[0].test[-1]) + 1)

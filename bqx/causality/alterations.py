@@ -98,11 +98,7 @@ def _present(closes: Array) -> list[int]:
 
 
 def _noise(old: Array, rng: np.random.Generator) -> Array:
-    new = np.exp(rng.normal(0.0, 1.0, old.shape))
-    if old.shape[1] == len(COLUMNS):
-        new[:, : len(RATES)] = np.sort(new[:, : len(RATES)], axis=1)[:, [1, 3, 0, 2]]
-    # What is absent, such as a volume or a pair, stays absent.
-    return np.where(np.isnan(old).all(axis=0), np.nan, new)
+    return np.exp(rng.normal(0.0, 1.0, old.shape))
 
 
 def _nudged(old: Array, rng: np.random.Generator) -> Array:
@@ -124,13 +120,23 @@ NOISE, NUDGE, MISSING, SCALED = KINDS
 def disguise(bars: Bars, kind: str, seed: int = 0) -> Disguise:
     """What the rows of the bars become by a kind of alteration."""
     rng = np.random.default_rng(seed)
-    own = KINDS[kind](bars.frame[list(COLUMNS)].to_numpy(np.float64), rng)
-    closes = None if bars.panel is None else KINDS[kind](bars.panel.closes, rng)
+    own = _changed(bars.frame[list(COLUMNS)].to_numpy(np.float64), kind, rng)
+    if kind == NOISE:
+        own[:, : len(RATES)] = np.sort(own[:, : len(RATES)], axis=1)[:, [1, 3, 0, 2]]
+    closes = None if bars.panel is None else _changed(bars.panel.closes, kind, rng)
     filled = None
     if FILLED in bars.frame:
         filled = bars.frame[FILLED].to_numpy(bool)
         filled = ~filled if kind == NOISE else filled & (kind != MISSING)
     return Disguise(kind, bars, own, closes, filled)
+
+
+def _changed(old: Array, kind: str, rng: np.random.Generator) -> Array:
+    # What is absent, such as a volume or a pair, stays absent and costs nothing.
+    present = _present(old)
+    new = np.full(old.shape, np.nan)
+    new[:, present] = KINDS[kind](old[:, present], rng)
+    return new
 
 
 def since(rows: Mask) -> NDArray[np.int64]:

@@ -1,13 +1,13 @@
 """Whether values read later bars: the whole history against what ends or is altered at a row."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bqx.causality import alterations
-from bqx.causality.alterations import Mask
+from bqx.causality.alterations import Disguise, Mask
 from bqx.causality.checks import (
     BEFORE,
     Array,
@@ -20,7 +20,7 @@ from bqx.causality.checks import (
     values,
 )
 from bqx.causality.first_read import Suspicion
-from bqx.features.engine.compute import warm_up
+from bqx.features.engine.compute import Plan, warm_up
 from bqx.features.spec import Feature
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -116,11 +116,15 @@ def read(features: Features, task: Task, reading: Reading) -> None:
     reading.cuts += len(task.cuts)
     if len(task.cuts):
         reading.ahead = max(reading.ahead, len(task.bars) - 1 - int(task.cuts[0]))
+    kinds = {round_.kind for round_ in task.rounds}
+    disguises = {kind: alterations.disguise(task.bars, kind, task.seed) for kind in kinds}
     for tier in tiers(features):
-        _read_tier(tier, task, reading)
+        _read_tier(tier, task, reading, disguises)
 
 
-def _read_tier(tier: list[Feature], task: Task, reading: Reading) -> None:
+def _read_tier(
+    tier: list[Feature], task: Task, reading: Reading, disguises: Mapping[str, Disguise]
+) -> None:
     lookback = max(warm_up(tier), 1)
     rng = np.random.default_rng([task.seed, lookback])
     bars = task.bars
@@ -128,9 +132,15 @@ def _read_tier(tier: list[Feature], task: Task, reading: Reading) -> None:
     if task.holed:
         gaps = alterations.holes(len(bars), lookback, rng)
         bars = alterations.disguise(bars, alterations.MISSING).on(gaps)
+        disguises = {kind: replace(disguise, bars=bars) for kind, disguise in disguises.items()}
     met = reading.met.setdefault(lookback, np.zeros(sessions.DAY, np.int64))
     altered = [
-        _Altered(round_, bars, _rows(round_.pattern, bars, lookback, rng, met), task.seed)
+        _Altered(
+            disguises[round_.kind],
+            round_.only,
+            _rows(round_.pattern, bars, lookback, rng, met),
+            seed=task.seed,
+        )
         for round_ in task.rounds
     ]
     shortened = [*_shortened(tier, bars, task)]
@@ -178,17 +188,16 @@ def _shortened(tier: Features, bars: Bars, task: Task) -> Iterator[tuple[Rows, i
 class _Altered:
     """Bars of which some rows are altered."""
 
-    def __init__(self, round_: Round, bars: Bars, rows: Mask, seed: int) -> None:
-        disguise = alterations.disguise(bars, round_.kind, seed)
+    def __init__(self, disguise: Disguise, only: str, rows: Mask, *, seed: int) -> None:
         names = disguise.names
-        if round_.only == "another pair":
+        if only == "another pair":
             others = [name for name in names if name in PAIRS]
             names = [*np.random.default_rng(seed).permutation(others)[:1]]
         else:
-            names = [name for name in names if name == round_.only]
+            names = [name for name in names if name == only]
         if names:  # else all of them: what is asked for is not among these bars
             disguise = disguise.only(str(names[0]))
-        self.kind = round_.kind
+        self.kind = disguise.kind
         self.rows = rows
         self.bars = disguise.on(rows)
         self.since = alterations.since(rows)
@@ -202,7 +211,16 @@ class _Chunk:
 
     def __init__(self, features: Features, bars: Bars, fits: Fits, reading: Reading) -> None:
         self.features, self.bars, self.fits, self.reading = features, bars, fits, reading
-        self.whole = values(bars, features, fits).T
+        self.plan = Plan(features)
+        self.whole = self._values(bars, np.empty((len(features), len(bars))))
+        # Of altered bars, one after the other: new memory takes as long as cheap features.
+        self.altered = np.empty_like(self.whole)
+
+    def _values(self, bars: Bars, out: Array) -> Array:
+        """Fill (F, T) values over all rows of the bars."""
+        for run in self.plan.works((bars,), out[None], (self.fits,)):
+            run()
+        return out
 
     def keep(self, rows: Rows) -> None:
         """Remember the values at some rows."""
@@ -222,7 +240,7 @@ class _Chunk:
 
     def against_altered(self, version: _Altered) -> None:
         """Compare where the lookback holds no altered row."""
-        new = values(version.bars, self.features, self.fits).T
+        new = self._values(version.bars, self.altered)
         unequal = self.whole.view(np.int64) != new.view(np.int64)
         self.reading.ahead = max(self.reading.ahead, version.ahead)
         clean = {f.lookback: version.since >= f.lookback for f in self.features}

@@ -84,13 +84,18 @@ def build(
     return work.make(grids, months, workers, backend=backend)
 
 
+def bars_hash(bars: Path) -> str:
+    """One hash of all bar files of a folder, with their names."""
+    files = [file for of_pair in readers.bar_files(bars)[0].values() for file in of_pair]
+    return digest({file.name: sha256(file) for file in files})
+
+
 def _origin(
     bars: Path, since: pd.Timestamp | None, until: pd.Timestamp | None, declared: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the files of a build are made from, but for their columns' own code."""
-    files = [file for of_pair in readers.bar_files(bars)[0].values() for file in of_pair]
     return {
-        "bars": digest({file.name: sha256(file) for file in files}),
+        "bars": bars_hash(bars),
         "grid": code_hash(readers.read_folder, bar_frames.align),
         "parameters": {"since": str(since), "until": str(until), **declared},
     }

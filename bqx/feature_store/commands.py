@@ -133,7 +133,7 @@ def _add_verify(commands: "Commands") -> None:
 def _verify(asked: argparse.Namespace) -> int:
     from bqx.feature_store.store import Store
 
-    print(f"{asked.store}: {Store(asked.store).verify_all()} files as they were written")
+    print(f"{asked.store}: {len(Store(asked.store).verify_all())} files as they were written")
     return 0
 
 

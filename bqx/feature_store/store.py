@@ -52,6 +52,11 @@ class Store:
         """Pairs that have files."""
         return tuple(sorted({entry["pair"] for entry in self._manifest["files"].values()}))
 
+    @property
+    def all_tables(self) -> tuple[str, ...]:
+        """Tables of any pair."""
+        return tuple(sorted({table for table, _ in self._parts}))
+
     def tables(self, pair: str) -> tuple[str, ...]:
         """Tables of a pair."""
         files = self._manifest["files"].values()
@@ -168,8 +173,8 @@ class Store:
         if self.folder.sha256(part.path) != part.sha256:
             raise self._unlike(part)
 
-    def verify_all(self) -> int:
-        """Verify every file, and the catalog against the features at hand; how many files.
+    def verify_all(self) -> dict[str, str]:
+        """Verify every file, and the catalog against the features at hand; each file's hash.
 
         Raises ArtefactError as of `verify`.
         """
@@ -177,7 +182,7 @@ class Store:
         for part in parts:
             self.features(part.table)
             self.verify(part)
-        return len(parts)
+        return {part.path: part.sha256 for part in parts}
 
     def times(self, part: Part) -> pd.DatetimeIndex:
         """Bar opens of a month; ArtefactError as of `values`."""

@@ -80,9 +80,34 @@ def training_rows(
         raise ParameterError(
             f"{bars.pair} fold {fold.number}: too few rows to learn from, got {len(rows)} with a "
             f"stride of {params.stride} and a warm-up of {lookback}; expected at least {LEAST}. "
-            "Raise train_days, lower stride, or leave out a pair with such holes."
+            "Raise train_days, lower stride, or leave a pair with such holes out of pairs."
         )
     return rows
+
+
+def check_rows(
+    bars: Bars, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+) -> None:
+    """Refuse bars that leave a part of a fold without rows to learn from, to weigh or to forecast.
+
+    Raises ParameterError, which names the part and what can be done.
+    """
+    labels = labels_of(targets_of(bars, params))
+    complete = np.all([np.isfinite(label) for label in labels.values()], axis=0)
+    quoted = np.isfinite(bars.close)
+    for fold in folds:
+        training_rows(bars, columns, fold, labels, params)
+        for name, rows, usable, what in (
+            ("validation", fold.validation, complete, "labels"),
+            ("test", fold.test, quoted, "bars"),
+        ):
+            if not usable[rows].any():
+                first, last = bars.ts[rows[[0, -1]]]
+                raise ParameterError(
+                    f"{bars.pair} fold {fold.number}: no {name} rows, got no {what} from "
+                    f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}; expected some. Leave "
+                    f"{bars.pair} out of pairs, give its bars of that time, or raise {name}_days."
+                )
 
 
 def cut(labels: Mapping[int, Series], rows: Rows, scale: Mapping[int, float]) -> Series:

@@ -33,7 +33,8 @@ Minutes = NDArray[np.int64]
 
 def epoch_minutes(ts: pd.DatetimeIndex) -> Minutes:
     """Whole minutes since 1970-01-01 UTC of a UTC index."""
-    return ts.as_unit("ns").asi8 // 60_000_000_000
+    # `as_unit` copies even what has the unit.
+    return (ts if ts.unit == "ns" else ts.as_unit("ns")).asi8 // 60_000_000_000
 
 
 def timestamps(minutes: Minutes) -> pd.DatetimeIndex:

@@ -6,6 +6,7 @@ next one is added. What was once damaged stays so: the next line follows the one
 not the one that is left.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bqx.errors import ArtefactError
-from bqx.files import digest, write_json
+from bqx.files import digest, read_regular, write_json
 
 FIRST = "0" * 64
 
@@ -169,7 +170,7 @@ class ChainedLog:
 
     def _end(self) -> _End | None:
         try:
-            content = json.loads(self.end.read_text(encoding="utf-8"))
+            content = json.loads(read_regular(self.end))
             size = content.get("bytes")
             known = None if size is None else int(size)
             return _End(int(content["lines"]), str(content["hash"]), known)
@@ -182,6 +183,9 @@ class ChainedLog:
     @contextmanager
     def _locked(self, mode: str, kind: int) -> Iterator[FileIO]:
         # What a buffer holds of a line that failed would be written when the file is closed.
+        if self.path.exists() and not self.path.is_file():
+            # Whoever opens a pipe waits for its other end.
+            raise OSError(errno.EINVAL, "no regular file", str(self.path))
         with FileIO(self.path, mode) as file:
             fcntl.flock(file, kind)
             yield file

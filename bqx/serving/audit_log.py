@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bqx.errors import ArtefactError
-from bqx.files import digest, write_json
+from bqx.files import digest, read_regular, write_json
 
 FIRST = "0" * 64
 
@@ -104,7 +104,15 @@ class AuditLog:
 
     def _whole(self) -> bytes:
         """The lines that were written to their end."""
-        content = self.path.read_bytes() if self.path.exists() else b""
+        if not self.path.exists():
+            return b""
+        try:
+            content = read_regular(self.path)
+        except OSError as error:
+            raise ArtefactError(
+                f"{self.path}: cannot be read, got {error.strerror}; expected the log. Restore the "
+                "file."
+            ) from None
         return content[: content.rfind(b"\n") + 1]
 
     def _write_end(self, lines: list[dict[str, Any]]) -> None:
@@ -116,7 +124,7 @@ class AuditLog:
         if not self.end.exists():
             return None
         try:
-            end = json.loads(self.end.read_bytes())
+            end = json.loads(read_regular(self.end))
             return int(end["lines"]), str(end["hash"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(

@@ -68,9 +68,7 @@ def newest(
     """
     is_open = bar_arrays.check(sent.stamps, sent.columns, "bars")
     stamps, columns = sent.stamps[is_open], sent.columns[:, is_open]
-    # No more calendar than the lookback can span, so that no request makes a grid of decades.
-    weeks = math.ceil(bundle.lookback / sessions.WEEK) + 1
-    start = int(np.searchsorted(stamps, stamps[-1] - 7 * weeks * _DAY))
+    start = int(np.searchsorted(stamps, stamps[-1] - span(bundle) * _MINUTE))
     minutes, columns = stamps[start:] // _MINUTE, columns[:, start:]
     check_unit(minutes, columns, "bars", bundle.baseline)
     grid = sessions.grid(int(minutes[0]), int(minutes[-1]))
@@ -83,6 +81,12 @@ def newest(
         minutes=grid,
         market_minute=int(sessions.market_minutes(grid[-1:])[0]),
     )
+
+
+def span(bundle: Bundle) -> int:
+    """Minutes before the last bar that are read: no more calendar than the lookback can span, so
+    that no request makes a grid of decades."""
+    return 7 * sessions.DAY * (math.ceil(bundle.lookback / sessions.WEEK) + 1)
 
 
 def _panel(

@@ -15,7 +15,7 @@ from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
-from bqx.files import read_json, sha256, write_json
+from bqx.files import read_json, read_regular, sha256, write_json
 from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
 from bqx.serving.audit_log import AuditLog
@@ -161,7 +161,7 @@ class Folder:
         folder = self.folder / line["pair"] / f"{line['version']:04d}"
         facts, content = {}, ""
         with suppress(OSError, ValueError):
-            written = (folder / FACTS).read_bytes()
+            written = read_regular(folder / FACTS)
             if hashlib.sha256(written).hexdigest() == line.get("facts"):
                 facts, content = json.loads(written), line["bundle"]
         return Version(

@@ -36,7 +36,10 @@ def fitted_folds(source: Source, dataset: Dataset) -> tuple[Fold, ...]:
 
 
 def build(params: Params) -> dict[str, tuple[Selection, ...]]:
-    """Split and select, and store both; returns the selections of every pair's folds."""
+    """Split and select, and store both; returns the selections of every pair's folds.
+
+    Raises ParameterError for bars that leave a part of a fold without rows.
+    """
     run = Run.open(params.folder, params)
     params = settled(run, NAME)
     dataset = load(run)
@@ -44,6 +47,8 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
         columns = columns_of(stage)
         made = split.make(params, dataset.minutes, columns)
+        for bars in dataset.bars.values():
+            samples.check_rows(bars, columns, made.folds, params)
         artefacts.SPLIT.write(stage, made.to_json(dataset.minutes))
 
         def write(pair: str, selections: tuple[Selection, ...]) -> None:

@@ -148,7 +148,8 @@ def _quiet(minutes: NDArray[np.int64], frame: pd.DataFrame) -> Mask:
     if "volume" in frame:
         volume = frame["volume"].to_numpy()
         if (volume > 0).any():
-            quiet |= (volume == 0) & (rates == rates[:, :1]).all(axis=1)
+            idle = np.flatnonzero(volume == 0)
+            quiet[idle] |= (rates[idle] == rates[idle, :1]).all(axis=1)
     if quiet.any():
         # A feed that stops in midweek must not look like a weekend.
         weekday = (minutes // sessions.DAY + _THURSDAY) % 7
