@@ -125,6 +125,7 @@ class Endpoints:
 
     def heal(self, endpoint: str) -> int:
         """Start a container for each that is gone; how many were."""
+        self.state.variants(endpoint)
         with self.state.changed() as endpoints:
             gone = 0
             for variant in endpoints[endpoint]:
@@ -153,8 +154,9 @@ class Endpoints:
 
     def delete(self, endpoint: str) -> None:
         """End an endpoint's containers and forget it."""
+        self.state.variants(endpoint)
         with self.state.changed() as endpoints:
-            variants = endpoints.pop(endpoint, [])
+            variants = endpoints.pop(endpoint)
         for variant in variants:
             stop(variant)
 
