@@ -13,7 +13,12 @@ from bqx import cli
 from bqx.cloud import template
 from bqx.cloud.local import commands as local
 
-ACCOUNT = 'account: "123456789012"\nregion: us-east-1\nbucket: bqx-ml\nrole: arn:aws:iam::123456789012:role/bqx\n'
+ACCOUNT = """
+account: "123456789012"
+region: us-east-1
+bucket: bqx-ml
+role: arn:aws:iam::123456789012:role/bqx
+"""
 BARS = ("--bars", "s3://bqx-ml/bars")
 DRY = {
     "process": (("p", *BARS, "--set", "profile=core"), "create_processing_job", 1),
