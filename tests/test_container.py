@@ -165,6 +165,7 @@ def test_a_harmed_artefact_is_refused_and_the_others_keep_serving(
     assert len(many.get("/models").json()["models"]) == 1
 
 
+@pytest.mark.platform
 def test_a_full_memory_is_507_and_frees_nothing(root, requests):
     with serving(root, SAGEMAKER_MULTI_MODEL="true", BQX_MEMORY_MB="10") as (client, _):
         assert error_of(added(client, root, "eurusd")) == (507, "memory")
@@ -194,6 +195,7 @@ def test_a_model_is_loaded_once(root):
         models.load("a", root / "models/0hasheurusd/model")
 
 
+@pytest.mark.platform
 def test_memory_comes_back_when_a_model_goes(root):
     models, folder = LoadedModels(1 << 40), root / "models/0hasheurusd/model"
 

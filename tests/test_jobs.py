@@ -224,6 +224,7 @@ def test_bars_that_a_job_hands_on_are_read_back_alike(half, market, tmp_path):
     assert again.baseline == own.baseline
 
 
+@pytest.mark.platform
 def test_rolling_folds_have_a_folder_each(market, tmp_path):
     root = processed(tmp_path, market, "algo-1", ["algo-1"], pairs=("eurusd",))
     rolling = ("scheme=rolling", "train_days=10", "validation_days=3", "test_days=2")
@@ -240,6 +241,7 @@ def test_an_instance_to_which_the_platform_gave_no_object_does_nothing(market, t
     assert processing.process(Platform(root), PROCESSED) == "0 of 0 pairs, 0 rows: none here"
 
 
+@pytest.mark.platform
 def test_bars_come_from_the_database_where_there_is_no_channel(
     market, server, tmp_path, monkeypatch
 ):

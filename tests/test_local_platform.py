@@ -158,6 +158,7 @@ def test_a_good_model_takes_all_requests_over_step_by_step(platform, models, bod
     assert platform.invoke(NAME, body).variant == "two"
 
 
+@pytest.mark.platform
 def test_a_model_that_does_not_start_changes_nothing(platform, tmp_path):
     before = platform.state.read()
     (tmp_path / "empty").mkdir()
@@ -168,6 +169,7 @@ def test_a_model_that_does_not_start_changes_nothing(platform, tmp_path):
     assert platform.state.read() == before
 
 
+@pytest.mark.platform
 def test_containers_become_more_by_the_rule_and_fewer_again(platform, body):
     (variant,) = platform.state.variants(NAME)
     rule = autoscaling.Rule(target=1.0, most=2)
@@ -242,6 +244,7 @@ def test_many_models_come_when_asked_for_and_the_longest_unused_makes_room(
         own.invoke(NAME, body, model="../../etc/passwd")
 
 
+@pytest.mark.platform
 def test_many_models_on_a_real_container(models, body, tmp_path):
     with ended(tmp_path) as own:
         own.create(NAME, [Variant("all", str(models), 1.0, many=True)])
@@ -266,6 +269,7 @@ def trained(market, tmp_path_factory):
     return place, jobs.train(place, "eurusd-1", SMALL, channels={"bars": market[0]}, seconds=300)
 
 
+@pytest.mark.platform
 def test_a_training_job_becomes_an_endpoint(trained, body):
     place, job = trained
     assert job.status == "Completed", job.log.read_text()
@@ -276,6 +280,7 @@ def test_a_training_job_becomes_an_endpoint(trained, body):
     assert json.loads(reply.body)["predictions"]["15"]["level"]
 
 
+@pytest.mark.platform
 def test_a_job_name_is_used_once(trained, market):
     place, _ = trained
     with pytest.raises(ParameterError, match="used already"):
@@ -284,6 +289,7 @@ def test_a_job_name_is_used_once(trained, market):
         jobs.train(place, "a b", SMALL, channels={})
 
 
+@pytest.mark.platform
 def test_a_failing_job_gives_its_reason_and_no_model(market, tmp_path):
     wrong = SMALL | {"pair": "xxx"}
     job = jobs.train(tmp_path, "wrong", wrong, channels={"bars": market[0]}, seconds=120)
