@@ -273,7 +273,7 @@ def test_a_message_is_utf_8_and_short_whatever_it_says(tmp_path):
 @pytest.mark.parametrize("arguments", [[], ["tune"]])
 def test_the_dispatcher_names_its_verbs(arguments, capsys):
     assert dispatcher.main(arguments) == 2
-    assert "expected one of train, process, serve" in capsys.readouterr().err
+    assert "expected one of train, process, serve, lambda" in capsys.readouterr().err
 
 
 def test_a_bundle_of_a_job_carries_its_scores(trained):

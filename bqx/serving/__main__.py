@@ -8,6 +8,7 @@ VERBS = {
     "train": "bqx.serving.jobs.supervised",
     "process": "bqx.serving.jobs.processing",
     "serve": "bqx.serving.container",
+    "lambda": "bqx.serving.lambda_handlers",
 }
 """Module of each verb, whose ``main`` does it; imported when it is asked for, since a container
 needs one of them alone."""
