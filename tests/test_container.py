@@ -250,6 +250,7 @@ def test_a_body_over_the_limit_is_413_and_another_type_415(single):
     assert error_of(client.post("/invocations", content=b"{")) == (400, "json")
 
 
+@pytest.mark.platform
 def test_a_container_ends_soon_after_the_signal(packed, tmp_path):
     packed["eurusd"].save(tmp_path / "model/eurusd")
     with serving(tmp_path) as (_, process):
@@ -328,6 +329,7 @@ def test_a_bundle_that_gives_no_forecast_is_not_taken(packed, root, monkeypatch)
         LoadedModels(1 << 40).load("a", root / "models/0hasheurusd/model")
 
 
+@pytest.mark.platform
 def test_a_container_without_a_model_ends_with_one_line(tmp_path):
     status, _, err = finish(start(tmp_path, "serve"))
     assert status == 1

@@ -99,6 +99,7 @@ for name in ("ridge", "xgboost", "forest", "martingale"):
 """
 
 
+@pytest.mark.platform
 def test_the_lock_is_all_that_the_containers_import():
     lock = [line.split("==")[0] for line in (HERE / "requirements.lock").read_text().splitlines()]
     done = subprocess.run(

@@ -121,6 +121,7 @@ def test_what_cannot_be_trained_is_told_in_the_failure_file(market, tmp_path, ch
         training.train(platform, tmp_path)
 
 
+@pytest.mark.platform
 def test_a_failed_job_says_so_and_packs_nothing(market, tmp_path):
     root = laid_out(tmp_path, market[0], SMALL | {"ü" * 2_000: "1"})
     status, _, err = finish(start(root, "train"))
