@@ -27,6 +27,6 @@ for path in /etc/pip.conf /etc/xdg/pip /opt/wheels; do
     [ ! -e "$path" ] || volumes="$volumes -v $path:$path:ro"
 done
 # shellcheck disable=SC2086
-build bud --isolation chroot --layers $volumes --build-arg BASE=localhost/bqx-python \
+build bud --isolation chroot $volumes --build-arg BASE=localhost/bqx-python \
     -f containers/Dockerfile --target inference -t localhost/bqx-ml-inference . >&2
 build mount "$(build from localhost/bqx-ml-inference)"
