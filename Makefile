@@ -13,7 +13,7 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 install = { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python $(1); } \
 	|| $(BIN)/python -m pip install --quiet $(1)
 
-.PHONY: report test torch cloud lab db check format bench study lock clean
+.PHONY: report test torch cloud lab db check format bench study image lock clean
 
 report: .venv/installed  ## Run the demo and build its book: runs/demo/book/index.html
 	$(BIN)/bqx run params/demo.yaml --out runs/demo
@@ -52,6 +52,9 @@ bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.
 study: .venv/torch  ## The whole pipeline on hundreds of markets without and with a signal, into the book
 	$(BIN)/python -m pytest -s -m studies tests/studies --record
 
+image: .venv/installed  ## Build the image's root without Docker, as root on Debian, and ask its server
+	BQX_IMAGE_ROOT=$$(containers/rootfs.sh runs/image) $(BIN)/python -m pytest -s -m image tests
+
 clean:  ## Remove runs and caches, not .venv
 	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
@@ -64,6 +67,7 @@ lock:  ## Newest versions within the bounds of pyproject.toml, for all its Pytho
 	    grep -vxFf requirements.lock runs/extra.lock \
 	    | grep -Ev '^(cuda|nvidia|triton)' > requirements-$$extra.lock; \
 	done
+	grep -Ef containers/packages.txt requirements.lock > containers/requirements.lock
 
 # One version of a package for all Pythons where there is one. nccl takes 470 MB for nothing.
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx import params
+from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     features.add(commands)
     _add_certify(commands)
     database.add(commands)
+    cloud.add(commands)
     return parser
 
 

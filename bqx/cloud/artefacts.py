@@ -1,0 +1,45 @@
+"""Models in S3: every version under a key of its own, none ever overwritten."""
+
+from pathlib import Path
+
+from bqx.cloud.account import Account
+from bqx.cloud.calls import Call, Clients, CloudError, make
+from bqx.files import sha256
+from bqx.market.pairs import check
+
+
+def key_of(pair: str, version: str) -> str:
+    """Key of a version of a pair below the models' prefix, the endpoint's target model.
+
+    >>> key_of("eurusd", "2026-11-20T02")
+    'eurusd/2026-11-20T02.tar.gz'
+    """
+    return f"{check(pair)}/{version}.tar.gz"
+
+
+def upload(account: Account, pair: str, version: str, *, archive: Path, of: Clients) -> str:
+    """Store an archive under its version's key, and give its address.
+
+    Raises CloudError where there is one already.
+    """
+    key = f"models/{key_of(pair, version)}"
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": account.key}
+    with archive.open("rb") as body:
+        arguments = {
+            "Bucket": account.bucket,
+            "Key": key,
+            "Body": body,
+            "Metadata": {"sha256": sha256(archive)},
+            # Refused where the key is there, whoever else writes at the same time.
+            "IfNoneMatch": "*",
+        }
+        try:
+            make(Call("s3", "put_object", arguments | (encrypted if account.key else {})), of)
+        except CloudError as error:
+            if "PreconditionFailed" not in str(error):
+                raise
+            raise CloudError(
+                f"{account.uri(key)}: there already, got a second model of that version; expected "
+                "a new one. Name another version."
+            ) from None
+    return account.uri(key)

@@ -1,0 +1,193 @@
+"""The command line of the cloud: ``bqx cloud train``, ``endpoint``, ``local`` and so on.
+
+Every command prints the calls that it would make, and makes them with ``--make`` only.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    from bqx.cloud.account import Account
+    from bqx.cloud.calls import Call, Clients
+
+# Each command imports what it needs: boto3 and kernels take a second to import.
+
+
+def add(commands: Any) -> None:
+    """Add ``cloud`` and its commands to those of a parser."""
+    from bqx.cloud import package_commands
+    from bqx.cloud.local import commands as local
+
+    parser = commands.add_parser("cloud", help="jobs, endpoints and rollouts, in AWS or here")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    local.add(commands)
+    package_commands.add(commands)
+    process = _add(commands, "process", "datasets of all pairs, sharded by pair", _process)
+    process.add_argument("name", metavar="NAME", help="of the job")
+    process.add_argument("--secret", default="", help="of the database, instead of --bars")
+    train = _add(commands, "train", "a training for each pair, side by side on spot", _train)
+    tune = _add(commands, "tune", "a Bayesian search on the pairs with priority", _train)
+    for sub in (train, tune):
+        sub.add_argument("version", metavar="VERSION", help="of the models, in their names")
+        sub.add_argument("--pairs", default="", metavar="a,b", help="default all, or those three")
+        sub.set_defaults(searching=sub is tune)
+    for sub in (process, train, tune):
+        sub.add_argument("--bars", default="", metavar="s3://", help="bar files")
+        add_set(sub)
+    endpoint = _add(commands, "endpoint", "multi-model endpoint, scaled and watched", _endpoint)
+    endpoint.add_argument("version", metavar="VERSION", help="of the endpoint's configuration")
+    endpoint.add_argument("--instance", default="ml.m5.2xlarge", help="default %(default)s")
+    endpoint.add_argument("--instances", type=int, default=1, help="default %(default)s")
+    canary = _add(commands, "canary", "guarded update: 10 percent first, back on alarm", _canary)
+    canary.add_argument("version", metavar="VERSION", help="of the new configuration")
+    shift = _add(commands, "shift", "requests by weight: 10, 50, 100 percent", _shift)
+    shift.add_argument("blue", metavar="OLD", help="variant")
+    shift.add_argument("green", metavar="NEW", help="variant")
+    batch = _add(commands, "batch", "forecasts of a batch every day at 00:00 UTC", _batch)
+    batch.add_argument("model", metavar="MODEL", help="of SageMaker")
+    batch.add_argument("--role", required=True, help="ARN that the schedule assumes")
+    pipeline = _add(commands, "pipeline", "process, train, judge, register, deploy", _pipeline)
+    pipeline.add_argument("--bars", required=True, metavar="s3://", help="bar files")
+    add_set(pipeline)
+    template = commands.add_parser("template", help="CloudFormation of a design")
+    template.add_argument("design", choices=("endpoint", "lambda"))
+    template.set_defaults(command=_template)
+
+
+def _add(commands: Any, name: str, about: str, command: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about)
+    parser.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+    parser.add_argument("--make", action="store_true", help="make the calls, not only print them")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``, by which parameters are given."""
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="parameters"
+    )
+
+
+def values_of(texts: list[str]) -> dict[str, str]:
+    """Values of ``KEY=VALUE`` texts.
+
+    Raises ParameterError for another text.
+    """
+    wrong = [text for text in texts if "=" not in text]
+    if wrong:
+        raise ParameterError(f"values: no value, got {wrong[0]!r:.60}; expected KEY=VALUE.")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def _opened(asked: argparse.Namespace) -> "tuple[Account, Clients | None]":
+    from bqx.cloud.account import Account
+    from bqx.cloud.calls import clients
+
+    own = Account.read(asked.account)
+    return own, clients(own.region) if asked.make else None
+
+
+def _made(asked: argparse.Namespace, calls: "list[Call]") -> int:
+    from bqx.cloud.calls import make_all
+
+    for answer in make_all(calls, _opened(asked)[1]):
+        answer.pop("ResponseMetadata", None)
+        print(json.dumps(answer, default=str))
+    return 0
+
+
+def _process(asked: argparse.Namespace) -> int:
+    from bqx.cloud import job_requests
+
+    values_of(asked.set)
+    own, _ = _opened(asked)
+    call = job_requests.processing(own, asked.name, asked.set, bars=asked.bars, secret=asked.secret)
+    return _made(asked, [call])
+
+
+def _train(asked: argparse.Namespace) -> int:
+    from bqx.cloud import job_requests, watched
+    from bqx.learning.tuning import PRIORITY
+    from bqx.market.pairs import LIQUIDITY, check
+
+    own, of = _opened(asked)
+    every = PRIORITY if asked.searching else LIQUIDITY
+    pairs = [check(pair) for pair in asked.pairs.split(",")] if asked.pairs else every
+    request = job_requests.tuning if asked.searching else job_requests.training
+    values = values_of(asked.set)
+    calls = [request(own, pair, asked.version, values, bars=asked.bars) for pair in pairs]
+    if of is None or asked.searching:
+        return _made(asked, calls)
+    ended = watched.train_all(calls, of)
+    for job in ended:
+        print(job.name, job.status, job.model or job.reason, json.dumps(job.metrics), sep="\t")
+    return int(any(job.status != "Completed" for job in ended))
+
+
+def _endpoint(asked: argparse.Namespace) -> int:
+    from bqx.cloud import endpoint_requests as requests
+
+    own, _ = _opened(asked)
+    name = f"{requests.ENDPOINT}-{asked.version}"
+    sizes = {"instance": asked.instance, "instances": asked.instances}
+    calls = [
+        requests.model(own, name, models=own.uri("models/")),
+        requests.config(own, name, {name: 1.0}, **sizes),
+        requests.create(own, name),
+        *requests.autoscaling(),
+        *requests.alarms(),
+    ]
+    return _made(asked, calls)
+
+
+def _canary(asked: argparse.Namespace) -> int:
+    from bqx.cloud import endpoint_requests as requests
+
+    alarms = [call.arguments["AlarmName"] for call in requests.alarms()]
+    return _made(asked, [requests.canary(f"{requests.ENDPOINT}-{asked.version}", alarms)])
+
+
+def _shift(asked: argparse.Namespace) -> int:
+    from bqx.cloud import endpoint_requests as requests
+    from bqx.cloud import watched
+
+    _, of = _opened(asked)
+    if of is None:
+        shares = [step / 100.0 for step in watched.STEPS]
+        steps = [{asked.blue: 1.0 - share, asked.green: share} for share in shares]
+        return _made(asked, [requests.weigh(weights) for weights in steps])
+    alarms = [c.arguments["AlarmName"] for c in requests.alarms(variant=asked.green)]
+    if watched.shift(of, asked.blue, asked.green, alarms=alarms):
+        return 0
+    print(f"{asked.green}: an alarm rang; {asked.blue} has all requests again", file=sys.stderr)
+    return 1
+
+
+def _batch(asked: argparse.Namespace) -> int:
+    from bqx.cloud import job_requests
+
+    own, _ = _opened(asked)
+    return _made(asked, [job_requests.daily_transform(own, asked.model, role=asked.role)])
+
+
+def _pipeline(asked: argparse.Namespace) -> int:
+    from bqx.cloud import pipeline
+    from bqx.market.pairs import LIQUIDITY
+
+    own, _ = _opened(asked)
+    values = values_of(asked.set)
+    content = pipeline.definition(own, LIQUIDITY, values, bars=asked.bars)
+    return _made(asked, [pipeline.create(own, content)])
+
+
+def _template(asked: argparse.Namespace) -> int:
+    from bqx.cloud import template
+
+    print(json.dumps(template.DESIGNS[asked.design](), indent=1))
+    return 0

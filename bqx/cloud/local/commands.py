@@ -1,0 +1,152 @@
+"""``bqx cloud local``: jobs and endpoints of this machine, in a folder of their own."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    from bqx.cloud.local.state import Variant
+
+# Each action imports what it needs.
+
+
+def add(commands: Any) -> None:
+    """Add ``local`` and its actions."""
+    from bqx.cloud.commands import add_set
+
+    parser = commands.add_parser("local", help="a small SageMaker of this machine")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    def action(name: str, about: str, command: Any) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = actions.add_parser(name, help=about)
+        place = Path("runs/cloud")
+        sub.add_argument("--place", type=Path, default=place, help="folder, default %(default)s")
+        sub.add_argument("name", metavar="NAME", help="of the job or endpoint")
+        sub.set_defaults(command=command)
+        return sub
+
+    for name, about, command in (
+        ("train", "run a training job: bars to model.tar.gz", _train),
+        ("process", "run a processing job: bars to datasets", _process),
+    ):
+        sub = action(name, about, command)
+        sub.add_argument("--bars", type=Path, required=True, metavar="DIR", help="bar files")
+        add_set(sub)
+    deploy = action("deploy", "start an endpoint", _deploy)
+    update = action("update", "give a new model 10, 50, 100 percent, back on alarm", _update)
+    for sub in (deploy, update):
+        sub.add_argument("models", nargs="+", metavar="VARIANT=model.tar.gz[:WEIGHT]")
+        sub.add_argument(
+            "--instances", type=int, default=1, metavar="N", help="default %(default)s"
+        )
+    update.add_argument("--bake", type=float, default=60.0, metavar="S", help="seconds a step")
+    invoke = action("invoke", "answer of an endpoint to a request", _invoke)
+    invoke.add_argument("request", type=Path, metavar="FILE", help="JSON")
+    invoke.add_argument("--variant", default="", help="default by weight")
+    action("scale", "containers by what was asked in the last minute", _scale)
+    action("heal", "start containers that are gone", _heal)
+    action("delete", "end an endpoint", _delete)
+
+
+def _train(asked: argparse.Namespace) -> int:
+    from bqx.cloud.commands import values_of
+    from bqx.cloud.local import jobs
+
+    job = jobs.train(asked.place, asked.name, values_of(asked.set), channels={"bars": asked.bars})
+    print(job.status, job.reason or job.output, sep="\t")
+    for name, value in job.metrics.items():
+        print(name, value, sep="\t")
+    return int(job.status != "Completed")
+
+
+def _process(asked: argparse.Namespace) -> int:
+    from bqx.cloud.commands import values_of
+    from bqx.cloud.local import jobs
+
+    values_of(asked.set)
+    done = jobs.process(asked.place, asked.name, asked.set, inputs={"bars": asked.bars})
+    for job in done:
+        print(job.status, job.reason, job.output, sep="\t")
+    return int(any(job.status != "Completed" for job in done))
+
+
+def _variants(texts: list[str]) -> "list[Variant]":
+    from bqx.cloud.local.state import Variant
+
+    variants = []
+    for text in texts:
+        matched = re.fullmatch(r"([A-Za-z0-9-]+)=(.+?)(?::(\d+(?:\.\d+)?))?", text)
+        if not matched or not Path(matched[2]).exists():
+            raise ParameterError(
+                f"models: none, got {text!r:.80}; expected VARIANT=model.tar.gz, or a folder of "
+                "them, maybe with :WEIGHT."
+            )
+        name, model, weight = matched[1], Path(matched[2]).resolve(), float(matched[3] or 1.0)
+        variants.append(Variant(name, str(model), weight, many=model.is_dir()))
+    return variants
+
+
+def _deploy(asked: argparse.Namespace) -> int:
+    from bqx.cloud.local.endpoints import Endpoints
+
+    Endpoints(asked.place).create(asked.name, _variants(asked.models), asked.instances)
+    print(f"{asked.name}: serves; `bqx cloud local delete {asked.name}` ends it")
+    return 0
+
+
+def _update(asked: argparse.Namespace) -> int:
+    from bqx.cloud.local import rollout
+    from bqx.cloud.local.endpoints import Endpoints
+
+    green, *others = _variants(asked.models)
+    if others:
+        raise ParameterError("models: too many, got several; expected the new one alone.")
+    outcome = rollout.update(
+        Endpoints(asked.place), asked.name, green, bake=asked.bake, instances=asked.instances
+    )
+    if outcome.rolled_back:
+        print(f"{green.name}: rolled back at {outcome.share:.0f} %, {outcome.alarm} rang")
+        return 1
+    print(f"{green.name}: serves all requests")
+    return 0
+
+
+def _invoke(asked: argparse.Namespace) -> int:
+    from bqx.cloud.local.endpoints import Endpoints
+
+    body = asked.request.read_bytes()
+    reply = Endpoints(asked.place).invoke(asked.name, body, variant=asked.variant)
+    print(reply.body.decode())
+    print(f"{reply.variant}: {reply.status}, {1e3 * reply.seconds:.1f} ms", file=sys.stderr)
+    return int(reply.status >= 400)
+
+
+def _scale(asked: argparse.Namespace) -> int:
+    from bqx.cloud.local import autoscaling
+    from bqx.cloud.local.endpoints import Endpoints
+
+    own, rule = Endpoints(asked.place), autoscaling.Rule()
+    for variant in own.state.variants(asked.name):
+        count = autoscaling.apply(
+            own, asked.name, variant.name, rule, since_change=rule.in_cooldown
+        )
+        print(variant.name, count, sep="\t")
+    return 0
+
+
+def _heal(asked: argparse.Namespace) -> int:
+    from bqx.cloud.local.endpoints import Endpoints
+
+    print(f"{Endpoints(asked.place).heal(asked.name)} started")
+    return 0
+
+
+def _delete(asked: argparse.Namespace) -> int:
+    from bqx.cloud.local.endpoints import Endpoints
+
+    Endpoints(asked.place).delete(asked.name)
+    return 0

@@ -1,0 +1,107 @@
+"""Blue/green: a new model takes the requests over step by step, or goes by itself."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bqx.cloud.local.endpoints import Endpoints, stop
+from bqx.cloud.local.state import Variant
+
+STEPS = (10.0, 50.0, 100.0)
+"""Percent of the requests that the new model gets, step by step."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A bound on what is measured of a variant.
+
+    ``metric`` : ``error`` (share), ``seconds``, or one that somebody logs, such as the ratio of
+    losses that guards the skill; ``above`` : from which value on it rings; ``percentile`` : of the
+    values, None for their mean; ``least`` : values without which it is silent.
+    """
+
+    metric: str
+    above: float
+    percentile: float | None = None
+    least: int = 5
+
+    def rings(self, values: Sequence[float]) -> bool:
+        """Whether these values are beyond the bound."""
+        if len(values) < self.least:
+            return False
+        of = np.mean(values) if self.percentile is None else np.percentile(values, self.percentile)
+        return bool(of > self.above)
+
+
+ALARMS = (Alarm("error", 0.05), Alarm("seconds", 0.5, 99.0), Alarm("loss_ratio", 1.0))
+"""The documents' 5 percent of errors and 500 ms, and a guard of the skill: the mean loss of the new
+model over that of the old one, which whoever knows the labels logs."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a rollout ended: ``rolled_back`` because of ``alarm`` at a share of the requests."""
+
+    rolled_back: bool
+    share: float
+    alarm: str = ""
+
+
+def update(
+    endpoints: Endpoints,
+    endpoint: str,
+    green: Variant,
+    *,
+    bake: float,
+    steps: Sequence[float] = STEPS,
+    alarms: Sequence[Alarm] = ALARMS,
+    instances: int = 1,
+) -> Outcome:
+    """Give a new variant the requests of all others, step by step, each baked so many seconds.
+
+    Where an alarm rings the old ones get their requests back at once and the new one ends; after
+    the last step the old ones end.
+
+    Raises ArtefactError where the new one does not start; the old ones keep serving.
+    """
+    state = endpoints.state
+    blue = {variant.name: variant.weight for variant in state.variants(endpoint)}
+    try:
+        endpoints.start(endpoint, green, instances)
+    except BaseException:
+        stop(green)
+        raise
+    green.weight = 0.0
+    with state.changed() as known:
+        known[endpoint].append(green)
+    total, share = sum(blue.values()), 0.0
+    try:
+        for share in steps:
+            kept = {name: weight * (1.0 - share / 100.0) for name, weight in blue.items()}
+            endpoints.weigh(endpoint, kept | {green.name: total * share / 100.0})
+            began, monotonic = time.time(), time.monotonic()
+            while time.monotonic() - monotonic < bake:
+                for alarm in alarms:
+                    if alarm.rings(state.measured(endpoint, green.name, alarm.metric, began)):
+                        _remove(endpoints, endpoint, (green.name,), blue)
+                        return Outcome(True, share, alarm.metric)
+                time.sleep(min(0.1, bake / 10.0))
+    except BaseException:
+        _remove(endpoints, endpoint, (green.name,), blue)
+        raise
+    _remove(endpoints, endpoint, tuple(blue), {green.name: total})
+    return Outcome(False, share)
+
+
+def _remove(
+    endpoints: Endpoints, endpoint: str, names: Sequence[str], weights: dict[str, float]
+) -> None:
+    """End variants once nobody is sent to them."""
+    endpoints.weigh(endpoint, weights)
+    with endpoints.state.changed() as known:
+        gone = [variant for variant in known[endpoint] if variant.name in names]
+        known[endpoint] = [variant for variant in known[endpoint] if variant not in gone]
+    for variant in gone:
+        stop(variant)

@@ -1,0 +1,74 @@
+"""``bqx cloud packages``: SageMaker's model packages, as ``bqx registry`` has a folder's."""
+
+import argparse
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    from bqx.serving.registry import Registry, Version
+
+GROUP = "bqx-ml-models"
+
+
+def add(commands: Any) -> None:
+    """Add ``packages`` and its actions."""
+    parser = commands.add_parser("packages", help="versions of the pairs' models and their status")
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for action, about in (
+        ("list", "every version of a pair, its status and why"),
+        ("register", "a model of S3, pending"),
+        ("approve", "serve it from now on; the one before is archived"),
+        ("reject", "never serve it"),
+        ("archive", "serve it no more"),
+    ):
+        sub = actions.add_parser(action, help=about)
+        sub.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+        sub.add_argument("pair", metavar="PAIR")
+        if action == "register":
+            sub.add_argument("model", metavar="s3://", help="its model.tar.gz")
+        elif action != "list":
+            sub.add_argument("version", type=int, metavar="N")
+            sub.add_argument("--reason", required=True, help="for the log")
+        sub.set_defaults(command=_packages)
+
+
+def _packages(asked: argparse.Namespace) -> int:
+    registry = _registry(asked.account)
+    if asked.action == "list":
+        for version in registry.store.versions(asked.pair):
+            print(_line(version), "; ".join(map(str, version.reasons)), sep="\t")
+        return 0
+    if asked.action == "register":
+        print(_line(registry.register(asked.pair, asked.model, {"pair": asked.pair})))
+        return 0
+    known = {version.number: version for version in registry.store.versions(asked.pair)}
+    if asked.version not in known:
+        raise ParameterError(
+            f"packages: no version, got {asked.pair} {asked.version}; expected one of "
+            f"{', '.join(map(str, known)) or 'none yet'}."
+        )
+    version = known[asked.version]
+    if asked.action == "archive":
+        print(_line(registry.archive(version, asked.reason)))
+    else:
+        move = registry.approve if asked.action == "approve" else registry.reject
+        print(_line(move(version, (asked.reason,))))
+    return 0
+
+
+def _registry(path: Path) -> "Registry":
+    from bqx.cloud.account import Account
+    from bqx.cloud.calls import clients
+    from bqx.serving.registry import Registry
+    from bqx.serving.sagemaker_packages import ModelPackages
+
+    own = Account.read(path)
+    store = ModelPackages(clients(own.region)("sagemaker"), GROUP, own.image("inference"))
+    return Registry(store, getpass.getuser())
+
+
+def _line(version: "Version") -> str:
+    return f"{version.pair}\t{version.number}\t{version.status}\t{version.bundle}"

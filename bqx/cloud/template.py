@@ -1,0 +1,262 @@
+"""CloudFormation of the two designs: a multi-model endpoint, or functions of Lambda alone.
+
+Every role may do what its part needs and nothing else; all runs in a VPC and is encrypted.
+"""
+
+from typing import Any
+
+from bqx.cloud import endpoint_requests
+from bqx.cloud import template_parts as parts
+from bqx.cloud.template_parts import Resource, arn, ref, statement, sub
+
+RATE, BURST = 100, 200
+"""Requests a second that the API takes."""
+
+
+def endpoint() -> dict[str, Any]:
+    """The multi-model endpoint, scaled from one to four instances, and the daily batch."""
+    resources = parts.storage() | parts.network()
+    resources |= {
+        "JobRole": parts.role(
+            "sagemaker",
+            [
+                *parts.reading("bars", "datasets", "models", "requests"),
+                *parts.writing("datasets", "trainings", "tunings", "predictions"),
+                *parts.image(),
+                *parts.attached(),
+                parts.logs("/aws/sagemaker/*"),
+            ],
+        ),
+        "EndpointRole": parts.role(
+            "sagemaker",
+            [
+                *parts.reading("models"),
+                *parts.image(),
+                *parts.attached(),
+                parts.logs("/aws/sagemaker/Endpoints/*"),
+            ],
+        ),
+        "Model": _of("SageMaker::Model", _model()),
+        "Config": _of("SageMaker::EndpointConfig", _config()),
+        "Endpoint": _of(
+            "SageMaker::Endpoint",
+            {"EndpointConfigName": {"Fn::GetAtt": ["Config", "EndpointConfigName"]}},
+        ),
+        **_scaling(),
+        **_alarms(),
+        "BatchRole": parts.role("scheduler", _batch_statements()),
+        "Batch": _of("Scheduler::Schedule", _batch()),
+    }
+    own = {"Instance": {"Type": "String", "Default": "ml.m5.2xlarge"}}
+    return _document("bqx: a multi-model endpoint", resources, own)
+
+
+def functions() -> dict[str, Any]:
+    """Forecasts of every minute made in advance, and an API that reads them."""
+    resources = parts.storage() | parts.network() | {"Table": _of("DynamoDB::Table", _table())}
+    table = [arn("Table")]
+    for name, statements, memory in (
+        ("Precompute", [statement(["dynamodb:PutItem", "dynamodb:BatchWriteItem"], table)], 2_048),
+        ("Predict", [statement(["dynamodb:GetItem", "dynamodb:Query"], table)], 1_024),
+    ):
+        own = [
+            *parts.reading("models", "bars"),
+            *parts.attached(),
+            parts.logs("/aws/lambda/*"),
+            *statements,
+            statement(["xray:PutTraceSegments"], ["*"]),
+        ]
+        resources[f"{name}Role"] = parts.role("lambda", own)
+        resources[name] = _of("Lambda::Function", _function(name, memory))
+    resources |= {
+        "ScheduleRole": parts.role(
+            "scheduler", [statement(["lambda:InvokeFunction"], [arn("Precompute")])]
+        ),
+        "EveryMinute": _of(
+            "Scheduler::Schedule",
+            {
+                "ScheduleExpression": "rate(1 minute)",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {"Arn": arn("Precompute"), "RoleArn": arn("ScheduleRole")},
+            },
+        ),
+        **_api(),
+    }
+    return _document("bqx: forecasts by functions alone", resources, {})
+
+
+DESIGNS = {"endpoint": endpoint, "lambda": functions}
+
+
+def _document(
+    about: str, resources: dict[str, Resource], own: dict[str, Resource]
+) -> dict[str, Any]:
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": about,
+        "Parameters": parts.parameters() | own,
+        "Resources": resources,
+    }
+
+
+def _of(kind: str, properties: dict[str, Any]) -> Resource:
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
+def _model() -> dict[str, Any]:
+    container = {
+        "Image": ref("Image"),
+        "Mode": "MultiModel",
+        "ModelDataUrl": sub("s3://${Bucket}/models/"),
+    }
+    return {
+        "ExecutionRoleArn": arn("EndpointRole"),
+        "PrimaryContainer": container,
+        "EnableNetworkIsolation": True,
+        "VpcConfig": {"Subnets": ref("Subnets"), "SecurityGroupIds": [arn_of_group()]},
+    }
+
+
+def arn_of_group() -> dict[str, list[str]]:
+    """Identity of the security group."""
+    return {"Fn::GetAtt": ["Group", "GroupId"]}
+
+
+def _config() -> dict[str, Any]:
+    variant = {
+        "VariantName": endpoint_requests.VARIANT,
+        "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
+        "InstanceType": ref("Instance"),
+        "InitialInstanceCount": endpoint_requests.LEAST,
+        "InitialVariantWeight": 1.0,
+        "ContainerStartupHealthCheckTimeoutInSeconds": endpoint_requests.STARTUP,
+    }
+    return {"KmsKeyId": arn("Key"), "ProductionVariants": [variant]}
+
+
+def _scaling() -> dict[str, Resource]:
+    name = {"Fn::GetAtt": ["Endpoint", "EndpointName"]}
+    target, *policies = endpoint_requests.autoscaling("ENDPOINT")
+    resource = {
+        "Fn::Join": ["/", ["endpoint", name, "variant", endpoint_requests.VARIANT]],
+    }
+    properties = target.arguments | {"ResourceId": resource}
+    out = {"Scaled": _of("ApplicationAutoScaling::ScalableTarget", properties)}
+    for policy in policies:
+        config = dict(policy.arguments["TargetTrackingScalingPolicyConfiguration"])
+        if custom := config.get("CustomizedMetricSpecification"):
+            dimensions = [custom["Dimensions"][0] | {"Value": name}, *custom["Dimensions"][1:]]
+            config["CustomizedMetricSpecification"] = custom | {"Dimensions": dimensions}
+        own = policy.arguments["PolicyName"]
+        out[f"Scaled{own.rpartition('-')[2].title()}"] = _of(
+            "ApplicationAutoScaling::ScalingPolicy",
+            {
+                "PolicyName": own,
+                "PolicyType": "TargetTrackingScaling",
+                "ScalingTargetId": ref("Scaled"),
+                "TargetTrackingScalingPolicyConfiguration": config,
+            },
+        )
+    return out
+
+
+def _alarms() -> dict[str, Resource]:
+    name = {"Fn::GetAtt": ["Endpoint", "EndpointName"]}
+    out = {}
+    for call in endpoint_requests.alarms("ENDPOINT"):
+        own = call.arguments["AlarmName"].rpartition("-")[2]
+        properties = {key: call.arguments[key] for key in call.arguments if key != "AlarmName"}
+        for metric in properties["Metrics"]:
+            if "MetricStat" in metric:
+                metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"] = name
+        out[f"Alarm{own.title()}"] = _of("CloudWatch::Alarm", properties)
+    return out
+
+
+def _batch_statements() -> list[dict[str, Any]]:
+    job = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:transform-job/bqx-*"
+    return [statement(["sagemaker:CreateTransformJob"], [sub(job)])]
+
+
+def _batch() -> dict[str, Any]:
+    execution = "<aws.scheduler.execution-id>"
+    content = (
+        '{"TransformJobName":"bqx-' + execution + '","ModelName":"${Model.ModelName}",'
+        '"BatchStrategy":"MultiRecord","MaxPayloadInMB":10,"TransformInput":{"DataSource":'
+        '{"S3DataSource":{"S3DataType":"S3Prefix","S3Uri":"s3://${Bucket}/requests/daily"}},'
+        '"ContentType":"application/jsonlines","SplitType":"Line"},"TransformOutput":'
+        '{"S3OutputPath":"s3://${Bucket}/predictions/batch/' + execution + '",'
+        '"AssembleWith":"Line","KmsKeyId":"${Key.Arn}"},"TransformResources":'
+        '{"InstanceType":"${Instance}","InstanceCount":1}}'
+    )
+    target = {
+        "Arn": sub("arn:${AWS::Partition}:scheduler:::aws-sdk:sagemaker:createTransformJob"),
+        "RoleArn": arn("BatchRole"),
+        "Input": sub(content),
+    }
+    return {
+        "ScheduleExpression": "cron(0 0 * * ? *)",
+        "ScheduleExpressionTimezone": "UTC",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": target,
+    }
+
+
+def _table() -> dict[str, Any]:
+    return {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "pair", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pair", "KeyType": "HASH"}],
+        "SSESpecification": {"SSEEnabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    }
+
+
+def _function(name: str, memory: int) -> dict[str, Any]:
+    return {
+        "PackageType": "Image",
+        "Code": {"ImageUri": ref("Image")},
+        "ImageConfig": {"Command": ["lambda", name.lower()]},
+        "Role": arn(f"{name}Role"),
+        "MemorySize": memory,
+        "Timeout": 30,
+        "TracingConfig": {"Mode": "Active"},
+        "VpcConfig": {"SubnetIds": ref("Subnets"), "SecurityGroupIds": [arn_of_group()]},
+        "Environment": {"Variables": {"BQX_BUCKET": ref("Bucket"), "BQX_TABLE": ref("Table")}},
+    }
+
+
+def _api() -> dict[str, Resource]:
+    account = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}"
+    settings = {"ThrottlingRateLimit": RATE, "ThrottlingBurstLimit": BURST}
+    integration = {
+        "ApiId": ref("Api"),
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationUri": arn("Predict"),
+        "PayloadFormatVersion": "2.0",
+    }
+    route = {
+        "ApiId": ref("Api"),
+        "RouteKey": "POST /predict",
+        "Target": sub("integrations/${Integration}"),
+        "AuthorizationType": "AWS_IAM",
+    }
+    stage = {
+        "ApiId": ref("Api"),
+        "StageName": "prod",
+        "AutoDeploy": True,
+        "DefaultRouteSettings": settings,
+    }
+    permission = {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": ref("Predict"),
+        "Principal": "apigateway.amazonaws.com",
+        "SourceArn": sub(f"{account}:${{Api}}/*/POST/predict"),
+    }
+    return {
+        "Api": _of("ApiGatewayV2::Api", {"Name": "bqx", "ProtocolType": "HTTP"}),
+        "Integration": _of("ApiGatewayV2::Integration", integration),
+        "Route": _of("ApiGatewayV2::Route", route),
+        "Stage": _of("ApiGatewayV2::Stage", stage),
+        "Permission": _of("Lambda::Permission", permission),
+    }

@@ -1,0 +1,162 @@
+"""Resources that both CloudFormation designs have, and how they name each other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Resource = dict[str, Any]
+
+
+def ref(name: str) -> dict[str, str]:
+    """A parameter's value, or what a resource is called by."""
+    return {"Ref": name}
+
+
+def arn(name: str) -> dict[str, list[str]]:
+    """ARN of a resource."""
+    return {"Fn::GetAtt": [name, "Arn"]}
+
+
+def sub(text: str) -> dict[str, str]:
+    """A text with the values of ``${Name}``."""
+    return {"Fn::Sub": text}
+
+
+def statement(actions: Sequence[str], resources: Sequence[Any]) -> dict[str, Any]:
+    """What a role may do, and with what."""
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def role(service: str, statements: Sequence[dict[str, Any]]) -> Resource:
+    """A role that one service assumes for this account alone."""
+    trusted = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}},
+    }
+    document = {"Version": "2012-10-17", "Statement": list(statements)}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trusted]},
+            "Policies": [{"PolicyName": "own", "PolicyDocument": document}],
+        },
+    }
+
+
+def storage() -> dict[str, Resource]:
+    """A key, and the bucket: encrypted, versioned, closed to the public and to plain HTTP."""
+    root = {"AWS": sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")}
+    owner = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
+    everything = [arn("Bucket"), sub("${Bucket.Arn}/*")]
+    plain = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": everything,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    by_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn("Key")}
+    closed = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    old = {"Id": "old", "Status": "Enabled"}
+    bucket = {
+        "BucketEncryption": {
+            "ServerSideEncryptionConfiguration": [
+                {"ServerSideEncryptionByDefault": by_key, "BucketKeyEnabled": True}
+            ]
+        },
+        "PublicAccessBlockConfiguration": dict.fromkeys(closed, True),
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "LifecycleConfiguration": {
+            "Rules": [old | {"NoncurrentVersionExpiration": {"NoncurrentDays": 30}}]
+        },
+    }
+    policy = {"Version": "2012-10-17", "Statement": [owner]}
+    secure = {"Version": "2012-10-17", "Statement": [plain]}
+    return {
+        "Key": {
+            "Type": "AWS::KMS::Key",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {"EnableKeyRotation": True, "KeyPolicy": policy},
+        },
+        "Bucket": {
+            "Type": "AWS::S3::Bucket",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": bucket,
+        },
+        "BucketPolicy": {
+            "Type": "AWS::S3::BucketPolicy",
+            "Properties": {"Bucket": ref("Bucket"), "PolicyDocument": secure},
+        },
+    }
+
+
+def network() -> dict[str, Resource]:
+    """The group of what runs: nothing comes in, and only HTTPS goes out."""
+    https = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}
+    return {
+        "Group": {
+            "Type": "AWS::EC2::SecurityGroup",
+            "Properties": {
+                "GroupDescription": "bqx: HTTPS out, nothing in",
+                "VpcId": ref("Vpc"),
+                "SecurityGroupEgress": [https],
+            },
+        }
+    }
+
+
+def parameters() -> dict[str, Resource]:
+    """What whoever creates the stack says."""
+    return {
+        "Vpc": {"Type": "AWS::EC2::VPC::Id"},
+        "Subnets": {"Type": "List<AWS::EC2::Subnet::Id>"},
+        "Image": {"Type": "String", "Description": "address of the image in ECR"},
+    }
+
+
+def logs(name: str) -> dict[str, Any]:
+    """Writing the logs of one group."""
+    group = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{name}"
+    actions = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+    return statement(actions, [sub(f"{group}:*")])
+
+
+def reading(*prefixes: str) -> list[dict[str, Any]]:
+    """Reading some prefixes of the bucket, and what is encrypted by its key."""
+    objects = [sub(f"${{Bucket.Arn}}/{prefix}/*") for prefix in prefixes]
+    listing = statement(["s3:ListBucket"], [arn("Bucket")])
+    listing["Condition"] = {"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in prefixes]}}
+    return [
+        statement(["s3:GetObject"], objects),
+        listing,
+        statement(["kms:Decrypt"], [arn("Key")]),
+    ]
+
+
+def writing(*prefixes: str) -> list[dict[str, Any]]:
+    """Writing under some prefixes of the bucket."""
+    objects = [sub(f"${{Bucket.Arn}}/{prefix}/*") for prefix in prefixes]
+    return [
+        statement(["s3:PutObject"], objects),
+        statement(["kms:GenerateDataKey"], [arn("Key")]),
+    ]
+
+
+def image() -> list[dict[str, Any]]:
+    """Fetching images of bqx from ECR; a token has no resource of its own."""
+    repositories = "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/bqx-ml-*"
+    actions = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+    return [
+        statement(actions, [sub(repositories)]),
+        statement(["ecr:GetAuthorizationToken"], ["*"]),
+    ]
+
+
+def attached() -> list[dict[str, Any]]:
+    """Joining the VPC, whose interfaces have no names beforehand."""
+    actions = ("Create", "Describe", "Delete")
+    names = [f"ec2:{action}NetworkInterface{'s' * (action == 'Describe')}" for action in actions]
+    return [statement(names, ["*"])]

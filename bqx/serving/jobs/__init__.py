@@ -1,0 +1,1 @@
+"""What the platform's containers do as jobs: training and processing."""

@@ -1,0 +1,133 @@
+"""A processing job: bars of a channel or of PostgreSQL to datasets as files, sharded by pair.
+
+Every instance reads the bars of all pairs, which cross-pair features need, and writes the datasets
+of its share of them.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bqx.database import connect, reads
+from bqx.errors import BqxError, ParameterError
+from bqx.files import read_json, write_json, write_parquet
+from bqx.market import bars as bar_frames
+from bqx.market import readers
+from bqx.market.bars import COLUMNS, Bars
+from bqx.market.pairs import LIQUIDITY
+from bqx.parallel import over_pairs
+from bqx.params import Params
+from bqx.params.reading import of_texts
+from bqx.serving.jobs import dataset_files
+from bqx.serving.jobs.platform import Platform
+
+INPUT = "bars"
+BASELINES = "baselines.json"
+"""Beside the bars that a job writes: the pairs' baselines, which slices of the bars keep."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Process as the platform asks for it, with ``key=value`` arguments; exit status."""
+    platform = Platform.here()
+    try:
+        platform.tell(process(platform, arguments))
+    except BqxError as error:
+        platform.tell(str(error))
+        print(f"processing: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        platform.tell(f"{type(error).__name__}: {error}")
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def process(platform: Platform, arguments: Sequence[str]) -> str:
+    """Write the datasets of this instance's share of the pairs, and say what was written.
+
+    Raises BqxError : no bars, a parameter that is none, or pairs that failed, named once the
+    others are written.
+    """
+    params = of_texts(["pairs=[]", "scheme=chronological", "workers=1", *arguments])
+    grids = _bars(platform, params)
+    own, out = _share(platform, tuple(grids)), platform.processing / "output"
+    rows: dict[str, int] = {}
+    for pair in own:
+        write_parquet(out / "bars" / f"{pair}.parquet", _raw(grids[pair].frame))
+    if own:
+        baselines = {pair: grids[pair].baseline for pair in own}
+        write_json(out / "bars" / BASELINES, baselines)
+    tasks = {pair: (grids[pair], out / pair, params) for pair in own}
+    if tasks:
+        over_pairs(
+            dataset_files.write,
+            tasks,
+            params.workers,
+            write=rows.__setitem__,
+            backend=params.backend,
+        )
+    total = sum(rows.values())
+    return f"{len(own)} of {len(grids)} pairs, {total:,} rows: {', '.join(own) or 'none here'}"
+
+
+def grids_of(folder: Path, params: Params) -> dict[str, Bars]:
+    """Bars of a folder on one grid, under the baselines that stand beside them, if any do.
+
+    Raises BarError or ParameterError, see `readers.read_folder`.
+    """
+    frames = readers.read_folder(folder, params.pairs, **params.declared)
+    ordered = {pair: frames[pair] for pair in LIQUIDITY if pair in frames}
+    stored: Mapping[str, float] = {}
+    for path in folder.rglob(BASELINES):
+        stored = {**stored, **read_json(path)}
+    missing = [pair for pair in ordered if pair not in stored]
+    if stored and missing:
+        raise ParameterError(
+            f"{BASELINES}: no baseline of {missing[0]}, got {', '.join(stored)}; expected one of "
+            "every pair. Process all pairs of the folder together."
+        )
+    return bar_frames.align(ordered, params.max_fill, baselines=stored or None)
+
+
+def _bars(platform: Platform, params: Params) -> dict[str, Bars]:
+    folder = platform.processing / "input" / INPUT
+    if folder.is_dir() and any(folder.iterdir()):
+        return grids_of(folder, params)
+    if _sharded(platform):
+        return {}
+    if not {connect.URL_NAME, connect.SECRET_NAME} & set(os.environ):
+        raise ParameterError(
+            f"bars: none, got no file in {folder} and no database; expected an input named {INPUT}"
+            f", or {connect.SECRET_NAME} in the job's environment."
+        )
+    engine = connect.connect(connect.url())
+    try:
+        return reads.read_grid(engine, params.pairs or LIQUIDITY, max_fill=params.max_fill)
+    finally:
+        engine.dispose()
+
+
+def _sharded(platform: Platform) -> bool:
+    """Whether the platform itself gave each instance some of the objects alone."""
+    return any(
+        item.get("InputName") == INPUT
+        and item.get("S3Input", {}).get("S3DataDistributionType") == "ShardedByS3Key"
+        for item in platform.job().get("ProcessingInputs", ())
+    )
+
+
+def _share(platform: Platform, pairs: tuple[str, ...]) -> tuple[str, ...]:
+    if _sharded(platform):
+        return pairs
+    number, instances = platform.share()
+    return pairs[number::instances]
+
+
+def _raw(frame: pd.DataFrame) -> pd.DataFrame:
+    """The bars that there were, without the minutes that the grid filled or left open."""
+    there = frame[list(COLUMNS)][~frame["filled"].to_numpy() & frame["close"].notna().to_numpy()]
+    return there.rename_axis("ts_utc").reset_index()

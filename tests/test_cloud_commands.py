@@ -1,0 +1,198 @@
+"""The command line of the cloud, and the CloudFormation of both designs."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from bqx import cli
+from bqx.cloud import template
+from bqx.cloud.local import commands as local
+
+ACCOUNT = """
+account: "123456789012"
+region: us-east-1
+bucket: bqx-ml
+role: arn:aws:iam::123456789012:role/bqx
+"""
+BARS = ("--bars", "s3://bqx-ml/bars")
+DRY = {
+    "process": (("p", *BARS, "--set", "profile=core"), "create_processing_job", 1),
+    "train": (("v1", *BARS, "--set", "rounds=100"), "create_training_job", 28),
+    "tune": (("v1", *BARS), "create_hyper_parameter_tuning_job", 3),
+    "endpoint": (("v1",), "create_endpoint_config", 1),
+    "canary": (("v2",), "update_endpoint", 1),
+    "shift": (("old", "new"), "update_endpoint_weights_and_capacities", 3),
+    "batch": (("m", "--role", "arn:r"), "create_schedule", 1),
+    "pipeline": (BARS, "create_pipeline", 1),
+}
+
+
+@pytest.fixture
+def account(tmp_path):
+    path = tmp_path / "cloud.yaml"
+    path.write_text(ACCOUNT)
+    return str(path)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a dry run made a client")
+
+    monkeypatch.setattr(boto3, "client", refuse)
+
+
+@pytest.mark.parametrize("command", DRY)
+def test_without_make_a_command_prints_its_calls_and_makes_none(account, offline, capsys, command):
+    arguments, method, count = DRY[command]
+    assert cli.main(["cloud", command, "--account", account, *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(f'.{method}": ') == count
+
+
+def test_with_make_the_calls_are_made(account, capsys, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    with mock_aws():
+        command = ["cloud", "process", "--account", account, "p1", *BARS, "--make"]
+        assert cli.main(command) == 0
+        jobs = boto3.client("sagemaker", "us-east-1").list_processing_jobs()
+    assert [job["ProcessingJobName"] for job in jobs["ProcessingJobSummaries"]] == ["p1"]
+    assert "ProcessingJobArn" in capsys.readouterr().out
+
+
+def test_packages_are_registered_approved_and_listed(account, capsys, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+
+    def packages(action, *rest):
+        status = cli.main(["cloud", "packages", action, "--account", account, "eurusd", *rest])
+        out, err = capsys.readouterr()
+        return status, out + err
+
+    with mock_aws():
+        assert "eurusd\t1\tpending" in packages("register", "s3://bqx-ml/models/1.tar.gz")[1]
+        assert "eurusd\t2\tpending" in packages("register", "s3://bqx-ml/models/2.tar.gz")[1]
+        assert "approved" in packages("approve", "1", "--reason", "looked at")[1]
+        assert "rejected" in packages("reject", "2", "--reason", "no skill")[1]
+        listed = packages("list")[1].splitlines()
+        assert [line.split("\t")[2] for line in listed] == ["approved", "rejected"]
+        status, printed = packages("approve", "9", "--reason", "x")
+    assert status == 2
+    assert "no version, got eurusd 9; expected one of 1, 2" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("train", "x", "--bars", "none", "--set", "rounds"), "expected KEY=VALUE"),
+        (("deploy", "x", "a=none.tar.gz"), "expected VARIANT=model.tar.gz"),
+        (("invoke", "x", "request.json"), "request.json"),
+        (("scale", "nobody"), "endpoint: not there"),
+        (("heal", "nobody"), "endpoint: not there"),
+    ],
+)
+def test_a_local_command_that_cannot_is_one_line(tmp_path, capsys, monkeypatch, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["cloud", "local", *arguments]) == 2
+    printed = capsys.readouterr().err
+    assert text in printed
+    assert printed.count("\n") == 1
+
+
+def test_variants_have_models_and_weights(tmp_path):
+    (tmp_path / "a.tar.gz").touch()
+    one, many = local._variants([f"one={tmp_path / 'a.tar.gz'}:0.25", f"all={tmp_path}"])
+    assert (one.name, one.weight, one.many) == ("one", 0.25, False)
+    assert (many.name, many.weight, many.many) == ("all", 1.0, True)
+
+
+@pytest.fixture(params=sorted(template.DESIGNS))
+def design(request):
+    return template.DESIGNS[request.param]()
+
+
+def references(value):
+    """Names that a template's part refers to."""
+    if isinstance(value, dict):
+        if "Ref" in value:
+            yield value["Ref"]
+        if "Fn::GetAtt" in value:
+            yield value["Fn::GetAtt"][0]
+        if "Fn::Sub" in value:
+            for name in re.findall(r"\$\{([\w:.]+)\}", value["Fn::Sub"]):
+                yield name.split(".")[0]
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_what_a_template_refers_to_is_there(design):
+    known = {*design["Resources"], *design["Parameters"]}
+    named = {name for name in references(design["Resources"]) if not name.startswith("AWS::")}
+    assert named <= known
+    assert set(design["Parameters"]) <= named
+
+
+WITHOUT_RESOURCE = {
+    "ecr:GetAuthorizationToken",
+    "xray:PutTraceSegments",
+    *(f"ec2:{name}" for name in ("CreateNetworkInterface", "DeleteNetworkInterface")),
+    "ec2:DescribeNetworkInterfaces",
+}
+"""Actions for which AWS knows no narrower resource."""
+
+
+def test_a_role_may_do_what_it_needs_and_nothing_else(design):
+    roles = {n: r for n, r in design["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
+    assert len(roles) == 3
+    for role in roles.values():
+        assert "ManagedPolicyArns" not in role["Properties"]
+        for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]:
+            assert all("*" not in action for action in statement["Action"])
+            assert set(statement["Action"]) <= WITHOUT_RESOURCE or "*" not in statement["Resource"]
+    # A service assumes a role for this account alone.
+    trust = [r["Properties"]["AssumeRolePolicyDocument"]["Statement"][0] for r in roles.values()]
+    assert all(statement["Condition"]["StringEquals"] for statement in trust)
+
+
+def test_all_is_encrypted_and_in_the_network(design):
+    kinds = {r["Type"].removeprefix("AWS::"): r["Properties"] for r in design["Resources"].values()}
+    assert kinds["S3::Bucket"]["BucketEncryption"]
+    assert all(kinds["S3::Bucket"]["PublicAccessBlockConfiguration"].values())
+    assert kinds["KMS::Key"]["EnableKeyRotation"]
+    for name in {"SageMaker::Model", "Lambda::Function"} & set(kinds):
+        assert kinds[name]["VpcConfig"]
+    if "SageMaker::EndpointConfig" in kinds:
+        assert kinds["SageMaker::EndpointConfig"]["KmsKeyId"]
+    else:
+        assert kinds["DynamoDB::Table"]["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_the_daily_batch_is_a_job_that_sagemaker_takes():
+    batch = template.endpoint()["Resources"]["Batch"]["Properties"]
+    assert batch["ScheduleExpression"] == "cron(0 0 * * ? *)"
+    text = batch["Target"]["Input"]["Fn::Sub"]
+    job = json.loads(re.sub(r"\$\{[\w.]+\}", "x", text))
+    assert job["TransformInput"]["SplitType"] == "Line"
+    assert "<aws.scheduler.execution-id>" in job["TransformJobName"]
+
+
+@pytest.mark.image
+@pytest.mark.parametrize("name", sorted(template.DESIGNS))
+def test_a_template_passes_the_linter(name, tmp_path):
+    linter = shutil.which("cfn-lint")
+    if linter is None:
+        pytest.skip("cfn-lint is not installed: pip install cfn-lint, in an environment of its own")
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps(template.DESIGNS[name]()))
+    command = [linter, "--regions", "us-east-1", "--", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout

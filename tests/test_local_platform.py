@@ -1,0 +1,342 @@
+"""Jobs, endpoints, scaling and rollouts of the local platform, by real processes."""
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from platforms import SMALL, bar_files, small_bundle
+
+from bqx.cloud import archive
+from bqx.cloud.local import autoscaling, endpoints, jobs, processes, rollout
+from bqx.cloud.local.endpoints import Endpoints, choose
+from bqx.cloud.local.rollout import Alarm
+from bqx.cloud.local.state import Instance, State, Variant
+from bqx.errors import ArtefactError, ParameterError, RequestError
+from bqx.serving import live
+
+NAME = "forecasts"
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("market") / "bars"
+    return folder, bar_files(folder)
+
+
+@pytest.fixture(scope="module")
+def models(market, tmp_path_factory):
+    """Archives: two versions of eurusd, one of gbpusd."""
+    place = tmp_path_factory.mktemp("models")
+    for name, pair, seed in (("one", "eurusd", 0), ("two", "eurusd", 1), ("other", "gbpusd", 2)):
+        small_bundle(pair, market[1], seed=seed).save(place / name / pair)
+        archive.pack(place / name, place / f"{name}.tar.gz")
+    return place
+
+
+@pytest.fixture(scope="module")
+def body(market):
+    return json.dumps(live.payload("eurusd", market[1]["eurusd"].iloc[-4_000:])).encode()
+
+
+@contextmanager
+def ended(place):
+    """Endpoints whose containers are gone at the end, whatever happens."""
+    own = Endpoints(place, seed=0)
+    try:
+        yield own
+    finally:
+        pids = [i.pid for vs in own.state.read().values() for v in vs for i in v.instances]
+        for name in own.state.read():
+            own.delete(name)
+        assert not any(map(processes.is_container, pids))
+
+
+@pytest.fixture(scope="module")
+def platform(models, tmp_path_factory):
+    with ended(tmp_path_factory.mktemp("platform")) as own:
+        one = Variant("one", str(models / "one.tar.gz"), 1.0)
+        own.create(NAME, [one, replace(one, name="twin", instances=[])])
+        yield own
+
+
+@contextmanager
+def asking(platform, body, pause=0.02):
+    """Requests one after the other while the block runs; what they answered."""
+    stop, replies, failures = threading.Event(), [], []
+
+    def ask():
+        while not stop.is_set():
+            try:
+                replies.append(platform.invoke(NAME, body))
+            except Exception as error:
+                failures.append(error)
+            time.sleep(pause)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield replies, failures
+    finally:
+        stop.set()
+        thread.join(timeout=60)
+
+
+def test_requests_reach_the_real_containers_of_both_variants(platform, body):
+    replies = [platform.invoke(NAME, body) for _ in range(12)]
+    assert {reply.status for reply in replies} == {200}
+    assert {reply.variant for reply in replies} == {"one", "twin"}
+    assert len({reply.body for reply in replies}) == 1
+    assert platform.invoke(NAME, body, variant="twin").variant == "twin"
+    assert platform.invoke(NAME, b"{").status == 400
+
+
+@pytest.mark.parametrize("share", [10, 50, 90])
+def test_traffic_is_shared_by_weight_within_one_percent(share):
+    variants = [Variant("a", "", share / 100), Variant("b", "", 1 - share / 100)]
+    draw = random.Random(1)
+    drawn = Counter(choose(variants, draw).name for _ in range(40_000))
+    assert abs(drawn["a"] / 40_000 - share / 100) < 0.01
+
+
+def test_no_request_fails_when_a_container_is_killed(platform, body):
+    (instance,) = platform.state.variants(NAME)[0].instances
+    with asking(platform, body) as (replies, failures):
+        time.sleep(0.3)
+        os.kill(instance.pid, signal.SIGKILL)
+        time.sleep(0.5)
+        assert platform.heal(NAME) == 1
+        time.sleep(0.3)
+    assert not failures
+    assert {reply.status for reply in replies} == {200}
+    assert platform.state.variants(NAME)[0].instances[0].pid != instance.pid
+    assert platform.heal(NAME) == 0
+
+
+def test_a_model_that_fails_is_rolled_back_by_itself(platform, models, body):
+    weights = {v.name: v.weight for v in platform.state.variants(NAME)}
+    green = Variant("green", str(models / "other.tar.gz"), 0.0)
+    with asking(platform, body, 0.005) as (replies, failures):
+        outcome = rollout.update(platform, NAME, green, bake=20.0)
+    assert (outcome.rolled_back, outcome.alarm) == (True, "error")
+    assert outcome.share in (10.0, 50.0)
+    assert not failures
+    assert {v.name: v.weight for v in platform.state.variants(NAME)} == weights
+    assert not any(processes.is_container(own.pid) for own in green.instances)
+    assert Counter(r.status for r in replies)[200] > len(replies) / 2
+
+
+@pytest.mark.parametrize(("metric", "value"), [("loss_ratio", 1.02), ("seconds", 0.6)])
+def test_a_model_that_loses_skill_or_time_is_rolled_back(platform, metric, value, monkeypatch):
+    monkeypatch.setattr(Endpoints, "start", lambda self, endpoint, variant, instances: None)
+    measured = [
+        threading.Timer(0.3, platform.state.log, (NAME, "green", metric, value)) for _ in range(6)
+    ]
+    for timer in measured:
+        timer.start()
+    outcome = rollout.update(platform, NAME, Variant("green", "", 0.0), bake=10.0)
+    for timer in measured:
+        timer.join(timeout=10)
+    assert outcome == rollout.Outcome(True, 10.0, metric)
+
+
+def test_a_good_model_takes_all_requests_over_step_by_step(platform, models, body):
+    green = Variant("two", str(models / "two.tar.gz"), 0.0)
+    with asking(platform, body) as (replies, failures):
+        outcome = rollout.update(platform, NAME, green, bake=1.0)
+        platform.invoke(NAME, body)
+    assert outcome == rollout.Outcome(False, 100.0)
+    assert not failures
+    assert {reply.status for reply in replies} == {200}
+    assert [v.name for v in platform.state.variants(NAME)] == ["two"]
+    assert platform.invoke(NAME, body).variant == "two"
+
+
+@pytest.mark.platform
+def test_a_model_that_does_not_start_changes_nothing(platform, tmp_path):
+    before = platform.state.read()
+    (tmp_path / "empty").mkdir()
+    archive.pack(tmp_path / "empty", tmp_path / "empty.tar.gz")
+    green = Variant("green", str(tmp_path / "empty.tar.gz"), 0.0)
+    with pytest.raises(ArtefactError, match="no model, got no folder"):
+        rollout.update(platform, NAME, green, bake=1.0)
+    assert platform.state.read() == before
+
+
+@pytest.mark.platform
+def test_containers_become_more_by_the_rule_and_fewer_again(platform, body):
+    (variant,) = platform.state.variants(NAME)
+    rule = autoscaling.Rule(target=1.0, most=2)
+    for _ in range(2):
+        platform.invoke(NAME, body)
+    assert autoscaling.apply(platform, NAME, variant.name, rule, since_change=100.0) == 2
+    (variant,) = platform.state.variants(NAME)
+    assert len(variant.instances) == 2
+    assert platform.invoke(NAME, body).status == 200
+    platform.scale(NAME, variant.name, 1)
+    assert not processes.is_container(variant.instances[1].pid)
+
+
+@pytest.mark.parametrize(
+    ("now", "value", "since", "wanted"),
+    [
+        (1, 400, 999, 1),
+        (1, 401, 999, 2),
+        (1, 1_200, 999, 3),
+        (1, 1_200, 59, 1),
+        (2, 5_000, 60, 4),
+        (2, 190, 301, 1),
+        (2, 190, 299, 2),
+        (4, 0, 999, 1),
+    ],
+)
+def test_the_rule_holds_its_target_between_one_and_four(now, value, since, wanted):
+    assert autoscaling.Rule().wanted(now, value, since) == wanted
+
+
+@pytest.mark.parametrize(
+    ("values", "rings"),
+    [
+        ([], False),
+        ([1.0] * 4, False),
+        ([0.0] * 95 + [1.0] * 5, False),
+        ([0.0] * 90 + [1.0] * 10, True),
+    ],
+)
+def test_an_alarm_needs_values_and_a_bound(values, rings):
+    assert Alarm("error", 0.05).rings(values) is rings
+
+
+def test_many_models_come_when_asked_for_and_the_longest_unused_makes_room(
+    models, body, tmp_path, monkeypatch
+):
+    """The container's part is played: it holds one model, and answers 507 to a second."""
+    held, calls = [], []
+
+    def call(instance, method, path, content=None, headers=None):
+        calls.append((method, path))
+        if (method, path) == ("POST", "/models"):
+            if held:
+                return 507, b""
+            held.append(json.loads(content)["model_name"])
+        elif method == "DELETE":
+            held.remove(path.rpartition("/")[2])
+        return 200, b"{}"
+
+    monkeypatch.setattr(endpoints, "_call", call)
+    own = Endpoints(tmp_path)
+    variant = Variant("all", str(models), 1.0, many=True)
+    variant.instances = [Instance(os.getpid(), 1, str(tmp_path))]
+    with own.state.changed() as known:
+        known[NAME] = [variant]
+    for model in ("one.tar.gz", "two.tar.gz", "two.tar.gz"):
+        assert own.invoke(NAME, body, model=model).status == 200
+    assert [method for method, path in calls if not path.endswith("invoke")] == [
+        *("POST", "POST", "DELETE", "POST")
+    ]
+    with pytest.raises(RequestError, match="none of the endpoint's"):
+        own.invoke(NAME, body, model="../../etc/passwd")
+
+
+@pytest.mark.platform
+def test_many_models_on_a_real_container(models, body, tmp_path):
+    with ended(tmp_path) as own:
+        own.create(NAME, [Variant("all", str(models), 1.0, many=True)])
+        first = own.invoke(NAME, body, model="one.tar.gz")
+        second = own.invoke(NAME, body, model="two.tar.gz")
+        assert (first.status, second.status) == (200, 200)
+        assert first.body != second.body
+        with pytest.raises(ArtefactError, match="no model"):
+            own.invoke(NAME, body, model="none.tar.gz")
+
+
+def test_a_name_is_taken_once(platform):
+    with pytest.raises(ParameterError, match="there already"):
+        platform.create(NAME, [])
+    with pytest.raises(ParameterError, match="not there"):
+        platform.invoke("nobody", b"{}")
+
+
+@pytest.fixture(scope="module")
+def trained(market, tmp_path_factory):
+    place = tmp_path_factory.mktemp("jobs")
+    return place, jobs.train(place, "eurusd-1", SMALL, channels={"bars": market[0]}, seconds=300)
+
+
+@pytest.mark.platform
+def test_a_training_job_becomes_an_endpoint(trained, body):
+    place, job = trained
+    assert job.status == "Completed", job.log.read_text()
+    assert job.metrics["skill"] < 1
+    with ended(place) as own:
+        own.create("fresh", [Variant("a", str(job.output), 1.0)])
+        reply = own.invoke("fresh", body)
+    assert json.loads(reply.body)["predictions"]["15"]["level"]
+
+
+@pytest.mark.platform
+def test_a_job_name_is_used_once(trained, market):
+    place, _ = trained
+    with pytest.raises(ParameterError, match="used already"):
+        jobs.train(place, "eurusd-1", SMALL, channels={"bars": market[0]})
+    with pytest.raises(ParameterError, match="no name"):
+        jobs.train(place, "a b", SMALL, channels={})
+
+
+@pytest.mark.platform
+def test_a_failing_job_gives_its_reason_and_no_model(market, tmp_path):
+    wrong = SMALL | {"pair": "xxx"}
+    job = jobs.train(tmp_path, "wrong", wrong, channels={"bars": market[0]}, seconds=120)
+    assert job.status == "Failed"
+    assert job.reason.startswith("pair: unknown pair")
+    assert not job.output.exists()
+
+
+def test_a_job_sees_the_platforms_variables_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setattr(processes, "MODULE", "this")
+    child = processes.start(tmp_path, [], {"TRAINING_JOB_NAME": "n"}, tmp_path / "log")
+    try:
+        with open(f"/proc/{child.pid}/environ") as file:
+            seen = {entry.partition("=")[0] for entry in file.read().split("\0") if entry}
+    except OSError:
+        pytest.skip("no /proc on this machine")
+    finally:
+        child.kill()
+        child.wait()
+    assert seen <= {*processes.IMAGE, "BQX_ML_ROOT", "TRAINING_JOB_NAME", "LC_CTYPE"}
+
+
+def test_an_archive_is_the_same_for_the_same_content_and_never_replaced(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/c").write_text("x")
+    archive.pack(tmp_path / "a", tmp_path / "1.tar.gz")
+    os.utime(tmp_path / "a/b/c", (1, 1))
+    archive.pack(tmp_path / "a", tmp_path / "2.tar.gz")
+    assert (tmp_path / "1.tar.gz").read_bytes() == (tmp_path / "2.tar.gz").read_bytes()
+    with pytest.raises(ArtefactError, match="there already"):
+        archive.pack(tmp_path / "a", tmp_path / "1.tar.gz")
+    archive.unpack(tmp_path / "1.tar.gz", tmp_path / "again")
+    assert (tmp_path / "again/b/c").read_text() == "x"
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00"])
+def test_what_is_no_archive_is_refused(tmp_path, content):
+    (tmp_path / "x.tar.gz").write_bytes(content)
+    with pytest.raises(ArtefactError, match="no model"):
+        archive.unpack(tmp_path / "x.tar.gz", tmp_path / "out")
+
+
+def test_state_is_kept_by_one_file(tmp_path):
+    with State(tmp_path).changed() as known:
+        known["a"] = [Variant("v", "m", 1.0, instances=[Instance(1, 2, "r")])]
+    assert State(tmp_path).read()["a"][0].instances == [Instance(1, 2, "r")]
+    with pytest.raises(KeyError), State(tmp_path).changed() as known:
+        del known["a"], known["b"]
+    assert "a" in State(tmp_path).read()
