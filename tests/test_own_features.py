@@ -112,6 +112,16 @@ def test_a_process_that_began_before_finds_a_column(file: Path) -> None:
     assert sent.stdout.split() == ["rate_step_w5_lag60", "step"]
 
 
+def test_two_files_of_one_name_are_refused(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "also").mkdir()
+    like = tmp_path / "also" / file.name
+    like.write_text(OWN.replace('"step", "mine"', '"step_too", "mine"'))
+    told = run("import sys; from bqx.features import catalog; catalog.adopt(sys.argv[1:])",
+               str(file), str(like))  # fmt: skip
+    assert told.returncode == 1
+    assert "two files of one name" in told.stderr
+
+
 def test_the_environment_names_files(file: Path) -> None:
     told = run(
         "from bqx.features import catalog; print('rate_step_w5' in catalog.FEATURES)",

@@ -94,6 +94,12 @@ def adopt(files: Iterable[str]) -> tuple[Feature, ...]:
     paths = [str(Path(file).resolve()) for file in files]
     for file in paths:
         if file not in _ADOPTED:
+            # Processes look a function up by its module's name.
+            if like := [known for known in _ADOPTED if Path(known).stem == Path(file).stem]:
+                raise ParameterError(
+                    f"features: two files of one name, got {file} beside {like[0]}; expected "
+                    "different ones. Rename one."
+                )
             own = join(own_modules.families(file))
             if taken := FEATURES.keys() & own.keys():
                 raise ParameterError(

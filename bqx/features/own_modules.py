@@ -64,8 +64,7 @@ def _of_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise FileNotFoundError(path)
-    known = sys.modules.get(path.stem)
-    if known is not None and _FILES.get(path.stem) != path:
+    if path.stem in sys.modules and path.stem not in _FILES:
         raise ImportError(f"another module is called {path.stem}; call the file something else")
     module = importlib.util.module_from_spec(spec)
     # Numba and joblib look a function's module up by its name.
