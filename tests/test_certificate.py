@@ -12,10 +12,10 @@ from leaks import HONEST, PAIRS_HERE, READING, planted
 from numpy.typing import NDArray
 
 from bqx import cli
-from bqx.causality import alterations, certificate, checks, cuts, user_features
+from bqx.causality import alterations, certificate, checks, cuts
 from bqx.causality.checks import STATE, Leak
 from bqx.errors import ParameterError
-from bqx.features import catalog
+from bqx.features import catalog, own_modules
 from bqx.features.spec import Feature
 from bqx.market import bars as bar_frames
 from bqx.market import sessions, simulated
@@ -366,9 +366,9 @@ def test_command_certifies_a_profile(folder: Path, capsys, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("families", "message"),
     [
-        ("()", "--features: no families"),
-        ("(1,)", "--features: no families"),
-        ("1 / 0", "--features: cannot be imported, got"),
+        ("()", "features: no families"),
+        ("(1,)", "features: no families"),
+        ("1 / 0", "features: cannot be imported, got"),
         ("(BEHIND, BEHIND)", "two features share a name"),
         ("(family('bad', lambda x, m, w: x, lambda w: 1),)", "gives another shape, got float64"),
         ("(family('bad', lambda x, m, w: x.nope, lambda w: 1),)", "its kernel fails on 1 rows"),
@@ -387,4 +387,4 @@ def test_what_cannot_be_tried_is_refused(market_bars: dict[str, Bars]) -> None:
             certificate.certify(market_bars, features, count)
     for name in ("no_such_module", "no_such_file.py"):
         with pytest.raises(ParameterError, match="cannot be imported"):
-            user_features.of_module(name)
+            own_modules.families(name)
