@@ -7,6 +7,9 @@ from bqx.cloud.calls import Call, Clients, CloudError, make
 from bqx.files import sha256
 from bqx.market.pairs import check
 
+PREFIX = "models"
+"""What the keys of models in a bucket begin with."""
+
 
 def key_of(pair: str, version: str) -> str:
     """Key of a version of a pair below the models' prefix, the endpoint's target model.
@@ -22,7 +25,7 @@ def upload(account: Account, pair: str, version: str, *, archive: Path, of: Clie
 
     Raises CloudError where there is one already.
     """
-    key = f"models/{key_of(pair, version)}"
+    key = f"{PREFIX}/{key_of(pair, version)}"
     encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": account.key}
     with archive.open("rb") as body:
         arguments = {

@@ -131,13 +131,14 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _endpoint(asked: argparse.Namespace) -> int:
+    from bqx.cloud import artefacts
     from bqx.cloud import endpoint_requests as requests
 
     own, _ = _opened(asked)
     name = f"{requests.ENDPOINT}-{asked.version}"
     sizes = {"instance": asked.instance, "instances": asked.instances}
     calls = [
-        requests.model(own, name, models=own.uri("models/")),
+        requests.model(own, name, models=own.uri(f"{artefacts.PREFIX}/")),
         requests.config(own, name, {name: 1.0}, **sizes),
         requests.create(own, name),
         *requests.autoscaling(),
