@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CODE = "import sys; from bqx.serving.lambda_handlers import main; sys.exit(main(sys.argv[1:]))"
+
 SECONDS = 120
 """Longest time that an answer may take, the start of the process included."""
 
@@ -85,7 +85,7 @@ def client(handler, printed, **environment):
             "AWS_LAMBDA_LOG_STREAM_NAME": "bqx",
         }
     )
-    command = [sys.executable, "-c", CODE, handler]
+    command = [sys.executable, "-m", "bqx.serving", "lambda", handler]
     with printed.open("wb") as file:
         process = subprocess.Popen(command, env=variables, stdout=file, stderr=file)
 

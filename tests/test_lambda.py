@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from live_market import HORIZONS, PAIRS, bundles, frames, until
 
 from bqx.features import lags
 from bqx.market import sessions
+from bqx.serving import __main__ as dispatcher
 from bqx.serving import lambda_handlers, live, live_state
 from bqx.serving.answers import PredictResponse
 from bqx.serving.live_panel import LivePanel
@@ -201,6 +203,17 @@ def shape_of(content):
 def test_there_is_no_other_handler(arguments, capsys):
     assert lambda_handlers.main(arguments) == 2
     assert "expected one of features, predict, precompute" in capsys.readouterr().err
+
+
+def test_the_verb_of_the_image_runs_a_handler(monkeypatch):
+    ran = []
+    monkeypatch.setattr(lambda_handlers.os, "execv", lambda *arguments: ran.append(arguments))
+    dispatcher.main(["lambda", "precompute"])
+    ((program, command),) = ran
+    assert [program, *command[1:]] == [
+        sys.executable,
+        *("-m", "awslambdaric", "bqx.serving.lambda_handlers.precompute"),
+    ]
 
 
 needs_client = pytest.mark.skipif(
