@@ -1,6 +1,7 @@
 """A stub of Lambda's runtime API, and the real runtime interface client run against it."""
 
 import http.server
+import importlib.util
 import json
 import os
 import queue
@@ -11,7 +12,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+
+needs_client = pytest.mark.skipif(
+    importlib.util.find_spec("awslambdaric") is None,
+    reason="awslambdaric is not installed: make cloud",
+)
 
 SECONDS = 120
 """Longest time that an answer may take, the start of the process included."""

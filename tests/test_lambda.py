@@ -1,7 +1,6 @@
 """Lambda handlers give what the live panel and the batch give, under their real runtime too."""
 
 import base64
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from lambda_runtime import client
+from lambda_runtime import client, needs_client
 from live_market import HORIZONS, PAIRS, bundles, frames, until
 
 from bqx.features import lags
@@ -214,12 +213,6 @@ def test_the_verb_of_the_image_runs_a_handler(monkeypatch):
         sys.executable,
         *("-m", "awslambdaric", "bqx.serving.lambda_handlers.precompute"),
     ]
-
-
-needs_client = pytest.mark.skipif(
-    importlib.util.find_spec("awslambdaric") is None,
-    reason="awslambdaric is not installed: make cloud",
-)
 
 
 @needs_client

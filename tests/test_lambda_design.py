@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+from lambda_runtime import client, needs_client
 from live_market import HORIZONS, PAIRS, bundles, fed, frames
 
 from bqx.cloud import template
@@ -257,3 +258,18 @@ def test_a_pair_without_enough_bars_is_told_why(bucket, process):
     answer = process("predict")({"pair": "eurusd"}, None)
     assert answer["error"]["type"] == "bars"
     assert "too few" in answer["error"]["message"]
+
+
+@needs_client
+def test_the_real_runtime_runs_both_functions_on_the_bucket(bucket, tmp_path):
+    printed = tmp_path / "printed"
+    with client("precompute", printed, TMPDIR=str(tmp_path), **environment("precompute")) as ask:
+        assert set(ask({})["forecasts"]) == set(PAIRS)
+    with client("predict", printed, TMPDIR=str(tmp_path), **environment("predict")) as ask:
+        expected = panel(LATER if Folder(bucket.place).has("0.jsonl") else FIRST)
+        for pair in PAIRS:
+            same(ask({"pair": pair}), expected.newest(pair))
+        ts = earlier("gbpusd")
+        answer = ask({"pair": "gbpusd", "timestamp": ts.isoformat()})
+        same(answer, expected.at("gbpusd", int(ts.timestamp()) // 60))
+    assert "Traceback" not in printed.read_text()
