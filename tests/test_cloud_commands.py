@@ -172,8 +172,6 @@ def test_all_is_encrypted_and_in_the_network(design):
         assert kinds[name]["VpcConfig"]
     if "SageMaker::EndpointConfig" in kinds:
         assert kinds["SageMaker::EndpointConfig"]["KmsKeyId"]
-    else:
-        assert kinds["DynamoDB::Table"]["SSESpecification"] == {"SSEEnabled": True}
 
 
 def test_the_daily_batch_is_a_job_that_sagemaker_takes():

@@ -3,13 +3,15 @@
 import json
 import shutil
 import signal
+import socket
 import time
 from types import SimpleNamespace
 
 import anyio
 import httpx
 import pytest
-from platforms import PAIRS, bar_files, finish, serving, small_bundle, start
+import uvicorn
+from platforms import PAIRS, bar_files, finish, free_port, serving, small_bundle, start
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.serving import container, container_models, live
@@ -335,3 +337,27 @@ def test_a_container_without_a_model_ends_with_one_line(tmp_path):
     assert status == 1
     assert err.startswith("serving: ")
     assert err.count("\n") == 1
+
+
+def test_small_answers_leave_at_once(tmp_path, packed, monkeypatch):
+    """Only a socket that says it is TCP's makes asyncio send without waiting for more."""
+    packed["eurusd"].save(tmp_path / "model" / "eurusd")
+    protocols = []
+    monkeypatch.setenv("BQX_ML_ROOT", str(tmp_path))
+    monkeypatch.setenv(container.PORT, str(free_port()))
+    monkeypatch.setattr(
+        uvicorn.Server, "run", lambda self, sockets: protocols.extend(s.proto for s in sockets)
+    )
+    assert container.main([]) == 0
+    assert protocols == [socket.IPPROTO_TCP]
+
+
+def test_a_port_in_use_is_told_in_one_line(tmp_path, packed, monkeypatch, capsys):
+    packed["eurusd"].save(tmp_path / "model" / "eurusd")
+    monkeypatch.setenv("BQX_ML_ROOT", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv(container.PORT, str(taken.getsockname()[1]))
+        assert container.main([]) == 1
+    printed = capsys.readouterr().err
+    assert f"{container.PORT}: cannot be used" in printed
+    assert printed.count("\n") == 1

@@ -15,9 +15,11 @@ from postgres import fresh
 
 from bqx.database import loads, schema
 from bqx.errors import ParameterError
-from bqx.features import lags
+from bqx.feature_store.history import History
+from bqx.features import catalog, lags
+from bqx.features.lags import Column
 from bqx.files import read_json
-from bqx.learning import bundle, samples, split
+from bqx.learning import bundle, dataset_files, fold_fit, samples, split
 from bqx.market import bars
 from bqx.params import from_settings
 from bqx.serving import __main__ as dispatcher
@@ -184,7 +186,7 @@ def test_an_instance_writes_its_share_of_the_pairs(half):
     names = {path.name for path in (out / "gbpusd").iterdir()}
     assert names == {
         *("train.parquet", "val.parquet", "test.parquet", "features_298.parquet"),
-        *("feature_metadata.json", "scaler.json"),
+        *("feature_metadata.json", "scaler.json", "dataset.json"),
     }
     message = (root / "output/message").read_text(encoding="utf-8")
     assert message.startswith("1 of 2 pairs, ")
@@ -198,21 +200,35 @@ def test_a_dataset_holds_what_training_reads(half, market):
     own = bars.align(ordered)["gbpusd"]
     columns = training.candidates(params)
     (fold,) = split.make(params, own.minutes, columns).folds
-    label = samples.labels_of(samples.targets_of(own, params))[15]
-    for name, rows in (("train", fold.train), ("val", fold.validation), ("test", fold.test)):
-        rows = rows[np.isfinite(label[rows])]
-        frame = pd.read_parquet(folder / f"{name}.parquet")
-        assert list(frame.index) == list(own.ts[rows])
-        expected = lags.matrix(own, columns, rows)
-        np.testing.assert_array_equal(frame.iloc[:, :-1].to_numpy(), expected)
-        np.testing.assert_array_equal(frame["innovation_15"].to_numpy(), label[rows])
-    facts = read_json(folder / "feature_metadata.json")
-    assert [column["name"] for column in facts["columns"]] == [c.name for c in columns]
-    assert facts["baseline"] == own.baseline
-    scale, train = read_json(folder / "scaler.json"), pd.read_parquet(folder / "train.parquet")
-    assert scale["columns"] == list(train.columns[:-1])
-    means = train.iloc[:, :-1].astype(np.float64).mean()
-    np.testing.assert_allclose(scale["mean"], means, rtol=1e-9, atol=1e-12)
+    labels = samples.labels_of(samples.targets_of(own, params))
+    fits = samples.fits_of(own, columns, fold)
+    lesson = fold_fit.lesson(History(own), columns, fold, fits=fits, labels=labels, params=params)
+    sets = dataset_files.read_sets(str(folder))
+    assert sets.columns == tuple(column.name for column in columns)
+    assert sets.horizons == (15,)
+    for got, rows, x, y in (
+        (sets.train, lesson.train, lesson.x, lesson.y),
+        (sets.val, lesson.later, lesson.later_x, lesson.later_y),
+        (sets.test, fold.test, lags.matrix(own, columns, fold.test, fits), labels[15][fold.test]),
+    ):
+        assert list(got.ts_utc) == list(own.ts[rows])
+        np.testing.assert_array_equal(got.x, x)
+        np.testing.assert_array_equal(got.y, y.reshape(-1, 1))
+    np.testing.assert_array_equal(sets.train.weight, lesson.weight)
+    facts = read_json(folder / "dataset.json")
+    assert (facts["pair"], facts["baseline"], facts["folds"]) == ("gbpusd", own.baseline, [0])
+    assert read_json(folder / "scaler.json")["columns"] == list(sets.columns)
+
+
+def test_the_wide_file_holds_every_feature_on_every_row(half, market):
+    frame = pd.read_parquet(half[0] / "processing/output/gbpusd/features_298.parquet")
+    own = bars.align({pair: market[1][pair] for pair in PAIRS})["gbpusd"]
+    assert list(frame["ts_utc"]) == list(own.ts)
+    features = [catalog.FEATURES[name] for name in frame.columns[1:]]
+    assert len(features) == 298
+    rows = np.arange(0, len(own), 101)
+    expected = lags.matrix(own, [Column(feature) for feature in features], rows)
+    np.testing.assert_array_equal(frame.iloc[rows, 1:].to_numpy(), expected)
 
 
 def test_bars_that_a_job_hands_on_are_read_back_alike(half, market, tmp_path):
@@ -233,7 +249,9 @@ def test_rolling_folds_have_a_folder_each(market, tmp_path):
     processing.process(Platform(root), arguments)
     folders = sorted((root / "processing/output/eurusd").glob("fold_*"))
     assert [folder.name for folder in folders] == ["fold_0", "fold_1", "fold_2"]
-    assert all((folder / "test.parquet").exists() for folder in folders)
+    for folder in folders:
+        sets = dataset_files.read_sets(str(folder.parent), folder.name)
+        assert sets.train.ts_utc.max() < sets.val.ts_utc.min() < sets.test.ts_utc.min()
 
 
 def test_an_instance_to_which_the_platform_gave_no_object_does_nothing(market, tmp_path):

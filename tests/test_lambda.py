@@ -1,18 +1,19 @@
 """Lambda handlers give what the live panel and the batch give, under their real runtime too."""
 
 import base64
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from lambda_runtime import client
+from lambda_runtime import client, needs_client
 from live_market import HORIZONS, PAIRS, bundles, frames, until
 
 from bqx.features import lags
 from bqx.market import sessions
+from bqx.serving import __main__ as dispatcher
 from bqx.serving import lambda_handlers, live, live_state
 from bqx.serving.answers import PredictResponse
 from bqx.serving.live_panel import LivePanel
@@ -203,10 +204,15 @@ def test_there_is_no_other_handler(arguments, capsys):
     assert "expected one of features, predict, precompute" in capsys.readouterr().err
 
 
-needs_client = pytest.mark.skipif(
-    importlib.util.find_spec("awslambdaric") is None,
-    reason="awslambdaric is not installed: make cloud",
-)
+def test_the_verb_of_the_image_runs_a_handler(monkeypatch):
+    ran = []
+    monkeypatch.setattr(lambda_handlers.os, "execv", lambda *arguments: ran.append(arguments))
+    dispatcher.main(["lambda", "precompute"])
+    ((program, command),) = ran
+    assert [program, *command[1:]] == [
+        sys.executable,
+        *("-m", "awslambdaric", "bqx.serving.lambda_handlers.precompute"),
+    ]
 
 
 @needs_client

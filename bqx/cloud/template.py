@@ -8,6 +8,7 @@ from typing import Any
 from bqx.cloud import endpoint_requests
 from bqx.cloud import template_parts as parts
 from bqx.cloud.template_parts import Resource, arn, ref, statement, sub
+from bqx.serving import lambda_places
 
 RATE, BURST = 100, 200
 """Requests a second that the API takes."""
@@ -52,22 +53,28 @@ def endpoint() -> dict[str, Any]:
 
 
 def functions() -> dict[str, Any]:
-    """Forecasts of every minute made in advance, and an API that reads them."""
-    resources = parts.storage() | parts.network() | {"Table": _of("DynamoDB::Table", _table())}
-    table = [arn("Table")]
-    for name, statements, memory in (
-        ("Precompute", [statement(["dynamodb:PutItem", "dynamodb:BatchWriteItem"], table)], 2_048),
-        ("Predict", [statement(["dynamodb:GetItem", "dynamodb:Query"], table)], 1_024),
-    ):
+    """Forecasts of every minute made in advance, and an API that reads them.
+
+    What a function is told of places, and may do with them, is what its handler reads and writes.
+    """
+    # A week of the market, the widest look back, is ten days at most.
+    resources = parts.storage({lambda_places.FEED.prefix: 14}) | parts.network()
+    for name, memory, seconds in (("precompute", 2_048, 300), ("predict", 1_024, 30)):
+        read, written = lambda_places.READ[name], lambda_places.WRITTEN[name]
         own = [
-            *parts.reading("models", "bars"),
+            *parts.reading(*(place.prefix for place in read)),
+            *(parts.writing(*(place.prefix for place in written)) if written else []),
             *parts.attached(),
             parts.logs("/aws/lambda/*"),
-            *statements,
             statement(["xray:PutTraceSegments"], ["*"]),
         ]
-        resources[f"{name}Role"] = parts.role("lambda", own)
-        resources[name] = _of("Lambda::Function", _function(name, memory))
+        places = dict.fromkeys((*read, *written))
+        variables = {place.variable: sub(f"s3://${{Bucket}}/{place.path}") for place in places}
+        resources[f"{name.title()}Role"] = parts.role("lambda", own)
+        properties = _function(name, memory, seconds) | {"Environment": {"Variables": variables}}
+        resources[name.title()] = _of("Lambda::Function", properties)
+    # Two at a time would each write the state without the other's bars.
+    resources["Precompute"]["Properties"]["ReservedConcurrentExecutions"] = 1
     resources |= {
         "ScheduleRole": parts.role(
             "scheduler", [statement(["lambda:InvokeFunction"], [arn("Precompute")])]
@@ -202,27 +209,16 @@ def _batch() -> dict[str, Any]:
     }
 
 
-def _table() -> dict[str, Any]:
-    return {
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "pair", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "pair", "KeyType": "HASH"}],
-        "SSESpecification": {"SSEEnabled": True},
-        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-    }
-
-
-def _function(name: str, memory: int) -> dict[str, Any]:
+def _function(name: str, memory: int, seconds: int) -> dict[str, Any]:
     return {
         "PackageType": "Image",
         "Code": {"ImageUri": ref("Image")},
-        "ImageConfig": {"Command": ["lambda", name.lower()]},
-        "Role": arn(f"{name}Role"),
+        "ImageConfig": {"Command": ["lambda", name]},
+        "Role": arn(f"{name.title()}Role"),
         "MemorySize": memory,
-        "Timeout": 30,
+        "Timeout": seconds,
         "TracingConfig": {"Mode": "Active"},
         "VpcConfig": {"SubnetIds": ref("Subnets"), "SecurityGroupIds": [arn_of_group()]},
-        "Environment": {"Variables": {"BQX_BUCKET": ref("Bucket"), "BQX_TABLE": ref("Table")}},
     }
 
 

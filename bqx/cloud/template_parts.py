@@ -1,6 +1,6 @@
 """Resources that both CloudFormation designs have, and how they name each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Resource = dict[str, Any]
@@ -44,8 +44,11 @@ def role(service: str, statements: Sequence[dict[str, Any]]) -> Resource:
     }
 
 
-def storage() -> dict[str, Resource]:
-    """A key, and the bucket: encrypted, versioned, closed to the public and to plain HTTP."""
+def storage(days: Mapping[str, int] | None = None) -> dict[str, Resource]:
+    """A key, and the bucket: encrypted, versioned, closed to the public and to plain HTTP.
+
+    ``days`` : after which what lies under a prefix expires.
+    """
     root = {"AWS": sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")}
     owner = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
     everything = [arn("Bucket"), sub("${Bucket.Arn}/*")]
@@ -58,7 +61,6 @@ def storage() -> dict[str, Resource]:
     }
     by_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn("Key")}
     closed = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
-    old = {"Id": "old", "Status": "Enabled"}
     bucket = {
         "BucketEncryption": {
             "ServerSideEncryptionConfiguration": [
@@ -67,9 +69,7 @@ def storage() -> dict[str, Resource]:
         },
         "PublicAccessBlockConfiguration": dict.fromkeys(closed, True),
         "VersioningConfiguration": {"Status": "Enabled"},
-        "LifecycleConfiguration": {
-            "Rules": [old | {"NoncurrentVersionExpiration": {"NoncurrentDays": 30}}]
-        },
+        "LifecycleConfiguration": {"Rules": _expiring(days or {})},
     }
     policy = {"Version": "2012-10-17", "Statement": [owner]}
     secure = {"Version": "2012-10-17", "Statement": [plain]}
@@ -91,6 +91,15 @@ def storage() -> dict[str, Resource]:
             "Properties": {"Bucket": ref("Bucket"), "PolicyDocument": secure},
         },
     }
+
+
+def _expiring(days: Mapping[str, int]) -> list[Resource]:
+    """Rules of what leaves the bucket: old versions, and all below some prefixes."""
+    old: Resource = {"Id": "old", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}
+    rules: list[Resource] = [
+        {"Id": p, "Prefix": f"{p}/", "ExpirationInDays": n} for p, n in days.items()
+    ]
+    return [{"Status": "Enabled", **rule} for rule in (old, *rules)]
 
 
 def network() -> dict[str, Resource]:

@@ -42,6 +42,19 @@ class Folder:
         with self._told(path, "found"):
             return bool(self._files.get_file_info(self._at(path)).type == fs.FileType.File)
 
+    def listed(self, *, deep: bool = False) -> dict[str, int]:
+        """Files and when each was written, nanoseconds since 1970; none of a folder that is absent.
+
+        ``deep`` : those of the folders below too.
+        """
+        with self._told("", "listed"):
+            selector = fs.FileSelector(self._base, allow_not_found=True, recursive=deep)
+            return {
+                file.path[len(self._base) + 1 :]: file.mtime_ns
+                for file in self._files.get_file_info(selector)
+                if file.type == fs.FileType.File
+            }
+
     def read(self, path: str) -> bytes:
         """Content of a file; ArtefactError when it cannot be read."""
         with self._told(path, "read"):

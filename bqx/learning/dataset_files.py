@@ -1,7 +1,8 @@
 """Train, validation and test sets as files: the matrices that training reads, bit for bit.
 
-A place holds ``fold_{n}/{pair}/`` with ``train.parquet``, ``val.parquet``, ``test.parquet``,
-``feature_metadata.json`` and ``scaler.json``. Features that are learnt from training rows belong to
+A pair in a fold has ``train.parquet``, ``val.parquet``, ``test.parquet``, ``feature_metadata.json``
+and ``scaler.json`` in a subfolder: ``fold_{n}/{pair}/`` in a run's datasets, and what its caller
+says in a place of one pair. Features that are learnt from training rows belong to
 a fold, so that no store can have them: they stand beside, in ``fitted.parquet`` with ``fits.json``.
 At the root ``dataset.json`` holds the hash of each file. The place is a folder, or
 ``s3://bucket/prefix``.
@@ -96,13 +97,15 @@ def _rows(
 
 
 def write(folder: Folder, sets: Sets, where: str, columns: Sequence[Column]) -> dict[str, str]:
-    """Write the sets of a pair and fold into a subfolder; returns the hash of each file.
+    """Write the sets of a pair and fold into a subfolder, empty for the place itself.
+
+    Returns the hash of each file.
 
     Raises ArtefactError when the place cannot be written.
     """
     contents = {f"{name}.parquet": _parquet(sets, getattr(sets, name)) for name in SETS}
     hashes = {
-        f"{where}/{name}": folder.write(f"{where}/{name}", content)
+        _at(where, name): folder.write(_at(where, name), content)
         for name, content in contents.items()
     }
     facts: dict[str, Any] = {
@@ -110,8 +113,8 @@ def write(folder: Folder, sets: Sets, where: str, columns: Sequence[Column]) -> 
         SCALER: sets.scaler.to_json() | {"columns": list(sets.columns)},
     }
     for name, value in facts.items():
-        folder.write_json(f"{where}/{name}", value)
-        hashes[f"{where}/{name}"] = folder.sha256(f"{where}/{name}")
+        folder.write_json(_at(where, name), value)
+        hashes[_at(where, name)] = folder.sha256(_at(where, name))
     return hashes
 
 
@@ -179,6 +182,10 @@ def where(fold: int, pair: str) -> str:
     return f"fold_{fold}/{pair}"
 
 
+def _at(where: str, name: str) -> str:
+    return f"{where}/{name}" if where else name
+
+
 def _described(column: Column) -> dict[str, Any]:
     feature = column.feature.row()
     keys = ("alias", "table", "unit", "title", "formula")
@@ -214,20 +221,25 @@ def _bytes(frame: pd.DataFrame) -> bytes:
 
 
 def read(place: str, pair: str, fold: int) -> Sets:
-    """The sets of a pair and fold, as they were written.
+    """The sets of a pair and fold among a run's datasets, see `read_sets`."""
+    return read_sets(place, where(fold, pair))
+
+
+def read_sets(place: str, own: str = "") -> Sets:
+    """The sets of a place's subfolder, empty for the place itself, as they were written.
 
     Raises ArtefactError when a file is absent, or another one than the list says.
     """
-    folder, own = Folder(place), where(fold, pair)
+    folder = Folder(place)
     files = folder.read_json(LIST)["files"]
     facts = {
-        name: from_json(_checked(folder, f"{own}/{name}", files)) for name in (METADATA, SCALER)
+        name: from_json(_checked(folder, _at(own, name), files)) for name in (METADATA, SCALER)
     }
     columns = tuple(column["name"] for column in facts[METADATA]["columns"])
     horizons = tuple(facts[METADATA]["horizons"])
     rows = {}
     for name in SETS:
-        content = _checked(folder, f"{own}/{name}.parquet", files)
+        content = _checked(folder, _at(own, f"{name}.parquet"), files)
         frame = pd.read_parquet(io.BytesIO(content))
         rows[name] = Rows(
             ts_utc=pd.DatetimeIndex(frame["ts_utc"]),
@@ -242,13 +254,13 @@ def _checked(folder: Folder, path: str, files: Mapping[str, str]) -> bytes:
     if path not in files:
         raise ArtefactError(
             f"{folder.place}/{path}: not in {LIST}, got {len(files)} files; expected a pair and "
-            "fold that were written. Run `bqx dataset` again."
+            "fold that were written. Write the dataset again."
         )
     content = folder.read(path)
     got = hashlib.sha256(content).hexdigest()
     if got != files[path]:
         raise ArtefactError(
             f"{folder.place}/{path}: damaged, got SHA-256 {got[:12]}; expected {files[path][:12]}. "
-            "Run `bqx dataset` again."
+            "Write the dataset again."
         )
     return content

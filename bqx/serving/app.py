@@ -199,7 +199,7 @@ def serve(
     ParameterError : the port is none, or in use.
     ArtefactError : there is nothing to serve.
     """
-    with _listening(host, port) as listening:
+    with listening(host, port) as bound:
         models = Models(folder, pair, unapproved=unapproved)
         for model in models.ready.values():
             print(model.notice, file=sys.stderr)
@@ -219,7 +219,7 @@ def serve(
             timeout_graceful_shutdown=int(2 * DRAIN),
         )
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run([listening])
+            uvicorn.Server(config).run([bound])
 
 
 def _live(models: Models, name: str, history: Path | None, state: Path | None) -> LiveFeed:
@@ -229,10 +229,13 @@ def _live(models: Models, name: str, history: Path | None, state: Path | None) -
     return live_feed
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket with the port taken, on which nothing is accepted before the models are there."""
+def listening(host: str, port: int, key: str = "--port") -> socket.socket:
+    """A socket with the port taken, on which nothing is accepted before a server runs.
+
+    Raises ParameterError, which names the key, where the port is none, or in use.
+    """
     if not 0 < port < 65_536:
-        raise ParameterError(f"--port: none, got {port}; expected 1 to 65535.")
+        raise ParameterError(f"{key}: none, got {port}; expected 1 to 65535.")
     # Only of a socket that says it is TCP's does asyncio send small answers at once: else each
     # waits for the client's acknowledgement, some 40 ms.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -242,7 +245,7 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise ParameterError(
-            f"--port: cannot be used, got {port} ({error.strerror}); expected a free one. "
+            f"{key}: cannot be used, got {port} ({error.strerror}); expected a free one. "
             "Name another, or stop what listens there."
         ) from None
     return bound

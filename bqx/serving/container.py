@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bqx.errors import ArtefactError, BqxError, ParameterError
-from bqx.serving.app import BACKLOG, answer
+from bqx.serving.app import BACKLOG, answer, listening
 from bqx.serving.container_batch import execution_parameters, largest
 from bqx.serving.container_models import FullError, LoadedError, LoadedModels, memory_limit
 from bqx.serving.jobs.platform import ROOT, Platform
@@ -228,15 +228,14 @@ def main(arguments: Sequence[str]) -> int:
     """Serve as the platform asks for it until it says stop; exit status."""
     try:
         container = started(Platform.here())
-        port = _port()
+        # A test's or the local platform's is for this machine alone.
+        host = "127.0.0.1" if os.environ.get(ROOT) else "0.0.0.0"
+        bound = listening(host, _port(), PORT)
     except BqxError as error:
         print(f"serving: {error}", file=sys.stderr)
         return 1
     config = uvicorn.Config(
         container.app(),
-        # A test's or the local platform's is for this machine alone.
-        host="127.0.0.1" if os.environ.get(ROOT) else "0.0.0.0",
-        port=port,
         log_level="error",
         http=LimitedProtocol,
         ws="none",
@@ -247,8 +246,8 @@ def main(arguments: Sequence[str]) -> int:
         timeout_keep_alive=int(SECONDS["idle"]),
         timeout_graceful_shutdown=int(2 * DRAIN),
     )
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
+    with bound, suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([bound])
     return 0
 
 

@@ -1,9 +1,10 @@
-"""Handlers of Lambda functions: columns of a bar, its forecast, and both ahead of time.
+"""Handlers of Lambda functions: columns of a bar, its forecast, and all pairs' ahead of time.
 
-Where they read, the environment says: ``BQX_BUNDLES``, the folder of bundles or registry
-(``/opt/ml/model`` by default; bundles that no registry knows are served as such), and
-``BQX_STATE``, the file of bars that a live server keeps, on a file system that both see; it is read
-again when it was replaced. A request may bring its own bars instead, as to ``/invocations``.
+Where they read and write, `lambda_places` says. ``precompute`` takes new bars of the feed, and
+writes the state and the forecasts of all pairs; ``predict`` answers for a pair's newest bar with
+what it wrote. Every other request is computed from the state, which is read again when it was
+replaced, or from bars that the request brings, as to ``/invocations``. Without a place of forecasts
+``predict`` computes them all, and without a feed ``precompute`` takes the state as it is.
 
 Each takes an event of its own form or one of API Gateway's, and answers in the same form. What is
 no good request is answered, not raised.
@@ -14,89 +15,25 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from bqx.errors import AbsentBarError, ArtefactError, BarError, ParameterError, RequestError
 from bqx.features import catalog
-from bqx.features.engine.newest_bars import NewestBars
-from bqx.features.lags import Column
-from bqx.features.newest_columns import NewestColumns
+from bqx.files import check_seal, sealed
 from bqx.learning.bundle import Bundle
 from bqx.market import sessions
-from bqx.serving import live, live_state
-from bqx.serving.answers import PredictRequest, PredictResponse, told
-from bqx.serving.forecast import Forecast, forecast_of, number
+from bqx.serving import lambda_places, live_state
+from bqx.serving.answers import PredictRequest, told
+from bqx.serving.forecast import forecast_of, number
+from bqx.serving.lambda_function import UnservedError, function
+from bqx.serving.lambda_places import FEED, FORECASTS, STATE
 from bqx.serving.limits import error_of
-from bqx.serving.live_panel import LivePanel
-from bqx.serving.models import Models, Served, opened
 
 Content = dict[str, Any]
-
-
-class Function:
-    """What the handlers of one process share: models, bars, and plans of columns."""
-
-    def __init__(self) -> None:
-        self.models: Models = opened(Path(os.environ.get("BQX_BUNDLES", "/opt/ml/model")))
-        self._ready: Mapping[str, Served] = self.models.current()
-        self.panel = LivePanel({pair: of.bundle for pair, of in self._ready.items()})
-        self._mark: tuple[int, ...] = ()
-        self._plans: dict[tuple[str, tuple[str, ...]], NewestColumns] = {}
-
-    def refresh(self) -> None:
-        """Take over newer models and bars, and forecast what they change."""
-        ready = self.models.current()
-        if ready is not self._ready:
-            self._ready = ready
-            self.panel.serve({pair: of.bundle for pair, of in ready.items()})
-        state = os.environ.get("BQX_STATE")
-        if state:
-            facts = os.stat(state)
-            mark = facts.st_mtime_ns, facts.st_ino
-            if mark != self._mark:
-                live_state.restore(self.panel, Path(state))
-                self._mark = mark
-        self.panel.refresh()
-
-    def served(self, pair: str) -> Served:
-        """A pair's bundle; KeyError where it is not served."""
-        return self._ready[pair]
-
-    def bars(self, content: Content) -> tuple[Served, NewestBars]:
-        """The bars that a request means: its own, or those of the state."""
-        if "bars" in content:
-            asked = {name: content[name] for name in ("pair", "bars", "panel") if name in content}
-            pair, sent, panel = live.parse(asked)
-            served = self.served(pair)
-            return served, live.newest(served.bundle, sent, panel)
-        request = PredictRequest.model_validate_json(json.dumps(content))
-        served = self.served(request.pair.lower())
-        return served, self.panel.bars(served.bundle.pair, request.minute)
-
-    def plan(self, bundle: Bundle, names: tuple[str, ...]) -> NewestColumns:
-        """What has to run for columns; made once."""
-        key = bundle.columns_hash, names
-        if key not in self._plans:
-            own = {column.name: column for column in bundle.columns}
-            columns = [own.get(name) or Column(catalog.FEATURES[name]) for name in names]
-            self._plans[key] = NewestColumns({bundle.pair: columns})
-        return self._plans[key]
-
-
-_functions: dict[str, Function] = {}
-
-
-def function() -> Function:
-    """The process's function, made at the first request, whose models are then kept."""
-    key = os.environ.get("BQX_BUNDLES", "")
-    if key not in _functions:
-        _functions[key] = Function()
-    return _functions[key]
 
 
 def features(event: Any, context: Any) -> Content:
@@ -115,28 +52,39 @@ def predict(event: Any, context: Any) -> Content:
 
 def precompute(event: Any, context: Any) -> Content:
     """Forecast all pairs ahead of the requests, on a schedule; what was made, and what was not."""
+    return _answered({}, _precompute)
 
-    def warm(content: Content) -> Content:
-        panel = function().panel
-        made = {}
-        faults = {}
-        for pair in panel.bundles:
-            try:
-                made[pair] = panel.newest(pair).timestamp
-            except RequestError as error:
-                faults[pair] = str(error)
-        return {"forecasts": made, "faults": faults}
 
-    return _answered({}, warm)
+def _precompute(content: Content) -> Content:
+    started = time.perf_counter()
+    own = function(following=bool(FEED.address))
+    made: dict[str, Content] = {}
+    faults: dict[str, str] = {}
+    for pair in own.models.ready:
+        try:
+            forecast = own.panel.newest(pair)
+        except RequestError as error:
+            faults[pair] = str(error)
+        else:
+            made[pair] = own.answer(forecast, own.panel.minutes_behind(forecast), started)
+    if FEED.address and STATE.address:
+        folder, name = STATE.file
+        folder.write(name, live_state.content_of(own.panel))
+    if FORECASTS.address:
+        folder, name = FORECASTS.file
+        folder.write_json(name, sealed({"forecasts": made, "faults": faults}))
+    stamps = {pair: answer["timestamp"] for pair, answer in made.items()}
+    return {"forecasts": stamps, "faults": faults}
 
 
 def _features(content: Content) -> Content:
     started = time.perf_counter()
     wanted = content.pop("columns", None)
-    served, bars = function().bars(content)
+    own = function()
+    served, bars = own.bars(content)
     bundle = served.bundle
     names = _names(bundle, wanted)
-    plan = function().plan(bundle, names)
+    plan = own.plan(bundle, names)
     values = plan({bundle.pair: bars}, {bundle.pair: bundle.fits}, threads=1)[bundle.pair][0]
     return {
         "pair": bundle.pair,
@@ -171,21 +119,38 @@ def _names(bundle: Bundle, wanted: Any) -> tuple[str, ...]:
 
 def _predict(content: Content) -> Content:
     started = time.perf_counter()
-    asked = function()
-    forecast: Forecast
     if "bars" in content or "timestamp" in content:
-        served, bars = asked.bars(content)
+        own = function()
+        served, bars = own.bars(content)
         forecast = forecast_of(served.bundle, served.bundle.columns_of(bars), bars)
-        behind = 0 if "bars" in content else asked.panel.minutes_behind(forecast)
-    else:
-        pair = PredictRequest.model_validate_json(json.dumps(content)).pair.lower()
-        served = asked.served(pair)
-        forecast = asked.panel.newest(pair)
-        behind = asked.panel.minutes_behind(forecast)
-    milliseconds = 1e3 * (time.perf_counter() - started)
-    return PredictResponse.of(
-        forecast, served, behind=behind, milliseconds=milliseconds
-    ).model_dump()
+        behind = 0 if "bars" in content else own.panel.minutes_behind(forecast)
+        return own.answer(forecast, behind, started)
+    pair = PredictRequest.model_validate_json(json.dumps(content)).pair.lower()
+    if FORECASTS.address:
+        answer = _ahead(pair)
+        milliseconds = 1e3 * (time.perf_counter() - started)
+        return answer | {"latency_ms": round(milliseconds, 3)}
+    own = function()
+    own.served(pair)
+    forecast = own.panel.newest(pair)
+    return own.answer(forecast, own.panel.minutes_behind(forecast), started)
+
+
+def _ahead(pair: str) -> Content:
+    """What `precompute` wrote of a pair."""
+    folder, name = FORECASTS.file
+    content = folder.read_json(name)
+    try:
+        check_seal(content)
+    except ValueError as error:
+        raise ArtefactError(
+            f"{FORECASTS.address}: damaged, got {error}; expected what precompute writes. Run it."
+        ) from None
+    if pair in content["faults"]:
+        raise RequestError(content["faults"][pair])
+    if pair not in content["forecasts"]:
+        raise UnservedError(pair, sorted({**content["forecasts"], **content["faults"]}))
+    return dict(content["forecasts"][pair])
 
 
 def _answered(event: Any, answer: Callable[[Content], Content]) -> Content:
@@ -203,13 +168,9 @@ def _answered(event: Any, answer: Callable[[Content], Content]) -> Content:
 
 def _tried(event: Any, answer: Callable[[Content], Content]) -> tuple[HTTPStatus, Content]:
     try:
-        content = _content(event)
-        function().refresh()
-        return HTTPStatus.OK, answer(content)
-    except KeyError as error:
-        pairs = ", ".join(function().models.ready) or "none at present"
-        message = f"pair: not served, got {str(error.args[0])[:20]!r}; expected one of {pairs}."
-        return HTTPStatus.NOT_FOUND, error_of("pair", message)
+        return HTTPStatus.OK, answer(_content(event))
+    except UnservedError as error:
+        return HTTPStatus.NOT_FOUND, error_of("pair", str(error))
     except ValidationError as error:
         return HTTPStatus.BAD_REQUEST, error_of("request", told(error))
     except (AbsentBarError, OverflowError) as error:
@@ -235,7 +196,7 @@ def _content(event: Any) -> Content:
     return dict(event)
 
 
-HANDLERS = ("features", "predict", "precompute")
+HANDLERS = tuple(lambda_places.READ)
 
 
 def main(arguments: Sequence[str]) -> int:

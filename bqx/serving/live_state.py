@@ -18,6 +18,12 @@ MEND = "Leave it out, and start from a history (--history)."
 
 def save(panel: LivePanel, path: Path) -> None:
     """Write what the panel's pairs have sent of the minutes that it keeps, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content_of(panel))
+
+
+def content_of(panel: LivePanel) -> bytes:
+    """What `save` writes."""
     pairs, minutes, sent = panel.sent()
     arrays: dict[str, Any] = {
         "pairs": np.array(pairs),
@@ -25,8 +31,9 @@ def save(panel: LivePanel, path: Path) -> None:
         "sent": sent,
         "hash": np.array(_hash(pairs, minutes, sent)),
     }
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    out = BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()
 
 
 def restore(panel: LivePanel, path: Path) -> None:
@@ -35,7 +42,16 @@ def restore(panel: LivePanel, path: Path) -> None:
     Raises ArtefactError when the file is not what was written.
     """
     try:
-        with np.load(BytesIO(read_regular(path)), allow_pickle=False) as stored:
+        content = read_regular(path)
+    except OSError as error:
+        raise _broken(path, f"{type(error).__name__} {error}"[:120]) from None
+    take(panel, content, path)
+
+
+def take(panel: LivePanel, content: bytes, path: Path | str) -> None:
+    """Begin with the content of a saved file, see `restore`; ``path`` is told of a damaged one."""
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
             pairs, minutes, sent = stored["pairs"], stored["minutes"], stored["sent"]
             names = tuple(map(str, pairs.tolist()))
             good = stored["hash"].tolist() == _hash(names, minutes, sent)
@@ -53,7 +69,7 @@ def _hash(pairs: tuple[str, ...], minutes: NDArray[np.int64], sent: NDArray[np.f
     return hashed.hexdigest()
 
 
-def _broken(path: Path, got: str) -> ArtefactError:
+def _broken(path: Path | str, got: str) -> ArtefactError:
     return ArtefactError(
         f"{path}: no state of a live server, got {got}; expected what it has written. {MEND}"
     )

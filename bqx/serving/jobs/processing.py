@@ -8,21 +8,28 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bqx.database import connect, reads
 from bqx.errors import BqxError, ParameterError
+from bqx.feature_store.history import History
+from bqx.feature_store.object_store import Folder
+from bqx.features import catalog, lags
+from bqx.features.lags import Column
 from bqx.files import read_json, write_json, write_parquet
+from bqx.learning import dataset_files, samples, split
+from bqx.learning.folds import Fold
 from bqx.market import bars as bar_frames
 from bqx.market import readers
 from bqx.market.bars import COLUMNS, Bars
 from bqx.market.pairs import LIQUIDITY
 from bqx.parallel import over_pairs
-from bqx.params import Params
+from bqx.params import SPLIT_KEYS, Params
 from bqx.params.reading import of_texts
-from bqx.serving.jobs import dataset_files
 from bqx.serving.jobs.platform import Platform
 
 INPUT = "bars"
@@ -61,17 +68,57 @@ def process(platform: Platform, arguments: Sequence[str]) -> str:
     if own:
         baselines = {pair: grids[pair].baseline for pair in own}
         write_json(out / "bars" / BASELINES, baselines)
-    tasks = {pair: (grids[pair], out / pair, params) for pair in own}
-    if tasks:
+        columns = candidates(params)
+        folds = split.make(params, grids[own[0]].minutes, columns).folds
         over_pairs(
-            dataset_files.write,
-            tasks,
+            partial(
+                _write, columns=columns, folds=samples.share(grids, columns, folds), params=params
+            ),
+            {pair: (grids[pair], out / pair) for pair in own},
             params.workers,
             write=rows.__setitem__,
             backend=params.backend,
         )
     total = sum(rows.values())
     return f"{len(own)} of {len(grids)} pairs, {total:,} rows: {', '.join(own) or 'none here'}"
+
+
+def candidates(params: Params) -> tuple[Column, ...]:
+    """Columns of a dataset, among which models choose."""
+    plan = catalog.LISTS.plan(params.profile)
+    return lags.grid(catalog.profile(params.profile), params.lags, params.strict61, plan)
+
+
+def _write(
+    bars: Bars, folder: Path, *, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+) -> int:
+    """Write a pair's files, and give the number of rows that its sets hold.
+
+    Its folder is a place of `dataset_files`, with the sets in ``fold_K`` where there are several
+    folds. ``features_N.parquet`` : N features on every row, without lags.
+    """
+    history, place = History(bars), Folder(folder)
+    # A fitted family has values once it has learnt, which the sets of a fold hold.
+    now = [Column(f) for f in dict.fromkeys(c.feature for c in columns) if not f.fit_key]
+    wide = history.matrix(now, np.arange(len(bars)))
+    frame = pd.DataFrame(wide, columns=[column.name for column in now])
+    frame.insert(0, "ts_utc", bars.ts)
+    write_parquet(folder / f"features_{len(now)}.parquet", frame)
+    hashes: dict[str, str] = {}
+    total = 0
+    for fold in folds:
+        sets = dataset_files.of_fold(history, columns, fold, params)
+        own = f"fold_{fold.number}" if len(folds) > 1 else ""
+        hashes |= dataset_files.write(place, sets, own, columns)
+        total += sum(len(rows.x) for rows in (sets.train, sets.val, sets.test))
+    facts = {
+        "parameters": params.model_dump(mode="json", include={*SPLIT_KEYS}),
+        "pair": bars.pair,
+        "baseline": bars.baseline,
+        "folds": [fold.number for fold in folds],
+    }
+    dataset_files.finish(place, hashes, facts)
+    return total
 
 
 def grids_of(folder: Path, params: Params) -> dict[str, Bars]:

@@ -28,9 +28,8 @@ from bqx.market.pairs import check
 from bqx.params import KEYS, Params
 from bqx.params.reading import of_texts
 from bqx.serving.jobs import metrics, scores, supervised
-from bqx.serving.jobs.dataset_files import candidates
 from bqx.serving.jobs.platform import Platform
-from bqx.serving.jobs.processing import grids_of
+from bqx.serving.jobs.processing import candidates, grids_of
 
 CHANNEL = "bars"
 FIRST = "martingale"
