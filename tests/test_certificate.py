@@ -372,6 +372,11 @@ def test_command_certifies_a_profile(folder: Path, capsys, monkeypatch) -> None:
         ("(BEHIND, BEHIND)", "two features share a name"),
         ("(family('bad', lambda x, m, w: x, lambda w: 1),)", "gives another shape, got float64"),
         ("(family('bad', lambda x, m, w: x.nope, lambda w: 1),)", "its kernel fails on 1 rows"),
+        (
+            "(family('bad', lambda x, m, w: np.lib.stride_tricks.sliding_window_view(x, w), "
+            "lambda w: w),)",
+            "rate_bad_w3: its kernel fails on 1 rows, got ValueError",
+        ),
     ],
 )
 def test_bad_modules_are_told_in_one_line(folder: Path, families, message, capsys) -> None:

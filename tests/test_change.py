@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bqx import cli
+from bqx.market import simulated
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "book" / "change.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
@@ -78,6 +81,17 @@ def test_an_example_works(section: str, project: Path) -> None:
             assert not (project / caption).exists()
             (project / caption).write_text(content, encoding="utf-8")
     assert commands
+
+
+def test_the_feature_of_your_own_does_not_read_ahead(tmp_path: Path) -> None:
+    frame = simulated.simulate("null", ("eurusd",), days=7).frames["eurusd"]
+    frame.iloc[:2_000].reset_index().to_parquet(tmp_path / "eurusd.parquet")
+    blocks = BLOCK.findall(SECTIONS["A feature of your own"])
+    (code,) = (content for _, caption, content in blocks if caption == "my_features.py")
+    (tmp_path / "my_features.py").write_text(code, encoding="utf-8")
+    module = str(tmp_path / "my_features.py")
+    asked = ["certify", "--bars", str(tmp_path), "--cuts", "6", "--features", module]
+    assert cli.main(asked) == 0
 
 
 def test_all_five_are_shown() -> None:
