@@ -134,6 +134,10 @@ def test_the_command_line_moves_versions_and_writes_who_and_why(asked, store, bu
     assert cli.main(["registry", "show", folder, PAIR, "2"]) == 2
     assert cli.main(["registry", "list", f"{folder}-absent"]) == 2
     assert "runs/registry/files" in capsys.readouterr().err
+    assert cli.main(["registry", "list", folder, "--pair", "usdjpx"]) == 2
+    assert f"got 'usdjpx'; expected one of {PAIR}." in capsys.readouterr().err
+    assert cli.main(["registry", "list", str(store.folder.parent)]) == 2
+    assert f"above the registries {store.folder.name};" in capsys.readouterr().err
 
 
 def test_a_server_takes_what_is_approved_and_says_what_is_not(asked, store, bundles):

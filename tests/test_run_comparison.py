@@ -41,10 +41,10 @@ def test_pairs_count_alike() -> None:
     assert comparison._gain(rows, 0.95).startswith("+50.0 bp")
 
 
-def test_a_profit_is_the_mean_pairs_of_a_day() -> None:
+def test_a_profit_is_the_mean_pairs_of_a_day_in_basis_points() -> None:
     rows = pd.DataFrame(
-        {"pair": ["eurusd", "usdjpy"] * 2, "day": [1, 1, 2, 2], "net": [3.0, 1.0, 3.0, 1.0],
-         "net_other": [1.0, 1.0, 1.0, 1.0]}
+        {"pair": ["eurusd", "usdjpy"] * 2, "day": [1, 1, 2, 2], "net": [3e-4, 1e-4, 3e-4, 1e-4],
+         "net_other": [1e-4, 1e-4, 1e-4, 1e-4]}
     )  # fmt: skip
     assert comparison._profit(rows, 0.95) == "+1.00 [+1.00, +1.00]"
 

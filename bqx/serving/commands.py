@@ -99,7 +99,12 @@ def _add_registry(commands: "Commands") -> None:
 
 def _registry_list(asked: argparse.Namespace) -> int:
     store = _store(asked.registry)
-    for pair in [asked.pair] if asked.pair else store.pairs():
+    pairs = store.pairs()
+    if asked.pair and asked.pair not in pairs:
+        raise ParameterError(
+            f"--pair: no versions, got {asked.pair!r}; expected one of {', '.join(pairs) or 'none'}."
+        )
+    for pair in [asked.pair] if asked.pair else pairs:
         for version in store.versions(pair):
             reasons = "; ".join(map(str, version.reasons))
             print(pair, version.number, version.status, reasons, sep="\t")
@@ -141,12 +146,16 @@ def _user() -> str:
 def _store(folder: Path) -> "Folder":
     from bqx.serving.registry_folder import Folder
 
-    if not folder.is_dir():
-        raise ParameterError(
-            f"registry: no folder, got {folder}; expected one such as runs/registry/files. "
-            "`bqx run` makes it beside its run folder."
-        )
-    return Folder(folder)
+    store = Folder(folder)
+    if store.exists:
+        return store
+    below = sorted(path.name for path in folder.glob("*/") if Folder(path).exists)
+    what = "folder" if not folder.is_dir() else "versions"
+    above = f", above the registries {', '.join(below)}" if below else ""
+    raise ParameterError(
+        f"registry: no {what}, got {folder}{above}; expected one such as runs/registry/files. "
+        "`bqx run` makes it beside its run folder."
+    )
 
 
 def _version(store: "Folder", pair: str, number: int) -> "Version":
