@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
+from bqx import cli
 from bqx.cloud import (
     account,
     artefacts,
@@ -303,6 +304,20 @@ def test_no_credentials_are_one_line(monkeypatch):
 
 
 ACCOUNT = 'account: "123456789012"\nregion: us-east-1\nbucket: bqx-ml\nrole: arn:x\n'
+
+
+def test_packages_without_credentials_are_one_line(tmp_path, monkeypatch, capsys):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    path = tmp_path / "cloud.yaml"
+    path.write_text(ACCOUNT)
+    assert cli.main(["cloud", "packages", "list", "eurusd", "--account", str(path)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("bqx: packages list: not made, got Unable to locate credentials;")
+    assert told.count("\n") == 1
 
 
 def test_an_account_is_read_from_a_file(tmp_path):

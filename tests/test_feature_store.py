@@ -184,6 +184,11 @@ def test_a_store_in_s3_is_the_local_one(s3: str, folder: Path, place: Path, bars
     assert files(s3) == files(place)
 
 
+def test_a_place_of_another_cloud_is_told_at_once() -> None:
+    with pytest.raises(ArtefactError, match=r"gs://x/y: .* expected a local folder or s3://bucket"):
+        Folder("gs://x/y")
+
+
 def test_a_bucket_that_is_not_there_is_told(s3: str, folder: Path) -> None:
     with pytest.raises(ArtefactError, match="s3://no-such-bucket/x/catalog.json: cannot be writ"):
         build(folder, "s3://no-such-bucket/x", FEATURES[:1], ["eurusd"])

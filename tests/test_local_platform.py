@@ -259,7 +259,7 @@ def test_many_models_on_a_real_container(models, body, tmp_path):
 def test_a_name_is_taken_once(platform):
     with pytest.raises(ParameterError, match="there already"):
         platform.create(NAME, [])
-    with pytest.raises(ParameterError, match="not there"):
+    with pytest.raises(ParameterError, match=f"not there, got 'nobody'; expected one of {NAME}"):
         platform.invoke("nobody", b"{}")
 
 

@@ -466,6 +466,7 @@ def test_hours_that_a_clock_repeats_or_skips(year, tmp_path):
     [
         ("Mars", "unknown clock, got 'Mars'"),
         ("UTC+2h", "unknown clock"),
+        ("UTC+99", "expected an IANA zone or a zone plus at most 14 hours"),
         ("", "unknown clock"),
         ((("2019-01-01", "UTC"), ("2018-01-01", "UTC")), "do not ascend"),
         ((), "do not ascend"),

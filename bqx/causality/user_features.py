@@ -20,7 +20,7 @@ def try_kernels(bars: Bars, features: Sequence[Feature], fits: Mapping[str, Arra
     # Kernels of others are tried one by one first, so that an error names its feature.
     for feature in {(id(f.family), f.source.key, f.window): f for f in features}.values():
         learnt = (fits[feature.fit_key],) if feature.fit_key else ()
-        # One row is fewer than most windows have: the first bars of a history are no reason to fail.
+        # One row is fewer than most windows have: a history's first bars are no reason to fail.
         for rows in sorted({1, min(len(bars), 100), min(len(bars), max(feature.lookback, 1))}):
             _try_kernel(bars.rows(0, rows), feature, learnt)
 
@@ -37,7 +37,8 @@ def _try_kernel(bars: Bars, feature: Feature, learnt: tuple[Array, ...]) -> None
     except Exception as error:
         raise ParameterError(
             f"{feature.name}: its kernel fails on {rows} rows, got {type(error).__name__}: "
-            f"{error}; expected values, or NaN where rows are too few. Mend the kernel or its source."
+            f"{error}; expected values, or NaN where rows are too few. Mend the kernel or its "
+            "source."
         ) from error
     is_table = isinstance(made, np.ndarray) and made.ndim == 2 and made.dtype == np.float64
     if not is_table or len(made) != rows or made.shape[1] < columns:

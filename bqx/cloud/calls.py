@@ -1,7 +1,8 @@
 """Calls of AWS as values: shown first, and made only when that is asked for."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,20 +49,27 @@ def make(call: Call, of: Clients) -> dict[str, Any]:
 
     Raises CloudError where AWS refuses or is not reached.
     """
-    try:
+    with told(f"{call.service}.{call.method}"):
         answer: dict[str, Any] = getattr(of(call.service), call.method)(**call.arguments)
+    return answer
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Say in one line, as CloudError, why AWS refused or was not reached."""
+    try:
+        yield
     except ClientError as error:
         said = error.response["Error"]
         raise CloudError(
-            f"{call.service}.{call.method}: refused, got {said['Code']}: {said['Message']:.300}; "
+            f"{what}: refused, got {said['Code']}: {said['Message']:.300}; "
             "expected it to be allowed. Check the role's policy and the names."
         ) from None
     except BotoCoreError as error:
         raise CloudError(
-            f"{call.service}.{call.method}: not made, got {error}; expected an account that can "
+            f"{what}: not made, got {error}; expected an account that can "
             "be reached. Check credentials and region."
         ) from None
-    return answer
 
 
 def make_all(calls: Iterable[Call], of: Clients | None) -> list[dict[str, Any]]:

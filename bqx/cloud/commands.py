@@ -1,6 +1,7 @@
 """The command line of the cloud: ``bqx cloud train``, ``endpoint``, ``local`` and so on.
 
-Every command prints the calls that it would make, and makes them with ``--make`` only.
+Every command prints the calls that it would make, and makes them with ``--make`` only; ``packages``
+asks and moves at once.
 """
 
 import argparse

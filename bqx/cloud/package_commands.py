@@ -36,7 +36,13 @@ def add(commands: Any) -> None:
 
 
 def _packages(asked: argparse.Namespace) -> int:
-    registry = _registry(asked.account)
+    from bqx.cloud.calls import told
+
+    with told(f"packages {asked.action}"):
+        return _acted(asked, _registry(asked.account))
+
+
+def _acted(asked: argparse.Namespace, registry: "Registry") -> int:
     if asked.action == "list":
         for version in registry.store.versions(asked.pair):
             print(_line(version), "; ".join(map(str, version.reasons)), sep="\t")

@@ -34,6 +34,11 @@ class Folder:
         if self.is_local:
             self._files, self._base = fs.LocalFileSystem(), str(Path(place).absolute())
             return
+        if not self.place.startswith("s3://"):
+            raise ArtefactError(
+                f"{self.place}: no place that is known, got {self.place.partition('://')[0]}://; "
+                "expected a local folder or s3://bucket/prefix."
+            )
         with self._told("", "opened"):
             self._files, self._base = fs.FileSystem.from_uri(self.place)
 

@@ -101,9 +101,8 @@ def _registry_list(asked: argparse.Namespace) -> int:
     store = _store(asked.registry)
     pairs = store.pairs()
     if asked.pair and asked.pair not in pairs:
-        raise ParameterError(
-            f"--pair: no versions, got {asked.pair!r}; expected one of {', '.join(pairs) or 'none'}."
-        )
+        known = ", ".join(pairs) or "none yet"
+        raise ParameterError(f"--pair: no versions, got {asked.pair!r}; expected one of {known}.")
     for pair in [asked.pair] if asked.pair else pairs:
         for version in store.versions(pair):
             reasons = "; ".join(map(str, version.reasons))

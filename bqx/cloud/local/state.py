@@ -61,7 +61,7 @@ class State:
         """Variants of an endpoint; ParameterError where there is none of that name."""
         known = self.read()
         if endpoint not in known:
-            names = ", ".join(known) or "none"
+            names = f"one of {', '.join(known)}" if known else "one that `deploy` made"
             raise ParameterError(f"endpoint: not there, got {endpoint!r:.60}; expected {names}.")
         return known[endpoint]
 

@@ -41,6 +41,8 @@ SHIFTED_SHARE = 0.05
 LONDON = "Europe/London"
 HOUR = 60
 _HALF_HOUR = 30
+_FARTHEST = 14
+"""Hours that a clock may be from its zone."""
 
 _APART = 5 * HOUR
 """London is ahead of New York by this, but for the weeks between their clock changes."""
@@ -77,10 +79,10 @@ def parse(clock: str) -> tuple[str, pd.Timedelta]:
     if not _is_zone(clock) and (match := re.fullmatch(r"(.+?)([+-]\d{1,2})(?::([0-5]\d))?", clock)):
         zone, hours = match[1], int(match[2])
         minutes = int(match[3] or 0) * (-1 if match[2].startswith("-") else 1)
-    if not _is_zone(zone):
+    if not _is_zone(zone) or abs(hours) > _FARTHEST:
         raise ParameterError(
-            f"clock: unknown clock, got {clock!r}; expected an IANA zone or a zone plus hours, "
-            "such as 'America/New_York' or 'UTC+2'."
+            f"clock: unknown clock, got {clock!r}; expected an IANA zone or a zone plus at most "
+            f"{_FARTHEST} hours, such as 'America/New_York' or 'UTC+2'."
         )
     return zone, pd.Timedelta(hours=hours, minutes=minutes)
 
