@@ -152,9 +152,11 @@ def test_bid_and_ask_files_of_a_pair_are_joined(weekend, tmp_path):
         for side, lines in {"BID": bid, "ASK": ask}.items():
             path = tmp_path / f"EURUSD_Candlestick_1_M_{side}_{part}.csv"
             write(path, [lines[0], *lines[1:][rows]])
-    got = read_folder(tmp_path)["eurusd"]
+    reading = examine(tmp_path)
+    got = reading.frames["eurusd"]
     assert_bars(got, weekend)
     np.testing.assert_allclose(got["spread"], 12e-5, atol=1e-9)
+    assert reading.table["spread"][0] == "ask less bid"
 
 
 def test_an_ask_file_alone_is_refused_or_declared(weekend, tmp_path):

@@ -70,7 +70,8 @@ class Store:
         names = [name for name, its_table in self._listed.items() if its_table == table]
         for name in names:
             if name not in catalog.FEATURES:
-                raise self._broken(CATALOG, f"the unknown feature {name}", "those of the catalog")
+                known = f"those of the catalog, or of the files that {catalog.OWN} names"
+                raise self._broken(CATALOG, f"the unknown feature {name}", known)
         return tuple(catalog.FEATURES[name] for name in names)
 
     def has(self, feature: Feature) -> bool:

@@ -129,6 +129,8 @@ def _pair(of_pair: list[FileBars], declared: Declared) -> pd.DataFrame:
         frame = _join(bids)
         if asks:
             frame = _with_ask(frame, _join(asks), first)
+            for file in of_pair:
+                file.spread = "" if file.spread == "none" else file.spread
         if mids:
             first.notes.append(f"{', '.join(mids)}: mid rates beside bid ones are left alone")
     else:
