@@ -42,7 +42,7 @@ SMALL = {
 def bar_files(folder, pairs=PAIRS, days=28):
     """Files of a planted market's bars, and their frames."""
     folder.mkdir(parents=True)
-    frames = simulated.simulate("planted", pairs, "2024-01-07", days=days, seed=1).frames
+    frames = simulated.simulate("strong", pairs, "2024-01-07", days=days, seed=1).frames
     for pair, frame in frames.items():
         frame.rename_axis("ts_utc").reset_index().to_parquet(folder / f"{pair}.parquet")
     return frames

@@ -21,14 +21,14 @@ FEW, MANY = 3, 1_000
 
 @pytest.fixture(scope="module")
 def bars() -> Bars:
-    rows = learn("planted", 1).bars
+    rows = learn("strong", 1).bars
     return rows.rows(len(rows) - 4_000, len(rows))
 
 
 @pytest.fixture(scope="module")
 def packed() -> list[Bundle]:
     """Two bundles of a pair, of two folds: each forecasts something else."""
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     fits = learned.result.fits[-2:]
     return [bundle.bundle(learned.bars, fit, PARAMS, {"fold": fit.number}) for fit in fits]
 

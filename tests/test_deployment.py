@@ -15,13 +15,13 @@ from bqx.stages import deployment
 
 @pytest.fixture(scope="module")
 def packed() -> Bundle:
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     return bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {})
 
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    bars = learn("planted", 1).bars
+    bars = learn("strong", 1).bars
     return bars.frame.drop(columns="filled").ffill().iloc[:9_000]
 
 

@@ -229,14 +229,14 @@ def test_a_bundle_that_was_altered_in_the_bucket_is_refused(bucket, process, pai
 def test_altered_forecasts_are_refused(bucket, process, change):
     process("precompute")
     lambda_handlers.precompute({}, None)
-    place = Folder(f"{ROOT}/forecasts")
-    place.write("newest.json", change)
+    place = Folder(f"{ROOT}/newest")
+    place.write("forecasts.json", change)
     answer = process("predict")({"pair": "eurusd"}, None)
     assert answer["error"]["type"] == "state"
 
 
 def test_without_state_and_forecasts_predict_says_what_is_absent(bucket, process):
-    for folder, name in (("state", "live.npz"), ("forecasts", "newest.json")):
+    for folder, name in (("state", "live.npz"), ("newest", "forecasts.json")):
         Folder(f"{ROOT}/{folder}").remove(name)
     predict = process("predict")
     for event in events():

@@ -207,7 +207,7 @@ def test_too_few_rows_name_pair_fold_and_mend():
 
 @pytest.mark.parametrize(("name", "what"), [("validation", "labels"), ("test", "bars")])
 def test_a_pair_without_bars_in_a_part_of_a_fold_is_named(name: str, what: str) -> None:
-    learned = learn("planted", 1)
+    learned = learn("strong", 1)
     frame, rows = learned.bars.frame.copy(), getattr(learned.folds[0], name)
     frame.iloc[rows[90:], :6] = np.nan
     bars = type(learned.bars)(learned.bars.pair, frame, learned.bars.baseline)

@@ -30,7 +30,7 @@ COLUMNS = ("rate_moments_z_score_w*", "rate_quadratic_b_norm_w90_lag60")
 @pytest.fixture(scope="module")
 def study() -> Study:
     return Study.simulated(
-        "planted", pairs=("eurusd", "usdjpy"), days=70, horizons=(15, 60), target_window=30
+        "strong", pairs=("eurusd", "usdjpy"), days=70, horizons=(15, 60), target_window=30
     )
 
 

@@ -40,6 +40,8 @@ def _try_kernel(bars: Bars, feature: Feature, learnt: tuple[Array, ...]) -> None
             f"{error}; expected values, or NaN where rows are too few. Mend the kernel or its "
             "source."
         ) from error
+    if rows < feature.lookback:
+        return  # whatever it says of too few rows is compared like all other values
     is_table = isinstance(made, np.ndarray) and made.ndim == 2 and made.dtype == np.float64
     if not is_table or len(made) != rows or made.shape[1] < columns:
         got = f"{getattr(made, 'dtype', type(made).__name__)} {getattr(made, 'shape', '')}"

@@ -2,7 +2,7 @@
 
 All of it is in one bucket. ``bundles/`` : a folder of bundles or a registry, file by file.
 ``feed/`` : bars as they come, in ``*.jsonl`` objects of a live feed's lines. ``state/`` : the bars
-that all forecasts need. ``forecasts/`` : the newest forecast of each pair.
+that all forecasts need. ``newest/`` : the newest forecast of each pair.
 """
 
 import os
@@ -42,7 +42,7 @@ class Place:
 BUNDLES = Place("BQX_BUNDLES", "bundles")
 STATE = Place("BQX_STATE", "state/live.npz")
 FEED = Place("BQX_FEED", "feed")
-FORECASTS = Place("BQX_FORECASTS", "forecasts/newest.json")
+FORECASTS = Place("BQX_FORECASTS", "newest/forecasts.json")
 
 READ = {
     "features": (BUNDLES, STATE),
