@@ -320,6 +320,13 @@ def test_packages_without_credentials_are_one_line(tmp_path, monkeypatch, capsys
     assert told.count("\n") == 1
 
 
+def test_an_endpoint_has_an_instance(capsys):
+    asked = ["cloud", "endpoint", "one", "--account", "cloud.yaml", "--instances", "-5"]
+    with pytest.raises(SystemExit):
+        cli.main(asked)
+    assert "--instances: no such number, got '-5'; expected 1 to 100" in capsys.readouterr().err
+
+
 def test_an_account_is_read_from_a_file(tmp_path):
     path = tmp_path / "cloud.yaml"
     path.write_text(ACCOUNT + "subnets: [a, b]\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params.whole_numbers import whole
 
 if TYPE_CHECKING:
     from bqx.cloud.account import Account
@@ -43,7 +44,7 @@ def add(commands: Any) -> None:
     endpoint = _add(commands, "endpoint", "multi-model endpoint, scaled and watched", _endpoint)
     endpoint.add_argument("version", metavar="VERSION", help="of the endpoint's configuration")
     endpoint.add_argument("--instance", default="ml.m5.2xlarge", help="default %(default)s")
-    endpoint.add_argument("--instances", type=int, default=1, help="default %(default)s")
+    endpoint.add_argument("--instances", type=whole(100), default=1, help="default %(default)s")
     canary = _add(commands, "canary", "guarded update: 10 percent first, back on alarm", _canary)
     canary.add_argument("version", metavar="VERSION", help="of the new configuration")
     shift = _add(commands, "shift", "requests by weight: 10, 50, 100 percent", _shift)
