@@ -174,6 +174,8 @@ def test_notebooks_run_on_the_interpreter_that_runs_bqx(sources, tmp_path, monke
     [
         ({"days": 1}, "longer than the bars, got 46 trading days; expected at most"),
         ({"train_days": 100}, "longer than the bars, got 126 trading days; expected at most"),
+        ({"models": ("absent.py:Mine",)}, "models: not there, got 'absent.py:Mine'"),
+        ({"features": ("absent.py",)}, "features: cannot be imported"),
         ({"scheme": "combinatorial", "days": 3}, ""),
         ({"bars": "/nope"}, "/nope: no bars, got neither a folder nor a file"),
         ({"out": "/proc/x"}, "/proc/x: no run folder, got"),

@@ -8,22 +8,26 @@ from numpy.typing import NDArray
 from bqx.errors import BarError
 from bqx.features import catalog
 from bqx.learning import split
+from bqx.learning.models import model_class
 from bqx.market import sessions
 from bqx.params import Params
+from bqx.params.rules import own_model
 from bqx.runs import artefacts
 from bqx.runs.run import Run
 
 
 def check(params: Params) -> None:
     """Refuse bars that are not there, a synthetic market that is shorter than a fold, and features
-    of the user's own that cannot be imported.
+    and models of the user's own that cannot be imported.
 
     Raises
     ------
     BarError : neither a folder nor a file of bars.
-    ParameterError : not even one fold fits, or a file that declares no features.
+    ParameterError : not even one fold fits, or a file that declares no features or no model.
     """
     catalog.adopt(params.own_features)
+    for name in filter(own_model, params.models):
+        model_class(name)
     bars = params.bars_path
     if bars is None:
         check_history(params, _synthetic(params))
