@@ -235,7 +235,8 @@ def whole(engine: Engine) -> int:
     return next(counter)
 
 
-def test_interrupted_anywhere_it_goes_on_and_loses_nothing(server: URL) -> None:
+@pytest.mark.parametrize("points", [5, pytest.param(20, marks=pytest.mark.fuzz)])
+def test_interrupted_anywhere_it_goes_on_and_loses_nothing(server: URL, points: int) -> None:
     with of_documents(server) as engine:
         before = content(engine, "bqx")
         aside = {renamed(name): held for name, held in before.items()}
@@ -246,7 +247,7 @@ def test_interrupted_anywhere_it_goes_on_and_loses_nothing(server: URL) -> None:
         drop = text(f"DROP SCHEMA {documents.OWN} CASCADE")
         with engine.begin() as connection:
             connection.execute(drop)
-        for at in np.linspace(0, total - 1, 20).astype(int).tolist():
+        for at in np.linspace(0, total - 1, points).astype(int).tolist():
             with interrupting(engine, at), pytest.raises(Interrupted):
                 steps(engine)
             # The documents' tables are whole, wherever they stand.
