@@ -90,6 +90,11 @@ def grid(
     return (*columns, *(_causal(feature) for feature in ruled if feature not in inside))
 
 
+def candidates(profile: str, lags: Sequence[int], strict61: bool) -> tuple[Column, ...]:
+    """All columns of a profile, lagged as its document says, or as its features declare."""
+    return grid(catalog.profile(profile), lags, strict61, catalog.plan(profile))
+
+
 def _causal(feature: Feature) -> Column:
     return Column(feature, CAUSALITY_LAG, f"_causality_lag{CAUSALITY_LAG}")
 

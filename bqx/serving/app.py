@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import anyio
 import uvicorn
@@ -204,22 +204,27 @@ def serve(
         for model in models.ready.values():
             print(model.notice, file=sys.stderr)
         live_feed = _live(models, feed, history, state) if feed else None
-        config = uvicorn.Config(
-            app(models, live_feed),
-            # Refusals are the clients' affair: one line for each would fill a disk.
-            log_level="error",
-            http=LimitedProtocol,
-            ws="none",
-            lifespan="on",
-            proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=int(SECONDS["idle"]),
-            # Twice the time after which connections are cut, should one not end even so.
-            timeout_graceful_shutdown=int(2 * DRAIN),
-        )
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run([bound])
+        run(app(models, live_feed), bound, lifespan="on")
+
+
+def run(application: Starlette, bound: socket.socket, *, lifespan: Literal["on", "off"]) -> None:
+    """Answer on a socket, within the limits of `limits`, until interrupted."""
+    config = uvicorn.Config(
+        application,
+        # Refusals are the clients' affair: one line for each would fill a disk.
+        log_level="error",
+        http=LimitedProtocol,
+        ws="none",
+        lifespan=lifespan,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=int(SECONDS["idle"]),
+        # Twice the time after which connections are cut, should one not end even so.
+        timeout_graceful_shutdown=int(2 * DRAIN),
+    )
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([bound])
 
 
 def _live(models: Models, name: str, history: Path | None, state: Path | None) -> LiveFeed:

@@ -9,11 +9,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import anyio
-import uvicorn
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,11 +20,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bqx.errors import ArtefactError, BqxError, ParameterError
-from bqx.serving.app import BACKLOG, answer, listening
+from bqx.serving.app import answer, listening, run
+from bqx.serving.bodies import refusal
 from bqx.serving.container_batch import execution_parameters, largest
 from bqx.serving.container_models import FullError, LoadedError, LoadedModels, memory_limit
 from bqx.serving.jobs.platform import ROOT, Platform
-from bqx.serving.limits import DRAIN, SECONDS, LimitedProtocol, error_of
 from bqx.serving.models import Served
 
 PORT = "SAGEMAKER_BIND_TO_PORT"
@@ -86,7 +84,7 @@ class Container:
     async def _list(self, request: Request) -> Response:
         token = request.query_params.get("next_page_token", "0")
         if not token.isdecimal() or len(token) > 9:
-            return _refusal(400, "request", f"next_page_token: none of ours, got {token!r:.40}.")
+            return refusal(400, "request", f"next_page_token: none of ours, got {token!r:.40}.")
         names, first = list(self.models.names.items()), int(token)
         page = [_described(name, url) for name, url in names[first : first + PAGE]]
         more = {"nextPageToken": str(first + PAGE)} if first + PAGE < len(names) else {}
@@ -108,16 +106,16 @@ class Container:
                 raise ValueError("a url elsewhere")
         except (ValueError, TypeError, LookupError, OSError, RecursionError):
             rule = f"expected model_name, and url below {self.folder}"
-            return _refusal(400, "request", f"model: none that can be loaded; {rule}.")
+            return refusal(400, "request", f"model: none that can be loaded; {rule}.")
         try:
             async with self._turn:
                 await to_thread.run_sync(self.models.load, name, folder)
         except LoadedError as error:
-            return _refusal(409, "model", str(error))
+            return refusal(409, "model", str(error))
         except FullError as error:
-            return _refusal(507, "memory", str(error))
+            return refusal(507, "memory", str(error))
         except ArtefactError as error:
-            return _refusal(422, "artefact", str(error))
+            return refusal(422, "artefact", str(error))
         return JSONResponse(_described(name, url))
 
     async def _unload(self, request: Request) -> Response:
@@ -131,7 +129,7 @@ class Container:
         kind = kind.partition(";")[0].strip().lower()
         if kind not in ("application/json", LINES):
             rule = f"expected application/json or {LINES}"
-            return _refusal(415, "type", f"request: no JSON, got {kind[:40]!r}; {rule}.")
+            return refusal(415, "type", f"request: no JSON, got {kind[:40]!r}; {rule}.")
         try:
             body = await self._body(request)
         except ClientDisconnect:
@@ -157,9 +155,9 @@ class Container:
                 return Response(b"".join(bytes(line) + b"\n" for line in lines), media_type=LINES)
             response = answer(ready, body)
         except FullError as error:
-            return _refusal(507, "memory", str(error))
+            return refusal(507, "memory", str(error))
         except ArtefactError as error:
-            return _refusal(503, "artefact", str(error))
+            return refusal(503, "artefact", str(error))
         if self.many and response.status_code == 404:
             # To the platform it would say that the model is not loaded.
             response.status_code = 400
@@ -209,19 +207,15 @@ def _described(name: str, url: str) -> dict[str, str]:
 
 
 def _absent(name: str) -> JSONResponse:
-    return _refusal(404, "model", f"model: not loaded, got {name[:60]!r}; expected a loaded one.")
-
-
-def _refusal(status: int, kind: str, message: str) -> JSONResponse:
-    return JSONResponse(error_of(kind, message), status)
+    return refusal(404, "model", f"model: not loaded, got {name[:60]!r}; expected a loaded one.")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 413:
-        return _refusal(413, "size", "request: too large, got more than may be sent. Send less.")
+        return refusal(413, "size", "request: too large, got more than may be sent. Send less.")
     asked = f"{request.method[:20]} {request.scope['path'][:80]}"
-    return _refusal(status, "http", f"{asked}: not answered.")
+    return refusal(status, "http", f"{asked}: not answered.")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -234,20 +228,8 @@ def main(arguments: Sequence[str]) -> int:
     except BqxError as error:
         print(f"serving: {error}", file=sys.stderr)
         return 1
-    config = uvicorn.Config(
-        container.app(),
-        log_level="error",
-        http=LimitedProtocol,
-        ws="none",
-        lifespan="off",
-        proxy_headers=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=int(SECONDS["idle"]),
-        timeout_graceful_shutdown=int(2 * DRAIN),
-    )
-    with bound, suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run([bound])
+    with bound:
+        run(container.app(), bound, lifespan="off")
     return 0
 
 

@@ -20,8 +20,7 @@ def build(params: Params) -> pd.DataFrame:
     lookback."""
     run = Run.open(params.folder, params)
     catalog.adopt(params.own_features)
-    plan = catalog.plan(params.profile)
-    columns = lags.grid(catalog.profile(params.profile), params.lags, params.strict61, plan)
+    columns = lags.candidates(params.profile, params.lags, params.strict61)
     own = {feature.name: feature.identity() for feature in catalog.own()}
     rows = [
         {

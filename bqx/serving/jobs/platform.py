@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bqx.errors import ParameterError
+from bqx.errors import BqxError, ParameterError
 
 ROOT = "BQX_ML_ROOT"
 """Variable that names another root than the platform's, for tests and the local platform."""
@@ -111,3 +113,21 @@ class Platform:
                 f"{path}: no JSON object, got other content; expected what the platform writes."
             )
         return config
+
+
+def status_of(work: Callable[[], None], tell: Callable[[str], None], title: str) -> int:
+    """Exit status of a job's work, after what failed was told to the platform and in the log.
+
+    ``title`` : what begins the log's line.
+    """
+    try:
+        work()
+    except BqxError as error:
+        tell(str(error))
+        print(f"{title}: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        tell(f"{type(error).__name__}: {error}")
+        traceback.print_exc()
+        return 1
+    return 0

@@ -5,8 +5,6 @@ of its share of them.
 """
 
 import os
-import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from bqx.database import connect, reads
-from bqx.errors import BqxError, ParameterError
+from bqx.errors import ParameterError
 from bqx.feature_store.history import History
 from bqx.feature_store.object_store import Folder
-from bqx.features import catalog, lags
+from bqx.features import lags
 from bqx.features.lags import Column
 from bqx.files import read_json, write_json, write_parquet
 from bqx.learning import dataset_files, samples, split
@@ -30,7 +28,7 @@ from bqx.market.pairs import LIQUIDITY
 from bqx.parallel import over_pairs
 from bqx.params import SPLIT_KEYS, Params
 from bqx.params.reading import of_texts
-from bqx.serving.jobs.platform import Platform
+from bqx.serving.jobs.platform import Platform, status_of
 
 INPUT = "bars"
 BASELINES = "baselines.json"
@@ -40,17 +38,9 @@ BASELINES = "baselines.json"
 def main(arguments: Sequence[str]) -> int:
     """Process as the platform asks for it, with ``key=value`` arguments; exit status."""
     platform = Platform.here()
-    try:
-        platform.tell(process(platform, arguments))
-    except BqxError as error:
-        platform.tell(str(error))
-        print(f"processing: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        platform.tell(f"{type(error).__name__}: {error}")
-        traceback.print_exc()
-        return 1
-    return 0
+    return status_of(
+        lambda: platform.tell(process(platform, arguments)), platform.tell, "processing"
+    )
 
 
 def process(platform: Platform, arguments: Sequence[str]) -> str:
@@ -85,8 +75,7 @@ def process(platform: Platform, arguments: Sequence[str]) -> str:
 
 def candidates(params: Params) -> tuple[Column, ...]:
     """Columns of a dataset, among which models choose."""
-    plan = catalog.LISTS.plan(params.profile)
-    return lags.grid(catalog.profile(params.profile), params.lags, params.strict61, plan)
+    return lags.candidates(params.profile, params.lags, params.strict61)
 
 
 def _write(

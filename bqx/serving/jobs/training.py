@@ -7,13 +7,12 @@ stopped leaves one that answers.
 
 import json
 import sys
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bqx.errors import BqxError, ParameterError
+from bqx.errors import ParameterError
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.files import atomic, write_json
@@ -28,7 +27,7 @@ from bqx.market.pairs import check
 from bqx.params import KEYS, Params
 from bqx.params.reading import of_texts
 from bqx.serving.jobs import metrics, scores, supervised
-from bqx.serving.jobs.platform import Platform
+from bqx.serving.jobs.platform import Platform, status_of
 from bqx.serving.jobs.processing import candidates, grids_of
 
 CHANNEL = "bars"
@@ -149,17 +148,7 @@ def _report(
 
 def _child(folder: Path) -> int:
     platform = Platform.here()
-    try:
-        train(platform, folder)
-    except BqxError as error:
-        platform.fail(str(error))
-        print(f"training: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        platform.fail(f"{type(error).__name__}: {error}")
-        traceback.print_exc()
-        return 1
-    return 0
+    return status_of(lambda: train(platform, folder), platform.fail, "training")
 
 
 if __name__ == "__main__":
