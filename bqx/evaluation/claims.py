@@ -101,6 +101,29 @@ def _quantile(values: Series, level: float) -> float:
     return top + 1e-9
 
 
+def daily_products(
+    y: Series, forecast: Series, *, fold: Series, day: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Sums of a pair and horizon by fold and day, see `claim`; rows with a NaN are left out.
+
+    Parameters
+    ----------
+    y, forecast : (T,) label and forecast in sigma.
+    fold, day : (T,) numbers of both; several days as one where a label reaches further than one.
+    """
+    valid = np.isfinite(y) & np.isfinite(forecast)
+    label, view = y[valid], forecast[valid]
+    sums = {
+        "fold": fold[valid].astype(np.int64),
+        "day": day[valid],
+        "rows": np.ones(len(label), np.int64),
+        "product": view * label,
+        "power": view**2,
+        "label": label**2,
+    }
+    return pd.DataFrame(sums).groupby(["fold", "day"], as_index=False).sum()
+
+
 def claim(products: pd.DataFrame, seed: int, error: float = FAMILY_ERROR) -> pd.DataFrame:
     """All claims of a run, none of them false but with the chance ``error``.
 

@@ -179,17 +179,12 @@ class _Scores:
         """
         innovation, raw = self.targets[horizon].label("innovation"), self.series["raw"][horizon]
         longest = max(h + self.params.window(h) for h in self.params.horizons)
-        valid = np.isfinite(innovation) & np.isfinite(raw)
-        y, forecast = innovation[valid], raw[valid]
-        sums = {
-            "fold": self.series["fold"][horizon][valid].astype(np.int64),
-            "day": self.day[valid] // -(-longest // sessions.DAY),
-            "rows": np.ones(len(y), np.int64),
-            "product": forecast * y,
-            "power": forecast**2,
-            "label": y**2,
-        }
-        daily = pd.DataFrame(sums).groupby(["fold", "day"], as_index=False).sum()
+        daily = claims.daily_products(
+            innovation,
+            raw,
+            fold=self.series["fold"][horizon],
+            day=self.day // -(-longest // sessions.DAY),
+        )
         return daily.assign(pair=self.bars.pair, horizon=horizon)
 
     def points(self, horizon: int) -> Series:

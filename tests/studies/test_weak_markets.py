@@ -1,20 +1,22 @@
-"""Weak planted momentum in markets of a year: how much of it a pooled ridge recovers and keeps.
+"""Weak signals in markets of a year or three: how much is recovered, and in which folds claimed.
 
 Recovered is the squared error that forecasts save, of that which an oracle saves, over all pairs,
 horizons and folds, in sigma. Splits and settings are those of ``params/real.yaml``, without lags.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
+from bqx.evaluation import claims
 from bqx.feature_store.history import History
 from bqx.features import catalog, lags
 from bqx.learning import samples, screening, split, training
 from bqx.learning.training import PairResult
-from bqx.market import bars, planted, simulated
+from bqx.market import bars, planted, sessions, simulated
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
 from bqx.params import Params
@@ -22,115 +24,131 @@ from bqx.params import Params
 pytestmark = pytest.mark.studies
 
 MAJORS = ("eurusd", "usdjpy", "gbpusd", "audusd", "usdcad", "usdchf")
-SEEDS = (1, 2, 3)
-NAME = "pooled_ridge"
 GIVEN = Params(
     workers=1, days=364, start="2023-01-08", lags=(), stride=15, selected=40,
     train_days=0, validation_days=0, test_days=0, step_days=0,
 )  # fmt: skip
-STRENGTHS = (0.0, 0.193, 0.32, 0.52)
-"""Next return as a share of the mean past one: about 0.15, 0.4 and 2 % of attainable skill."""
+STRENGTHS = {
+    0.05: 0.1,
+    0.1: 0.155,
+    0.15: 0.193,
+    0.2: 0.22,
+    0.43: 0.32,
+    1.0: 0.43,
+    2.0: 0.52,
+    5.0: 0.66,
+}
+"""Next return as a share of the mean past one, by about the skill in percent that it makes."""
+SETTING = ("pairs", "years", "percent")
+CELLS = [(6, 1, percent, seed) for percent in (0.0, *STRENGTHS) for seed in (1, 2)]
+CELLS += [(6, 1, percent, 3) for percent in (0.15, 0.43)]
+CELLS += [(28, 1, 0.15, 1), (6, 3, 0.05, 1), (6, 3, 0.15, 1), (28, 1, 0.05, 1), (28, 1, 0.43, 1)]
+"""Pairs, years, attainable skill in percent, and seed."""
 
 
-@dataclass(frozen=True)
-class Saved:
-    """Squared errors in sigma: those of the martingale, and what each forecast saves of them."""
-
-    power: float
-    raw: float
-    kept: float
-    oracle: float
-
-    def __add__(self, more: "Saved") -> "Saved":
-        return Saved(
-            self.power + more.power,
-            self.raw + more.raw,
-            self.kept + more.kept,
-            self.oracle + more.oracle,
-        )
-
-
-NOTHING = Saved(0.0, 0.0, 0.0, 0.0)
-
-
-def market(strength: float, pairs: tuple[str, ...], seed: int) -> Saved:
-    """A market learned as a run does it, with a strength of its momentum."""
-    mode = "planted" if strength else "null"
+def study(pairs: int, years: int, percent: float, seed: int) -> dict[str, Any]:
+    """A market learned as a run does it; what is saved by each forecast, and folds claimed."""
+    given = GIVEN.model_copy(update={"days": GIVEN.days * years})
+    names = MAJORS if pairs == len(MAJORS) else tuple(LIQUIDITY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planted, "WEAK", strength)
-        made = simulated.simulate(mode, pairs, GIVEN.start, days=GIVEN.days, seed=seed)
-    panel = bars.align(made.frames)
-    histories = {pair: History(own) for pair, own in panel.items()}
-    columns = tuple(c for c in lags.grid(catalog.profile("core"), ()) if not c.suffix)
-    folds = split.make(GIVEN, panel[pairs[0]].minutes, columns).folds
-    screens = screening.screen_all(histories, columns, folds, GIVEN)
-    results: dict[str, PairResult] = {}
-    training.fit_all(
-        histories, columns, folds, selections={}, screens=screens, params=GIVEN,
-        write=results.__setitem__, name=NAME,
-    )  # fmt: skip
-    total = NOTHING
-    for pair, result in results.items():
-        total = total + _saved(panel[pair], result, made.planted)
-    return total
-
-
-def _saved(own: Bars, result: PairResult, known: Any) -> Saved:
-    total = NOTHING
-    made = samples.targets_of(own, GIVEN)
-    for horizon, part in result.forecasts.groupby("horizon"):
-        target = made[int(str(horizon))]
-        rows = own.ts.get_indexer(part["ts_utc"])
-        best = np.zeros(len(own))
-        if known is not None:
-            drift, decay = known[[own.pair, "decay"]].reindex(own.ts).to_numpy().T
-            best = planted.oracle(drift, decay, window=15, horizon=target.horizon) / target.sigma
-        y = target.label("innovation")[rows]
-        raw, kept = part["raw"].to_numpy(), part["forecast"].to_numpy()
-        finite = np.isfinite(y) & np.isfinite(raw) & np.isfinite(best[rows])
-        power = float((y[finite] ** 2).sum())
-        saved = [
-            power - float(((y - forecast)[finite] ** 2).sum())
-            for forecast in (raw, kept, best[rows])
-        ]
-        total = total + Saved(power, *saved)
-    return total
-
-
-@pytest.fixture(scope="module")
-def recovered(studied: dict[str, Any]) -> dict[tuple[float, int], Saved]:
-    """Sums over the seeds by strength and number of pairs."""
-    out: dict[tuple[float, int], Saved] = {}
-    tasks = [(strength, MAJORS) for strength in STRENGTHS] + [(0.193, LIQUIDITY)]
-    for strength, pairs in tasks:
-        seeds = SEEDS if pairs == MAJORS else SEEDS[:1]
-        cells = [market(strength, tuple(pairs), seed) for seed in seeds]
-        out[strength, len(pairs)] = sum(cells, NOTHING)
-    studied["weak"] = [
-        {
-            "pairs": pairs,
-            "attainable": own.oracle / own.power,
-            "raw": own.raw / own.power,
-            "kept": own.kept / own.power,
-        }
-        for (_, pairs), own in out.items()
+        patch.setattr(planted, "WEAK", STRENGTHS.get(percent, 0.0))
+        mode = "planted" if percent else "null"
+        market = simulated.simulate(mode, names, given.start, days=given.days, seed=seed)
+    panel = bars.align(market.frames)
+    results = learn(panel, given)
+    scored = [
+        forecasts_of(panel[pair], result, market.planted, given) for pair, result in results.items()
     ]
+    saved = pd.concat(sums for sums, _ in scored).sum()
+    products = pd.concat(daily for _, daily in scored)
+    out: dict[str, Any] = {"pairs": pairs, "years": years, "percent": percent, "seed": seed}
+    out |= {name: float(saved[name] / saved["power"]) for name in ("raw", "kept", "oracle")}
+    for name, daily in products.groupby("forecast"):
+        found = claims.claim(daily.drop(columns="forecast"), seed)
+        folds = found[found["level"] == claims.FOLD]
+        out |= {f"{name}_claimed": int(folds["claimed"].sum()), "folds": len(folds)}
     return out
 
 
+def learn(panel: dict[str, Bars], given: Params) -> dict[str, PairResult]:
+    """Forecasts of a pooled ridge by pair, out of sample over all folds."""
+    histories = {pair: History(own) for pair, own in panel.items()}
+    columns = tuple(c for c in lags.grid(catalog.profile("core"), ()) if not c.suffix)
+    folds = split.make(given, next(iter(panel.values())).minutes, columns).folds
+    screens = screening.screen_all(histories, columns, folds, given)
+    results: dict[str, PairResult] = {}
+    training.fit_all(
+        histories, columns, folds, selections={}, screens=screens, params=given,
+        write=results.__setitem__, name="pooled_ridge",
+    )  # fmt: skip
+    return results
+
+
+def forecasts_of(
+    own: Bars, result: PairResult, drift: pd.DataFrame | None, given: Params
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Squared errors saved by forecast, one row per horizon; and daily products of two of them."""
+    labels, day = samples.targets_of(own, given), sessions.trading_days(own.minutes)
+    saved, products = [], []
+    for horizon, part in result.forecasts.groupby("horizon"):
+        target = labels[int(str(horizon))]
+        rows = own.ts.get_indexer(part["ts_utc"])
+        y = target.label("innovation")[rows]
+        views = {
+            "raw": part["raw"].to_numpy(),
+            "kept": part["forecast"].to_numpy(),
+            "oracle": known(own, drift, target.horizon)[rows] / target.sigma[rows],
+        }
+        finite = np.isfinite(y) & np.all([np.isfinite(view) for view in views.values()], axis=0)
+        power = float((y[finite] ** 2).sum())
+        losses = {name: float(((y - view)[finite] ** 2).sum()) for name, view in views.items()}
+        saved.append({"power": power} | {name: power - loss for name, loss in losses.items()})
+        for name in ("raw", "oracle"):
+            daily = claims.daily_products(
+                y, views[name], fold=part["fold"].to_numpy(), day=day[rows]
+            )
+            products.append(daily.assign(pair=own.pair, horizon=target.horizon, forecast=name))
+    return pd.DataFrame(saved), pd.concat(products)
+
+
+def known(own: Bars, drift: pd.DataFrame | None, horizon: int) -> NDArray[np.float64]:
+    """(T,) what an oracle forecasts; 0 of a market without a signal."""
+    if drift is None:
+        return np.zeros(len(own))
+    series, decay = drift[[own.pair, "decay"]].reindex(own.ts).to_numpy().T
+    return planted.oracle(series, decay, window=15, horizon=horizon)
+
+
+@pytest.fixture(scope="module")
+def recovered(studied: dict[str, Any]) -> pd.DataFrame:
+    """Sums over the seeds by `SETTING`."""
+    studied["weak"] = found = []
+    for cell in CELLS:
+        found.append(study(*cell))
+        print(found[-1])
+    return pd.DataFrame(found).groupby(list(SETTING)).sum()
+
+
 @pytest.mark.parametrize(
-    ("strength", "pairs", "least"),
-    [(0.193, 6, 0.3), (0.32, 6, 0.55), (0.52, 6, 0.7), (0.193, 28, 0.5)],
+    ("setting", "least", "claimed"),
+    [
+        ((6, 1, 0.15), 0.3, 0.5),
+        ((6, 1, 0.43), 0.55, 0.95),
+        ((6, 1, 2.0), 0.75, 0.95),
+        ((28, 1, 0.15), 0.5, 0.9),
+    ],
 )
-def test_weak_momentum_is_recovered(
-    recovered: dict[tuple[float, int], Saved], strength: float, pairs: int, least: float
+def test_weak_momentum_is_recovered_and_claimed(
+    recovered: pd.DataFrame, setting: tuple[int, int, float], least: float, claimed: float
 ) -> None:
-    own = recovered[strength, pairs]
-    assert own.kept >= least * own.oracle
+    own = recovered.loc[setting]
+    assert own["kept"] >= least * own["oracle"]
+    assert own["raw_claimed"] >= claimed * own["folds"]
 
 
-def test_without_a_signal_keeping_costs_next_to_nothing(
-    recovered: dict[tuple[float, int], Saved],
+def test_without_a_signal_nothing_is_claimed_and_keeping_costs_next_to_nothing(
+    recovered: pd.DataFrame,
 ) -> None:
-    own = recovered[0.0, 6]
-    assert own.kept > -5e-5 * own.power
+    own = recovered.loc[(6, 1, 0.0)]
+    assert own["kept"] > -5e-5 * 2
+    assert own["raw_claimed"] == 0
