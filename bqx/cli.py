@@ -8,8 +8,11 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     asked = _parser().parse_args(arguments)
     try:
-        return int(asked.command(asked))
+        with _ended_as_interrupted():
+            return int(asked.command(asked))
     except BqxError as error:
         print(f"bqx: {error}", file=sys.stderr)
         return 2
@@ -53,6 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bqx: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """A SIGTERM interrupts, so that kernels and workers end with the command that started them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,9 @@
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -72,6 +75,19 @@ def test_other_errors_are_not_swallowed(calls, monkeypatch, capsys):
     monkeypatch.setattr(sys.modules["bqx.report.runner"], "run", stop)
     assert cli.main(["run", str(CI)]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_termination_ends_a_command_as_an_interrupt_does(calls, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminate(*given):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr(sys.modules["bqx.report.runner"], "run", terminate)
+    assert cli.main(["run", str(CI)]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_failed_notebook_has_status_two(calls, monkeypatch, capsys):
