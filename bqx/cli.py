@@ -23,6 +23,7 @@ from bqx.errors import BqxError
 from bqx.feature_store import commands as features
 from bqx.params import options
 from bqx.params.whole_numbers import whole
+from bqx.report import feature_command
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_params(commands)
     serving.add(commands)
     features.add(commands)
+    feature_command.add(commands)
     _add_certify(commands)
     database.add(commands)
     cloud.add(commands)

@@ -179,7 +179,7 @@ def test_a_line_that_was_hashed_anew_is_no_trial(tmp_path):
     ledger._log.add(content | {"pair": "gbpusd"}, {"something": 1})
     faults = ledger.read().faults
     assert len(faults) == 2
-    assert all("neither a trial nor a claim" in fault for fault in faults)
+    assert all("no trial, claim or screen" in fault for fault in faults)
 
 
 def lines_of_one(folder):

@@ -39,6 +39,7 @@ from bqx.stages import (
     quality,
     reconciliation,
     registry,
+    screening,
     selection,
     training,
 )
@@ -48,7 +49,7 @@ STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
     quality,
     models,
-    registry, explanation,
+    registry, explanation, screening,
 )  # fmt: skip
 
 SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)
@@ -415,3 +416,29 @@ def _check_pages(book: Path) -> None:
     )
     assert of == len(catalog.FEATURES)
     assert 0 < shown < 200
+
+
+def test_a_run_screens_all_columns_and_counts_them(planted: Run, null: Run) -> None:
+    found, nothing = screening.read(planted), screening.read(null)
+    assert found.facts["columns"] == len(lagging.columns_of(planted))
+    assert len(found.leading(10)) == 10
+    assert found.named
+    assert found.named[0].startswith(("rate_", "bqx_"))
+    assert nothing.named == ()
+    assert "none named" in nothing.sentence()
+    assert list(found.decay(5)) == list(SMALL.horizons)
+    assert list(found.by_pair(5)) == ["all pairs", "eurusd", "gbpusd"]
+    assert (found.tests["fdr"].dropna() >= found.tests["p"].dropna()).all()
+    (recorded,) = {s.name: s for s in known_trials.copy(planted.folder).read().screens}.values()
+    assert np.isfinite(recorded.p).sum() == found.facts["tests"]
+    # Looked at again, the same tests are no more than before.
+    assert screening.build(planted.params).facts["earlier"] == found.facts["earlier"]
+
+
+def test_a_tear_sheet_of_a_run_reads_its_own_bars(
+    planted: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["feature", "rate_rsi_w14_lag60", str(planted.folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "60 minutes earlier" in shown
+    assert "of eurusd, gbpusd: training and validation rows" in shown

@@ -55,5 +55,6 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "11_models": ("out", "confidence"),
     "12_registry": ("out", "serve_pair"),
     "13_explanation": (*PLACE_KEYS, "serve_pair"),
+    "14_screening": PLACE_KEYS,
 }
 """Keys of each notebook's ``parameters`` cell: those that it acts on and no earlier one settles."""

@@ -154,7 +154,7 @@ _SHARPE = "net_sharpe net_sharpe_lo net_sharpe_hi"
 _01, _02, _03, _04 = "01_bars", "02_features", "03_reconciliation", "04_lagging"
 _05, _06, _07, _08 = "05_selection", "06_training", "07_deployment", "08_backtest"
 _09, _10, _11, _12 = "09_monitoring", "10_quality", "11_models", "12_registry"
-_13, _RUN = "13_explanation", "the whole run"
+_13, _14, _RUN = "13_explanation", "14_screening", "the whole run"
 
 _RATES = _columns(number="open high low close volume spread", flag="filled")
 BARS = Table("bars/{pair}.parquet", _01, _RATES)
@@ -227,6 +227,15 @@ _SHAP = _CELL | _columns(text="column domain model", number="shap", integer="fol
 SHAP = Table("explanation/shap.parquet", _13, _SHAP)
 _CURVES = _columns(integer="rows", number="seen unseen", text="model pair")
 CURVES = Table("explanation/curves.parquet", _13, _CURVES)
+
+_TESTS = _columns(text="scope column", integer="horizon", number="ic t p fdr")
+SCREENED = Table("screening/tests.parquet", _14, _TESTS)
+_SCREENED = _columns(text="column copy_of", integer="peak", number="turnover kept fifths sessions")
+SCREENED_COLUMNS = Table("screening/columns.parquet", _14, _SCREENED)
+_STEADINESS = _columns(text="part column", integer="horizon", number="ic")
+SCREENED_PARTS = Table("screening/parts.parquet", _14, _STEADINESS)
+_SCREENING = _keys("days rows columns tests earlier level named")
+SCREENING = Record("screening/screen.json", _14, _SCREENING)
 
 _VERDICT = _keys(
     "run information tradable promoted headline lines horizons folds signals registry cells"

@@ -14,6 +14,7 @@ from bqx.errors import ParameterError
 from bqx.runs.artefacts import DATASET
 from bqx.runs.ledger import Claim, Entries, Ledger
 from bqx.runs.run import Run
+from bqx.runs.screens import ScreenTrials
 from bqx.runs.trials import BarSpan, Trial
 
 PLACE = "BQX_LEDGER"
@@ -28,12 +29,14 @@ class Known:
 
     ``trials`` : each once, in order of their names. ``faults`` : what shows that there were more,
     a sentence each. ``claims`` : of this run, with the number of its own trials that had been
-    recorded before the claim.
+    recorded before the claim. ``screens`` : of columns, on rows that no fold tests, so that they
+    count against each other and against no profit.
     """
 
     trials: list[Trial]
     faults: list[str]
     claims: list[tuple[Claim, int]]
+    screens: list[ScreenTrials]
 
 
 def place(environment: Mapping[str, str] = os.environ) -> Path:
@@ -80,6 +83,12 @@ def claim(run: Path, claimed: Claim) -> None:
         ledger.claim(claimed)
 
 
+def screen(run: Path, screened: ScreenTrials) -> None:
+    """Record a screen of columns in the machine's ledger and in the run's copy."""
+    for ledger in (machine(), copy(run)):
+        ledger.screen(screened)
+
+
 def span(run: Run) -> BarSpan:
     """Bars of a run; ArtefactError when notebook 01 has not written them."""
     facts = DATASET.read(run)
@@ -111,16 +120,23 @@ def known(run: Run) -> Known:
             "again from 06_training."
         )
     entries = of_machine.entries | {name: of_run.entries[name] for name in missing}
-    trials = [trial for trial in Entries(entries, []).trials if trial.bars.overlaps(seen)]
-    return Known(trials, faults, _claims(entries, of_run))
+    every = Entries(entries, [])
+    return Known(
+        trials=[trial for trial in every.trials if trial.bars.overlaps(seen)],
+        faults=faults,
+        claims=_claims(entries, of_run),
+        screens=[screen for screen in every.screens if screen.bars.overlaps(seen)],
+    )
 
 
-def _claims(entries: Mapping[str, Trial | Claim], of_run: Entries) -> list[tuple[Claim, int]]:
+def _claims(
+    entries: Mapping[str, Trial | Claim | ScreenTrials], of_run: Entries
+) -> list[tuple[Claim, int]]:
     """Claims of a run, each with the number of the run's trials that stand before it."""
     claims, before = [], 0
     for entry in (entry for name, entry in entries.items() if name in of_run.entries):
         if isinstance(entry, Claim):
             claims.append((entry, before))
-        else:
+        elif isinstance(entry, Trial):
             before += 1
     return claims

@@ -3,7 +3,7 @@
 The ledger is a chained log: processes may record at the same time, a killed one leaves nothing half
 written, nothing is ever rewritten, and a trial that was taken out, edited or moved is found. The
 same trial recorded again counts once. A claim, what somebody expects of a run, stands between the
-trials that were made before it and after it.
+trials that were made before it and after it, and so does a screen of columns.
 """
 
 import base64
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bqx.files import digest
 from bqx.runs.chained_log import ChainedLog
+from bqx.runs.screens import ScreenTrials
 from bqx.runs.trials import BarSpan, Trial, check
 
 LOG = "trials.jsonl"
@@ -47,16 +48,21 @@ class Claim:
 class Entries:
     """What a ledger holds in the order in which it was recorded, and what is wrong with it.
 
-    ``entries`` : trials and claims by their hashes; ``faults`` : a sentence each.
+    ``entries`` : trials, claims and screens by their hashes; ``faults`` : a sentence each.
     """
 
-    entries: dict[str, Trial | Claim]
+    entries: dict[str, Trial | Claim | ScreenTrials]
     faults: list[str]
 
     @property
     def trials(self) -> list[Trial]:
         """Every trial once, in order of their names."""
         return [e for _, e in sorted(self.entries.items()) if isinstance(e, Trial)]
+
+    @property
+    def screens(self) -> list[ScreenTrials]:
+        """Every screen once, in the order in which they were recorded."""
+        return [e for e in self.entries.values() if isinstance(e, ScreenTrials)]
 
 
 class Ledger:
@@ -90,17 +96,27 @@ class Ledger:
         content = asdict(claim)
         self._log.add({"claim": digest(content)} | content)
 
+    def screen(self, screen: ScreenTrials) -> None:
+        """Add a screen of columns; ArtefactError where the ledger cannot be written."""
+        content = {name: getattr(screen, name) for name in ScreenTrials.__annotations__}
+        packed = {
+            "bars": asdict(screen.bars),
+            "columns": _packed(screen.columns, "<i8"),
+            "p": _packed(screen.p, "<f4"),
+        }
+        self._log.add({"screen": screen.name} | content | packed)
+
     def read(self) -> Entries:
         """All that is as it was recorded, and what shows that something is not."""
         reading = self._log.read()
-        entries: dict[str, Trial | Claim] = {}
+        entries: dict[str, Trial | Claim | ScreenTrials] = {}
         faults = [*reading.faults]
         for line in reading.lines:
             try:
                 name, entry = _entry(line)
             except (KeyError, TypeError, ValueError):
                 faults.append(
-                    f"{self._log.path}: a line cannot be read, got neither a trial nor a claim; "
+                    f"{self._log.path}: a line cannot be read, got no trial, claim or screen; "
                     "expected those of this version."
                 )
                 continue
@@ -118,7 +134,7 @@ def _line(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _entry(line: Mapping[str, Any]) -> tuple[str, Trial | Claim]:
+def _entry(line: Mapping[str, Any]) -> tuple[str, Trial | Claim | ScreenTrials]:
     """Name and content of a line; KeyError, TypeError or ValueError where it is no entry."""
     fields = {name: value for name, value in line.items() if name not in _NAMES}
     bars = fields["bars"]
@@ -126,6 +142,8 @@ def _entry(line: Mapping[str, Any]) -> tuple[str, Trial | Claim]:
     fields["bars"] = span
     if "claim" in line:
         return str(line["claim"]), Claim(**fields)
+    if "screen" in line:
+        return _screen(line["screen"], fields)
     fields["parameters"] = json.loads(fields["parameters"])
     days, values = _unpacked(fields["days"], "<i8"), _unpacked(fields["values"], "<f8")
     trial = Trial(**fields | {"days": days, "values": values})
@@ -134,7 +152,17 @@ def _entry(line: Mapping[str, Any]) -> tuple[str, Trial | Claim]:
     return trial.name, trial
 
 
-_NAMES = ("claim", "trial", "before")
+def _screen(name: str, fields: dict[str, Any]) -> tuple[str, ScreenTrials]:
+    columns = _unpacked(fields.pop("columns"), "<i8")
+    scopes, horizons = tuple(fields.pop("scopes")), tuple(fields.pop("horizons"))
+    p = _unpacked(fields.pop("p"), "<f4").reshape(len(scopes), len(columns), len(horizons))
+    screen = ScreenTrials(**fields, scopes=scopes, columns=columns, horizons=horizons, p=p)
+    if screen.name != name:
+        raise ValueError
+    return name, screen
+
+
+_NAMES = ("claim", "trial", "screen", "before")
 """What a line holds beside its entry."""
 
 
