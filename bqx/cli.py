@@ -92,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("params", type=Path, metavar="FILE", help="YAML file of parameters")
+    parser.add_argument(
+        "params", type=options.place, nargs="?", metavar="FILE", help="YAML file of parameters"
+    )
     parser.add_argument(
         "--set",
         nargs="+",
@@ -117,7 +119,8 @@ def _add_run(commands: "Commands") -> None:
 
 def _of_run(asked: argparse.Namespace) -> params.Params:
     out = [f"out={json.dumps(str(asked.out.absolute()))}"] if asked.out else []
-    return params.load(asked.params, [*asked.overrides, *options.texts(asked), *out])
+    file = options.file_of(asked)
+    return params.load(file, [*asked.overrides, *options.texts(asked), *out])
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -178,7 +181,7 @@ def _claim(asked: argparse.Namespace) -> int:
 
 def _add_bars(commands: "Commands") -> None:
     parser = commands.add_parser("bars", help="say what the bars of a folder are; status 2 if none")
-    parser.add_argument("bars", type=Path, metavar="FOLDER", help="folder or file of bars")
+    parser.add_argument("bars", type=options.place, metavar="FOLDER", help="folder or file of bars")
     options.add(parser)
     parser.set_defaults(command=_bars)
 
@@ -219,7 +222,8 @@ def _add_params(commands: "Commands") -> None:
 
 
 def _params(asked: argparse.Namespace) -> int:
-    rows = params.described(asked.params, asked.overrides)
+    file = options.file_of(asked)
+    rows = params.described(file, asked.overrides)
     # A long list must not push all meanings out of sight.
     widths = [min(max(len(row[name]) for row in rows), 40) for name in ("key", "value", "from")]
     for row in rows:

@@ -61,6 +61,38 @@ def test_error_is_one_line_and_status_two(calls, capsys):
     assert calls == []
 
 
+def test_the_file_may_stand_behind_set(calls):
+    cli.main(["run", "--set", "seed=3", "days=40", str(CI)])
+    assert (calls[0][0].seed, calls[0][0].days) == (3, 40)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "seed=3"], "bqx: FILE: not there, got no file of parameters; expected one such"),
+        ([str(CI), "--set", "seed=x"], "bqx: --set: seed has a wrong value, got 'x'"),
+        ([str(CI), "--set", "test_groups=9"], "bqx: --set: groups: expected at least 2 more"),
+        ([str(CI), "--set", "profile=coer"], "Did you mean 'core'?"),
+        ([str(CI), "--set", "market=plantd"], "Did you mean 'planted'?"),
+        ([str(CI), "--set", "models=[xgbost]"], "'xgbost' may mean 'xgboost'."),
+        ([str(CI), "--set", "signal=mine"], "signal has a wrong value, got 'mine'"),
+        ([str(CI), "--set", "exclude=[a-b]"], "expected a list of families, tables or patterns"),
+    ],
+)
+def test_a_wrong_value_is_blamed_on_where_it_stands(arguments, message, calls, capsys):
+    assert cli.main(["run", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert calls == []
+
+
+@pytest.mark.parametrize("arguments", [["bars", ""], ["certify", "--bars", ""], ["params", ""]])
+def test_an_empty_name_is_no_folder(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "got an empty name; expected a folder or a file" in capsys.readouterr().err
+
+
 def test_other_errors_are_not_swallowed(calls, monkeypatch, capsys):
     def fail(*given):
         raise ValueError("a defect")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bqx.errors import ParameterError
 from bqx.features import catalog, lags
 from bqx.features.engine.compute import compute
 from bqx.features.lags import CAUSALITY_LAG, Column
@@ -103,3 +104,31 @@ def test_no_rows_give_no_values(walk):
     columns = lags.grid(some(), (60,))
     empty = lags.matrix(walk, columns, np.array([], dtype=np.int64))
     assert empty.shape == (0, len(columns))
+
+
+def test_families_join_and_leave_the_columns() -> None:
+    core = lags.candidates("core", (), False)
+    more = lags.candidates("core", (), False, include=["cointegration"])
+    assert {c.feature.family.name for c in more} - {c.feature.family.name for c in core} == {
+        "cointegration"
+    }
+    less = lags.candidates("core", (60,), False, exclude=["rsi", "bqx_*"])
+    assert not any(c.feature.family.name == "rsi" or c.name.startswith("bqx_") for c in less)
+    assert any(c.lag == 60 for c in less)
+    by_table = lags.candidates("core", (), False, exclude=["technical_idx"])
+    assert {c.feature.table for c in core} - {c.feature.table for c in by_table} == {
+        "technical_idx"
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "message"),
+    [
+        ("include", ["cointegratoin"], "Did you mean .cointegration.?"),
+        ("exclude", ["nothing_*"], "exclude: no feature is called so"),
+        ("exclude", ["*"], "exclude: leaves no column"),
+    ],
+)
+def test_names_that_nothing_has_are_refused(key: str, names: list[str], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        lags.candidates("core", (), False, **{key: names})

@@ -6,11 +6,14 @@ The grid of columns spans the laggable features and the lags. A causality column
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bqx.errors import ParameterError
 from bqx.features import catalog
 from bqx.features.documents import Plan, plan_of
 from bqx.features.engine.compute import compute
@@ -90,9 +93,57 @@ def grid(
     return (*columns, *(_causal(feature) for feature in ruled if feature not in inside))
 
 
-def candidates(profile: str, lags: Sequence[int], strict61: bool) -> tuple[Column, ...]:
-    """All columns of a profile, lagged as its document says, or as its features declare."""
-    return grid(catalog.profile(profile), lags, strict61, catalog.plan(profile))
+def candidates(
+    profile: str,
+    lags: Sequence[int],
+    strict61: bool,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> tuple[Column, ...]:
+    """All columns of a profile, lagged as its document says, or as its features declare.
+
+    Parameters
+    ----------
+    include, exclude : families, tables or patterns of names, of the whole catalog, that join the
+        profile's columns, and that are left out of all of them.
+
+    Raises ParameterError for a name that no feature has, and where no column is left.
+    """
+    added, left_out = (
+        {feature for name in names for feature in _called(name, key)}
+        for key, names in (("include", include), ("exclude", exclude))
+    )
+    columns = grid(catalog.profile(profile), lags, strict61, catalog.plan(profile))
+    inside = {column.feature for column in columns}
+    new = [f for f in catalog.FEATURES.values() if f in added and f not in inside]
+    columns = (*columns, *(grid(new, lags, strict61) if new else ()))
+    wanted = tuple(column for column in columns if column.feature not in left_out)
+    if not wanted:
+        raise ParameterError(
+            f"exclude: leaves no column, got {', '.join(exclude)}; expected some of profile "
+            f"{profile} to stay. Exclude less."
+        )
+    return wanted
+
+
+def _called(name: str, key: str) -> list[Feature]:
+    """Features of a family, of a table, or with a name of a pattern."""
+    features = catalog.FEATURES.values()
+    matches = [
+        feature
+        for feature in features
+        if name in (feature.family.name, feature.table) or fnmatchcase(feature.name, name)
+    ]
+    if not matches:
+        names = {word for feature in features for word in (feature.family.name, feature.table)}
+        near = get_close_matches(name, sorted(names), 1)
+        raise ParameterError(
+            f"{key}: no feature is called so, got {name!r}; expected a family, a table or a "
+            f"pattern of names that `bqx catalog` lists."
+            + (f" Did you mean {near[0]!r}?" if near else "")
+        )
+    return matches
 
 
 def _causal(feature: Feature) -> Column:

@@ -10,11 +10,11 @@ PLACE_KEYS = ("out", "workers", "backend")
 
 _BARS = ("market", "bars", *declared.KEYS, "pairs", "start", "days", "baseline", "max_fill")
 _TRADING = (
-    *("entry", "account", "spread_multiple", "slippage", "commission", "interest", "markup"),
-    *("target_volatility", "largest_position", "order_size"),
+    *("entry", "signal", "account", "spread_multiple", "slippage", "commission", "interest"),
+    *("markup", "target_volatility", "largest_position", "order_size"),
 )
 
-COLUMN_KEYS = ("profile", "features", "lags", "strict61")
+COLUMN_KEYS = ("profile", "features", "include", "exclude", "lags", "strict61")
 """Parameters that notebook 04 settles in its columns."""
 SPLIT_KEYS = (
     *("seed", "target_window", "horizons", "target", "scheme"),

@@ -86,6 +86,11 @@ class Params(BaseModel):
     features: Annotated[tuple[str, ...], BeforeValidator(rules.features)] = ()
     """Files, from the project's root, that declare features of your own (`FAMILIES`); they join the
     profile's once they are proven not to read ahead on the run's bars."""
+    include: Annotated[tuple[str, ...], BeforeValidator(rules.names)] = ()
+    """Families, tables or patterns of names, such as fourier or bqx_rsi_*, that join the profile's
+    features."""
+    exclude: Annotated[tuple[str, ...], BeforeValidator(rules.names)] = ()
+    """Families, tables or patterns of names that are left out of the columns."""
     lags: Minutes = (60, 120, 180, 240)
     """Lags of columns, minutes; [] for none, and none of 61 minutes without strict61."""
     strict61: bool = False
@@ -169,6 +174,9 @@ class Params(BaseModel):
     account: Literal["retail", "raw"] = "retail"
     """Account of the broker: retail, whose spread is all that it takes, or raw, with a narrower
     spread and a commission of 0.35 bp a fill. Bars that bring a spread are charged that."""
+    signal: Annotated[str, BeforeValidator(rules.signal)] = ""
+    """Rule of your own that turns an expected move into a side, as FILE.py:function from the
+    project's root; empty for a trade wherever the move beats its cost."""
     spread_multiple: float = Field(1.0, ge=0, strict=False)
     """Multiple of the spread that is paid."""
     slippage: float = Field(0.1, ge=0, strict=False)
@@ -227,6 +235,11 @@ class Params(BaseModel):
     def own_features(self) -> tuple[str, ...]:
         """Files of a user's own features."""
         return tuple(str(root() / file) for file in self.features)
+
+    @property
+    def own_signal(self) -> tuple[str, ...]:
+        """File of a user's own rule of trading, if there is one."""
+        return (str(root() / self.signal.partition(":")[0]),) if self.signal else ()
 
     @property
     def declared(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from bqx.errors import ParameterError
 from bqx.market import declared
 from bqx.params.model import Params
 from bqx.params.reading import of_texts
@@ -23,10 +24,32 @@ def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(*names, default="", metavar=shown, dest=key, help=about)
 
 
+def place(text: str) -> Path:
+    """A path that a command was given; an empty one is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("got an empty name; expected a folder or a file")
+    return Path(text)
+
+
+def file_of(asked: argparse.Namespace) -> Path:
+    """The file of parameters, which may stand behind ``--set key=value`` too.
+
+    Raises ParameterError where none was given.
+    """
+    if asked.params is None and asked.overrides and "=" not in asked.overrides[-1]:
+        asked.params = asked.overrides.pop()
+    if asked.params is None:
+        raise ParameterError(
+            "FILE: not there, got no file of parameters; expected one such as params/ci.yaml. "
+            "Name it after the command."
+        )
+    return Path(asked.params)
+
+
 def add_bars(parser: argparse.ArgumentParser) -> None:
     """Add the folder of bars and the options."""
     parser.add_argument(
-        "--bars", type=Path, required=True, metavar="DIR", help="folder or file of bars"
+        "--bars", type=place, required=True, metavar="DIR", help="folder or file of bars"
     )
     add(parser)
 

@@ -3,6 +3,7 @@
 import difflib
 import errno
 import json
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,22 +66,35 @@ def _unknown(where: str, key: str, known: Sequence[str]) -> str:
     return f"{where}: unknown parameter, got {key!r}; expected one of {', '.join(known)}. {mend}"
 
 
-def _validated(values: Mapping[str, Any], where: str) -> Params:
+def _validated(
+    values: Mapping[str, Any], where: str, sources: Mapping[str, tuple[Any, str]] | None = None
+) -> Params:
+    """Parameters; an error names where its value comes from, ``where`` without a source."""
     try:
         return Params(**values)
     except ValidationError as error:
         lines: dict[Any, str] = {}
         for item in error.errors():
-            key = ".".join(map(str, item["loc"]))
+            key, rule = ".".join(map(str, item["loc"])), _rule(item["msg"])
+            named = item["loc"][:1] or re.findall(r"\w+", rule)
+            origins = [(sources or {}).get(str(name), ("", where))[1] for name in named]
+            place = next((origin for origin in origins if origin != where), where)
             # Of a list and its items, what is said first says it all.
             lines.setdefault(
                 item["loc"][:1],
-                f"{where}: {key} has a wrong value, got {_SHOWN.repr(item['input'])}; "
-                f"expected {_rule(item['msg'])}."
+                f"{place}: {key} has a wrong value, got {_SHOWN.repr(item['input'])}; "
+                f"expected {rule}.{_nearest(item)}"
                 if key
-                else f"{where}: {_rule(item['msg'])}.",
+                else f"{place}: {rule}.",
             )
         raise ParameterError("\n".join(lines.values())) from None
+
+
+def _nearest(item: Mapping[str, Any]) -> str:
+    """Which of the values that a rule names may have been meant."""
+    known = re.findall(r"'(\w+)'", str(item.get("ctx", {}).get("expected", "")))
+    near = difflib.get_close_matches(str(item["input"]).lower(), known, 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -159,8 +173,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Params:
     ParameterError : the file is absent or no mapping, a key is unknown, or a value breaks its rule;
         the message names file, key, value, rule and the nearest known key.
     """
-    own = {key: value for key, (value, _) in given(path, overrides).items()}
-    return _validated(Params().model_dump() | own, str(path))
+    sources = given(path, overrides)
+    own = {key: value for key, (value, _) in sources.items()}
+    return _validated(Params().model_dump() | own, str(path), sources)
 
 
 def of_texts(overrides: Sequence[str]) -> Params:

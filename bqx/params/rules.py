@@ -5,6 +5,7 @@ Each function returns the value or raises ValueError with the rule that the valu
 
 import difflib
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from math import isfinite
 from pathlib import Path
@@ -54,15 +55,25 @@ def ascending(values: Any) -> Any:
     return tuple(values)
 
 
+def near(value: Any, known: Iterable[str]) -> str:
+    """What a value that is unknown may mean.
+
+    >>> near("xgbost", MODELS), near("?", MODELS)
+    ("may mean 'xgboost'", 'is none')
+    """
+    matches = difflib.get_close_matches(str(value).lower(), known, 1)
+    return f"may mean {matches[0]!r}" if matches else "is none"
+
+
 def pairs(values: Any) -> Any:
     """Known pairs as a tuple, each once."""
     if not isinstance(values, list | tuple):
         raise ValueError("a list of pairs, [] for all there are")
     for value in values:
         if value not in PAIRS:
-            near = difflib.get_close_matches(str(value).lower(), PAIRS, 1)
-            hint = f"; {value!r} may mean {near[0]!r}" if near else f"; {value!r} is none"
-            raise ValueError(f"pairs in market convention and lower case{hint}")
+            raise ValueError(
+                f"pairs in market convention and lower case; {value!r} {near(value, PAIRS)}"
+            )
     if len(set(values)) < len(values):
         raise ValueError("each pair once")
     return tuple(values)
@@ -86,7 +97,9 @@ def models(values: Any) -> Any:
         raise ValueError("a list of models, each once")
     for value in values:
         if str(value) not in MODELS and not own_model(value):
-            raise ValueError(f"some of {', '.join(MODELS)}, or FILE.py:Class; {value!r} is neither")
+            raise ValueError(
+                f"some of {', '.join(MODELS)}, or FILE.py:Class; {value!r} {near(value, MODELS)}"
+            )
     order = list(MODELS)
     return tuple(sorted(values, key=lambda v: order.index(v) if v in MODELS else len(order)))
 
@@ -99,6 +112,23 @@ def features(values: Any) -> Any:
     if not all(re.fullmatch(r"[\w./-]+\.py", str(value)) for value in values):
         raise ValueError(rule)
     return tuple(values)
+
+
+def names(values: Any) -> Any:
+    """Names or patterns of features as a tuple, each once."""
+    rule = "a list of families, tables or patterns of names, each once"
+    if not isinstance(values, list | tuple) or len(set(map(str, values))) < len(values):
+        raise ValueError(rule)
+    if not all(re.fullmatch(r"[\w*?]+", str(value)) for value in values):
+        raise ValueError(rule)
+    return tuple(values)
+
+
+def signal(value: Any) -> Any:
+    """Empty, or file and function of a user's own rule."""
+    if value != "" and not own_model(value):
+        raise ValueError("'' or FILE.py:function")
+    return value
 
 
 def _iso(value: Any, kind: type[date] | type[datetime], rule: str) -> Any:
@@ -202,7 +232,7 @@ def settings(values: Any) -> Any:
         raise ValueError(rule)
     for model, own in values.items():
         if model not in MODELS and not own_model(model):
-            raise ValueError(f"{rule}; {model!r} is no model")
+            raise ValueError(f"{rule}; {model!r} {near(model, MODELS)}")
         if not isinstance(own, dict) or not all(isinstance(name, str) for name in own):
             raise ValueError(rule)
         for value in own.values():

@@ -14,11 +14,14 @@ from bqx.params import Params
 from bqx.params.rules import own_model
 from bqx.runs import artefacts
 from bqx.runs.run import Run
+from bqx.stages import lagging
+from bqx.trading import own_signal
 
 
 def check(params: Params) -> None:
-    """Refuse bars that are not there, a synthetic market that is shorter than a fold, and features
-    and models of the user's own that cannot be imported.
+    """Refuse bars that are not there, a synthetic market that is shorter than a fold, names of
+    features that nothing has, and features, models and rules of the user's own that cannot be
+    imported.
 
     Raises
     ------
@@ -26,6 +29,8 @@ def check(params: Params) -> None:
     ParameterError : not even one fold fits, or a file that declares no features or no model.
     """
     catalog.adopt(params.own_features)
+    lagging.columns_wanted(params)
+    own_signal.rule_of(params)
     for name in filter(own_model, params.models):
         model_class(name)
     bars = params.bars_path

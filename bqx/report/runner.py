@@ -164,6 +164,7 @@ def _key(store: Run, notebook: Path) -> str:
     bars = store.params.bars_path if "bars" in keys else None
     files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
     files += map(Path, store.params.own_features if "features" in keys else ())
+    files += map(Path, store.params.own_signal if "signal" in keys else ())
     return digest(
         [
             [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells],

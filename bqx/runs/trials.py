@@ -34,6 +34,10 @@ TRIED = (
 them, and a search's settings are its own trials'."""
 
 
+OWN = ("features", "include", "exclude", "signal")
+"""Parameters that do so where they are given."""
+
+
 @dataclass(frozen=True)
 class BarSpan:
     """Bars that something was tried on.
@@ -116,6 +120,7 @@ def cells(
     bars : what the run has seen.
     """
     parameters = {key: getattr(params, key) for key in TRIED}
+    parameters |= {key: value for key in OWN if (value := getattr(params, key))}
     trials = []
     for pair, horizon in daily.columns:
         values = daily[pair, horizon].dropna()

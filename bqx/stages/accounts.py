@@ -14,7 +14,7 @@ from bqx.market.bars import Bars
 from bqx.params import Params
 from bqx.runs.artefacts import Source
 from bqx.stages.scoring import conditions_of, forecast_rows
-from bqx.trading import backtest, benchmarks, costs, performance, signals
+from bqx.trading import backtest, benchmarks, costs, own_signal, performance, signals
 from bqx.trading.backtest import Backtest
 from bqx.trading.costs import Costs
 
@@ -113,7 +113,7 @@ def judged_rows(forecast: Series, horizon: int) -> slice:
 
 def trade(source: Source, bars: Bars, params: Params) -> Accounts:
     """Trade a pair's forecasts and the signals without a model on the same rows."""
-    priced = costs.make(bars, params)
+    priced, rule = costs.make(bars, params), own_signal.rule_of(params)
     size = signals.size(bars, params.target_volatility, params.largest_position)
     # What is still held after the last forecast belongs to its condition.
     conditions = conditions_of(source, bars).ffill().fillna("")
@@ -129,7 +129,7 @@ def trade(source: Source, bars: Bars, params: Params) -> Accounts:
         sides = {
             name: np.nan_to_num(np.sign(move)).astype(np.int8)
             if name == EVERY
-            else signals.side(move, *priced.expected(horizon, wait))
+            else rule(move, *priced.expected(horizon, wait))
             for name, wait in waits.items()
         } | benchmarks.sides(bars, target, params.target)
         cell, made = {"pair": bars.pair, "horizon": horizon}, {}

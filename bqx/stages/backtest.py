@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bqx.errors import ParameterError
 from bqx.evaluation import skill
-from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.params import NOTEBOOK_KEYS, Params, from_settings
 from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
@@ -199,6 +200,38 @@ def _curves(daily: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def again(params: Params, **changes: Any) -> pd.DataFrame:
+    """Trade the stored forecasts at changed parameters, and store nothing.
+
+    Parameters
+    ----------
+    changes : parameters of trading by name, such as ``spread_multiple``.
+
+    Returns one row per horizon: trades, turnover and net Sharpe ratio of the mean over pairs, as
+    stored and with the changes.
+
+    Raises ParameterError for a parameter that is none of the notebook's, or a wrong value.
+    """
+    run = Run.open(params.folder, params)
+    stored, dataset = settled(run), load(run)
+    if unknown := changes.keys() - set(NOTEBOOK_KEYS[NAME]) | changes.keys() & {"out"}:
+        raise ParameterError(
+            f"changes: {min(unknown)!r} is no parameter of trading, got a change to it; expected "
+            f"some of {', '.join(NOTEBOOK_KEYS[NAME][1:])}."
+        )
+    changed = from_settings(stored.model_dump() | changes)
+    tables = {}
+    for name, values in (("", stored), (" changed", changed)):
+        traded = [trade(run, bars, values).traded for bars in dataset.bars.values()]
+        daily = pd.concat([frame for own in traded for frame in own])
+        by_horizon = [
+            mean_by_day(own).assign(horizon=horizon) for horizon, own in daily.groupby("horizon")
+        ]
+        rows = _summaries(pd.concat(by_horizon), ["horizon"], values).set_index("horizon")
+        tables[name] = rows[["trades", "turnover", "net_sharpe"]].astype(float).add_suffix(name)
+    return pd.concat(tables.values(), axis=1)
+
+
 def build(params: Params) -> Result:
     """Trade all pairs and horizons on their out-of-sample days, store the daily accounts, and
     decide which cells may be promoted."""
@@ -206,7 +239,8 @@ def build(params: Params) -> Result:
     params = settled(run, NAME)
     dataset = load(run)
     inputs = (artefacts.BARS, artefacts.SPLIT, artefacts.FORECASTS, artefacts.CONDITIONS)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
+    files = (*artefacts.roots(*inputs), *params.own_signal)
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], files) as stage:
         accounts = {pair: trade(stage, bars, params) for pair, bars in dataset.bars.items()}
         for pair, own in accounts.items():
             artefacts.ACCOUNT.write(stage, pd.concat(own.traded), pair=pair)

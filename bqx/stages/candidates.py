@@ -27,20 +27,34 @@ CHOSEN = "chosen"
 
 def choose(stage: Stage, pairs: Sequence[str], params: Params) -> dict[int, str]:
     """Model of each fold, stored with the steps that led to it."""
-    validated = pd.concat(
-        artefacts.FIT_VALIDATED.read(stage, model=name, pair=pair).assign(model=name, pair=pair)
-        for name in params.models
-        for pair in pairs
-    )
     used: dict[int, str] = {}
     steps: list[dict[str, Any]] = []
-    for number, of_fold in validated.groupby("fold"):
+    for number, of_fold in _validation_losses(stage, pairs, params).groupby("fold"):
         fold = int(str(number))
         name, compared = _simplest(of_fold, params)
         used[fold] = name if params.model == CHOSEN else params.model
         steps += [{"fold": fold} | asdict(step) for step in compared]
     artefacts.CHOICE.write(stage, {"used": used, "steps": steps})
     return used
+
+
+def validated(source: Source, pairs: Sequence[str], params: Params) -> pd.DataFrame:
+    """Models before one is chosen: one row per model and fold, the number of its fits, and the
+    skill of their own forecasts on validation rows, mean over pairs and horizons."""
+    losses = _validation_losses(source, pairs, params)
+    cells = losses.groupby(["model", "fold", "pair", "horizon"])[["loss", "known_loss"]].sum()
+    skill = (1.0 - cells["loss"] / cells["known_loss"]).rename("validation_skill")
+    by_fold = skill.groupby(["model", "fold"]).mean()
+    fits = losses.groupby(["model", "fold"])["pair"].nunique().rename("fits")
+    return pd.concat([fits, by_fold], axis=1).loc[list(params.models)]
+
+
+def _validation_losses(source: Source, pairs: Sequence[str], params: Params) -> pd.DataFrame:
+    return pd.concat(
+        artefacts.FIT_VALIDATED.read(source, model=name, pair=pair).assign(model=name, pair=pair)
+        for name in params.models
+        for pair in pairs
+    )
 
 
 def _simplest(validated: pd.DataFrame, params: Params) -> tuple[str, tuple[Step, ...]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bqx.errors import ParameterError
 from bqx.evaluation import model_choice, skill
 from bqx.evaluation.model_choice import Step
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -75,6 +76,23 @@ def build(params: Params) -> Comparison:
         artefacts.COMPARED.write(stage, _chosen(compared))
     cost = _cost(fit_log.fits(run.folder), params.models)
     return replace(compared, models=compared.models.join(cost))
+
+
+def against(params: Params, benchmark: str) -> pd.DataFrame:
+    """Skill of every model over another one of the run instead of the martingale, pairs by model.
+
+    Raises ParameterError for a model that the run has not fitted.
+    """
+    run = Run.open(params.folder, params)
+    names = settled(run).models
+    if benchmark not in names:
+        raise ParameterError(
+            f"benchmark: not fitted in this run, got {benchmark!r}; expected one of "
+            f"{', '.join(names)}. Name it under models and run 06_training again."
+        )
+    scored = artefacts.FIT_ERRORS.read(run).groupby(["model", "pair", "horizon"])["loss"].sum()
+    skill = 1.0 - scored.div(scored.xs(benchmark, level="model"))
+    return skill.groupby(["pair", "model"]).mean().unstack("model")[list(names)]
 
 
 def searched(params: Params) -> pd.DataFrame:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bqx.learning import samples, screening, split, training
+from bqx.errors import ParameterError
+from bqx.features.lags import Column
+from bqx.learning import samples, split, training
 from bqx.learning.folds import Fold
-from bqx.learning.screening import Screen
 from bqx.learning.selection import Selection, jaccard, kuncheva
 from bqx.learning.split import Split
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -60,9 +61,6 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
             shared = [fold.shared and fold.shared.to_json() for fold in folds]
             artefacts.SHARED.write(stage, shared)
         known, folds = histories(run, dataset.bars), fitted_folds(stage, dataset)
-        if not stage.done(artefacts.SCREENS.path()):
-            screens = screening.screen_all(known, columns, folds, params)
-            artefacts.SCREENS.write(stage, [asdict(screen) for screen in screens])
         training.select_all(known, columns, folds, params=params, write=write, done=done)
         chosen = read(stage, dataset)
         artefacts.STABILITY.write(stage, stability(chosen).to_dict("records"))
@@ -75,29 +73,6 @@ def read(source: Source, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
         pair: tuple(map(_selection, artefacts.SELECTION.read(source, pair=pair)))
         for pair in dataset.bars
     }
-
-
-def screens(source: Source) -> tuple[Screen, ...]:
-    """Stored columns of pooled models, fold by fold."""
-    lists = ("columns", "strength")
-    return tuple(
-        Screen(**(row | {name: tuple(row[name]) for name in lists}))
-        for row in artefacts.SCREENS.read(source)
-    )
-
-
-def pooled(params: Params) -> pd.DataFrame:
-    """Columns that pooled models read: one row per column, its strength by fold, strongest first.
-
-    The strength is the mean square of its t over the horizons, about 1 by chance; NaN in a fold
-    that does not read it.
-    """
-    by_fold = {
-        f"fold {fold}": pd.Series(screen.strength, screen.columns)
-        for fold, screen in enumerate(screens(Run.open(params.folder, params)))
-    }
-    table = pd.DataFrame(by_fold).rename_axis("column")
-    return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
 
 
 def _selection(row: dict[str, Any]) -> Selection:
@@ -184,3 +159,42 @@ def agreement(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
         for fold, selection in enumerate(selections)
     ]
     return pd.DataFrame(rows)
+
+
+def last_columns(params: Params) -> tuple[Column, ...]:
+    """Columns that the last fold of the first pair has chosen."""
+    run = Run.open(params.folder, params)
+    columns = {column.name: column for column in columns_of(run)}
+    chosen = next(iter(read(run, load(run)).values()))[-1]
+    return tuple(columns[name] for name in chosen.columns)
+
+
+def without(params: Params, domain: str, pair: str = "") -> pd.DataFrame:
+    """Columns that the last fold would choose without a domain, beside those that it has chosen.
+
+    Nothing is stored. One row per column of either choice: its importance with and without, NaN
+    where it is not chosen.
+
+    Raises ParameterError for a domain that no column is of.
+    """
+    run = Run.open(params.folder, params)
+    params, dataset = settled(run), load(run)
+    columns = columns_of(run)
+    left = tuple(column for column in columns if column.domain != domain)
+    if not 0 < len(left) < len(columns):
+        domains = dict.fromkeys(column.domain for column in columns)
+        raise ParameterError(
+            f"domain: cannot be left out, got {domain!r}; expected one of {', '.join(domains)}, "
+            "and not the only one."
+        )
+    pair = pair or next(iter(dataset.bars))
+    history = histories(run, dataset.bars)[pair]
+    last = fitted_folds(run, dataset)[-1:]
+    free = params.model_copy(update={"domain_share": 0.0, "quotas": {}})
+    chosen = {
+        "with": read(run, dataset)[pair][-1],
+        "without": training.select_pair(history, left, last, free)[0],
+    }
+    table = pd.DataFrame({k: pd.Series(own.importance, own.columns) for k, own in chosen.items()})
+    order = table.sort_values(["without", "with"], ascending=False, kind="stable")
+    return order.rename_axis("column").rename(columns={"without": f"without {domain}"})

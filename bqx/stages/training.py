@@ -1,17 +1,25 @@
 """Notebook 06: models per pair and fold, the one that is used, and what its forecasts add."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from bqx.features.lags import Column
+from bqx.learning import screening
+from bqx.learning.models import model_class
+from bqx.learning.screening import Screen
 from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
+from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
 from bqx.stages import candidates, scoring, selection
 from bqx.stages import remarks as sentences
 from bqx.stages.bars import load
+from bqx.stages.features import histories
 from bqx.stages.fitting import Work, fit
 from bqx.stages.lagging import columns_of
 from bqx.stages.scoring import Scoring
@@ -35,38 +43,116 @@ class Result:
     steps: pd.DataFrame
 
 
-def build(params: Params) -> Result:
-    """Fit every model, choose one on each fold's validation rows, and score what it forecasts."""
-    run = Run.open(params.folder, params)
-    params = settled(run, NAME)
-    dataset = load(run)
-    inputs = (artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT, artefacts.SELECTION)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
-        folds, chosen = selection.fitted_folds(stage, dataset), selection.read(stage, dataset)
-        screens = selection.screens(stage)
+class Steps:
+    """The notebook's work verb by verb: `fit`, `choose`, `shrink` and `score`, in this order.
+
+    What was done counts when `score` is through, and an attempt that ends before goes on from the
+    models that it has finished.
+    """
+
+    def __init__(self, params: Params) -> None:
+        run = Run.open(params.folder, params)
+        self.params = settled(run, NAME)
+        self.dataset = load(run)
+        inputs = (artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT, artefacts.SELECTION)
+        self._open = ExitStack()
+        self._stage = self._open.enter_context(
+            run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs))
+        )
+        self._folds = selection.fitted_folds(self._stage, self.dataset)
+        self._pooled: tuple[Screen, ...] = ()
+        self.used: dict[int, str] = {}
+
+    def fit(self) -> pd.DataFrame:
+        """Fit every model on the training rows of every pair and fold.
+
+        Returns one row per model and fold: the fits, and the skill of their own forecasts on the
+        validation rows.
+        """
+        columns = columns_of(self._stage)
+        self._pooled = self._screens(columns)
         fit(
             Work(
-                stage,
-                dataset,
-                columns_of(stage),
-                folds,
-                selections=chosen,
-                screens=screens,
-                params=params,
+                self._stage,
+                self.dataset,
+                columns,
+                self._folds,
+                selections=selection.read(self._stage, self.dataset),
+                screens=self._pooled,
+                params=self.params,
             )
         )
-        used = candidates.choose(stage, tuple(dataset.bars), params)
-        for pair in dataset.bars:
-            candidates.assemble(stage, pair, used)
-        candidates.score(stage, dataset, params)
-        scored = scoring.score(stage, dataset, folds, params)
-        if candidates.name_of(used) == candidates.CHOSEN:
+        return candidates.validated(self._stage, tuple(self.dataset.bars), self.params)
+
+    def _screens(self, columns: Sequence[Column]) -> tuple[Screen, ...]:
+        """Columns of pooled models by fold, none where no model is one."""
+        if not any(model_class(name).POOLED for name in self.params.models):
+            return ()
+        if not self._stage.done(artefacts.SCREENS.path()):
+            known = histories(self._stage.run, self.dataset.bars)
+            made = screening.screen_all(known, columns, self._folds, self.params)
+            artefacts.SCREENS.write(self._stage, [asdict(screen) for screen in made])
+        return screens(self._stage)
+
+    def pooled(self) -> pd.DataFrame:
+        """Columns that pooled models read: one row per column, its strength by fold, strongest
+        first; empty where no model of the run is pooled.
+
+        The strength is the mean square of its t over the horizons, about 1 by chance; NaN in a
+        fold that does not read it.
+        """
+        by_fold = {
+            f"fold {fold}": pd.Series(screen.strength, screen.columns)
+            for fold, screen in enumerate(self._pooled)
+        }
+        table = pd.DataFrame(by_fold).rename_axis("column")
+        return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
+
+    def choose(self) -> pd.DataFrame:
+        """Choose the model of each fold on its validation rows; returns how, see `Step`."""
+        self.used = candidates.choose(self._stage, tuple(self.dataset.bars), self.params)
+        return candidates.steps(self._stage)
+
+    def shrink(self) -> pd.DataFrame:
+        """Keep of each fold's forecasts what the validation rows of all pairs support.
+
+        Returns the mean share that is kept, pairs by horizons.
+        """
+        for pair in self.dataset.bars:
+            candidates.assemble(self._stage, pair, self.used)
+        return _shrinkage(self._stage, self.dataset.bars)
+
+    def score(self) -> Result:
+        """Score what was kept on the rows out of sample, count the trials, and end the stage."""
+        stage, params = self._stage, self.params
+        candidates.score(stage, self.dataset, params)
+        scored = scoring.score(stage, self.dataset, self._folds, params)
+        if candidates.name_of(self.used) == candidates.CHOSEN:
             # What one model forecast alone is a trial already.
             errors = scored.errors
             gain = errors.assign(gain=errors["known_loss"] - errors["loss"])
-            candidates.record(run, gain, candidates.CHOSEN, params)
-    shrinkage = _shrinkage(run, dataset.bars)
-    return Result(scored, shrinkage, used, candidates.steps(run))
+            candidates.record(stage.run, gain, candidates.CHOSEN, params)
+        self._open.close()
+        shrinkage = _shrinkage(stage.run, self.dataset.bars)
+        return Result(scored, shrinkage, self.used, candidates.steps(stage.run))
+
+
+def build(params: Params) -> Result:
+    """Fit every model, choose one on each fold's validation rows, and score what it forecasts."""
+    steps = Steps(params)
+    steps.fit()
+    steps.choose()
+    steps.shrink()
+    return steps.score()
+
+
+def screens(source: Source) -> tuple[Screen, ...]:
+    """Stored columns of pooled models, fold by fold."""
+    lists = ("columns", "strength")
+    return tuple(
+        Screen(**(row | {name: tuple(row[name]) for name in lists}))
+        for row in artefacts.SCREENS.read(source)
+    )
 
 
 def remarks(result: Result, params: Params) -> list[str]:
@@ -74,10 +160,10 @@ def remarks(result: Result, params: Params) -> list[str]:
     return sentences.of_fits(result.scored.cells, result.scored.conditions, params.coverage)
 
 
-def _shrinkage(run: Run, bars: dict[str, Bars]) -> pd.DataFrame:
+def _shrinkage(source: Source, bars: dict[str, Bars]) -> pd.DataFrame:
     rows = {
         pair: pd.DataFrame(
-            [fold["betas"] for fold in artefacts.EVIDENCE.read(run, pair=pair)]
+            [fold["betas"] for fold in artefacts.EVIDENCE.read(source, pair=pair)]
         ).mean()
         for pair in bars
     }

@@ -17,7 +17,7 @@ from bqx.market.bars import Bars
 from bqx.params import Params
 from bqx.stages.accounts import judged_rows
 from bqx.stages.scoring import on_rows
-from bqx.trading import backtest, costs, performance, signals
+from bqx.trading import backtest, costs, own_signal, performance, signals
 from bqx.trading.costs import Costs
 
 Series = NDArray[np.float64]
@@ -111,7 +111,9 @@ class Forecasts:
         target, judged = self._target(bars, horizon), judged_rows(series, horizon)
         wait = signals.delay(target.window, horizon, self.params.entry)
         move = signals.expected_move(series * target.sigma, target.window, horizon)
-        signal = np.nan_to_num(signals.side(move, *priced.expected(horizon, wait)) * size)
+        signal = np.nan_to_num(
+            own_signal.rule_of(self.params)(move, *priced.expected(horizon, wait)) * size
+        )
         return backtest.run(
             bars.rows(judged.start, judged.stop),
             signals.delayed(signal, bars, wait, 0.0)[judged],

@@ -27,7 +27,9 @@ from bqx.learning.targets import Target, known_direction, known_share, make
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import Params, from_settings
-from bqx.stages.bars import read_bars
+from bqx.runs.run import Run
+from bqx.runs.settled import settled
+from bqx.stages.bars import load, read_bars
 from bqx.workbench.columns import Wanted, columns_of, described
 from bqx.workbench.estimator import model_of
 from bqx.workbench.forecasts import Forecasts
@@ -66,6 +68,12 @@ class Study:
         """A study of the synthetic market: ``null``, or one with a signal such as ``planted``."""
         params = from_settings({**settings, "market": market})
         return cls(read_bars(params)[0], params)
+
+    @classmethod
+    def of_run(cls, folder: str | Path) -> Self:
+        """A study of the bars of a run, with the parameters that its notebooks have settled."""
+        run = Run.open(Path(folder).absolute(), Params())
+        return cls(load(run).bars, settled(run))
 
     @property
     def pairs(self) -> tuple[str, ...]:

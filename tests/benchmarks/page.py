@@ -184,6 +184,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_serving_speed": ("A live server", _learning),
     "test_database_speed": ("PostgreSQL", _database),
     "test_models_speed": ("Selection and learning", _learning),
+    "test_screening_speed": ("Screening", _learning),
     "test_backtest_speed": ("Backtest", _backtest),
 }
 """Title and text of a section, by the module that measures it."""

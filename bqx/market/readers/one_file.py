@@ -200,15 +200,16 @@ def _utc(
 
 def _stamped(file: FileBars, ends: clocks.Weekends, declared: Declared) -> None:
     """Say which end of the minute times are; refuse those that weeks' ends show to be the other."""
+    weeks = f"{ends.at_end} week{'s' * (ends.at_end != 1)}"
     if ends.at_end > ends.at_open and declared.stamped != "open":
         if declared.stamped:
             raise BarError(
-                f"{file.where}: not stamped at their end, got {ends.at_end} weeks whose last bar "
+                f"{file.where}: not stamped at their end, got {weeks} whose last bar "
                 "then ends a minute after Friday 17:00 New York; expected none. Leave "
                 f"{option('stamped', 'close')} out."
             )
         raise BarError(
-            f"{file.where}: bars stamped at their end, got {ends.at_end} weeks whose last bar is "
+            f"{file.where}: bars stamped at their end, got {weeks} whose last bar is "
             "timed Friday 17:00 New York, when the market is closed; expected the time at which "
             f"bars open. Pass {option('stamped', 'close')}."
         )

@@ -75,7 +75,13 @@ def process(platform: Platform, arguments: Sequence[str]) -> str:
 
 def candidates(params: Params) -> tuple[Column, ...]:
     """Columns of a dataset, among which models choose."""
-    return lags.candidates(params.profile, params.lags, params.strict61)
+    return lags.candidates(
+        params.profile,
+        params.lags,
+        params.strict61,
+        include=params.include,
+        exclude=params.exclude,
+    )
 
 
 def _write(
