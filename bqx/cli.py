@@ -218,11 +218,17 @@ def _add_params(commands: "Commands") -> None:
         "params", help="every parameter of a file: value, where it comes from, and meaning"
     )
     _add_file(parser)
+    parser.add_argument(
+        "--notebook", metavar="NN", help="those of a notebook alone, as YAML for `papermill -f`"
+    )
     parser.set_defaults(command=_params)
 
 
 def _params(asked: argparse.Namespace) -> int:
     file = options.file_of(asked)
+    if asked.notebook:
+        print(params.of_notebook(file, asked.overrides, asked.notebook), end="")
+        return 0
     rows = params.described(file, asked.overrides)
     # A long list must not push all meanings out of sight.
     widths = [min(max(len(row[name]) for row in rows), 40) for name in ("key", "value", "from")]

@@ -10,11 +10,48 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
 
-PROBE = """
+PROBE = r"""
 <script>
 const faults = [];
+const levels = (text) => text.match(/[\d.]+/g).map(Number);
+const light = (rgb) => {
+  const [r, g, b] = rgb.slice(0, 3).map((v) => v / 255).map(
+    (v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
+  );
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+// Each colour on what lies below it, down to the page.
+const behind = (element) => {
+  const layers = [];
+  for (let e = element; e; e = e.parentElement) {
+    const rgba = levels(getComputedStyle(e).backgroundColor);
+    layers.push(rgba.length < 4 ? [...rgba, 1] : rgba);
+    if (layers.at(-1)[3] === 1) break;
+  }
+  return layers.reverse().reduce(
+    (below, rgba) => below.map((v, i) => rgba[3] * rgba[i] + (1 - rgba[3]) * v), [255, 255, 255]
+  );
+};
+const contrast = (element) => {
+  const rgba = levels(getComputedStyle(element).color), below = behind(element);
+  const share = rgba.length < 4 ? 1 : rgba[3];
+  const pair = [light(below.map((v, i) => share * rgba[i] + (1 - share) * v)), light(below)];
+  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+};
+const faintest = () => {
+  let worst = [21, ""];
+  for (const element of document.querySelectorAll("article :not(.headerlink)")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const ratio = contrast(element);
+    if (ratio < worst[0]) worst = [ratio, element.textContent.trim().slice(0, 40)];
+  }
+  return worst;
+};
 window.addEventListener("error", (event) => faults.push(event.message));
 window.addEventListener("load", () => {
+  document.documentElement.dataset.theme = "THEME";
+  document.documentElement.dataset.mode = "THEME";
   const field = document.getElementById("filter");
   if (field) {
     field.value = "WORDS";
@@ -27,6 +64,8 @@ window.addEventListener("load", () => {
     window: window.innerWidth,
     faults: faults,
     shown: shown && shown.textContent,
+    theme: getComputedStyle(document.body).backgroundColor,
+    faintest: faintest(),
     silent: images.filter((image) => !image.alt).length,
     fetched: performance.getEntriesByType("resource").map((entry) => entry.name),
   };
@@ -46,11 +85,14 @@ window.addEventListener("message", (event) => {
 """
 
 
-def ask(page: Path, width: int, words: str = "") -> dict[str, Any]:
-    """Open a page at some width, type words into its filter, and see what is there."""
+def ask(page: Path, width: int, words: str = "", theme: str = "light") -> dict[str, Any]:
+    """Open a page at some width, type words into its filter, and see what is there.
+
+    ``faintest`` : the least contrast of a text with what lies behind it, and the text.
+    """
     probed, frame = (page.with_name(f"{name}-{page.name}") for name in ("probed", "frame"))
     text = page.read_text(encoding="utf-8")
-    probe = PROBE.replace("WORDS", words)
+    probe = PROBE.replace("WORDS", words).replace("THEME", theme)
     probed.write_text(text.replace("<head>", f"<head>{probe}", 1), encoding="utf-8")
     frame.write_text(FRAME.replace("PAGE", probed.name).replace("WIDTH", str(width)))
     try:

@@ -7,11 +7,14 @@ import time
 from pathlib import Path
 from types import ModuleType
 
+import papermill
 import pytest
+import yaml
 
 from bqx import cli
 from bqx.errors import BqxError
 from bqx.features.catalog import profile, tables
+from bqx.params import NOTEBOOK_KEYS
 
 CI = Path(__file__).parents[1] / "params" / "ci.yaml"
 
@@ -83,6 +86,23 @@ def test_a_wrong_value_is_blamed_on_where_it_stands(arguments, message, calls, c
     assert cli.main(["run", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert calls == []
+
+
+def test_papermill_is_given_what_a_notebook_knows_and_nothing_else(tmp_path, capsys, caplog):
+    for stem, keys in NOTEBOOK_KEYS.items():
+        assert cli.main(["params", str(CI), "--notebook", stem[:2]]) == 0
+        (tmp_path / "own.yaml").write_text(capsys.readouterr().out)
+        assert set(yaml.safe_load((tmp_path / "own.yaml").read_text())) == set(keys)
+        source = Path(__file__).parents[1] / "notebooks" / f"{stem}.ipynb"
+        papermill.execute_notebook(
+            source,
+            tmp_path / "out.ipynb",
+            papermill.iorw.read_yaml_file(str(tmp_path / "own.yaml")),
+            prepare_only=True,
+        )
+    assert "unknown parameter" not in caplog.text
+    assert cli.main(["params", str(CI), "--notebook", "99"]) == 2
+    assert "--notebook: no such notebook" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["bars", ""], ["certify", "--bars", ""], ["params", ""]])

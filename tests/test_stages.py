@@ -398,7 +398,11 @@ def test_run_publishes_a_book_that_needs_no_other_host(
     if browser.CHROMIUM:
         _check_pages(index.parent)
     assert published() == 0
-    assert capsys.readouterr().out.count("kept") == 13
+    assert capsys.readouterr().out.count("kept") == 14
+
+
+READABLE = 4.5
+"""Least contrast of a text, by the accessibility guidelines of the W3C, level AA."""
 
 
 def _check_pages(book: Path) -> None:
@@ -411,6 +415,12 @@ def _check_pages(book: Path) -> None:
             assert said["faults"] == []
             assert said["silent"] == 0, (page.name, "images without an alternative text")
             assert all(name.startswith("file:") for name in said["fetched"])
+        grounds = set()
+        for theme in ("light", "dark"):
+            said = browser.ask(page, 1280, theme=theme)
+            grounds.add(said["theme"])
+            assert said["faintest"][0] >= READABLE, (page.name, theme, said["faintest"])
+        assert len(grounds) == 2, "no dark mode"
     shown, of = map(
         int, browser.ask(book / "catalog.html", 1280, "bqx slope")["shown"].split(" of ")
     )

@@ -15,7 +15,7 @@ from bqx.params.keys import (
     SPLIT_KEYS,
 )
 from bqx.params.model import Lengths, Params, root
-from bqx.params.reading import described, for_notebook, from_settings, load
+from bqx.params.reading import described, for_notebook, from_settings, load, of_notebook
 
 __all__ = [
     "COLUMN_KEYS",
@@ -31,5 +31,6 @@ __all__ = [
     "for_notebook",
     "from_settings",
     "load",
+    "of_notebook",
     "root",
 ]

@@ -208,6 +208,21 @@ def from_settings(settings: Mapping[str, Any]) -> Params:
     return _validated(settings, "settings")
 
 
+def of_notebook(path: Path, overrides: Sequence[str], notebook: str) -> str:
+    """YAML of a file's parameters that one notebook's ``parameters`` cell holds.
+
+    ``notebook`` : its number or stem. Raises ParameterError as `load`, and for no such notebook.
+    """
+    stems = [stem for stem in NOTEBOOK_KEYS if notebook in (stem, stem[:2], stem[:2].lstrip("0"))]
+    if not stems:
+        raise ParameterError(
+            f"--notebook: no such notebook, got {notebook!r}; expected one of "
+            f"{', '.join(NOTEBOOK_KEYS)}."
+        )
+    values = load(path, overrides).model_dump(mode="json", include=set(NOTEBOOK_KEYS[stems[0]]))
+    return yaml.safe_dump(values, sort_keys=False)
+
+
 def described(path: Path, overrides: Sequence[str] = ()) -> list[dict[str, str]]:
     """Every parameter of a file: its key, value, where the value comes from, and what it means."""
     values, sources = load(path, overrides), given(path, overrides)

@@ -21,7 +21,7 @@ from bqx.params import Params
 
 pytestmark = pytest.mark.studies
 
-NULL, PLANTED = 200, 20
+NULL, PLANTED = 120, 12
 LEVEL = 0.05
 GIVEN = Params(
     pairs=("eurusd", "usdjpy"), days=63, workers=1, lags=(), train_days=22, validation_days=10,
