@@ -44,6 +44,7 @@ from bqx.stages import (
     training,
 )
 from bqx.trading import benchmarks, performance
+from bqx.workbench import Study
 
 STAGES = (
     bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
@@ -452,3 +453,48 @@ def test_a_tear_sheet_of_a_run_reads_its_own_bars(
     shown = capsys.readouterr().out
     assert "60 minutes earlier" in shown
     assert "of eurusd, gbpusd: training and validation rows" in shown
+
+
+def test_cells_to_try_change_one_thing_and_store_nothing(planted: Run) -> None:
+    before = planted.outputs
+    trials = len(known_trials.copy(planted.folder).read().entries)
+    without = selection.without(planted.params, "bqx")
+    assert without["with"].notna().sum() == SMALL.selected
+    assert not any(name.startswith("bqx_") for name in without["without bqx"].dropna().index)
+    with pytest.raises(ParameterError, match="domain: cannot be left out, got 'none'"):
+        selection.without(planted.params, "none")
+    dearer = backtest.again(planted.params, spread_multiple=2.0)
+    assert (dearer["trades, changed"] < dearer["trades"]).all()
+    same = backtest.again(planted.params)
+    pd.testing.assert_series_equal(
+        same["net Sharpe"], same["net Sharpe, changed"], check_names=False
+    )
+    stored = pd.DataFrame(read_json(planted.folder / "verdict.json")["horizons"])
+    np.testing.assert_allclose(same["net Sharpe"], stored["net_sharpe"])
+    with pytest.raises(ParameterError, match="'spread' is no parameter of trading"):
+        backtest.again(planted.params, spread=2.0)
+    against = models.against(planted.params, "ridge")
+    assert (against["ridge"] == 0.0).all()
+    with pytest.raises(ParameterError, match="benchmark: not fitted in this run, got 'forest'"):
+        models.against(planted.params, "forest")
+    study = Study.of_run(planted.folder)
+    assert study.params.selected == SMALL.selected
+    assert (
+        study.fit("ridge", *selection.last_columns(planted.params)[:5]).score()["skill"].max() > 0
+    )
+    assert planted.outputs == before
+    assert len(known_trials.copy(planted.folder).read().entries) == trials
+
+
+def test_training_goes_verb_by_verb(null: Run) -> None:
+    steps = training.Steps(null.params)
+    fitted = steps.fit()
+    assert list(fitted.index.get_level_values("model").unique()) == list(SMALL.models)
+    assert (fitted["fits"] == len(SMALL.pairs)).all()
+    assert steps.pooled().empty
+    chosen = steps.choose()
+    assert set(chosen["fold"]) == set(steps.used)
+    kept = steps.shrink()
+    assert kept.stack().between(0, 1).all()
+    pd.testing.assert_frame_equal(steps.score().shrinkage, kept)
+    assert not (null.folder / artefacts.SCREENS.path()).exists()

@@ -11,6 +11,7 @@ WORDS = {
     "known_r2": "R² known in advance",
     "ic": "IC",
     "ic_p": "IC's p",
+    "ic_t": "IC's t",
     "unshrunk_ic": "IC before shrinkage",
     "unshrunk_skill": "skill before shrinkage",
     "bqx_skill": "skill in BQX",

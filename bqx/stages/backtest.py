@@ -221,14 +221,15 @@ def again(params: Params, **changes: Any) -> pd.DataFrame:
         )
     changed = from_settings(stored.model_dump() | changes)
     tables = {}
-    for name, values in (("", stored), (" changed", changed)):
+    for name, values in (("", stored), (", changed", changed)):
         traded = [trade(run, bars, values).traded for bars in dataset.bars.values()]
         daily = pd.concat([frame for own in traded for frame in own])
         by_horizon = [
             mean_by_day(own).assign(horizon=horizon) for horizon, own in daily.groupby("horizon")
         ]
         rows = _summaries(pd.concat(by_horizon), ["horizon"], values).set_index("horizon")
-        tables[name] = rows[["trades", "turnover", "net_sharpe"]].astype(float).add_suffix(name)
+        shown = rows[["trades", "turnover", "net_sharpe"]].astype(float)
+        tables[name] = shown.rename(columns={"net_sharpe": "net Sharpe"}).add_suffix(name)
     return pd.concat(tables.values(), axis=1)
 
 
