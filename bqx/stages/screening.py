@@ -45,7 +45,7 @@ class Screening:
         return tuple(dict.fromkeys(held["column"]))
 
     def sentence(self) -> str:
-        """What came of it, in one sentence."""
+        """What came of it, in one sentence of two lines."""
         seen = (
             f"{self.facts['columns']:,} columns on {self.facts['days']} days, "
             f"{self.facts['tests']:,} tests"
@@ -53,7 +53,7 @@ class Screening:
         )
         names = len(self.named)
         outcome = f"{names:,} named" if names else "none named"
-        return f"{seen}: {outcome} at a false discovery rate of {LEVEL:.0%}."
+        return f"{seen}:\n{outcome} at a false discovery rate of {LEVEL:.0%}."
 
     def leading(self, count: int = 20) -> pd.DataFrame:
         """The surest columns over all pairs, each at its surest horizon, copies left out."""
@@ -86,7 +86,8 @@ class Screening:
 
     def steady(self, count: int = 15) -> pd.DataFrame:
         """Coefficients of the leading columns by fifth of the days and by session."""
-        return self._by(self._at_best(self.steadiness, count), "part", count)
+        table = self._by(self._at_best(self.steadiness, count), "part", count)
+        return table.rename(columns=lambda name: name.removeprefix("fifth ").replace("_", " "))
 
     def _at_best(self, frame: pd.DataFrame, count: int) -> pd.DataFrame:
         best = self.leading(count)["horizon (min)"]

@@ -68,14 +68,27 @@ estimators nor horizons, which is why it alone decides nothing.
 
 def _screens(found: dict[str, Any]) -> str:
     rows = [
-        (row["market"], row["screens"], row["naming"], f"{row['columns']:g}", row["momentum"])
+        (
+            row["market"],
+            row["screens"],
+            row["naming"],
+            f"{row['columns']:g}",
+            f"{row['planted']} ({row['alike']:.2f})" if row["alike"] else "",
+        )
         for row in found["screens"]
     ]
-    heads = ("market", "screens", "that name a column", "columns named (median)", "momentum leads")
+    heads = (
+        "market",
+        "screens",
+        "that name a column",
+        "columns named (median)",
+        "led by what is planted (median correlation)",
+    )
     return f"""Every column of the core profile, on two pairs and nine weeks of small markets. A
 column is named at a false discovery rate of 5 % over all columns, pairs and horizons: without a
-signal no more than one screen in twenty may name any. What is planted is momentum, so columns that
-say how far the rate has just moved should lead; `planted` is as weak as an attainable skill of 1 %.
+signal no more than one screen in twenty may name any. Where momentum is planted, the column that
+leads should go with the planted drift, by a rank correlation of 0.3 and more. `planted` is as weak
+as an attainable skill of 1 %.
 
 {table(heads, rows)}"""
 
