@@ -243,7 +243,7 @@ def _profiles(found: dict[str, Any]) -> str:
     )  # fmt: skip
     return f"""What the 1,305 features of `v3` add to the 298 of `core`: {len(found["pairs"])} pairs
 ({", ".join(found["pairs"])}), {facts["bars"]:,} bars from {facts["from"][:16]} to
-{facts["to"][:16]} UTC, folds: {found["folds"]}, five horizons, every twentieth minute, {selected}
+{facts["to"][:16]} UTC, folds: {found["folds"]}, five horizons, every fortieth minute, {selected}
 columns of either chosen by a forest of 100 trees. Both are judged on the same rows. Skill is in
 sigma and, last, in units of BQX, after the validation rows have shrunk each model: 0 where they do
 not tell it from noise. Minutes are those of a machine that did other things as well.
