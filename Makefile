@@ -47,10 +47,10 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 	$(BIN)/python tests/pages.py
 
 bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.json and its page
-	$(BIN)/python -m pytest -m benchmarks tests/benchmarks --record
+	$(BIN)/python -m pytest -m benchmarks -o faulthandler_timeout=0 tests/benchmarks --record
 
 study: .venv/torch  ## The whole pipeline on hundreds of markets without and with a signal, into the book
-	$(BIN)/python -m pytest -s -m studies tests/studies --record
+	$(BIN)/python -m pytest -s -m studies -o faulthandler_timeout=0 tests/studies --record
 
 image: .venv/installed  ## Build the image's root without Docker, as root on Debian, and ask its server
 	BQX_IMAGE_ROOT=$$(containers/rootfs.sh runs/image) $(BIN)/python -m pytest -s -m image tests
