@@ -95,6 +95,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
             }
         )
     ),
+    "latency": lambda: figures.latency(np.array([8.0, 12.0, 90.0])),
     "coverage": lambda: figures.coverage(CONDITIONS, 0.9),
     "domain_shares": lambda: figures.domain_shares(
         SHARES.rename_axis("pair"), SHARES.set_axis(HORIZONS)

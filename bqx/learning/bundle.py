@@ -259,7 +259,7 @@ def load(folder: Path) -> Bundle:
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ArtefactError(
             f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
-            "07_deployment writes. Run it again."
+            "12_registry writes. Run it again."
         ) from error
 
 
@@ -287,7 +287,7 @@ def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
     if unlike:
         raise ArtefactError(
             f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "
-            "that of the catalog at hand. Run notebook 07_deployment again."
+            "that of the catalog at hand. Run notebook 12_registry again."
         )
 
 
@@ -296,5 +296,5 @@ def _check(path: Path, expected: object) -> None:
         raise ArtefactError(
             f"{path}: damaged or exchanged, got "
             f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {str(expected)[:12]}. "
-            "Run notebook 07_deployment again."
+            "Run notebook 12_registry again."
         )

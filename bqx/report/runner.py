@@ -73,7 +73,7 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         for number, notebook in enumerate(notebooks, 1):
             stem = notebook.stem
             key = _key(store, notebook)
-            kept = stem < again and store.complete(stem, key)
+            kept = number < again and store.complete(stem, key)
             seconds = 0.0 if kept else _execute(store, notebook)
             if not kept:
                 store.record(stem, key, f"notebooks/{notebook.name}", seconds)
@@ -124,16 +124,21 @@ def _notebooks(sources: Path) -> list[Path]:
                 f"expected one of {', '.join(NOTEBOOK_KEYS)}. List it in NOTEBOOK_KEYS of "
                 "bqx/params/keys.py."
             )
-    return notebooks
+    return sorted(notebooks, key=lambda notebook: _order(notebook.stem))
 
 
-def _first_again(notebooks: list[Path], from_stage: str | None) -> str:
-    """Stem of the first notebook that runs in any case; beyond all stems when there is none."""
+def _order(stem: str) -> int:
+    """Place of a notebook in a run, or of what its stage wrote."""
+    return list(NOTEBOOK_KEYS).index(stem)
+
+
+def _first_again(notebooks: list[Path], from_stage: str | None) -> int:
+    """Number in the run of the first notebook that runs in any case; beyond all without one."""
     if from_stage is None:
-        return "~"
-    for notebook in notebooks:
+        return len(notebooks) + 1
+    for number, notebook in enumerate(notebooks, 1):
         if from_stage in (notebook.stem, notebook.stem[:2], notebook.stem[:2].lstrip("0")):
-            return notebook.stem
+            return number
     raise ParameterError(
         f"--from: no such notebook, got {from_stage!r}; expected one of "
         f"{', '.join(notebook.stem for notebook in notebooks)}."
@@ -172,7 +177,7 @@ def _key(store: Run, notebook: Path) -> str:
             {
                 name: entry["outputs"]
                 for name, entry in store.stages.items()
-                if name < notebook.stem
+                if _order(name) < _order(notebook.stem)
             },
             module_hash(*imports_of(code)),
         ]
