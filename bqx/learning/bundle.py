@@ -8,12 +8,12 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError, RequestError
@@ -25,11 +25,14 @@ from bqx.features.newest_columns import NewestColumns
 from bqx.files import check_seal, digest, read_json, sealed, sha256, write_json
 from bqx.learning import models, targets
 from bqx.learning.conformal import Calibration
-from bqx.learning.fold_fit import FoldFit
 from bqx.learning.models import Model, artefact, point
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
+from bqx.market.sessions import timestamp
 from bqx.params import Params
+
+if TYPE_CHECKING:
+    from bqx.learning.fold_fit import FoldFit
 
 MANIFEST = "bundle.json"
 MODEL = "model"
@@ -75,7 +78,7 @@ class Bundle:
     panel: dict[str, float]
     max_fill: int
     metrics: dict[str, Any]
-    trained_until: pd.Timestamp
+    trained_until: datetime
 
     @cached_property
     def lookback(self) -> int:
@@ -136,8 +139,8 @@ class Bundle:
             level = martingale + sigma * innovation
             if not np.isfinite(level):
                 raise RequestError(
-                    f"bars: no volatility at {bars.ts[-1]}, got a hole of more than "
-                    f"{self.max_fill} minutes shortly before; expected "
+                    f"bars: no volatility at {timestamp(bars.minutes[-1])}, got a hole of more "
+                    f"than {self.max_fill} minutes shortly before; expected "
                     f"{targets.SPAN + window} minutes since. Wait for more bars."
                 )
             half_width = sigma * self.calibration[horizon].newest(int(bars.minutes[-1]), sigma)
@@ -193,7 +196,7 @@ class Bundle:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) -> Bundle:
+def bundle(bars: Bars, fit: "FoldFit", params: Params, metrics: dict[str, Any]) -> Bundle:
     """Bundle of a pair from one fold's fit, usually the last."""
     return Bundle(
         pair=bars.pair,
@@ -254,7 +257,7 @@ def load(folder: Path) -> Bundle:
             panel={str(pair): float(first) for pair, first in stored["panel"].items()},
             max_fill=int(stored["max_fill"]),
             metrics=stored["metrics"],
-            trained_until=pd.Timestamp(stored["trained_until"]),
+            trained_until=datetime.fromisoformat(stored["trained_until"]),
         )
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ArtefactError(

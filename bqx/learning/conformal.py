@@ -16,7 +16,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bqx.compiled import kernel
 from bqx.learning.targets import Target
@@ -233,4 +232,7 @@ def gaussian(label: Series, coverage: float) -> float:
     ----------
     label : (n,) labels of training rows in sigma, NaN where there is none.
     """
+    # Where intervals are fitted, not where they are served.
+    from scipy import stats
+
     return float(stats.norm.ppf(0.5 + coverage / 2.0) * np.sqrt(np.nanmean(label**2)))
