@@ -7,7 +7,7 @@ holds. Hashes are checked before a model is parsed, since the parser trusts its 
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -139,9 +139,9 @@ class Bundle:
             level = martingale + sigma * innovation
             if not np.isfinite(level):
                 raise RequestError(
-                    f"bars: no volatility at {timestamp(bars.minutes[-1])}, got a hole of more "
-                    f"than {self.max_fill} minutes shortly before; expected "
-                    f"{targets.SPAN + window} minutes since. Wait for more bars."
+                    f"bars: no volatility at {timestamp(bars.minutes[-1])}, got a hole of over "
+                    f"{self.max_fill} minutes before; expected {targets.SPAN + window} minutes "
+                    "since. Wait for more bars."
                 )
             half_width = sigma * self.calibration[horizon].newest(int(bars.minutes[-1]), sigma)
             out[horizon] = Prediction(
@@ -173,7 +173,7 @@ class Bundle:
             "columns_hash": self.columns_hash,
             "fits": self.fits.to_json(),
             "betas": self.betas,
-            "reach": {h: _written(own) for h, own in self.calibration.items()},
+            "reach": {h: own.to_json() for h, own in self.calibration.items()},
             "baseline": self.baseline,
             "panel": self.panel,
             "max_fill": self.max_fill,
@@ -252,7 +252,7 @@ def load(folder: Path) -> Bundle:
             fits=Fits.from_json(stored["fits"]),
             betas={horizon: float(stored["betas"][str(horizon)]) for horizon in horizons},
             model=models.load(folder / MODEL),
-            calibration={h: _calibration(stored["reach"][str(h)]) for h in horizons},
+            calibration={h: Calibration.from_json(stored["reach"][str(h)]) for h in horizons},
             baseline=float(stored["baseline"]),
             panel={str(pair): float(first) for pair, first in stored["panel"].items()},
             max_fill=int(stored["max_fill"]),
@@ -264,17 +264,6 @@ def load(folder: Path) -> Bundle:
             f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
             "12_registry writes. Run it again."
         ) from error
-
-
-def _written(calibration: Calibration) -> dict[str, Any]:
-    facts = asdict(calibration)
-    return facts | {"naive": facts.pop("gaussian")}
-
-
-def _calibration(stored: Mapping[str, Any]) -> Calibration:
-    low, high = map(float, stored["cuts"])
-    start = tuple(np.nan if width is None else float(width) for width in stored["start"])
-    return Calibration((low, high), start, float(stored["naive"]), float(stored["coverage"]))
 
 
 def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
@@ -295,9 +284,9 @@ def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
 
 
 def _check(path: Path, expected: object) -> None:
-    if not path.is_file() or sha256(path) != expected:
+    own = sha256(path) if path.is_file() else "no file"
+    if own != expected:
         raise ArtefactError(
-            f"{path}: damaged or exchanged, got "
-            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {str(expected)[:12]}. "
-            "Run notebook 12_registry again."
+            f"{path}: damaged or exchanged, got {own[:12]}; expected {str(expected)[:12]}. Run "
+            "notebook 12_registry again."
         )
