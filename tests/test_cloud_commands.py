@@ -91,6 +91,9 @@ def test_packages_are_registered_approved_and_listed(account, capsys, monkeypatc
     ("arguments", "text"),
     [
         (("train", "x", "--bars", "none", "--set", "rounds"), "expected KEY=VALUE"),
+        (("train", "x", "--bars", ".", "--set", "pair=eurusd", "rouns=9"), "unknown, got 'rouns'"),
+        (("process", "x", "--bars", ".", "--set", "rouns=9"), "unknown parameter, got 'rouns'"),
+        (("train", "x", "--bars", "none", "--set", "pair=eurusd"), "none: no folder"),
         (("deploy", "x", "a=none.tar.gz"), "expected VARIANT=model.tar.gz"),
         (("invoke", "x", "request.json"), "request.json"),
         (("scale", "nobody"), "endpoint: not there"),
@@ -103,6 +106,15 @@ def test_a_local_command_that_cannot_is_one_line(tmp_path, capsys, monkeypatch, 
     printed = capsys.readouterr().err
     assert text in printed
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["process", "train", "tune", "pipeline"])
+def test_a_dry_run_refuses_what_the_job_would(account, capsys, command):
+    given = [command, *DRY[command][0], "--set", "rouns=100", "--account", account]
+    assert cli.main(["cloud", *given]) == 2
+    printed = capsys.readouterr()
+    assert "rouns" in printed.err
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
 def test_variants_have_models_and_weights(tmp_path):

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from platforms import SMALL, bar_files, small_bundle
@@ -171,12 +172,12 @@ def test_a_model_that_does_not_start_changes_nothing(platform, tmp_path):
 
 @pytest.mark.platform
 def test_containers_become_more_by_the_rule_and_fewer_again(platform, body):
-    (variant,) = platform.state.variants(NAME)
+    variant, *_ = platform.state.variants(NAME)
     rule = autoscaling.Rule(target=1.0, most=2)
     for _ in range(2):
-        platform.invoke(NAME, body)
+        platform.invoke(NAME, body, variant=variant.name)
     assert autoscaling.apply(platform, NAME, variant.name, rule, since_change=100.0) == 2
-    (variant,) = platform.state.variants(NAME)
+    variant, *_ = platform.state.variants(NAME)
     assert len(variant.instances) == 2
     assert platform.invoke(NAME, body).status == 200
     platform.scale(NAME, variant.name, 1)
@@ -296,6 +297,23 @@ def test_a_failing_job_gives_its_reason_and_no_model(market, tmp_path):
     assert job.status == "Failed"
     assert job.reason.startswith("pair: unknown pair")
     assert not job.output.exists()
+
+
+@pytest.mark.parametrize("work", [jobs.train, partial(jobs.process, inputs={})])
+def test_a_failed_job_gives_its_name_back_and_a_completed_one_keeps_it(tmp_path, monkeypatch, work):
+    work = partial(work, channels={}) if work is jobs.train else work
+    ended = iter(["Failed", "Completed"])
+
+    def run(root, arguments, variables, *, seconds):
+        (root / "log").write_text("")
+        return next(ended)
+
+    monkeypatch.setattr(jobs, "_run", run)
+    for status in ("Failed", "Completed"):
+        job = work(tmp_path, "again", {})
+        assert (job[0] if isinstance(job, list) else job).status == status
+    with pytest.raises(ParameterError, match="used already"):
+        work(tmp_path, "again", {})
 
 
 def test_a_job_sees_the_platforms_variables_only(tmp_path, monkeypatch):

@@ -178,6 +178,13 @@ class LivePanel:
         with self._lock:
             return len(self.window) > 0 and not self.window.waiting
 
+    @property
+    def newest_minute(self) -> int | None:
+        """Epoch minute of the newest bar of any pair, None before the first."""
+        if not len(self.window):
+            return None
+        return int(sessions.open_minutes(np.array([self.window.market_minute]))[0])
+
     def newest(self, pair: str) -> Forecast:
         """The pair's newest forecast, of the last refresh.
 

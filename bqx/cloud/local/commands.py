@@ -53,10 +53,11 @@ def add(commands: Any) -> None:
 
 
 def _train(asked: argparse.Namespace) -> int:
-    from bqx.cloud.commands import values_of
+    from bqx.cloud.commands import hyperparameters
     from bqx.cloud.local import jobs
 
-    job = jobs.train(asked.place, asked.name, values_of(asked.set), channels={"bars": asked.bars})
+    values = hyperparameters(asked.set, "")
+    job = jobs.train(asked.place, asked.name, values, channels={"bars": asked.bars})
     print(job.status, job.reason or job.output, sep="\t")
     for name, value in job.metrics.items():
         print(name, value, sep="\t")
@@ -64,11 +65,11 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _process(asked: argparse.Namespace) -> int:
-    from bqx.cloud.commands import values_of
+    from bqx.cloud.commands import processed
     from bqx.cloud.local import jobs
 
-    values_of(asked.set)
-    done = jobs.process(asked.place, asked.name, asked.set, inputs={"bars": asked.bars})
+    arguments = processed(asked.set)
+    done = jobs.process(asked.place, asked.name, arguments, inputs={"bars": asked.bars})
     for job in done:
         print(job.status, job.reason, job.output, sep="\t")
     return int(any(job.status != "Completed" for job in done))
