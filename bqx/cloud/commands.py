@@ -50,6 +50,11 @@ def add(commands: Any) -> None:
     shift = _add(commands, "shift", "requests by weight: 10, 50, 100 percent", _shift)
     shift.add_argument("blue", metavar="OLD", help="variant")
     shift.add_argument("green", metavar="NEW", help="variant")
+    point = _add(commands, "point", "artefact of a pair, or a canary by request hash", _point)
+    point.add_argument("pair", metavar="PAIR")
+    point.add_argument("version", metavar="VERSION", help="of the pair's model")
+    point.add_argument("--canary", default="", metavar="VERSION", help="that is tried")
+    point.add_argument("--share", type=float, default=0.0, metavar="PERCENT", help="it gets")
     batch = _add(commands, "batch", "forecasts of a batch every day at 00:00 UTC", _batch)
     batch.add_argument("model", metavar="MODEL", help="of SageMaker")
     batch.add_argument("--role", required=True, help="ARN that the schedule assumes")
@@ -194,6 +199,16 @@ def _shift(asked: argparse.Namespace) -> int:
         return 0
     print(f"{asked.green}: an alarm rang; {asked.blue} has all requests again", file=sys.stderr)
     return 1
+
+
+def _point(asked: argparse.Namespace) -> int:
+    from bqx.cloud.artefacts import key_of
+    from bqx.cloud.pointers import Pointer, call
+
+    own, _ = _opened(asked)
+    canary = key_of(asked.pair, asked.canary) if asked.canary else ""
+    pointer = Pointer(asked.pair, key_of(asked.pair, asked.version), canary, asked.share)
+    return _made(asked, [call(own, pointer)])
 
 
 def _batch(asked: argparse.Namespace) -> int:
