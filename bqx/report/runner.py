@@ -23,6 +23,7 @@ from bqx.report import beforehand, book, verdict
 from bqx.report.own_kernel import OwnKernel
 from bqx.runs import known_trials
 from bqx.runs.run import Run, digest, sha256
+from bqx.stages import fetched
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -65,6 +66,7 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         os.environ.setdefault(name, value)
     notebooks = _notebooks(sources)
     again = _first_again(notebooks, from_stage)
+    fetched.fetch(params)
     beforehand.check(params)
     known_trials.machine().begin()
     store = _opened(params)
@@ -188,7 +190,7 @@ def _values(params: Params, stem: str) -> dict[str, Any]:
     """Literals for a notebook's ``parameters`` cell; paths absolute, as kernels start anywhere."""
     values = params.model_dump(include=set(NOTEBOOK_KEYS[stem]), mode="json")
     values["out"] = str(params.folder.absolute())
-    if params.bars_path and "bars" in values:
+    if params.bars_path and not params.bars_address and "bars" in values:
         values["bars"] = str(params.bars_path.absolute())
     return values
 
