@@ -21,6 +21,7 @@ from bqx.cloud.local.rollout import Alarm
 from bqx.cloud.local.state import Instance, State, Variant
 from bqx.errors import ArtefactError, ParameterError, RequestError
 from bqx.serving import live
+from bqx.stages import canary
 
 NAME = "forecasts"
 
@@ -255,6 +256,22 @@ def test_many_models_on_a_real_container(models, body, tmp_path):
         assert first.body != second.body
         with pytest.raises(ArtefactError, match="no model"):
             own.invoke(NAME, body, model="none.tar.gz")
+
+
+@pytest.mark.platform
+def test_a_canary_that_answers_wrongly_goes_back_on_a_real_container(market, body, tmp_path):
+    packed, key = small_bundle("eurusd", market[1]), "eurusd/0001.tar.gz"
+    packed.save(tmp_path / "one" / "eurusd")
+    archive.pack(tmp_path / "one", tmp_path / "models" / key)
+    with ended(tmp_path) as own:
+        own.create(NAME, [Variant("all", str(tmp_path / "models"), 1.0, many=True)])
+        tried = canary.fail(own, NAME, packed, models=tmp_path / "models", key=key, body=body)
+        assert own.pointers.read("eurusd").stable == key
+        assert own.invoke_pair(NAME, body, "eurusd").status == 200
+    assert tried.loc[key, "errors"] == 0
+    assert tried.loc[key, "in the end"] == "answers"
+    assert tried["errors"].iloc[1] >= 5
+    assert tried["in the end"].iloc[1].startswith("rolled back at ")
 
 
 def test_a_name_is_taken_once(platform):

@@ -238,6 +238,8 @@ def test_container_live_and_batch_agree_to_the_bit_for_what_is_approved(planted:
     assert set(deployed.parity["pair"]) == set(approved)
     assert (deployed.parity["difference"] == 0).all()
     assert len(deployed.latency) == deployment.ASKED
+    assert deployed.canary["in the end"].str.contains("answers|rolled back at (?:10|50)").all()
+    assert deployed.canary["errors"].iloc[0] == 0 < deployed.canary["errors"].iloc[1]
     rows = artefacts.DEPLOYED.read(planted)
     assert [(row["pair"], row["status"]) for row in rows] == [(p, "approved") for p in approved]
 

@@ -28,7 +28,7 @@ from bqx.runs import artefacts
 from bqx.runs.run import Run
 from bqx.serving import live, registry_folder
 from bqx.serving.registry import Version
-from bqx.stages import last_request
+from bqx.stages import canary, last_request
 from bqx.stages.bars import load, served
 
 NAME = "07_deployment"
@@ -50,6 +50,7 @@ class Deployed:
     of the first pair, for its last bar. ``rows`` : that answer as horizon, current, martingale,
     level, in bp of the sum. ``parity`` : one row per pair and horizon: level by batch, live path
     and container, largest difference. ``latency`` : (n,) milliseconds of requests, one at a time.
+    ``canary`` : what became of an artefact that answers wrongly, see `canary.fail`.
     """
 
     standing: str
@@ -58,6 +59,7 @@ class Deployed:
     rows: pd.DataFrame
     parity: pd.DataFrame
     latency: NDArray[np.float64]
+    canary: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def build(params: Params) -> Deployed:
             rows = [_packed(version, models) for version in chosen.values()]
             artefacts.DEPLOYED.write(stage, rows)
             requests = {p: _request(dataset.bars, version) for p, version in chosen.items()}
-            answers, latency = _asked(Path(place), models, chosen, requests)
+            answers, latency, tried = _asked(Path(place), models, chosen, requests)
     first = next(iter(chosen))
     return Deployed(
         standing,
@@ -108,6 +110,7 @@ def build(params: Params) -> Deployed:
         _rows(requests[first].bars, answers[first]),
         pd.concat([_parity(requests[pair], answer) for pair, answer in answers.items()]),
         latency,
+        tried,
     )
 
 
@@ -156,8 +159,8 @@ def _request(bars: dict[str, Bars], version: Version) -> _Request:
 
 def _asked(
     place: Path, models: Path, chosen: Mapping[str, Version], requests: Mapping[str, _Request]
-) -> tuple[dict[str, dict[str, Any]], NDArray[np.float64]]:
-    """Answers of the endpoint by pair, and the milliseconds of further requests."""
+) -> tuple[dict[str, dict[str, Any]], NDArray[np.float64], pd.DataFrame]:
+    """Answers of the endpoint by pair, the milliseconds of further requests, and a canary."""
     endpoints = Endpoints(place)
     keys = {pair: key_of(pair, f"{version.number:04d}") for pair, version in chosen.items()}
     endpoints.create(ENDPOINT, [Variant("all", str(models), 1.0, many=True)])
@@ -176,7 +179,16 @@ def _asked(
             pair = pairs[number % len(pairs)]
             reply = endpoints.invoke(ENDPOINT, requests[pair].body, model=keys[pair])
             latency.append(1e3 * reply.seconds)
-        return answers, np.array(latency)
+        first = requests[pairs[0]]
+        tried = canary.fail(
+            endpoints,
+            ENDPOINT,
+            first.packed,
+            models=models,
+            key=keys[pairs[0]],
+            body=first.body,
+        )
+        return answers, np.array(latency), tried
     finally:
         endpoints.delete(ENDPOINT)
 
