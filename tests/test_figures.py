@@ -95,6 +95,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
             }
         )
     ),
+    "latency": lambda: figures.latency(np.array([8.0, 12.0, 90.0])),
     "coverage": lambda: figures.coverage(CONDITIONS, 0.9),
     "domain_shares": lambda: figures.domain_shares(
         SHARES.rename_axis("pair"), SHARES.set_axis(HORIZONS)
@@ -120,7 +121,7 @@ SHAP_VALUES = READ * [0.01, -0.2, 0.05]
 WITH_LEGEND = {
     *("benchmarks", "break_even", "columns_by_kind", "costs", "counts", "coverage", "equity"),
     *("domain_shares", "domains_over_time", "exposure", "forecasts", "importance", "rates"),
-    *("learning_curves", "mechanical_share", "skill_by_horizon"),
+    *("latency", "learning_curves", "mechanical_share", "skill_by_horizon"),
 }
 SMALL, MEDIUM = (FontProperties(size=name).get_size_in_points() for name in ("small", "medium"))
 SHARES = pd.DataFrame({"rate": [0.6, 0.5], "bqx": [0.4, 0.5]}, index=PAIRS)

@@ -23,7 +23,7 @@ def code(path: Path) -> list[str]:
 
 
 def test_all_numbered_notebooks_are_there() -> None:
-    assert list(NOTEBOOK_KEYS) == STEMS
+    assert sorted(NOTEBOOK_KEYS) == STEMS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=STEMS)

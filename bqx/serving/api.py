@@ -1,4 +1,5 @@
-"""The API of a live server: ``POST /predict``, ``GET /forecasts`` and ``GET /openapi.json``."""
+"""The API of a live server: ``POST /predict``, ``GET /forecasts``, ``/live`` and
+``/openapi.json``."""
 
 import hmac
 import os
@@ -12,8 +13,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bqx.errors import AbsentBarError, RequestError
+from bqx.market import sessions
 from bqx.serving import bodies, openapi
-from bqx.serving.answers import ForecastsResponse, PredictRequest, PredictResponse, told
+from bqx.serving.answers import (
+    ForecastsResponse,
+    LiveResponse,
+    PredictRequest,
+    PredictResponse,
+    told,
+)
 from bqx.serving.bodies import refusal
 from bqx.serving.forecast import Forecast
 from bqx.serving.live_feed import LiveFeed
@@ -50,6 +58,7 @@ def routes() -> list[Route]:
     return [
         Route("/predict", _predict, methods=["POST"]),
         Route("/forecasts", _forecasts, methods=["GET"]),
+        Route("/live", _live, methods=["GET"]),
         Route("/openapi.json", _openapi, methods=["GET"]),
     ]
 
@@ -121,6 +130,27 @@ async def _forecasts(request: Request) -> Response:
         except RequestError as error:
             faults[pair] = str(error)
     answer = ForecastsResponse(forecasts=forecasts, faults=faults)
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def _live(request: Request) -> Response:
+    refused = _refused(request)
+    if refused is not None:
+        return refused
+    panel = request.app.state.live.panel
+    newest = panel.newest_minute
+    behind: dict[str, int | None] = {}
+    for pair in panel.bundles:
+        try:
+            behind[pair] = panel.minutes_behind(panel.newest(pair))
+        except RequestError:
+            behind[pair] = None
+    answer = LiveResponse(
+        newest=None if newest is None else sessions.timestamp(newest).isoformat(),
+        pairs=behind,
+        counts=dict(panel.counts),
+        refusal=panel.refusal,
+    )
     return Response(answer.model_dump_json(), media_type="application/json")
 
 

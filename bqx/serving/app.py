@@ -204,6 +204,7 @@ def serve(
         for model in models.ready.values():
             print(model.notice, file=sys.stderr)
         live_feed = _live(models, feed, history, state) if feed else None
+        print(f"http://{host}:{port} answers until Ctrl-C", file=sys.stderr)
         run(app(models, live_feed), bound, lifespan="on")
 
 

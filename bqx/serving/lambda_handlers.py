@@ -88,7 +88,7 @@ def _features(content: Content) -> Content:
     values = plan({bundle.pair: bars}, {bundle.pair: bundle.fits}, threads=1)[bundle.pair][0]
     return {
         "pair": bundle.pair,
-        "timestamp": sessions.timestamps(bars.minutes[-1:])[0].isoformat(),
+        "timestamp": sessions.timestamp(bars.minutes[-1]).isoformat(),
         "features": {
             name: number(value) for name, value in zip(names, values.tolist(), strict=True)
         },

@@ -19,7 +19,7 @@ from bqx.report.figures.skill import (
     skill_by_horizon,
     verdict,
 )
-from bqx.report.figures.speed import benchmarks
+from bqx.report.figures.speed import benchmarks, latency
 from bqx.report.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "exposure",
     "forecasts",
     "importance",
+    "latency",
     "learning_curves",
     "matrix",
     "mechanical_share",
