@@ -71,6 +71,11 @@ class State:
         """Rules that fire."""
         return [name for name, own in self.standings.items() if own.firing is not None]
 
+    def since(self, rule: str, default: float) -> float:
+        """When a rule was judged last, epoch seconds."""
+        time = self.standings.get(rule, Standing()).time
+        return default if time is None else time
+
 
 class Store:
     """The state in a file, for one run at a time."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -62,8 +63,13 @@ class Message:
 class Channel(Protocol):
     """Where alerts of some levels go."""
 
-    name: str
-    levels: tuple[Level, ...]
+    @property
+    def name(self) -> str:
+        """By which its deliveries are stored."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """That it gets."""
 
     def send(self, message: Message, mark: Mark) -> None:
         """Send a message, and call ``mark`` before its last byte.
@@ -96,9 +102,8 @@ class Slack:
     def send(self, message: Message, mark: Mark) -> None:
         """Post."""
         parts = urlsplit(self.url)
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else (http.client.HTTPConnection)
-        )
+        is_safe = parts.scheme == "https"
+        kind = http.client.HTTPSConnection if is_safe else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
         body = json.dumps(self.content(message)).encode()
         try:
@@ -163,11 +168,15 @@ class Email:
         if self.user:
             server.login(self.user, self.password)
         server.ehlo_or_helo_if_needed()
-        codes = [server.mail(self.sender), *(server.rcpt(name) for name in self.recipients)]
-        codes.append(server.docmd("DATA"))
-        refused = [answer for answer in codes if answer[0] >= 400]
-        if refused:
-            raise NotSentError(f"refused, {refused[0][0]} {refused[0][1]!r}")
+        commands = [
+            partial(server.mail, self.sender),
+            *(partial(server.rcpt, name) for name in self.recipients),
+            partial(server.docmd, "DATA"),
+        ]
+        for command in commands:
+            code, said = command()
+            if code >= 400:
+                raise NotSentError(f"refused, {code} {said!r}")
 
     def _end(self, server: smtplib.SMTP, message: Message, mark: Mark) -> None:
         content = self.content(message).as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

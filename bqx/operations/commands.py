@@ -1,0 +1,95 @@
+"""Commands of operations: ``bqx alert``, ``bqx dashboard`` and ``bqx cost``."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    from bqx.monitoring.measurements import Measurements
+    from bqx.operations.alerts import State
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+# Each command imports what it needs.
+
+
+def add(commands: "Commands") -> None:
+    """Add the commands to those of ``bqx``."""
+    _add_alert(commands)
+
+
+def _add_alert(commands: "Commands") -> None:
+    parser = commands.add_parser(
+        "alert", help="judge measurements and tell what is wrong, each alert once; status 1 if any"
+    )
+    parser.add_argument(
+        "measurements", type=Path, nargs="*", metavar="FILE", help="of `bqx monitor`, or JSON lines"
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=Path("runs/alerts.json"),
+        metavar="FILE",
+        help="what was told already, default %(default)s",
+    )
+    parser.add_argument("--to", type=Path, metavar="FILE", help="alerts.yaml: SNS, Slack, e-mail")
+    parser.add_argument("--server", default="", metavar="URL", help="measure a server too")
+    parser.add_argument("--registry", type=Path, metavar="DIR", help="tell of approved versions")
+    parser.add_argument("--platform", type=Path, metavar="DIR", help="of local jobs: runs/cloud")
+    parser.add_argument("--account", type=Path, metavar="FILE", help="cloud.yaml: measure charges")
+    parser.add_argument("--budget", type=float, default=500.0, help="USD a month, %(default)s")
+    parser.set_defaults(command=_alert)
+
+
+def _alert(asked: argparse.Namespace) -> int:
+    from bqx.monitoring import measurements
+    from bqx.operations.alerts import Store, watch
+    from bqx.operations.settings import Settings
+
+    settings = Settings.read(asked.to) if asked.to else Settings()
+    channels = settings.channels()
+    measured = measurements.read(asked.measurements)
+    if not measured and not _asks(asked):
+        raise ParameterError(
+            "alert: nothing to judge, got no measurements; expected a FILE of `bqx monitor`, or "
+            "--server, --registry, --platform or --account."
+        )
+    with Store.opened(asked.state) as store:
+        if _asks(asked):
+            measured.append(_measured(asked, store.state))
+        watch(store, sorted(measured, key=lambda own: own.time), channels, settings.runbook)
+        firing = store.state.firing
+    print(f"firing: {', '.join(firing) or 'nothing'}")
+    return int(bool(firing))
+
+
+def _asks(asked: argparse.Namespace) -> bool:
+    return any((asked.server, asked.registry, asked.platform, asked.account))
+
+
+def _measured(asked: argparse.Namespace, state: "State") -> "Measurements":
+    import time
+
+    from bqx.monitoring.measurements import Measurements
+    from bqx.operations import sources
+
+    # Whole seconds, as the registry's log has them: what is of this one is the next run's.
+    now = float(int(time.time()))
+    numbers: dict[str, float | None] = {}
+    if asked.server:
+        told, state.counters = sources.server(asked.server.rstrip("/"), state.counters)
+        numbers |= told
+    if asked.registry:
+        numbers |= sources.approvals(asked.registry, state.since("model_deployed", now), now)
+    if asked.platform:
+        numbers |= sources.trainings(asked.platform, state.since("training_failed", now), now)
+    if asked.account:
+        from bqx.cloud.account import Account
+        from bqx.cloud.calls import clients
+
+        Account.read(asked.account)
+        # Charges are told in this region alone.
+        numbers |= sources.charges(clients("us-east-1"), asked.budget)
+    return Measurements(now, numbers)
