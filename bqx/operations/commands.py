@@ -1,6 +1,7 @@
 """Commands of operations: ``bqx alert``, ``bqx dashboard`` and ``bqx cost``."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,49 @@ if TYPE_CHECKING:
 def add(commands: "Commands") -> None:
     """Add the commands to those of ``bqx``."""
     _add_alert(commands)
+    _add_dashboard(commands)
+
+
+def _add_dashboard(commands: "Commands") -> None:
+    parser = commands.add_parser("dashboard", help="dashboards and alert rules, printed")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    for kind, about, command in (
+        ("grafana", "dashboard of Grafana, as JSON that it imports", _grafana),
+        ("rules", "alert rules of Prometheus, as YAML", _rules),
+    ):
+        sub = kinds.add_parser(kind, help=about)
+        sub.add_argument("--runbook", default="runbook.html", metavar="URL", help="%(default)s")
+        sub.set_defaults(command=command)
+    cloud = kinds.add_parser(
+        "cloudwatch", help="dashboard of CloudWatch, as the call that makes it"
+    )
+    cloud.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+    cloud.add_argument("--make", action="store_true", help="make the call, not only print it")
+    cloud.set_defaults(command=_cloudwatch)
+
+
+def _grafana(asked: argparse.Namespace) -> int:
+    from bqx.operations import grafana
+
+    print(json.dumps(grafana.content(asked.runbook), indent=1))
+    return 0
+
+
+def _rules(asked: argparse.Namespace) -> int:
+    from bqx.operations import prometheus
+
+    print(prometheus.text(asked.runbook), end="")
+    return 0
+
+
+def _cloudwatch(asked: argparse.Namespace) -> int:
+    from bqx.cloud.account import Account
+    from bqx.cloud.calls import clients, make_all
+    from bqx.operations import cloudwatch
+
+    own = Account.read(asked.account)
+    make_all([cloudwatch.put(own.region)], clients(own.region) if asked.make else None)
+    return 0
 
 
 def _add_alert(commands: "Commands") -> None:
