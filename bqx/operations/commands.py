@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the commands to those of ``bqx``."""
+    from bqx.operations.cost import commands as cost
+
     _add_alert(commands)
     _add_dashboard(commands)
+    cost.add(commands)
 
 
 def _add_dashboard(commands: "Commands") -> None:
