@@ -17,9 +17,9 @@ from receivers import MailServer, Webhook, listening
 
 from bqx import cli
 from bqx.errors import ArtefactError, BqxError
-from bqx.monitoring import measurements, metrics
-from bqx.monitoring.measurements import Measurements
-from bqx.operations import alerts
+from bqx.monitoring import measured, metrics
+from bqx.monitoring.measured import Measurements
+from bqx.operations import alerts, cloudwatch
 from bqx.operations.alert_rules import BY_NAME, LEVELS, RULES
 from bqx.operations.alerts import Store
 from bqx.operations.channels import (
@@ -146,9 +146,9 @@ class Kept:
             raise self.error
 
 
-def run(path, measured, *to):
+def run(path, series, *to):
     with Store.opened(path) as store:
-        return alerts.watch(store, measured, to)
+        return alerts.watch(store, series, to)
 
 
 def at(minute, **numbers):
@@ -359,7 +359,7 @@ def test_standard_error_gets_a_line(capsys):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from bqx.monitoring.measurements import Measurements
+from bqx.monitoring.measured import Measurements
 from bqx.operations import alerts, channels
 from bqx.operations.alerts import Store
 
@@ -510,7 +510,7 @@ def test_settings_without_a_file_are_standard_error():
 def test_a_file_that_holds_no_measurements_is_told(tmp_path, text, said):
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(ArtefactError, match=said):
-        measurements.read([tmp_path / "m.json"])
+        measured.read([tmp_path / "m.json"])
 
 
 def test_lines_of_measurements_are_read_in_the_order_of_time(tmp_path):
@@ -521,8 +521,28 @@ def test_lines_of_measurements_are_read_in_the_order_of_time(tmp_path):
     path = tmp_path / "m.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"time": "20')
     other = written(tmp_path / "n.json", mae=2.0, stamp="2026-01-05T11:00:00Z")
-    known = measurements.read([path, Path(other)])
+    known = measured.read([path, Path(other)])
     assert [own.numbers for own in known] == [{"skill": 0}, {"skill": 1, "mae": 2.0}, {"skill": 2}]
     assert known[0].content()["time"] == "2026-01-05T10:00:00+00:00"
     with pytest.raises(ArtefactError, match="cannot be read"):
-        measurements.read([tmp_path / "absent.json"])
+        measured.read([tmp_path / "absent.json"])
+
+
+def test_measurements_are_shown_in_cloudwatch_once(tmp_path, monkeypatch, capsys):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    account = tmp_path / "cloud.yaml"
+    account.write_text("{account: '123456789012', region: us-east-1, bucket: b, role: r}")
+    file = written(tmp_path / "m.json", skill=0.01, mae=None)
+    command = ["alert", file, "--account", str(account), "--state", str(tmp_path / "s")]
+    published = []
+    real = cloudwatch.publish
+    monkeypatch.setattr(
+        cloudwatch, "publish", lambda own: published.append(own.numbers) or real(own)
+    )
+    with mock_aws():
+        assert cli.main(command) == 0
+        assert cli.main(command) == 0
+        metrics_ = boto3.client("cloudwatch", "us-east-1").list_metrics(Namespace="bqx")["Metrics"]
+    assert [own["MetricName"] for own in metrics_] == ["skill"]
+    assert published == [{"skill": 0.01, "mae": None}]

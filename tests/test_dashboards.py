@@ -16,7 +16,7 @@ from moto import mock_aws
 from bqx import cli
 from bqx.cloud import calls
 from bqx.monitoring import metrics
-from bqx.monitoring.measurements import Measurements
+from bqx.monitoring.measured import Measurements
 from bqx.operations import cloudwatch, grafana, panels, prometheus
 from bqx.operations.alert_rules import RULES
 from bqx.operations.judgement import Standing, judge

@@ -19,7 +19,7 @@ from typing import Literal
 
 from bqx.errors import ArtefactError, BqxError
 from bqx.files import atomic, check_seal, digest, from_json, sealed, to_json
-from bqx.monitoring.measurements import Measurements
+from bqx.monitoring.measured import Measurements
 from bqx.operations.alert_rules import RULES, Level
 from bqx.operations.channels import Channel, Message, NotSentError, UnansweredError
 from bqx.operations.judgement import Standing, judge
@@ -60,11 +60,16 @@ class Alert:
 
 @dataclass
 class State:
-    """What a run must know of those before it: ``counters`` are those that a server showed."""
+    """What a run must know of those before it.
+
+    ``counters`` : that a server showed; ``published`` : time of the last measurement that was
+    handed over to CloudWatch, epoch seconds.
+    """
 
     standings: dict[str, Standing] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     counters: dict[str, float] = field(default_factory=dict)
+    published: float = 0.0
 
     @property
     def firing(self) -> list[str]:
@@ -120,6 +125,7 @@ class Store:
                 {name: Standing(**own) for name, own in content["standings"].items()},
                 [Alert(**own) for own in content["alerts"]],
                 content["counters"],
+                content["published"],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ArtefactError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from bqx.cloud.calls import Call
 from bqx.cloud.endpoint_requests import ENDPOINT, VARIANT
-from bqx.monitoring.measurements import Measurements
+from bqx.monitoring.measured import Measurements
 from bqx.operations.alert_rules import RULES
 from bqx.operations.panels import Line, Panel, rows
 

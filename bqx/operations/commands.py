@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from bqx.errors import ParameterError
 
 if TYPE_CHECKING:
-    from bqx.monitoring.measurements import Measurements
-    from bqx.operations.alerts import State
+    from bqx.monitoring.measured import Measurements
+    from bqx.operations.alerts import State, Store
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -85,28 +85,36 @@ def _add_alert(commands: "Commands") -> None:
     parser.add_argument("--server", default="", metavar="URL", help="measure a server too")
     parser.add_argument("--registry", type=Path, metavar="DIR", help="tell of approved versions")
     parser.add_argument("--platform", type=Path, metavar="DIR", help="of local jobs: runs/cloud")
-    parser.add_argument("--account", type=Path, metavar="FILE", help="cloud.yaml: measure charges")
+    parser.add_argument(
+        "--account",
+        type=Path,
+        metavar="FILE",
+        help="cloud.yaml: measure the month's charges, and show all in CloudWatch",
+    )
     parser.add_argument("--budget", type=float, default=500.0, help="USD a month, %(default)s")
     parser.set_defaults(command=_alert)
 
 
 def _alert(asked: argparse.Namespace) -> int:
-    from bqx.monitoring import measurements
+    from bqx.monitoring import measured
     from bqx.operations.alerts import Store, watch
     from bqx.operations.settings import Settings
 
     settings = Settings.read(asked.to) if asked.to else Settings()
     channels = settings.channels()
-    measured = measurements.read(asked.measurements)
-    if not measured and not _asks(asked):
+    series = measured.read(asked.measurements)
+    if not series and not _asks(asked):
         raise ParameterError(
             "alert: nothing to judge, got no measurements; expected a FILE of `bqx monitor`, or "
             "--server, --registry, --platform or --account."
         )
     with Store.opened(asked.state) as store:
         if _asks(asked):
-            measured.append(_measured(asked, store.state))
-        watch(store, sorted(measured, key=lambda own: own.time), channels, settings.runbook)
+            series.append(_measure(asked, store.state))
+        series.sort(key=lambda own: own.time)
+        watch(store, series, channels, settings.runbook)
+        if asked.account:
+            _publish(asked.account, store, series)
         firing = store.state.firing
     print(f"firing: {', '.join(firing) or 'nothing'}")
     return int(bool(firing))
@@ -116,10 +124,10 @@ def _asks(asked: argparse.Namespace) -> bool:
     return any((asked.server, asked.registry, asked.platform, asked.account))
 
 
-def _measured(asked: argparse.Namespace, state: "State") -> "Measurements":
+def _measure(asked: argparse.Namespace, state: "State") -> "Measurements":
     import time
 
-    from bqx.monitoring.measurements import Measurements
+    from bqx.monitoring.measured import Measurements
     from bqx.operations import sources
 
     # Whole seconds, as the registry's log has them: what is of this one is the next run's.
@@ -133,10 +141,22 @@ def _measured(asked: argparse.Namespace, state: "State") -> "Measurements":
     if asked.platform:
         numbers |= sources.trainings(asked.platform, state.since("training_failed", now), now)
     if asked.account:
-        from bqx.cloud.account import Account
         from bqx.cloud.calls import clients
+        from bqx.operations.cost import budgets
 
-        Account.read(asked.account)
-        # Charges are told in this region alone.
-        numbers |= sources.charges(clients("us-east-1"), asked.budget)
+        numbers |= sources.charges(clients(budgets.REGION), asked.budget)
     return Measurements(now, numbers)
+
+
+def _publish(account: Path, store: "Store", series: "list[Measurements]") -> None:
+    """Hand what is new over to CloudWatch, whose dashboard shows it."""
+    from bqx.cloud.account import Account
+    from bqx.cloud.calls import clients, make
+    from bqx.operations import cloudwatch
+
+    of = clients(Account.read(account).region)
+    for own in series:
+        if own.time > store.state.published and any(v is not None for v in own.numbers.values()):
+            make(cloudwatch.publish(own), of)
+            store.state.published = own.time
+            store.write()

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bqx.errors import ArtefactError
 from bqx.market import sessions
-from bqx.monitoring import measurements
+from bqx.monitoring import measured
 from bqx.monitoring.metrics import BY_NAME
 
 MEASUREMENTS = "BQX_MEASUREMENTS"
@@ -121,7 +121,7 @@ def _measured() -> dict[str, float]:
     if not path:
         return {}
     try:
-        newest = measurements.read([Path(path)])[-1:]
+        newest = measured.read([Path(path)])[-1:]
     except ArtefactError as error:
         print(error, file=sys.stderr)
         return {}
