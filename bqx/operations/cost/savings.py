@@ -13,6 +13,8 @@ from bqx.operations.cost.designs import (
 )
 from bqx.operations.cost.prices import price
 
+_MONITOR = "monitor, every 4 hours, 10 minutes"
+
 
 @dataclass(frozen=True)
 class Saving:
@@ -23,34 +25,34 @@ class Saving:
     asks: str
 
 
-def savings(design: Design | None = None) -> tuple[Saving, ...]:
+def savings() -> tuple[Saving, ...]:
     """All measures, the largest first; they do not add up where they meet the same line."""
-    own = design or at_real_prices()
-    of = {line.item: line.usd(own.table) for line in own.lines}
-    endpoint, training = of["endpoint"], own.of("training")
-    monitor = of["monitor, every 4 hours, 10 minutes"]
-    compute = [line for line in own.lines if line.price.startswith("lambda x86")]
-    seconds = sum(line.usd(own.table) for line in compute)
-    puts = of["PUT to S3, 1.5 million"] - MINUTES / 1e3 * price("s3 put")
-    every = (
+    own = at_real_prices()
+    usd = {line.item: line.usd(own.table) for line in own.lines}
+    return tuple(sorted(_measures(own, usd), key=lambda saving: -saving.usd))
+
+
+def _measures(own: Design, usd: dict[str, float]) -> tuple[Saving, ...]:
+    return (
         Saving(
             "a smaller machine: ml.c7g.large",
-            endpoint - HOURS * price("ml.c7g.large"),
+            usd["endpoint"] - HOURS * price("ml.c7g.large"),
             "28 bundles in half a GB, as measured",
         ),
         Saving(
             "no server: functions of Lambda alone",
-            endpoint + of["endpoint's volume"],
+            usd["endpoint"] + usd["endpoint's volume"],
             "forecasts made every minute, read from S3",
         ),
         Saving(
             "the endpoint closed with the market",
-            (1.0 - OPEN) * endpoint,
+            (1.0 - OPEN) * usd["endpoint"],
             "a schedule for Friday and Sunday, and a cold start",
         ),
         Saving(
             "a savings plan of 20 %",
-            (1.0 - price("savings plan share")) * (endpoint + training + monitor),
+            (1.0 - price("savings plan share"))
+            * (usd["endpoint"] + own.of("training") + usd[_MONITOR]),
             "a year's promise; of SageMaker alone",
         ),
         Saving(
@@ -60,13 +62,17 @@ def savings(design: Design | None = None) -> tuple[Saving, ...]:
         ),
         Saving(
             "training on spot",
-            (1.0 - price("spot share")) * training,
+            (1.0 - price("spot share")) * own.of("training"),
             "jobs of minutes, that are tried again",
         ),
-        Saving("one object a minute for all pairs", puts, "the capture that bqx writes"),
+        Saving(
+            "one object a minute for all pairs",
+            usd["PUT to S3, 1.5 million"] - MINUTES / 1e3 * price("s3 put"),
+            "the capture that bqx writes",
+        ),
         Saving(
             "monitor by bqx instead of by jobs",
-            monitor - HOURS * 20.0 * price("lambda arm"),
+            usd[_MONITOR] - HOURS * 20.0 * price("lambda arm"),
             "10 seconds an hour of a function",
         ),
         Saving(
@@ -76,13 +82,17 @@ def savings(design: Design | None = None) -> tuple[Saving, ...]:
         ),
         Saving(
             "functions on ARM",
-            seconds * (1.0 - price("lambda arm") / price("lambda x86")),
+            _seconds(own) * (1.0 - price("lambda arm") / price("lambda x86")),
             "an image for that chip",
         ),
         Saving(
             "retraining once a month instead of weekly",
-            training * (WEEKS - 1.0) / WEEKS,
+            own.of("training") * (WEEKS - 1.0) / WEEKS,
             "a model three weeks older; skill decides",
         ),
     )
-    return tuple(sorted(every, key=lambda saving: -saving.usd))
+
+
+def _seconds(own: Design) -> float:
+    compute = [line for line in own.lines if line.price == "lambda x86"]
+    return sum(line.usd(own.table) for line in compute)

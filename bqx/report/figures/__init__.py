@@ -20,6 +20,7 @@ from bqx.report.figures.skill import (
     verdict,
 )
 from bqx.report.figures.speed import benchmarks
+from bqx.report.figures.system import system
 from bqx.report.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "mechanical_share",
     "rates",
     "skill_by_horizon",
+    "system",
     "verdict",
     "warm_up",
 ]
