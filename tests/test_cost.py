@@ -168,6 +168,11 @@ def test_budgets_are_made_with_their_alarms_topics_and_tags(monkeypatch):
         "bqx-ml-warning",
         "bqx-ml-info",
     }
+    for call in every[:3]:
+        policy = json.loads(call.arguments["Attributes"]["Policy"])
+        services = policy["Statement"][1]["Principal"]["Service"]
+        assert "budgets.amazonaws.com" in services
+        assert {own["Resource"] for own in policy["Statement"]} <= arns
     assert {own["Threshold"] for own in alarms} == {450.0, 500.0, 550.0, 600.0}
     assert all(set(own["AlarmActions"]) <= arns for own in alarms)
     limits = {own["BudgetName"]: float(own["BudgetLimit"]["Amount"]) for own in made}

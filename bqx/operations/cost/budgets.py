@@ -1,5 +1,6 @@
 """Budgets of 450, 500, 550 and 600 USD a month as calls of AWS, and tags that split the bill."""
 
+import json
 from typing import Any
 
 from bqx.cloud.account import Account
@@ -27,7 +28,7 @@ REGION = "us-east-1"
 def calls(account: Account, budget: float = BUDGET) -> list[Call]:
     """Topics, alarms of the month's charges, tags, and a budget of all and of each pair."""
     return [
-        *(Call("sns", "create_topic", {"Name": f"{TOPIC}{level}"}) for level in LEVELS),
+        *(_topic(account, level) for level in LEVELS),
         *(_alarm(account, usd, level) for usd, level in STEPS.items()),
         _tags(),
         _budget(account, "bqx", budget, {"TagKeyValue": ["user:project$bqx"]}),
@@ -38,6 +39,27 @@ def calls(account: Account, budget: float = BUDGET) -> list[Call]:
 def topic(account: Account, level: Level) -> str:
     """ARN of a level's topic, in the region that tells charges."""
     return f"arn:aws:sns:{REGION}:{account.account}:{TOPIC}{level}"
+
+
+def _topic(account: Account, level: Level) -> Call:
+    """A topic to which the account, its alarms and its budgets may publish."""
+    publish = {"Effect": "Allow", "Action": "SNS:Publish", "Resource": topic(account, level)}
+    own = {"Principal": {"AWS": f"arn:aws:iam::{account.account}:root"}}
+    services = {
+        "Principal": {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]},
+        # Of this account alone.
+        "Condition": {"StringEquals": {"aws:SourceAccount": account.account}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [publish | own, publish | services]}
+    return Call(
+        "sns",
+        "create_topic",
+        {
+            "Name": f"{TOPIC}{level}",
+            "Attributes": {"Policy": json.dumps(policy)},
+            **account.marks,
+        },
+    )
 
 
 def _alarm(account: Account, usd: float, level: Level) -> Call:

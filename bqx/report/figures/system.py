@@ -37,7 +37,7 @@ def _draw(axes: Any, panel: Panel, frame: pd.DataFrame) -> None:
         # Beside its end, since every panel has lines of its own.
         end = (frame.index[-1], values.iloc[-1])
         axes.annotate(
-            f" {label}", end, color=colour, fontsize="small", va="center", annotation_clip=False
+            f" {label}", end, color=colour, fontsize="small", va="bottom", annotation_clip=False
         )
     shown = {line.metric for line in panel.lines if line.label in frame.columns}
     top = max(float(frame.max().max()), 0.05)
@@ -47,6 +47,8 @@ def _draw(axes: Any, panel: Panel, frame: pd.DataFrame) -> None:
             axes.axhline(rule.bound, ls="--", lw=1, color=RED)
     axes.axhline(0.0, lw=0.6, color=GREY)
     axes.margins(x=0.15)
+    if frame.min().min() >= 0.0:
+        axes.set_ylim(bottom=-0.02 * top)
     if isinstance(frame.index, pd.DatetimeIndex):
         dates(axes)
     else:
