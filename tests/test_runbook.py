@@ -30,7 +30,8 @@ def anchor(heading):
 def commands(text):
     """Lines of the blocks of commands."""
     blocks = re.findall(r"^ *```(?:bash|text)\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-    return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+    whole = "".join(blocks).replace("\\\n", " ")
+    return [line.strip() for line in whole.splitlines() if line.strip()]
 
 
 EVERY = sorted({*commands(PAGE), *commands(ALERTS), *re.findall(r"`(bqx [a-z].*?)`", ALERTS)})
@@ -66,7 +67,7 @@ def test_the_parts_that_the_documents_ask_for_are_there(name):
 
 @pytest.mark.parametrize("command", EVERY)
 def test_every_step_is_a_command_that_exists(command):
-    program, *arguments = shlex.split(command.replace(" \\n", " "))
+    program, *arguments = shlex.split(command)
     assert program == "bqx"
     parser = cli._parser()
     known = parser._subparsers._group_actions[0].choices

@@ -11,15 +11,13 @@ def table() -> str:
 
 
 def _row(rule: Rule) -> str:
-    fires = f"`{rule.metric}` {_side(rule.above)} {rule.bound:g}{_lasting(rule.minutes)}"
-    clears = f"{_side(not rule.above)} {rule.clear:g}{_lasting(rule.clear_minutes)}"
+    side = "above" if rule.above else "below"
+    fires = f"`{rule.metric}` {side} {rule.bound:g}{_lasting(rule.minutes)}"
+    within = "at most" if rule.above else "at least"
+    clears = f"{within} {rule.clear:g}{_lasting(rule.clear_minutes)}"
     clears = "is an event" if rule.counts else clears
     link = f"[{rule.runbook}](runbook.md#{rule.runbook})"
     return f"| {rule.level} | {fires} | {clears} | {rule.title} | {link} |"
-
-
-def _side(above: bool) -> str:
-    return "above" if above else "below"
 
 
 def _lasting(minutes: float) -> str:

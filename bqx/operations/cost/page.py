@@ -19,7 +19,7 @@ and {real:,.0f} on the documents' design.** The documents state 475, 512, 450 to
 for it; the {real:,.0f} are near these because their errors cancel.
 
 Every number of this page is computed from the prices at its end, which have their source and date.
-`bqx cost` prints the same. None of it was read from a bill.
+`bqx cost designs` and its sisters print the same. None of it was read from a bill.
 
 """
 
@@ -97,12 +97,19 @@ def claims_table() -> str:
     """What the documents state, and what comes out."""
     rows = []
     for claim in claims():
-        stated = f"{claim.stated:,.2f}" + (f" to {claim.to:,.2f}" if claim.to else "")
-        own = "holds" if claim.holds else f"{claim.computed - (claim.to or claim.stated):+,.2f}"
-        computed = f"{claim.computed:,.2f}"
-        rows.append((claim.document, claim.what, claim.unit, stated, computed, own, claim.why))
-    heads = ("Document", "What", "Unit", "Stated", "Computed", "Apart", "Why")
-    return _table(heads, rows, texts=(0, 1, 2, 6))
+        to = f" to {claim.to:,.2f}" if claim.to else ""
+        unit = "" if claim.unit == "USD" else f" {claim.unit}"
+        apart = f"{claim.computed - (claim.to or claim.stated):+,.2f}"
+        rows.append(
+            (
+                f"{claim.document}: {claim.what}",
+                f"{claim.stated:,.2f}{to}{unit}",
+                f"{claim.computed:,.2f}",
+                "holds" if claim.holds else apart,
+                claim.why,
+            )
+        )
+    return _table(("What", "Stated", "Computed", "Apart", "Why"), rows, texts=(0, 4))
 
 
 def savings_table() -> str:
