@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from bqx.operations.panels import SIX
 from bqx.report import figures
 
 PAIRS, HORIZONS = ("eurusd", "usdjpy"), (15, 30)
@@ -49,6 +50,7 @@ TRADED = pd.DataFrame(
 MATRIX = pd.DataFrame([[0.1, np.nan], [-0.2, 0.0]], index=PAIRS, columns=HORIZONS)
 
 DRAWN: dict[str, Callable[[], Figure]] = {
+    "system": lambda: figures.system(SYSTEM),
     "rates": lambda: figures.rates(
         pd.DataFrame(np.full((30, 2), 100.0), index=DAYS, columns=list(PAIRS))
     ),
@@ -140,6 +142,22 @@ CONDITIONS = pd.DataFrame(
         "coverage": [0.91, 0.88, np.nan],
     }
 )
+SYSTEM = {
+    "R² and skill, 24 hours": pd.DataFrame({"R²": 0.5, "skill": 0.001}, index=DAYS),
+    "Drift": pd.DataFrame({"columns": np.linspace(0.0, 0.4, 30)}, index=DAYS),
+    "Latency": pd.DataFrame({"P99": [200.0, 280.0]}, index=pd.Index([1, 2], name="answers")),
+    "Error rate": pd.DataFrame({"errors": [0.0, 0.02]}, index=pd.Index([1, 2], name="answers")),
+}
+
+
+def test_a_panel_shows_its_lines_its_bounds_and_what_it_has_not() -> None:
+    axes = figures.system(SYSTEM).axes
+    assert [own.get_title() for own in axes] == [panel.title for panel in SIX]
+    texts = [[text.get_text().strip() for text in own.texts] for own in axes]
+    assert texts[0] == texts[5] == ["a server counts it:\nGET /metrics"]
+    assert texts[3] == ["R²", "skill"]
+    errors = [line.get_ydata()[0] for line in axes[2].lines if line.get_linestyle() == "--"]
+    assert errors == [0.05]
 
 
 def test_every_figure_is_drawn_here() -> None:

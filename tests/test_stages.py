@@ -18,6 +18,7 @@ import bqx.stages
 from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.features import catalog
+from bqx.operations.panels import SIX
 from bqx.params import Params
 from bqx.report import claims, comparison, front_page, lines, verdict
 from bqx.runs import artefacts, known_trials
@@ -40,6 +41,7 @@ from bqx.stages import (
     reconciliation,
     registry,
     selection,
+    system_panels,
     training,
 )
 from bqx.trading import benchmarks, performance
@@ -98,6 +100,23 @@ def test_half_of_the_planted_skill_is_recovered_at_every_horizon(planted: Run) -
     by_horizon = cells.groupby("horizon")[["skill", "attainable"]].mean()
     assert (by_horizon["attainable"] > 0.02).all()
     assert (by_horizon["skill"] > 0.5 * by_horizon["attainable"]).all()
+
+
+def test_the_panels_of_the_system_show_what_the_run_found(planted: Run) -> None:
+    with mock.patch.object(system_panels, "ASKED", 3):
+        panels = system_panels.build(planted.params)
+    assert set(panels) <= {panel.title for panel in SIX}
+    days = panels["R² and skill, 24 hours"]
+    cells = pd.DataFrame(read_json(planted.folder / "forecasts/cells.json"))
+    assert days["skill"].mean() == pytest.approx(cells["skill"].mean(), abs=0.05)
+    assert days["R²"].mean() == pytest.approx(cells["r2"].mean(), abs=0.1)
+    drifted = artefacts.DRIFT.read(planted).groupby("fold")["drifted"].mean()
+    assert set(panels["Drift"]["columns"]) == set(drifted)
+    latency = panels["Latency"]
+    assert (latency["P50"] <= latency["P99"]).all()
+    assert latency["P99"].iloc[-1] > 0
+    assert (panels["Error rate"]["errors"] == 0).all()
+    assert "99 of 100 answers took at most" in system_panels.sentence(panels)
 
 
 def test_trials_are_the_same_from_a_notebook_that_knows_its_own_parameters_only(

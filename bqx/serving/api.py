@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from anyio import to_thread
+from prometheus_client import Counter
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -91,7 +92,8 @@ async def _predict(request: Request) -> Response:
         started = time.perf_counter()
         try:
             asked = PredictRequest.model_validate_json(bytes(body))
-            return await _answer(request.app.state.live, asked, started)
+            state = request.app.state
+            return await _answer(state.live, asked, started, counted=state.meter.forecasts)
         except ValidationError as error:
             return refusal(400, "request", told(error))
         except (AbsentBarError, OverflowError) as error:
@@ -102,7 +104,9 @@ async def _predict(request: Request) -> Response:
         bodies.release(request, body)
 
 
-async def _answer(live: LiveFeed, asked: PredictRequest, started: float) -> Response:
+async def _answer(
+    live: LiveFeed, asked: PredictRequest, started: float, *, counted: Counter
+) -> Response:
     pair, minute = asked.pair.lower(), asked.minute
     if pair not in live.panel.bundles:
         pairs = ", ".join(live.panel.bundles) or "none at present"
@@ -113,6 +117,7 @@ async def _answer(live: LiveFeed, asked: PredictRequest, started: float) -> Resp
         forecast = live.panel.newest(pair)
     else:
         forecast = await to_thread.run_sync(live.panel.at, pair, minute)
+    counted.labels("memory" if minute is None else "computed").inc()
     answer = _of(live, forecast, started)
     return Response(answer.model_dump_json(), media_type="application/json")
 

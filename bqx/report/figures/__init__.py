@@ -20,6 +20,7 @@ from bqx.report.figures.skill import (
     verdict,
 )
 from bqx.report.figures.speed import benchmarks, latency
+from bqx.report.figures.system import system
 from bqx.report.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "mechanical_share",
     "rates",
     "skill_by_horizon",
+    "system",
     "verdict",
     "warm_up",
 ]
