@@ -18,7 +18,7 @@ from bqx.runs.run import Run
 from bqx.serving import live
 from bqx.serving.app import answer
 from bqx.serving.models import Served
-from bqx.stages import candidates, deployment
+from bqx.stages import candidates, last_request
 from bqx.stages.bars import load, served
 
 ASKED = 40
@@ -63,8 +63,8 @@ def _answers(run: Run, params: Params) -> pd.DataFrame:
     """Quantiles of the answers' time so far, ms, and the share of errors, one row per answer."""
     bars = load(run).bars
     pair = served(params, bars)
-    packed = bundle.load(artefacts.BUNDLE.at(run, pair=pair))
-    _, closes, panel = deployment.sent(bars, packed)
+    packed = bundle.load(artefacts.MODEL.at(run, pair=pair))
+    _, closes, panel = last_request.sent(bars, packed)
     body = json.dumps(live.payload(pair, closes, panel)).encode()
     ready = {pair: Served(packed)}
     spent, failed = [], []
