@@ -24,6 +24,7 @@ from bqx.feature_store import commands as features
 from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.project_plan import commands as project_plan
+from bqx.retraining import commands as retraining
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_certify(commands)
     database.add(commands)
     cloud.add(commands)
+    retraining.add(commands)
     project_plan.add(commands)
     return parser
 
