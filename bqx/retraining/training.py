@@ -126,9 +126,7 @@ def _fitted(
     return fit
 
 
-def _unseen(
-    bars: Bars, fold: Fold, packed: Bundle, champion: Bundle | None
-) -> NDArray[np.int64]:
+def _unseen(bars: Bars, fold: Fold, packed: Bundle, champion: Bundle | None) -> NDArray[np.int64]:
     """Test rows whose columns neither model has learnt from.
 
     Raises ParameterError where the champion has seen nearly all.
