@@ -21,6 +21,7 @@ from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
+from bqx.paper import commands as paper
 from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.project_plan import commands as project_plan
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     database.add(commands)
     cloud.add(commands)
     retraining.add(commands)
+    paper.add(commands)
     project_plan.add(commands)
     return parser
 
