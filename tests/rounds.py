@@ -30,6 +30,8 @@ PARAMS = Params(
     workers=1,
     backend="threads",
 )
+OPPOSITE = -3.0
+"""Share of the past return that is expected to be undone: an oracle gains as much by it."""
 FIRST = datetime(2024, 3, 18, 2, tzinfo=UTC)
 SHADOWED = datetime(2024, 3, 23, 2, tzinfo=UTC)
 WATCHED = datetime(2024, 3, 30, 2, tzinfo=UTC)
@@ -43,20 +45,30 @@ def market(mode: str = "strong", days: int = DAYS, seed: int = 3) -> dict[str, p
 
 
 @cache
-def turned(at: str, days: int, seed: int = 3) -> dict[str, pd.DataFrame]:
-    """A market whose momentum becomes its opposite at a time."""
-    strong, planted.STRONG = planted.STRONG, -planted.STRONG
+def turned(at: tuple[str, ...], days: int, seed: int = 3) -> dict[str, pd.DataFrame]:
+    """A market whose momentum becomes its opposite at some times, and itself again at the next."""
+    strong = planted.STRONG
     try:
-        after = {p: f.loc[at:].copy() for p, f in market("strong", days, seed + 1).items()}
+        planted.STRONG = OPPOSITE
+        opposite = market("strong", days, seed + 1)
     finally:
         planted.STRONG = strong
-    out = {}
-    for pair, before in market("strong", days, seed).items():
-        first, rates = before.loc[: pd.Timestamp(at, tz="UTC") - pd.Timedelta("1min")], list(RATES)
-        scale = first["close"].iloc[-1] / after[pair]["open"].iloc[0]
-        after[pair][rates] = np.round(after[pair][rates] * scale, 5)
-        out[pair] = validate(pd.concat([first, after[pair]]), pair)
-    return out
+    regimes = market("strong", days, seed), opposite
+    stamps = [pd.Timestamp(text, tz="UTC") for text in at]
+    return {pair: _spliced([own[pair] for own in regimes], stamps) for pair in PAIRS}
+
+
+def _spliced(regimes: list[pd.DataFrame], at: list[pd.Timestamp]) -> pd.DataFrame:
+    """Bars of two markets in turn, each going on at the rate where the other ended."""
+    parts, rates, last = [], list(RATES), 0.0
+    for number, (first, end) in enumerate(zip([None, *at], [*at, None], strict=True)):
+        part = regimes[number % 2].loc[first:end].copy()
+        part = part if end is None else part[part.index < end]
+        if last:
+            part[rates] = np.round(part[rates] * last / part["open"].iloc[0], 5)
+        last = part["close"].iloc[-1]
+        parts.append(part)
+    return validate(pd.concat(parts), "spliced")
 
 
 def loop(folder: Path, params: Params = PARAMS) -> Loop:

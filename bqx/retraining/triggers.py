@@ -65,7 +65,7 @@ def measured(path: Path, now: datetime, since: datetime | None) -> dict[str, flo
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        at = datetime.fromisoformat(content["time"])
+        at = datetime.fromisoformat(content["at"])
         numbers = {
             str(name): None if value is None else float(value)
             for name, value in content["measurements"].items()
@@ -73,7 +73,7 @@ def measured(path: Path, now: datetime, since: datetime | None) -> dict[str, flo
         is_new = at <= now and (since is None or at > since)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtefactError(
-            f"{path}: no measurements, got {type(error).__name__}; expected a time with its "
-            "offset, and measurements by name. `bqx monitor` writes them."
+            f"{path}: no measurements, got {type(error).__name__}; expected ``at``, a time "
+            "with its offset, and measurements by name. `bqx monitor` writes them."
         ) from None
     return numbers if is_new else {}
