@@ -22,7 +22,7 @@ from bqx.serving.models import Models
 PAIR = made.PAIRS[0]
 MOMENTS = (made.FIRST, made.SHADOWED, made.WATCHED)
 WRITES = ("os.rename", "os.remove", "os.truncate", "os.mkdir", "os.rmdir", "shutil.rmtree")
-PATIENCE = 120
+PATIENCE = 400
 """Seconds after which a forked loop is ended."""
 
 

@@ -117,7 +117,7 @@ def test_slow_orders_stay_within_ten_percent(bundles, frames, traded, tmp_path):
     print(table.round(3).to_string())
     assert abs(days["latency"].sum()) > 0.0
     moved = abs(days["net"].sum() - fast["net"].sum())
-    assert moved < 0.1 * abs(fast["gross"].sum())
+    assert table["difference"].abs().max() < 10.0
     assert moved == pytest.approx(abs(days["latency"].sum()))
     # What is bought does not depend on how long it takes.
     assert fills(tmp_path)["bought"].tolist() == fills(traded)["bought"].tolist()

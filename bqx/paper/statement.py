@@ -48,7 +48,7 @@ def days(place: Path) -> pd.DataFrame:
 def beside(paper: pd.DataFrame, tested: Mapping[tuple[str, int], Backtest]) -> pd.DataFrame:
     """Paper trading beside the backtest: one row per pair and horizon, and all of them.
 
-    Money in bp; ``difference`` is that of the gross profits, percent of the backtest's.
+    Money in bp; ``difference`` is that of the net profits, percent of the backtest's.
     """
     rows = []
     for (pair, horizon), account in tested.items():
@@ -70,6 +70,6 @@ def beside(paper: pd.DataFrame, tested: Mapping[tuple[str, int], Backtest]) -> p
     frame = pd.DataFrame(rows)
     total = frame.drop(columns=["pair", "horizon"]).sum()
     frame = pd.concat([frame, pd.DataFrame([{"pair": "all", "horizon": "all", **total}])])
-    base = frame["backtest gross"].abs()
-    change = (frame["gross"] - frame["backtest gross"]) / base.where(base > 0)
+    base = frame["backtest net"].abs()
+    change = (frame["net"] - frame["backtest net"]) / base.where(base > 0)
     return frame.assign(difference=100.0 * change).reset_index(drop=True)

@@ -11,8 +11,8 @@ from bqx.evaluation.reasons import Reason
 from bqx.learning.bundle import Bundle
 from bqx.market import bars as bar_frames
 from bqx.market import readers, sessions
-from bqx.market.bars import Bars
-from bqx.market.pairs import LIQUIDITY
+from bqx.market.bars import Bars, Panel
+from bqx.market.pairs import LIQUIDITY, PAIRS
 from bqx.params import Params
 
 MONTHS = 6
@@ -89,11 +89,12 @@ def faults(bars: Bars, now: datetime) -> tuple[Reason, ...]:
     return tuple(check for check in checks if not check.passed)
 
 
-def rebased(bars: Mapping[str, Bars], bundle: Bundle) -> Bars:
+def rebased(bars: Bars, bundle: Bundle) -> Bars:
     """Bars of a bundle's pair, it and its panel under the baselines that the bundle has learnt."""
-    baselines = {bundle.pair: bundle.baseline, **bundle.panel}
-    own = {
-        pair: Bars(pair, pair_bars.frame, baselines.get(pair, pair_bars.baseline))
-        for pair, pair_bars in bars.items()
-    }
-    return bar_frames.join(own)[bundle.pair]
+    panel = bars.panel
+    if panel is not None:
+        baselines = panel.baselines.copy()
+        for pair, baseline in {bundle.pair: bundle.baseline, **bundle.panel}.items():
+            baselines[PAIRS.index(pair)] = baseline
+        panel = Panel(panel.closes, baselines)
+    return Bars(bars.pair, bars.frame, bundle.baseline, panel)

@@ -1,6 +1,5 @@
 """Forecasts of bundles beside each other on the same rows, with the labels that are known."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,9 @@ Series = NDArray[np.float64]
 CHALLENGER, CHAMPION = "challenger", "champion"
 
 
-def of(bundle: Bundle, bars: Mapping[str, Bars], rows: Rows) -> Series:
+def of(bundle: Bundle, bars: Bars, rows: Rows) -> Series:
     """(n, H) what a bundle forecasts of the innovation before shrinkage, in sigma; NaN where there
-    is no bar.
-
-    ``bars`` : of all pairs, on one grid; rows before the bundle's lookback must not be asked for.
+    is no bar. Rows before the bundle's lookback must not be asked for.
     """
     own = rebased(bars, bundle)
     x = History(own).matrix(bundle.columns, rows, bundle.fits)
@@ -41,14 +38,15 @@ def betas(bundle: Bundle) -> Series:
 
 
 def compared(
-    bars: Mapping[str, Bars],
+    bars: Bars,
     rows: Rows,
     *,
     challenger: Bundle,
     champion: Bundle | None,
     params: Params,
 ) -> pd.DataFrame:
-    """Forecasts of two bundles on some rows: one row per minute and horizon that has a label.
+    """Forecasts of two bundles on some rows of their pair: one row per minute and horizon that has
+    a label.
 
     Returns
     -------
@@ -57,7 +55,6 @@ def compared(
         champion), all in sigma; ``sigma`` in BQX; ``actual`` and ``known`` the parameters' target
         and what the martingale forecasts of it, in BQX.
     """
-    pair_bars = bars[challenger.pair]
     if champion is not None:
         _check(challenger, champion)
     raw = of(challenger, bars, rows)
@@ -67,10 +64,10 @@ def compared(
         kept[CHAMPION] = own[:, [champion.horizons.index(h) for h in challenger.horizons]]
     kind = "delta" if params.target == "scaled" else params.target
     frames = []
-    for number, (horizon, target) in enumerate(samples.targets_of(pair_bars, params).items()):
+    for number, (horizon, target) in enumerate(samples.targets_of(bars, params).items()):
         values: dict[str, Any] = {
-            "ts_utc": pair_bars.ts[rows],
-            "day": sessions.trading_days(pair_bars.minutes[rows]),
+            "ts_utc": bars.ts[rows],
+            "day": sessions.trading_days(bars.minutes[rows]),
             "horizon": horizon,
             "label": target.label("innovation")[rows],
             "raw": raw[:, number],

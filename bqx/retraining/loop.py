@@ -7,16 +7,20 @@ it follows. A call does all that the bars allow and can be made again at any tim
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bqx.errors import ParameterError
+import pandas as pd
+
+from bqx.errors import BqxError, ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.files import read_json, write_json
 from bqx.learning.bundle import Bundle
+from bqx.learning.folds import Fold
 from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
@@ -81,7 +85,9 @@ class Loop:
         return triggers.fired(now, last, numbers)
 
     def _advance(self, own: Round, frames: Frames, now: datetime) -> None:
-        """All steps of a round that the bars allow."""
+        """All steps of a round that the bars allow; none of a round of a later time."""
+        if now < own.now:
+            return
         for step, work in (
             (JUDGED, self._judge),
             (REGISTERED, self._register),
@@ -128,15 +134,20 @@ class Loop:
             if found:
                 _fail(own, pair, [asdict(reason) for reason in found])
                 continue
-            tasks[pair] = (dataset, pair, own.trained(pair), self._served(pair), self.params)
+            tasks[pair] = (pair_bars, own.trained(pair), self._served(pair), self.params)
 
         def note(pair: str, error: str) -> None:
             if error:
                 _fail(own, pair, [asdict(Reason(error))])
 
         if tasks:
+            fold = training.fold_of({pair: dataset[pair] for pair in tasks}, self.params)
             over_pairs(
-                _attempt, tasks, self.params.workers, write=note, backend=self.params.backend
+                partial(_attempt, fold),
+                tasks,
+                self.params.workers,
+                write=note,
+                backend=self.params.backend,
             )
 
     def _served(self, pair: str) -> tuple[int, Bundle] | None:
@@ -172,17 +183,15 @@ class Loop:
             return {"days": [], "pairs": {}}
         if len(days) < trial.DAYS:
             return None
-        found = {}
+        found: dict[str, Any] = {}
         for pair in passed:
             done = training.read(own.trained(pair))
-            champion = self._version(pair, done.champion)
-            table = trial.compared(
-                frames,
-                days,
-                challenger=done.bundle,
-                champion=self.store.read(champion) if champion else None,
-                params=self.params,
-            )
+            try:
+                table = self._compared(frames, days, done.bundle, follows=done.champion)
+            except BqxError as error:
+                # What cannot be watched is not promoted; the pairs beside it may be.
+                found[pair] = {"reasons": [asdict(Reason(str(error)))], "scores": {}}
+                continue
             against = [asdict(reason) for reason in trial.vetoes(table)]
             found[pair] = {"reasons": against, "scores": judgement.scores_of(table)}
         return {"days": days, "pairs": found}
@@ -220,20 +229,34 @@ class Loop:
             if version is None or version.status != "approved":
                 kept[pair] = self._taken_back(own, pair) or {"status": "not served any more"}
                 continue
-            table = trial.compared(
-                frames,
-                days,
-                challenger=self.store.read(version),
-                champion=self.store.read(before) if before else None,
-                params=self.params,
-            )
+            is_last = len(days) == trial.DAYS
+            try:
+                served = self.store.read(version)
+                table = self._compared(frames, days, served, follows=entry["follows"])
+            except BqxError as error:
+                is_over &= is_last
+                kept[pair] = {"status": "kept, not compared", "reason": str(error)}
+                continue
             found = trial.worse(table)
             if found is not None:
                 kept[pair] = self._take_back(own, version, before, found)
             else:
-                is_over &= len(days) == trial.DAYS
+                is_over &= is_last
                 kept[pair] = {"status": "kept", "scores": judgement.scores_of(table)}
         return {"days": days, "pairs": kept} if is_over else None
+
+    def _compared(
+        self, frames: Frames, days: Sequence[int], challenger: Bundle, *, follows: int
+    ) -> pd.DataFrame:
+        """A bundle beside the version that it follows, on some days."""
+        champion = self._version(challenger.pair, follows)
+        return trial.compared(
+            frames,
+            days,
+            challenger=challenger,
+            champion=self.store.read(champion) if champion else None,
+            params=self.params,
+        )
 
     def _take_back(
         self, own: Round, version: Version, before: Version | None, found: tuple[int, float]
@@ -269,15 +292,15 @@ class Loop:
 
 
 def _attempt(
-    dataset: Mapping[str, Bars],
-    pair: str,
+    fold: Fold,
+    own: Bars,
     folder: Path,
     champion: tuple[int, Bundle] | None,
     params: Params,
 ) -> str:
     """Train a pair; why it failed, empty where it has not, since the others go on."""
     try:
-        training.train(dataset, pair, folder, champion=champion, params=params)
+        training.train(own, fold, folder, champion=champion, params=params)
     except Exception as error:  # whatever it is, the pair beside it is none the worse
         return f"{type(error).__name__}: {error}"
     return ""

@@ -63,6 +63,8 @@ def _judged(own: Round, pair: str, of: Mapping[str, Any]) -> list[str]:
 
 
 def _table(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    if not scores:
+        return []
     names = ("skill", "mae", "r2", "direction")
     lines = [f"  {'':<12}" + "".join(f"{name:>11}" for name in names)]
     for model in (CHALLENGER, CHAMPION, "martingale"):

@@ -67,9 +67,25 @@ def model_of(params: Params, champion: Bundle | None) -> str:
     return alone[0]
 
 
+def candidates(params: Params) -> tuple[Column, ...]:
+    """Columns among which a challenger chooses."""
+    return lags.candidates(params.profile, params.lags, params.strict61)
+
+
+def fold_of(bars: Mapping[str, Bars], params: Params) -> Fold:
+    """The chronological fold of the bars, with what all pairs learn together on it.
+
+    Raises ParameterError for too few days.
+    """
+    columns, minutes = candidates(params), next(iter(bars.values())).minutes
+    params = params.model_copy(update={"scheme": "chronological"})
+    (fold,) = samples.share(bars, columns, split.make(params, minutes, columns).folds[-1:])
+    return fold
+
+
 def train(
-    bars: Mapping[str, Bars],
-    pair: str,
+    own: Bars,
+    fold: Fold,
     folder: Path,
     *,
     champion: tuple[int, Bundle] | None,
@@ -78,24 +94,29 @@ def train(
     """Train a pair's challenger and write it with its comparison; the folder appears when all is
     there.
 
-    The columns are chosen and the model is fitted on the chronological fold of the bars; nothing of
-    it depends on bars after the fold's ``last_seen``.
+    The columns are chosen and the model is fitted on the fold; nothing of it depends on bars after
+    the fold's ``last_seen``.
+
+    Raises ParameterError for too few rows to learn from, or to compare on.
     """
-    params = params.model_copy(update={"scheme": "chronological"})
-    own, columns = bars[pair], lags.candidates(params.profile, params.lags, params.strict61)
-    (fold,) = samples.share(bars, columns, split.make(params, own.minutes, columns).folds[-1:])
+    columns = candidates(params)
     before = champion[1] if champion else None
     fit = _fitted(own, columns, fold, model=model_of(params, before), params=params)
     packed = bundle.bundle(own, fit, params, {})
     rows = _unseen(own, fold, packed, before)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    table = forecasts.compared(bars, rows, challenger=packed, champion=before, params=params)
+    table = forecasts.compared(own, rows, challenger=packed, champion=before, params=params)
+    if len(table) < samples.LEAST:
+        raise ParameterError(
+            f"{own.pair}: too few test rows with a label, got {len(table)}; expected at least "
+            f"{samples.LEAST}. Retrain when there are more bars."
+        )
     packed.save(temporary / BUNDLE)
     write_parquet(temporary / COMPARED, table)
     needed, present = _columns(own, packed)
     facts = {
-        "pair": pair,
+        "pair": own.pair,
         "champion": champion[0] if champion else 0,
         "needed": needed,
         "present": present,

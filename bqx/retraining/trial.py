@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from bqx.errors import BarError
 from bqx.evaluation import claims
 from bqx.evaluation.reasons import Reason
 from bqx.learning.bundle import Bundle
@@ -55,14 +56,25 @@ def compared(
     """See `forecasts.compared`, on the rows of some days.
 
     Nothing after the last of them is read, labels neither, so that a later look gives the same.
+
+    Raises BarError where the pair has no label on them.
     """
     seen = known(frames, _end(days[-1]))
     bundles = [own for own in (challenger, champion) if own is not None]
     before = timedelta(minutes=max(map(live.span, bundles)) + 2 * sessions.DAY)
     bars = grids(seen, params, pd.Timestamp(_end(days[0]) - before))
-    minutes = bars[challenger.pair].minutes
-    rows = np.flatnonzero(np.isin(sessions.trading_days(minutes), days))
-    return forecasts.compared(bars, rows, challenger=challenger, champion=champion, params=params)
+    own = bars.get(challenger.pair)
+    if own is not None:
+        rows = np.flatnonzero(np.isin(sessions.trading_days(own.minutes), days))
+        table = forecasts.compared(
+            own, rows, challenger=challenger, champion=champion, params=params
+        )
+    if own is None or table.empty:
+        raise BarError(
+            f"{challenger.pair}: no label until {_end(days[-1])}, got bars of {', '.join(bars)}; "
+            "expected some of the pair. Look at its feed."
+        )
+    return table
 
 
 def vetoes(table: pd.DataFrame) -> tuple[Reason, ...]:
