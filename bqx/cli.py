@@ -22,8 +22,11 @@ from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
 from bqx.operations import commands as operations
+from bqx.paper import commands as paper
 from bqx.params import options
 from bqx.params.whole_numbers import whole
+from bqx.project_plan import commands as project_plan
+from bqx.retraining import commands as retraining
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
@@ -88,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     database.add(commands)
     cloud.add(commands)
     operations.add(commands)
+    retraining.add(commands)
+    paper.add(commands)
+    project_plan.add(commands)
     return parser
 
 

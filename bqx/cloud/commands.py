@@ -62,7 +62,7 @@ def add(commands: Any) -> None:
     pipeline.add_argument("--bars", required=True, metavar="s3://", help="bar files")
     add_set(pipeline)
     template = commands.add_parser("template", help="CloudFormation of a design")
-    template.add_argument("design", choices=("endpoint", "lambda"))
+    template.add_argument("design", choices=("endpoint", "lambda", "retraining"))
     template.set_defaults(command=_template)
 
 
@@ -229,7 +229,8 @@ def _pipeline(asked: argparse.Namespace) -> int:
 
 
 def _template(asked: argparse.Namespace) -> int:
-    from bqx.cloud import template
+    from bqx.cloud import retraining, template
 
-    print(json.dumps(template.DESIGNS[asked.design](), indent=1))
+    designs = template.DESIGNS | {"retraining": retraining.design}
+    print(json.dumps(designs[asked.design](), indent=1))
     return 0
