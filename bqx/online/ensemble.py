@@ -162,7 +162,7 @@ class Ensemble:
         ensemble.learnt, ensemble.last = int(state["learnt"]), int(state["last"])
         ensemble.resets = int(state["resets"])
         ensemble.scale, ensemble.spread = Scale.of(state["scale"]), Scale.of(state["spread"])
-        ensemble.errors = RecentErrors.of(state["errors"])
+        ensemble.errors = RecentErrors.of(state["errors"], len(MEMBERS))
         number, rows, sums = state["block"]
         ensemble.block = [number, rows, [float.fromhex(value) for value in sums]]
         for name, nodes in state["learners"].items():

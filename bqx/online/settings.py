@@ -27,11 +27,11 @@ class Settings:
     depth: int = 5
     stages: int = 50
     rate: float = 0.05
-    slow: float = 2e-4
-    fast: float = 2e-3
+    slow: float = 1e-5
+    fast: float = 1e-4
     drift: float = 0.002
     warning: float = 0.01
-    memory: int = 1_440
+    memory: int = 14_400
     temperature: float = 0.01
     run_in: int = 500
     seed: int = 0

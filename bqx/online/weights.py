@@ -1,6 +1,5 @@
 """Weights of members by the errors of their last forecasts."""
 
-from collections import deque
 from typing import Any, Self
 
 import numpy as np
@@ -33,28 +32,30 @@ class RecentErrors:
     """Absolute errors of (K,) members' last forecasts."""
 
     def __init__(self, members: int, memory: int) -> None:
-        self.members = members
-        self.rows: deque[Vector] = deque(maxlen=memory)
+        self.count = 0
+        self.rows = np.zeros((memory, members))
 
     def add(self, errors: Vector) -> None:
         """Take in the (K,) errors of one forecast; the oldest one is forgotten."""
-        self.rows.append(errors)
+        self.rows[self.count % len(self.rows)] = errors
+        self.count += 1
 
     def mean(self) -> Vector:
         """(K,) mean errors; all alike before the first."""
-        if not self.rows:
-            return np.ones(self.members)
-        return np.asarray(self.rows).mean(axis=0)
+        if not self.count:
+            return np.ones(self.rows.shape[1])
+        return np.asarray(self.rows[: self.count].mean(axis=0))
 
     def state(self) -> dict[str, Any]:
-        """All errors by their bits."""
-        rows = [[value.hex() for value in row.tolist()] for row in self.rows]
-        return {"memory": self.rows.maxlen, "members": self.members, "rows": rows}
+        """All errors by their bits, in the order in which they lie."""
+        rows = [[value.hex() for value in row] for row in self.rows[: self.count].tolist()]
+        return {"memory": len(self.rows), "count": self.count, "rows": rows}
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> Self:
+    def of(cls, state: dict[str, Any], members: int) -> Self:
         """The errors of a `state`."""
-        recent = cls(int(state["members"]), int(state["memory"]))
-        for row in state["rows"]:
-            recent.add(np.array([float.fromhex(value) for value in row]))
+        recent = cls(members, int(state["memory"]))
+        recent.count = int(state["count"])
+        for number, row in enumerate(state["rows"]):
+            recent.rows[number] = [float.fromhex(value) for value in row]
         return recent

@@ -1,0 +1,106 @@
+"""A year beside a champion whose signal drifts: what goes on learning, and what stays as it was."""
+
+from typing import Any
+
+import drifting
+import numpy as np
+import pandas as pd
+import pytest
+from simulated import DATA
+
+from bqx.market import bars, readers
+from bqx.online.replay import replay
+from bqx.online.settings import MEMBERS
+
+pytestmark = pytest.mark.studies
+
+SEEDS = (1_000, 2_000)
+NAMES = ("static", "retrained", "online", "documented", "oracle")
+CHANGE = 6 * drifting.MONTH
+"""Day of the sudden change, of the days that are forecast."""
+REAL = ("eurusd", "gbpusd", "usdjpy", "audusd")
+
+
+def table(monthly: pd.DataFrame) -> list[dict[str, Any]]:
+    """Skill by month of every forecast."""
+    shown = drifting.skill(monthly).drop(columns=["martingale"]).rename_axis("month")
+    return shown.reset_index().assign(month=lambda f: f["month"] + 1).to_dict("records")
+
+
+def studied_year(year: drifting.Year, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Errors by month and day of a year whose first days fit the champion."""
+    frame, beside = drifting.forecasts(year, days)
+    return drifting.by_month(frame, beside, replay(frame, drifting.SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def years(studied: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Daily errors by kind of market, seeds added up."""
+    kinds: dict[str, Any] = {}
+    daily: dict[str, pd.DataFrame] = {}
+    for shape in drifting.SHAPES:
+        runs = [
+            studied_year(drifting.market(shape, seed), drifting.TRAINED * drifting.MONTH)
+            for seed in SEEDS
+        ]
+        monthly = sum(run[0] for run in runs[1:]) + runs[0][0]
+        daily[shape] = sum(run[1] for run in runs[1:]) + runs[0][1]
+        kinds[shape] = {
+            "months": table(monthly),
+            "year": drifting.skill(monthly.sum().to_frame().T).iloc[0].to_dict(),
+            "resets": float(monthly["resets"].sum()),
+        }
+        print(shape, kinds[shape]["year"])
+    for share in (0.5, 0.8):
+        kinds["sudden"][f"days to {share:.0%}"] = {
+            name: drifting.recovery(daily["sudden"], name, change=CHANGE, share=share)
+            for name in (*NAMES[:-1], *MEMBERS)
+        }
+    studied["online"] = kinds
+    return daily
+
+
+@pytest.fixture(scope="module")
+def real(studied: dict[str, Any]) -> pd.DataFrame:
+    folder = DATA / "m1"
+    if not folder.exists():
+        pytest.skip(f"no real bars in {folder}")
+    frames = readers.read_folder(folder)
+    panel = bars.align({pair: frames[pair] for pair in REAL})
+    runs = [studied_year(drifting.Year(own, np.zeros(len(own))), 59) for own in panel.values()]
+    monthly = sum(run[0] for run in runs[1:]) + runs[0][0]
+    studied["real"] = {
+        "pairs": list(REAL),
+        "months": table(monthly.drop(columns="oracle")),
+        "year": drifting.skill(monthly.drop(columns="oracle").sum().to_frame().T)
+        .iloc[0].to_dict(),
+    }  # fmt: skip
+    print("real", studied["real"]["year"])
+    return monthly
+
+
+def test_the_champion_loses_what_it_had_where_the_signal_turns(
+    years: dict[str, pd.DataFrame],
+) -> None:
+    for shape in ("sudden", "gradual"):
+        late = drifting.skill(years[shape][years[shape].index >= CHANGE + 56].sum().to_frame().T)
+        assert float(late["static"].iloc[0]) < 0.0
+        assert float(late["online"].iloc[0]) > 0.0
+
+
+def test_online_weights_recover_sooner_than_retraining(years: dict[str, pd.DataFrame]) -> None:
+    days = {
+        name: drifting.recovery(years["sudden"], name, change=CHANGE, share=0.5)
+        for name in ("online", "retrained")
+    }
+    assert days["online"] is not None
+    assert days["retrained"] is None or days["online"] < days["retrained"]
+
+
+def test_without_a_signal_learning_on_costs_little(years: dict[str, pd.DataFrame]) -> None:
+    null = drifting.skill(years["null"].sum().to_frame().T).iloc[0]
+    assert null["online"] > -0.003
+
+
+def test_real_bars_are_shown_whatever_they_say(real: pd.DataFrame) -> None:
+    assert np.isfinite(drifting.skill(real.drop(columns="oracle"))).all().all()
