@@ -23,6 +23,7 @@ from bqx.errors import BqxError
 from bqx.feature_store import commands as features
 from bqx.params import options
 from bqx.params.whole_numbers import whole
+from bqx.readiness import commands as readiness
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_certify(commands)
     database.add(commands)
     cloud.add(commands)
+    readiness.add(commands)
     return parser
 
 

@@ -92,9 +92,9 @@ def ablate(
 
     Returns
     -------
-    DataFrame : one row per set, `ALL` and `SELECTED` first: ``columns`` (mean over pairs), ``skill``
-        of the set alone, and ``adds``, what all columns have over those without the set (of
-        `SELECTED` what they have over all), each with its interval.
+    DataFrame : one row per set, `ALL` and `SELECTED` first: ``columns`` (mean over pairs),
+        ``skill`` of the set alone, and ``adds``, what all columns have over those without the set
+        (of `SELECTED` what they have over all), each with its interval.
     """
     any_pair = next(iter(pairs.values()))
     every = np.ones(any_pair.x.shape[1], np.bool_)
