@@ -7,8 +7,9 @@ the moment they were due: a server that falls behind shows it.
 import http.client
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
@@ -87,16 +88,7 @@ def press(
                 if line.ask(bodies[number % len(bodies)] if bodies else None):
                     spent[number] = time.perf_counter() - due
 
-    threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(workers)]
-    for thread in threads:
-        thread.start()
-    # Who has fallen behind by more than a timeout leaves the rest unsent: they failed.
-    end = start + seconds + TIMEOUT
-    for thread in threads:
-        thread.join(max(end - time.perf_counter(), 0.0))
-    stop.set()
-    for thread in threads:
-        thread.join(TIMEOUT)
+    _run([partial(work, number) for number in range(workers)], stop, start + seconds + TIMEOUT)
     lasted = max(time.perf_counter() - start, seconds)
     answered = spent[np.isfinite(spent)] * 1e3
     p50, p95, p99 = np.percentile(answered, (50, 95, 99)) if len(answered) else (NEVER,) * 3
@@ -110,6 +102,18 @@ def press(
         p99=float(p99),
         reached=len(answered) / lasted,
     )
+
+
+def _run(works: Sequence[Callable[[], None]], stop: threading.Event, end: float) -> None:
+    """Run works in threads until a time; what is unsent then stays so, and counts as failed."""
+    threads = [threading.Thread(target=own, daemon=True) for own in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(end - time.perf_counter(), 0.0))
+    stop.set()
+    for thread in threads:
+        thread.join(TIMEOUT)
 
 
 class _Line:
