@@ -10,7 +10,7 @@ import pytest
 from river import drift
 
 from bqx.errors import ArtefactError, ParameterError
-from bqx.online import promotion, river_state
+from bqx.online import captured, promotion, river_state
 from bqx.online.adwin import Adwin
 from bqx.online.checkpoints import Checkpoints
 from bqx.online.ensemble import Ensemble
@@ -342,3 +342,24 @@ def test_the_gate_asks_for_days_skill_and_a_gain_over_the_champion() -> None:
 def test_members_are_named_once() -> None:
     assert set(LEARNERS) < set(MEMBERS)
     assert len(set(MEMBERS)) == len(MEMBERS)
+
+
+def test_what_a_server_captured_becomes_rows() -> None:
+    made = {"kind": "forecast", "pair": "eurusd", "horizons": [15, 30], "innovation": [0.1, -0.2]}
+    rows = [
+        made | {"minute": 7, "id": "b", "x": [1.5, np.nan]},
+        made | {"minute": 6, "id": "a", "x": [0.5, 2.0]},
+        made | {"minute": 6, "id": "a", "x": [0.5, 2.0]},
+        made | {"minute": 8, "id": "c", "x": None},
+        {"kind": "answer"},
+    ]
+    frame = captured.rows_of(pd.DataFrame(rows), ("rsi", "mean"))
+    assert frame["minute"].tolist() == [6, 6, 7, 7]
+    assert frame["horizon"].tolist() == [15, 30, 15, 30]
+    assert frame["forecast"].tolist() == [0.1, -0.2, 0.1, -0.2]
+    assert frame["rsi"].tolist() == [0.5, 0.5, 1.5, 1.5]
+    with pytest.raises(ArtefactError, match="got 2 columns; expected 1"):
+        captured.rows_of(pd.DataFrame(rows), ("rsi",))
+    loop_rows = captured.rows_of(pd.DataFrame(rows[1:2]), ("rsi", "mean"))
+    assert len(captured.rows_of(pd.DataFrame(rows[3:]), ("rsi", "mean"))) == 0
+    assert replay(loop_rows[:1].assign(label=0.0), SMALL)["online"].tolist() == [0.1]

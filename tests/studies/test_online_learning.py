@@ -1,5 +1,6 @@
 """A year beside a champion whose signal drifts: what goes on learning, and what stays as it was."""
 
+import time
 from typing import Any
 
 import drifting
@@ -9,8 +10,9 @@ import pytest
 from simulated import DATA
 
 from bqx.market import bars, readers
+from bqx.online.ensemble import Ensemble
 from bqx.online.replay import replay
-from bqx.online.settings import MEMBERS
+from bqx.online.settings import MEMBERS, Settings
 
 pytestmark = pytest.mark.studies
 
@@ -77,6 +79,29 @@ def real(studied: dict[str, Any]) -> pd.DataFrame:
     }  # fmt: skip
     print("real", studied["real"]["year"])
     return monthly
+
+
+@pytest.fixture(scope="module")
+def update(studied: dict[str, Any]) -> float:
+    """Seconds of the processor that an update of 28 pairs and five horizons takes."""
+    draw, rows = np.random.default_rng(0), 1_500
+    ensemble = Ensemble(tuple(f"c{n}" for n in range(40)), 15, Settings())
+    spent = []
+    for minute, x in enumerate(draw.normal(size=(rows, 40))):
+        start = time.process_time()
+        answer = ensemble.forecast(0.1 * x[0], x)
+        ensemble.learn(minute, x, answer.members, 0.1 * x[0] + draw.normal())
+        spent.append(time.process_time() - start)
+    seconds = 28 * 5 * float(np.mean(spent[-500:]))
+    studied["update"] = {"seconds": seconds, "columns": 40, "trees": Settings().trees}
+    print("update", seconds)
+    return seconds
+
+
+def test_an_update_of_28_pairs_and_five_horizons_takes_less_than_five_seconds(
+    update: float,
+) -> None:
+    assert update < 5.0
 
 
 def test_the_champion_loses_what_it_had_where_the_signal_turns(
