@@ -13,10 +13,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from postgres import fresh
+from sqlalchemy import URL
 
 from bqx import cli
+from bqx.database.connect import URL_NAME
 from bqx.errors import ArtefactError, ParameterError
 from bqx.files import write_json
+from bqx.market import simulated
 from bqx.market.pairs import PAIRS
 from bqx.readiness import checklist, drill, load, rollout
 from bqx.readiness.check import Evidence
@@ -27,7 +31,7 @@ MONDAY = 28_401_120 + 3 * 1_440
 
 
 @pytest.fixture
-def server() -> Iterator[str]:
+def answering() -> Iterator[str]:
     class Answer(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 5
@@ -52,19 +56,19 @@ def server() -> Iterator[str]:
     thread.join(5)
 
 
-def test_load_counts_answers_and_faults(server: str, tmp_path: Path) -> None:
-    good = load.press(f"{server}/good", [b"{}"], 60.0, seconds=1.0)
+def test_load_counts_answers_and_faults(answering: str, tmp_path: Path) -> None:
+    good = load.press(f"{answering}/good", [b"{}"], 60.0, seconds=1.0)
     assert (good.sent, good.failed) == (60, 0)
     assert 0.0 < good.p50 <= good.p99 < 5_000.0
     assert good.reached <= 61.0
-    assert load.press(f"{server}/bad", [b"{}"], 20.0, seconds=0.5).failed == 10
+    assert load.press(f"{answering}/bad", [b"{}"], 20.0, seconds=0.5).failed == 10
     good.write(tmp_path)
     check = checklist.load_test(Evidence(records=tmp_path))
     assert check.outcome == "fail"
     assert "60 a second for 1 s" in check.measured
 
 
-def test_load_of_nobody_fails_in_time(server: str) -> None:
+def test_load_of_nobody_fails_in_time(answering: str) -> None:
     start = time.perf_counter()
     found = load.press("http://127.0.0.1:9/", [], 10.0, seconds=0.5)
     assert found.failed == 5
@@ -72,7 +76,7 @@ def test_load_of_nobody_fails_in_time(server: str) -> None:
     with pytest.raises(ParameterError, match="no address"):
         load.press("127.0.0.1", [], 1.0)
     with pytest.raises(ParameterError, match="nothing to send"):
-        load.press(server, [], 0.1, seconds=1.0)
+        load.press(answering, [], 0.1, seconds=1.0)
 
 
 def folder_of(path: Path) -> Path:
@@ -239,13 +243,13 @@ def test_rights_that_are_too_broad_fail(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_commands_as_a_user_types_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], server: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answering: str
 ) -> None:
     records = ["--records", str(tmp_path / "records")]
     folder, place = str(folder_of(tmp_path / "store")), str(tmp_path / "backup")
     body = tmp_path / "body.json"
     body.write_text("{}")
-    press = ["load", f"{server}/good", "--body", str(body), "--rate", "20", "--seconds", "1"]
+    press = ["load", f"{answering}/good", "--body", str(body), "--rate", "20", "--seconds", "1"]
     assert cli.main(["ready", "backup", folder, place]) == 0
     assert cli.main(["ready", "drill", folder, place, *records]) == 0
     assert cli.main(["ready", *press, *records]) == 0
@@ -258,8 +262,31 @@ def test_the_commands_as_a_user_types_them(
     assert "fail          100 requests a second" in printed
 
 
+def test_a_database_that_is_lost_is_built_anew(
+    server: URL,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = simulated.simulate("null", ("eurusd", "gbpusd"), "2024-02-26", days=3, seed=3)
+    (tmp_path / "bars").mkdir()
+    for pair, frame in drawn.frames.items():
+        frame.iloc[: -(9 if pair == "gbpusd" else 1)].to_parquet(tmp_path / f"bars/{pair}.parquet")
+    arguments = ["ready", "rebuild", "--bars", str(tmp_path / "bars"), "--records", str(tmp_path)]
+    with fresh(server) as engine:
+        monkeypatch.setenv(URL_NAME, engine.url.render_as_string(hide_password=False))
+        assert cli.main(arguments) == 0
+        assert cli.main(arguments) == 2
+    shown = capsys.readouterr()
+    assert "not empty, got a schema bqx" in shown.err
+    found = json.loads((tmp_path / drill.RECORD).read_text())["database"]
+    assert (found["files"], found["lost"], found["whole"]) == (2, 1, True)
+    assert found["rpo"] == 8 * 60.0
+    assert 0.0 < found["rto"] < drill.RTO
+
+
 @pytest.mark.studies
-def test_three_times_the_peak_for_ten_minutes(tmp_path: Path, server: str) -> None:
-    found = load.press(f"{server}/good", [b"{}"])
+def test_three_times_the_peak_for_ten_minutes(tmp_path: Path, answering: str) -> None:
+    found = load.press(f"{answering}/good", [b"{}"])
     found.write(tmp_path)
     assert checklist.load_test(Evidence(records=tmp_path)).outcome == "pass"

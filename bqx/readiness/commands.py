@@ -6,7 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bqx.params import options
+
 if TYPE_CHECKING:
+    from bqx.readiness.drill import Drill
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 RECORDS = Path("readiness")
@@ -35,6 +39,10 @@ def add(commands: "Commands") -> None:
         asked.add_argument("place", type=Path, metavar="BACKUP")
     backup.set_defaults(command=_backup)
     drill.set_defaults(command=_drill)
+    rebuild = own.add_parser("rebuild", help="build an empty database anew, and measure that")
+    options.add_bars(rebuild)
+    rebuild.add_argument("--store", type=Path, metavar="DIR", help="published features, too")
+    rebuild.set_defaults(command=_rebuild)
     roll = own.add_parser("rollout", help="3, 10, then 28 pairs: show, begin, sign or back")
     roll.add_argument("action", choices=("show", "begin", "sign", "back"))
     roll.add_argument("words", nargs="*", metavar="WORDS", help="of who signs or rolls back")
@@ -43,7 +51,7 @@ def add(commands: "Commands") -> None:
     roll.set_defaults(command=_rollout)
     for asked in (check, roll):
         asked.add_argument("--capture", type=Path, metavar="DIR", help="captured minutes")
-    for asked in (check, press, drill, roll):
+    for asked in (check, press, drill, rebuild, roll):
         asked.add_argument("--records", type=Path, default=RECORDS, metavar="DIR",
                            help="default %(default)s")  # fmt: skip
 
@@ -91,12 +99,35 @@ def _drill(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         found = drill.drill(asked.folder, asked.place, Path(temporary))
     found.write(asked.records, asked.folder.resolve().name)
+    return _told(found)
+
+
+def _told(found: "Drill") -> int:
+    from bqx.readiness.drill import RPO, RTO
+
     print(
         f"{found.files} files, {found.mb:.1f} MB, back in {found.rto:.1f} s (asked: "
-        f"{drill.RTO:.0f}); {found.lost} files of the last {found.rpo:.0f} s lost (asked: "
-        f"{drill.RPO:.0f})"
+        f"{RTO:.0f}); {found.lost} files of the last {found.rpo:.0f} s lost (asked: "
+        f"{RPO:.0f})"
     )
-    return int(not found.whole or found.rto > drill.RTO or found.rpo > drill.RPO)
+    return int(not found.whole or found.rto > RTO or found.rpo > RPO)
+
+
+def _rebuild(asked: argparse.Namespace) -> int:
+    from bqx.database import connect
+    from bqx.feature_store.store import Store
+    from bqx.market import readers
+    from bqx.readiness import database_drill
+
+    frames = readers.read_folder(asked.bars, **options.values(asked))
+    store = Store(str(asked.store)) if asked.store else None
+    engine = connect.connect(connect.url())
+    try:
+        found = database_drill.rebuild(engine, frames, store)
+    finally:
+        engine.dispose()
+    found.write(asked.records, "database")
+    return _told(found)
 
 
 def _rollout(asked: argparse.Namespace) -> int:
