@@ -21,6 +21,7 @@ from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
+from bqx.online import commands as online
 from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.readiness import commands as readiness
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_certify(commands)
     database.add(commands)
     cloud.add(commands)
+    online.add(commands)
     readiness.add(commands)
     return parser
 

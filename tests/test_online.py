@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from river import drift
 
+from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
 from bqx.online import captured, promotion, river_state
 from bqx.online.adwin import Adwin
@@ -312,15 +313,15 @@ def test_what_a_change_makes_wrong_is_begun_anew() -> None:
 
 def test_an_update_of_28_pairs_takes_less_than_five_seconds(tmp_path: Path) -> None:
     pairs = [f"p{number:02}" for number in range(28)]
-    frame = forecasts(14, step=1)
+    frame = forecasts(7, step=1)
     rows = pd.concat([frame.assign(pair=pair) for pair in pairs])
     loop, seconds = OnlineLoop(tmp_path, Settings()), []
     for minute, own in rows.groupby("minute"):
-        due = rows[rows["minute"] + 10 == minute].assign(horizon=10)
+        due = rows[rows["minute"] + 3 == minute].assign(horizon=3)
         start = time.process_time()
-        loop.step(int(str(minute)), own.drop(columns="label").assign(horizon=10), due)
+        loop.step(int(str(minute)), own.drop(columns="label").assign(horizon=3), due)
         seconds.append(time.process_time() - start)
-    assert loop.ensembles["p00", 10].learnt == 4
+    assert loop.ensembles["p00", 3].learnt == 4
     assert sorted(seconds)[-2] < 5.0
 
 
@@ -363,3 +364,19 @@ def test_what_a_server_captured_becomes_rows() -> None:
     loop_rows = captured.rows_of(pd.DataFrame(rows[1:2]), ("rsi", "mean"))
     assert len(captured.rows_of(pd.DataFrame(rows[3:]), ("rsi", "mean"))) == 0
     assert replay(loop_rows[:1].assign(label=0.0), SMALL)["online"].tolist() == [0.1]
+
+
+def test_the_command_goes_on_where_it_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame, out = forecasts(20), str(tmp_path / "learnt")
+    frame[:12].assign(label=frame["label"][:8]).to_parquet(tmp_path / "first.parquet")
+    frame.to_parquet(tmp_path / "all.parquet")
+    assert cli.main(["online", str(tmp_path / "first.parquet"), "--out", out]) == 0
+    assert cli.main(["online", str(tmp_path / "all.parquet"), "--out", out]) == 0
+    printed = capsys.readouterr().out
+    assert "eurusd: skill" in printed
+    assert ", 8 labels" in printed
+    assert "19 labels" in printed
+    assert "not served: days in shadow: 1, expected >= 20" in printed
+    assert cli.main(["online", str(tmp_path / "none.parquet"), "--out", out]) == 2

@@ -80,13 +80,12 @@ class OnlineLoop:
 
         Every ensemble is made to stand before this minute first, else it would learn it twice.
         """
-        if not self.store.has(LABELS, minute) and len(labels):
-            cells = labels[["pair", "horizon"]].drop_duplicates().itertuples(index=False)
-            for pair, horizon in cells:
+        known = labels[[*KEYS, "label"]].astype({"label": np.float64})
+        known = known[np.isfinite(known["label"])].sort_values(list(KEYS), ignore_index=True)
+        if not self.store.has(LABELS, minute) and len(known):
+            for pair, horizon in sorted({*zip(known["pair"], known["horizon"], strict=True)}):
                 self._ensemble((str(pair), int(horizon)))
-            finite = np.isfinite(labels["label"].to_numpy(np.float64))
-            known = labels.loc[finite, [*KEYS, "label"]].sort_values(list(KEYS))
-            self.store.write(LABELS, minute, known.reset_index(drop=True))
+            self.store.write(LABELS, minute, known)
             for cell, own in known.groupby(["pair", "horizon"]):
                 self._teach(self.ensembles[str(cell[0]), int(cell[1])], own)
 

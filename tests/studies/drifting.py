@@ -34,7 +34,7 @@ KEPT = 6
 """Months that retraining reads, every week anew."""
 SETTINGS = Settings(trees=20, stages=20, slow=1e-4, fast=4e-4, memory=720, run_in=500)
 SHAPES: dict[str, Callable[[int], float]] = {
-    "sudden": lambda month: 0.6 if month < TRAINED + 6 else -0.6,
+    "sudden": lambda month: 0.6 if month < TRAINED + 6 else -1.8,
     "gradual": lambda month: 0.6 * (1.0 - max(month - TRAINED, 0) / 5.5),
     "steady": lambda month: 0.6,
     "null": lambda month: 0.0,
@@ -185,9 +185,12 @@ def skill(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def recovery(daily: pd.DataFrame, name: str, *, change: int, share: float) -> int | None:
-    """Trading days after a change until the next 10 days' skill is a share of the oracle's."""
+    """Trading days after a change until the next 20 days' gain is a share of the oracle's.
+
+    Days at which the oracle itself gains nothing do not count: there is nothing to reach.
+    """
     after = daily[daily.index >= change]
-    rolled = after.rolling(10).sum().dropna()
-    saved = (rolled["power"] - rolled[name]) >= share * (rolled["power"] - rolled["oracle"])
-    reached = np.flatnonzero(saved.to_numpy())
-    return int(reached[0]) if len(reached) else None
+    rolled = after.rolling(20).sum().dropna()
+    attained = rolled["power"] - rolled["oracle"]
+    reached = (rolled["power"] - rolled[name] >= share * attained) & (attained > 0.0)
+    return int(np.argmax(reached)) if reached.any() else None

@@ -16,7 +16,9 @@ from bqx.online.settings import MEMBERS, Settings
 
 pytestmark = pytest.mark.studies
 
-SEEDS = (1_000, 2_000)
+SEEDS = {"sudden": (1_000, 2_000, 3_000), "gradual": (1_000, 2_000), "steady": (1_000, 2_000),
+         "null": (1_000, 2_000)}  # fmt: skip
+"""Markets of each kind."""
 NAMES = ("static", "retrained", "online", "documented", "oracle")
 CHANGE = 6 * drifting.MONTH
 """Day of the sudden change, of the days that are forecast."""
@@ -43,7 +45,7 @@ def years(studied: dict[str, Any]) -> dict[str, pd.DataFrame]:
     for shape in drifting.SHAPES:
         runs = [
             studied_year(drifting.market(shape, seed), drifting.TRAINED * drifting.MONTH)
-            for seed in SEEDS
+            for seed in SEEDS[shape]
         ]
         monthly = sum(run[0] for run in runs[1:]) + runs[0][0]
         daily[shape] = sum(run[1] for run in runs[1:]) + runs[0][1]
