@@ -34,7 +34,7 @@ KEPT = 6
 """Months that retraining reads, every week anew."""
 SETTINGS = Settings(trees=20, stages=20, slow=1e-4, fast=4e-4, memory=720, run_in=500)
 SHAPES: dict[str, Callable[[int], float]] = {
-    "sudden": lambda month: 0.6 if month < TRAINED + 6 else -1.8,
+    "sudden": lambda month: 0.6 if month < TRAINED + 6 else -0.6,
     "gradual": lambda month: 0.6 * (1.0 - max(month - TRAINED, 0) / 5.5),
     "steady": lambda month: 0.6,
     "null": lambda month: 0.0,
@@ -160,10 +160,8 @@ def documented(out: pd.DataFrame, label: Vector) -> Vector:
     return combined
 
 
-def by_month(
-    frame: pd.DataFrame, beside: pd.DataFrame, out: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Squared errors in sigma by month and by day: label's own (``power``) and each forecast's.
+def by_month(frame: pd.DataFrame, beside: pd.DataFrame, out: pd.DataFrame) -> pd.DataFrame:
+    """Squared errors in sigma by month: the label's own (``power``) and each forecast's.
 
     ``frame``, ``beside`` : see `forecasts`; ``out`` : replay of the frame.
     """
@@ -172,25 +170,27 @@ def by_month(
     views |= {"documented": documented(out, label)}
     views |= {name: beside[name].to_numpy() for name in beside}
     losses = {"power": label**2} | {name: (label - view) ** 2 for name, view in views.items()}
-    errors = pd.DataFrame(losses).assign(resets=0.0)
-    errors.loc[len(errors) - 1, "resets"] = out["resets"].iloc[0]
+    errors = pd.DataFrame(losses)
     errors = errors[np.isfinite(label) & np.isfinite(beside["oracle"].to_numpy())]
     day = (frame["minute"].to_numpy()[errors.index] - frame["minute"].iloc[0]) // sessions.DAY
-    return errors.groupby(day // MONTH).sum(), errors.groupby(day).sum()
+    return errors.groupby(day // MONTH).sum()
 
 
 def skill(errors: pd.DataFrame) -> pd.DataFrame:
     """Share of the label's power that each forecast saves."""
-    return 1.0 - errors.drop(columns=["power", "resets"]).div(errors["power"], axis=0)
+    return 1.0 - errors.drop(columns="power").div(errors["power"], axis=0)
 
 
-def recovery(daily: pd.DataFrame, name: str, *, change: int, share: float) -> int | None:
-    """Trading days after a change until the next 20 days' gain is a share of the oracle's.
+def recovered(months: pd.DataFrame, name: str, change: int) -> dict[str, float | int | None]:
+    """What a forecast is worth after a change, and when it is worth more than none again.
 
-    Days at which the oracle itself gains nothing do not count: there is nothing to reach.
+    Parameters
+    ----------
+    months : skill by month, see `skill`; ``change`` : the first month after the change.
+
+    Returns ``month`` : first month, counted from the change, with a skill above 0, None for none;
+    ``skill`` : mean of the months after the change.
     """
-    after = daily[daily.index >= change]
-    rolled = after.rolling(20).sum().dropna()
-    attained = rolled["power"] - rolled["oracle"]
-    reached = (rolled["power"] - rolled[name] >= share * attained) & (attained > 0.0)
-    return int(np.argmax(reached)) if reached.any() else None
+    after = months.loc[months.index >= change, name]
+    above = np.flatnonzero(after.to_numpy() > 0.0)
+    return {"month": int(above[0]) + 1 if len(above) else None, "skill": float(after.mean())}

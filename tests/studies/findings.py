@@ -291,11 +291,12 @@ def _online(found: dict[str, Any]) -> str:
         (text, *(f"{kinds[kind]['year'][name]:.3%}" for name in members))
         for kind, text in YEARS.items()
     ]
+    names = (*SHOWN, *members)
+    after = {name: kinds["sudden"]["after"][name] for name in names}
     back = [
-        (f"{share} of the oracle's skill", *(_days(kinds["sudden"][f"days to {share}"], name)
-                                             for name in (*SHOWN[:3], *members)))
-        for share in ("50%", "80%")
-    ]  # fmt: skip
+        ("first month with a skill above 0", *(_month(own["month"]) for own in after.values())),
+        ("mean skill of six months", *(f"{own['skill']:.3%}" for own in after.values())),
+    ]
     update = found["update"]
     return f"""A champion, fitted once on two months, and what learns beside it over the next
 twelve: the same ridge refitted every week on the last six months (`retrained`), the online
@@ -312,16 +313,16 @@ skill in sigma over the year, not shrunk. An update of 28 pairs and five horizon
 Skill by month: a champion fitted once, refitted every week, and learning online.
 ```
 
-Trading days from the sudden change until the next ten days reach a share of the oracle's skill:
+After the sudden change:
 
-{table(("share", *(f"`{name}`" for name in (*SHOWN[:3], *members))), back)}
+{table(("", *(f"`{name}`" for name in names)), back)}
 Members by themselves:
 
 {table(("market", *(f"`{name}`" for name in members)), each)}"""
 
 
-def _days(found: dict[str, Any], name: str) -> str:
-    return "not within the year" if found[name] is None else f"{found[name]:.0f}"
+def _month(number: int | None) -> str:
+    return "none" if number is None else str(number)
 
 
 ABLATED = {
@@ -361,11 +362,11 @@ selected columns have {kept}.
 
 def _families(found: dict[str, Any]) -> str:
     return f"""What each domain and package of families is worth to a ridge over all columns of
-`v3`, four majors and three horizons together: by itself, and what is lost where it is taken away.
-Skill in sigma, not shrunk; intervals over days, those of a market's groups together at 95 %. Of
-the enhancement stages, columns across pairs are the family `cross pair`, learning online has a
-section of its own, learned codes [theirs](codes.md), and the multi-task network stands among the
-estimators of the sections above.
+`v3`, of two planted pairs and of four majors, at two horizons together: by itself, and what is lost
+where it is taken away. Skill in sigma, not shrunk; intervals over days, those of a market's groups
+together at 95 %. Of the enhancement stages, columns across pairs are the family `cross pair`,
+learning online has a section of its own, learned codes [theirs](codes.md), and the multi-task
+network stands among the estimators of the sections above.
 
 {_ablation(found)}"""
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from simulated import DATA
+from threadpoolctl import threadpool_limits
 
 from bqx.evaluation import ablation
 from bqx.evaluation.ablation import PairRows
@@ -14,7 +15,6 @@ from bqx.features import catalog, lags
 from bqx.features.documents.groups import group_of
 from bqx.features.lags import Column
 from bqx.learning import samples, split
-from bqx.learning.models.ridge import Ridge
 from bqx.learning.selection import Settings, select
 from bqx.learning.targets import known_share
 from bqx.market import bars, readers, sessions, simulated
@@ -23,23 +23,30 @@ from bqx.params import Params
 
 pytestmark = pytest.mark.studies
 
-PAIRS = ("eurusd", "usdjpy", "gbpusd", "audusd")
-PANEL = (*PAIRS, "usdcad", "usdchf")
-"""Pairs of the panel; the other two serve the columns across pairs."""
+PLANTED = ("gbpusd", "usdjpy")
+MAJORS = ("eurusd", *PLANTED, "audusd")
+PANEL = (*MAJORS, "usdcad", "usdchf")
+"""Pairs of the panel: those that are not judged serve the columns across pairs."""
 COMMON = {
-    "workers": 1, "profile": "v3", "lags": (), "horizons": (15, 30, 60), "scheme": "chronological",
-    "selected": 250, "forest_trees": 100, "forest_depth": 10,
+    "workers": 1, "profile": "v3", "lags": (), "horizons": (15, 60), "scheme": "chronological",
+    "selected": 250, "forest_trees": 50, "forest_depth": 8,
 }  # fmt: skip
-RULE = 0.03
-"""Raw R² that a new feature shall add, by the documents' quarterly review."""
+UNTIL = "2018-06-30"
+"""Half a year of the majors."""
+
+
+SKILL = 0.03
+"""Skill that the penalty expects of all columns together, each with the same share."""
 
 
 def fit(x: np.ndarray, y: np.ndarray, later: np.ndarray) -> np.ndarray:
-    """A line whose penalty the last fifth of the training rows chooses."""
-    cut = int(0.8 * len(x))
-    early = slice(0, cut - 10)
-    chosen = Ridge().fit(x[early], y[early], validation=(x[cut:], y[cut:]))
-    return chosen.unfitted().fit(x, y).predict(later)
+    """A line whose penalty is that of coefficients that together have `SKILL`."""
+    mean, spread = np.nanmean(x, axis=0, dtype=np.float64), np.nanstd(x, axis=0, dtype=np.float64)
+    z, ahead = (np.nan_to_num((own - mean) / spread).clip(-5.0, 5.0) for own in (x, later))
+    with threadpool_limits(1):
+        power = z.T @ z / len(z)
+        power[np.diag_indices(len(power))] += x.shape[1] / (SKILL * len(x))
+        return ahead @ np.linalg.solve(power, z.T @ (y - y.mean(axis=0)) / len(z))
 
 
 def rows_of(own: Bars, columns: tuple[Column, ...], given: Params) -> PairRows:
@@ -85,19 +92,17 @@ def package(column: Column) -> str:
     return module.split(".")[0].replace("_", " ")
 
 
-def studied_market(panel: dict[str, Bars], given: Params) -> dict[str, Any]:
+def studied_market(panel: dict[str, Bars], pairs: tuple[str, ...], given: Params) -> dict[str, Any]:
     columns = tuple(
         c
         for c in lags.grid(catalog.profile(given.profile), ())
         if not c.suffix and not c.feature.spanned_by
     )
-    rows = {pair: rows_of(panel[pair], columns, given) for pair in PAIRS}
-    # A line has no use for what is absent or constant somewhere.
-    whole = np.all(
-        [np.isfinite(r.x).mean(axis=0) > 0.8 for r in rows.values()]
-        + [np.nanstd(np.where(np.isfinite(r.x), r.x, np.nan), axis=0) > 0 for r in rows.values()],
-        axis=0,
-    )
+    rows = {pair: rows_of(panel[pair], columns, given) for pair in pairs}
+    # A line has no use for what is mostly absent or constant somewhere.
+    there = [np.isfinite(own.x).mean(axis=0) > 0.8 for own in rows.values()]
+    varied = [np.nan_to_num(own.x).std(axis=0) > 0.0 for own in rows.values()]
+    whole = np.all([*there, *varied], axis=0)
     kept = tuple(c for c, there in zip(columns, whole, strict=True) if there)
     rows = {
         pair: PairRows(r.x[:, whole], r.y, r.later_x[:, whole], r.later_y, r.day, r.selected[whole])
@@ -122,7 +127,7 @@ def markets(studied: dict[str, Any]) -> dict[str, Any]:
         given = Params(**COMMON, days=84, stride=10)
         frames = simulated.simulate(mode, PANEL, days=84, seed=5).frames
         panel = bars.align({p: bars.validate(f, p) for p, f in frames.items()})
-        found[mode] = studied_market(panel, given)
+        found[mode] = studied_market(panel, PLANTED, given)
     studied["ablation"] = found
     return found
 
@@ -133,8 +138,8 @@ def real(studied: dict[str, Any], markets: dict[str, Any]) -> dict[str, Any]:
     if not folder.exists():
         pytest.skip(f"no real bars in {folder}")
     frames = readers.read_folder(folder)
-    panel = bars.align({pair: frames[pair] for pair in PANEL})
-    studied["ablation"]["real"] = studied_market(panel, Params(**COMMON, stride=40))
+    panel = bars.align({pair: frames[pair][:UNTIL] for pair in PANEL})
+    studied["ablation"]["real"] = studied_market(panel, MAJORS, Params(**COMMON, stride=30))
     return studied["ablation"]["real"]
 
 

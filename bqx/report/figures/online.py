@@ -29,6 +29,6 @@ def year(found: Mapping[str, Any]) -> Figure:
                 axis.plot(months["month"], 100 * months[forecast], f"{mark}-", ms=3.5,
                           color=colour, label=forecast)  # fmt: skip
         axis.axhline(0.0, color="black", lw=0.8)
-        axis.set(title=text, xlabel="month", ylabel="skill (%)")
+        axis.set(title=text, xlabel="month", ylabel="skill (%)", xticks=range(1, 13, 2))
     legend(figure, axes[0])
     return figure
