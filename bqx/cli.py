@@ -21,11 +21,13 @@ from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
+from bqx.online import commands as online
 from bqx.operations import commands as operations
 from bqx.paper import commands as paper
 from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.project_plan import commands as project_plan
+from bqx.readiness import commands as readiness
 from bqx.retraining import commands as retraining
 from bqx.serving import commands as serving
 
@@ -94,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     retraining.add(commands)
     paper.add(commands)
     project_plan.add(commands)
+    online.add(commands)
+    readiness.add(commands)
     return parser
 
 

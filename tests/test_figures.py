@@ -113,6 +113,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "compared": lambda: figures.compared(COMPARED),
     "beeswarm": lambda: figures.beeswarm(SHAP_VALUES, READ),
     "dependence": lambda: figures.dependence(SHAP_VALUES, READ),
+    "year": lambda: figures.year({"online": {"sudden": YEAR, "gradual": YEAR}, "real": YEAR}),
 }  # fmt: skip
 
 
@@ -120,10 +121,16 @@ READ = pd.DataFrame(
     np.random.default_rng(3).normal(size=(40, 3)), columns=["slope (pt)", "rsi (1)", "hour (1)"]
 )
 SHAP_VALUES = READ * [0.01, -0.2, 0.05]
+YEAR = {
+    "months": [
+        {"month": month, "static": 0.02 - 0.002 * month, "retrained": 0.01, "online": 0.012}
+        for month in range(1, 13)
+    ]
+}
 WITH_LEGEND = {
     *("benchmarks", "break_even", "columns_by_kind", "costs", "counts", "coverage", "equity"),
     *("domain_shares", "domains_over_time", "exposure", "forecasts", "importance", "rates"),
-    *("latency", "learning_curves", "mechanical_share", "skill_by_horizon"),
+    *("latency", "learning_curves", "mechanical_share", "skill_by_horizon", "year"),
 }
 SMALL, MEDIUM = (FontProperties(size=name).get_size_in_points() for name in ("small", "medium"))
 SHARES = pd.DataFrame({"rate": [0.6, 0.5], "bqx": [0.4, 0.5]}, index=PAIRS)

@@ -47,6 +47,7 @@ def endpoint() -> dict[str, Any]:
         **_alarms(),
         "BatchRole": parts.role("scheduler", _batch_statements()),
         "Batch": _of("Scheduler::Schedule", _batch()),
+        "Predictions": parts.predictions(),
     }
     own = {"Instance": {"Type": "String", "Default": "ml.m5.2xlarge"}}
     return _document("bqx: a multi-model endpoint", resources, own)

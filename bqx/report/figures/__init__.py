@@ -10,6 +10,7 @@ from bqx.report.figures.features import (
     warm_up,
 )
 from bqx.report.figures.models import compared, domain_shares, domains_over_time, learning_curves
+from bqx.report.figures.online import year
 from bqx.report.figures.shap_values import beeswarm, dependence
 from bqx.report.figures.skill import (
     calibration,
@@ -50,4 +51,5 @@ __all__ = [
     "system",
     "verdict",
     "warm_up",
+    "year",
 ]
