@@ -13,7 +13,7 @@ export PATH := $(PATH):$(CURDIR)/$(BIN)
 install = { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python $(1); } \
 	|| $(BIN)/python -m pip install --quiet $(1)
 
-.PHONY: report test torch cloud lab db check format bench study image lock clean
+.PHONY: report test torch cloud lab db check format bench study image load lock clean
 
 report: .venv/installed  ## Run the demo and build its book: runs/demo/book/index.html
 	$(BIN)/bqx run params/demo.yaml --out runs/demo
@@ -47,13 +47,16 @@ format: .venv/installed  ## Mend what check finds, as far as it goes by itself
 	$(BIN)/python tests/pages.py
 
 bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.json and its page
-	$(BIN)/python -m pytest -m benchmarks tests/benchmarks --record
+	$(BIN)/python -m pytest -m benchmarks -o faulthandler_timeout=0 tests/benchmarks --record
 
 study: .venv/torch  ## The whole pipeline on hundreds of markets without and with a signal, into the book
-	$(BIN)/python -m pytest -s -m studies tests/studies --record
+	$(BIN)/python -m pytest -s -m studies -o faulthandler_timeout=0 tests/studies --record
 
 image: .venv/installed  ## Build the image's root without Docker, as root on Debian, and ask its server
 	BQX_IMAGE_ROOT=$$(containers/rootfs.sh runs/image) $(BIN)/python -m pytest -s -m image tests
+
+load: .venv/installed  ## Parity on thousands of minutes, 100 requests a second, 28 bundles
+	nice $(BIN)/python -m pytest -s -m load tests/test_load.py
 
 clean:  ## Remove runs and caches, not .venv
 	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

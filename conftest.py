@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from bqx.params.keys import NOTEBOOK_KEYS
+
 # Trials of tests are no trials of the user's.
 os.environ["BQX_LEDGER"] = tempfile.mkdtemp(prefix="bqx-ledger-")
 atexit.register(shutil.rmtree, os.environ["BQX_LEDGER"], ignore_errors=True)
@@ -41,6 +43,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogethe
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Begin with what takes longest; notebooks in the order of a run."""
     order = {scope: place for place, scope in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(_scope(item.path), len(LONGEST)))
+    run = {stem: place for place, stem in enumerate(NOTEBOOK_KEYS)}
+    items.sort(
+        key=lambda item: (order.get(_scope(item.path), len(LONGEST)), run.get(item.path.stem, -1))
+    )

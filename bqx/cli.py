@@ -21,9 +21,16 @@ from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
+from bqx.online import commands as online
+from bqx.operations import commands as operations
+from bqx.paper import commands as paper
+from bqx.params import commands as parameters
 from bqx.params import options
 from bqx.params.whole_numbers import whole
+from bqx.project_plan import commands as project_plan
+from bqx.readiness import commands as readiness
 from bqx.report import feature_command
+from bqx.retraining import commands as retraining
 from bqx.serving import commands as serving
 
 if TYPE_CHECKING:
@@ -81,34 +88,25 @@ def _parser() -> argparse.ArgumentParser:
     _add_claim(commands)
     _add_compare(commands)
     _add_bars(commands)
-    _add_params(commands)
+    parameters.add(commands)
     serving.add(commands)
     features.add(commands)
     feature_command.add(commands)
     _add_certify(commands)
     database.add(commands)
     cloud.add(commands)
+    operations.add(commands)
+    retraining.add(commands)
+    paper.add(commands)
+    project_plan.add(commands)
+    online.add(commands)
+    readiness.add(commands)
     return parser
-
-
-def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "params", type=options.place, nargs="?", metavar="FILE", help="YAML file of parameters"
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="parameters that win over the file",
-    )
 
 
 def _add_run(commands: "Commands") -> None:
     parser = commands.add_parser("run", help="run the notebooks and build the book")
-    _add_file(parser)
+    options.add_file(parser)
     parser.add_argument(
         "--from", metavar="NN", dest="from_stage", help="run again from notebook NN"
     )
@@ -135,7 +133,7 @@ def _add_dataset(commands: "Commands") -> None:
     parser = commands.add_parser(
         "dataset", help="write train, validation and test sets of every pair and fold"
     )
-    _add_file(parser)
+    options.add_file(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, from here")
     parser.add_argument(
         "--to", required=True, metavar="PLACE", help="folder or s3://bucket/prefix of the sets"
@@ -158,7 +156,7 @@ def _add_claim(commands: "Commands") -> None:
     parser = commands.add_parser(
         "claim", help="record what a run shall reach, before it is made; its book shows both"
     )
-    _add_file(parser)
+    options.add_file(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run to come")
     parser.add_argument("--metric", default="skill", metavar="M", help="skill or net_sharpe")
     parser.add_argument(
@@ -210,31 +208,6 @@ def _compare(asked: argparse.Namespace) -> int:
     from bqx.report import comparison
 
     print(comparison.page(asked.runs), end="")
-    return 0
-
-
-def _add_params(commands: "Commands") -> None:
-    parser = commands.add_parser(
-        "params", help="every parameter of a file: value, where it comes from, and meaning"
-    )
-    _add_file(parser)
-    parser.add_argument(
-        "--notebook", metavar="NN", help="those of a notebook alone, as YAML for `papermill -f`"
-    )
-    parser.set_defaults(command=_params)
-
-
-def _params(asked: argparse.Namespace) -> int:
-    file = options.file_of(asked)
-    if asked.notebook:
-        print(params.of_notebook(file, asked.overrides, asked.notebook), end="")
-        return 0
-    rows = params.described(file, asked.overrides)
-    # A long list must not push all meanings out of sight.
-    widths = [min(max(len(row[name]) for row in rows), 40) for name in ("key", "value", "from")]
-    for row in rows:
-        cells = [text.ljust(width) for text, width in zip(row.values(), widths, strict=False)]
-        print("  ".join((*cells, row["meaning"])))
     return 0
 
 

@@ -1,5 +1,7 @@
 """Files: content hashes, atomic writes, JSON and Parquet."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import json
@@ -11,14 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bqx.errors import ArtefactError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -160,6 +163,10 @@ def write_parquet(path: Path, frame: pd.DataFrame | pa.Table) -> None:
     32-bit floats (features) are byte-stream-split, which makes them half as large as a dictionary
     does; rates repeat, so the others have a dictionary.
     """
+    # A server reads no Parquet, and starts without what that takes.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame)
     split = [field.name for field in table.schema if pa.types.is_float32(field.type)]
     rest = [name for name in table.schema.names if name not in split]
@@ -171,6 +178,9 @@ def write_parquet(path: Path, frame: pd.DataFrame | pa.Table) -> None:
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read Parquet with its index; ArtefactError when absent, damaged, or a column is missing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         open_regular(path).close()
         file = pq.ParquetFile(path)

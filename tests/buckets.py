@@ -27,6 +27,8 @@ def s3() -> Iterator[str]:
         with pytest.MonkeyPatch.context() as patch:
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
                 patch.setenv(name, "testing")
+            # A session keeps the credentials that it has found, for whoever comes later.
+            patch.setattr(boto3, "DEFAULT_SESSION", None)
             patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
             patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
             _wait(port)

@@ -25,6 +25,7 @@ from bqx.market import bars, simulated
 from bqx.params import Params
 
 PAIRS = ("eurusd", "gbpusd")
+SETTINGS = {"ridge": {"alpha": 0.1}, "xgboost": {"n_estimators": 40, "max_depth": 3}}
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "pair": "eurusd",
@@ -82,8 +83,8 @@ def finish(process, seconds=300):
     return process.returncode, out, err
 
 
-def small_bundle(pair, frames, horizons=(15,), seed=0):
-    """A bundle of a ridge on random labels, quickly made."""
+def small_bundle(pair, frames, horizons=(15,), seed=0, *, model="ridge"):
+    """A bundle of a model on random labels, quickly made."""
     grid = bars.align({pair: frames[pair]})[pair]
     rows = np.arange(3_000, 12_000, 7)
     columns = tuple(Column(feature) for feature in catalog.profile("core")[10:18])
@@ -95,7 +96,7 @@ def small_bundle(pair, frames, horizons=(15,), seed=0):
         columns=columns,
         fits=fit(grid, [column.feature for column in columns], rows),
         evidence=Evidence(9.0, dict.fromkeys(horizons, 1.0)),
-        model=make("ridge", params, alpha=0.1).fit(x, y),
+        model=make(model, params, **SETTINGS[model]).fit(x, y),
         calibration={h: Calibration((1e-4, 2e-4), (1.5,) * GROUPS, 1.0, 0.9) for h in horizons},
         trained_until=grid.ts[12_000],
         rows=len(rows),

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from bqx.operations.panels import SIX
 from bqx.report import figures
 
 PAIRS, HORIZONS = ("eurusd", "usdjpy"), (15, 30)
@@ -49,6 +50,7 @@ TRADED = pd.DataFrame(
 MATRIX = pd.DataFrame([[0.1, np.nan], [-0.2, 0.0]], index=PAIRS, columns=HORIZONS)
 
 DRAWN: dict[str, Callable[[], Figure]] = {
+    "system": lambda: figures.system(SYSTEM),
     "rates": lambda: figures.rates(
         pd.DataFrame(np.full((30, 2), 100.0), index=DAYS, columns=list(PAIRS))
     ),
@@ -95,6 +97,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
             }
         )
     ),
+    "latency": lambda: figures.latency(np.array([8.0, 12.0, 90.0])),
     "coverage": lambda: figures.coverage(CONDITIONS, 0.9),
     "domain_shares": lambda: figures.domain_shares(
         SHARES.rename_axis("pair"), SHARES.set_axis(HORIZONS)
@@ -110,6 +113,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "compared": lambda: figures.compared(COMPARED),
     "beeswarm": lambda: figures.beeswarm(SHAP_VALUES, READ),
     "dependence": lambda: figures.dependence(SHAP_VALUES, READ),
+    "year": lambda: figures.year({"online": {"sudden": YEAR, "gradual": YEAR}, "real": YEAR}),
 }  # fmt: skip
 
 
@@ -117,10 +121,16 @@ READ = pd.DataFrame(
     np.random.default_rng(3).normal(size=(40, 3)), columns=["slope (pt)", "rsi (1)", "hour (1)"]
 )
 SHAP_VALUES = READ * [0.01, -0.2, 0.05]
+YEAR = {
+    "months": [
+        {"month": month, "static": 0.02 - 0.002 * month, "retrained": 0.01, "online": 0.012}
+        for month in range(1, 13)
+    ]
+}
 WITH_LEGEND = {
     *("benchmarks", "break_even", "columns_by_kind", "costs", "counts", "coverage", "equity"),
     *("domain_shares", "domains_over_time", "exposure", "forecasts", "importance", "rates"),
-    *("learning_curves", "mechanical_share", "skill_by_horizon"),
+    *("latency", "learning_curves", "mechanical_share", "skill_by_horizon", "year"),
 }
 SMALL, MEDIUM = (FontProperties(size=name).get_size_in_points() for name in ("small", "medium"))
 SHARES = pd.DataFrame({"rate": [0.6, 0.5], "bqx": [0.4, 0.5]}, index=PAIRS)
@@ -139,6 +149,22 @@ CONDITIONS = pd.DataFrame(
         "coverage": [0.91, 0.88, np.nan],
     }
 )
+SYSTEM = {
+    "R² and skill, 24 hours": pd.DataFrame({"R²": 0.5, "skill": 0.001}, index=DAYS),
+    "Drift": pd.DataFrame({"columns": np.linspace(0.0, 0.4, 30)}, index=DAYS),
+    "Latency": pd.DataFrame({"P99": [200.0, 280.0]}, index=pd.Index([1, 2], name="answers")),
+    "Error rate": pd.DataFrame({"errors": [0.0, 0.02]}, index=pd.Index([1, 2], name="answers")),
+}
+
+
+def test_a_panel_shows_its_lines_its_bounds_and_what_it_has_not() -> None:
+    axes = figures.system(SYSTEM).axes
+    assert [own.get_title() for own in axes] == [panel.title for panel in SIX]
+    texts = [[text.get_text().strip() for text in own.texts] for own in axes]
+    assert texts[0] == texts[5] == ["a server counts it:\nGET /metrics"]
+    assert texts[3] == ["R²", "skill"]
+    errors = [line.get_ydata()[0] for line in axes[2].lines if line.get_linestyle() == "--"]
+    assert errors == [0.05]
 
 
 def test_every_figure_is_drawn_here() -> None:

@@ -17,7 +17,7 @@ from bqx.serving.live_panel import LivePanel
 BUCKET = "bqx-ml-features"
 ROOT = f"s3://{BUCKET}"
 FIRST, LATER = 4_000, 4_005
-DEPLOYED = ("predict", "precompute")
+DEPLOYED = ("features", "predict", "precompute")
 
 
 def resource(name):

@@ -20,7 +20,7 @@ from live_market import PAIRS, bundles, frames
 from bqx import cli
 from bqx.errors import ParameterError
 from bqx.serving import api, feeds, openapi
-from bqx.serving.answers import PredictResponse
+from bqx.serving.answers import LiveResponse, PredictResponse
 from bqx.serving.app import app
 from bqx.serving.feeds import FileFeed, parsed
 from bqx.serving.live_feed import LiveFeed
@@ -144,6 +144,24 @@ def test_what_cannot_be_answered_yet_is_told(live):
     refused(client.predict(pair="eurusd"), 409, "bars", "no bar yet")
     answer = client("GET", "/forecasts").json()
     assert (set(answer["faults"]), answer["forecasts"]) == (set(PAIRS), {})
+
+
+def test_what_became_of_the_bars_is_told(live):
+    own = LiveFeed(Silent(), live.models)
+    client = Client(app(live.models, own))
+    empty = client("GET", "/live").json()
+    assert (empty["newest"], set(empty["pairs"].values())) == (None, {None})
+    ts = frames()["eurusd"].index[CUT]
+    bar = frames()["eurusd"].loc[ts].to_dict()
+    lines = [line("eurusd", ts, bar), line("eurusd", ts, bar), b"{", line("usdjpy", ts, bar)]
+    own._take([*lines, line("eurusd", ts + pd.Timedelta("1min"), bar | {"low": -1.0})])
+    told = LiveResponse.model_validate(client("GET", "/live").json())
+    assert pd.Timestamp(told.newest) == ts
+    counts = {name: count for name, count in told.counts.items() if count}
+    assert counts == {"taken": 1, "duplicate": 1, "no_bar": 1, "unknown": 1, "refused": 1}
+    assert "no bar, got" in told.refusal
+    whole = client("GET", "/openapi.json").json()["paths"]
+    assert "/live" in whole
 
 
 def test_other_methods_are_told_which_there_are(client):

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from platforms import SMALL, bar_files, small_bundle
@@ -20,6 +21,7 @@ from bqx.cloud.local.rollout import Alarm
 from bqx.cloud.local.state import Instance, State, Variant
 from bqx.errors import ArtefactError, ParameterError, RequestError
 from bqx.serving import live
+from bqx.stages import canary
 
 NAME = "forecasts"
 
@@ -171,12 +173,12 @@ def test_a_model_that_does_not_start_changes_nothing(platform, tmp_path):
 
 @pytest.mark.platform
 def test_containers_become_more_by_the_rule_and_fewer_again(platform, body):
-    (variant,) = platform.state.variants(NAME)
+    variant, *_ = platform.state.variants(NAME)
     rule = autoscaling.Rule(target=1.0, most=2)
     for _ in range(2):
-        platform.invoke(NAME, body)
+        platform.invoke(NAME, body, variant=variant.name)
     assert autoscaling.apply(platform, NAME, variant.name, rule, since_change=100.0) == 2
-    (variant,) = platform.state.variants(NAME)
+    variant, *_ = platform.state.variants(NAME)
     assert len(variant.instances) == 2
     assert platform.invoke(NAME, body).status == 200
     platform.scale(NAME, variant.name, 1)
@@ -256,6 +258,22 @@ def test_many_models_on_a_real_container(models, body, tmp_path):
             own.invoke(NAME, body, model="none.tar.gz")
 
 
+@pytest.mark.platform
+def test_a_canary_that_answers_wrongly_goes_back_on_a_real_container(market, body, tmp_path):
+    packed, key = small_bundle("eurusd", market[1]), "eurusd/0001.tar.gz"
+    packed.save(tmp_path / "one" / "eurusd")
+    archive.pack(tmp_path / "one", tmp_path / "models" / key)
+    with ended(tmp_path) as own:
+        own.create(NAME, [Variant("all", str(tmp_path / "models"), 1.0, many=True)])
+        tried = canary.fail(own, NAME, packed, models=tmp_path / "models", key=key, body=body)
+        assert own.pointers.read("eurusd").stable == key
+        assert own.invoke_pair(NAME, body, "eurusd").status == 200
+    assert tried.loc[key, "errors"] == 0
+    assert tried.loc[key, "in the end"] == "answers"
+    assert tried["errors"].iloc[1] >= 5
+    assert tried["in the end"].iloc[1].startswith("rolled back at ")
+
+
 def test_a_name_is_taken_once(platform):
     with pytest.raises(ParameterError, match="there already"):
         platform.create(NAME, [])
@@ -296,6 +314,23 @@ def test_a_failing_job_gives_its_reason_and_no_model(market, tmp_path):
     assert job.status == "Failed"
     assert job.reason.startswith("pair: unknown pair")
     assert not job.output.exists()
+
+
+@pytest.mark.parametrize("work", [jobs.train, partial(jobs.process, inputs={})])
+def test_a_failed_job_gives_its_name_back_and_a_completed_one_keeps_it(tmp_path, monkeypatch, work):
+    work = partial(work, channels={}) if work is jobs.train else work
+    ended = iter(["Failed", "Completed"])
+
+    def run(root, arguments, variables, *, seconds):
+        (root / "log").write_text("")
+        return next(ended)
+
+    monkeypatch.setattr(jobs, "_run", run)
+    for status in ("Failed", "Completed"):
+        job = work(tmp_path, "again", {})
+        assert (job[0] if isinstance(job, list) else job).status == status
+    with pytest.raises(ParameterError, match="used already"):
+        work(tmp_path, "again", {})
 
 
 def test_a_job_sees_the_platforms_variables_only(tmp_path, monkeypatch):

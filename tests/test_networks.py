@@ -117,6 +117,25 @@ def test_regimes_are_fifths_and_volatility_is_standardised():
     assert np.corrcoef(targets[:, 3], Y.mean(axis=1))[0, 1] > 0.9
 
 
+def test_the_other_heads_are_scored_on_later_rows_by_what_the_training_rows_set():
+    draw = np.random.default_rng(3)
+    x = draw.normal(size=(6_000, 3)).astype(np.float32)
+    # Volatility follows the first column; the sign, hence the regime, the second.
+    y = np.exp(0.5 * x[:, :1]) * (np.sign(x[:, 1:2]) + 0.1 * draw.normal(size=(6_000, 2)))
+    settings = {"epochs": 15, "learning_rate": 0.01, "dropout": 0.0}
+    fit = fresh("multi_task", **settings).fit(
+        x[:4_000], y[:4_000], validation=(x[4_000:], y[4_000:])
+    )
+    scores = fit.aside
+    assert scores["volatility_r2"] > 0.5
+    assert scores["regime_accuracy"] > scores["regime_most_frequent"] + 0.2
+    noise = draw.permutation(x[4_000:])
+    blind = fresh("multi_task", **settings).fit(x[:4_000], y[:4_000], validation=(noise, y[4_000:]))
+    assert blind.aside["volatility_r2"] < 0.1
+    assert blind.aside["regime_accuracy"] < scores["regime_most_frequent"] + 0.1
+    assert fresh("multi_horizon", epochs=1).fit(x, y, validation=(x, y)).aside == {}
+
+
 def test_only_what_forecasts_is_stored():
     kept = fresh("multi_task", epochs=1).fit(X, Y).weights
     assert not any(name.startswith(("volatility", "regime")) for name in kept)

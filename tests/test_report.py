@@ -39,6 +39,7 @@ def sources(tmp_path, monkeypatch):
     monkeypatch.setattr(runner.verdict, "write", verdict)
     front = {"index": "# Front\n\n$S(n) = n^2$\n"}
     monkeypatch.setattr(runner.book.front_page, "pages", lambda run: front)
+    monkeypatch.setattr(runner.book.asked, "page", lambda run, pages: "---\norphan: true\n---\n# A")
     root = tmp_path / "project"
     (root / "notebooks").mkdir(parents=True)
     (root / "book").mkdir()
@@ -109,7 +110,7 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert foreign(folder / "book") == []
     # What jupyter-book builds as well.
     assert {path.name for path in (folder / "book" / "_sources").iterdir()} == {
-        "_config.yml", "_toc.yml", "catalog.md", "conf.py", "index.md", "notebooks",
+        "_config.yml", "_toc.yml", "asked.md", "catalog.md", "conf.py", "index.md", "notebooks",
     }  # fmt: skip
 
     built = []

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from learned import PAIR, PARAMS, learn
+from platforms import free_port
 
 from bqx import cli
 from bqx.errors import ArtefactError, BarError, RequestError
@@ -27,6 +28,7 @@ from bqx.learning.fold_fit import FoldFit
 from bqx.learning.models import make
 from bqx.learning.shrinkage import Evidence
 from bqx.market import bars, simulated
+from bqx.serving import app as app_module
 from bqx.serving import live
 from bqx.serving.app import app
 from bqx.serving.bodies import IN_FLIGHT, LARGEST
@@ -110,6 +112,12 @@ def refused(response, status, kind, text):
     assert error["type"] == kind
     assert text in error["message"]
     assert "Traceback" not in response.text
+
+
+def test_a_server_says_where_it_answers(folder, monkeypatch, capsys):
+    monkeypatch.setattr(app_module, "run", lambda *asked, **more: None)
+    app_module.serve(folder, port := free_port(), unapproved=True)
+    assert f"http://127.0.0.1:{port} answers" in capsys.readouterr().err
 
 
 def test_ping_is_empty(client):

@@ -18,6 +18,7 @@ import bqx.stages
 from bqx import cli, params
 from bqx.errors import ArtefactError, ParameterError
 from bqx.features import catalog
+from bqx.operations.panels import SIX
 from bqx.params import Params
 from bqx.report import claims, comparison, front_page, lines, verdict
 from bqx.runs import artefacts, known_trials
@@ -41,16 +42,16 @@ from bqx.stages import (
     registry,
     screening,
     selection,
+    system_panels,
     training,
 )
 from bqx.trading import benchmarks, performance
 from bqx.workbench import Study
 
 STAGES = (
-    bars, features, reconciliation, lagging, selection, training, deployment, backtest, monitoring,
-    quality,
+    bars, features, reconciliation, lagging, selection, training, backtest, monitoring, quality,
     models,
-    registry, explanation, screening,
+    registry, deployment, explanation, screening,
 )  # fmt: skip
 
 SMALL = Params(pairs=("eurusd", "gbpusd"), forest_trees=30, workers=1)
@@ -101,6 +102,23 @@ def test_half_of_the_planted_skill_is_recovered_at_every_horizon(planted: Run) -
     by_horizon = cells.groupby("horizon")[["skill", "attainable"]].mean()
     assert (by_horizon["attainable"] > 0.02).all()
     assert (by_horizon["skill"] > 0.5 * by_horizon["attainable"]).all()
+
+
+def test_the_panels_of_the_system_show_what_the_run_found(planted: Run) -> None:
+    with mock.patch.object(system_panels, "ASKED", 3):
+        panels = system_panels.build(planted.params)
+    assert set(panels) <= {panel.title for panel in SIX}
+    days = panels["R² and skill, 24 hours"]
+    cells = pd.DataFrame(read_json(planted.folder / "forecasts/cells.json"))
+    assert days["skill"].mean() == pytest.approx(cells["skill"].mean(), abs=0.05)
+    assert days["R²"].mean() == pytest.approx(cells["r2"].mean(), abs=0.1)
+    drifted = artefacts.DRIFT.read(planted).groupby("fold")["drifted"].mean()
+    assert set(panels["Drift"]["columns"]) == set(drifted)
+    latency = panels["Latency"]
+    assert (latency["P50"] <= latency["P99"]).all()
+    assert latency["P99"].iloc[-1] > 0
+    assert (panels["Error rate"]["errors"] == 0).all()
+    assert "99 of 100 answers took at most" in system_panels.sentence(panels)
 
 
 def test_trials_are_the_same_from_a_notebook_that_knows_its_own_parameters_only(
@@ -231,10 +249,20 @@ def test_raw_r2_of_the_null_market_is_the_known_one(null: Run) -> None:
         assert cell["martingale_direction"] == pytest.approx(0.75, abs=0.03)
 
 
-def test_server_live_and_batch_agree_to_the_bit(planted: Run) -> None:
-    served = deployment.build(planted.params)
-    assert served.ping == 200
-    assert (served.parity["difference"] == 0).all()
+def test_container_live_and_batch_agree_to_the_bit_for_what_is_approved(planted: Run) -> None:
+    deployed = deployment.build(planted.params)
+    approved = [row["pair"] for row in artefacts.REGISTERED.read(planted) if row["horizons"]]
+    assert approved
+    assert deployed.bundles.index.tolist() == approved
+    assert set(deployed.bundles["status"]) == {"approved"}
+    assert deployed.standing.startswith("Approved and deployed: ")
+    assert set(deployed.parity["pair"]) == set(approved)
+    assert (deployed.parity["difference"] == 0).all()
+    assert len(deployed.latency) == deployment.ASKED
+    assert deployed.canary["in the end"].str.contains("answers|rolled back at (?:10|50)").all()
+    assert deployed.canary["errors"].iloc[0] == 0 < deployed.canary["errors"].iloc[1]
+    rows = artefacts.DEPLOYED.read(planted)
+    assert [(row["pair"], row["status"]) for row in rows] == [(p, "approved") for p in approved]
 
 
 def test_every_pair_has_a_version_with_a_reasoned_status(planted: Run, null: Run) -> None:
@@ -251,13 +279,17 @@ def test_every_pair_has_a_version_with_a_reasoned_status(planted: Run, null: Run
     assert {row["status"] for row in read_json(null.folder / "registry.json")} == {"rejected"}
 
 
-def test_what_is_not_approved_is_served_on_request_only_and_says_so(null: Run) -> None:
-    assert registry.build(null.params).answer is None
-    asked = registry.build(null.params.model_copy(update={"serve_pair": "gbpusd"}))
+def test_what_is_not_approved_is_deployed_for_its_page_alone_and_says_so(null: Run) -> None:
+    asked = deployment.build(null.params.model_copy(update={"serve_pair": "gbpusd"}))
     assert "gbpusd version 1 is rejected, NOT approved" in asked.standing
-    assert asked.answer is not None
-    assert (asked.answer["status"], asked.answer["approved_horizons"]) == ("rejected", [])
-    assert asked.log["status"].tolist() == ["pending", "rejected"] * 2
+    assert "asked for (serve_pair)" in asked.standing
+    assert asked.bundles.index.tolist() == ["gbpusd"]
+    assert (asked.parity["difference"] == 0).all()
+    assert [row["status"] for row in artefacts.DEPLOYED.read(null)] == ["rejected"]
+
+
+def test_a_registered_version_keeps_its_status(null: Run) -> None:
+    assert registry.build(null.params).log["status"].tolist() == ["pending", "rejected"] * 2
 
 
 @pytest.mark.parametrize("stage", [training, monitoring, models, explanation, backtest])

@@ -35,7 +35,7 @@ def own(model, x):
 def test_bits_are_those_of_xgboost(name, depth):
     model = fitted(name, max_depth=depth, min_samples_leaf=1e-3)
     rows = np.vstack([X, np.full(7, np.nan)]).astype(np.float32)
-    found = trees.of(model.boosters).predict(rows)
+    found = trees.of(model.stored).predict(rows)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, own(model, rows))
     few = rows[:FEW]

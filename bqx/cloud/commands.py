@@ -50,6 +50,11 @@ def add(commands: Any) -> None:
     shift = _add(commands, "shift", "requests by weight: 10, 50, 100 percent", _shift)
     shift.add_argument("blue", metavar="OLD", help="variant")
     shift.add_argument("green", metavar="NEW", help="variant")
+    point = _add(commands, "point", "artefact of a pair, or a canary by request hash", _point)
+    point.add_argument("pair", metavar="PAIR")
+    point.add_argument("version", metavar="VERSION", help="of the pair's model")
+    point.add_argument("--canary", default="", metavar="VERSION", help="that is tried")
+    point.add_argument("--share", type=float, default=0.0, metavar="PERCENT", help="it gets")
     batch = _add(commands, "batch", "forecasts of a batch every day at 00:00 UTC", _batch)
     batch.add_argument("model", metavar="MODEL", help="of SageMaker")
     batch.add_argument("--role", required=True, help="ARN that the schedule assumes")
@@ -57,7 +62,7 @@ def add(commands: Any) -> None:
     pipeline.add_argument("--bars", required=True, metavar="s3://", help="bar files")
     add_set(pipeline)
     template = commands.add_parser("template", help="CloudFormation of a design")
-    template.add_argument("design", choices=("endpoint", "lambda"))
+    template.add_argument("design", choices=("endpoint", "lambda", "retraining"))
     template.set_defaults(command=_template)
 
 
@@ -87,6 +92,30 @@ def values_of(texts: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
+def hyperparameters(texts: list[str], pair: str) -> dict[str, str]:
+    """Values of ``--set`` that a training of a pair takes.
+
+    Raises ParameterError for those that it would refuse.
+    """
+    from bqx.serving.jobs.training import Request
+
+    values = values_of(texts)
+    Request.of({"pair": pair} | values)
+    return values
+
+
+def processed(texts: list[str]) -> list[str]:
+    """Arguments of ``--set`` that a processing job takes.
+
+    Raises ParameterError for those that it would refuse.
+    """
+    from bqx.params.reading import of_texts
+
+    values_of(texts)
+    of_texts(texts)
+    return texts
+
+
 def _opened(asked: argparse.Namespace) -> "tuple[Account, Clients | None]":
     from bqx.cloud.account import Account
     from bqx.cloud.calls import clients
@@ -107,9 +136,9 @@ def _made(asked: argparse.Namespace, calls: "list[Call]") -> int:
 def _process(asked: argparse.Namespace) -> int:
     from bqx.cloud import job_requests
 
-    values_of(asked.set)
+    arguments = processed(asked.set)
     own, _ = _opened(asked)
-    call = job_requests.processing(own, asked.name, asked.set, bars=asked.bars, secret=asked.secret)
+    call = job_requests.processing(own, asked.name, arguments, bars=asked.bars, secret=asked.secret)
     return _made(asked, [call])
 
 
@@ -122,7 +151,7 @@ def _train(asked: argparse.Namespace) -> int:
     every = PRIORITY if asked.searching else LIQUIDITY
     pairs = [check(pair) for pair in asked.pairs.split(",")] if asked.pairs else every
     request = job_requests.tuning if asked.searching else job_requests.training
-    values = values_of(asked.set)
+    values = hyperparameters(asked.set, pairs[0])
     calls = [request(own, pair, asked.version, values, bars=asked.bars) for pair in pairs]
     if of is None or asked.searching:
         return _made(asked, calls)
@@ -172,6 +201,16 @@ def _shift(asked: argparse.Namespace) -> int:
     return 1
 
 
+def _point(asked: argparse.Namespace) -> int:
+    from bqx.cloud.artefacts import key_of
+    from bqx.cloud.pointers import Pointer, call
+
+    own, _ = _opened(asked)
+    canary = key_of(asked.pair, asked.canary) if asked.canary else ""
+    pointer = Pointer(asked.pair, key_of(asked.pair, asked.version), canary, asked.share)
+    return _made(asked, [call(own, pointer)])
+
+
 def _batch(asked: argparse.Namespace) -> int:
     from bqx.cloud import job_requests
 
@@ -184,13 +223,14 @@ def _pipeline(asked: argparse.Namespace) -> int:
     from bqx.market.pairs import LIQUIDITY
 
     own, _ = _opened(asked)
-    values = values_of(asked.set)
+    values = hyperparameters(asked.set, LIQUIDITY[0])
     content = pipeline.definition(own, LIQUIDITY, values, bars=asked.bars)
     return _made(asked, [pipeline.create(own, content)])
 
 
 def _template(asked: argparse.Namespace) -> int:
-    from bqx.cloud import template
+    from bqx.cloud import retraining, template
 
-    print(json.dumps(template.DESIGNS[asked.design](), indent=1))
+    designs = template.DESIGNS | {"retraining": retraining.design}
+    print(json.dumps(designs[asked.design](), indent=1))
     return 0

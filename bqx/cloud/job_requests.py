@@ -122,10 +122,14 @@ def training(
     """
     definition = _definition(account, bars, account.uri("trainings"), instance=instance)
     texts = {"pair": pair} | {key: str(value) for key, value in hyperparameters.items()}
-    marks = {"Tags": [*account.marks["Tags"], {"Key": "pair", "Value": pair}]}
     name = {"TrainingJobName": f"bqx-{pair}-{version}"}
-    call = {**name, "HyperParameters": texts, **definition, **marks}
+    call = {**name, "HyperParameters": texts, **definition, **_marks(account, pair)}
     return Call("sagemaker", "create_training_job", call)
+
+
+def _marks(account: Account, pair: str) -> dict[str, Any]:
+    """Tags by which the bill tells a pair's costs apart."""
+    return {"Tags": [*account.marks["Tags"], {"Key": "pair", "Value": pair}]}
 
 
 def ranges(model: str) -> dict[str, list[dict[str, Any]]]:
@@ -176,7 +180,7 @@ def tuning(
                 "ParameterRanges": searched,
             },
             "TrainingJobDefinition": definition,
-            **account.marks,
+            **_marks(account, pair),
         },
     )
 

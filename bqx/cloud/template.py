@@ -47,9 +47,16 @@ def endpoint() -> dict[str, Any]:
         **_alarms(),
         "BatchRole": parts.role("scheduler", _batch_statements()),
         "Batch": _of("Scheduler::Schedule", _batch()),
+        "Predictions": parts.predictions(),
     }
     own = {"Instance": {"Type": "String", "Default": "ml.m5.2xlarge"}}
     return _document("bqx: a multi-model endpoint", resources, own)
+
+
+FUNCTIONS = (("precompute", 2_048, 300), ("predict", 1_024, 30), ("features", 1_024, 30))
+"""Functions by handler, each with its memory, MB, and longest time, seconds."""
+ROUTES = ("predict", "features")
+"""Functions that the API asks, as ``POST /NAME``."""
 
 
 def functions() -> dict[str, Any]:
@@ -59,7 +66,7 @@ def functions() -> dict[str, Any]:
     """
     # A week of the market, the widest look back, is ten days at most.
     resources = parts.storage({lambda_places.FEED.prefix: 14}) | parts.network()
-    for name, memory, seconds in (("precompute", 2_048, 300), ("predict", 1_024, 30)):
+    for name, memory, seconds in FUNCTIONS:
         read, written = lambda_places.READ[name], lambda_places.WRITTEN[name]
         own = [
             *parts.reading(*(place.prefix for place in read)),
@@ -225,34 +232,42 @@ def _function(name: str, memory: int, seconds: int) -> dict[str, Any]:
 def _api() -> dict[str, Resource]:
     account = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}"
     settings = {"ThrottlingRateLimit": RATE, "ThrottlingBurstLimit": BURST}
-    integration = {
-        "ApiId": ref("Api"),
-        "IntegrationType": "AWS_PROXY",
-        "IntegrationUri": arn("Predict"),
-        "PayloadFormatVersion": "2.0",
-    }
-    route = {
-        "ApiId": ref("Api"),
-        "RouteKey": "POST /predict",
-        "Target": sub("integrations/${Integration}"),
-        "AuthorizationType": "AWS_IAM",
-    }
     stage = {
         "ApiId": ref("Api"),
         "StageName": "prod",
         "AutoDeploy": True,
         "DefaultRouteSettings": settings,
     }
-    permission = {
-        "Action": "lambda:InvokeFunction",
-        "FunctionName": ref("Predict"),
-        "Principal": "apigateway.amazonaws.com",
-        "SourceArn": sub(f"{account}:${{Api}}/*/POST/predict"),
-    }
     return {
         "Api": _of("ApiGatewayV2::Api", {"Name": "bqx", "ProtocolType": "HTTP"}),
-        "Integration": _of("ApiGatewayV2::Integration", integration),
-        "Route": _of("ApiGatewayV2::Route", route),
         "Stage": _of("ApiGatewayV2::Stage", stage),
-        "Permission": _of("Lambda::Permission", permission),
+        **{name: own for route in ROUTES for name, own in _route(route, account).items()},
+    }
+
+
+def _route(name: str, account: str) -> dict[str, Resource]:
+    """What leads ``POST /NAME`` to the function of that name."""
+    function = name.title()
+    integration = {
+        "ApiId": ref("Api"),
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationUri": arn(function),
+        "PayloadFormatVersion": "2.0",
+    }
+    route = {
+        "ApiId": ref("Api"),
+        "RouteKey": f"POST /{name}",
+        "Target": sub(f"integrations/${{{function}Integration}}"),
+        "AuthorizationType": "AWS_IAM",
+    }
+    permission = {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": ref(function),
+        "Principal": "apigateway.amazonaws.com",
+        "SourceArn": sub(f"{account}:${{Api}}/*/POST/{name}"),
+    }
+    return {
+        f"{function}Integration": _of("ApiGatewayV2::Integration", integration),
+        f"{function}Route": _of("ApiGatewayV2::Route", route),
+        f"{function}Permission": _of("Lambda::Permission", permission),
     }

@@ -93,6 +93,33 @@ def storage(days: Mapping[str, int] | None = None) -> dict[str, Resource]:
     }
 
 
+def predictions() -> Resource:
+    """Table of forecasts that go on learning, see `bqx.cloud.online_items`; items expire."""
+    keys = {"pair_horizon": ("S", "HASH"), "minute": ("N", "RANGE")}
+    return {
+        "Type": "AWS::DynamoDB::Table",
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {
+            "TableName": "bqx_predictions",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": kind} for name, (kind, _) in keys.items()
+            ],
+            "KeySchema": [
+                {"AttributeName": name, "KeyType": role} for name, (_, role) in keys.items()
+            ],
+            "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            "SSESpecification": {
+                "SSEEnabled": True,
+                "SSEType": "KMS",
+                "KMSMasterKeyId": arn("Key"),
+            },
+        },
+    }
+
+
 def _expiring(days: Mapping[str, int]) -> list[Resource]:
     """Rules of what leaves the bucket: old versions, and all below some prefixes."""
     old: Resource = {"Id": "old", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}}

@@ -4,13 +4,14 @@ Families are found by walking ``features/families``: a module that declares ``FA
 catalog.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
 from bqx.features import families, own_modules
@@ -18,6 +19,9 @@ from bqx.features.documents import Lists, Plan, plan_of
 from bqx.features.families.learned import embeddings
 from bqx.features.spec import Family, Feature
 from bqx.files import digest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ORDER = (
     "trend.quadratic distribution.moments distribution.autocorrelation distribution.quantiles "
@@ -141,6 +145,8 @@ def plan(name: str) -> Plan:
 
 def frame(features: Iterable[Feature]) -> pd.DataFrame:
     """Catalog table: one row per feature."""
+    import pandas as pd
+
     return pd.DataFrame([feature.row() for feature in features])
 
 

@@ -7,13 +7,13 @@ holds. Hashes are checked before a model is parsed, since the parser trusts its 
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError, RequestError
@@ -25,11 +25,14 @@ from bqx.features.newest_columns import NewestColumns
 from bqx.files import check_seal, digest, read_json, sealed, sha256, write_json
 from bqx.learning import models, targets
 from bqx.learning.conformal import Calibration
-from bqx.learning.fold_fit import FoldFit
 from bqx.learning.models import Model, artefact, point
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
+from bqx.market.sessions import timestamp
 from bqx.params import Params
+
+if TYPE_CHECKING:
+    from bqx.learning.fold_fit import FoldFit
 
 MANIFEST = "bundle.json"
 MODEL = "model"
@@ -75,7 +78,7 @@ class Bundle:
     panel: dict[str, float]
     max_fill: int
     metrics: dict[str, Any]
-    trained_until: pd.Timestamp
+    trained_until: datetime
 
     @cached_property
     def lookback(self) -> int:
@@ -136,9 +139,9 @@ class Bundle:
             level = martingale + sigma * innovation
             if not np.isfinite(level):
                 raise RequestError(
-                    f"bars: no volatility at {bars.ts[-1]}, got a hole of more than "
-                    f"{self.max_fill} minutes shortly before; expected "
-                    f"{targets.SPAN + window} minutes since. Wait for more bars."
+                    f"bars: no volatility at {timestamp(bars.minutes[-1])}, got a hole of over "
+                    f"{self.max_fill} minutes before; expected {targets.SPAN + window} minutes "
+                    "since. Wait for more bars."
                 )
             half_width = sigma * self.calibration[horizon].newest(int(bars.minutes[-1]), sigma)
             out[horizon] = Prediction(
@@ -170,7 +173,7 @@ class Bundle:
             "columns_hash": self.columns_hash,
             "fits": self.fits.to_json(),
             "betas": self.betas,
-            "reach": {h: _written(own) for h, own in self.calibration.items()},
+            "reach": {h: own.to_json() for h, own in self.calibration.items()},
             "baseline": self.baseline,
             "panel": self.panel,
             "max_fill": self.max_fill,
@@ -193,7 +196,7 @@ class Bundle:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def bundle(bars: Bars, fit: FoldFit, params: Params, metrics: dict[str, Any]) -> Bundle:
+def bundle(bars: Bars, fit: "FoldFit", params: Params, metrics: dict[str, Any]) -> Bundle:
     """Bundle of a pair from one fold's fit, usually the last."""
     return Bundle(
         pair=bars.pair,
@@ -249,29 +252,18 @@ def load(folder: Path) -> Bundle:
             fits=Fits.from_json(stored["fits"]),
             betas={horizon: float(stored["betas"][str(horizon)]) for horizon in horizons},
             model=models.load(folder / MODEL),
-            calibration={h: _calibration(stored["reach"][str(h)]) for h in horizons},
+            calibration={h: Calibration.from_json(stored["reach"][str(h)]) for h in horizons},
             baseline=float(stored["baseline"]),
             panel={str(pair): float(first) for pair, first in stored["panel"].items()},
             max_fill=int(stored["max_fill"]),
             metrics=stored["metrics"],
-            trained_until=pd.Timestamp(stored["trained_until"]),
+            trained_until=datetime.fromisoformat(stored["trained_until"]),
         )
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ArtefactError(
             f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
-            "07_deployment writes. Run it again."
+            "12_registry writes. Run it again."
         ) from error
-
-
-def _written(calibration: Calibration) -> dict[str, Any]:
-    facts = asdict(calibration)
-    return facts | {"naive": facts.pop("gaussian")}
-
-
-def _calibration(stored: Mapping[str, Any]) -> Calibration:
-    low, high = map(float, stored["cuts"])
-    start = tuple(np.nan if width is None else float(width) for width in stored["start"])
-    return Calibration((low, high), start, float(stored["naive"]), float(stored["coverage"]))
 
 
 def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
@@ -287,14 +279,14 @@ def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
     if unlike:
         raise ArtefactError(
             f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "
-            "that of the catalog at hand. Run notebook 07_deployment again."
+            "that of the catalog at hand. Run notebook 12_registry again."
         )
 
 
 def _check(path: Path, expected: object) -> None:
-    if not path.is_file() or sha256(path) != expected:
+    own = sha256(path) if path.is_file() else "no file"
+    if own != expected:
         raise ArtefactError(
-            f"{path}: damaged or exchanged, got "
-            f"{sha256(path)[:12] if path.is_file() else 'no file'}; expected {str(expected)[:12]}. "
-            "Run notebook 07_deployment again."
+            f"{path}: damaged or exchanged, got {own[:12]}; expected {str(expected)[:12]}. Run "
+            "notebook 12_registry again."
         )

@@ -11,12 +11,13 @@ that moves the half-width instead of the level: Angelopoulos, Candès and Tibshi
 Conformal PID Control for Time Series Prediction.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bqx.compiled import kernel
 from bqx.learning.targets import Target
@@ -50,6 +51,18 @@ class Calibration:
     start: tuple[float, ...]
     gaussian: float
     coverage: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for `from_json`."""
+        facts = asdict(self)
+        return facts | {"naive": facts.pop("gaussian")}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """A calibration of stored values."""
+        low, high = map(float, stored["cuts"])
+        start = tuple(np.nan if width is None else float(width) for width in stored["start"])
+        return cls((low, high), start, float(stored["naive"]), float(stored["coverage"]))
 
     def groups(self, minutes: Groups, sigma: Series) -> Groups:
         """(n,) group of rows, known with their bars; rows without a sigma count as calm ones.
@@ -233,4 +246,7 @@ def gaussian(label: Series, coverage: float) -> float:
     ----------
     label : (n,) labels of training rows in sigma, NaN where there is none.
     """
+    # Where intervals are fitted, not where they are served.
+    from scipy import stats
+
     return float(stats.norm.ppf(0.5 + coverage / 2.0) * np.sqrt(np.nanmean(label**2)))

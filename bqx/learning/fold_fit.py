@@ -148,6 +148,7 @@ def fit_models(model: Model, rows: Lesson) -> tuple[Model, Model]:
         np.concatenate((rows.y, rows.later_y)),
         weight=rows.all_weight,
     )
+    final.aside = chosen.aside
     return unseen, final
 
 

@@ -4,10 +4,11 @@ What `bqx.market.bars` does to frames is done here; a server, which answers in m
 frames.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
@@ -48,6 +49,8 @@ def check(
             row = int(np.argmax(broken))
             line = f"row {row + 1:,}" if lines is None else f"line {lines[row]:,}"
             values = dict(zip(COLUMNS, columns[:, row].tolist(), strict=True))
+            import pandas as pd
+
             raise BarError(
                 f"{where} {line} ({pd.Timestamp(stamps[row], tz='UTC')}): {what.format(**values)}; "
                 f"expected {rule} ({int(broken.sum()):,} such rows). Drop the rows or fix the feed."

@@ -5,13 +5,14 @@ A bar frame has a UTC index ``ts_utc`` (the bar's open, whole minutes) and the f
 an absent volume or spread is NaN. On the grid a boolean column ``filled`` joins them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
@@ -19,6 +20,9 @@ from bqx.market import bar_arrays, sessions
 from bqx.market.bar_arrays import COLUMNS as COLUMNS
 from bqx.market.bar_arrays import RATES as RATES
 from bqx.market.pairs import PAIRS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def validate(
@@ -39,6 +43,8 @@ def validate(
         whole minute, rates not finite or not positive, high or low beyond the others, negative
         volume or spread, or more than 1 % of bars while the market is closed.
     """
+    import pandas as pd
+
     frame = in_schema(frame, where)
     stamps = pd.DatetimeIndex(frame.index).asi8
     return frame[bar_arrays.check(stamps, frame.to_numpy().T, where, lines)]
@@ -46,6 +52,8 @@ def validate(
 
 def in_schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     """The frame with all columns and a UTC index, unchecked otherwise, see `validate`."""
+    import pandas as pd
+
     missing = [name for name in RATES if name not in frame.columns]
     if missing:
         raise BarError(
@@ -73,6 +81,8 @@ def to_grid(
     true); every minute of a longer hole is NaN. ``first`` and ``last`` (epoch minutes) default to
     the frame's own; minutes before its first and after its last bar are NaN.
     """
+    import pandas as pd
+
     minutes = sessions.epoch_minutes(pd.DatetimeIndex(frame.index))
     grid = sessions.grid(
         int(minutes[0]) if first is None else first, int(minutes[-1]) if last is None else last
@@ -113,7 +123,7 @@ class Panel:
     baselines: NDArray[np.float64]
     wanted: int | None = None
     _derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    _slice: dict[tuple[int, int], "Panel"] = field(default_factory=dict, repr=False, compare=False)
+    _slice: dict[tuple[int, int], Panel] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def index(self) -> NDArray[np.float64]:
@@ -131,7 +141,7 @@ class Panel:
             self._derived[key] = make()
         return self._derived[key]
 
-    def rows(self, start: int, stop: int) -> "Panel":
+    def rows(self, start: int, stop: int) -> Panel:
         """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
         if (start, stop) not in self._slice:
             self._slice.clear()
@@ -163,6 +173,8 @@ class Bars:
     @property
     def ts(self) -> pd.DatetimeIndex:
         """(T,) bar opens in UTC."""
+        import pandas as pd
+
         return pd.DatetimeIndex(self.frame.index)
 
     @cached_property
@@ -211,7 +223,7 @@ class Bars:
             self._derived[key] = make()
         return np.asarray(self._derived[key])
 
-    def rows(self, start: int, stop: int) -> "Bars":
+    def rows(self, start: int, stop: int) -> Bars:
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
         if (start, stop) == (0, len(self)):
             return self
@@ -231,6 +243,8 @@ def align(
     ``since`` is the dataset's baseline time, default its first minute; ``baselines`` stand for it
     where they are stored.
     """
+    import pandas as pd
+
     ends = [sessions.epoch_minutes(pd.DatetimeIndex(f.index[[0, -1]])) for f in frames.values()]
     first, last = int(np.min(ends)), int(np.max(ends))
     return join(

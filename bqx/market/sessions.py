@@ -5,11 +5,18 @@ clock changes fall into the weekend. The *market minute* numbers the open minute
 so that it anchors windows at the same bars whatever slice of history is at hand.
 """
 
+from __future__ import annotations
+
+from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DAY = 1_440
 WEEK, YEAR = 5 * DAY, 252 * DAY
@@ -23,6 +30,9 @@ SESSIONS = {
 """Trading sessions: time zone, opening and closing hour on the local clock, Monday to Friday."""
 
 NEW_YORK = "America/New_York"
+
+YEARS = (1960, 2110)
+"""First and last year whose changes of the clock are known; outside, the clock stays."""
 
 # 1970-01-01 was a Thursday; the first Sunday 17:00 of the local epoch comes 5,340 minutes later.
 _FIRST_OPEN = 3 * DAY + 17 * 60
@@ -39,14 +49,55 @@ def epoch_minutes(ts: pd.DatetimeIndex) -> Minutes:
 
 def timestamps(minutes: Minutes) -> pd.DatetimeIndex:
     """UTC index named ``ts_utc`` of epoch minutes."""
+    import pandas as pd
+
     return pd.DatetimeIndex(
         np.asarray(minutes, dtype=np.int64) * 60_000_000_000, tz="UTC", name="ts_utc"
     ).as_unit("ns")
 
 
+def timestamp(minute: int) -> datetime:
+    """UTC time of an epoch minute."""
+    return datetime.fromtimestamp(60 * int(minute), UTC)
+
+
 def local_minutes(minutes: Minutes, zone: str) -> Minutes:
     """Minutes since the local epoch on the wall clock of a time zone."""
-    return epoch_minutes(timestamps(minutes).tz_convert(zone).tz_localize(None))
+    changes, offsets = _offsets(zone)
+    epoch = np.asarray(minutes, dtype=np.int64)
+    return epoch + offsets[np.searchsorted(changes, epoch, side="right")]
+
+
+@cache
+def _offsets(zone: str) -> tuple[Minutes, Minutes]:
+    """Epoch minutes at which a zone's clock changes, and its offset before, between and after."""
+    clock = ZoneInfo(zone)
+
+    def offset(minute: int) -> int:
+        shift = timestamp(minute).astimezone(clock).utcoffset()
+        assert shift is not None
+        return int(shift.total_seconds()) // 60
+
+    first, last = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) // 60 for year in YEARS)
+    changes, offsets = [], [offset(first)]
+    # No zone of ours changes its clock twice within four weeks.
+    for start in range(first, last, 4 * _CALENDAR_WEEK):
+        after = offset(start + 4 * _CALENDAR_WEEK)
+        if after != offsets[-1]:
+            low, high = start, start + 4 * _CALENDAR_WEEK
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if offset(middle) == offsets[-1] else (low, middle)
+            changes.append(high)
+            offsets.append(after)
+    return np.array(changes, np.int64), np.array(offsets, np.int64)
+
+
+def _opening(weeks: Minutes) -> Minutes:
+    """Epoch minutes of Sunday 17:00 New York of weeks since the local epoch's first."""
+    wall = weeks * _CALENDAR_WEEK + _FIRST_OPEN
+    # Five hours later in UTC, give or take the one by which the clock changed early that Sunday.
+    return wall - (local_minutes(wall + 5 * 60, NEW_YORK) - (wall + 5 * 60))
 
 
 def is_open(minutes: Minutes) -> NDArray[np.bool_]:
@@ -64,24 +115,20 @@ def market_minutes(minutes: Minutes) -> Minutes:
     since = local_minutes(minutes, NEW_YORK) - _FIRST_OPEN
     week, minute = since // _CALENDAR_WEEK, since % _CALENDAR_WEEK
     if (minute >= WEEK).any():
-        closed = timestamps(minutes)[int(np.argmax(minute >= WEEK))]
+        closed = timestamp(np.asarray(minutes)[int(np.argmax(minute >= WEEK))])
         raise ValueError(f"minutes: the market is closed at {closed}; expected open minutes")
     return week * WEEK + minute
 
 
 def open_minutes(market: Minutes) -> Minutes:
     """Epoch minutes of market-minute numbers: the inverse of `market_minutes`."""
-    weeks = market // WEEK
-    wall = timestamps(weeks * _CALENDAR_WEEK + _FIRST_OPEN).tz_localize(None)
-    return epoch_minutes(wall.tz_localize(NEW_YORK).tz_convert("UTC")) + market % WEEK
+    return _opening(market // WEEK) + market % WEEK
 
 
 def week_opens(first: int, last: int) -> Minutes:
     """Epoch minutes of the Sunday 17:00 New York openings of weeks that meet [first, last]."""
     local = local_minutes(np.array([first, last], dtype=np.int64), NEW_YORK) - _FIRST_OPEN
-    weeks = np.arange(local[0] // _CALENDAR_WEEK, local[1] // _CALENDAR_WEEK + 1)
-    wall = timestamps(weeks * _CALENDAR_WEEK + _FIRST_OPEN).tz_localize(None)
-    return epoch_minutes(wall.tz_localize(NEW_YORK).tz_convert("UTC"))
+    return _opening(np.arange(local[0] // _CALENDAR_WEEK, local[1] // _CALENDAR_WEEK + 1))
 
 
 def grid(first: int, last: int) -> Minutes:

@@ -12,20 +12,24 @@ typical falls on the ask, since a bid that stepped back at every rollover could 
 clock alone.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from bqx.errors import ParameterError
 from bqx.market import planted, sessions
 from bqx.market.bars import RATES
 from bqx.market.pairs import CURRENCIES, PAIRS, base, check, pip, quote
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Series = NDArray[np.float64]
 
@@ -108,6 +112,8 @@ def _autoregression(noise: Series, minutes: float) -> Series:
     """Unit-variance AR(1) of a time constant, driven by unit-variance noise."""
     rho = np.exp(-1 / minutes)
     start = np.array([(1 - np.sqrt(1 - rho**2)) * noise[0]])
+    from scipy.signal import lfilter
+
     return lfilter([np.sqrt(1 - rho**2)], [1, -rho], noise, zi=start)[0]
 
 
@@ -155,6 +161,8 @@ def _pair_sigma(sigma: Series, pair: str) -> Series:
 
 
 def _bars(pair: str, market: Factors, seed: int) -> pd.DataFrame:
+    import pandas as pd
+
     rows = len(market.minutes)
     stream = _stream(seed, _PAIR, PAIRS.index(pair))
     decimals = 3 if quote(pair) == "JPY" else 5
@@ -219,6 +227,8 @@ def simulate(
     ------
     ParameterError : unknown mode or pair, a malformed date, a negative seed, no open minute.
     """
+    import pandas as pd
+
     if mode not in planted.MODES:
         modes = ", ".join(planted.MODES)
         raise ParameterError(f"market: unknown mode, got {mode!r}; expected one of {modes}.")

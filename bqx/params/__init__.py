@@ -15,7 +15,7 @@ from bqx.params.keys import (
     SPLIT_KEYS,
 )
 from bqx.params.model import Lengths, Params, root
-from bqx.params.reading import described, for_notebook, from_settings, load, of_notebook
+from bqx.params.reading import described, for_notebook, from_settings, load
 
 __all__ = [
     "COLUMN_KEYS",
@@ -31,6 +31,5 @@ __all__ = [
     "for_notebook",
     "from_settings",
     "load",
-    "of_notebook",
     "root",
 ]

@@ -48,13 +48,16 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "04_lagging": ("out", *COLUMN_KEYS),
     "05_selection": (*PLACE_KEYS, *SPLIT_KEYS, *SELECTION_KEYS),
     "06_training": (*PLACE_KEYS, *FIT_KEYS),
-    "07_deployment": ("out", "serve_pair"),
     "08_backtest": ("out", "confidence", *_TRADING),
     "09_monitoring": PLACE_KEYS,
     "10_quality": PLACE_KEYS,
     "11_models": ("out", "confidence"),
-    "12_registry": ("out", "serve_pair"),
+    "12_registry": ("out",),
+    "07_deployment": ("out", "serve_pair"),
     "13_explanation": (*PLACE_KEYS, "serve_pair"),
     "14_screening": PLACE_KEYS,
 }
-"""Keys of each notebook's ``parameters`` cell: those that it acts on and no earlier one settles."""
+"""Keys of each notebook's ``parameters`` cell: those that it acts on and no earlier one settles.
+
+In the order in which a run executes them: what is deployed was judged before.
+"""

@@ -23,6 +23,10 @@ class Lengths(NamedTuple):
     step: int
 
 
+FETCHED = "fetched"
+"""Folder of a run in which bars of a bucket or a database lie as files."""
+
+
 class Params(BaseModel):
     """All parameters of a run; the defaults are those of ``params/ci.yaml``."""
 
@@ -48,8 +52,8 @@ class Params(BaseModel):
     """Synthetic market, used when bars is empty: null, a martingale, or with a signal: planted,
     a weak momentum, strong, a threshold, or a lead of other pairs."""
     bars: Annotated[str, BeforeValidator(rules.bars)] = ""
-    """Folder or file of one-minute bars, from the project's root; empty for a synthetic market,
-    null where the user must give one."""
+    """Folder or file of one-minute bars, from the project's root, an s3:// folder, or a
+    postgresql:// database; empty for a synthetic market, null where the user must give one."""
     clock: Clock = ""
     """Clock of the files: a time zone, UTC+2, or a list of [from date, clock]; empty for the
     format's own."""
@@ -228,18 +232,21 @@ class Params(BaseModel):
 
     @property
     def bars_path(self) -> Path | None:
-        """Folder or file of bars; None for a synthetic market."""
+        """Folder or file of bars, of those that lie elsewhere the run's own copy; None for a
+        synthetic market."""
+        if self.bars_address:
+            return self.folder / FETCHED
         return root() / Path(self.bars).expanduser() if self.bars else None
+
+    @property
+    def bars_address(self) -> str:
+        """Address of bars in a bucket or a database, empty where they are files or simulated."""
+        return self.bars if "://" in self.bars else ""
 
     @property
     def own_features(self) -> tuple[str, ...]:
         """Files of a user's own features."""
         return tuple(str(root() / file) for file in self.features)
-
-    @property
-    def own_signal(self) -> tuple[str, ...]:
-        """File of a user's own rule of trading, if there is one."""
-        return (str(root() / self.signal.partition(":")[0]),) if self.signal else ()
 
     @property
     def declared(self) -> dict[str, Any]:

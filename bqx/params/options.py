@@ -31,6 +31,22 @@ def place(text: str) -> Path:
     return Path(text)
 
 
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """Add the file of parameters, and those that win over it."""
+    parser.add_argument(
+        "params", type=place, nargs="?", metavar="FILE", help="YAML file of parameters"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="parameters that win over the file",
+    )
+
+
 def file_of(asked: argparse.Namespace) -> Path:
     """The file of parameters, which may stand behind ``--set key=value`` too.
 

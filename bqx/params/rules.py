@@ -173,10 +173,18 @@ def place(value: Any) -> Any:
     return value
 
 
+ADDRESSES = ("s3://", "postgresql://")
+"""How an address of bars begins."""
+
+
 def bars(value: Any) -> Any:
     """A folder or file; None stands where the user has to give one."""
     if value is None:
         raise ValueError("a folder or file of one-minute bars: pass --set bars=FOLDER")
+    if isinstance(value, str) and "://" in value:
+        if not value.startswith(ADDRESSES):
+            raise ValueError(f"a folder or file, or an address that begins with {ADDRESSES}")
+        return value
     return place(value)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import nbformat
 
 from bqx.errors import BqxError
-from bqx.report import catalog_page, front_page
+from bqx.operations.cost import page as cost_page
+from bqx.report import asked, catalog_page, front_page
 from bqx.runs import artefacts
 from bqx.runs.run import Run
 
@@ -37,7 +38,12 @@ def build(store: Run, pages: Path, notebooks: list[Path]) -> Path:
     tour = notebooks[0].parent / TOUR
     if tour.exists():
         shutil.copy(tour, build / "notebooks")
-    for name, page in {**front_page.pages(store), "catalog": catalog_page.page()}.items():
+    computed = {
+        "catalog": catalog_page.page(),
+        "cost": cost_page.page(),
+        "asked": asked.page(store, pages),
+    }
+    for name, page in {**front_page.pages(store), **computed}.items():
         (build / f"{name}.md").write_text(page, encoding="utf-8")
     html = build / "_build" / "html"
     done = subprocess.run(

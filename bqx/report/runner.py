@@ -23,6 +23,8 @@ from bqx.report import beforehand, book, verdict
 from bqx.report.own_kernel import OwnKernel
 from bqx.runs import known_trials
 from bqx.runs.run import Run, digest, sha256
+from bqx.stages import fetched
+from bqx.trading import own_signal
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -65,6 +67,7 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         os.environ.setdefault(name, value)
     notebooks = _notebooks(sources)
     again = _first_again(notebooks, from_stage)
+    fetched.fetch(params)
     beforehand.check(params)
     known_trials.machine().begin()
     store = _opened(params)
@@ -73,7 +76,7 @@ def run(params: Params, from_stage: str | None = None, sources: Path = SOURCES) 
         for number, notebook in enumerate(notebooks, 1):
             stem = notebook.stem
             key = _key(store, notebook)
-            kept = stem < again and store.complete(stem, key)
+            kept = number < again and store.complete(stem, key)
             seconds = 0.0 if kept else _execute(store, notebook)
             if not kept:
                 store.record(stem, key, f"notebooks/{notebook.name}", seconds)
@@ -124,16 +127,21 @@ def _notebooks(sources: Path) -> list[Path]:
                 f"expected one of {', '.join(NOTEBOOK_KEYS)}. List it in NOTEBOOK_KEYS of "
                 "bqx/params/keys.py."
             )
-    return notebooks
+    return sorted(notebooks, key=lambda notebook: _order(notebook.stem))
 
 
-def _first_again(notebooks: list[Path], from_stage: str | None) -> str:
-    """Stem of the first notebook that runs in any case; beyond all stems when there is none."""
+def _order(stem: str) -> int:
+    """Place of a notebook in a run, or of what its stage wrote."""
+    return list(NOTEBOOK_KEYS).index(stem)
+
+
+def _first_again(notebooks: list[Path], from_stage: str | None) -> int:
+    """Number in the run of the first notebook that runs in any case; beyond all without one."""
     if from_stage is None:
-        return "~"
-    for notebook in notebooks:
+        return len(notebooks) + 1
+    for number, notebook in enumerate(notebooks, 1):
         if from_stage in (notebook.stem, notebook.stem[:2], notebook.stem[:2].lstrip("0")):
-            return notebook.stem
+            return number
     raise ParameterError(
         f"--from: no such notebook, got {from_stage!r}; expected one of "
         f"{', '.join(notebook.stem for notebook in notebooks)}."
@@ -164,7 +172,7 @@ def _key(store: Run, notebook: Path) -> str:
     bars = store.params.bars_path if "bars" in keys else None
     files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
     files += map(Path, store.params.own_features if "features" in keys else ())
-    files += map(Path, store.params.own_signal if "signal" in keys else ())
+    files += map(Path, own_signal.files(store.params) if "signal" in keys else ())
     return digest(
         [
             [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells],
@@ -173,7 +181,7 @@ def _key(store: Run, notebook: Path) -> str:
             {
                 name: entry["outputs"]
                 for name, entry in store.stages.items()
-                if name < notebook.stem
+                if _order(name) < _order(notebook.stem)
             },
             module_hash(*imports_of(code)),
         ]
@@ -184,7 +192,7 @@ def _values(params: Params, stem: str) -> dict[str, Any]:
     """Literals for a notebook's ``parameters`` cell; paths absolute, as kernels start anywhere."""
     values = params.model_dump(include=set(NOTEBOOK_KEYS[stem]), mode="json")
     values["out"] = str(params.folder.absolute())
-    if params.bars_path and "bars" in values:
+    if params.bars_path and not params.bars_address and "bars" in values:
         values["bars"] = str(params.bars_path.absolute())
     return values
 

@@ -204,8 +204,6 @@ SCORES_BY_CONDITION = Records("forecasts/conditions.json", _06, _BY_CONDITION)
 CONDITIONS = Table("conditions/{pair}.parquet", _06, _columns(text="session volatility trend"))
 MODEL = Artefact("models/{pair}", _06)
 
-BUNDLE = Artefact("bundles/{pair}", _07)
-
 _ACCOUNT = _CELL | _columns(integer="day trades", number="gross cost net turnover")
 ACCOUNT = Table("backtest/{pair}.parquet", _08, _ACCOUNT)
 CELLS = Records("backtest/cells.json", _08, _keys(f"pair horizon reason {_SHARPE}"))
@@ -221,8 +219,12 @@ QUALITY = Table("quality/{name}.parquet", _10, _columns(text="pair"))
 
 COMPARED = Record("models_compared/choice.json", _11, _keys("honest trials steps models"))
 
+BUNDLE = Artefact("bundles/{pair}", _12)
 _REGISTERED = _keys("pair version status model horizons reasons")
 REGISTERED = Records("registry.json", _12, _REGISTERED)
+
+_DEPLOYED = _keys("pair version status archive sha256")
+DEPLOYED = Records("deployment.json", _07, _DEPLOYED)
 
 _SHAP = _CELL | _columns(text="column domain model", number="shap", integer="fold")
 SHAP = Table("explanation/shap.parquet", _13, _SHAP)

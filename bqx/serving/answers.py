@@ -127,6 +127,19 @@ class ForecastsResponse(Answer):
     """Why there is none, by pair."""
 
 
+class LiveResponse(Answer):
+    """How a live server stands."""
+
+    newest: str | None
+    """Open of the newest minute of which a bar has come."""
+    pairs: dict[str, int | None]
+    """Market minutes from each served pair's forecast to that one; null while it has none."""
+    counts: dict[str, int]
+    """Bars by what became of them: taken, late, corrected, duplicate, ..."""
+    refusal: str
+    """Why the last bar was refused, empty where none was."""
+
+
 class Error(Answer):
     """What went wrong."""
 

@@ -1,4 +1,5 @@
-"""The API of a live server: ``POST /predict``, ``GET /forecasts`` and ``GET /openapi.json``."""
+"""The API of a live server: ``POST /predict``, ``GET /forecasts``, ``/live`` and
+``/openapi.json``."""
 
 import hmac
 import os
@@ -6,14 +7,22 @@ import time
 from collections.abc import Callable
 
 from anyio import to_thread
+from prometheus_client import Counter
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bqx.errors import AbsentBarError, RequestError
+from bqx.market import sessions
 from bqx.serving import bodies, openapi
-from bqx.serving.answers import ForecastsResponse, PredictRequest, PredictResponse, told
+from bqx.serving.answers import (
+    ForecastsResponse,
+    LiveResponse,
+    PredictRequest,
+    PredictResponse,
+    told,
+)
 from bqx.serving.bodies import refusal
 from bqx.serving.forecast import Forecast
 from bqx.serving.live_feed import LiveFeed
@@ -50,6 +59,7 @@ def routes() -> list[Route]:
     return [
         Route("/predict", _predict, methods=["POST"]),
         Route("/forecasts", _forecasts, methods=["GET"]),
+        Route("/live", _live, methods=["GET"]),
         Route("/openapi.json", _openapi, methods=["GET"]),
     ]
 
@@ -82,7 +92,8 @@ async def _predict(request: Request) -> Response:
         started = time.perf_counter()
         try:
             asked = PredictRequest.model_validate_json(bytes(body))
-            return await _answer(request.app.state.live, asked, started)
+            state = request.app.state
+            return await _answer(state.live, asked, started, counted=state.meter.forecasts)
         except ValidationError as error:
             return refusal(400, "request", told(error))
         except (AbsentBarError, OverflowError) as error:
@@ -93,7 +104,9 @@ async def _predict(request: Request) -> Response:
         bodies.release(request, body)
 
 
-async def _answer(live: LiveFeed, asked: PredictRequest, started: float) -> Response:
+async def _answer(
+    live: LiveFeed, asked: PredictRequest, started: float, *, counted: Counter
+) -> Response:
     pair, minute = asked.pair.lower(), asked.minute
     if pair not in live.panel.bundles:
         pairs = ", ".join(live.panel.bundles) or "none at present"
@@ -104,6 +117,7 @@ async def _answer(live: LiveFeed, asked: PredictRequest, started: float) -> Resp
         forecast = live.panel.newest(pair)
     else:
         forecast = await to_thread.run_sync(live.panel.at, pair, minute)
+    counted.labels("memory" if minute is None else "computed").inc()
     answer = _of(live, forecast, started)
     return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -121,6 +135,27 @@ async def _forecasts(request: Request) -> Response:
         except RequestError as error:
             faults[pair] = str(error)
     answer = ForecastsResponse(forecasts=forecasts, faults=faults)
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def _live(request: Request) -> Response:
+    refused = _refused(request)
+    if refused is not None:
+        return refused
+    panel = request.app.state.live.panel
+    newest = panel.newest_minute
+    behind: dict[str, int | None] = {}
+    for pair in panel.bundles:
+        try:
+            behind[pair] = panel.minutes_behind(panel.newest(pair))
+        except RequestError:
+            behind[pair] = None
+    answer = LiveResponse(
+        newest=None if newest is None else sessions.timestamp(newest).isoformat(),
+        pairs=behind,
+        counts=dict(panel.counts),
+        refusal=panel.refusal,
+    )
     return Response(answer.model_dump_json(), media_type="application/json")
 
 

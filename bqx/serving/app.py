@@ -1,4 +1,4 @@
-"""The HTTP server: ``GET /ping``, ``POST /invocations`` and the live API, JSON only."""
+"""The HTTP server: ``GET /ping``, ``POST /invocations``, the live API and ``GET /metrics``."""
 
 import json
 import socket
@@ -24,6 +24,7 @@ from bqx.serving import api, bodies, feeds, live
 from bqx.serving.bodies import refusal
 from bqx.serving.limits import DRAIN, SECONDS, LimitedProtocol
 from bqx.serving.live_feed import LiveFeed
+from bqx.serving.metered import metered
 from bqx.serving.models import Models, Served
 
 WAIT = 10.0
@@ -85,6 +86,7 @@ def app(models: Models, live_feed: LiveFeed | None = None) -> Starlette:
     application.state.throttle = api.Throttle()
     application.state.in_flight = 0
     application.state.turn = anyio.Lock()
+    application.state.meter = metered(application)
     return application
 
 
@@ -204,6 +206,7 @@ def serve(
         for model in models.ready.values():
             print(model.notice, file=sys.stderr)
         live_feed = _live(models, feed, history, state) if feed else None
+        print(f"http://{host}:{port} answers until Ctrl-C", file=sys.stderr)
         run(app(models, live_feed), bound, lifespan="on")
 
 

@@ -12,9 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bqx.errors import ArtefactError, BqxError, ParameterError
-from bqx.features.engine.requirements import bars_of, walk
+from bqx.features.engine.newest_bars import NewestBars
+from bqx.features.engine.requirements import walk
 from bqx.learning.bundle import Bundle
+from bqx.market import sessions
+from bqx.market.bars import Panel
+from bqx.market.pairs import PAIRS
 from bqx.serving.models import Served, bundles
 
 VARIABLE = "BQX_MEMORY_MB"
@@ -119,12 +125,30 @@ def check(bundle: Bundle) -> None:
     Raises ArtefactError where it cannot.
     """
     try:
-        bundle.predict(bars_of(bundle.pair, walk(bundle.lookback)))
+        bundle.predict(_walked(bundle))
     except Exception as error:
         raise ArtefactError(
             f"{bundle.pair}: no forecast, got {type(error).__name__} {error}; expected one on any "
             "bars of its pairs. Train it again."
         ) from error
+
+
+def _walked(bundle: Bundle) -> NewestBars:
+    """As many bars of a random walk of all pairs as a bundle reads."""
+    closes = walk(bundle.lookback)
+    close = closes[:, PAIRS.index(bundle.pair)]
+    opened = np.concatenate((close[:1], close[:-1]))
+    high, low = np.maximum(opened, close), np.minimum(opened, close)
+    volume, spread = np.full(len(close), 10.0), np.full(len(close), 1e-4)
+    minutes = sessions.open_minutes(np.arange(len(close)))
+    return NewestBars(
+        bundle.pair,
+        np.stack((opened, high, low, close, volume, spread, np.zeros(len(close)))),
+        float(close[0]),
+        panel=Panel(closes, closes[0], wanted=1),
+        minutes=minutes,
+        market_minute=len(close) - 1,
+    )
 
 
 def memory_limit(environment: Mapping[str, str] = os.environ) -> int:

@@ -31,7 +31,7 @@ class Forecast:
     @property
     def timestamp(self) -> str:
         """ISO time of the bar's open."""
-        return sessions.timestamps(np.array([self.minute]))[0].isoformat()
+        return sessions.timestamp(self.minute).isoformat()
 
     def content(self) -> dict[str, Any]:
         """What an answer to ``/invocations`` says of it."""

@@ -31,6 +31,7 @@ from bqx.serving.answers import PredictRequest, told
 from bqx.serving.forecast import forecast_of, number
 from bqx.serving.lambda_function import UnservedError, function
 from bqx.serving.lambda_places import FEED, FORECASTS, STATE
+from bqx.serving.lambda_retraining import retrain as retrain
 from bqx.serving.limits import error_of
 
 Content = dict[str, Any]
@@ -88,7 +89,7 @@ def _features(content: Content) -> Content:
     values = plan({bundle.pair: bars}, {bundle.pair: bundle.fits}, threads=1)[bundle.pair][0]
     return {
         "pair": bundle.pair,
-        "timestamp": sessions.timestamps(bars.minutes[-1:])[0].isoformat(),
+        "timestamp": sessions.timestamp(bars.minutes[-1]).isoformat(),
         "features": {
             name: number(value) for name, value in zip(names, values.tolist(), strict=True)
         },
@@ -196,7 +197,7 @@ def _content(event: Any) -> Content:
     return dict(event)
 
 
-HANDLERS = tuple(lambda_places.READ)
+HANDLERS = (*lambda_places.READ, "retrain")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,11 +1,12 @@
 """The forecast for the last of some raw bars, the same in a notebook and behind HTTP."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import RequestError
@@ -18,6 +19,9 @@ from bqx.market.pairs import PAIRS
 from bqx.serving.forecast import forecast_of, number
 from bqx.serving.sent import Sent, parse
 from bqx.serving.units import check_unit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["forecast", "newest", "parse", "payload"]
 
@@ -117,7 +121,7 @@ def _closes(
     first, last = int(grid[0]) * _MINUTE, int(grid[-1]) * _MINUTE
     sent = Sent.of(panel[pair], where).between(first - BEFORE, last) if pair in panel else None
     if sent is None or not len(sent.stamps):
-        since, until = sessions.timestamps(grid[[0, -1]])
+        since, until = map(sessions.timestamp, grid[[0, -1]])
         raise RequestError(
             f"panel: {pair} is absent, got {', '.join(panel) or 'no panel'}; expected closes of "
             f"{', '.join(bundle.panel)} from {since} to {until}. Send them too."
@@ -149,5 +153,7 @@ def payload(
 
 
 def _stamps(frame: pd.DataFrame | pd.Series) -> list[str]:
+    import pandas as pd
+
     index = pd.DatetimeIndex(frame.index).tz_convert("UTC")
     return index.strftime("%Y-%m-%dT%H:%M:%SZ").tolist()

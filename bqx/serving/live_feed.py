@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bqx.errors import ArtefactError
 from bqx.learning.bundle import Bundle
-from bqx.market import readers, sessions
+from bqx.market import sessions
 from bqx.market.bars import COLUMNS
 from bqx.serving import live_state
 from bqx.serving.feeds import Feed, parsed
@@ -49,6 +49,9 @@ class LiveFeed:
 
         Raises BarError when there are none of the served pairs.
         """
+        # The only part of a server that reads files of bars, with all that takes.
+        from bqx.market import readers
+
         frames = readers.read_folder(history)
         self.panel.start(
             {

@@ -178,6 +178,13 @@ class LivePanel:
         with self._lock:
             return len(self.window) > 0 and not self.window.waiting
 
+    @property
+    def newest_minute(self) -> int | None:
+        """Epoch minute of the newest bar of any pair, None before the first."""
+        if not len(self.window):
+            return None
+        return int(sessions.open_minutes(np.array([self.window.market_minute]))[0])
+
     def newest(self, pair: str) -> Forecast:
         """The pair's newest forecast, of the last refresh.
 
@@ -202,7 +209,7 @@ class LivePanel:
         with self._lock:
             row = self.window.newest_row(pair) if minute is None else self.window.row_of(minute)
             if row is None or self.window.bar(pair, row) is None:
-                stamp = "none" if minute is None else sessions.timestamps(np.array([minute]))[0]
+                stamp = "none" if minute is None else sessions.timestamp(minute)
                 raise AbsentBarError(
                     f"timestamp: no bar of {pair}, got {stamp}; expected a minute with one, of "
                     f"the last {len(self.window):,} of the market."

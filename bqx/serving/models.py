@@ -57,7 +57,7 @@ def bundles(folder: Path) -> dict[str, Bundle]:
     if not folders:
         raise ArtefactError(
             f"{folder}: no bundle, got no {bundle.MANIFEST}; expected at least one. Run notebook "
-            "07_deployment, or name its bundles folder."
+            "12_registry, or name its bundles folder."
         )
     for path in folders:
         if (path.parent / registry_folder.FACTS).exists():

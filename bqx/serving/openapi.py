@@ -6,7 +6,13 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from bqx.serving.answers import ErrorResponse, ForecastsResponse, PredictRequest, PredictResponse
+from bqx.serving.answers import (
+    ErrorResponse,
+    ForecastsResponse,
+    LiveResponse,
+    PredictRequest,
+    PredictResponse,
+)
 
 _SCHEMA = "#/components/schemas/{model}"
 _KEYED = {
@@ -30,6 +36,7 @@ def document() -> dict[str, Any]:
         (PredictRequest, "validation"),
         (PredictResponse, "serialization"),
         (ForecastsResponse, "serialization"),
+        (LiveResponse, "serialization"),
         (ErrorResponse, "serialization"),
     ]
     _, schemas = models_json_schema(modes, ref_template=_SCHEMA)
@@ -49,6 +56,10 @@ def document() -> dict[str, Any]:
             },
             "/forecasts": {
                 "get": _operation("Newest forecasts of all pairs", ForecastsResponse, _KEYED)
+                | {"security": key}
+            },
+            "/live": {
+                "get": _operation("What became of the bars of the feed", LiveResponse, _KEYED)
                 | {"security": key}
             },
         },

@@ -1,10 +1,12 @@
 """Bars that a request brings, as plain arrays, and how they are read out of its JSON."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import RequestError
@@ -12,8 +14,13 @@ from bqx.market.bar_arrays import COLUMNS, RATES
 from bqx.market.bars import in_schema
 from bqx.market.pairs import PAIRS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 OPTIONAL = ("volume", "spread")
-EARLIEST, LATEST = (pd.Timestamp(f"{year}-01-01", tz="UTC").value for year in (1990, 2100))
+EARLIEST, LATEST = (
+    int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000 for year in (1990, 2100)
+)
 """Bars outside are taken for a mistake; clock features need a calendar."""
 LARGEST = 1e15
 """Numbers beyond are none of a bar."""
@@ -35,19 +42,21 @@ class Sent:
     columns: NDArray[np.float64]
 
     @classmethod
-    def of(cls, frame: "pd.DataFrame | pd.Series | Sent", where: str) -> "Sent":
+    def of(cls, frame: pd.DataFrame | pd.Series | Sent, where: str) -> Sent:
         """The bars of a frame, or the closes of a series, which stand for all four rates.
 
         Raises BarError when the frame is none of bars.
         """
         if isinstance(frame, Sent):
             return frame
+        import pandas as pd
+
         if isinstance(frame, pd.Series):
             frame = pd.DataFrame(dict.fromkeys(RATES, frame))
         frame = in_schema(frame, where)
         return cls(pd.DatetimeIndex(frame.index).asi8, frame.to_numpy().T)
 
-    def between(self, first: int, last: int) -> "Sent":
+    def between(self, first: int, last: int) -> Sent:
         """The bars from one time to another, both included, nanoseconds."""
         within = (self.stamps >= first) & (self.stamps <= last)
         return self if within.all() else Sent(self.stamps[within], self.columns[:, within])
@@ -136,6 +145,9 @@ def _stamps(values: list[Any]) -> NDArray[np.int64]:
         raise shape("ts_utc", "other than text", rule)
     stamps = _plain(values)
     if stamps is None:
+        # Times of other forms are rare; those of the plain one need no pandas.
+        import pandas as pd
+
         try:
             times = pd.to_datetime(values, utc=True, format="ISO8601")
         except (ValueError, OverflowError) as error:

@@ -18,6 +18,7 @@ from bqx.market.simulated import Market, simulate
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run, Stage, digest
+from bqx.stages import fetched
 from bqx.stages import remarks as sentences
 from bqx.trading import costs
 
@@ -71,7 +72,7 @@ def build(params: Params) -> Dataset:
     ParameterError : no bars for a pair that was asked for.
     """
     run = Run.open(params.folder, params)
-    path = params.bars_path
+    path = fetched.fetch(params)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], [path.resolve()] if path else []) as stage:
         bars, simulated, reading = read_bars(params)
         table = reading.table if reading else pd.DataFrame()

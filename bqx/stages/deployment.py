@@ -1,15 +1,10 @@
-"""Notebook 07: bundles of the last fold's models, served over HTTP and compared with the batch."""
+"""Notebook 07: the approved bundles on the platform of this machine, compared with the batch."""
 
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bqx.cloud import archive
+from bqx.cloud.artefacts import key_of
+from bqx.cloud.local.endpoints import Endpoints
+from bqx.cloud.local.state import Variant
 from bqx.errors import ArtefactError
 from bqx.features import lags
+from bqx.files import sha256
 from bqx.learning import bundle, targets
 from bqx.learning.bundle import Bundle
 from bqx.learning.models import point
@@ -26,121 +26,188 @@ from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run
-from bqx.serving import live
+from bqx.serving import live, registry_folder
+from bqx.serving.registry import Version
+from bqx.stages import canary, last_request
 from bqx.stages.bars import load, served
 
 NAME = "07_deployment"
 
-Rows = NDArray[np.bool_]
+ENDPOINT = "forecasts"
+ASKED = 120
+"""Requests behind the latencies, over all deployed pairs."""
 
-STARTED = 60.0
-"""Seconds that a server may take to answer its first ping."""
+MONTHLY = {"endpoint for all models": 450, "functions alone": 28}
+"""Dollars of a month in us-east-1, from the prices of 2026: one ml.m5.2xlarge all the time, with
+jobs, monitoring and an API of a million requests; or functions that forecast every minute."""
 
 
 @dataclass(frozen=True)
-class Served:
+class Deployed:
     """What was deployed and how it answered.
 
-    ``bundles`` : one row per pair. ``answer`` : the server's JSON for the last bar of one pair.
-    ``rows`` : that answer as horizon, current, martingale, level, in bp of the sum.
-    ``parity`` : one row per horizon: level by batch, live path and server, largest difference.
+    ``standing`` : what is deployed, in words. ``bundles`` : one row per pair that is. ``answer`` :
+    of the first pair, for its last bar. ``rows`` : that answer as horizon, current, martingale,
+    level, in bp of the sum. ``parity`` : one row per pair and horizon: level by batch, live path
+    and container, largest difference. ``latency`` : (n,) milliseconds of requests, one at a time.
+    ``canary`` : what became of an artefact that answers wrongly, see `canary.fail`.
     """
 
+    standing: str
     bundles: pd.DataFrame
-    ping: int
     answer: dict[str, Any]
     rows: pd.DataFrame
     parity: pd.DataFrame
+    latency: NDArray[np.float64]
+    canary: pd.DataFrame
 
 
-def build(params: Params) -> Served:
-    """Pack a bundle for every pair, serve them, ask for a forecast and compare.
+@dataclass(frozen=True)
+class _Request:
+    """The last minute of a pair that can be answered.
 
-    Raises ArtefactError when the server does not start.
+    ``bars`` : up to it, for the batch; ``alone`` : the live path's answer; ``body`` : to an
+    endpoint.
+    """
+
+    packed: Bundle
+    bars: Bars
+    alone: dict[str, Any]
+    body: bytes
+
+
+def build(params: Params) -> Deployed:
+    """Deploy what is approved as a multi-model endpoint, ask it, compare, and end it.
+
+    Where nothing is approved, the pair that was asked for or the first is deployed all the same,
+    for parity and latency; ``standing`` says so.
+
+    Raises ArtefactError when the endpoint does not start or does not answer.
     """
     run = Run.open(params.folder, params)
     dataset = load(run)
-    pair = served(params, dataset.bars)
-    inputs = artefacts.roots(artefacts.BARS, artefacts.MODEL, artefacts.FORECASTS)
+    store = registry_folder.beside(
+        run.folder, dataset.market["mode"] if dataset.market else "files"
+    )
+    inputs = artefacts.roots(artefacts.BARS, artefacts.REGISTERED)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
-        cells = pd.DataFrame(artefacts.SCORES.read(stage))
-        packed = {}
-        for name in dataset.bars:
-            scores = cells.loc[cells["pair"] == name, ["horizon", "skill", "skill_lo", "skill_hi"]]
-            model = bundle.load(artefacts.MODEL.at(stage, pair=name))
-            packed[name] = replace(model, metrics={"skill": scores.to_dict("records")})
-            packed[name].save(stage.path(artefacts.BUNDLE.path(pair=name)))
-            stage.add(artefacts.BUNDLE.path(pair=name))
-    bars, closes, panel = sent(dataset.bars, packed[pair])
-    with serving(artefacts.BUNDLE.at(run, pair=pair).parent, "--unapproved") as url:
-        ping = _get(f"{url}/ping")
-        answer = ask(url, pair, closes, panel)
-    alone = live.forecast(packed[pair], closes, panel)["predictions"]
-    parity = _parity(packed[pair], bars, alone, answer)
-    return Served(_table(packed), ping, answer, _rows(bars, answer), parity)
+        versions = {
+            row["pair"]: store.versions(row["pair"])[row["version"] - 1]
+            for row in artefacts.REGISTERED.read(stage)
+        }
+        chosen, standing = _chosen(versions, served(params, dataset.bars), bool(params.serve_pair))
+        with tempfile.TemporaryDirectory(prefix="bqx-platform-") as place:
+            models = Path(place) / "models"
+            rows = [_packed(version, models) for version in chosen.values()]
+            artefacts.DEPLOYED.write(stage, rows)
+            requests = {p: _request(dataset.bars, version) for p, version in chosen.items()}
+            answers, latency, tried = _asked(Path(place), models, chosen, requests)
+    first = next(iter(chosen))
+    return Deployed(
+        standing,
+        _table(chosen, requests),
+        answers[first],
+        _rows(requests[first].bars, answers[first]),
+        pd.concat([_parity(requests[pair], answer) for pair, answer in answers.items()]),
+        latency,
+        tried,
+    )
 
 
-def sent(bars: dict[str, Bars], packed: Bundle) -> tuple[Bars, pd.DataFrame, dict[str, pd.Series]]:
-    """Bars of a pair up to the last minute that can be answered, and what their feeds had sent of
-    it and of the others that it needs until then.
+def _chosen(
+    versions: Mapping[str, Version], pair: str, asked_for: bool
+) -> tuple[dict[str, Version], str]:
+    """Versions that are deployed, and why these."""
+    approved = {p: version for p, version in versions.items() if version.status == "approved"}
+    if approved and (not asked_for or pair in approved):
+        names = ", ".join(f"{p} version {v.number}" for p, v in approved.items())
+        return approved, f"Approved and deployed: {names}."
+    version = versions[pair]
+    why = (
+        "because this pair was asked for (serve_pair)"
+        if asked_for
+        else "to show parity and latency, since no version of these pairs is approved"
+    )
+    standing = (
+        f"{pair} version {version.number} is {version.status}, NOT approved.\n"
+        f"It is deployed on this page only {why}."
+    )
+    return {pair: version}, standing
 
-    Raises ArtefactError where no minute can be.
-    """
-    quoted = {
-        pair: ~bars[pair].frame["filled"].to_numpy() & np.isfinite(bars[pair].close)
-        for pair in (packed.pair, *packed.panel)
+
+def _packed(version: Version, models: Path) -> dict[str, Any]:
+    """A version's archive, under the key that it has in a bucket."""
+    key = key_of(version.pair, f"{version.number:04d}")
+    with tempfile.TemporaryDirectory(prefix="bqx-archive-") as folder:
+        shutil.copytree(version.bundle, Path(folder) / version.pair)
+        archive.pack(Path(folder), models / key)
+    return {
+        "pair": version.pair,
+        "version": version.number,
+        "status": version.status,
+        "archive": key,
+        "sha256": sha256(models / key),
     }
-    stop = _last_answered(bars[packed.pair], packed, quoted) + 1
-    # From the last bar before the lookback, which is carried where a hole follows it.
-    starts = {pair: _newest(rows)[stop - packed.lookback] for pair, rows in quoted.items()}
-    frames = {
-        pair: bars[pair].frame.iloc[max(start, 0) : stop][quoted[pair][max(start, 0) : stop]]
-        for pair, start in starts.items()
-    }
-    closes = {pair: frames[pair]["close"] for pair in packed.panel}
-    return bars[packed.pair].rows(0, stop), frames[packed.pair], closes
 
 
-def _last_answered(bars: Bars, packed: Bundle, quoted: dict[str, Rows]) -> int:
-    """Last row with a bar of every pair, enough of them before it, and a level at all horizons."""
-    levels = [
-        target.from_innovation(np.zeros(len(bars)), "level")
-        for horizon in packed.horizons
-        for target in [targets.make(bars, packed.window_of(horizon), horizon)]
-    ]
-    valued = np.all([*quoted.values(), *np.isfinite(levels)], axis=0)
-    rows = np.flatnonzero(valued[packed.lookback - 1 :]) + packed.lookback - 1
-    oldest = _newest(quoted[packed.pair])[rows - packed.lookback + 1]
-    minutes = bars.minutes[rows] - bars.minutes[oldest]
-    rows = rows[(oldest >= 0) & (minutes <= live.span(packed))]
-    if not len(rows):
-        raise ArtefactError(
-            f"bars: no minute of {packed.pair} can be answered, got {int(valued.sum()):,} with a "
-            f"bar of {', '.join(quoted)} and a volatility; expected one after {packed.lookback:,} "
-            f"market minutes. Give longer bars, or bars with fewer holes of more than "
-            f"{packed.max_fill} minutes (max_fill)."
+def _request(bars: dict[str, Bars], version: Version) -> _Request:
+    packed = bundle.load(Path(version.bundle))
+    own, sent, panel = last_request.sent(bars, packed)
+    body = json.dumps(live.payload(packed.pair, sent, panel)).encode()
+    return _Request(packed, own, live.forecast(packed, sent, panel), body)
+
+
+def _asked(
+    place: Path, models: Path, chosen: Mapping[str, Version], requests: Mapping[str, _Request]
+) -> tuple[dict[str, dict[str, Any]], NDArray[np.float64], pd.DataFrame]:
+    """Answers of the endpoint by pair, the milliseconds of further requests, and a canary."""
+    endpoints = Endpoints(place)
+    keys = {pair: key_of(pair, f"{version.number:04d}") for pair, version in chosen.items()}
+    endpoints.create(ENDPOINT, [Variant("all", str(models), 1.0, many=True)])
+    try:
+        answers, latency = {}, []
+        for pair, request in requests.items():
+            reply = endpoints.invoke(ENDPOINT, request.body, model=keys[pair])
+            if reply.status != 200:
+                raise ArtefactError(
+                    f"{pair}: not answered, got {reply.status} {reply.body[:200]!r}; expected a "
+                    "forecast for the run's last bars."
+                )
+            answers[pair] = json.loads(reply.body)
+        pairs = list(requests)
+        for number in range(ASKED):
+            pair = pairs[number % len(pairs)]
+            reply = endpoints.invoke(ENDPOINT, requests[pair].body, model=keys[pair])
+            latency.append(1e3 * reply.seconds)
+        first = requests[pairs[0]]
+        tried = canary.fail(
+            endpoints,
+            ENDPOINT,
+            first.packed,
+            models=models,
+            key=keys[pairs[0]],
+            body=first.body,
         )
-    return int(rows[-1])
+        return answers, np.array(latency), tried
+    finally:
+        endpoints.delete(ENDPOINT)
 
 
-def _newest(quoted: Rows) -> NDArray[np.int64]:
-    """(T,) the newest row with a bar, up to each row; -1 where there is none yet."""
-    return np.maximum.accumulate(np.where(quoted, np.arange(len(quoted)), -1))
-
-
-def _table(packed: dict[str, Bundle]) -> pd.DataFrame:
+def _table(chosen: Mapping[str, Version], requests: Mapping[str, _Request]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
                 "pair": pair,
-                "columns": len(model.columns),
-                "lookback": model.lookback,
-                "trained until": model.trained_until,
-                "kept": max(model.betas.values()),
+                "version": version.number,
+                "status": version.status,
+                "horizons": version.facts["horizons"],
+                "columns": len(requests[pair].packed.columns),
+                "lookback": requests[pair].packed.lookback,
+                "trained until": requests[pair].packed.trained_until,
             }
-            for pair, model in packed.items()
+            for pair, version in chosen.items()
         ]
-    )
+    ).set_index("pair")
 
 
 def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
@@ -157,11 +224,9 @@ def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _parity(
-    packed: Bundle, bars: Bars, alone: dict[str, Any], answer: dict[str, Any]
-) -> pd.DataFrame:
-    last = np.array([len(bars) - 1])
-    x = lags.matrix(bars, packed.columns, last, packed.fits)
+def _parity(request: _Request, answer: dict[str, Any]) -> pd.DataFrame:
+    packed, bars = request.packed, request.bars
+    x = lags.matrix(bars, packed.columns, np.array([len(bars) - 1]), packed.fits)
     forecasts = point(packed.model.predict(x))[0]
     rows = []
     for horizon, forecast in zip(packed.horizons, forecasts, strict=True):
@@ -169,59 +234,17 @@ def _parity(
         beta = packed.betas[horizon]
         innovation = float(beta * forecast) if beta else 0.0
         batch = target.from_innovation(np.full(len(bars), innovation), "level")[-1]
-        levels = [batch, alone[str(horizon)]["level"], answer["predictions"][str(horizon)]["level"]]
-        rows.append([horizon, *levels, max(levels) - min(levels)])
-    return pd.DataFrame(rows, columns=["horizon", "batch", "live", "server", "difference"])
+        told = [
+            answers["predictions"][str(horizon)]["level"] for answers in (request.alone, answer)
+        ]
+        levels = [batch, *told]
+        rows.append([packed.pair, horizon, *levels, max(levels) - min(levels)])
+    names = ["pair", "horizon", "batch", "live", "container", "difference"]
+    return pd.DataFrame(rows, columns=names)
 
 
-@contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[str]:
-    """A server process on a free port of this machine, see ``bqx serve``: its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), *arguments]
-    command += ["--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(process, url)
-        yield url
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def _wait(process: "subprocess.Popen[str]", url: str) -> None:
-    give_up = time.monotonic() + STARTED
-    while time.monotonic() < give_up and process.poll() is None:
-        try:
-            _get(f"{url}/ping")
-            return
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    process.kill()
-    printed = process.communicate()[0].strip().splitlines()
-    raise ArtefactError(
-        f"bundles: the server did not start, got {printed[-1] if printed else 'no word'!r}; "
-        f"expected an answer to /ping within {STARTED:.0f} seconds. Try bqx serve by hand."
+def monthly_costs() -> pd.DataFrame:
+    """One row per design: dollars of a month."""
+    return pd.DataFrame({"design": list(MONTHLY), "$ a month": list(MONTHLY.values())}).set_index(
+        "design"
     )
-
-
-def ask(url: str, pair: str, frame: pd.DataFrame, panel: dict[str, pd.Series]) -> dict[str, Any]:
-    """What a server answers for the last bar of a frame."""
-    return _post(f"{url}/invocations", live.payload(pair, frame, panel))
-
-
-def _get(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=10) as response:
-        return int(response.status)
-
-
-def _post(url: str, content: dict[str, Any]) -> dict[str, Any]:
-    request = urllib.request.Request(
-        url, json.dumps(content).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as response:
-        answer: dict[str, Any] = json.load(response)
-    return answer

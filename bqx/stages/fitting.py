@@ -124,6 +124,7 @@ def _track(run: Run, pair: str, name: str, fold_fit: FoldFit) -> None:
             "t": fold_fit.evidence.t,
             "validation_skill": 1.0 - float(errors["loss"] / errors["known_loss"]),
             "kept": {str(h): beta for h, beta in fold_fit.evidence.betas.items()},
+            "aside": fold_fit.model.aside,
             "seconds": fold_fit.seconds,
             "peak_mb": fold_fit.peak_mb,
             "kb": sum(map(len, fold_fit.model.parts().values())) / 1024,

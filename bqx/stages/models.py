@@ -107,6 +107,15 @@ def searched(params: Params) -> pd.DataFrame:
     )
 
 
+def aside(params: Params) -> pd.DataFrame:
+    """Scores of what models learn beside the forecast, on validation rows: mean over pairs and
+    folds, one row per model and score; empty where none does."""
+    fits = fit_log.fits(params.folder)
+    scores = pd.DataFrame(list(fits["aside"]), index=fits["model"]) if "aside" in fits else fits[:0]
+    mean = scores.groupby(level="model").mean().stack()
+    return mean.rename_axis(["model", "score"]).rename("mean over pairs and folds").to_frame()
+
+
 def _trials(run: Run) -> int:
     """Configurations tried on these bars: those of the cell with most, as all cells are judged
     together."""

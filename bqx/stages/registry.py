@@ -1,9 +1,9 @@
-"""Notebook 12: each pair's bundle registered, judged by the gate, and served where it passed."""
+"""Notebook 12: each pair's bundle packed, registered, and judged by the gate."""
 
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.artefacts import Source
-from bqx.runs.run import Run
+from bqx.runs.run import Run, Stage
 from bqx.serving import live, registry_folder
 from bqx.serving.app import answer
 from bqx.serving.models import Served
 from bqx.serving.registry import Registry, Version, gate
-from bqx.stages import deployment, promotion
-from bqx.stages.bars import load, served
+from bqx.stages import last_request, promotion
+from bqx.stages.bars import load
 
 NAME = "12_registry"
 
@@ -44,18 +44,14 @@ class Registered:
 
     ``versions`` : one row per pair: version, status, model, horizons that passed, latency (ms, 99th
         percentile), reasons. ``log`` : lines of the registry about these pairs, oldest first.
-    ``standing`` : what is served of the pair that was asked for, or of the first, in words.
-    ``answer`` : the server's, None where nothing is served.
     """
 
     versions: pd.DataFrame
     log: pd.DataFrame
-    standing: str
-    answer: dict[str, Any] | None
 
 
 def build(params: Params) -> Registered:
-    """Register a version per pair, approve or reject it by the gate, and ask the registry's server.
+    """Pack the last fold's models, register a version per pair, and judge it by the gate.
 
     A version is judged once: the same bundle again keeps the status that it has.
     """
@@ -64,12 +60,12 @@ def build(params: Params) -> Registered:
     market = dataset.market["mode"] if dataset.market else "files"
     store = registry_folder.beside(run.folder, market)
     asked = Registry(store, BY)
-    inputs = (artefacts.BARS, artefacts.BUNDLE, artefacts.FORECASTS, artefacts.ACCOUNT)
+    inputs = (artefacts.BARS, artefacts.MODEL, artefacts.FORECASTS, artefacts.ACCOUNT)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
         cells = promotion.read(stage)
         versions = {}
         for pair in dataset.bars:
-            folder = artefacts.BUNDLE.at(stage, pair=pair)
+            folder = _packed(stage, pair)
             facts, reasons = _judged(folder, dataset.bars, cells[cells["pair"] == pair])
             origin = {"run": run.folder.name, "market": market}
             facts |= origin | {"data_hash": run.manifest["data_hash"]}
@@ -81,9 +77,18 @@ def build(params: Params) -> Registered:
         [_row(v) | {"latency_ms": v.facts["latency_ms"]} for v in versions.values()]
     )
     log = pd.DataFrame([line for line in store.log() if line["pair"] in versions])
-    pair = served(params, dataset.bars) if params.serve_pair else ""
-    standing, answer = _serve(dataset.bars, store, pair)
-    return Registered(rows.set_index("pair"), log, standing, answer)
+    return Registered(rows.set_index("pair"), log)
+
+
+def _packed(stage: Stage, pair: str) -> Path:
+    """A pair's bundle, with its scores, among the run's artefacts."""
+    cells = pd.DataFrame(artefacts.SCORES.read(stage))
+    scores = cells.loc[cells["pair"] == pair, ["horizon", "skill", "skill_lo", "skill_hi"]]
+    model = bundle.load(artefacts.MODEL.at(stage, pair=pair))
+    path = artefacts.BUNDLE.path(pair=pair)
+    replace(model, metrics={"skill": scores.to_dict("records")}).save(stage.path(path))
+    stage.add(path)
+    return stage.path(path)
 
 
 def _judged(
@@ -126,7 +131,7 @@ def latency(packed: Bundle, dataset: dict[str, Bars]) -> float:
     time of this process, and of some in a row the quickest counts: what else runs on the
     machine is no part of an answer.
     """
-    _, closes, panel = deployment.sent(dataset, packed)
+    _, closes, panel = last_request.sent(dataset, packed)
     body = json.dumps(live.payload(packed.pair, closes, panel)).encode()
     ready = {packed.pair: Served(packed)}
     spent = []
@@ -153,30 +158,6 @@ def _row(version: Version) -> dict[str, Any]:
         "horizons": version.facts["horizons"],
         "reasons": [asdict(reason) for reason in version.reasons],
     }
-
-
-def _serve(
-    bars: dict[str, Bars], store: registry_folder.Folder, asked_for: str
-) -> tuple[str, dict[str, Any] | None]:
-    """What the registry serves of a pair, in words and as the server's answer."""
-    approved = [pair for pair in bars if Registry(store, BY).latest_approved(pair)]
-    if not approved and not asked_for:
-        return "No version of these pairs is approved, so nothing is served.", None
-    pair = asked_for or approved[0]
-    latest = Registry(store, BY).latest_approved(pair)
-    version = latest or store.versions(pair)[-1]
-    packed = bundle.load(Path(version.bundle))
-    _, closes, panel = deployment.sent(bars, packed)
-    arguments = ("--pair", pair, "--unapproved") if asked_for else ()
-    with deployment.serving(store.folder, *arguments) as url:
-        answer = deployment.ask(url, pair, closes, panel)
-    if latest:
-        return f"{pair} version {version.number} is served, the latest approved.", answer
-    return (
-        f"{pair} version {version.number} is {version.status}, NOT approved.\n"
-        "It is served here only because this pair was asked for (serve_pair).",
-        answer,
-    )
 
 
 def against(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

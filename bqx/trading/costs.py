@@ -8,13 +8,14 @@ already takes whatever the market did since the decision, for better or worse, a
 worse prevails could only be fitted to fills of one's own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.features.rolling.sums import ewm_mean
@@ -24,6 +25,9 @@ from bqx.market.simulated import AVERAGE_SPREAD
 from bqx.params import Params
 from bqx.trading import rollover
 from bqx.trading.rollover import Night
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Series = NDArray[np.float64]
 
@@ -81,7 +85,7 @@ class Costs:
     profile: Series
     level: Series
 
-    def rows(self, start: int, stop: int) -> "Costs":
+    def rows(self, start: int, stop: int) -> Costs:
         """Costs of the rows ``start`` to ``stop`` (excluded)."""
         series = [f.name for f in fields(self) if isinstance(getattr(self, f.name), np.ndarray)]
         return replace(self, **{name: getattr(self, name)[start:stop] for name in series})
@@ -146,6 +150,8 @@ def average_spread(pair: str, account: str = "retail") -> float:
 def table(account: str, names: Iterable[str] = pairs.PAIRS) -> pd.DataFrame:
     """Spreads of pairs that bring none, in pips: one row per pair, average and by `SESSIONS`; and
     the commission of a fill, bp."""
+    import pandas as pd
+
     rows = {}
     for pair in names:
         average = average_spread(pair, account) / pairs.pip(pair)

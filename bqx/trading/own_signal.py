@@ -15,6 +15,11 @@ Rule = Callable[[Series, Series, Series], Side]
 """(T,) sides of (T,) expected log moves and expected costs of a buy and of a sell."""
 
 
+def files(params: Params) -> tuple[str, ...]:
+    """File of a user's own rule, if there is one."""
+    return (str(root() / params.signal.partition(":")[0]),) if params.signal else ()
+
+
 def rule_of(params: Params) -> Rule:
     """The rule by which a run trades.
 

@@ -25,7 +25,7 @@ UNTIL = pd.Timestamp("2018-04-01", tz="UTC")
 """Thirteen weeks of bars, so that both profiles fit into an hour."""
 CHANGES = (
     *("scheme=rolling", "train_days=30", "validation_days=8", "test_days=11", "step_days=11"),
-    *("stride=20", "models=[pooled_ridge, forest, xgboost]"),
+    *("stride=40", "models=[pooled_ridge, forest, xgboost]"),
     "settings={forest: {n_estimators: 100, max_depth: 10}}",
 )
 """Two folds on which both profiles are judged; boosting as shallow as the run's default."""

@@ -29,10 +29,10 @@ GIVEN = Params(
     train_days=0, validation_days=0, test_days=0, step_days=0,
 )  # fmt: skip
 STRENGTHS = {
-    0.05: 0.1,
-    0.1: 0.155,
+    0.05: 0.13,
+    0.1: 0.165,
     0.15: 0.193,
-    0.2: 0.22,
+    0.2: 0.225,
     0.43: 0.32,
     1.0: 0.43,
     2.0: 0.52,

@@ -1,6 +1,7 @@
 """``bqx cloud local``: jobs and endpoints of this machine, in a folder of their own."""
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
@@ -47,16 +48,26 @@ def add(commands: Any) -> None:
     invoke = action("invoke", "answer of an endpoint to a request", _invoke)
     invoke.add_argument("request", type=Path, metavar="FILE", help="JSON")
     invoke.add_argument("--variant", default="", help="default by weight")
+    point = action("point", "artefact of a pair on a multi-model endpoint", _point)
+    point.add_argument("pair", metavar="PAIR")
+    point.add_argument("key", metavar="KEY", help="such as eurusd/0002.tar.gz, or back")
+    point.add_argument(
+        "--canary",
+        type=float,
+        metavar="S",
+        help="by steps of so many seconds, back on alarm",
+    )
     action("scale", "containers by what was asked in the last minute", _scale)
     action("heal", "start containers that are gone", _heal)
     action("delete", "end an endpoint", _delete)
 
 
 def _train(asked: argparse.Namespace) -> int:
-    from bqx.cloud.commands import values_of
+    from bqx.cloud.commands import hyperparameters
     from bqx.cloud.local import jobs
 
-    job = jobs.train(asked.place, asked.name, values_of(asked.set), channels={"bars": asked.bars})
+    values = hyperparameters(asked.set, "")
+    job = jobs.train(asked.place, asked.name, values, channels={"bars": asked.bars})
     print(job.status, job.reason or job.output, sep="\t")
     for name, value in job.metrics.items():
         print(name, value, sep="\t")
@@ -64,11 +75,11 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _process(asked: argparse.Namespace) -> int:
-    from bqx.cloud.commands import values_of
+    from bqx.cloud.commands import processed
     from bqx.cloud.local import jobs
 
-    values_of(asked.set)
-    done = jobs.process(asked.place, asked.name, asked.set, inputs={"bars": asked.bars})
+    arguments = processed(asked.set)
+    done = jobs.process(asked.place, asked.name, arguments, inputs={"bars": asked.bars})
     for job in done:
         print(job.status, job.reason, job.output, sep="\t")
     return int(any(job.status != "Completed" for job in done))
@@ -118,11 +129,50 @@ def _update(asked: argparse.Namespace) -> int:
 def _invoke(asked: argparse.Namespace) -> int:
     from bqx.cloud.local.endpoints import Endpoints
 
-    body = asked.request.read_bytes()
-    reply = Endpoints(asked.place).invoke(asked.name, body, variant=asked.variant)
+    own, body = Endpoints(asked.place), asked.request.read_bytes()
+    if any(variant.many for variant in own.state.variants(asked.name)):
+        reply = own.invoke_pair(asked.name, body, _pair_of(body))
+    else:
+        reply = own.invoke(asked.name, body, variant=asked.variant)
     print(reply.body.decode())
     print(f"{reply.variant}: {reply.status}, {1e3 * reply.seconds:.1f} ms", file=sys.stderr)
     return int(reply.status >= 400)
+
+
+def _pair_of(body: bytes) -> str:
+    from bqx.market.pairs import check
+
+    try:
+        return check(json.loads(body)["pair"])
+    except (ValueError, LookupError, TypeError):
+        raise ParameterError("request: no pair; expected an object of JSON with one.") from None
+
+
+def _point(asked: argparse.Namespace) -> int:
+    from bqx.cloud.local import rollout
+    from bqx.cloud.local.endpoints import Endpoints
+    from bqx.cloud.pointers import Pointer
+
+    own = Endpoints(asked.place)
+    (variant,) = own.state.variants(asked.name)
+    if asked.key != "back" and not (Path(variant.model) / asked.key).is_file():
+        raise ParameterError(
+            f"KEY: not there, got {asked.key!r:.60}; expected an archive below {variant.model}."
+        )
+    if asked.canary is not None:
+        outcome = rollout.canary(own, asked.name, asked.pair, asked.key, bake=asked.canary)
+        if outcome.rolled_back:
+            print(f"{asked.key}: rolled back at {outcome.share:.0f} %, {outcome.alarm} rang")
+            return 1
+    elif asked.key == "back":
+        own.pointers.write(own.pointers.read(asked.pair).rolled_back())
+    else:
+        known = own.pointers.has(asked.pair)
+        own.pointers.write(
+            own.pointers.read(asked.pair).to(asked.key) if known else Pointer(asked.pair, asked.key)
+        )
+    print(f"{asked.pair}: {own.pointers.read(asked.pair).stable} answers all requests")
+    return 0
 
 
 def _scale(asked: argparse.Namespace) -> int:

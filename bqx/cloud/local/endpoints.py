@@ -14,6 +14,7 @@ from pathlib import Path
 from bqx.cloud import archive
 from bqx.cloud.local import processes
 from bqx.cloud.local.state import Instance, State, Variant
+from bqx.cloud.pointers import Pointers
 from bqx.errors import ArtefactError, ParameterError, RequestError
 
 STARTED = 240.0
@@ -40,6 +41,7 @@ class Endpoints:
 
     def __init__(self, place: Path, seed: int | None = None) -> None:
         self.state = State(place)
+        self.pointers = Pointers(place / "pointers")
         self._draw = random.Random(seed)
 
     def create(self, name: str, variants: Sequence[Variant], instances: int = 1) -> None:
@@ -115,13 +117,21 @@ class Endpoints:
                     self.state.log(endpoint, own.name, "unreachable", 1.0)
                     continue
                 seconds = time.perf_counter() - start
-                self.state.log(endpoint, own.name, "seconds", seconds)
-                self.state.log(endpoint, own.name, "error", float(status >= 400))
+                for name in (own.name, model) if own.many else (own.name,):
+                    self.state.log(endpoint, name, "seconds", seconds)
+                    self.state.log(endpoint, name, "error", float(status >= 400))
                 return Reply(status, answered, own.name, seconds)
         raise RequestError(
             f"endpoint {endpoint}: nobody answers, got {len(order)} variants without one; expected "
             "a healthy container. `bqx cloud local heal` starts them anew."
         )
+
+    def invoke_pair(self, endpoint: str, body: bytes, pair: str) -> Reply:
+        """Answer of the artefact of a multi-model endpoint to which a pair's pointer leads.
+
+        Raises ArtefactError where the pair has no pointer, and as `invoke` does.
+        """
+        return self.invoke(endpoint, body, model=self.pointers.read(pair).key(body))
 
     def heal(self, endpoint: str) -> int:
         """Start a container for each that is gone; how many were."""

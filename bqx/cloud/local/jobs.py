@@ -16,6 +16,8 @@ from bqx.serving.jobs import metrics
 
 Status = Literal["Completed", "Failed", "Stopped"]
 HOUR = 3_600.0
+ENDED = "status"
+"""File of a job's folder that says how it ended; a failed job gives its name back."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,10 @@ def train(
 ) -> Job:
     """Run a training job to its end, at most so many seconds.
 
-    Raises ParameterError for a name that was used, ArtefactError for a channel that is not there.
+    Raises ParameterError for a name that was used, but by a job that failed; ArtefactError for a
+    channel that is not there, in which case the name stays free.
     """
+    _check_folders(channels)
     root = _new(place / "training" / name)
     _write(root / "input/config/hyperparameters.json", dict(hyperparameters))
     hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
@@ -54,12 +58,13 @@ def train(
     named = {channel: {"TrainingInputMode": "File"} for channel in channels}
     _write(root / "input/config/inputdataconfig.json", named)
     for channel, source in channels.items():
-        _bring(source, root / "input/data" / channel)
+        shutil.copytree(source, root / "input/data" / channel)
     for folder in ("model", "output/data", "checkpoints"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     arn = f"arn:aws:sagemaker:local:000000000000:training-job/{name}"
     variables = {"TRAINING_JOB_NAME": name, "TRAINING_JOB_ARN": arn, **(environment or {})}
     status = _run(root, ["train"], variables, seconds=seconds)
+    (root / ENDED).write_text(status)
     packed = root / "model.tar.gz"
     if any((root / "model").iterdir()) and status != "Failed":
         archive.pack(root / "model", packed)
@@ -83,7 +88,8 @@ def process(
 
     Raises as `train`.
     """
-    base, done = _new(place / "processing" / name), []
+    _check_folders(inputs)
+    base, done = _new(place / "processing" / name), list[Job]()
     hosts = [f"algo-{number + 1}" for number in range(instances)]
     for host in hosts:
         root = base / host
@@ -94,13 +100,15 @@ def process(
         ]
         _write(root / "config/processingjobconfig.json", {"ProcessingInputs": given})
         for key, source in inputs.items():
-            _bring(source, root / "processing/input" / key)
+            shutil.copytree(source, root / "processing/input" / key)
         status = _run(root, ["process", *arguments], environment or {}, seconds=seconds)
         output = root / "processing/output"
         if output.is_dir():
             shutil.copytree(output, base / "output", dirs_exist_ok=True)
         message = _text(root / "output/message")
         done.append(Job(f"{name}/{host}", status, message, base / "output", root / "log"))
+    failed = any(job.status == "Failed" for job in done)
+    (base / ENDED).write_text("Failed" if failed else "Completed")
     return done
 
 
@@ -108,6 +116,8 @@ def _new(root: Path) -> Path:
     if not re.fullmatch(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,62}", root.name):
         rule = "letters, digits and single hyphens, at most 63"
         raise ParameterError(f"job: no name, got {root.name!r:.70}; expected {rule}.")
+    if _text(root / ENDED) == "Failed":
+        shutil.rmtree(root)
     if root.exists():
         raise ParameterError(f"job: used already, got {root.name}; expected another name.")
     root.mkdir(parents=True)
@@ -119,10 +129,10 @@ def _write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _bring(source: Path, target: Path) -> None:
-    if not source.is_dir():
-        raise ArtefactError(f"{source}: no folder; expected the files of {target.name}.")
-    shutil.copytree(source, target)
+def _check_folders(sources: Mapping[str, Path]) -> None:
+    for name, source in sources.items():
+        if not source.is_dir():
+            raise ArtefactError(f"{source}: no folder; expected the files of {name}.")
 
 
 def _run(

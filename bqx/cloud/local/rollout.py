@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bqx.cloud.local.endpoints import Endpoints, stop
-from bqx.cloud.local.state import Variant
+from bqx.cloud.local.state import State, Variant
 
 STEPS = (10.0, 50.0, 100.0)
 """Percent of the requests that the new model gets, step by step."""
@@ -81,18 +81,57 @@ def update(
         for share in steps:
             kept = {name: weight * (1.0 - share / 100.0) for name, weight in blue.items()}
             endpoints.weigh(endpoint, kept | {green.name: total * share / 100.0})
-            began, monotonic = time.time(), time.monotonic()
-            while time.monotonic() - monotonic < bake:
-                for alarm in alarms:
-                    if alarm.rings(state.measured(endpoint, green.name, alarm.metric, began)):
-                        _remove(endpoints, endpoint, (green.name,), blue)
-                        return Outcome(True, share, alarm.metric)
-                time.sleep(min(0.1, bake / 10.0))
+            if alarm := _baked(state, endpoint, green.name, alarms=alarms, bake=bake):
+                _remove(endpoints, endpoint, (green.name,), blue)
+                return Outcome(True, share, alarm)
     except BaseException:
         _remove(endpoints, endpoint, (green.name,), blue)
         raise
     _remove(endpoints, endpoint, tuple(blue), {green.name: total})
     return Outcome(False, share)
+
+
+def canary(
+    endpoints: Endpoints,
+    endpoint: str,
+    pair: str,
+    key: str,
+    *,
+    bake: float,
+    steps: Sequence[float] = STEPS,
+    alarms: Sequence[Alarm] = ALARMS,
+) -> Outcome:
+    """Give another artefact the requests of one pair, step by step, each baked so many seconds.
+
+    No container starts or ends: the pair's pointer moves, to the new artefact after the last step,
+    and back to the stable one where an alarm rings.
+
+    Raises ArtefactError where the pair has no pointer.
+    """
+    pointers = endpoints.pointers
+    stable, share = pointers.read(pair).settled, 0.0
+    try:
+        for share in steps:
+            pointers.write(stable.trying(key, share))
+            if alarm := _baked(endpoints.state, endpoint, key, alarms=alarms, bake=bake):
+                pointers.write(stable)
+                return Outcome(True, share, alarm)
+    except BaseException:
+        pointers.write(stable)
+        raise
+    pointers.write(stable.to(key))
+    return Outcome(False, share)
+
+
+def _baked(state: State, endpoint: str, name: str, *, alarms: Sequence[Alarm], bake: float) -> str:
+    """Metric of the alarm that rings of a variant or artefact within so many seconds, or empty."""
+    began, monotonic = time.time(), time.monotonic()
+    while time.monotonic() - monotonic < bake:
+        for alarm in alarms:
+            if alarm.rings(state.measured(endpoint, name, alarm.metric, began)):
+                return alarm.metric
+        time.sleep(min(0.1, bake / 10.0))
+    return ""
 
 
 def _remove(

@@ -1,9 +1,11 @@
 """The last minutes of bars of up to 28 pairs, which move with the market and may be corrected."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
@@ -13,6 +15,9 @@ from bqx.market import sessions
 from bqx.market.bar_arrays import CLOSE, COLUMNS, FILLED, RATES, SPREAD, VOLUME, on_grid
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, check
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class BarWindow:

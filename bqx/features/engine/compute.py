@@ -1,18 +1,22 @@
 """Features from bars: one path for history and for the last bar."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 
 from bqx.errors import ParameterError
 from bqx.features.engine.batched import Call, Series
 from bqx.features.spec import Array, Feature, Source
 from bqx.market.bars import Bars
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STRETCH = 8_192
 """Rows that a kernel is given at a time, so that what it makes stays in the cache."""
@@ -214,6 +218,8 @@ def table(
     bars: Bars, features: Sequence[Feature], fits: Mapping[str, Array] | None = None
 ) -> pd.DataFrame:
     """Feature values as a frame: index ``ts_utc``, a float32 column a feature."""
+    import pandas as pd
+
     return pd.DataFrame(
         compute(bars, features, fits=fits),
         index=bars.ts,

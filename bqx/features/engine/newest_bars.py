@@ -1,12 +1,13 @@
 """Bars of the newest minutes as columns, without the time that a frame of pandas takes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
@@ -16,7 +17,8 @@ from bqx.market.bar_arrays import CLOSE, COLUMNS, RATES, SPREAD, VOLUME
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS
 
-FRAME_COLUMNS = pd.Index([*COLUMNS, "filled"], dtype=object)
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,14 @@ class NewestBars(Bars):
     @cached_property
     def frame(self) -> pd.DataFrame:
         """(T,) rows, for sources that read it."""
+        import pandas as pd
+
         columns: Array = vars(self)["_columns"]
         index = sessions.timestamps(self.minutes)
-        return pd.DataFrame(columns.T, index=index, columns=FRAME_COLUMNS, copy=False)
+        names = pd.Index([*COLUMNS, "filled"], dtype=object)
+        return pd.DataFrame(columns.T, index=index, columns=names, copy=False)
 
-    def rows(self, start: int, stop: int) -> "NewestBars":
+    def rows(self, start: int, stop: int) -> NewestBars:
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
         return NewestBars(
             self.pair,

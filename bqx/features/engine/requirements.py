@@ -1,9 +1,10 @@
 """What a feature cannot do without, found by leaving other pairs and columns out of random bars."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 
 import numpy as np
-import pandas as pd
 
 from bqx.features.engine.compute import compute, warm_up
 from bqx.features.engine.fitting import fit
@@ -27,6 +28,8 @@ def walk(rows: int) -> Array:
 
 def bars_of(pair: str, closes: Array, absent: Collection[str] = ()) -> Bars:
     """Bars of a pair on (T, 28) closes of all pairs, without what is absent."""
+    import pandas as pd
+
     close = closes[:, PAIRS.index(pair)]
     opened = np.concatenate((close[:1], close[:-1]))
     minutes = sessions.grid(0, 3 * len(closes) + 3 * sessions.DAY)[: len(closes)]

@@ -6,7 +6,7 @@ scikit-learn's words, so that ``sklearn.base.clone`` takes it; what a fit learns
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -61,6 +61,8 @@ class Model:
     POOLED: ClassVar[bool] = False
 
     random_state: int = 0
+    aside: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Scores on validation rows of what it learns beside the forecast, by name."""
 
     def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns, NaN allowed, and (n, H) labels.

@@ -46,13 +46,26 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Later:
+    """(m, C) columns, (m, H) labels and (m, K) targets of the rows that choose the epochs."""
+
+    x: Matrix
+    labels: Vector
+    targets: Vector
+
+
+@dataclass(frozen=True)
 class Learnt:
-    """Epochs and drops that were chosen, mean forecast (H,) of the training rows, weights."""
+    """Epochs and drops that were chosen, mean forecast (H,) of the training rows, weights.
+
+    ``aside`` : scores of other heads than the forecast's on the later rows.
+    """
 
     epochs: int
     drops: tuple[int, ...]
     centre: Vector
     weights: dict[str, NDArray[Any]]
+    aside: dict[str, float]
 
 
 @dataclass
@@ -116,7 +129,7 @@ class _Training:
 
 
 def descend(
-    make: Callable[[], Layers], rows: Rows, later: tuple[Matrix, Vector] | None, settings: Settings
+    make: Callable[[], Layers], rows: Rows, later: Later | None, settings: Settings
 ) -> Learnt:
     """Train layers; everything lies on the device from the first step on, batches by index.
 
@@ -124,8 +137,7 @@ def descend(
     ----------
     make : the layers, with random weights.
     rows : to learn from.
-    later : columns and (m, H) labels that choose the epochs and drops; else those of the settings
-        are kept.
+    later : rows that choose the epochs and drops; else those of the settings are kept.
 
     Raises
     ------
@@ -146,13 +158,16 @@ def descend(
             _on(device, rows.share),
             settings,
         )
+        aside: dict[str, float] = {}
         if later is None:
             epochs, drops = training.repeat()
         else:
-            epochs, drops = training.stop_early(_on(device, later[0]), _on(device, later[1]))
+            seen = _on(device, later.x)
+            epochs, drops = training.stop_early(seen, _on(device, later.labels))
+            aside = _aside(layers, seen, _on(device, later.targets))
         centre = _mean(layers, training.rows, training.share, settings.batch_size)
     weights = {name: w.cpu().numpy().copy() for name, w in layers.state_dict().items()}
-    return Learnt(epochs, tuple(drop for drop in drops if drop < epochs), centre, weights)
+    return Learnt(epochs, tuple(drop for drop in drops if drop < epochs), centre, weights, aside)
 
 
 def loaded(layers: Layers, weights: dict[str, NDArray[Any]]) -> Layers:
@@ -180,6 +195,12 @@ def _loss(layers: Layers, rows: Tensor, labels: Tensor, batch: int) -> float:
     batches = zip(rows.split(batch), labels.split(batch), strict=True)
     losses = [layers.miss(layers(x), y).sum() for x, y in batches]
     return float(torch.stack(losses).sum() / len(rows))
+
+
+@torch.no_grad()
+def _aside(layers: Layers, rows: Tensor, targets: Tensor) -> dict[str, float]:
+    layers.eval()
+    return layers.aside(rows, targets)
 
 
 @torch.no_grad()

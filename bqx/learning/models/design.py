@@ -1,12 +1,17 @@
 """A matrix of columns and what boosting derives from it, made once for several fits."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    import xgboost
 
 Matrix = NDArray[np.float32]
 
@@ -23,7 +28,7 @@ class Design:
 
     values: Matrix
     groups: tuple[tuple[str, int], ...] = ()
-    _binned: dict[tuple[int, int], tuple[xgboost.QuantileDMatrix, "Design | None"]] = field(
+    _binned: dict[tuple[int, int], tuple[xgboost.QuantileDMatrix, Design | None]] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -40,10 +45,12 @@ class Design:
             for (pair, _), start, stop in zip(self.groups, ends, ends[1:], strict=False)
         }
 
-    def binned(self, bins: int, like: "Design | None" = None) -> xgboost.QuantileDMatrix:
+    def binned(self, bins: int, like: Design | None = None) -> xgboost.QuantileDMatrix:
         """The matrix in so many bins, or in those of another one; made at the first call."""
         key = (bins, id(like))
         if key not in self._binned:
+            import xgboost
+
             ref = None if like is None else like.binned(bins)
             binned = xgboost.QuantileDMatrix(self.values, max_bin=bins, nthread=1, ref=ref)
             # The other one is kept too, since its address is in the key.
@@ -51,7 +58,7 @@ class Design:
         return self._binned[key][0]
 
 
-def design(x: "Matrix | Design") -> Design:
+def design(x: Matrix | Design) -> Design:
     """The matrix as a `Design`; one that is a `Design` already stays the same.
 
     Raises

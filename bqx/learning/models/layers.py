@@ -20,6 +20,10 @@ class Layers(nn.Module):
         """(n,) losses that the training reduces, of (n, C) columns against (n, K) targets."""
         return self.miss(self(x), targets)
 
+    def aside(self, x: Tensor, targets: Tensor) -> dict[str, float]:
+        """Scores of other heads than the forecast's, by name, on (n, C) columns."""
+        return {}
+
 
 class Shared(Layers):
     """Shared dense layers under one linear unit per horizon; ``shares`` of the loss add up to 1."""
@@ -69,6 +73,18 @@ class Tasks(Shared):
         beside = (self.volatility(shared)[:, 0] - size) ** 2
         beside = beside + functional.cross_entropy(self.regime(shared), regime, reduction="none")
         return self.miss(self.forecast(shared), labels) + self.AUXILIARY * beside
+
+    def aside(self, x: Tensor, targets: Tensor) -> dict[str, float]:
+        """R² of the volatility beyond its training mean, 0 here, and shares of regimes hit: by the
+        head, and by always naming the most frequent one."""
+        size, regime, shared = targets[:, -2], targets[:, -1].long(), self.trunk(x)
+        missed = ((self.volatility(shared)[:, 0] - size) ** 2).sum() / (size**2).sum()
+        hit = (self.regime(shared).argmax(dim=1) == regime).float().mean()
+        return {
+            "volatility_r2": float(1.0 - missed),
+            "regime_accuracy": float(hit),
+            "regime_most_frequent": float(regime.bincount().max() / len(regime)),
+        }
 
 
 class Sizes(Protocol):

@@ -1,6 +1,6 @@
 """A network that also learns the size and the class of the coming move, to forecast BQX better."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,17 +24,25 @@ class MultiTask(Network):
     Here both come from the labels, which are in sigma already: volatility is the mean size of a
     row's standardised innovations, itself standardised, and the regime is the fifth of the training
     rows that their mean falls into. Only the BQX head forecasts, judges the validation part and is
-    stored: the others shape what is shared.
+    stored: the others shape what is shared, and ``aside`` says how well they do.
     """
 
     NAME: ClassVar[str] = "multi_task"
 
+    middle: float = field(init=False, repr=False)
+    spread: float = field(init=False, repr=False)
+    edges: Vector = field(init=False, repr=False)
+
     def _targets(self, labels: Vector) -> Vector:
-        size, mean = np.abs(labels).mean(axis=1), labels.mean(axis=1)
-        spread = float(size.std()) or 1.0
-        edges = np.quantile(mean, np.arange(1, REGIMES) / REGIMES)
-        regime = np.searchsorted(edges, mean, side="right")
-        return np.column_stack([labels, (size - size.mean()) / spread, regime])
+        size = np.abs(labels).mean(axis=1)
+        self.middle, self.spread = float(size.mean()), float(size.std()) or 1.0
+        self.edges = np.quantile(labels.mean(axis=1), np.arange(1, REGIMES) / REGIMES)
+        return self._targets_of(labels)
+
+    def _targets_of(self, labels: Vector) -> Vector:
+        size = (np.abs(labels).mean(axis=1) - self.middle) / self.spread
+        regime = np.searchsorted(self.edges, labels.mean(axis=1), side="right")
+        return np.column_stack([labels, size, regime])
 
     def _kept(self, weights: Weights) -> Weights:
         return {

@@ -93,16 +93,21 @@ class Network(Model):
         self.scaler = Scaler.fit(values, share)
         self.scale = np.sqrt((share[:, None] * y**2).mean(axis=0))
         self.scale[self.scale == 0] = 1.0
-        later = validation and (self._scaled(validation[0]), validation[1] / self.scale)
         self.layers = None
+        rows = descent.Rows(self._scaled(X), self._targets(y / self.scale), share)
+        later = None
+        if validation:
+            labels = validation[1] / self.scale
+            later = descent.Later(self._scaled(validation[0]), labels, self._targets_of(labels))
         learnt = descent.descend(
             lambda: self._layers(values.shape[1], y.shape[1], training=True),
-            descent.Rows(self._scaled(X), self._targets(y / self.scale), share),
+            rows,
             later,
             self,
         )
         self.epochs, self.drops = learnt.epochs, learnt.drops
         self.centre, self.weights = learnt.centre, self._kept(learnt.weights)
+        self.aside = learnt.aside
         return self
 
     def predict(self, X: Input) -> Vector:
@@ -148,6 +153,10 @@ class Network(Model):
 
     def _targets(self, labels: Vector) -> Vector:
         """(n, K) of what the layers learn, the (n, H) standardised labels first."""
+        return self._targets_of(labels)
+
+    def _targets_of(self, labels: Vector) -> Vector:
+        """The same of other rows than the training's, by what those have set."""
         return labels
 
     def _kept(self, weights: Weights) -> Weights:

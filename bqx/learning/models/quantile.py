@@ -25,4 +25,4 @@ class XGBoostQuantile(XGBoost):
     def predict(self, X: Input) -> Vector:
         """(n, H, Q) quantiles of (n, C) columns, ascending in the last axis."""
         # Levels are boosted by separate trees and may cross; in order they are no worse.
-        return np.sort(self.outputs(X).reshape(len(X), len(self.boosters), -1), axis=2)
+        return np.sort(self.outputs(X).reshape(len(X), len(self.stored), -1), axis=2)

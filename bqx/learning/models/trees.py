@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.errors import ArtefactError
 from bqx.learning.models import ubj
 from bqx.learning.models.design import Matrix
 
@@ -67,44 +67,70 @@ def _walk(values, column, bound, left, right, absent, roots, outputs, start):  #
     return out
 
 
-def of(boosters: Sequence[xgboost.Booster]) -> Trees:
-    """Trees of boosters of numeric columns, the outputs of each after those of the one before."""
-    tables: list[tuple[Whole, Single, Whole, Whole, Whole]] = []
-    roots: list[int] = []
+def of(boosters: Sequence[bytes]) -> Trees:
+    """Trees of boosters of numeric columns, as they store themselves in Universal Binary JSON.
+
+    The outputs of each come after those of the one before.
+
+    Raises ArtefactError for what is no booster, or nodes that are no tree.
+    """
+    trees: list[Mapping[str, Any]] = []
     outputs: list[int] = []
     starts: list[Single] = []
-    nodes = 0
     for booster in boosters:
-        learner = ubj.loads(bytes(booster.save_raw("ubj")))["learner"]
+        learner = ubj.loads(booster)["learner"]
         model = learner["gradient_booster"]["model"]
         base = learner["learner_model_param"]["base_score"].strip("[]").split(",")
         first = sum(len(start) for start in starts)
         starts.append(np.array(base, np.float32))
-        for tree, output in zip(model["trees"], model["tree_info"], strict=True):
-            tables.append(_table(tree, nodes))
-            roots.append(nodes)
-            outputs.append(first + int(output))
-            nodes += len(tables[-1][0])
-    column, bound, left, right, absent = (np.concatenate(c) for c in zip(*tables, strict=True))
-    return Trees(
-        column,
-        bound,
-        left,
-        right,
-        absent,
-        roots=np.array(roots, np.int32),
-        outputs=np.array(outputs, np.int32),
-        start=np.concatenate(starts),
-    )
+        trees += model["trees"]
+        outputs += [first + int(output) for output in model["tree_info"]]
+    start = np.concatenate(starts)
+    sizes = np.array([len(tree["left_children"]) for tree in trees])
+    roots = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    nodes = _nodes(trees, np.repeat(roots, sizes))
+    _check(*nodes, roots)
+    if len(outputs) != len(trees) or not 0 <= min(outputs) <= max(outputs) < len(start):
+        raise ArtefactError(
+            f"booster: no outputs, got {len(outputs)} of {len(trees)} trees; expected one each, "
+            f"below {len(start)}. Fit the model again."
+        )
+    return Trees(*nodes, roots.astype(np.int32), np.array(outputs, np.int32), start)
 
 
-def _table(tree: Mapping[str, Any], first: int) -> tuple[Whole, Single, Whole, Whole, Whole]:
-    """Columns of `Trees` for one tree whose root is node ``first``."""
-    left, right = (tree[f"{side}_children"].astype(np.int32) for side in ("left", "right"))
-    absent = np.where(tree["default_left"] != 0, left, right)
+def _nodes(
+    trees: Sequence[Mapping[str, Any]], first: NDArray[np.int64]
+) -> tuple[Whole, Single, Whole, Whole, Whole]:
+    """Columns of `Trees` for all nodes; ``first`` : root of each one's tree."""
+
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([tree[name] for tree in trees])
+
+    left, right = joined("left_children"), joined("right_children")
+    absent = np.where(joined("default_left") != 0, left, right)
     leaf = left < 0
     to_left, to_right, to_absent = (
         np.where(leaf, LEAF, first + child).astype(np.int32) for child in (left, right, absent)
     )
-    column = np.where(leaf, LEAF, tree["split_indices"]).astype(np.int32)
-    return column, tree["split_conditions"].astype(np.float32), to_left, to_right, to_absent
+    column = np.where(leaf, LEAF, joined("split_indices")).astype(np.int32)
+    return column, joined("split_conditions").astype(np.float32), to_left, to_right, to_absent
+
+
+def _check(
+    column: Whole,
+    bound: Single,
+    left: Whole,
+    right: Whole,
+    absent: Whole,
+    roots: NDArray[np.int64],
+) -> None:
+    """Refuse nodes of which a walk would not end: each has one before it at most, a root none."""
+    inner = left != LEAF
+    below = np.concatenate((left[inner], right[inner]))
+    inside = len(bound) == len(column) and ((below >= 0) & (below < len(column))).all()
+    before = np.bincount(below, minlength=len(column)) if inside else np.full(1, 2)
+    if before.max() > 1 or before[roots].any() or (column[inner] < 0).any():
+        raise ArtefactError(
+            f"booster: no tree, got {len(column)} nodes that lead to others twice or nowhere; "
+            "expected each once. Fit the model again."
+        )

@@ -1,16 +1,24 @@
-"""Gradient-boosted trees, shallow and strongly regularised: minute returns are mostly noise."""
+"""Gradient-boosted trees, shallow and strongly regularised: minute returns are mostly noise.
+
+Only a fit, many rows and SHAP values need XGBoost itself: a server walks the trees as stored.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import xgboost
 
 from bqx.learning.models import trees
 from bqx.learning.models.artefact import Parts
 from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight
 from bqx.learning.models.design import Design, Matrix, design
+
+if TYPE_CHECKING:
+    import xgboost
 
 PATIENCE = 30
 """Rounds without progress on the validation rows that stop the boosting."""
@@ -56,8 +64,24 @@ class XGBoost(Model):
     min_samples_leaf: float = 0.02
     min_child_weight: float | None = None
     reg_lambda: float | None = None
-    boosters: tuple[xgboost.Booster, ...] = field(default=(), init=False, repr=False)
-    walked: trees.Trees | None = field(default=None, init=False, repr=False)
+    stored: tuple[bytes, ...] = field(default=(), init=False, repr=False)
+
+    @cached_property
+    def boosters(self) -> tuple[xgboost.Booster, ...]:
+        """One per horizon."""
+        import xgboost
+
+        boosters = []
+        for content in self.stored:
+            booster = xgboost.Booster({"nthread": 1})
+            booster.load_model(bytearray(content))
+            boosters.append(booster)
+        return tuple(boosters)
+
+    @cached_property
+    def walked(self) -> trees.Trees:
+        """The same, to be walked."""
+        return trees.of(self.stored)
 
     def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows choose the rounds."""
@@ -74,8 +98,8 @@ class XGBoost(Model):
         rows.binned(BINS).set_weight(
             np.ones(len(rows)) if weight is None else weight / weight.mean()
         )
-        self.n_estimators, self.boosters = boost(settings, self.n_estimators, rows, y, validation)
-        self.walked = None
+        self.n_estimators, boosters = boost(settings, self.n_estimators, rows, y, validation)
+        self._take(tuple(bytes(booster.save_raw("ubj")) for booster in boosters))
         return self
 
     def predict(self, X: Input) -> Vector:
@@ -88,8 +112,6 @@ class XGBoost(Model):
         if len(values) > FEW:
             forecasts = [booster.inplace_predict(values) for booster in self.boosters]
             return np.column_stack(forecasts).astype(np.float64)
-        if self.walked is None:
-            self.walked = trees.of(self.boosters)
         return self.walked.predict(values).astype(np.float64)
 
     def contributions(self, X: Matrix, seed: int = 0) -> Vector:
@@ -97,6 +119,8 @@ class XGBoost(Model):
 
         Source: Lundberg et al. (2020), as XGBoost has it.
         """
+        import xgboost
+
         rows = xgboost.DMatrix(X, nthread=1)
         values = [booster.predict(rows, pred_contribs=True) for booster in self.boosters]
         # Quantiles stand between rows and columns; the middle one is the forecast.
@@ -105,16 +129,18 @@ class XGBoost(Model):
 
     def parts(self) -> Parts:
         """One UBJ file per horizon."""
-        return {f"{h}.ubj": bytes(b.save_raw("ubj")) for h, b in enumerate(self.boosters)}
+        return {f"{h}.ubj": content for h, content in enumerate(self.stored)}
 
     def restore(self, parts: Parts) -> None:
         """Take over what ``parts`` gave."""
-        boosters = []
-        for h in range(len(parts)):
-            booster = xgboost.Booster({"nthread": 1})
-            booster.load_model(bytearray(parts[f"{h}.ubj"]))
-            boosters.append(booster)
-        self.boosters = tuple(boosters)
+        self._take(tuple(parts[f"{h}.ubj"] for h in range(len(parts))))
+        # Refuses what is no tree while the model is read.
+        _ = self.walked
+
+    def _take(self, stored: tuple[bytes, ...]) -> None:
+        self.stored = stored
+        for name in ("boosters", "walked"):
+            vars(self).pop(name, None)
 
 
 def boost(
@@ -131,6 +157,8 @@ def boost(
     settings : of the boosting.
     rounds : most rounds with validation rows, else the rounds.
     """
+    import xgboost
+
     binned = rows.binned(BINS)
     fixed = {"tree_method": "hist", "nthread": 1, "max_bin": BINS, "colsample_bynode": MAX_FEATURES}
 

@@ -10,6 +10,7 @@ from bqx.report.figures.features import (
     warm_up,
 )
 from bqx.report.figures.models import compared, domain_shares, domains_over_time, learning_curves
+from bqx.report.figures.online import year
 from bqx.report.figures.shap_values import beeswarm, dependence
 from bqx.report.figures.skill import (
     calibration,
@@ -19,7 +20,8 @@ from bqx.report.figures.skill import (
     skill_by_horizon,
     verdict,
 )
-from bqx.report.figures.speed import benchmarks
+from bqx.report.figures.speed import benchmarks, latency
+from bqx.report.figures.system import system
 from bqx.report.figures.trading import break_even, costs, equity, exposure
 
 __all__ = [
@@ -40,11 +42,14 @@ __all__ = [
     "exposure",
     "forecasts",
     "importance",
+    "latency",
     "learning_curves",
     "matrix",
     "mechanical_share",
     "rates",
     "skill_by_horizon",
+    "system",
     "verdict",
     "warm_up",
+    "year",
 ]

@@ -3,8 +3,12 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from bqx.report.figures.canvas import BLUE, PALETTE, canvas, legend, styled
+from bqx.report.figures.canvas import BLUE, ORANGE, PALETTE, canvas, legend, styled
+
+DOCUMENTED_MS = {50: 100, 95: 150, 99: 200}
+"""Milliseconds that the field's documents allow an answer, by percentile."""
 
 
 @styled
@@ -30,4 +34,20 @@ def benchmarks(rows: pd.DataFrame) -> Figure:
     right.invert_yaxis()
     right.set(xlabel="time of a value (ns)", xscale="log")
     legend(figure, right)
+    return figure
+
+
+@styled
+def latency(milliseconds: NDArray[np.float64]) -> Figure:
+    """Histogram of (n,) latencies with percentiles, black, and what the documents ask, orange."""
+    figure, axes = canvas(height=3.2)
+    bins = np.geomspace(min(milliseconds.min(), 1.0), max(milliseconds.max(), 250.0), 60)
+    axes.hist(milliseconds, bins=bins, color=BLUE)
+    for (percent, target), style in zip(DOCUMENTED_MS.items(), ("-", "--", ":"), strict=True):
+        value = np.percentile(milliseconds, percent)
+        label = f"P{percent} {value:.0f} ms, asked {target}"
+        axes.axvline(value, color="black", ls=style, label=label)
+        axes.axvline(target, color=ORANGE, ls=style)
+    axes.set(xlabel="latency (ms)", ylabel="requests", xscale="log")
+    legend(figure, axes)
     return figure

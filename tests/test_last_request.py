@@ -10,7 +10,7 @@ from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
 from bqx.market.bars import Bars, align
 from bqx.serving import live
-from bqx.stages import deployment
+from bqx.stages import last_request
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_the_last_minute_that_can_be_answered_is_asked(
 ) -> None:
     kept = frame[~holes(len(frame), 0.3, longest, seed)]
     grid = on_grid(kept)
-    bars, closes, panel = deployment.sent(grid, packed)
+    bars, closes, panel = last_request.sent(grid, packed)
     answer = live.forecast(packed, closes, panel)
     assert answer["timestamp"] == bars.ts[-1].isoformat()
     level = {str(h): p.level for h, p in packed.predict(bars).items()}
@@ -63,7 +63,7 @@ def test_a_hole_at_the_start_of_what_is_read_is_carried(
 ) -> None:
     oldest = len(frame) - packed.lookback
     kept = frame.drop(frame.index[oldest - 8 : oldest + 5])
-    bars, closes, panel = deployment.sent(on_grid(kept), packed)
+    bars, closes, panel = last_request.sent(on_grid(kept), packed)
     assert closes.index[0] == frame.index[oldest - 9]
     found = live.forecast(packed, closes, panel)["predictions"]
     assert {int(h): p["level"] for h, p in found.items()} == {
@@ -73,6 +73,6 @@ def test_a_hole_at_the_start_of_what_is_read_is_carried(
 
 def test_bars_that_can_never_be_answered_are_named(packed: Bundle, frame: pd.DataFrame) -> None:
     with pytest.raises(ArtefactError, match="no minute of eurusd can be answered, got [1-9]"):
-        deployment.sent(on_grid(frame.iloc[: packed.lookback - 1]), packed)
+        last_request.sent(on_grid(frame.iloc[: packed.lookback - 1]), packed)
     with pytest.raises(ArtefactError, match="no minute of eurusd can be answered, got 0 "):
-        deployment.sent(on_grid(frame[np.arange(len(frame)) % 100 < 70]), packed)
+        last_request.sent(on_grid(frame[np.arange(len(frame)) % 100 < 70]), packed)

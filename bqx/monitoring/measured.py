@@ -1,0 +1,85 @@
+"""Measurements of a running system as files hold them: a time, and numbers by name of a metric."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bqx.errors import ArtefactError
+from bqx.monitoring import metrics
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Numbers by metric at a ``time``, epoch seconds; None for one that could not be measured."""
+
+    time: float
+    numbers: Mapping[str, float | None]
+
+    @property
+    def stamp(self) -> str:
+        """The time in UTC."""
+        return datetime.fromtimestamp(self.time, UTC).isoformat(timespec="seconds")
+
+    def content(self) -> dict[str, Any]:
+        """As a file holds them."""
+        return {"time": self.stamp, "measurements": dict(self.numbers)}
+
+
+def read(paths: Iterable[Path]) -> list[Measurements]:
+    """Measurements of files, oldest first: JSON holds one, JSON lines (``.jsonl``) many.
+
+    Of several of one time the last counts, with what only the others have.
+
+    Raises ArtefactError for a file that holds something else.
+    """
+    by_time: dict[float, Measurements] = {}
+    for path in paths:
+        for number, text in _texts(path):
+            own = _parsed(f"{path}{number}", text)
+            before = by_time[own.time].numbers if own.time in by_time else {}
+            by_time[own.time] = Measurements(own.time, {**before, **own.numbers})
+    return [by_time[time] for time in sorted(by_time)]
+
+
+def _texts(path: Path) -> list[tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtefactError(
+            f"{path}: cannot be read, got {type(error).__name__}; expected measurements. "
+            "`bqx monitor` writes them."
+        ) from None
+    if path.suffix != ".jsonl":
+        return [("", text)]
+    # A line without its end was cut off while it was written.
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    return [(f" line {i}", line) for i, line in enumerate(whole, 1) if line.strip()]
+
+
+def _parsed(where: str, text: str) -> Measurements:
+    try:
+        content = json.loads(text)
+        time = datetime.fromisoformat(content["time"])
+        numbers = {
+            name: None if value is None else float(value)
+            for name, value in content["measurements"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtefactError(
+            f"{where}: no measurements, got {type(error).__name__}; expected a time and "
+            "measurements by name. `bqx monitor` writes them."
+        ) from None
+    if time.tzinfo is None:
+        raise ArtefactError(
+            f"{where}: a time without its offset, got {content['time']}; expected one of UTC."
+        )
+    unknown = [name for name in numbers if name not in metrics.BY_NAME]
+    if unknown:
+        raise ArtefactError(
+            f"{where}: an unknown metric, got {unknown[0]!r:.40}; expected names of "
+            "bqx.monitoring.metrics. Declare it there."
+        )
+    return Measurements(time.timestamp(), numbers)

@@ -1,0 +1,55 @@
+"""``bqx online``: learn from a frame of forecasts, minute by minute, and say what came of it."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add(commands: "Commands") -> None:
+    """Register ``online``."""
+    parser = commands.add_parser(
+        "online", help="learn from stored forecasts once their labels are known, in shadow"
+    )
+    parser.add_argument(
+        "frame",
+        type=Path,
+        metavar="FRAME",
+        help="Parquet: pair, horizon, minute, forecast, label (sigma) and the features",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+                        help="folder of what is learnt; goes on where it stopped")  # fmt: skip
+    parser.set_defaults(command=_online)
+
+
+def _online(asked: argparse.Namespace) -> int:
+    import numpy as np
+
+    from bqx.files import read_parquet
+    from bqx.online import promotion
+    from bqx.online.loop import OnlineLoop
+    from bqx.online.replay import KEYS, columns_of
+    from bqx.online.store import OnlineStore
+
+    frame = read_parquet(asked.frame).reset_index(drop=True)
+    columns = columns_of(frame.assign(label=frame.get("label", np.nan)))
+    frame = frame.sort_values(list(KEYS), ignore_index=True)
+    with OnlineStore(asked.out).locked():
+        loop = OnlineLoop(asked.out)
+        due = frame["minute"] + frame["horizon"]
+        for minute in sorted({*frame["minute"], *due}):
+            # What was gone through before gives what it gave then.
+            if minute >= loop.minute:
+                rows = frame[frame["minute"] == minute].drop(columns="label", errors="ignore")
+                loop.step(int(minute), rows, frame[due == minute])
+        loop.close()
+        scored = loop.store.scored()
+    for pair, own in scored.groupby("pair"):
+        skill, gain = (promotion.gain(own, over) for over in ("martingale", "static"))
+        print(f"{pair}: skill {skill:.2%}, gain over the champion {gain:.2%}, {len(own):,} labels")
+        present = [name for name in columns if np.isfinite(frame[name].astype(float)).any()]
+        for reason in promotion.against(own, columns, present, latency_ms=0.0):
+            print(f"  not served: {reason}")
+    return 0

@@ -1,0 +1,115 @@
+"""Forecasts and their labels as they were stored: files of a minute, which nobody writes twice."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx.errors import ArtefactError
+from bqx.files import read_parquet, write_parquet
+from bqx.market import sessions
+from bqx.online.replay import KEYS
+from bqx.online.settings import MEMBERS
+
+FORECASTS, LABELS = "forecasts", "labels"
+REMEMBERED = 8
+"""Minutes whose forecasts stay in memory: pairs ask for the same ones, a minute of each horizon."""
+
+
+class OnlineStore:
+    """A folder of forecasts and labels, by the minute at which they came to be known.
+
+    ``forecasts/DAY/MINUTE.parquet`` holds what was forecast in a minute with all columns that were
+    read for it; ``labels/DAY/MINUTE.parquet`` the labels that this minute has made known.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._records: dict[int, dict[tuple[str, int], dict[str, Any]]] = {}
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out until the block ends.
+
+        Raises ArtefactError while another one learns from this folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ArtefactError(
+                    f"{self.folder}: in use, got another process that learns from it; expected "
+                    "one. Wait for it, or use another folder."
+                ) from None
+            yield
+
+    def _path(self, kind: str, minute: int) -> Path:
+        return self.folder / kind / f"{minute // sessions.DAY}" / f"{minute}.parquet"
+
+    def has(self, kind: str, minute: int) -> bool:
+        """Whether the file of a minute is there, hence whole."""
+        return self._path(kind, minute).exists()
+
+    def write(self, kind: str, minute: int, frame: pd.DataFrame) -> None:
+        """Write the file of a minute, whole or not at all."""
+        write_parquet(self._path(kind, minute), frame)
+
+    def read(self, kind: str, minute: int) -> pd.DataFrame:
+        """The file of a minute, without rows where there is none."""
+        if not self.has(kind, minute):
+            return pd.DataFrame()
+        return read_parquet(self._path(kind, minute))
+
+    def forecast_of(self, pair: str, horizon: int, minute: int) -> dict[str, Any] | None:
+        """What was stored with a forecast, by column; None where there was none."""
+        if minute not in self._records:
+            stored = self.read(FORECASTS, minute).to_dict("records")
+            if len(self._records) >= REMEMBERED:
+                self._records.pop(next(iter(self._records)))
+            self._records[minute] = {(row["pair"], int(row["horizon"])): row for row in stored}
+        return self._records[minute].get((pair, horizon))
+
+    def minutes(self, kind: str, after: int = -1) -> list[int]:
+        """Minutes later than one that have a file, ascending."""
+        days = sorted(
+            int(entry.name)
+            for entry in os.scandir(self.folder / kind)
+            if entry.is_dir() and int(entry.name) >= after // sessions.DAY
+        ) if (self.folder / kind).exists() else []  # fmt: skip
+        return sorted(
+            minute
+            for day in days
+            for path in (self.folder / kind / str(day)).glob("[0-9]*.parquet")
+            if (minute := int(path.stem)) > after
+        )
+
+    def remove_before(self, minute: int) -> int:
+        """Remove whole days before a minute, as a table with a time to live does; files removed."""
+        removed = 0
+        for kind in (FORECASTS, LABELS):
+            for old in self.minutes(kind):
+                if old // sessions.DAY < minute // sessions.DAY:
+                    self._path(kind, old).unlink()
+                    removed += 1
+        return removed
+
+    def scored(self) -> pd.DataFrame:
+        """All forecasts whose label is known: keys, static, online and members' forecasts, label.
+
+        In order of pair, horizon and minute.
+        """
+        keys = list(KEYS)
+        forecasts = [self.read(FORECASTS, m) for m in self.minutes(FORECASTS)]
+        labels = [self.read(LABELS, m) for m in self.minutes(LABELS)]
+        if not forecasts or not labels:
+            return pd.DataFrame(columns=[*keys, "online", *MEMBERS, "label"])
+        wanted = pd.concat(forecasts)[[*keys, "online", *MEMBERS]]
+        known = pd.concat(labels)[[*keys, "label"]].drop_duplicates(keys)
+        scored = wanted.merge(known, on=keys).sort_values(keys, ignore_index=True)
+        return scored[np.isfinite(scored["label"].to_numpy(np.float64))]

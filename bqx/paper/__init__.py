@@ -1,0 +1,1 @@
+"""Paper trading: bars minute by minute through the live path, and its account."""

@@ -1,0 +1,1 @@
+"""The documents' plan: what delivers each task, and its records in Airtable."""

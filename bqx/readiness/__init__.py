@@ -1,0 +1,1 @@
+"""Is it ready: the checklist as checks, the load test, the disaster drill, and the rollout."""

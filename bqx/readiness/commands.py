@@ -1,0 +1,157 @@
+"""``bqx ready``: the checklist, the load test, backups and the drill, and the rollout."""
+
+import argparse
+import getpass
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bqx.params import options
+
+if TYPE_CHECKING:
+    from bqx.readiness.drill import Drill
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+RECORDS = Path("readiness")
+"""Folder of what load tests, drills and the rollout write, from here."""
+
+
+def add(commands: "Commands") -> None:
+    """Register ``ready`` and its own commands."""
+    parser = commands.add_parser("ready", help="checklist, load test, disaster drill and rollout")
+    own = parser.add_subparsers(required=True, metavar="WHAT")
+    check = own.add_parser("check", help="the checklist; status 1 where a line fails")
+    for name, what in (("run", "a finished run"), ("registry", "a registry"), ("book", "pages")):
+        check.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"folder of {what}")
+    check.set_defaults(command=_check)
+    press = own.add_parser("load", help="three times the peak at a server, for ten minutes")
+    press.add_argument("url", metavar="URL", help="what is asked; POST where --body is given")
+    press.add_argument("--body", type=Path, nargs="+", default=[], metavar="FILE")
+    press.add_argument("--rate", type=float, default=100.0, metavar="N", help="requests a second")
+    press.add_argument("--seconds", type=float, default=600.0, metavar="S")
+    press.add_argument("--key", default="", metavar="KEY", help="value of the header x-api-key")
+    press.set_defaults(command=_load)
+    backup = own.add_parser("backup", help="copy what is new in a folder, with its hashes")
+    drill = own.add_parser("drill", help="bring a folder back from its backup, elsewhere")
+    for asked in (backup, drill):
+        asked.add_argument("folder", type=Path, metavar="FOLDER")
+        asked.add_argument("place", type=Path, metavar="BACKUP")
+    backup.set_defaults(command=_backup)
+    drill.set_defaults(command=_drill)
+    rebuild = own.add_parser("rebuild", help="build an empty database anew, and measure that")
+    options.add_bars(rebuild)
+    rebuild.add_argument("--store", type=Path, metavar="DIR", help="published features, too")
+    rebuild.set_defaults(command=_rebuild)
+    roll = own.add_parser("rollout", help="3, 10, then 28 pairs: show, begin, sign or back")
+    roll.add_argument("action", choices=("show", "begin", "sign", "back"))
+    roll.add_argument("words", nargs="*", metavar="WORDS", help="of who signs or rolls back")
+    roll.add_argument("--by", default="", metavar="NAME", help="who signs; default the user")
+    roll.add_argument("--registry", type=Path, metavar="DIR", help="whose approved pairs count")
+    roll.set_defaults(command=_rollout)
+    for asked in (check, roll):
+        asked.add_argument("--capture", type=Path, metavar="DIR", help="captured minutes")
+    for asked in (check, press, drill, rebuild, roll):
+        asked.add_argument("--records", type=Path, default=RECORDS, metavar="DIR",
+                           help="default %(default)s")  # fmt: skip
+
+
+def _check(asked: argparse.Namespace) -> int:
+    from bqx.readiness import checklist
+    from bqx.readiness.check import Evidence
+
+    book = checklist.beside(asked.book)
+    evidence = Evidence(asked.run, asked.registry, asked.capture, book, asked.records)
+    checks = checklist.answered(evidence)
+    for line in checks:
+        print(f"{line.outcome:<12}  {line.what}: {line.measured}  [{line.how}]")
+    counts = [sum(c.outcome == o for c in checks) for o in ("pass", "fail", "not measured")]
+    print(f"{counts[0]} pass, {counts[1]} fail, {counts[2]} not measured")
+    return int(counts[1] > 0)
+
+
+def _load(asked: argparse.Namespace) -> int:
+    from bqx.readiness import load
+
+    bodies = [path.read_bytes() for path in asked.body]
+    headers = {"x-api-key": asked.key} if asked.key else {}
+    if bodies:
+        headers["content-type"] = "application/json"
+    found = load.press(asked.url, bodies, asked.rate, seconds=asked.seconds, headers=headers)
+    found.write(asked.records)
+    print(
+        f"{found.sent:,} requests, {found.failed} failed, {found.reached:.1f} answered a second; "
+        f"P50 {found.p50:.1f}, P95 {found.p95:.1f}, P99 {found.p99:.1f} ms"
+    )
+    return int(found.failed > 0)
+
+
+def _backup(asked: argparse.Namespace) -> int:
+    from bqx.readiness import drill
+
+    print(f"{asked.place}: {drill.backup(asked.folder, asked.place)} files are new")
+    return 0
+
+
+def _drill(asked: argparse.Namespace) -> int:
+    from bqx.readiness import drill
+
+    with tempfile.TemporaryDirectory() as temporary:
+        found = drill.drill(asked.folder, asked.place, Path(temporary))
+    found.write(asked.records, asked.folder.resolve().name)
+    return _told(found)
+
+
+def _told(found: "Drill") -> int:
+    from bqx.readiness.drill import RPO, RTO
+
+    print(
+        f"{found.files} files, {found.mb:.1f} MB, back in {found.rto:.1f} s (asked: "
+        f"{RTO:.0f}); {found.lost} files of the last {found.rpo:.0f} s lost (asked: "
+        f"{RPO:.0f})"
+    )
+    return int(not found.whole or found.rto > RTO or found.rpo > RPO)
+
+
+def _rebuild(asked: argparse.Namespace) -> int:
+    from bqx.database import connect
+    from bqx.feature_store.store import Store
+    from bqx.market import readers
+    from bqx.readiness import database_drill
+
+    frames = readers.read_folder(asked.bars, **options.values(asked))
+    store = Store(str(asked.store)) if asked.store else None
+    engine = connect.connect(connect.url())
+    try:
+        found = database_drill.rebuild(engine, frames, store)
+    finally:
+        engine.dispose()
+    found.write(asked.records, "database")
+    return _told(found)
+
+
+def _rollout(asked: argparse.Namespace) -> int:
+    from bqx.evaluation.reasons import Reason
+    from bqx.readiness import rollout
+    from bqx.serving.registry import Registry
+    from bqx.serving.registry_folder import Folder
+
+    own, by = rollout.Rollout(asked.records), asked.by or getpass.getuser()
+    running, words = own.open, " ".join(asked.words)
+    held: tuple[Reason, ...] = ()
+    if running is not None and asked.capture is not None:
+        held = rollout.criteria(running.phase, rollout.captured(asked.capture, running.at))
+    if asked.action == "begin":
+        pairs = rollout.PHASES[3] if asked.registry else ()
+        versions = Registry(Folder(asked.registry), by) if asked.registry else None
+        approved = [p for p in pairs if versions and versions.latest_approved(p)]
+        own.begin(by, approved)
+    elif asked.action == "sign":
+        own.sign(by, held, words)
+    elif asked.action == "back":
+        own.roll_back(by, words)
+    for event in own.events():
+        print(f"{event.at:.0f}  phase {event.phase}  {event.action}  by {event.by}  {event.words}")
+    for reason in held if asked.action == "show" else ():
+        print(f"{'holds' if reason.passed else 'fails':<6}  {reason}")
+    return 0

@@ -1,0 +1,1 @@
+"""The loop from forecasts to the next model: challenger, gate, shadow, promotion, watch."""

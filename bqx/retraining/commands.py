@@ -1,0 +1,76 @@
+"""``bqx retrain``: one call of the loop, as often as a scheduler likes."""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bqx import params
+from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add(commands: "Commands") -> None:
+    """Add ``retrain`` to the commands of ``bqx``."""
+    parser = commands.add_parser(
+        "retrain", help="challengers, gate, shadow, promotion and rollback: what is due now"
+    )
+    parser.add_argument("params", type=Path, metavar="FILE", help="YAML file of parameters")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="parameters that win over the file, such as bars=FOLDER",
+    )
+    parser.add_argument(
+        "--registry", type=Path, required=True, metavar="DIR", help="as of `bqx serve`"
+    )
+    parser.add_argument(
+        "--place", type=Path, required=True, metavar="DIR", help="folder of the rounds"
+    )
+    parser.add_argument(
+        "--measurements", type=Path, metavar="FILE", help="measurements of `bqx monitor`"
+    )
+    parser.add_argument(
+        "--now", default="", metavar="TIME", help="UTC, for what has passed; default the clock's"
+    )
+    parser.set_defaults(command=_retrain)
+
+
+def _retrain(asked: argparse.Namespace) -> int:
+    from bqx.retraining import bars, report
+    from bqx.retraining.loop import Loop
+    from bqx.serving.registry_folder import Folder
+
+    values = params.load(asked.params, asked.overrides)
+    now = _time(asked.now)
+    loop = Loop(asked.place, Folder(asked.registry), values)
+    worked, reasons = loop.step(bars.read(values), now, asked.measurements)
+    for own in worked:
+        print(f"{own.folder / report.FILE}: {report.text(own)}")
+    if not worked:
+        print("nothing is due")
+    elif not reasons:
+        print("no new round")
+    return 0
+
+
+def _time(text: str) -> datetime:
+    """A time in UTC; the clock's where none is named.
+
+    Raises ParameterError for what is none.
+    """
+    if not text:
+        return datetime.now(UTC).replace(second=0, microsecond=0)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ParameterError(
+            f"--now: no time, got {text!r:.40}; expected one such as 2024-07-01T02:00."
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

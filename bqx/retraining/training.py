@@ -1,0 +1,212 @@
+"""A pair's challenger: trained on the latest months, with its forecasts beside the champion's."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bqx.errors import ArtefactError, ParameterError
+from bqx.feature_store.history import History
+from bqx.features import lags
+from bqx.features.lags import Column
+from bqx.files import check_seal, read_json, read_parquet, sealed, sha256, write_json, write_parquet
+from bqx.learning import bundle, samples, split, training
+from bqx.learning.bundle import Bundle
+from bqx.learning.fold_fit import FoldFit, learn_fold
+from bqx.learning.folds import Fold
+from bqx.learning.models import make, model_class
+from bqx.market.bars import Bars
+from bqx.params import Params
+from bqx.retraining import forecasts
+
+BUNDLE, COMPARED, FACTS = "bundle", "compared.parquet", "facts.json"
+RECENT = 60
+"""Last rows of which a column must have a value in one, or it is missing."""
+ASKED = 40
+"""Forecasts behind a latency."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A pair's challenger and what was found of it.
+
+    ``compared`` : see `forecasts.compared`, of the fold's test rows that the champion has not seen;
+    ``needed``, ``present`` : columns that it reads, and those that have a value now;
+    ``latency_ms`` : 99th percentile of a forecast's time; ``champion`` : number of the version that
+    it was compared with, 0 for none.
+    """
+
+    bundle: Bundle
+    folder: Path
+    compared: pd.DataFrame
+    needed: tuple[str, ...]
+    present: tuple[str, ...]
+    latency_ms: float
+    champion: int
+
+
+def model_of(params: Params, champion: Bundle | None) -> str:
+    """Model that a pair's challenger is: the champion's kind, that of the parameters, or the first
+    of those among which a run chooses, which can all learn from one pair.
+
+    Raises ParameterError where none can.
+    """
+    own = [champion.model.NAME] if champion is not None else []
+    named = list(params.models) if params.model == "chosen" else [params.model]
+    alone = [name for name in (*own, *named) if not model_class(name).POOLED]
+    if not alone:
+        raise ParameterError(
+            f"models: none learns from one pair, got {', '.join(named)}; expected one that does, "
+            "such as ridge or xgboost. Set models."
+        )
+    return alone[0]
+
+
+def candidates(params: Params) -> tuple[Column, ...]:
+    """Columns among which a challenger chooses."""
+    return lags.candidates(params.profile, params.lags, params.strict61)
+
+
+def fold_of(bars: Mapping[str, Bars], params: Params) -> Fold:
+    """The chronological fold of the bars, with what all pairs learn together on it.
+
+    Raises ParameterError for too few days.
+    """
+    columns, minutes = candidates(params), next(iter(bars.values())).minutes
+    params = params.model_copy(update={"scheme": "chronological"})
+    (fold,) = samples.share(bars, columns, split.make(params, minutes, columns).folds[-1:])
+    return fold
+
+
+def train(
+    own: Bars,
+    fold: Fold,
+    folder: Path,
+    *,
+    champion: tuple[int, Bundle] | None,
+    params: Params,
+) -> None:
+    """Train a pair's challenger and write it with its comparison; the folder appears when all is
+    there.
+
+    The columns are chosen and the model is fitted on the fold; nothing of it depends on bars after
+    the fold's ``last_seen``.
+
+    Raises ParameterError for too few rows to learn from, or to compare on.
+    """
+    columns = candidates(params)
+    before = champion[1] if champion else None
+    fit = _fitted(own, columns, fold, model=model_of(params, before), params=params)
+    packed = bundle.bundle(own, fit, params, {})
+    rows = _unseen(own, fold, packed, before)
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    table = forecasts.compared(own, rows, challenger=packed, champion=before, params=params)
+    if len(table) < samples.LEAST:
+        raise ParameterError(
+            f"{own.pair}: too few test rows with a label, got {len(table)}; expected at least "
+            f"{samples.LEAST}. Retrain when there are more bars."
+        )
+    packed.save(temporary / BUNDLE)
+    write_parquet(temporary / COMPARED, table)
+    needed, present = _columns(own, packed)
+    facts = {
+        "pair": own.pair,
+        "champion": champion[0] if champion else 0,
+        "needed": needed,
+        "present": present,
+        "latency_ms": latency(packed, own),
+        "files": {n: sha256(temporary / n) for n in (COMPARED, f"{BUNDLE}/{bundle.MANIFEST}")},
+    }
+    write_json(temporary / FACTS, sealed(facts))
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def _fitted(
+    bars: Bars, columns: tuple[Column, ...], fold: Fold, *, model: str, params: Params
+) -> FoldFit:
+    history = History(bars)
+    (chosen,) = training.select_pair(history, columns, [fold], params)
+    by_name = {column.name: column for column in columns}
+    learnt = learn_fold(
+        history,
+        [by_name[name] for name in chosen.columns],
+        fold,
+        model=make(model, params),
+        targets=samples.targets_of(bars, params),
+        params=params,
+    )
+    ((evidence,),) = training.weigh_all({bars.pair: [learnt]}, params).values()
+    (fit,) = training.keep_pair(bars, [fold], [learnt], [evidence], params).fits
+    return fit
+
+
+def _unseen(bars: Bars, fold: Fold, packed: Bundle, champion: Bundle | None) -> NDArray[np.int64]:
+    """Test rows whose columns neither model has learnt from.
+
+    Raises ParameterError where the champion has seen nearly all.
+    """
+    lookback = max(packed.lookback, champion.lookback if champion else 0)
+    rows = fold.test[fold.test >= lookback - 1]
+    if champion is not None:
+        until = int(champion.trained_until.timestamp()) // 60
+        rows = rows[bars.minutes[rows] > until + max(packed.horizons)]
+    if len(rows) < samples.LEAST:
+        raise ParameterError(
+            f"{bars.pair}: too few test rows that the served version has not learnt from, got "
+            f"{len(rows)}; expected at least {samples.LEAST}. Retrain when there are more bars."
+        )
+    return rows
+
+
+def _columns(bars: Bars, packed: Bundle) -> tuple[list[str], list[str]]:
+    x = History(bars).matrix(
+        packed.columns, np.arange(max(len(bars) - RECENT, 0), len(bars)), packed.fits
+    )
+    names = [column.name for column in packed.columns]
+    valued = [bool(np.isfinite(column).any()) for column in x.T]
+    return names, [name for name, has in zip(names, valued, strict=True) if has]
+
+
+def latency(packed: Bundle, bars: Bars) -> float:
+    """99th percentile of the milliseconds of this process for a forecast from bars."""
+    recent = bars.rows(max(len(bars) - packed.lookback, 0), len(bars))
+    spent = []
+    for _ in range(1 + ASKED):
+        start = time.process_time()
+        packed.predict(Bars(recent.pair, recent.frame, recent.baseline, recent.panel))
+        spent.append(time.process_time() - start)
+    # The first one compiles; of some in a row the quickest counts, as in a run.
+    return float(np.percentile(np.min(np.reshape(spent[1:], (-1, 10)), axis=1), 99)) * 1e3
+
+
+def read(folder: Path) -> Trained:
+    """What `train` has written.
+
+    Raises ArtefactError where it is not what was written.
+    """
+    facts = read_json(folder / FACTS)
+    try:
+        check_seal(facts)
+        for name, expected in facts["files"].items():
+            if sha256(folder / name) != expected:
+                raise ValueError(f"another {name}")
+    except (ValueError, LookupError, OSError) as error:
+        raise ArtefactError(
+            f"{folder}: damaged, got {error}; expected what was trained. Remove it and retrain."
+        ) from None
+    return Trained(
+        bundle=bundle.load(folder / BUNDLE),
+        folder=folder / BUNDLE,
+        compared=read_parquet(folder / COMPARED),
+        needed=tuple(facts["needed"]),
+        present=tuple(facts["present"]),
+        latency_ms=float(facts["latency_ms"]),
+        champion=int(facts["champion"]),
+    )

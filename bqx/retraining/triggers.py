@@ -1,0 +1,79 @@
+"""What starts a retraining: the schedule, drift, or a model that does worse than it did."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bqx.errors import ArtefactError
+from bqx.evaluation.reasons import Reason
+
+WEEKDAY, HOUR = 0, 2
+"""Monday at 02:00 UTC, when the FX week is some hours old."""
+SCHEDULE = "cron(0 2 ? * MON *)"
+"""The same as AWS writes it."""
+SCHEDULED = "schedule: Monday 02:00 UTC"
+
+BOUNDS: tuple[tuple[str, str, float], ...] = (
+    ("panel_drift", ">=", 1.0),
+    ("r2_change", "<=", -0.05),
+    ("mae_ratio", ">=", 1.2),
+    ("skill_drop", ">=", 0.02),
+)
+"""Measurements that start a retraining, by name: the panel of inputs drifted, R² fell by 0.05, the
+error grew by 20 percent, as the documents have it, or skill fell by 2 percent of the variance."""
+
+
+def scheduled(now: datetime) -> datetime:
+    """The last scheduled time that is not after now.
+
+    >>> scheduled(datetime(2024, 7, 1, 1, 59, tzinfo=UTC)).isoformat()
+    '2024-06-24T02:00:00+00:00'
+    """
+    monday = now.astimezone(UTC) - timedelta(days=now.astimezone(UTC).weekday() - WEEKDAY)
+    due = monday.replace(hour=HOUR, minute=0, second=0, microsecond=0)
+    return due if due <= now else due - timedelta(days=7)
+
+
+def fired(
+    now: datetime, last: datetime | None, measured: Mapping[str, float | None]
+) -> tuple[Reason, ...]:
+    """What starts a retraining now; none where nothing does.
+
+    Parameters
+    ----------
+    last : bars until when the last retraining has read, None before the first.
+    measured : newest measurements by name; unknown names and None do not count.
+    """
+    reasons = []
+    if last is None or last < scheduled(now):
+        reasons.append(Reason(SCHEDULED, note=f"last {last:%Y-%m-%d %H:%M}" if last else "first"))
+    for name, sign, bound in BOUNDS:
+        value = measured.get(name)
+        if value is not None:
+            reason = Reason.check(name, value, sign, bound=bound)
+            reasons += [reason] if reason.passed else []
+    return tuple(reasons)
+
+
+def measured(path: Path, now: datetime, since: datetime | None) -> dict[str, float | None]:
+    """The measurements of a file, empty where they are not newer than the last retraining.
+
+    A measurement starts one retraining: what it said of the model before says nothing of the next.
+
+    Raises ArtefactError for a file that holds none.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        at = datetime.fromisoformat(content["at"])
+        numbers = {
+            str(name): None if value is None else float(value)
+            for name, value in content["measurements"].items()
+        }
+        is_new = at <= now and (since is None or at > since)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtefactError(
+            f"{path}: no measurements, got {type(error).__name__}; expected ``at``, a time "
+            "with its offset, and measurements by name. `bqx monitor` writes them."
+        ) from None
+    return numbers if is_new else {}

@@ -1,0 +1,311 @@
+"""Readiness: the checklist, load by the clock, backups that come back, and a signed rollout."""
+
+import http.server
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hostile_clients import serving
+from learned import PAIR, PARAMS, learn
+from postgres import fresh
+from sqlalchemy import URL
+
+from bqx import cli
+from bqx.database.connect import URL_NAME
+from bqx.errors import ArtefactError, ParameterError
+from bqx.files import write_json
+from bqx.learning import bundle
+from bqx.market import simulated
+from bqx.market.pairs import PAIRS
+from bqx.readiness import checklist, drill, load, rollout
+from bqx.readiness.check import Evidence
+from bqx.readiness.rollout import PHASES, Rollout
+from bqx.serving import live
+
+MONDAY = 28_401_120 + 3 * 1_440
+"""Epoch minute of a Monday, 2024."""
+
+
+@pytest.fixture
+def answering() -> Iterator[str]:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 5
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200 if self.path == "/good" else 503)
+            self.send_header("content-length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    own = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    own.daemon_threads = True
+    thread = threading.Thread(target=own.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{own.server_port}"
+    own.shutdown()
+    own.server_close()
+    thread.join(5)
+
+
+def test_load_counts_answers_and_faults(answering: str, tmp_path: Path) -> None:
+    good = load.press(f"{answering}/good", [b"{}"], 60.0, seconds=1.0)
+    assert (good.sent, good.failed) == (60, 0)
+    assert 0.0 < good.p50 <= good.p99 < 5_000.0
+    assert good.reached <= 61.0
+    assert load.press(f"{answering}/bad", [b"{}"], 20.0, seconds=0.5).failed == 10
+    good.write(tmp_path)
+    check = checklist.load_test(Evidence(records=tmp_path))
+    assert check.outcome == "fail"
+    assert "60 a second for 1 s" in check.measured
+
+
+def test_load_of_nobody_fails_in_time(answering: str) -> None:
+    start = time.perf_counter()
+    found = load.press("http://127.0.0.1:9/", [], 10.0, seconds=0.5)
+    assert found.failed == 5
+    assert time.perf_counter() - start < 30.0
+    with pytest.raises(ParameterError, match="no address"):
+        load.press("127.0.0.1", [], 1.0)
+    with pytest.raises(ParameterError, match="nothing to send"):
+        load.press(answering, [], 0.1, seconds=1.0)
+
+
+def folder_of(path: Path) -> Path:
+    for name, content in {"a/log.jsonl": "one\n", "b.json": "{}", "lock": ""}.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(content)
+    return path
+
+
+def test_what_was_backed_up_comes_back_and_what_came_later_is_counted(tmp_path: Path) -> None:
+    folder, place = folder_of(tmp_path / "registry"), tmp_path / "backup"
+    assert drill.backup(folder, place) == 2
+    assert drill.backup(folder, place) == 0
+    whole = drill.drill(folder, place, tmp_path / "first")
+    assert (whole.files, whole.lost, whole.rpo, whole.whole) == (2, 0, 0.0, True)
+    (folder / "a/log.jsonl").write_text("one\ntwo\n")
+    later = json.loads((place / drill.MANIFEST).read_text())["at"] + 90.0
+    os.utime(folder / "a/log.jsonl", (later, later))
+    found = drill.drill(folder, place, tmp_path / "second")
+    assert (found.lost, found.whole) == (1, True)
+    assert found.rpo == pytest.approx(90.0)
+    assert (tmp_path / "second/a/log.jsonl").read_text() == "one\n"
+    found.write(tmp_path, "registry")
+    assert checklist.disaster(Evidence(records=tmp_path)).outcome == "pass"
+    with pytest.raises(ArtefactError, match="not empty"):
+        drill.drill(folder, place, tmp_path / "second")
+
+
+@pytest.mark.parametrize("what", ["content", "list", "name"])
+def test_a_damaged_backup_is_refused(tmp_path: Path, what: str) -> None:
+    folder, place = folder_of(tmp_path / "registry"), tmp_path / "backup"
+    drill.backup(folder, place)
+    listed = json.loads((place / drill.MANIFEST).read_text())
+    if what == "content":
+        own = listed["files"]["b.json"]
+        (place / "contents" / own[:2] / own).write_text("[]")
+    else:
+        listed["files"] |= {"../evil" if what == "name" else "b.json": "0" * 64}
+        write_json(place / drill.MANIFEST, listed)
+    with pytest.raises(ArtefactError, match="damaged"):
+        drill.restore(place, tmp_path / "back")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_backup_that_was_cut_off_is_the_one_before(tmp_path: Path) -> None:
+    folder, place = folder_of(tmp_path / "registry"), tmp_path / "backup"
+    drill.backup(folder, place)
+    before = (place / drill.MANIFEST).read_bytes()
+    (folder / "b.json").write_text("[1]")
+    drill.backup(folder, place)
+    (place / drill.MANIFEST).write_bytes(before)
+    drill.restore(place, tmp_path / "back")
+    assert (tmp_path / "back/b.json").read_text() == "{}"
+
+
+def capture(
+    folder: Path, days: int, pairs: tuple[str, ...], *, status: int = 200, ms: float = 20.0
+) -> pd.DataFrame:
+    """Captured minutes: every fifth of some days, all pairs forecast, an answer a minute."""
+    for day in range(days):
+        minutes = MONDAY + 1_440 * day + np.arange(0, 600, 5)
+        rows = [("forecast", pair, m, m * 60 * 10**9, 0, np.nan) for m in minutes for pair in pairs]
+        rows += [("answer", None, None, m * 60 * 10**9, status, ms) for m in minutes]
+        names = ["kind", "pair", "minute", "at", "status", "ms"]
+        frame = pd.DataFrame(rows, columns=names).astype({"minute": "Int64", "status": "Int32"})
+        path = folder / "minutes" / str(day) / "0000.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), path)
+    return rollout.captured(folder, MONDAY * 60.0)
+
+
+def failed(rows: pd.DataFrame, phase: int = 1) -> list[str]:
+    return [reason.rule for reason in rollout.criteria(phase, rows) if not reason.passed]
+
+
+def test_a_phase_ends_by_what_was_captured(tmp_path: Path) -> None:
+    assert failed(capture(tmp_path / "good", 5, PHASES[1])) == []
+    assert failed(capture(tmp_path / "short", 4, PHASES[1])) == ["trading days"]
+    assert failed(capture(tmp_path / "slow", 5, PHASES[1], ms=400.0)) == ["latency P99 (ms)"]
+    assert failed(capture(tmp_path / "down", 5, PHASES[1], status=503)) == [
+        "share answered without a fault of the server",
+        "share of errors",
+    ]
+    assert failed(capture(tmp_path / "absent", 5, PHASES[1][:2])) == [
+        "share of minutes forecast, the worst pair"
+    ]
+    assert len(failed(rollout.captured(tmp_path / "nothing", 0.0))) == 5
+    assert len(rollout.captured(tmp_path / "good", (MONDAY + 10**6) * 60.0)) == 0
+
+
+def test_the_rollout_goes_phase_by_phase_and_is_signed(tmp_path: Path) -> None:
+    own, good = Rollout(tmp_path), rollout.criteria(1, capture(tmp_path / "c", 5, PAIRS))
+    with pytest.raises(ParameterError, match="usdjpy has no approved version"):
+        own.begin("ann", ("eurusd", "gbpusd"))
+    own.begin("ann", PHASES[1])
+    with pytest.raises(ParameterError, match="phase 1 runs"):
+        own.begin("ann", PAIRS)
+    with pytest.raises(ParameterError, match="cannot be signed, got no criteria"):
+        own.sign("ann", ())
+    bad = rollout.criteria(1, rollout.captured(tmp_path / "nothing", 0.0))
+    with pytest.raises(ParameterError, match="cannot be signed, got trading days"):
+        own.sign("ann", bad)
+    own.sign("ann", good, "a quiet week")
+    own.begin("ann", PHASES[2])
+    own.roll_back("bob", "errors at the open")
+    assert own.reached == 1
+    own.begin("ann", PHASES[2])
+    own.sign("ann", good)
+    own.begin("ann", PAIRS)
+    own.sign("ann", good)
+    assert own.reached == 3
+    assert checklist.rollout(Evidence(records=tmp_path)).outcome == "pass"
+    with pytest.raises(ParameterError, match="all phases are signed"):
+        own.begin("ann", PAIRS)
+    with pytest.raises(ParameterError, match="nobody signs"):
+        own.roll_back(" ", "why")
+    assert [len(PHASES[n]) for n in (1, 2, 3)] == [3, 10, 28]
+    assert set(PHASES[1]) < set(PHASES[2]) < set(PHASES[3])
+
+
+def test_an_altered_signature_stops_the_rollout(tmp_path: Path) -> None:
+    own = Rollout(tmp_path)
+    own.begin("ann", PHASES[1])
+    text = own.log.path.read_text()
+    own.log.path.write_text(text.replace('"ann"', '"bob"'))
+    with pytest.raises(ArtefactError, match="stands still"):
+        own.begin("bob", PAIRS)
+
+
+def test_nothing_named_is_not_measured_and_templates_pass(tmp_path: Path) -> None:
+    outcomes = {c.what.split(",")[0]: c.outcome for c in checklist.answered(Evidence())}
+    assert outcomes["a model of each of 28 pairs"] == "not measured"
+    assert outcomes["the ledger of trials is whole"] == "not measured"
+    for what in ("rights are the least that work", "all that computes is in the VPC"):
+        assert outcomes[what] == "pass"
+    (tmp_path / "load.json").write_text("[")
+    checks = checklist.answered(Evidence(records=tmp_path))
+    assert [c.outcome for c in checks if "load.json" in c.measured] == ["fail"]
+
+
+def test_a_run_and_its_book_are_read(tmp_path: Path) -> None:
+    own = {"information": {"claimed": False, "t": 0.4, "bound": 1.7}, "ledger": {"faults": ["x"]}}
+    write_json(tmp_path / "verdict.json", own)
+    goals = [{"what": f"28 x 5 forecasts over HTTP, {p}", "found": 90.0} for p in ("P50", "P99")]
+    write_json(tmp_path / "benchmarks.json", {"test_serving_speed": {"goals": goals}})
+    evidence = Evidence(run=tmp_path, book=tmp_path)
+    assert checklist.information(evidence).outcome == "fail"
+    assert checklist.ledger(evidence).measured == "x"
+    assert checklist.latency(evidence).outcome == "pass"
+    assert checklist.runbooks(evidence).outcome == "fail"
+    book = Path(__file__).parents[1] / "book"
+    assert checklist.runbooks(Evidence(book=book)).outcome == "pass"
+
+
+def test_rights_that_are_too_broad_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    statement = {"Action": ["s3:*"], "Resource": ["*"]}
+    policies = [{"PolicyDocument": {"Statement": [statement]}}]
+    role = {"Type": "AWS::IAM::Role", "Properties": {"Policies": policies}}
+    model = {"Type": "AWS::SageMaker::Model", "Properties": {}}
+    bad = {"Resources": {"Role": role, "Model": model}}
+    monkeypatch.setattr(checklist.template, "DESIGNS", {"endpoint": lambda: bad})
+    for question in (checklist.rights, checklist.network, checklist.encryption, checklist.alerts):
+        assert question(Evidence()).outcome == "fail"
+
+
+def test_the_commands_as_a_user_types_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], answering: str
+) -> None:
+    records = ["--records", str(tmp_path / "records")]
+    folder, place = str(folder_of(tmp_path / "store")), str(tmp_path / "backup")
+    body = tmp_path / "body.json"
+    body.write_text("{}")
+    press = ["load", f"{answering}/good", "--body", str(body), "--rate", "20", "--seconds", "1"]
+    assert cli.main(["ready", "backup", folder, place]) == 0
+    assert cli.main(["ready", "drill", folder, place, *records]) == 0
+    assert cli.main(["ready", *press, *records]) == 0
+    assert cli.main(["ready", "rollout", "show", *records]) == 0
+    assert cli.main(["ready", "rollout", "begin", *records]) == 2
+    assert cli.main(["ready", "check", *records]) == 1
+    printed = capsys.readouterr().out
+    assert "2 files, 0.0 MB, back in" in printed
+    assert "20 requests, 0 failed" in printed
+    assert "fail          100 requests a second" in printed
+
+
+def test_a_database_that_is_lost_is_built_anew(
+    server: URL,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = simulated.simulate("null", ("eurusd", "gbpusd"), "2024-02-26", days=3, seed=3)
+    (tmp_path / "bars").mkdir()
+    for pair, frame in drawn.frames.items():
+        frame.iloc[: -(9 if pair == "gbpusd" else 1)].to_parquet(tmp_path / f"bars/{pair}.parquet")
+    arguments = ["ready", "rebuild", "--bars", str(tmp_path / "bars"), "--records", str(tmp_path)]
+    with fresh(server) as engine:
+        monkeypatch.setenv(URL_NAME, engine.url.render_as_string(hide_password=False))
+        assert cli.main(arguments) == 0
+        assert cli.main(arguments) == 2
+    shown = capsys.readouterr()
+    assert "not empty, got a schema bqx" in shown.err
+    found = json.loads((tmp_path / drill.RECORD).read_text())["database"]
+    assert (found["files"], found["lost"], found["whole"]) == (2, 1, True)
+    assert found["rpo"] == 8 * 60.0
+    assert 0.0 < found["rto"] < drill.RTO
+
+
+@pytest.mark.studies
+def test_a_server_answers_three_times_the_peak(tmp_path: Path) -> None:
+    """For ten minutes, or for as many seconds as BQX_LOAD_SECONDS says."""
+    learned = learn("strong", 1)
+    packed = bundle.bundle(learned.bars, learned.result.fits[-1], PARAMS, {})
+    packed.save(tmp_path / PAIR)
+    frames = simulated.simulate("strong", (PAIR,), PARAMS.start, days=PARAMS.days, seed=1).frames
+    request = live.payload(PAIR, frames[PAIR].iloc[-(packed.lookback + 50) :])
+    seconds = float(os.environ.get("BQX_LOAD_SECONDS", 60.0 * load.MINUTES))
+    with serving(tmp_path, tmp_path / "printed.txt") as server:
+        url = f"http://127.0.0.1:{server.port}/invocations"
+        headers = {"content-type": "application/json"}
+        body = json.dumps(request).encode()
+        found = load.press(url, [body], seconds=seconds, headers=headers)
+    print(found)
+    found.write(tmp_path)
+    assert found.failed == 0
+    assert found.p99 <= checklist.LATENCY["P99"]
+    if seconds >= 60.0 * load.MINUTES:
+        assert checklist.load_test(Evidence(records=tmp_path)).outcome == "pass"
