@@ -202,6 +202,7 @@ def pressed(port, seconds):
                 statuses[status] += 1
                 spent.append(time.monotonic() - due)
             due = max(due + CLIENTS / RATE, time.monotonic() - 0.5)
+        connection.close()
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:
