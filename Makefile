@@ -56,7 +56,7 @@ image: .venv/installed  ## Build the image's root without Docker, as root on Deb
 	BQX_IMAGE_ROOT=$$(containers/rootfs.sh runs/image) $(BIN)/python -m pytest -s -m image tests
 
 load: .venv/installed  ## Parity on thousands of minutes, 100 requests a second, 28 bundles
-	nice $(BIN)/python -m pytest -s -m load tests/test_load.py
+	nice $(BIN)/python -m pytest -s -m load -o faulthandler_timeout=7200 tests/test_load.py
 
 clean:  ## Remove runs and caches, not .venv
 	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -111,6 +111,7 @@ def _add_run(commands: "Commands") -> None:
         "--from", metavar="NN", dest="from_stage", help="run again from notebook NN"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, from here")
+    parser.add_argument("--to", metavar="PLACE", help="copy the artefacts to a folder or s3://")
     options.add(parser)
     parser.set_defaults(command=_run)
 
@@ -124,8 +125,11 @@ def _of_run(asked: argparse.Namespace) -> params.Params:
 def _run(asked: argparse.Namespace) -> int:
     values = _of_run(asked)
     from bqx.report import runner
+    from bqx.stages import copied
 
     print(runner.run(values, asked.from_stage))
+    if asked.to:
+        print(copied.copy(values, asked.to))
     return 0
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import socket
+import threading
 import time
 from types import SimpleNamespace
 
@@ -361,3 +362,28 @@ def test_a_port_in_use_is_told_in_one_line(tmp_path, packed, monkeypatch, capsys
     printed = capsys.readouterr().err
     assert f"{container.PORT}: cannot be used" in printed
     assert printed.count("\n") == 1
+
+
+def reloaded(client, root):
+    for _ in range(10_000):
+        client.delete("/models/0hasheurusd")
+        added(client, root, "eurusd")
+
+
+@pytest.mark.fuzz
+def test_killed_while_it_loads_or_unloads_it_serves_the_same_after_the_next_start(root, requests):
+    answers = set()
+    for seconds in (0.0, 0.05, 0.3, None):
+        with serving(root, SAGEMAKER_MULTI_MODEL="true") as (client, process):
+            assert added(client, root, "eurusd").status_code == 200
+            reply = client.post("/models/0hasheurusd/invoke", json=requests["eurusd"])
+            assert reply.status_code == 200
+            answers.add(reply.content)
+            if seconds is None:
+                break
+            ended = threading.Timer(seconds, process.kill)
+            ended.start()
+            with pytest.raises(httpx.TransportError):
+                reloaded(client, root)
+            ended.join(timeout=30)
+    assert len(answers) == 1

@@ -1,5 +1,7 @@
 """Bars of a bucket or a database are read as the same bars of a folder."""
 
+import hashlib
+
 import boto3
 import pytest
 from postgres import fresh
@@ -12,7 +14,7 @@ from bqx.market import simulated
 from bqx.params import Params, load
 from bqx.runs import artefacts
 from bqx.runs.run import Run
-from bqx.stages import bars, fetched
+from bqx.stages import bars, copied, fetched
 
 PAIRS = ("eurusd", "gbpusd")
 
@@ -93,3 +95,34 @@ def test_other_addresses_are_refused_and_no_password_is_told(tmp_path, address, 
     with pytest.raises(ParameterError, match=text) as refused:
         fetched.fetch(load(path))
     assert "secret" not in str(refused.value)
+
+
+def test_artefacts_go_to_a_bucket_and_no_key_is_overwritten(folder, s3, tmp_path):
+    params = Params(out=str(tmp_path / "run"), bars=str(folder), pairs=())
+    bars.build(params)
+    client = boto3.client("s3")
+
+    def stored():
+        answer = client.list_objects_v2(Bucket="bqx-ml-features", Prefix="store/runs/")
+        return {entry["Key"]: entry["LastModified"] for entry in answer.get("Contents", ())}
+
+    address = copied.copy(params, f"{s3}/runs")
+    first, run = stored(), Run.open(params.folder, params)
+    prefix = address.removeprefix("s3://bqx-ml-features/")
+    assert set(first) == {f"{prefix}/{path}" for path in (*run.outputs, "manifest.json")}
+    body = client.get_object(Bucket="bqx-ml-features", Key=f"{prefix}/bars/eurusd.parquet")["Body"]
+    assert hashlib.sha256(body.read()).hexdigest() == run.outputs["bars/eurusd.parquet"]
+    # The same again is the same key, and nothing is written.
+    assert copied.copy(params, f"{s3}/runs") == address
+    assert stored() == first
+    # Other artefacts have another key.
+    other = params.model_copy(update={"max_fill": 3})
+    bars.build(other)
+    assert copied.copy(other, f"{s3}/runs") != address
+    assert {key: time for key, time in stored().items() if key in first} == first
+    # A copy that stopped goes on, and what stands there already is not replaced.
+    client.delete_object(Bucket="bqx-ml-features", Key=f"{prefix}/manifest.json")
+    client.put_object(Bucket="bqx-ml-features", Key=f"{prefix}/bars/eurusd.parquet", Body=b"x")
+    bars.build(params)
+    with pytest.raises(BqxError, match="another file, got 2d711642b726; expected"):
+        copied.copy(params, f"{s3}/runs")
