@@ -233,3 +233,18 @@ def read(folder: Path) -> Trained:
         latency_ms=float(facts["latency_ms"]),
         champion=int(facts["champion"]),
     )
+
+
+def attempt(
+    fold: Fold,
+    own: Bars,
+    folder: Path,
+    champion: tuple[int, Bundle] | None,
+    params: Params,
+) -> str:
+    """Train a pair; why it failed, empty where it has not, since the others go on."""
+    try:
+        train(own, fold, folder, champion=champion, params=params)
+    except Exception as error:  # whatever it is, the pair beside it is none the worse
+        return f"{type(error).__name__}: {error}"
+    return ""
