@@ -4,6 +4,14 @@ judged, in the shadow, promoted, served, and taken back when the signal turns ag
 One server runs all the while and follows the registry without a restart.
 """
 
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -15,7 +23,6 @@ from bqx.learning import bundle
 from bqx.retraining import bars, judgement, report, rounds, trial
 from bqx.retraining.rounds import JUDGED, PROMOTED, SHADOWED, WATCHED
 from bqx.serving import live
-from bqx.stages import deployment
 
 PAIR = made.PAIRS[0]
 DRIFTED, RETRAINED, FOLLOWED, TURNED_BACK = (
@@ -36,7 +43,7 @@ def story(tmp_path_factory):
         patch.setattr(bars, "MONTHS", 2)
         loop.step(frames, made.FIRST)
         loop.step(frames, made.SHADOWED)
-        with deployment.serving(loop.store.folder) as url:
+        with serving(loop.store.folder) as url:
             told["first"] = asked(url, loop, frames, made.SHADOWED)
             loop.step(frames, made.WATCHED)
             told["measured"] = measured(folder, loop, frames, DRIFTED)
@@ -50,12 +57,42 @@ def story(tmp_path_factory):
     return told
 
 
+@contextmanager
+def serving(folder):
+    """Address of a server of a registry, which is ended in any case."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url, give_up = f"http://127.0.0.1:{port}", time.monotonic() + 120.0
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/ping", timeout=10).close()
+                break
+            except urllib.error.URLError:
+                assert process.poll() is None
+                assert time.monotonic() < give_up
+                time.sleep(0.2)
+        yield url
+    finally:
+        process.kill()
+        process.wait(10)
+
+
 def asked(url, loop, frames, now):
     """The server's answer for the last bar before a time, and the version that stands approved."""
     known = bars.known(frames, now)[PAIR]
     version = loop.registry.latest_approved(PAIR)
     lookback = loop.store.read(version).lookback
-    answer = deployment.ask(url, PAIR, known.iloc[-lookback - 500 :], {})
+    request = urllib.request.Request(
+        f"{url}/invocations",
+        json.dumps(live.payload(PAIR, known.iloc[-lookback - 500 :])).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer = json.load(response)
     served = bundle.load(loop.store.folder / PAIR / f"{version.number:04d}" / "bundle")
     assert answer["trained_until"] == served.trained_until.isoformat()
     expected = live.forecast(served, known.iloc[-lookback - 500 :])
@@ -77,7 +114,7 @@ def measured(folder, loop, frames, now):
         "r2_change": now_scores["r2"] - before["r2"],
         "mae_ratio": now_scores["mae"] / before["mae"],
     }
-    content = {"at": now.isoformat(), "measurements": numbers}
+    content = {"time": now.isoformat(), "measurements": numbers}
     write_json(folder / "measurements.json", content)
     return numbers
 

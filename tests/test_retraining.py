@@ -17,7 +17,7 @@ import yaml
 
 from bqx import cli
 from bqx.errors import ArtefactError, BarError, ParameterError
-from bqx.files import sha256, write_json
+from bqx.files import SEAL, read_json, sha256, write_json
 from bqx.learning import bundle
 from bqx.market import sessions
 from bqx.retraining import bars, judgement, report, rounds, training, trial, triggers
@@ -92,11 +92,11 @@ def test_a_measurement_beyond_its_bound_begins_a_round(name, quiet, loud):
 
 def test_a_measurement_counts_once(tmp_path):
     path, now = tmp_path / "measurements.json", datetime(2024, 7, 3, tzinfo=UTC)
-    write_json(path, {"at": "2024-07-02T12:00:00+00:00", "measurements": {"panel_drift": 1}})
+    write_json(path, {"time": "2024-07-02T12:00:00+00:00", "measurements": {"panel_drift": 1}})
     assert triggers.measured(path, now, datetime(2024, 7, 1, tzinfo=UTC)) == {"panel_drift": 1.0}
     assert triggers.measured(path, now, datetime(2024, 7, 2, 13, tzinfo=UTC)) == {}
     assert triggers.measured(path, datetime(2024, 7, 2, tzinfo=UTC), None) == {}
-    for text in ("{", "[]", '{"at": "2024-07-02", "measurements": {}}', '{"at": 1}'):
+    for text in ("{", "[]", '{"time": 1}'):
         path.write_text(text)
         with pytest.raises(ArtefactError, match="no measurements, got"):
             triggers.measured(path, now, datetime(2024, 7, 1, tzinfo=UTC))
@@ -290,6 +290,16 @@ def test_a_missing_column_or_a_slow_model_does_not_pass(begun):
     assert [r.rule for r in judgement.judge({PAIR: slow}, 0)[PAIR].reasons] == ["latency (ms)"]
 
 
+def test_a_bundle_tells_its_skill_on_rows_that_it_has_not_seen(begun):
+    done = training.read(first_round(begun).trained(PAIR))
+    for row in done.bundle.metrics["skill"]:
+        own = done.compared[done.compared["horizon"] == row["horizon"]]
+        expected = judgement.scores_of(own)["challenger"]["skill"]
+        assert row["skill"] == pytest.approx(expected)
+        assert row["skill_lo"] < row["skill"] < row["skill_hi"]
+    assert [row["horizon"] for row in done.bundle.metrics["skill"]] == [15, 30]
+
+
 def test_a_forecast_without_information_does_not_pass(begun):
     done = training.read(first_round(begun).trained(PAIR))
     signs = np.random.default_rng(1).choice([-1.0, 1.0], 10_000)[done.compared["day"] % 10_000]
@@ -377,10 +387,15 @@ def test_a_challenger_depends_on_nothing_after_its_training(begun, tmp_path):
     frames = made.altered({PAIR: made.market()[PAIR]}, since, 5)
     made.loop(tmp_path).step(frames, made.FIRST)
     own, other = (first_round(f).trained(PAIR) / "bundle" for f in (begun, tmp_path))
-    for name in ("bundle.json", "model"):
-        paths = [p for p in own.rglob("*") if p.is_file() and name in str(p.relative_to(own))]
-        assert paths
-        assert all(sha256(p) == sha256(other / p.relative_to(own)) for p in paths)
+    paths = [path for path in (own / "model").rglob("*") if path.is_file()]
+    assert paths
+    assert all(sha256(path) == sha256(other / path.relative_to(own)) for path in paths)
+    # What it is worth on later rows is told beside it.
+    facts = [read_json(folder / bundle.MANIFEST) for folder in (own, other)]
+    for content in facts:
+        assert content.pop("metrics")
+        assert content.pop(SEAL)
+    assert facts[0] == facts[1]
 
 
 # Killed, twice, and by a user

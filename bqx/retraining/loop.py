@@ -20,7 +20,6 @@ from bqx.errors import BqxError, ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.files import read_json, write_json
 from bqx.learning.bundle import Bundle
-from bqx.learning.folds import Fold
 from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
@@ -132,18 +131,18 @@ class Loop:
                 continue
             found = known_bars.faults(pair_bars, own.now)
             if found:
-                _fail(own, pair, [asdict(reason) for reason in found])
+                own.fail(pair, found)
                 continue
             tasks[pair] = (pair_bars, own.trained(pair), self._served(pair), self.params)
 
         def note(pair: str, error: str) -> None:
             if error:
-                _fail(own, pair, [asdict(Reason(error))])
+                own.fail(pair, [Reason(error)])
 
         if tasks:
             fold = training.fold_of({pair: dataset[pair] for pair in tasks}, self.params)
             over_pairs(
-                partial(_attempt, fold),
+                partial(training.attempt, fold),
                 tasks,
                 self.params.workers,
                 write=note,
@@ -289,22 +288,3 @@ class Loop:
     def _version(self, pair: str, number: int) -> Version | None:
         versions = {version.number: version for version in self.store.versions(pair)}
         return versions.get(number)
-
-
-def _attempt(
-    fold: Fold,
-    own: Bars,
-    folder: Path,
-    champion: tuple[int, Bundle] | None,
-    params: Params,
-) -> str:
-    """Train a pair; why it failed, empty where it has not, since the others go on."""
-    try:
-        training.train(own, fold, folder, champion=champion, params=params)
-    except Exception as error:  # whatever it is, the pair beside it is none the worse
-        return f"{type(error).__name__}: {error}"
-    return ""
-
-
-def _fail(own: Round, pair: str, reasons: list[dict[str, Any]]) -> None:
-    write_json(own.failure(pair), {"reasons": reasons})

@@ -79,6 +79,10 @@ class Round:
         """File of why a pair has no challenger."""
         return self.folder / "trained" / f"{pair}.failed.json"
 
+    def fail(self, pair: str, reasons: Sequence[Reason]) -> None:
+        """Say why a pair has no challenger."""
+        write_json(self.failure(pair), {"reasons": [asdict(reason) for reason in reasons]})
+
 
 def of(place: Path) -> list[Round]:
     """All rounds that have begun, oldest first."""

@@ -3,14 +3,16 @@
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError, ParameterError
+from bqx.evaluation import skill
 from bqx.feature_store.history import History
 from bqx.features import lags
 from bqx.features.lags import Column
@@ -112,6 +114,7 @@ def train(
             f"{own.pair}: too few test rows with a label, got {len(table)}; expected at least "
             f"{samples.LEAST}. Retrain when there are more bars."
         )
+    packed = replace(packed, metrics={"skill": _skills(table, packed, params)})
     packed.save(temporary / BUNDLE)
     write_parquet(temporary / COMPARED, table)
     needed, present = _columns(own, packed)
@@ -165,6 +168,26 @@ def _unseen(bars: Bars, fold: Fold, packed: Bundle, champion: Bundle | None) -> 
     return rows
 
 
+def _skills(table: pd.DataFrame, packed: Bundle, params: Params) -> list[dict[str, Any]]:
+    """Skill of what is kept, with its interval, by horizon: what answers say of the model."""
+    rows = []
+    for horizon, own in table.groupby("horizon"):
+        scored = skill.score(
+            own["label"].to_numpy(),
+            own[forecasts.CHALLENGER].to_numpy(),
+            np.zeros(len(own)),
+            sigma=1.0,
+            day=own["day"].to_numpy(),
+            window=packed.window_of(int(str(horizon))),
+            horizon=int(str(horizon)),
+            confidence=skill.simultaneous(params.confidence, len(params.horizons)),
+            seed=params.seed,
+        ).row()
+        names = ("skill", "skill_lo", "skill_hi")
+        rows.append({"horizon": int(str(horizon)), **{name: scored[name] for name in names}})
+    return rows
+
+
 def _columns(bars: Bars, packed: Bundle) -> tuple[list[str], list[str]]:
     x = History(bars).matrix(
         packed.columns, np.arange(max(len(bars) - RECENT, 0), len(bars)), packed.fits
@@ -210,3 +233,18 @@ def read(folder: Path) -> Trained:
         latency_ms=float(facts["latency_ms"]),
         champion=int(facts["champion"]),
     )
+
+
+def attempt(
+    fold: Fold,
+    own: Bars,
+    folder: Path,
+    champion: tuple[int, Bundle] | None,
+    params: Params,
+) -> str:
+    """Train a pair; why it failed, empty where it has not, since the others go on."""
+    try:
+        train(own, fold, folder, champion=champion, params=params)
+    except Exception as error:  # whatever it is, the pair beside it is none the worse
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -1,12 +1,11 @@
 """What starts a retraining: the schedule, drift, or a model that does worse than it did."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
+from bqx.monitoring import measured as files
 
 WEEKDAY, HOUR = 0, 2
 """Monday at 02:00 UTC, when the FX week is some hours old."""
@@ -57,23 +56,12 @@ def fired(
 
 
 def measured(path: Path, now: datetime, since: datetime | None) -> dict[str, float | None]:
-    """The measurements of a file, empty where they are not newer than the last retraining.
+    """The newest measurements of a file, empty where they are not newer than the last retraining.
 
     A measurement starts one retraining: what it said of the model before says nothing of the next.
 
     Raises ArtefactError for a file that holds none.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        at = datetime.fromisoformat(content["at"])
-        numbers = {
-            str(name): None if value is None else float(value)
-            for name, value in content["measurements"].items()
-        }
-        is_new = at <= now and (since is None or at > since)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ArtefactError(
-            f"{path}: no measurements, got {type(error).__name__}; expected ``at``, a time "
-            "with its offset, and measurements by name. `bqx monitor` writes them."
-        ) from None
-    return numbers if is_new else {}
+    first = since.timestamp() if since else float("-inf")
+    known = [own for own in files.read([path]) if first < own.time <= now.timestamp()]
+    return dict(known[-1].numbers) if known else {}
