@@ -347,7 +347,7 @@ def _ablated(title: str, found: dict[str, Any]) -> str:
         (row["set"], f"{row['columns']:.0f}", f"{row['skill']:.3%}",
          "" if row["adds"] is None else f"{row['adds']:.3%}",
          "" if row["adds"] is None else f"{row['adds_lo']:.3%} to {row['adds_hi']:.3%}",
-         "" if row["adds_r2"] is None else
+         "" if row["adds_r2"] is None or row["set"] == "selected" else
          f"{row['adds_r2']:.4f}, {'kept' if row['adds_r2'] >= QUARTERLY else 'dropped'}")
         for row in found["table"]
     ]  # fmt: skip
