@@ -152,6 +152,16 @@ def capture(
     return rollout.captured(folder, MONDAY * 60.0)
 
 
+def test_availability_is_that_of_the_capture(tmp_path: Path) -> None:
+    capture(tmp_path / "good", 1, PHASES[1])
+    capture(tmp_path / "bad", 1, PHASES[1], status=500)
+    outcomes = [
+        checklist.availability(Evidence(capture=tmp_path / name)).outcome
+        for name in ("good", "bad", "nothing")
+    ]
+    assert outcomes == ["pass", "fail", "not measured"]
+
+
 def failed(rows: pd.DataFrame, phase: int = 1) -> list[str]:
     return [reason.rule for reason in rollout.criteria(phase, rows) if not reason.passed]
 

@@ -19,8 +19,13 @@ def add(commands: "Commands") -> None:
         metavar="FRAME",
         help="Parquet: pair, horizon, minute, forecast, label (sigma) and the features",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
-                        help="folder of what is learnt; goes on where it stopped")  # fmt: skip
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of what is learnt; goes on where it stopped",
+    )
     parser.set_defaults(command=_online)
 
 

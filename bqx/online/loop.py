@@ -47,7 +47,8 @@ class OnlineLoop:
         Parameters
         ----------
         minute : epoch minute at whose end this happens, no earlier than the last one.
-        rows : forecasts of this minute, one row per pair and horizon, see `replay.KEYS`.
+        rows : forecasts of this minute, one row per pair and horizon, see `replay.KEYS`; a column
+            that a pair lacks is NaN, which costs time but teaches nothing.
         labels : keys and ``label`` of earlier forecasts whose label this minute makes known;
             those that were known before are passed over.
 
@@ -106,8 +107,10 @@ class OnlineLoop:
         """The ensemble of a pair and horizon; on first use from its files."""
         if cell not in self.ensembles:
             good = Checkpoints(self.folder, *cell).last_good()
-            since, ensemble = good or (-1, Ensemble(columns or self._stored(cell), cell[1],
-                                                    self.settings))  # fmt: skip
+            since, ensemble = good or (
+                -1,
+                Ensemble(columns or self._stored(cell), cell[1], self.settings),
+            )
             for minute in self.store.minutes(LABELS, since):
                 known = self.store.read(LABELS, minute)
                 own = known[(known["pair"] == cell[0]) & (known["horizon"] == cell[1])]

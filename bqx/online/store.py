@@ -77,11 +77,15 @@ class OnlineStore:
 
     def minutes(self, kind: str, after: int = -1) -> list[int]:
         """Minutes later than one that have a file, ascending."""
-        days = sorted(
-            int(entry.name)
-            for entry in os.scandir(self.folder / kind)
-            if entry.is_dir() and int(entry.name) >= after // sessions.DAY
-        ) if (self.folder / kind).exists() else []  # fmt: skip
+        days = (
+            sorted(
+                int(entry.name)
+                for entry in os.scandir(self.folder / kind)
+                if entry.is_dir() and int(entry.name) >= after // sessions.DAY
+            )
+            if (self.folder / kind).exists()
+            else []
+        )
         return sorted(
             minute
             for day in days

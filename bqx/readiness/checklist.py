@@ -9,7 +9,7 @@ from bqx.errors import BqxError
 from bqx.market.pairs import LIQUIDITY
 from bqx.readiness import drill, load
 from bqx.readiness.check import Check, Evidence, Question
-from bqx.readiness.rollout import PHASES, Rollout
+from bqx.readiness.rollout import AVAILABILITY, PHASES, Rollout, captured
 from bqx.serving.registry_folder import Folder
 
 LATENCY = {"P50": 100.0, "P99": 250.0}
@@ -92,6 +92,19 @@ def load_test(evidence: Evidence) -> Check:
         f"{own['sent']:,} failed, P99 {own['p99']:.3g} ms"
     )
     return Check.of(what, passed, found, how)
+
+
+def availability(evidence: Evidence) -> Check:
+    """Share of the captured requests that the server answered."""
+    what, how = f"{AVAILABILITY:.1%} of requests answered", "bqx serve with a capture"
+    if evidence.capture is None:
+        return Check.of(what, None, "no capture named", how)
+    rows = captured(evidence.capture, since=0.0)
+    status = rows.loc[rows["kind"] == "answer", "status"].astype(float)
+    if status.empty:
+        return Check.of(what, None, "no answer captured", how)
+    share = float((status < 500).mean())
+    return Check.of(what, share >= AVAILABILITY, f"{share:.3%} of {len(status):,}", how)
 
 
 def scaling(evidence: Evidence) -> Check:
@@ -211,7 +224,7 @@ def _resources(design: str, kind: str) -> list[dict[str, Any]]:
 
 
 QUESTIONS: tuple[Question, ...] = (
-    *(models_judged, information, ledger, latency, load_test, scaling, alerts),
+    *(models_judged, information, ledger, latency, load_test, availability, scaling, alerts),
     *(rights, network, encryption, runbooks, disaster, rollout),
 )
 

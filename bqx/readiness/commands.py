@@ -52,8 +52,9 @@ def add(commands: "Commands") -> None:
     for asked in (check, roll):
         asked.add_argument("--capture", type=Path, metavar="DIR", help="captured minutes")
     for asked in (check, press, drill, rebuild, roll):
-        asked.add_argument("--records", type=Path, default=RECORDS, metavar="DIR",
-                           help="default %(default)s")  # fmt: skip
+        asked.add_argument(
+            "--records", type=Path, default=RECORDS, metavar="DIR", help="default %(default)s"
+        )
 
 
 def _check(asked: argparse.Namespace) -> int:

@@ -21,10 +21,12 @@ from bqx.runs.chained_log import ChainedLog
 LOG = "rollout.jsonl"
 PHASES: dict[int, tuple[str, ...]] = {
     1: ("eurusd", "gbpusd", "usdjpy"),
-    2: (*("eurusd", "gbpusd", "usdjpy", "audusd", "usdcad", "usdchf"),
-        *("nzdusd", "eurgbp", "eurjpy", "gbpjpy")),
+    2: (
+        *("eurusd", "gbpusd", "usdjpy", "audusd", "usdcad", "usdchf"),
+        *("nzdusd", "eurgbp", "eurjpy", "gbpjpy"),
+    ),
     3: LIQUIDITY,
-}  # fmt: skip
+}
 DAYS = 5
 """Trading days of a phase: a week."""
 AVAILABILITY, ERRORS, P99_MS, COVERED = 0.999, 0.05, 250.0, 0.99
@@ -193,12 +195,23 @@ def criteria(phase: int, rows: pd.DataFrame) -> tuple[Reason, ...]:
     some = len(answers) > 0
     return (
         Reason.check("trading days", float(days), ">=", bound=DAYS),
-        Reason.check("share answered without a fault of the server",
-                     float((status < 500).mean()) if some else None, ">=", bound=AVAILABILITY),
-        Reason.check("share of errors",
-                     float((status >= 400).mean()) if some else None, "<=", bound=ERRORS),
-        Reason.check("latency P99 (ms)",
-                     float(spent.quantile(0.99)) if some else None, "<=", bound=P99_MS),
-        Reason.check("share of minutes forecast, the worst pair", covered[worst], ">=",
-                     bound=COVERED, note=worst),
-    )  # fmt: skip
+        Reason.check(
+            "share answered without a fault of the server",
+            float((status < 500).mean()) if some else None,
+            ">=",
+            bound=AVAILABILITY,
+        ),
+        Reason.check(
+            "share of errors", float((status >= 400).mean()) if some else None, "<=", bound=ERRORS
+        ),
+        Reason.check(
+            "latency P99 (ms)", float(spent.quantile(0.99)) if some else None, "<=", bound=P99_MS
+        ),
+        Reason.check(
+            "share of minutes forecast, the worst pair",
+            covered[worst],
+            ">=",
+            bound=COVERED,
+            note=worst,
+        ),
+    )

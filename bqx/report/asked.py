@@ -82,8 +82,10 @@ def _forecasts(verdict: Mapping[str, Any], params: Params) -> list[Figure]:
     direction = ranged([row["direction"] for row in rows], "{:.1%}")
     run, free_r2 = "this run", ranged(free, "{:.2f}")
     skill = verdict["information"]
-    out = [Figure(f"{best} ({kind})", asked, free_r2, r2, run) for asked in (
-        "0.85 for all pairs", "0.88, kept for 3 months", "0.90 with all enhancements")]  # fmt: skip
+    out = [
+        Figure(f"{best} ({kind})", asked, free_r2, r2, run)
+        for asked in ("0.85 for all pairs", "0.88, kept for 3 months", "0.90 with all enhancements")
+    ]
     moved = ranged(lucky, "{:.1%}") if kind in ("delta", "scaled", "direction") else "none"
     out += [
         Figure("direction", asked, moved, direction, run)
@@ -93,9 +95,14 @@ def _forecasts(verdict: Mapping[str, Any], params: Params) -> list[Figure]:
     coverage = ranged([row["coverage"] for row in rows], "{:.1%}")
     nominal = f"{verdict['run']['coverage']:.0%}"
     out.append(
-        Figure("skill against the martingale", "not asked", "0",
-               f"{per_cent(skill['skill'])}, interval {bounds}", run)
-    )  # fmt: skip
+        Figure(
+            "skill against the martingale",
+            "not asked",
+            "0",
+            f"{per_cent(skill['skill'])}, interval {bounds}",
+            run,
+        )
+    )
     out.append(
         Figure("labels within the forecast's interval", "calibrated", nominal, coverage, run)
     )
@@ -117,13 +124,28 @@ def _trading(verdict: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> 
         Figure("net Sharpe ratio a year", asked, free, sharpe, run)
         for asked in ("above 1.5", "2.2 with all enhancements")
     ] + [
-        Figure("largest drawdown", "below 20 %", "0 of who never trades",
-               per_cent(drawdown.max()) if len(drawdown) else NOT, run),
-        Figure("trades that win", "above 52 %", "50 % before costs",
-               per_cent(won.mean()) if len(won) else NOT, run),
-        Figure("cells promoted", "all 28 pairs", "none on a market without a signal",
-               f"{len(verdict['promoted']['cells'])} of {verdict['promoted']['of']}", run),
-    ]  # fmt: skip
+        Figure(
+            "largest drawdown",
+            "below 20 %",
+            "0 of who never trades",
+            per_cent(drawdown.max()) if len(drawdown) else NOT,
+            run,
+        ),
+        Figure(
+            "trades that win",
+            "above 52 %",
+            "50 % before costs",
+            per_cent(won.mean()) if len(won) else NOT,
+            run,
+        ),
+        Figure(
+            "cells promoted",
+            "all 28 pairs",
+            "none on a market without a signal",
+            f"{len(verdict['promoted']['cells'])} of {verdict['promoted']['of']}",
+            run,
+        ),
+    ]
 
 
 def _features(reconciled: Mapping[str, Any], studies: Mapping[str, Any]) -> list[Figure]:
@@ -144,14 +166,24 @@ def _features(reconciled: Mapping[str, Any], studies: Mapping[str, Any]) -> list
     profiles = studies.get("test_profiles", {}).get("profiles", {}).get("v3")
     share = f"{profiles['share']:.0%} (250 columns)" if profiles else NOT
     out.append(
-        Figure("importance that the selection reaches", "95 % in 250 columns", "none",
-               share, "`make study`")
-    )  # fmt: skip
+        Figure(
+            "importance that the selection reaches",
+            "95 % in 250 columns",
+            "none",
+            share,
+            "`make study`",
+        )
+    )
     kept = kept_by_selection(studies)
     out.append(
-        Figure("skill that the selection keeps", "95 % of all candidates'", "none",
-               kept or NOT, "`make study`")
-    )  # fmt: skip
+        Figure(
+            "skill that the selection keeps",
+            "95 % of all candidates'",
+            "none",
+            kept or NOT,
+            "`make study`",
+        )
+    )
     return out
 
 
@@ -163,19 +195,44 @@ def _running(verdict: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[Fi
     drifted = verdict["run"]["drifted_share"]
     out = [
         Figure("latency, P50", "100 ms", "none", p50 or NOT, "`make bench`, 28 pairs at once"),
-        Figure("latency, P99", "200 ms, 250 ms with 250 columns", "none", p99 or NOT,
-               "`make bench`, 28 pairs at once"),
-        Figure("availability", "99.9 %", f"{minutes:.0f} minutes a month may be lost", NOT,
-               "`bqx ready`, from what was captured"),
-        Figure("cost a month", "400, later 500 USD",
-               f"{533.45:.2f} and {705.56:.2f} USD by the documents' own rows", NOT, "`bqx cost`"),
-        Figure("columns that drifted", "alarm from a KL of 0.1 on", "5 % chance of any alarm",
-               per_cent(drifted), "this run"),
-    ]  # fmt: skip
+        Figure(
+            "latency, P99",
+            "200 ms, 250 ms with 250 columns",
+            "none",
+            p99 or NOT,
+            "`make bench`, 28 pairs at once",
+        ),
+        Figure(
+            "availability",
+            "99.9 %",
+            f"{minutes:.0f} minutes a month may be lost",
+            NOT,
+            "`bqx ready`, from what was captured",
+        ),
+        Figure(
+            "cost a month",
+            "400, later 500 USD",
+            f"{533.45:.2f} and {705.56:.2f} USD by the documents' own rows",
+            NOT,
+            "`bqx cost`",
+        ),
+        Figure(
+            "columns that drifted",
+            "alarm from a KL of 0.1 on",
+            "5 % chance of any alarm",
+            per_cent(drifted),
+            "this run",
+        ),
+    ]
     fallen = [
-        Figure("skill lost within a year, static champion", "20 %", "all of it where the signal "
-               "turns", year.get("static", NOT), "`make study`"),
+        Figure(
+            "skill lost within a year, static champion",
+            "20 %",
+            "all of it where the signal turns",
+            year.get("static", NOT),
+            "`make study`",
+        ),
         Figure("the same, learning online", "5 %", "none", year.get("online", NOT), "`make study`"),
         Figure("update of 28 pairs", "5 s", "none", year.get("update", NOT), "`make study`"),
-    ]  # fmt: skip
+    ]
     return out + fallen

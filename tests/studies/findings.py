@@ -374,7 +374,7 @@ def _ablated(title: str, found: dict[str, Any]) -> str:
         (row["set"], f"{row['columns']:.0f}", f"{row['skill']:.3%}",
          "" if row["adds"] is None else f"{row['adds']:.3%}",
          "" if row["adds"] is None else f"{row['adds_lo']:.3%} to {row['adds_hi']:.3%}",
-         "" if row["adds_r2"] is None else
+         "" if row["adds_r2"] is None or row["set"] == "selected" else
          f"{row['adds_r2']:.4f}, {'kept' if row['adds_r2'] >= QUARTERLY else 'dropped'}")
         for row in found["table"]
     ]  # fmt: skip
@@ -388,12 +388,12 @@ selected columns have {kept}.
 
 
 def _families(found: dict[str, Any]) -> str:
-    return f"""What each domain and package of families is worth to a ridge over all columns of
-`v3`, of two planted pairs and of four majors, at two horizons together: by itself, and what is lost
-where it is taken away. Skill in sigma, not shrunk; intervals over days, those of a market's groups
-together at 95 %. Of the enhancement stages, columns across pairs are the family `cross pair`,
-learning online has a section of its own, learned codes [theirs](codes.md), and the multi-task
-network stands among the estimators of the sections above.
+    return f"""What each domain and package of families is worth to a ridge over the columns of `v3`
+that have values, of two planted pairs and of four majors, at two horizons together: by itself, and
+what is lost where it is taken away. Skill in sigma, not shrunk; intervals over days, those of a
+market's groups together at 95 %. Of the enhancement stages, `v3` has no leads and lags of other
+pairs: what these add stands under *three kinds of signal*; learning online has a section of its
+own, learned codes [theirs](codes.md), and the multi-task network stands among the estimators.
 
 {_ablation(found)}"""
 

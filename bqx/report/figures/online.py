@@ -26,8 +26,14 @@ def year(found: Mapping[str, Any]) -> Figure:
         months = pd.DataFrame(markets[name]["months"])
         for mark, (forecast, colour) in zip(MARKERS, SHOWN.items(), strict=False):
             if forecast in months:
-                axis.plot(months["month"], 100 * months[forecast], f"{mark}-", ms=3.5,
-                          color=colour, label=forecast)  # fmt: skip
+                axis.plot(
+                    months["month"],
+                    100 * months[forecast],
+                    f"{mark}-",
+                    ms=3.5,
+                    color=colour,
+                    label=forecast,
+                )
         axis.axhline(0.0, color="black", lw=0.8)
         axis.set(title=text, xlabel="month", ylabel="skill (%)", xticks=range(1, 13, 2))
     legend(figure, axes[0])
