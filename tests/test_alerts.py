@@ -295,6 +295,13 @@ def test_a_refused_mail_is_not_sent(mail, verb):
     assert not mail.mails
 
 
+def test_a_mail_is_not_sent_in_the_clear_where_it_shall_be_encrypted(mail):
+    own = Email("127.0.0.1", mail.port, "bqx@here", ("a@here",), "user", "secret")
+    with pytest.raises(NotSentError, match="STARTTLS"):
+        own.send(MESSAGE, lambda: None)
+    assert not mail.mails
+
+
 def test_a_line_of_a_mail_that_begins_with_a_point_ends_nothing(mail):
     text = ".\n.hidden\n\nlast"
     email_to(mail).send(Message("i", "critical", "Größe", text, "r"), lambda: None)
