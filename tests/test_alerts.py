@@ -420,7 +420,7 @@ def test_a_kill_at_any_line_neither_loses_nor_repeats_an_alert(
     """Lines of the alerts and of the channels are those at which the process is killed."""
     command = [sys.executable, "-c", KILLED, tmp_path, webhook.url, mail.port, first, step]
     done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, timeout=240, check=True
+        [*map(str, command)], capture_output=True, text=True, timeout=540, check=True
     )
     parts = re.split(r"^(\d+) (-?\d+)$", done.stderr, flags=re.MULTILINE)
     ended = dict(zip(map(int, parts[1::3]), map(int, parts[2::3]), strict=True))
