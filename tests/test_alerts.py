@@ -171,6 +171,35 @@ def test_a_run_twice_late_or_over_a_hole_tells_the_same_once(tmp_path):
     assert [m.text for m in in_time.messages] == [m.text for m in twice.messages]
 
 
+def test_a_milder_rule_of_the_same_metric_is_told_when_the_stricter_one_is_over(tmp_path):
+    kept = Kept()
+    for minute, ratio in enumerate((1.6, 1.6, 1.3, 1.3, 1.6, 1.0)):
+        run(tmp_path / "s", [at(minute, mae_ratio=ratio)], kept)
+    assert [message.title for message in kept.messages] == [
+        "the error is half as large again",
+        "over: the error is half as large again",
+        "the error has grown by a fifth",
+        "the error is half as large again",
+        "over: the error is half as large again",
+        "over: the error has grown by a fifth",
+    ]
+    assert [message.level for message in kept.messages].count("warning") == 2
+    quick = Kept()
+    for minute, ratio in enumerate((1.6, 1.0)):
+        run(tmp_path / "t", [at(minute, mae_ratio=ratio)], quick)
+    assert {message.level for message in quick.messages} == {"critical"}
+
+
+def test_a_milder_rule_stands_after_its_stricter_one():
+    order = [rule.name for rule in RULES]
+    for rule in RULES:
+        if rule.under:
+            stricter = BY_NAME[rule.under]
+            assert order.index(stricter.name) < order.index(rule.name)
+            assert stricter.metric == rule.metric
+            assert stricter.bound > rule.bound
+
+
 def test_each_event_is_an_alert_of_its_own(tmp_path):
     kept = Kept()
     for minute, count in enumerate((1.0, 0.0, 1.0, 2.0)):
