@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bqx.errors import ArtefactError
 from bqx.market import sessions
-from bqx.monitoring import measured
 from bqx.monitoring.metrics import BY_NAME
 
 MEASUREMENTS = "BQX_MEASUREMENTS"
@@ -119,6 +118,9 @@ def _measured() -> dict[str, float]:
     place = os.environ.get(MEASUREMENTS)
     if not place:
         return {}
+    # A bucket's library takes a while, which a server without measurements need not wait.
+    from bqx.monitoring import measured
+
     try:
         newest = measured.read([place])[-1:]
     except ArtefactError as error:
