@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from email import message_from_bytes
-from pathlib import Path
 
 import boto3
 import pytest
@@ -172,6 +171,35 @@ def test_a_run_twice_late_or_over_a_hole_tells_the_same_once(tmp_path):
     assert [m.text for m in in_time.messages] == [m.text for m in twice.messages]
 
 
+def test_a_milder_rule_of_the_same_metric_is_told_when_the_stricter_one_is_over(tmp_path):
+    kept = Kept()
+    for minute, ratio in enumerate((1.6, 1.6, 1.3, 1.3, 1.6, 1.0)):
+        run(tmp_path / "s", [at(minute, mae_ratio=ratio)], kept)
+    assert [message.title for message in kept.messages] == [
+        "the error is half as large again",
+        "over: the error is half as large again",
+        "the error has grown by a fifth",
+        "the error is half as large again",
+        "over: the error is half as large again",
+        "over: the error has grown by a fifth",
+    ]
+    assert [message.level for message in kept.messages].count("warning") == 2
+    quick = Kept()
+    for minute, ratio in enumerate((1.6, 1.0)):
+        run(tmp_path / "t", [at(minute, mae_ratio=ratio)], quick)
+    assert {message.level for message in quick.messages} == {"critical"}
+
+
+def test_a_milder_rule_stands_after_its_stricter_one():
+    order = [rule.name for rule in RULES]
+    for rule in RULES:
+        if rule.under:
+            stricter = BY_NAME[rule.under]
+            assert order.index(stricter.name) < order.index(rule.name)
+            assert stricter.metric == rule.metric
+            assert stricter.bound > rule.bound
+
+
 def test_each_event_is_an_alert_of_its_own(tmp_path):
     kept = Kept()
     for minute, count in enumerate((1.0, 0.0, 1.0, 2.0)):
@@ -296,6 +324,13 @@ def test_a_refused_mail_is_not_sent(mail, verb):
     assert not mail.mails
 
 
+def test_a_mail_is_not_sent_in_the_clear_where_it_shall_be_encrypted(mail):
+    own = Email("127.0.0.1", mail.port, "bqx@here", ("a@here",), "user", "secret")
+    with pytest.raises(NotSentError, match="STARTTLS"):
+        own.send(MESSAGE, lambda: None)
+    assert not mail.mails
+
+
 def test_a_line_of_a_mail_that_begins_with_a_point_ends_nothing(mail):
     text = ".\n.hidden\n\nlast"
     email_to(mail).send(Message("i", "critical", "Größe", text, "r"), lambda: None)
@@ -414,7 +449,7 @@ def test_a_kill_at_any_line_neither_loses_nor_repeats_an_alert(
     """Lines of the alerts and of the channels are those at which the process is killed."""
     command = [sys.executable, "-c", KILLED, tmp_path, webhook.url, mail.port, first, step]
     done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, timeout=240, check=True
+        [*map(str, command)], capture_output=True, text=True, timeout=540, check=True
     )
     parts = re.split(r"^(\d+) (-?\d+)$", done.stderr, flags=re.MULTILINE)
     ended = dict(zip(map(int, parts[1::3]), map(int, parts[2::3]), strict=True))
@@ -437,7 +472,7 @@ def test_a_kill_at_any_line_neither_loses_nor_repeats_an_alert(
 
 def written(path, **numbers):
     stamp = numbers.pop("stamp", "2026-01-05T10:00:00Z")
-    path.write_text(json.dumps({"time": stamp, "measurements": numbers}))
+    path.write_text(json.dumps({"at": stamp, "measurements": numbers}))
     return str(path)
 
 
@@ -500,32 +535,43 @@ def test_settings_without_a_file_are_standard_error():
     ("text", "said"),
     [
         ("{", "no measurements, got JSONDecodeError"),
-        ('{"time": "2026-01-05T10:00:00", "measurements": {}}', "without its offset"),
-        ('{"time": "x", "measurements": {}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00", "measurements": {}}', "without its offset"),
+        ('{"at": "x", "measurements": {}}', "no measurements"),
         ('{"measurements": {}}', "no measurements"),
-        ('{"time": "2026-01-05T10:00:00Z", "measurements": {"skil": 1}}', "unknown metric"),
-        ('{"time": "2026-01-05T10:00:00Z", "measurements": {"skill": "a"}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skil": 1}}', "unknown metric"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": "a"}}', "no measurements"),
     ],
 )
 def test_a_file_that_holds_no_measurements_is_told(tmp_path, text, said):
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(ArtefactError, match=said):
-        measured.read([tmp_path / "m.json"])
+        measured.read([str(tmp_path / "m.json")])
 
 
 def test_lines_of_measurements_are_read_in_the_order_of_time(tmp_path):
     lines = [
-        {"time": f"2026-01-05T1{hour}:00:00Z", "measurements": {"skill": hour}}
-        for hour in (2, 0, 1)
+        {"at": f"2026-01-05T1{hour}:00:00Z", "measurements": {"skill": hour}} for hour in (2, 0, 1)
     ]
     path = tmp_path / "m.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"time": "20')
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"at": "20')
     other = written(tmp_path / "n.json", mae=2.0, stamp="2026-01-05T11:00:00Z")
-    known = measured.read([path, Path(other)])
+    known = measured.read([str(path), other])
     assert [own.numbers for own in known] == [{"skill": 0}, {"skill": 1, "mae": 2.0}, {"skill": 2}]
-    assert known[0].content()["time"] == "2026-01-05T10:00:00+00:00"
-    with pytest.raises(ArtefactError, match="cannot be read"):
-        measured.read([tmp_path / "absent.json"])
+    assert known[0].content()["at"] == "2026-01-05T10:00:00+00:00"
+    for name, content in (("absent.json", None), ("bytes.json", b"\xff\xfe")):
+        if content:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(ArtefactError, match=name):
+            measured.read([str(tmp_path / name)])
+
+
+def test_measurements_are_read_from_a_bucket(s3):
+    bucket, _, prefix = s3.removeprefix("s3://").partition("/")
+    line = b'{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": 0.5}}'
+    key = f"{prefix}/measurements.json"
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=line)
+    (own,) = measured.read([f"{s3}/measurements.json"])
+    assert (own.numbers, own.stamp) == ({"skill": 0.5}, "2026-01-05T10:00:00+00:00")
 
 
 def test_measurements_are_shown_in_cloudwatch_once(tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import boto3
 import pytest
@@ -226,6 +227,18 @@ def case(rule):
         "input_series": [{"series": name, "values": text} for name, text in given.items()],
         "promql_expr_test": states(prometheus.name(rule), at),
     }
+
+
+@needs_promtool
+def test_prometheus_takes_the_configuration_of_the_page(tmp_path):
+    page = (Path(__file__).parents[1] / "book" / "alerts.md").read_text(encoding="utf-8")
+    (config,) = re.findall(r"```yaml\n(rule_files.*?)```", page, re.DOTALL)
+    assert yaml.safe_load(config)["scrape_configs"][0]["job_name"] == panels.JOB
+    (tmp_path / "prometheus.yml").write_text(config)
+    (tmp_path / "rules.yml").write_text(prometheus.text())
+    command = [PROMTOOL, "check", "config", tmp_path / "prometheus.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @needs_promtool

@@ -91,7 +91,7 @@ def test_forecasts_from_memory_are_told_from_computed_ones(models, live):
 def test_every_family_is_declared_with_its_help_and_unit(models, live, tmp_path, monkeypatch):
     path = tmp_path / "measurements.json"
     numbers = {metric.name: 1.5 for metric in metrics.MEASURED}
-    path.write_text(json.dumps({"time": "2026-01-05T10:00:00+00:00", "measurements": numbers}))
+    path.write_text(json.dumps({"at": "2026-01-05T10:00:00+00:00", "measurements": numbers}))
     monkeypatch.setenv(metered.MEASUREMENTS, str(path))
     client = Client(app(models, live))
     client.predict(pair="eurusd")

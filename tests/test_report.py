@@ -110,7 +110,8 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert foreign(folder / "book") == []
     # What jupyter-book builds as well.
     assert {path.name for path in (folder / "book" / "_sources").iterdir()} == {
-        "_config.yml", "_toc.yml", "asked.md", "catalog.md", "conf.py", "index.md", "notebooks",
+        "_config.yml", "_toc.yml", "asked.md", "catalog.md", "conf.py", "cost.md", "index.md",
+        "notebooks",
     }  # fmt: skip
 
     built = []

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from bqx.errors import ArtefactError
+from bqx.feature_store.object_store import Folder
 from bqx.monitoring import metrics
 
 
@@ -25,34 +25,36 @@ class Measurements:
 
     def content(self) -> dict[str, Any]:
         """As a file holds them."""
-        return {"time": self.stamp, "measurements": dict(self.numbers)}
+        return {"at": self.stamp, "measurements": dict(self.numbers)}
 
 
-def read(paths: Iterable[Path]) -> list[Measurements]:
+def read(places: Iterable[str]) -> list[Measurements]:
     """Measurements of files, oldest first: JSON holds one, JSON lines (``.jsonl``) many.
 
-    Of several of one time the last counts, with what only the others have.
+    ``places`` : paths, or s3:// addresses. Of several of one time the last counts, with what only
+    the others have.
 
     Raises ArtefactError for a file that holds something else.
     """
     by_time: dict[float, Measurements] = {}
-    for path in paths:
-        for number, text in _texts(path):
-            own = _parsed(f"{path}{number}", text)
+    for place in places:
+        for number, text in _texts(place):
+            own = _parsed(f"{place}{number}", text)
             before = by_time[own.time].numbers if own.time in by_time else {}
             by_time[own.time] = Measurements(own.time, {**before, **own.numbers})
     return [by_time[time] for time in sorted(by_time)]
 
 
-def _texts(path: Path) -> list[tuple[str, str]]:
+def _texts(place: str) -> list[tuple[str, str]]:
+    folder, slash, name = place.rpartition("/")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = Folder(f"{folder}{slash}" or ".").read(name).decode()
+    except UnicodeDecodeError:
         raise ArtefactError(
-            f"{path}: cannot be read, got {type(error).__name__}; expected measurements. "
+            f"{place}: cannot be read, got bytes that are no text; expected measurements. "
             "`bqx monitor` writes them."
         ) from None
-    if path.suffix != ".jsonl":
+    if not name.endswith(".jsonl"):
         return [("", text)]
     # A line without its end was cut off while it was written.
     whole = text[: text.rfind("\n") + 1].splitlines()
@@ -62,7 +64,7 @@ def _texts(path: Path) -> list[tuple[str, str]]:
 def _parsed(where: str, text: str) -> Measurements:
     try:
         content = json.loads(text)
-        time = datetime.fromisoformat(content["time"])
+        time = datetime.fromisoformat(content["at"])
         numbers = {
             name: None if value is None else float(value)
             for name, value in content["measurements"].items()
@@ -74,7 +76,7 @@ def _parsed(where: str, text: str) -> Measurements:
         ) from None
     if time.tzinfo is None:
         raise ArtefactError(
-            f"{where}: a time without its offset, got {content['time']}; expected one of UTC."
+            f"{where}: a time without its offset, got {content['at']}; expected one of UTC."
         )
     unknown = [name for name in numbers if name not in metrics.BY_NAME]
     if unknown:

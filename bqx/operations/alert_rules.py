@@ -15,7 +15,8 @@ class Rule:
 
     ``bound`` : a value beyond it is bad, ``above`` it or below; ``clear`` : a value within it is
     good; ``minutes``, ``clear_minutes`` : for how long; ``counts`` : each measurement beyond the
-    bound is an event of its own, which never clears; ``runbook`` : heading of the runbook.
+    bound is an event of its own, which never clears; ``under`` : the stricter rule of the same
+    metric, while which fires this one is not told; ``runbook`` : heading of the runbook.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Rule:
     clear_minutes: float = 0.0
     above: bool = True
     counts: bool = False
+    under: str = ""
 
     def is_bad(self, value: float) -> bool:
         """Whether a value is beyond the bound."""
@@ -38,8 +40,8 @@ class Rule:
         """Whether a value is within the clearing bound."""
         return value <= self.clear if self.above else value >= self.clear
 
-    def said(self, value: float) -> str:
-        """The value beside its bound, in words.
+    def said(self, value: float | None) -> str:
+        """The value beside its bound, in words; None where it was not measured again.
 
         >>> BY_NAME["errors"].said(0.081)
         'error_rate is 0.081; alert above 0.05 for 5 minutes'
@@ -47,8 +49,9 @@ class Rule:
         side = "above" if self.above else "below"
         lasting = f" for {self.minutes:g} minutes" if self.minutes else ""
         unit = metrics.BY_NAME[self.metric].unit
-        shown = f"{value:.4g}" + ("" if unit in ("1", "count") else f" {unit}")
-        return f"{self.metric} is {shown}; alert {side} {self.bound:g}{lasting}"
+        shown = "" if unit in ("1", "count") else f" {unit}"
+        now = "still so" if value is None else f"{value:.4g}{shown}"
+        return f"{self.metric} is {now}; alert {side} {self.bound:g}{lasting}"
 
 
 def _count(name: str, level: Level, title: str, runbook: str) -> Rule:
@@ -129,6 +132,7 @@ RULES = (
         "high-latency",
         minutes=10.0,
         clear_minutes=10.0,
+        under="latency",
     ),
     Rule(
         "mae_warning",
@@ -138,6 +142,7 @@ RULES = (
         1.15,
         "the error has grown by a fifth",
         "model-drift",
+        under="mae_critical",
     ),
     Rule(
         "drift",
@@ -179,15 +184,6 @@ RULES = (
         clear_minutes=5.0,
     ),
     Rule(
-        "budget",
-        "warning",
-        "cost_share_of_budget",
-        0.875,
-        0.875,
-        "seven eighths of the month's budget are spent",
-        "cost",
-    ),
-    Rule(
         "budget_spent",
         "warning",
         "cost_share_of_budget",
@@ -195,6 +191,16 @@ RULES = (
         1.0,
         "the month's budget is spent",
         "cost",
+    ),
+    Rule(
+        "budget",
+        "warning",
+        "cost_share_of_budget",
+        0.875,
+        0.875,
+        "seven eighths of the month's budget are spent",
+        "cost",
+        under="budget_spent",
     ),
     Rule(
         "cache",

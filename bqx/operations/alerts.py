@@ -20,9 +20,9 @@ from typing import Literal
 from bqx.errors import ArtefactError, BqxError
 from bqx.files import atomic, check_seal, digest, from_json, sealed, to_json
 from bqx.monitoring.measured import Measurements
-from bqx.operations.alert_rules import RULES, Level
+from bqx.operations.alert_rules import RULES, Level, Rule
 from bqx.operations.channels import Channel, Message, NotSentError, UnansweredError
-from bqx.operations.judgement import Standing, judge
+from bqx.operations.judgement import Change, Standing, judge
 
 Delivery = Literal["waiting", "sending", "sent", "unknown"]
 
@@ -63,13 +63,14 @@ class State:
     """What a run must know of those before it.
 
     ``counters`` : that a server showed; ``published`` : time of the last measurement that was
-    handed over to CloudWatch, epoch seconds.
+    handed over to CloudWatch, epoch seconds; ``silent`` : rules that fire and were not told.
     """
 
     standings: dict[str, Standing] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     counters: dict[str, float] = field(default_factory=dict)
     published: float = 0.0
+    silent: list[str] = field(default_factory=list)
 
     @property
     def firing(self) -> list[str]:
@@ -126,6 +127,7 @@ class Store:
                 [Alert(**own) for own in content["alerts"]],
                 content["counters"],
                 content["published"],
+                content["silent"],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ArtefactError(
@@ -174,23 +176,36 @@ def _judged(state: State, measurements: Measurements, runbook: str) -> list[Aler
         before = state.standings.get(rule.name, Standing())
         after, change = judge(rule, before, measurements.time, measurements.numbers)
         state.standings[rule.name] = after
-        if not change:
-            continue
-        said = rule.said(measurements.numbers[rule.metric] or 0.0)
-        stamp = measurements.stamp
-        fresh.append(
-            Alert(
-                id=digest([rule.name, change, stamp])[:12],
-                rule=rule.name,
-                level=rule.level,
-                change=change,
-                time=stamp,
-                title=rule.title if change == "fired" else f"over: {rule.title}",
-                text=f"{said}, at {stamp}",
-                runbook=f"{runbook}#{rule.runbook}",
-            )
-        )
+        change = _told(state, rule, change)
+        if change:
+            fresh.append(_alert(rule, change, measurements, runbook))
     return fresh
+
+
+def _told(state: State, rule: Rule, change: Change) -> Change:
+    """What of a change is told: nothing while a stricter rule fires, and then what still lasts."""
+    is_under = state.standings.get(rule.under, Standing()).firing is not None
+    if change == "fired" and is_under:
+        state.silent.append(rule.name)
+        return ""
+    if rule.name not in state.silent or (not change and is_under):
+        return change
+    state.silent.remove(rule.name)
+    return "" if change == "cleared" else "fired"
+
+
+def _alert(rule: Rule, change: Change, measurements: Measurements, runbook: str) -> Alert:
+    stamp = measurements.stamp
+    return Alert(
+        id=digest([rule.name, change, stamp])[:12],
+        rule=rule.name,
+        level=rule.level,
+        change=change,
+        time=stamp,
+        title=rule.title if change == "fired" else f"over: {rule.title}",
+        text=f"{rule.said(measurements.numbers.get(rule.metric))}, at {stamp}",
+        runbook=f"{runbook}#{rule.runbook}",
+    )
 
 
 def deliver(store: Store, channels: Sequence[Channel]) -> None:

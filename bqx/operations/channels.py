@@ -8,6 +8,7 @@ answer, nobody knows.
 import http.client
 import json
 import smtplib
+import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -102,13 +103,14 @@ class Slack:
     def send(self, message: Message, mark: Mark) -> None:
         """Post."""
         parts = urlsplit(self.url)
+        query = f"?{parts.query}" if parts.query else ""
         is_safe = parts.scheme == "https"
         kind = http.client.HTTPSConnection if is_safe else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
         body = json.dumps(self.content(message)).encode()
         try:
             try:
-                connection.putrequest("POST", parts.path or "/")
+                connection.putrequest("POST", f"{parts.path or '/'}{query}")
                 connection.putheader("Content-Type", "application/json")
                 connection.putheader("Content-Length", str(len(body)))
                 connection.endheaders()
@@ -164,7 +166,7 @@ class Email:
     def _begin(self, server: smtplib.SMTP) -> None:
         """Up to the message itself."""
         if self.tls:
-            server.starttls()
+            server.starttls(context=ssl.create_default_context())
         if self.user:
             server.login(self.user, self.password)
         server.ehlo_or_helo_if_needed()

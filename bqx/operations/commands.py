@@ -72,7 +72,10 @@ def _add_alert(commands: "Commands") -> None:
         "alert", help="judge measurements and tell what is wrong, each alert once; status 1 if any"
     )
     parser.add_argument(
-        "measurements", type=Path, nargs="*", metavar="FILE", help="of `bqx monitor`, or JSON lines"
+        "measurements",
+        nargs="*",
+        metavar="FILE",
+        help="of `bqx monitor`, or JSON lines; path or s3://",
     )
     parser.add_argument(
         "--state",

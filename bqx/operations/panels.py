@@ -12,11 +12,14 @@ from bqx.monitoring.metrics import BY_NAME, GROUPS, Metric
 JOB = "bqx"
 """Name under which Prometheus scrapes the server."""
 
-_ASKED = 'route!~"/ping|/metrics"'
+WATCHING = ("/ping", "/metrics")
+"""Routes of those who watch, which are left out."""
+
+_ASKED = f'route!~"{"|".join(WATCHING)}"'
 _REQUESTS = BY_NAME["requests"].exposed
 _FORECASTS = BY_NAME["forecasts"].exposed
 _BUCKETS = f"{BY_NAME['request_seconds'].exposed}_bucket"
-_FAILED = f'(sum(rate({_REQUESTS}{{code=~"5.."}}[5m])) or vector(0))'
+_FAILED = f'(sum(rate({_REQUESTS}{{{_ASKED},code=~"5.."}}[5m])) or vector(0))'
 
 
 def quantile(share: float) -> str:
@@ -29,7 +32,7 @@ QUERIES = {
     "requests": f"60 * sum(rate({_REQUESTS}{{{_ASKED}}}[5m]))",
     "request_seconds": quantile(0.5),
     "latency_p99_ms": quantile(0.99),
-    "error_rate": f"{_FAILED} / sum(rate({_REQUESTS}[5m]))",
+    "error_rate": f"{_FAILED} / sum(rate({_REQUESTS}{{{_ASKED}}}[5m]))",
     "forecasts": f"60 * sum by (source) (rate({_FORECASTS}[5m]))",
     "cache_hit_rate": f'sum(rate({_FORECASTS}{{source="memory"}}[10m])) '
     f"/ sum(rate({_FORECASTS}[10m]))",

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bqx.cloud.calls import Call, Clients, make
 from bqx.errors import ParameterError
 from bqx.monitoring.metrics import BY_NAME
+from bqx.operations.panels import WATCHING
 from bqx.serving.registry_folder import Folder
 
 TIMEOUT = 5.0
@@ -51,27 +52,26 @@ def _key(sample: Any) -> str:
 
 
 def _rates(since: Mapping[str, float]) -> Numbers:
-    """Rates of what was counted since."""
+    """Rates of what was counted since, of those who do not only watch."""
     parts = [(key.partition("{"), value) for key, value in since.items()]
-    rows = [(name, json.loads("{" + labels), value) for (name, _, labels), value in parts]
+    every = [(name, json.loads("{" + labels), value) for (name, _, labels), value in parts]
+    rows = [row for row in every if row[1].get("route") not in WATCHING]
 
-    def total(metric: str, **wanted: str) -> float:
+    def total(metric: str, label: str, start: str = "") -> float:
         name = BY_NAME[metric].exposed
-        return sum(
-            v
-            for n, labels, v in rows
-            if n == name and all(labels[k].startswith(w) for k, w in wanted.items())
-        )
+        own = [(labels[label], value) for known, labels, value in rows if known == name]
+        return sum(value for text, value in own if text.startswith(start))
 
-    asked, forecasts = total("requests"), total("forecasts")
+    asked, forecasts = total("requests", "code"), total("forecasts", "source")
     buckets: dict[float, float] = {}
     for name, labels, value in rows:
-        if name == _BUCKET and labels["route"] not in ("/ping", "/metrics"):
+        if name == _BUCKET:
             bound = float(labels["le"])
             buckets[bound] = buckets.get(bound, 0.0) + value
+    hits = total("forecasts", "source", "memory")
     return {
-        "error_rate": total("requests", code="5") / asked if asked else None,
-        "cache_hit_rate": total("forecasts", source="memory") / forecasts if forecasts else None,
+        "error_rate": total("requests", "code", "5") / asked if asked else None,
+        "cache_hit_rate": hits / forecasts if forecasts else None,
         "latency_p99_ms": _quantile(buckets, 0.99),
     }
 

@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from anyio import to_thread
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -19,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bqx.errors import ArtefactError
 from bqx.market import sessions
-from bqx.monitoring import measured
 from bqx.monitoring.metrics import BY_NAME
 
 MEASUREMENTS = "BQX_MEASUREMENTS"
@@ -117,11 +115,14 @@ def _age(market_minute: int) -> int:
 
 def _measured() -> dict[str, float]:
     """The newest numbers of the file that `MEASUREMENTS` names."""
-    path = os.environ.get(MEASUREMENTS)
-    if not path:
+    place = os.environ.get(MEASUREMENTS)
+    if not place:
         return {}
+    # A bucket's library takes a while, which a server without measurements need not wait.
+    from bqx.monitoring import measured
+
     try:
-        newest = measured.read([Path(path)])[-1:]
+        newest = measured.read([place])[-1:]
     except ArtefactError as error:
         print(error, file=sys.stderr)
         return {}
