@@ -383,7 +383,7 @@ def test_nothing_depends_on_bars_that_have_not_ended(begun, promoted, tmp_path):
 
 def test_a_challenger_depends_on_nothing_after_its_training(begun, tmp_path):
     until = training.read(first_round(begun).trained(PAIR)).bundle.trained_until
-    since = (until + pd.Timedelta(minutes=1)).to_pydatetime()
+    since = until + timedelta(minutes=1)
     frames = made.altered({PAIR: made.market()[PAIR]}, since, 5)
     made.loop(tmp_path).step(frames, made.FIRST)
     own, other = (first_round(f).trained(PAIR) / "bundle" for f in (begun, tmp_path))
