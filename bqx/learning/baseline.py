@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
+from bqx.feature_store.history import History
+from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
 from bqx.files import read_parquet, sha256, write_parquet
 from bqx.learning.day_statistics import (
@@ -88,12 +90,13 @@ class Baseline:
     hours: pd.DataFrame
     performance: pd.DataFrame
 
-    def save(self, folder: Path) -> dict[str, str]:
-        """Write four Parquet files and return their hashes by name."""
+    def save(self, bundle: Path) -> dict[str, str]:
+        """Write four Parquet files into a bundle's folder and return their hashes by name."""
         frames = (self.columns, self._day_rows(), self.hours, self.performance)
-        for name, frame in zip(FILES, frames, strict=True):
-            write_parquet(folder / f"{name}.parquet", frame)
-        return {name: sha256(folder / f"{name}.parquet") for name in FILES}
+        paths = [_path(bundle, name) for name in FILES]
+        for path, frame in zip(paths, frames, strict=True):
+            write_parquet(path, frame)
+        return {name: sha256(path) for name, path in zip(FILES, paths, strict=True)}
 
     def _day_rows(self) -> pd.DataFrame:
         own = self.days
@@ -111,19 +114,25 @@ class Baseline:
         return pd.DataFrame(values)
 
 
-def load(folder: Path, hashes: Mapping[str, str]) -> Baseline:
-    """Read what `Baseline.save` wrote.
+def _path(bundle: Path, name: str) -> Path:
+    return bundle / FOLDER / f"{name}.parquet"
+
+
+def load(bundle: Path, hashes: Mapping[str, str] | None) -> Baseline | None:
+    """Read what `Baseline.save` wrote; None for a bundle that was packed without.
 
     Raises ArtefactError when a file is absent, or another than was written.
     """
+    if not hashes:
+        return None
     for name in FILES:
-        path = folder / f"{name}.parquet"
+        path = _path(bundle, name)
         if not path.is_file() or sha256(path) != hashes.get(name):
             raise ArtefactError(
                 f"{path}: damaged or exchanged, got another content; expected what was written "
                 "with the bundle. Run notebook 07_deployment again."
             )
-    columns, rows, hours, performance = (read_parquet(folder / f"{name}.parquet") for name in FILES)
+    columns, rows, hours, performance = (read_parquet(_path(bundle, name)) for name in FILES)
     days = rows["day"].unique()
     shape = (len(days), len(columns))
     counts = rows[[f"decile_{k}" for k in range(BINS)]].to_numpy(np.float64)
@@ -203,6 +212,20 @@ def of_columns(
     frame["wanders"] = memory(day_statistics(x, day, frame).mean) > WANDERING
     days = day_statistics(x, day, frame)
     return Baseline(frame, days, hours, performance)
+
+
+def of_model(
+    history: History,
+    columns: Sequence[Column],
+    *,
+    fits: Fits,
+    until: pd.Timestamp,
+    performance: pd.DataFrame,
+) -> Baseline:
+    """The baseline of a model that was trained until a bar of a history."""
+    rows = rows_of(history.bars, until)
+    x = history.matrix(columns, rows, fits)
+    return of(history.bars, rows, x, columns=columns, performance=performance)
 
 
 def rows_of(bars: Bars, until: pd.Timestamp) -> NDArray[np.int64]:

@@ -1,13 +1,14 @@
 """What is deployed of a pair: model, columns and what ties them to bars, without pickle.
 
-A bundle is a folder: ``bundle.json``, and the model's folder, whose manifest's hash ``bundle.json``
-holds. Hashes are checked before a model is parsed, since the parser trusts its input.
+A bundle is a folder: ``bundle.json``, the model's folder, whose manifest's hash ``bundle.json``
+holds, and ``baseline/``, the statistics by which it is monitored. Hashes are checked before a model
+is parsed, since the parser trusts its input.
 """
 
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
 from bqx.features.newest_columns import NewestColumns
 from bqx.files import check_seal, digest, read_json, sealed, sha256, write_json
-from bqx.learning import models, targets
+from bqx.learning import baseline, models, targets
+from bqx.learning.baseline import Baseline
 from bqx.learning.conformal import Calibration
 from bqx.learning.fold_fit import FoldFit
 from bqx.learning.models import Model, artefact, point
@@ -60,7 +62,8 @@ class Bundle:
     ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
     forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
     the other pairs whose closes its columns read; ``max_fill`` : longest hole that carries the
-    last close, minutes; ``metrics`` : what the book says about it.
+    last close, minutes; ``metrics`` : what the book says about it; ``baseline_statistics`` : by
+    which it is monitored, None for none.
     """
 
     pair: str
@@ -76,6 +79,7 @@ class Bundle:
     max_fill: int
     metrics: dict[str, Any]
     trained_until: pd.Timestamp
+    baseline_statistics: Baseline | None = None
 
     @cached_property
     def lookback(self) -> int:
@@ -156,7 +160,7 @@ class Bundle:
     def _newest(self) -> NewestColumns:
         return NewestColumns({self.pair: self.columns})
 
-    def _facts(self, model: Path) -> dict[str, Any]:
+    def _facts(self, model: Path, statistics: dict[str, str]) -> dict[str, Any]:
         """Content of the manifest beside a saved model."""
         return {
             "pair": self.pair,
@@ -170,12 +174,13 @@ class Bundle:
             "columns_hash": self.columns_hash,
             "fits": self.fits.to_json(),
             "betas": self.betas,
-            "reach": {h: _written(own) for h, own in self.calibration.items()},
+            "reach": {h: own.to_json() for h, own in self.calibration.items()},
             "baseline": self.baseline,
             "panel": self.panel,
             "max_fill": self.max_fill,
             "metrics": self.metrics,
             "trained_until": self.trained_until.isoformat(),
+            "baseline_statistics": statistics,
         }
 
     def save(self, folder: Path) -> None:
@@ -186,7 +191,9 @@ class Bundle:
         temporary.mkdir()
         try:
             self.model.save(temporary / MODEL)
-            write_json(temporary / MANIFEST, sealed(self._facts(temporary / MODEL)))
+            own = self.baseline_statistics
+            hashes = own.save(temporary) if own else {}
+            write_json(temporary / MANIFEST, sealed(self._facts(temporary / MODEL, hashes)))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
         finally:
@@ -249,29 +256,19 @@ def load(folder: Path) -> Bundle:
             fits=Fits.from_json(stored["fits"]),
             betas={horizon: float(stored["betas"][str(horizon)]) for horizon in horizons},
             model=models.load(folder / MODEL),
-            calibration={h: _calibration(stored["reach"][str(h)]) for h in horizons},
+            calibration={h: Calibration.from_json(stored["reach"][str(h)]) for h in horizons},
             baseline=float(stored["baseline"]),
             panel={str(pair): float(first) for pair, first in stored["panel"].items()},
             max_fill=int(stored["max_fill"]),
             metrics=stored["metrics"],
             trained_until=pd.Timestamp(stored["trained_until"]),
+            baseline_statistics=baseline.load(folder, stored.get("baseline_statistics")),
         )
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ArtefactError(
             f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
             "07_deployment writes. Run it again."
         ) from error
-
-
-def _written(calibration: Calibration) -> dict[str, Any]:
-    facts = asdict(calibration)
-    return facts | {"naive": facts.pop("gaussian")}
-
-
-def _calibration(stored: Mapping[str, Any]) -> Calibration:
-    low, high = map(float, stored["cuts"])
-    start = tuple(np.nan if width is None else float(width) for width in stored["start"])
-    return Calibration((low, high), start, float(stored["naive"]), float(stored["coverage"]))
 
 
 def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:

@@ -11,8 +11,10 @@ that moves the half-width instead of the level: Angelopoulos, Candès and Tibshi
 Conformal PID Control for Time Series Prediction.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +72,18 @@ class Calibration:
         """The half-width of one row, as `at` gives it."""
         tercile = int(np.searchsorted(self.cuts, 0.0 if np.isnan(sigma) else sigma))
         return self.start[_trading(minute) * 3 + tercile]
+
+    def to_json(self) -> dict[str, Any]:
+        """What a bundle holds of it."""
+        facts = asdict(self)
+        return facts | {"naive": facts.pop("gaussian")}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """What `to_json` gave; NaN was written as null."""
+        low, high = map(float, stored["cuts"])
+        start = tuple(np.nan if width is None else float(width) for width in stored["start"])
+        return cls((low, high), start, float(stored["naive"]), float(stored["coverage"]))
 
     def track(self, score: Series, minutes: Groups, sigma: Series, horizon: int) -> Series:
         """(n,) half-widths in sigma with feedback, see `track`."""

@@ -1,6 +1,6 @@
 """Squared errors of forecasts, summed by trading day."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -109,3 +109,21 @@ def of_days(
     day = sessions.trading_days(minutes[ends])
     summed = frame[known].groupby(day).sum().rename_axis("day").reset_index()
     return summed.assign(horizon=target.horizon)
+
+
+def of_forecasts(
+    bars: Bars, forecasts: pd.DataFrame, window_of: Callable[[int], int]
+) -> pd.DataFrame:
+    """`of_days` of a pair's forecasts out of sample at all horizons, see ``PairResult``.
+
+    Parameters
+    ----------
+    window_of : the target's window at a horizon.
+    """
+    frames = []
+    for key, own in forecasts.groupby("horizon"):
+        horizon = int(str(key))
+        target = targets.make(bars, window_of(horizon), horizon)
+        rows = bars.ts.get_indexer(pd.DatetimeIndex(own["ts_utc"]))
+        frames.append(of_days(target, bars.minutes, rows, own["forecast"].to_numpy(np.float64)))
+    return pd.concat(frames, ignore_index=True)

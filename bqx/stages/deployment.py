@@ -18,16 +18,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
+from bqx.feature_store.history import History
 from bqx.features import lags
-from bqx.learning import bundle, targets
+from bqx.learning import baseline, bundle, losses, targets
+from bqx.learning.baseline import Baseline
 from bqx.learning.bundle import Bundle
 from bqx.learning.models import point
 from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run
+from bqx.runs.stage import Stage
 from bqx.serving import live
 from bqx.stages.bars import load, served
+from bqx.stages.features import histories
 
 NAME = "07_deployment"
 
@@ -64,11 +68,15 @@ def build(params: Params) -> Served:
     inputs = artefacts.roots(artefacts.BARS, artefacts.MODEL, artefacts.FORECASTS)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
         cells = pd.DataFrame(artefacts.SCORES.read(stage))
-        packed = {}
+        packed, known = {}, histories(run, dataset.bars)
         for name in dataset.bars:
             scores = cells.loc[cells["pair"] == name, ["horizon", "skill", "skill_lo", "skill_hi"]]
             model = bundle.load(artefacts.MODEL.at(stage, pair=name))
-            packed[name] = replace(model, metrics={"skill": scores.to_dict("records")})
+            packed[name] = replace(
+                model,
+                metrics={"skill": scores.to_dict("records")},
+                baseline_statistics=_baseline(stage, known[name], model),
+            )
             packed[name].save(stage.path(artefacts.BUNDLE.path(pair=name)))
             stage.add(artefacts.BUNDLE.path(pair=name))
     bars, closes, panel = sent(dataset.bars, packed[pair])
@@ -78,6 +86,17 @@ def build(params: Params) -> Served:
     alone = live.forecast(packed[pair], closes, panel)["predictions"]
     parity = _parity(packed[pair], bars, alone, answer)
     return Served(_table(packed), ping, answer, _rows(bars, answer), parity)
+
+
+def _baseline(stage: Stage, history: History, model: Bundle) -> Baseline:
+    forecasts = artefacts.FORECASTS.read(stage, pair=model.pair)
+    return baseline.of_model(
+        history,
+        model.columns,
+        fits=model.fits,
+        until=model.trained_until,
+        performance=losses.of_forecasts(history.bars, forecasts, model.window_of),
+    )
 
 
 def sent(bars: dict[str, Bars], packed: Bundle) -> tuple[Bars, pd.DataFrame, dict[str, pd.Series]]:
