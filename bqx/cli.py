@@ -21,6 +21,7 @@ from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
+from bqx.monitoring import commands as monitoring
 from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.serving import commands as serving
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_certify(commands)
     database.add(commands)
     cloud.add(commands)
+    monitoring.add(commands)
     return parser
 
 

@@ -27,6 +27,7 @@ from bqx.learning.day_statistics import (
     day_statistics,
     memory,
     scale_of,
+    scaled,
 )
 from bqx.market import pairs, sessions
 from bqx.market.bars import Bars
@@ -77,7 +78,7 @@ class Baseline:
     ``columns`` : one row per column: column, domain, lookback (bars), rows, missing (share), mean,
     std, min, max, percentiles ``p01``.. ``p99``, ``decile_1``.. ``decile_9``, ``partner`` (number
     of the column that it goes along with most, -1 for none), extremes over the hours:
-    ``hour_mean_lo`` and ``_hi``, ``hour_std_lo`` and ``_hi``, ``hour_missing`` (largest share); and
+    ``hour_mean_lo`` and ``_hi``, ``hour_std_lo`` and ``_hi`` of values as in ``days``; and
     ``wanders``, whether its level does.
     ``days`` : by day.
     ``hours`` : one row per market hour: market_hour, ``range`` (mean of ``bar_range``, unscaled).
@@ -206,11 +207,11 @@ def of_columns(
     """
     frame = _described(x, columns)
     frame["partner"] = _partners(x, frame)
-    frame = pd.concat([frame, _hourly(x, minutes)], axis=1)
     day = sessions.trading_days(minutes)
     frame["wanders"] = False
     frame["wanders"] = memory(day_statistics(x, day, frame).mean) > WANDERING
     days = day_statistics(x, day, frame)
+    frame = pd.concat([frame, _hourly(x, minutes, frame)], axis=1)
     return Baseline(frame, days, hours, performance)
 
 
@@ -277,12 +278,11 @@ def _partners(x: Matrix, columns: pd.DataFrame) -> Days:
     return np.where(correlation.max(axis=1) > LEAST, best, -1)
 
 
-def _hourly(x: Matrix, minutes: NDArray[np.int64]) -> pd.DataFrame:
-    """(F rows) extremes of the columns over the hours that have rows."""
-    frame = pd.DataFrame(x.astype(np.float64)).groupby(minutes // 60)
+def _hourly(x: Matrix, minutes: NDArray[np.int64], columns: pd.DataFrame) -> pd.DataFrame:
+    """(F rows) extremes of the columns, scaled as those of days, over the hours that have rows."""
+    frame = pd.DataFrame(scaled(x, columns)).groupby(minutes // 60)
     mean, deviation, rows = frame.mean(), frame.std(ddof=0), frame.count()
-    size = frame.size().to_numpy()[:, None]
-    full = rows.to_numpy() >= np.maximum(size.max() // 2, 2)
+    full = rows.to_numpy() >= np.maximum(rows.to_numpy().max() // 2, 2)
     mean, deviation = mean.where(full), deviation.where(full)
     return pd.DataFrame(
         {
@@ -290,6 +290,5 @@ def _hourly(x: Matrix, minutes: NDArray[np.int64]) -> pd.DataFrame:
             "hour_mean_hi": mean.max().to_numpy(),
             "hour_std_lo": deviation.min().to_numpy(),
             "hour_std_hi": deviation.max().to_numpy(),
-            "hour_missing": (1.0 - rows.to_numpy() / size).max(axis=0),
         }
     )

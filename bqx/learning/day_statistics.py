@@ -100,6 +100,18 @@ def scale_of(columns: pd.DataFrame) -> Series:
     return np.column_stack((columns["p50"].to_numpy(np.float64), deviation))
 
 
+def scaled(x: Matrix, columns: pd.DataFrame) -> Series:
+    """(n, F) values scaled and cut off as those of `DayStatistics`."""
+    scale = scale_of(columns)
+    return np.asarray(np.clip((x - scale[:, 0]) / scale[:, 1], *cuts(columns)))
+
+
+def cuts(columns: pd.DataFrame) -> tuple[Series, Series]:
+    """(F,) least and largest scaled values; a column that wanders is not cut off."""
+    most = np.where(columns["wanders"].to_numpy(bool), np.inf, CUT)
+    return -most, most
+
+
 def day_statistics(x: Matrix, day: Days, columns: pd.DataFrame) -> DayStatistics:
     """Statistics by day of rows of a baseline's columns.
 
@@ -117,7 +129,7 @@ def day_statistics(x: Matrix, day: Days, columns: pd.DataFrame) -> DayStatistics
         len(days),
         edges,
         scaled=scale_of(columns),
-        cut=np.where(columns["wanders"].to_numpy(bool), np.inf, CUT),
+        cut=cuts(columns)[1],
         partner=columns["partner"].to_numpy(np.int64),
     )
     with np.errstate(invalid="ignore", divide="ignore"):
