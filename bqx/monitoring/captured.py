@@ -5,7 +5,7 @@ was written down within some minutes of it. A label of a forecast made at t coun
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,12 +20,14 @@ from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
 from bqx.learning import baseline, losses, targets
 from bqx.learning.baseline import Baseline
+from bqx.learning.targets import Target
 from bqx.market import bars as bar_frames
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.monitoring.capture import ANSWER, BAR, FACTS, FORECAST, MINUTES, MODELS, SCHEMA
 
 Minutes = NDArray[np.int64]
+Series = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,9 @@ class PairRows:
 
     ``bars`` : T rows on the grid; ``model`` : its name in the capture; ``rows`` : (n,) ascending
     rows with columns; ``x`` : (n, C); ``innovations`` : by horizon, (T,) forecasts in sigma, NaN
-    where none was written down; ``windows`` : of the target by horizon.
+    where none was written down; ``windows`` : of the target by horizon; ``sigma`` : by horizon,
+    (T,) that of the forecasts as their server had it, which knew more bars; none for that of
+    ``bars``.
     """
 
     bars: Bars
@@ -42,8 +46,9 @@ class PairRows:
     model: str
     rows: Minutes
     x: NDArray[np.float32]
-    innovations: Mapping[int, NDArray[np.float64]]
+    innovations: Mapping[int, Series]
     windows: Mapping[int, int]
+    sigma: Mapping[int, Series] = field(default_factory=dict)
 
     def until(self, minute: int) -> "PairRows":
         """What was known at an epoch minute: bars that had ended, and forecasts for them."""
@@ -55,13 +60,19 @@ class PairRows:
             rows=self.rows[kept],
             x=self.x[kept],
             innovations={h: own[:stop] for h, own in self.innovations.items()},
+            sigma={h: own[:stop] for h, own in self.sigma.items()},
         )
+
+    def target(self, horizon: int) -> Target:
+        """The target of a horizon, as far as the bars tell it."""
+        made = targets.make(self.bars, self.windows[horizon], horizon)
+        return replace(made, sigma=self.sigma.get(horizon, made.sigma))
 
     def performance(self) -> pd.DataFrame:
         """How its forecasts did, see `losses.of_days`; labels that are not known yet are none."""
         frames = [
             losses.of_days(
-                targets.make(self.bars, self.windows[horizon], horizon),
+                self.target(horizon),
                 self.bars.minutes,
                 np.flatnonzero(np.isfinite(forecast)),
                 forecast[np.isfinite(forecast)],
@@ -74,7 +85,7 @@ class PairRows:
         """Labels known by the last bar: minute, horizon, level, and innovation in sigma."""
         frames = []
         for horizon, forecast in self.innovations.items():
-            target = targets.make(self.bars, self.windows[horizon], horizon)
+            target = self.target(horizon)
             innovation = target.label("innovation")
             rows = np.flatnonzero(np.isfinite(forecast) & np.isfinite(innovation))
             frames.append(
@@ -201,12 +212,14 @@ def _rows(
     there = places < len(bars)
     places, made = places[there], made[there]
     windows = {int(horizon): int(window) for horizon, window in facts["windows"].items()}
-    innovations = {horizon: np.full(len(bars), np.nan) for horizon in windows}
-    for row, horizons, values in zip(
-        places.tolist(), made["horizons"], made["innovation"], strict=True
-    ):
-        for horizon, value in zip(horizons, values, strict=True):
-            innovations[int(horizon)][row] = value
+    innovations, sigma = (
+        {horizon: np.full(len(bars), np.nan) for horizon in windows} for _ in range(2)
+    )
+    columns_of = made["horizons"], made["innovation"], made["sigma"]
+    for row, *written in zip(places.tolist(), *columns_of, strict=True):
+        for horizon, innovation, deviation in zip(*written, strict=True):
+            innovations[int(horizon)][row] = innovation
+            sigma[int(horizon)][row] = deviation
     read = made["x"].notna().to_numpy()
     columns = len(own.columns) - len(baseline.BARS)
     x = np.full((int(read.sum()), columns), np.nan, np.float32)
@@ -217,4 +230,4 @@ def _rows(
         # Where no horizon's forecast is kept, no column is computed: the bars are judged alone.
         rows = np.flatnonzero(np.isfinite(bars.close))
         x = np.full((len(rows), columns), np.nan, np.float32)
-    return PairRows(bars, own, model, rows, x, innovations, windows)
+    return PairRows(bars, own, model, rows, x, innovations, windows, sigma)
