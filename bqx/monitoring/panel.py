@@ -185,7 +185,7 @@ def _skill(performance: Mapping[str, pd.DataFrame]) -> pd.Series:
 def _measures(days: DayStatistics) -> dict[str, Series]:
     """(D, F) what is compared between days."""
     return {
-        "mean": days.mean,
+        "mean": days.mean.copy(),
         "spread": np.log(np.maximum(days.deviation, 1e-3)),
         "dependence": np.arctanh(np.clip(days.correlation, -0.999, 0.999)),
     }

@@ -175,7 +175,7 @@ def _frozen(bars: dict[str, Bars], days: list[int]) -> dict[str, Any]:
     rows = np.flatnonzero(np.isin(day, days))
     alarms = sum(
         bool(bar_quality.frozen({p: own.rows(row - 40, row + 1) for p, own in bars.items()}))
-        for row in rows[::7].tolist()
+        for row in rows[::61].tolist()
     )
     row, delays = int(rows[len(rows) // 2]), 0
     while delays < 60:
@@ -183,7 +183,7 @@ def _frozen(bars: dict[str, Bars], days: list[int]) -> dict[str, Any]:
         stopped = {p: _stopped(own.rows(row - 40, row + delays), 40) for p, own in bars.items()}
         if bar_quality.frozen(stopped):
             break
-    return {"minutes": len(rows[::7]), "alarms": int(alarms), "found_after": delays}
+    return {"minutes": len(rows[::61]), "alarms": int(alarms), "found_after": delays}
 
 
 def _stopped(bars: Bars, row: int) -> Bars:
