@@ -1,9 +1,11 @@
 """The checks of a capture: what they find, and that a period is judged once."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from monitored import altered, feed, grids, models, row_of_day
 
@@ -11,9 +13,11 @@ from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store.object_store import Folder
 from bqx.files import read_json
+from bqx.learning.day_statistics import DayStatistics
 from bqx.learning.targets import make
 from bqx.market import sessions
 from bqx.monitoring import captured, checks, measurements, schedule, watch
+from bqx.monitoring.panel import Panel
 from bqx.monitoring.watch import watch as run
 
 FIRST, DAY, AFTER = row_of_day(22), row_of_day(23), row_of_day(24)
@@ -149,8 +153,6 @@ def test_an_hour_without_a_capture_alarms(tmp_path):
 def test_labels_are_written_with_the_hour_in_which_they_became_known(quiet, tmp_path):
     feed(str(tmp_path), FIRST, FIRST + 240, hourly=False)
     run(str(tmp_path), "hourly", at(FIRST + 240))
-    import pandas as pd
-
     frames = [pd.read_parquet(p) for p in sorted((tmp_path / watch.LABELS).rglob("*.parquet"))]
     labels = pd.concat(frames)
     assert not labels.duplicated(["id", "horizon"]).any()
@@ -189,8 +191,13 @@ def test_the_command_says_the_verdict_and_its_status(quiet, monkeypatch, capsys)
     said = capsys.readouterr().out
     assert "Quiet." in said.splitlines()[0]
     assert "panel_drift 0" in said
-    monkeypatch.undo()
+    # Saturday.
+    now = datetime(2024, 5, 11, 12, tzinfo=UTC)
+    assert cli.main(["monitor", "--minute", str(quiet)]) == 0
+    assert "the market was closed" in capsys.readouterr().out
+    now = datetime(2024, 5, 14, 12, tzinfo=UTC)
     assert cli.main(["monitor", "--minute", str(quiet)]) == 1
+    assert "nothing was captured" in capsys.readouterr().out
 
 
 def test_a_run_is_asked_for_its_days(tmp_path, capsys):
@@ -251,11 +258,7 @@ def test_a_day_ends_at_five_in_new_york_and_its_check_is_due_after(month):
     assert int(schedule.CHECKS["daily"].cron.split()[0]) >= minute + schedule.GRACE
 
 
-def test_too_short_a_baseline_is_told(quiet):
-    from dataclasses import replace
-
-    from bqx.monitoring.panel import Panel
-
+def test_too_short_a_baseline_is_told():
     known = models()["eurusd"].baseline_statistics
     few = replace(known, days=_first(known.days, 5))
     with pytest.raises(ParameterError, match="too short a baseline, got 5 days"):
@@ -263,7 +266,5 @@ def test_too_short_a_baseline_is_told(quiet):
 
 
 def _first(days, count):
-    from bqx.learning.day_statistics import DayStatistics
-
     values = (getattr(days, name)[:count] for name in DayStatistics.__dataclass_fields__)
     return DayStatistics(*values)

@@ -20,13 +20,11 @@ from bqx.features.lags import Column
 from bqx.files import read_parquet, sha256, write_parquet
 from bqx.learning.day_statistics import (
     BINS,
-    CUT,
     Days,
     DayStatistics,
     Matrix,
     day_statistics,
     memory,
-    scale_of,
     scaled,
 )
 from bqx.market import pairs, sessions
@@ -206,9 +204,9 @@ def of_columns(
     columns : (F,) what they are; a name alone is of the domain ``bars``.
     """
     frame = _described(x, columns)
-    frame["partner"] = _partners(x, frame)
     day = sessions.trading_days(minutes)
     frame["wanders"] = False
+    frame["partner"] = _partners(x, frame)
     frame["wanders"] = memory(day_statistics(x, day, frame).mean) > WANDERING
     days = day_statistics(x, day, frame)
     frame = pd.concat([frame, _hourly(x, minutes, frame)], axis=1)
@@ -266,12 +264,13 @@ def _described(x: Matrix, columns: Sequence[Column | str]) -> pd.DataFrame:
 
 def _partners(x: Matrix, columns: pd.DataFrame) -> Days:
     """(F,) number of the column that each goes along with most, -1 for none."""
-    scale = scale_of(columns)
-    scaled = np.clip((x.astype(np.float64) - scale[:, 0]) / scale[:, 1], -CUT, CUT)
-    scaled = np.nan_to_num(scaled - np.nanmean(scaled, axis=0))
-    length = np.sqrt((scaled**2).sum(axis=0))
-    scaled /= np.where(length > 0, length, np.inf)
-    correlation = np.abs(scaled.T @ scaled)
+    values = scaled(x, columns)
+    known = np.isfinite(values)
+    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    values = np.where(known, values - mean, 0.0)
+    length = np.sqrt((values**2).sum(axis=0))
+    values /= np.where(length > 0, length, np.inf)
+    correlation = np.abs(values.T @ values)
     np.fill_diagonal(correlation, 0.0)
     correlation[correlation > SAME] = 0.0
     best = correlation.argmax(axis=1)

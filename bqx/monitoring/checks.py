@@ -77,13 +77,18 @@ def of_pairs(panel: Panel, pairs: Mapping[str, PairRows], day: int) -> Verdicts:
     """The verdict of a panel on a trading day of its pairs."""
     days = {pair: found for pair, own in pairs.items() if (found := day_of(own, day)) is not None}
     if not days:
-        return _verdict([], {}) | {"verdict": UNJUDGED, "sentence": "Not judged: too few rows."}
+        return unjudged("too few rows")
     return of_panel(panel.judge(days), panel.baselines, days)
 
 
 def nothing(why: str) -> Verdicts:
     """The verdict of a period in which a market was open and nothing was written down."""
     return _verdict([why], {})
+
+
+def unjudged(why: str) -> Verdicts:
+    """The verdict of a period of which nothing can be said."""
+    return _verdict([], {}) | {"verdict": UNJUDGED, "sentence": f"Not judged: {why}."}
 
 
 def of_panel(
@@ -93,7 +98,7 @@ def of_panel(
     alarms = judged.statistics[judged.statistics["alarm"]]
     reasons = [SENTENCES[row.statistic].format(row) for row in alarms.itertuples()]
     moved = judged.columns[judged.columns["drifted"]]
-    farthest = moved["deviations"].abs().nlargest(MOVED).index
+    farthest = judged.columns["deviations"].abs().nlargest(MOVED).index
     measured = {
         names.PANEL_DRIFT: float(judged.alarm),
         names.DRIFTED_COLUMNS: float(len(moved)),
@@ -105,7 +110,7 @@ def of_panel(
     }
     return _verdict(reasons, measured) | {
         "statistics": judged.statistics.to_dict("records"),
-        "moved": moved.loc[farthest].drop(columns="p").to_dict("records"),
+        "moved": judged.columns.loc[farthest].drop(columns="p").to_dict("records"),
         "fixed": drift.by_fixed_thresholds(judged.columns),
         "domains": judged.columns.groupby("domain")["drifted"].mean().to_dict(),
     }

@@ -1,6 +1,5 @@
 """Running the checks of a capture: each period is judged once, whenever and however often."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from bqx.monitoring import measurements as names
 from bqx.monitoring.schedule import CHECKS, Check, periods
 
 VERDICTS, LABELS = "verdicts", "labels"
-FARTHEST = {"minute": 60, "hourly": 48 * 60, "daily": 14 * sessions.DAY}
+FARTHEST = {"minute": 10, "hourly": 48 * 60, "daily": 14 * sessions.DAY}
 """Minutes back to which a check that was not run is made up for."""
 
 
@@ -32,7 +31,9 @@ def watch(place: str, name: str, now: datetime | None = None) -> dict[str, Any]:
     """
     folder, check = Folder(place), CHECKS[name]
     at = datetime.now(UTC) if now is None else now
-    due = list(_due(folder, check, int(at.timestamp()) // 60))
+    due = _due(folder, check, int(at.timestamp()) // 60)
+    if not due:
+        return _closed(check, at)
     made = 0
     for start, end in due:
         made += _judge(folder, check, start, end)
@@ -42,21 +43,29 @@ def watch(place: str, name: str, now: datetime | None = None) -> dict[str, Any]:
     return newest | {"made": made}
 
 
-def _due(folder: Folder, check: Check, now: int) -> Iterator[tuple[int, int]]:
+def _due(folder: Folder, check: Check, now: int) -> list[tuple[int, int]]:
+    """Periods that are over, oldest first; none where the market was closed."""
     written = captured.minutes_written(folder)
     if not len(written):
         raise ArtefactError(
             f"{folder.place}: nothing was captured, got no object; expected what `bqx serve "
             "--capture` writes."
         )
-    spans = periods(check, max(int(written[0]), now - FARTHEST[check.name]), now)
-    if not spans:
+    first = int(written[0])
+    spans = periods(check, max(first, now - FARTHEST[check.name]), now)
+    if not spans and now < first + check.minutes + check.grace:
         raise ArtefactError(
             f"{folder.place}: no period is over, got captures from "
             f"{sessions.timestamps(written[:1])[0]} on; expected {check.minutes} minutes of the "
             f"market and {check.grace} more. Wait."
         )
-    yield from spans
+    return spans
+
+
+def _closed(check: Check, now: datetime) -> dict[str, Any]:
+    """What is said, and not written, where no period of the open market is at hand."""
+    verdict = checks.unjudged("the market was closed")
+    return verdict | {"check": check.name, "period": [now.isoformat()] * 2, "made": 0}
 
 
 def _judge(folder: Folder, check: Check, start: int, end: int) -> bool:
