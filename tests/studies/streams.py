@@ -1,8 +1,8 @@
 """Streams for the study of monitoring: a panel's days, altered in one way, as every detector reads
 them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -37,10 +37,20 @@ class Stream:
     x: np.ndarray
     performance: pd.DataFrame
 
-    @property
+    @cached_property
+    def every(self) -> np.ndarray:
+        """Trading day of each bar."""
+        return sessions.trading_days(self.bars.minutes)
+
+    @cached_property
     def day(self) -> np.ndarray:
         """Trading day of each row."""
-        return sessions.trading_days(self.bars.minutes[self.rows])
+        return self.every[self.rows]
+
+    @cached_property
+    def ranges(self) -> np.ndarray:
+        """Log range of each bar."""
+        return baseline.bar_columns(self.bars)[:, 0]
 
 
 def days_of(bars: Bars) -> np.ndarray:
@@ -70,22 +80,19 @@ def oracle(bars: Bars, signal: pd.DataFrame) -> np.ndarray:
     drift = signal[bars.pair].reindex(bars.ts).fillna(0.0).to_numpy()
     decay = signal["decay"].reindex(bars.ts).ffill().bfill().to_numpy()
     target = targets.make(bars, WINDOW, HORIZON)
-    known = WINDOW * planted.oracle(drift, decay, window=WINDOW, horizon=HORIZON) / WINDOW
-    return known / target.sigma
+    return planted.oracle(drift, decay, window=WINDOW, horizon=HORIZON) / target.sigma
 
 
 def baseline_of(own: Stream, last: int) -> Baseline:
     """The baseline of a stream's days before one."""
     kept = own.day < last
-    day = sessions.trading_days(own.bars.minutes)
-    known = (day >= own.day[0]) & (day < last)
-    ranges = baseline.bar_columns(own.bars)[known, 0]
+    known = (own.every >= own.day[0]) & (own.every < last)
     performance = own.performance
     return baseline.of_columns(
         own.x[kept],
         own.bars.minutes[own.rows[kept]],
         (*COLUMNS, *baseline.BARS),
-        hours=baseline.hourly_range(own.bars.minutes[known], ranges),
+        hours=baseline.hourly_range(own.bars.minutes[known], own.ranges[known]),
         performance=performance[performance["day"] < last],
     )
 
@@ -97,14 +104,12 @@ def day_of(own: Stream, known: Baseline, day: int) -> Day:
         day_statistics(own.x[own.day == number], own.day[own.day == number], known.columns)
         for number in (day, int(before.max()))
     )
-    every = sessions.trading_days(own.bars.minutes)
-    kept = (every >= day - 3) & (every <= day)
-    ranges = baseline.bar_columns(own.bars.rows(int(kept.argmax()), len(kept)))[: kept.sum(), 0]
+    kept = (own.every >= day - 3) & (own.every <= day)
     performance = own.performance
     return Day(
         statistics,
         earlier,
-        baseline.hourly_range(own.bars.minutes[kept], ranges),
+        baseline.hourly_range(own.bars.minutes[kept], own.ranges[kept]),
         performance[performance["day"] == day],
     )
 
@@ -149,18 +154,7 @@ def apart(own: Stream, day: int, column: int) -> Stream:
 
 def flipped(own: Stream, forecast: np.ndarray, day: int) -> Stream:
     """Forecasts of the opposite sign from a day on."""
-    every = sessions.trading_days(own.bars.minutes)
-    turned = np.where(every >= day, -forecast, forecast)
+    turned = np.where(own.every >= day, -forecast, forecast)
     target = targets.make(own.bars, WINDOW, HORIZON)
     performance = losses.of_days(target, own.bars.minutes, own.rows, turned[own.rows])
     return replace(own, performance=performance)
-
-
-def matrices(
-    streams: Mapping[str, Stream], day: int | None = None, before: int | None = None
-) -> list[np.ndarray]:
-    """(n, F) rows of each pair on a day, or before one."""
-    return [
-        own.x[own.day == day] if day is not None else own.x[own.day < before]
-        for own in streams.values()
-    ]

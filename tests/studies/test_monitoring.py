@@ -145,9 +145,8 @@ def _quiet_hours(streams: dict[str, Stream], known: Any, days: list[int]) -> dic
     """Hours of quiet days in which any column of a panel was called broken."""
     alarms = hours = 0
     for day in days:
-        start = int(next(iter(streams.values())).bars.minutes[0])
-        every = next(iter(streams.values())).bars.minutes
-        start = int(every[sessions.trading_days(every) == day][0])
+        one = next(iter(streams.values()))
+        start = int(one.bars.minutes[one.every == day][0])
         for hour in range(24):
             begin = start + 60 * hour
             alarms += any(
