@@ -70,7 +70,9 @@ def functions() -> dict[str, Any]:
             statement(["xray:PutTraceSegments"], ["*"]),
         ]
         places = dict.fromkeys((*read, *written))
-        variables = {place.variable: sub(f"s3://${{Bucket}}/{place.path}") for place in places}
+        variables: dict[str, Any] = {
+            place.variable: sub(f"s3://${{Bucket}}/{place.path}") for place in places
+        }
         variables[captured.SHARE] = str(SHARE)
         resources[f"{name.title()}Role"] = parts.role("lambda", own)
         properties = _function(name, memory, seconds) | {"Environment": {"Variables": variables}}
