@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from monitored import altered, feed, grids, models, row_of_day
+from river import drift as river_drift
 
 from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
@@ -16,7 +17,7 @@ from bqx.files import read_json
 from bqx.learning.day_statistics import DayStatistics
 from bqx.learning.targets import make
 from bqx.market import sessions
-from bqx.monitoring import captured, checks, measurements, schedule, watch
+from bqx.monitoring import captured, change_points, checks, measurements, schedule, watch
 from bqx.monitoring.panel import Panel
 from bqx.monitoring.watch import watch as run
 
@@ -84,6 +85,23 @@ def test_skill_is_that_of_the_labels(quiet):
                     loss += (label[place] - forecast[row]) ** 2
                     known += label[place] ** 2
     assert verdict["measurements"]["skill"] == pytest.approx(1 - loss / known, rel=1e-6)
+
+
+def test_change_points_are_those_of_a_reference_trace():
+    rng = np.random.default_rng(1)
+    values = np.concatenate((rng.normal(1.0, 0.3, 400), rng.normal(2.0, 0.3, 400)))
+    detector, expected = river_drift.ADWIN(delta=0.002), []
+    for position, value in enumerate(values):
+        detector.update(value)
+        expected += [position] if detector.drift_detected else []
+    found = change_points.change_points(values)
+    assert found == expected
+    assert 400 <= found[0] < 440
+    assert change_points.change_points(rng.normal(1.0, 0.3, 1_000)) == []
+
+
+def test_errors_of_a_quiet_capture_have_no_change_point(quiet):
+    assert run(str(quiet), "daily", at(AFTER))["change_points"] == []
 
 
 def test_a_louder_day_alarms(begun):

@@ -15,7 +15,7 @@ from bqx.learning.baseline import BARS, Baseline, hourly_range
 from bqx.learning.baseline import bar_columns as columns_of_bars
 from bqx.learning.day_statistics import day_statistics, scaled
 from bqx.market import sessions
-from bqx.monitoring import bar_quality, drift
+from bqx.monitoring import bar_quality, change_points, drift
 from bqx.monitoring import measurements as names
 from bqx.monitoring.captured import PairRows, Period
 from bqx.monitoring.panel import Day, Panel, Verdict
@@ -78,7 +78,10 @@ def of_pairs(panel: Panel, pairs: Mapping[str, PairRows], day: int) -> Verdicts:
     days = {pair: found for pair, own in pairs.items() if (found := day_of(own, day)) is not None}
     if not days:
         return unjudged("too few rows")
-    return of_panel(panel.judge(days), panel.baselines, days)
+    changes = sessions.timestamps(np.array(change_points.of_errors(pairs), np.int64))
+    return of_panel(panel.judge(days), panel.baselines, days) | {
+        "change_points": [stamp.isoformat() for stamp in changes]
+    }
 
 
 def nothing(why: str) -> Verdicts:

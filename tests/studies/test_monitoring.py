@@ -35,7 +35,7 @@ from bqx.monitoring.checks import broken_columns
 pytestmark = pytest.mark.studies
 
 MARKETS, DRAWS, PLANTED = 6, 10, 4
-FOLLOWED = 5
+FOLLOWED = 3
 """Days after a shift within which it may be found."""
 LATER = 12
 """Day of the later ones on which a shift begins."""
@@ -84,7 +84,7 @@ def null_market(seed: int) -> dict[str, Any]:
         "column": COLUMNS[column].name,
         "found": found,
         "broken_hours": _hours(streams[pair], panel.baselines[pair], begin, column),
-        "quiet_hours": _quiet_hours(streams, panel.baselines, later[:5]),
+        "quiet_hours": _quiet_hours(streams, panel.baselines, later[:2]),
         "frozen": _frozen(bars, later),
     }
 
@@ -174,7 +174,7 @@ def _frozen(bars: dict[str, Bars], days: list[int]) -> dict[str, Any]:
     rows = np.flatnonzero(np.isin(day, days))
     alarms = sum(
         bool(bar_quality.frozen({p: own.rows(row - 40, row + 1) for p, own in bars.items()}))
-        for row in rows[::61].tolist()
+        for row in rows[::301].tolist()
     )
     row, delays = int(rows[len(rows) // 2]), 0
     while delays < 60:
@@ -182,7 +182,7 @@ def _frozen(bars: dict[str, Bars], days: list[int]) -> dict[str, Any]:
         stopped = {p: _stopped(own.rows(row - 40, row + delays), 40) for p, own in bars.items()}
         if bar_quality.frozen(stopped):
             break
-    return {"minutes": len(rows[::61]), "alarms": int(alarms), "found_after": delays}
+    return {"minutes": len(rows[::301]), "alarms": int(alarms), "found_after": delays}
 
 
 def _stopped(bars: Bars, row: int) -> Bars:
