@@ -102,7 +102,7 @@ def test_nothing_later_than_its_end_reaches_a_period(place, tmp_path):
     for pair, rows in whole.pairs.items():
         theirs = other.pairs[pair]
         assert rows.labels().equals(theirs.labels())
-        assert rows.performance().equals(theirs.performance())
+        assert rows.performance.equals(theirs.performance)
         assert np.array_equal(rows.x, theirs.x, equal_nan=True)
         assert rows.bars.frame.equals(theirs.bars.frame)
 

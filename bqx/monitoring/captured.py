@@ -6,6 +6,7 @@ was written down within some minutes of it. A label of a forecast made at t coun
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -68,6 +69,12 @@ class PairRows:
         made = targets.make(self.bars, self.windows[horizon], horizon)
         return replace(made, sigma=self.sigma.get(horizon, made.sigma))
 
+    @cached_property
+    def bar_columns(self) -> NDArray[np.float32]:
+        """(T, 3) columns of the bars, see `baseline.bar_columns`."""
+        return baseline.bar_columns(self.bars)
+
+    @cached_property
     def performance(self) -> pd.DataFrame:
         """How its forecasts did, see `losses.of_days`; labels that are not known yet are none."""
         frames = [

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from river.drift import ADWIN
 
+from bqx.market import sessions
 from bqx.monitoring.captured import PairRows
 
 DELTA = 0.002
@@ -27,9 +28,9 @@ def change_points(values: NDArray[np.float64], delta: float = DELTA) -> list[int
     return found
 
 
-def of_errors(pairs: Mapping[str, PairRows]) -> list[int]:
-    """Epoch minutes of the blocks in which the errors of all pairs' forecasts, in sigma squared,
-    changed."""
+def of_errors(pairs: Mapping[str, PairRows]) -> list[str]:
+    """Starts of the blocks in which the errors of all pairs' forecasts, in sigma squared, changed:
+    ISO times."""
     frames = []
     for rows in pairs.values():
         for horizon, own in rows.labels().groupby("horizon"):
@@ -41,4 +42,6 @@ def of_errors(pairs: Mapping[str, PairRows]) -> list[int]:
         return []
     longest = max(max(rows.windows[h] + h for h in rows.windows) for rows in pairs.values())
     mean = every.groupby(every["known_at"] // longest)["error"].mean()
-    return [int(mean.index[place]) * longest for place in change_points(mean.to_numpy())]
+    places = change_points(mean.to_numpy())
+    stamps = sessions.timestamps(mean.index.to_numpy(np.int64)[places] * longest)
+    return [stamp.isoformat() for stamp in stamps]

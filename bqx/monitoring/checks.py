@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.learning.baseline import BARS, Baseline, hourly_range
-from bqx.learning.baseline import bar_columns as columns_of_bars
 from bqx.learning.day_statistics import day_statistics, scaled
 from bqx.market import sessions
 from bqx.monitoring import bar_quality, change_points, drift
@@ -70,7 +69,8 @@ def daily(period: Period, day: int) -> Verdicts:
     end = minutes_of_day(day)[1]
     pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
     # Of a pair whose columns are not computed its bars are judged.
-    return of_pairs(Panel({pair: own.baseline for pair, own in pairs.items()}), pairs, day)
+    verdict = of_pairs(Panel({pair: own.baseline for pair, own in pairs.items()}), pairs, day)
+    return verdict | {"change_points": change_points.of_errors(pairs)}
 
 
 def of_pairs(panel: Panel, pairs: Mapping[str, PairRows], day: int) -> Verdicts:
@@ -78,10 +78,7 @@ def of_pairs(panel: Panel, pairs: Mapping[str, PairRows], day: int) -> Verdicts:
     days = {pair: found for pair, own in pairs.items() if (found := day_of(own, day)) is not None}
     if not days:
         return unjudged("too few rows")
-    changes = sessions.timestamps(np.array(change_points.of_errors(pairs), np.int64))
-    return of_panel(panel.judge(days), panel.baselines, days) | {
-        "change_points": [stamp.isoformat() for stamp in changes]
-    }
+    return of_panel(panel.judge(days), panel.baselines, days)
 
 
 def nothing(why: str) -> Verdicts:
@@ -135,8 +132,8 @@ SENTENCES = {
 
 def day_of(rows: PairRows, day: int) -> Day | None:
     """A pair's day; None where fewer than a fifth of its hours have rows."""
-    bars, minutes = rows.bars, rows.bars.minutes
-    ranges = columns_of_bars(bars)
+    minutes = rows.bars.minutes
+    ranges = rows.bar_columns
     own = sessions.trading_days(minutes[rows.rows])
     wide = np.concatenate((rows.x, ranges[rows.rows]), axis=1)
     if len(np.unique(minutes[rows.rows[own == day]] // 60)) < 5:
@@ -151,7 +148,7 @@ def day_of(rows: PairRows, day: int) -> Day | None:
     assert of_day is not None
     recent = sessions.trading_days(minutes)
     kept = (recent >= day - 3) & (recent <= day)
-    performance = rows.performance()
+    performance = rows.performance
     return Day(
         of_day,
         before,

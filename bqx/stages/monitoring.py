@@ -15,7 +15,7 @@ from bqx.learning.folds import Fold
 from bqx.learning.samples import fits_of
 from bqx.learning.selection import Selection
 from bqx.market import sessions
-from bqx.monitoring import checks
+from bqx.monitoring import change_points, checks
 from bqx.monitoring.captured import PairRows
 from bqx.monitoring.drift import drift
 from bqx.monitoring.panel import Panel
@@ -164,7 +164,8 @@ def judged(rows: dict[str, PairRows], fold: int) -> dict[str, Any]:
     for day in numbers[counts > sessions.DAY // 2].tolist():
         found = checks.of_pairs(panel, rows, day)
         verdicts.append({"day": str(np.datetime64(day, "D"))} | found)
-    return {"fold": fold, "sentence": _said(verdicts), "days": verdicts}
+    changes = change_points.of_errors(rows)
+    return {"fold": fold, "sentence": _said(verdicts), "change_points": changes, "days": verdicts}
 
 
 def _said(verdicts: list[dict[str, Any]]) -> str:

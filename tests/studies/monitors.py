@@ -83,7 +83,7 @@ def render(found: dict[str, Any]) -> str:
             "```{image} monitoring.png\n:alt: False alarms a day against shifts found\n```\n",
             "## Days to detect\n",
             "First day on which the panel alarms, market by market; a dash where it did not within"
-            " five days.\n",
+            " three days.\n",
             _days(found),
             _turned(found),
             _sooner(found),
