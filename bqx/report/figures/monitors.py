@@ -14,17 +14,20 @@ def operating_characteristic(rows: pd.DataFrame) -> Figure:
     """
     figure, axes = canvas(width=7.5, height=4.5)
     axes.plot([0, 1], [0, 1], color="0.8", lw=1, zorder=0)
-    for number, row in enumerate(rows.sort_values("quiet").itertuples()):
-        own = row.detector == "bqx"
+    for number, ((quiet, found), names) in enumerate(
+        rows.groupby(["quiet", "found"])["detector"].agg(list).items()
+    ):
+        own = "bqx" in names
         colour = BLUE if own else PALETTE[1 + number % (len(PALETTE) - 1)]
-        axes.plot(row.quiet, row.found, "D" if own else "o", color=colour, ms=9 if own else 5)
+        axes.plot(quiet, found, "D" if own else "o", color=colour, ms=9 if own else 5)
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
         axes.annotate(
-            row.detector,
-            (row.quiet, row.found),
-            xytext=(6, 5 if number % 2 else -9),
+            "\n".join(names[:2]) + more,
+            (quiet, found),
+            xytext=(-8 if quiet > 0.6 else 8, 8 if found < 0.5 else -24),
             textcoords="offset points",
-            fontsize=6,
-            ha="right" if row.quiet > 0.6 else "left",
+            fontsize=7,
+            ha="right" if quiet > 0.6 else "left",
         )
     axes.set(
         xlabel="quiet days that alarm", ylabel="shifts found on their first day",
