@@ -24,7 +24,7 @@ def operating_characteristic(rows: pd.DataFrame) -> Figure:
         axes.annotate(
             "\n".join(names[:2]) + more,
             (quiet, found),
-            xytext=(-8 if quiet > 0.6 else 8, 8 if found < 0.5 else -24),
+            xytext=(-8 if quiet > 0.6 else 8, 8 if found < 0.5 else -24 if quiet < 0.9 else -48),
             textcoords="offset points",
             fontsize=7,
             ha="right" if quiet > 0.6 else "left",
