@@ -21,6 +21,7 @@ from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
 from bqx.feature_store import commands as features
+from bqx.monitoring import commands as monitoring
 from bqx.online import commands as online
 from bqx.operations import commands as operations
 from bqx.paper import commands as paper
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     project_plan.add(commands)
     online.add(commands)
     readiness.add(commands)
+    monitoring.add(commands)
     return parser
 
 

@@ -9,9 +9,10 @@ sys.path[:0] = [str(HERE), *(str(HERE / name) for name in ("benchmarks", "studie
 import codes  # noqa: E402
 import findings  # noqa: E402
 import markets  # noqa: E402
+import monitors  # noqa: E402
 import page  # noqa: E402
 import sisters  # noqa: E402
 
 if __name__ == "__main__":
-    for made in (page, findings, markets, codes, sisters):
+    for made in (page, findings, markets, monitors, codes, sisters):
         made.renew()

@@ -27,7 +27,8 @@ def resource(name):
 def environment(name):
     """Variables that the template gives a function."""
     variables = resource(name.title())["Environment"]["Variables"]
-    return {key: value["Fn::Sub"].replace("${Bucket}", BUCKET) for key, value in variables.items()}
+    texts = {k: v if isinstance(v, str) else v["Fn::Sub"] for k, v in variables.items()}
+    return {key: text.replace("${Bucket}", BUCKET) for key, text in texts.items()}
 
 
 def rights(name):

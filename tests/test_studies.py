@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent / "studies"))
 import findings
+import monitors
 from written import code_of
 
 
@@ -14,6 +15,15 @@ def test_the_page_is_made_from_the_results() -> None:
     assert findings.PAGE.read_text() == findings.render(results), "run: python tests/pages.py"
     assert results.keys() <= findings.SECTIONS.keys()
     assert "## Real bars" in findings.PAGE.read_text()
+
+
+def test_the_page_of_monitoring_is_made_from_its_results() -> None:
+    results = json.loads(monitors.RESULTS.read_text())
+    assert monitors.PAGE.read_text() == monitors.render(results), "run: python tests/pages.py"
+    rows = {row["detector"]: row for row in monitors.characteristic(results)}
+    assert rows["always"]["quiet"] == rows["always"]["found"] == 1.0
+    assert rows["never"]["quiet"] == rows["never"]["found"] == 0.0
+    assert monitors.FIGURE.is_file()
 
 
 def test_a_study_says_when_its_code_has_changed_and_which_was_never_recorded() -> None:

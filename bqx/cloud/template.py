@@ -8,7 +8,8 @@ from typing import Any
 from bqx.cloud import endpoint_requests
 from bqx.cloud import template_parts as parts
 from bqx.cloud.template_parts import Resource, arn, ref, statement, sub
-from bqx.serving import lambda_places
+from bqx.monitoring.capture import SHARE
+from bqx.serving import captured, lambda_places
 
 RATE, BURST = 100, 200
 """Requests a second that the API takes."""
@@ -76,7 +77,10 @@ def functions() -> dict[str, Any]:
             statement(["xray:PutTraceSegments"], ["*"]),
         ]
         places = dict.fromkeys((*read, *written))
-        variables = {place.variable: sub(f"s3://${{Bucket}}/{place.path}") for place in places}
+        variables: dict[str, Any] = {
+            place.variable: sub(f"s3://${{Bucket}}/{place.path}") for place in places
+        }
+        variables[captured.SHARE] = str(SHARE)
         resources[f"{name.title()}Role"] = parts.role("lambda", own)
         properties = _function(name, memory, seconds) | {"Environment": {"Variables": variables}}
         resources[name.title()] = _of("Lambda::Function", properties)

@@ -1,12 +1,13 @@
 """What is deployed of a pair: model, columns and what ties them to bars, without pickle.
 
-A bundle is a folder: ``bundle.json``, and the model's folder, whose manifest's hash ``bundle.json``
-holds. Hashes are checked before a model is parsed, since the parser trusts its input.
+A bundle is a folder: ``bundle.json``, the model's folder, whose manifest's hash ``bundle.json``
+holds, and ``baseline/``, the statistics by which it is monitored. Hashes are checked before a model
+is parsed, since the parser trusts its input.
 """
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -23,7 +24,8 @@ from bqx.features.engine.requirements import needs
 from bqx.features.lags import Column
 from bqx.features.newest_columns import NewestColumns
 from bqx.files import check_seal, digest, read_json, sealed, sha256, write_json
-from bqx.learning import models, targets
+from bqx.learning import bundle_checks, models, targets
+from bqx.learning.baseline_files import StoredBaseline
 from bqx.learning.conformal import Calibration
 from bqx.learning.models import Model, artefact, point
 from bqx.market.bars import Bars
@@ -32,6 +34,7 @@ from bqx.market.sessions import timestamp
 from bqx.params import Params
 
 if TYPE_CHECKING:
+    from bqx.learning.baseline import Baseline
     from bqx.learning.fold_fit import FoldFit
 
 MANIFEST = "bundle.json"
@@ -63,7 +66,8 @@ class Bundle:
     ``window`` : of the target, minutes, or ``matched``; ``betas`` : share of each horizon's
     forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
     the other pairs whose closes its columns read; ``max_fill`` : longest hole that carries the
-    last close, minutes; ``metrics`` : what the book says about it.
+    last close, minutes; ``metrics`` : what the book says about it; ``baseline_statistics`` : by
+    which it is monitored, None for none.
     """
 
     pair: str
@@ -79,6 +83,13 @@ class Bundle:
     max_fill: int
     metrics: dict[str, Any]
     trained_until: datetime
+    baseline_statistics: "Baseline | StoredBaseline | None" = None
+
+    @cached_property
+    def statistics(self) -> "Baseline | None":
+        """What it is monitored by, read from its folder where it lies there."""
+        own = self.baseline_statistics
+        return own.read() if isinstance(own, StoredBaseline) else own
 
     @cached_property
     def lookback(self) -> int:
@@ -159,7 +170,7 @@ class Bundle:
     def _newest(self) -> NewestColumns:
         return NewestColumns({self.pair: self.columns})
 
-    def _facts(self, model: Path) -> dict[str, Any]:
+    def _facts(self, model: Path, statistics: dict[str, str]) -> dict[str, Any]:
         """Content of the manifest beside a saved model."""
         return {
             "pair": self.pair,
@@ -179,6 +190,7 @@ class Bundle:
             "max_fill": self.max_fill,
             "metrics": self.metrics,
             "trained_until": self.trained_until.isoformat(),
+            "baseline_statistics": statistics,
         }
 
     def save(self, folder: Path) -> None:
@@ -189,7 +201,9 @@ class Bundle:
         temporary.mkdir()
         try:
             self.model.save(temporary / MODEL)
-            write_json(temporary / MANIFEST, sealed(self._facts(temporary / MODEL)))
+            own = self.statistics
+            hashes = own.save(temporary) if own else {}
+            write_json(temporary / MANIFEST, sealed(self._facts(temporary / MODEL, hashes)))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)
         finally:
@@ -238,9 +252,9 @@ def load(folder: Path) -> Bundle:
     stored = read_json(path)
     try:
         check_seal(stored)
-        _check_columns(path, stored)
+        bundle_checks.columns(path, stored)
         horizons = tuple(int(horizon) for horizon in stored["horizons"])
-        _check(folder / MODEL / artefact.MANIFEST, stored["model"])
+        bundle_checks.file(folder / MODEL / artefact.MANIFEST, stored["model"])
         return Bundle(
             pair=str(stored["pair"]),
             horizons=horizons,
@@ -258,35 +272,14 @@ def load(folder: Path) -> Bundle:
             max_fill=int(stored["max_fill"]),
             metrics=stored["metrics"],
             trained_until=datetime.fromisoformat(stored["trained_until"]),
+            baseline_statistics=(
+                StoredBaseline(folder, stored["baseline_statistics"])
+                if stored.get("baseline_statistics")
+                else None
+            ),
         )
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ArtefactError(
             f"{path}: not a bundle, got {type(error).__name__} {error}; expected what "
             "12_registry writes. Run it again."
         ) from error
-
-
-def _check_columns(path: Path, stored: Mapping[str, Any]) -> None:
-    """Refuse columns whose values are decided by other code than when the model was trained."""
-    identities = dict(stored["identities"])
-    unlike = catalog.changed(identities)
-    unlike += [c["feature"] for c in stored["columns"] if c["feature"] not in identities]
-    if absent := sorted(set(identities) - set(catalog.FEATURES)):
-        raise ArtefactError(
-            f"{path}: a feature that the catalog lacks, got {absent[0]}; expected its file among "
-            f"those that {catalog.OWN} names. Name it there."
-        )
-    if unlike:
-        raise ArtefactError(
-            f"{path}: made by other code, got another identity of {', '.join(unlike)}; expected "
-            "that of the catalog at hand. Run notebook 12_registry again."
-        )
-
-
-def _check(path: Path, expected: object) -> None:
-    own = sha256(path) if path.is_file() else "no file"
-    if own != expected:
-        raise ArtefactError(
-            f"{path}: damaged or exchanged, got {own[:12]}; expected {str(expected)[:12]}. Run "
-            "notebook 12_registry again."
-        )

@@ -1,6 +1,6 @@
 """Squared errors of forecasts, summed by trading day."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -65,3 +65,65 @@ def out_of_sample(bars: Bars, forecasts: pd.DataFrame, params: Params) -> pd.Dat
         ).merge(by_day(bars.minutes[rows], label + 0.0 * off, in_unit), on="day")
         frames.append(daily.assign(pair=bars.pair, horizon=horizon))
     return pd.concat(frames)
+
+
+def of_days(
+    target: targets.Target, minutes: NDArray[np.int64], rows: NDArray[np.int64], forecast: Series
+) -> pd.DataFrame:
+    """How forecasts of an innovation did, by the trading day on which their label became known.
+
+    Parameters
+    ----------
+    minutes : (T,) epoch minutes of the target's rows.
+    rows : (n,) of the forecasts; forecast : (n,) in sigma, NaN where there is none.
+
+    Returns
+    -------
+    DataFrame : day, horizon, rows; sums of ``loss`` and ``known_loss`` (squares) and of
+        ``absolute`` and ``known_absolute`` errors, in sigma, of the forecast and the martingale;
+        of the change of BQX: ``error2``, ``label`` and ``label2`` (squares), rows whose sign was
+        forecast (``hits``) among those that have one (``signs``).
+    """
+    innovation = target.label("innovation")[rows]
+    full = np.full(len(minutes), np.nan)
+    full[rows] = forecast
+    delta = target.label("delta")[rows]
+    expected = target.from_innovation(full, "delta")[rows]
+    signed = (delta != 0.0) & (expected != 0.0)
+    frame = pd.DataFrame(
+        {
+            "rows": np.ones(len(rows)),
+            "loss": (innovation - forecast) ** 2,
+            "known_loss": innovation**2,
+            "absolute": np.abs(innovation - forecast),
+            "known_absolute": np.abs(innovation),
+            "error2": (delta - expected) ** 2,
+            "label": delta,
+            "label2": delta**2,
+            "hits": signed & (np.sign(delta) == np.sign(expected)),
+            "signs": signed,
+        }
+    ).astype(np.float64)
+    known = np.isfinite(frame["loss"].to_numpy())
+    ends = rows[known] + target.horizon
+    day = sessions.trading_days(minutes[ends])
+    summed = frame[known].groupby(day).sum().rename_axis("day").reset_index()
+    return summed.assign(horizon=target.horizon)
+
+
+def of_forecasts(
+    bars: Bars, forecasts: pd.DataFrame, window_of: Callable[[int], int]
+) -> pd.DataFrame:
+    """`of_days` of a pair's forecasts out of sample at all horizons, see ``PairResult``.
+
+    Parameters
+    ----------
+    window_of : the target's window at a horizon.
+    """
+    frames = []
+    for key, own in forecasts.groupby("horizon"):
+        horizon = int(str(key))
+        target = targets.make(bars, window_of(horizon), horizon)
+        rows = bars.ts.get_indexer(pd.DatetimeIndex(own["ts_utc"]))
+        frames.append(of_days(target, bars.minutes, rows, own["forecast"].to_numpy(np.float64)))
+    return pd.concat(frames, ignore_index=True)

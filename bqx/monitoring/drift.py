@@ -32,11 +32,51 @@ def psi(expected: Counts, actual: Counts) -> NDArray[np.float64]:
     >>> psi(np.array([50.0, 50.0]), np.array([50.0, 50.0])).item()
     0.0
     """
-    shares = [
-        np.maximum(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1.0), SMALLEST)
-        for counts in (expected, actual)
-    ]
-    return ((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum(axis=-1)
+    p, q = _shares(expected), _shares(actual)
+    return ((q - p) * np.log(q / p)).sum(axis=-1)
+
+
+def _shares(counts: Counts) -> Counts:
+    return np.maximum(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1.0), SMALLEST)
+
+
+def kl(expected: Counts, actual: Counts) -> NDArray[np.float64]:
+    """Kullback-Leibler divergence of the later counts from the expected ones, nats.
+
+    >>> kl(np.array([50.0, 50.0]), np.array([50.0, 50.0])).item()
+    0.0
+    """
+    p, q = _shares(expected), _shares(actual)
+    return (q * np.log(q / p)).sum(axis=-1)
+
+
+FIXED = {
+    "KL above 0.1 (warning)": ("kl", 0.1),
+    "KL above 0.2": ("kl", 0.2),
+    "KL above 0.3 (critical)": ("kl", 0.3),
+    "PSI above 0.2": ("psi", 0.2),
+    "mean moved by over 0.05": ("mean_shift", 0.05),
+}
+"""Thresholds that the field's documents state, of an index each, whatever the columns' memory. The
+unit of the shift of a mean is none of theirs: here it is the column's deviation."""
+
+
+def fixed(
+    expected: Counts, actual: Counts, mean_shift: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """(F,) indices that fixed thresholds judge: psi, kl and mean_shift.
+
+    Parameters
+    ----------
+    expected, actual : (F, BINS) counts.
+    mean_shift : (F,) shift of the mean, deviations of the column.
+    """
+    return {"psi": psi(expected, actual), "kl": kl(expected, actual), "mean_shift": mean_shift}
+
+
+def by_fixed_thresholds(columns: pd.DataFrame) -> dict[str, float]:
+    """Share of columns that each of `FIXED` would have called drifted, of indices by `fixed`."""
+    return {name: float((columns[index] > bound).mean()) for name, (index, bound) in FIXED.items()}
 
 
 def _counts(

@@ -63,5 +63,5 @@ def measured(path: Path, now: datetime, since: datetime | None) -> dict[str, flo
     Raises ArtefactError for a file that holds none.
     """
     first = since.timestamp() if since else float("-inf")
-    known = [own for own in files.read([path]) if first < own.time <= now.timestamp()]
+    known = [own for own in files.read([str(path)]) if first < own.time <= now.timestamp()]
     return dict(known[-1].numbers) if known else {}

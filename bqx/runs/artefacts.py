@@ -214,6 +214,8 @@ PROMOTION = Records("backtest/promotion.json", _08, _DECISION)
 
 _DRIFT = _columns(text="feature pair", number="psi threshold", flag="drifted", integer="fold")
 DRIFT = Table("drift/drift.parquet", _09, _DRIFT)
+MONITORED = Record("drift/days.json", _09, _keys("fold sentence days"))
+"""What the daily check says of each test day of the last fold."""
 
 QUALITY = Table("quality/{name}.parquet", _10, _columns(text="pair"))
 

@@ -18,9 +18,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from bqx.errors import ArtefactError, BarError, ParameterError, RequestError
-from bqx.serving import api, bodies, feeds, live
+from bqx.serving import api, bodies, captured, feeds, live
 from bqx.serving.bodies import refusal
 from bqx.serving.limits import DRAIN, SECONDS, LimitedProtocol
 from bqx.serving.live_feed import LiveFeed
@@ -212,7 +213,12 @@ def serve(
 
 def run(application: Starlette, bound: socket.socket, *, lifespan: Literal["on", "off"]) -> None:
     """Answer on a socket, within the limits of `limits`, until interrupted."""
-    config = uvicorn.Config(
+    with captured.running(application) as watched, suppress(KeyboardInterrupt):
+        uvicorn.Server(_config(watched, lifespan)).run([bound])
+
+
+def _config(application: ASGIApp, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+    return uvicorn.Config(
         application,
         # Refusals are the clients' affair: one line for each would fill a disk.
         log_level="error",
@@ -226,8 +232,6 @@ def run(application: Starlette, bound: socket.socket, *, lifespan: Literal["on",
         # Twice the time after which connections are cut, should one not end even so.
         timeout_graceful_shutdown=int(2 * DRAIN),
     )
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run([bound])
 
 
 def _live(models: Models, name: str, history: Path | None, state: Path | None) -> LiveFeed:

@@ -49,16 +49,37 @@ def _add_serve(commands: "Commands") -> None:
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="keeps the bars from one start to the next"
     )
+    parser.add_argument(
+        "--capture",
+        default="",
+        metavar="DIR",
+        help="write down bars, inputs and forecasts there, for `bqx monitor`; folder or s3://",
+    )
+    parser.add_argument(
+        "--capture-share",
+        default="",
+        metavar="X",
+        help="share of the minutes whose inputs and forecasts are written, default 0.2",
+    )
     parser.set_defaults(command=_serve)
 
 
 def _serve(asked: argparse.Namespace) -> int:
-    from bqx.serving import app
+    from bqx.serving import app, captured
 
     if not asked.live and (asked.history or asked.state):
         raise ParameterError(
             "--history, --state: of no use, got no feed; expected --live FEED beside them."
         )
+    os.environ |= {
+        name: value
+        for name, value in (
+            (captured.PLACE, asked.capture),
+            (captured.SHARE, asked.capture_share),
+        )
+        if value
+    }
+    captured.current()
     app.serve(
         asked.bundles,
         asked.port,

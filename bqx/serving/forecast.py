@@ -11,6 +11,7 @@ from bqx.learning.bundle import Bundle, Prediction
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import Params
+from bqx.serving import captured
 from bqx.trading.newest_signal import Costs, Signal
 
 TRADING = Params()
@@ -58,6 +59,7 @@ def forecast_of(bundle: Bundle, x: NDArray[np.float32] | None, bars: Bars) -> Fo
     Raises RequestError where the bars do not suffice.
     """
     predictions = bundle.forecasts(x, bars)
+    captured.forecast(bundle, x, bars, predictions)
     costs = Costs(bars, TRADING)
     signals = {
         horizon: costs.signal(

@@ -26,7 +26,7 @@ from bqx.features import catalog
 from bqx.files import check_seal, sealed
 from bqx.learning.bundle import Bundle
 from bqx.market import sessions
-from bqx.serving import lambda_places, live_state
+from bqx.serving import captured, lambda_places, live_state
 from bqx.serving.answers import PredictRequest, told
 from bqx.serving.forecast import forecast_of, number
 from bqx.serving.lambda_function import UnservedError, function
@@ -74,6 +74,8 @@ def _precompute(content: Content) -> Content:
     if FORECASTS.address:
         folder, name = FORECASTS.file
         folder.write_json(name, sealed({"forecasts": made, "faults": faults}))
+    # The process may be frozen until the next minute.
+    captured.flush()
     stamps = {pair: answer["timestamp"] for pair, answer in made.items()}
     return {"forecasts": stamps, "faults": faults}
 
@@ -124,6 +126,7 @@ def _predict(content: Content) -> Content:
         own = function()
         served, bars = own.bars(content)
         forecast = forecast_of(served.bundle, served.bundle.columns_of(bars), bars)
+        captured.flush()
         behind = 0 if "bars" in content else own.panel.minutes_behind(forecast)
         return own.answer(forecast, behind, started)
     pair = PredictRequest.model_validate_json(json.dumps(content)).pair.lower()
@@ -157,7 +160,9 @@ def _ahead(pair: str) -> Content:
 def _answered(event: Any, answer: Callable[[Content], Content]) -> Content:
     """The answer to an event, in the event's form."""
     proxied = isinstance(event, dict) and "requestContext" in event
+    started = time.perf_counter()
     status, content = _tried(event, answer)
+    captured.answer(int(status), started)
     if not proxied:
         return content
     return {

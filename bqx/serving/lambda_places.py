@@ -2,7 +2,8 @@
 
 All of it is in one bucket. ``bundles/`` : a folder of bundles or a registry, file by file.
 ``feed/`` : bars as they come, in ``*.jsonl`` objects of a live feed's lines. ``state/`` : the bars
-that all forecasts need. ``newest/`` : the newest forecast of each pair.
+that all forecasts need. ``newest/`` : the newest forecast of each pair. ``captures/`` : what was
+forecast and answered, see `bqx.monitoring.capture`.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
+from bqx.serving import captured
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ BUNDLES = Place("BQX_BUNDLES", "bundles")
 STATE = Place("BQX_STATE", "state/live.npz")
 FEED = Place("BQX_FEED", "feed")
 FORECASTS = Place("BQX_FORECASTS", "newest/forecasts.json")
+CAPTURE = Place(captured.PLACE, "captures")
 
 READ = {
     "features": (BUNDLES, STATE),
@@ -50,7 +53,7 @@ READ = {
     "precompute": (BUNDLES, STATE, FEED),
 }
 """What each handler reads."""
-WRITTEN = {"features": (), "predict": (), "precompute": (STATE, FORECASTS)}
+WRITTEN = {"features": (), "predict": (CAPTURE,), "precompute": (STATE, FORECASTS, CAPTURE)}
 """What each handler writes."""
 
 

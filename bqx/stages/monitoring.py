@@ -1,26 +1,49 @@
-"""Notebook 09: drift of each fold's selected columns between its training and its test part."""
+"""Notebook 09: what a monitor would have said of the test days, and drift fold by fold."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from bqx.errors import ParameterError
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
+from bqx.learning import baseline, losses
 from bqx.learning.folds import Fold
 from bqx.learning.samples import fits_of
 from bqx.learning.selection import Selection
 from bqx.market import sessions
+from bqx.monitoring import change_points, checks
+from bqx.monitoring.captured import PairRows
 from bqx.monitoring.drift import drift
+from bqx.monitoring.panel import Panel
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
+from bqx.runs.stage import Stage
 from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.features import histories
 from bqx.stages.lagging import columns_of
 
 NAME = "09_monitoring"
+
+Series = NDArray[np.float64]
+BEFORE = 3 * sessions.DAY
+"""Rows before a test part that its first day is compared with."""
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """``drift`` : one row per pair, fold and column: psi, threshold, drifted; ``days`` : what the
+    daily check says of the last fold's test days, see `judged`."""
+
+    drift: pd.DataFrame
+    days: dict[str, Any]
 
 
 def _pair(
@@ -47,23 +70,142 @@ def _pair(
     return pd.concat(frames, ignore_index=True)
 
 
-def build(params: Params) -> pd.DataFrame:
-    """Measure and store; one row per pair, fold and column: psi, threshold, drifted."""
+def build(params: Params) -> Monitored:
+    """Judge the last fold's test days as those of a served panel, compare the columns of all folds,
+    and store both."""
     run = Run.open(params.folder, params)
     params = settled(run, NAME)
     dataset = load(run)
     drifts: dict[str, pd.DataFrame] = {}
-    inputs = (artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT, artefacts.SELECTION)
+    inputs = (
+        *(artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT, artefacts.SELECTION),
+        artefacts.FORECASTS,
+    )
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
         folds, chosen = selection.fitted_folds(stage, dataset), selection.read(stage, dataset)
+        columns, known = columns_of(stage), histories(run, dataset.bars)
         tasks = {
-            pair: (history, columns_of(stage), folds, chosen[pair], params)
-            for pair, history in histories(run, dataset.bars).items()
+            pair: (history, columns, folds, chosen[pair], params) for pair, history in known.items()
         }
         over_pairs(_pair, tasks, params.workers, write=drifts.__setitem__, backend=params.backend)
         frame = pd.concat([drifts[pair] for pair in dataset.bars], ignore_index=True)
         artefacts.DRIFT.write(stage, frame)
-    return frame
+        watched = {
+            pair: (history, columns, folds[-1], chosen[pair][-1], _forecasts(stage, pair), params)
+            for pair, history in known.items()
+        }
+        rows: dict[str, PairRows] = {}
+        over_pairs(watch, watched, params.workers, write=rows.__setitem__, backend=params.backend)
+        days = judged({pair: rows[pair] for pair in dataset.bars}, folds[-1].number)
+        artefacts.MONITORED.write(stage, days)
+    return Monitored(frame, days)
+
+
+def _forecasts(stage: Stage, pair: str) -> pd.DataFrame:
+    return artefacts.FORECASTS.read(stage, pair=pair)
+
+
+def watch(
+    history: History,
+    columns: tuple[Column, ...],
+    fold: Fold,
+    chosen: Selection,
+    forecasts: pd.DataFrame,
+    params: Params,
+) -> PairRows:
+    """A fold's test part of a pair as if it had been captured, with the baseline of the days before
+    it; forecasts of earlier folds are the baseline's performance."""
+    bars, by_name = history.bars, {column.name: column for column in columns}
+    members = [by_name[name] for name in chosen.columns]
+    fits = fits_of(bars, members, fold)
+    earlier = forecasts[forecasts["fold"] < fold.number]
+    own = baseline.of_model(
+        history,
+        members,
+        fits=fits,
+        until=bars.ts[fold.last_seen],
+        performance=losses.of_forecasts(bars, earlier, params.window)
+        if len(earlier)
+        else pd.DataFrame(),
+    )
+    first, stop = max(int(fold.test[0]) - BEFORE, 0), int(fold.test[-1]) + 1
+    rows = np.arange(first, stop, baseline.STEP)
+    rows = rows[np.isfinite(bars.close[rows])]
+    later = forecasts[forecasts["fold"] == fold.number]
+    return PairRows(
+        bars=bars.rows(first, stop),
+        baseline=own,
+        model=f"fold {fold.number}",
+        rows=rows - first,
+        x=history.matrix(members, rows, fits),
+        innovations=_innovations(bars.ts[first:stop], later),
+        windows={horizon: params.window(horizon) for horizon in params.horizons},
+    )
+
+
+def _innovations(ts: pd.DatetimeIndex, forecasts: pd.DataFrame) -> dict[int, Series]:
+    out = {}
+    for horizon, own in forecasts.groupby("horizon"):
+        out[int(str(horizon))] = np.full(len(ts), np.nan)
+        places = ts.get_indexer(pd.DatetimeIndex(own["ts_utc"]))
+        out[int(str(horizon))][places] = own["forecast"]
+    return out
+
+
+def judged(rows: dict[str, PairRows], fold: int) -> dict[str, Any]:
+    """What the daily check says of every test day of a fold."""
+    minutes = next(iter(rows.values())).bars.minutes[BEFORE:]
+    numbers, counts = np.unique(sessions.trading_days(minutes), return_counts=True)
+    verdicts = []
+    try:
+        panel = Panel({pair: own.baseline for pair, own in rows.items()})
+    except ParameterError as error:
+        return {"fold": fold, "sentence": f"Not judged: {error}", "days": []}
+    for day in numbers[counts > sessions.DAY // 2].tolist():
+        found = checks.of_pairs(panel, rows, day)
+        verdicts.append({"day": str(np.datetime64(day, "D"))} | found)
+    changes = change_points.of_errors(rows)
+    return {"fold": fold, "sentence": _said(verdicts), "change_points": changes, "days": verdicts}
+
+
+def _said(verdicts: list[dict[str, Any]]) -> str:
+    """The verdict in one line."""
+    alarms = [of for of in verdicts if of["verdict"] == checks.ALARM]
+    if not alarms:
+        return f"Quiet: none of the {len(verdicts)} test days raised an alarm."
+    first = alarms[0]
+    return (
+        f"{len(alarms)} of the {len(verdicts)} test days raised an alarm, the first on "
+        f"{first['day']}: {first['reasons'][0]}."
+    )
+
+
+def statistics(days: dict[str, Any]) -> pd.DataFrame:
+    """One row per day and statistic: value, threshold, alarm."""
+    frames = [
+        pd.DataFrame(of["statistics"]).assign(day=of["day"])
+        for of in days["days"]
+        if of.get("statistics")
+    ]
+    columns = ["day", "statistic", "value", "threshold", "alarm"]
+    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame([], columns)
+
+
+def moved(days: dict[str, Any]) -> pd.DataFrame:
+    """What moved on the day that moved most: pair, column, domain, measure, deviations, indices."""
+    busiest: dict[str, Any] = max(days["days"], key=lambda of: len(of.get("moved", [])), default={})
+    frame = pd.DataFrame(busiest.get("moved", []))
+    return frame.assign(day=busiest["day"]) if len(frame) else pd.DataFrame()
+
+
+def fixed(days: dict[str, Any]) -> pd.DataFrame:
+    """Share of columns that each fixed threshold would have called drifted, beside ours, by day."""
+    rows = {
+        of["day"]: of["fixed"] | {"bqx": of["measurements"]["drifted_features_share"]}
+        for of in days["days"]
+        if "fixed" in of
+    }
+    return pd.DataFrame(rows).T
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:

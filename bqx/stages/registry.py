@@ -13,8 +13,9 @@ import pandas as pd
 
 from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
+from bqx.feature_store.history import History
 from bqx.features import lags
-from bqx.learning import bundle
+from bqx.learning import baseline, bundle, losses
 from bqx.learning.bundle import Bundle
 from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -27,6 +28,7 @@ from bqx.serving.models import Served
 from bqx.serving.registry import Registry, Version, gate
 from bqx.stages import last_request, promotion
 from bqx.stages.bars import load
+from bqx.stages.features import histories
 
 NAME = "12_registry"
 
@@ -64,8 +66,9 @@ def build(params: Params) -> Registered:
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
         cells = promotion.read(stage)
         versions = {}
+        known = histories(run, dataset.bars)
         for pair in dataset.bars:
-            folder = _packed(stage, pair)
+            folder = _packed(stage, known[pair])
             facts, reasons = _judged(folder, dataset.bars, cells[cells["pair"] == pair])
             origin = {"run": run.folder.name, "market": market}
             facts |= origin | {"data_hash": run.manifest["data_hash"]}
@@ -80,13 +83,24 @@ def build(params: Params) -> Registered:
     return Registered(rows.set_index("pair"), log)
 
 
-def _packed(stage: Stage, pair: str) -> Path:
-    """A pair's bundle, with its scores, among the run's artefacts."""
+def _packed(stage: Stage, history: History) -> Path:
+    """A pair's bundle, with its scores and its baseline, among the run's artefacts."""
+    pair = history.bars.pair
     cells = pd.DataFrame(artefacts.SCORES.read(stage))
     scores = cells.loc[cells["pair"] == pair, ["horizon", "skill", "skill_lo", "skill_hi"]]
     model = bundle.load(artefacts.MODEL.at(stage, pair=pair))
     path = artefacts.BUNDLE.path(pair=pair)
-    replace(model, metrics={"skill": scores.to_dict("records")}).save(stage.path(path))
+    statistics = baseline.of_model(
+        history,
+        model.columns,
+        fits=model.fits,
+        until=model.trained_until,
+        performance=losses.of_forecasts(
+            history.bars, artefacts.FORECASTS.read(stage, pair=pair), model.window_of
+        ),
+    )
+    metrics = {"skill": scores.to_dict("records")}
+    replace(model, metrics=metrics, baseline_statistics=statistics).save(stage.path(path))
     stage.add(path)
     return stage.path(path)
 

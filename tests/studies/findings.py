@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import monitors
 import pandas as pd
 from written import code_of, note, rounded, table
 
@@ -18,6 +19,9 @@ FIGURE = BOOK / "online.png"
 
 def write(module: Path, found: dict[str, Any]) -> None:
     """Keep what a module has found beside what the other studies have found, and the page."""
+    if module == monitors.MODULE:
+        monitors.write(found)
+        return
     held = read_json(RESULTS) if RESULTS.exists() else {}
     if found:
         write_json(RESULTS, held | {module.stem: rounded(found) | {"code": code_of(module)}})

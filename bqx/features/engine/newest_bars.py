@@ -78,6 +78,11 @@ class NewestBars(Bars):
         names = pd.Index([*COLUMNS, "filled"], dtype=object)
         return pd.DataFrame(columns.T, index=index, columns=names, copy=False)
 
+    def newest_columns(self, count: int) -> Array:
+        """(7, n) newest bars, as `Slice.columns`: at most so many of them."""
+        columns: Array = vars(self)["_columns"]
+        return columns[:, max(len(self) - count, 0) :]
+
     def rows(self, start: int, stop: int) -> NewestBars:
         """Rows ``start`` to ``stop`` (excluded) with the same baseline."""
         return NewestBars(

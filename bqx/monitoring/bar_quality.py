@@ -1,0 +1,125 @@
+"""Quality of the newest bars: feeds that stand still, spikes, and triangles that do not close."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bqx.market import sessions
+from bqx.market.bars import Bars
+from bqx.market.pairs import PAIRS, base, quote
+from bqx.monitoring import quality
+
+STILL = 5
+"""Minutes without any change after which a pair stands still. On six majors over half a year that
+happened a few times, all but five within three hours of the New York rollover."""
+STILL_AT_ROLLOVER = 25
+"""The same in those three hours, in which feeds were seen to pause for up to 20 minutes."""
+STILL_ALL = 3
+"""Minutes after which the whole feed stands still, where half of the pairs do at once."""
+_ROLLOVER = range(17, 20)
+"""Hours of New York."""
+SPIKE = 10.0
+"""Robust deviations of a one-minute return that is a spike where the next one takes it back."""
+_BACK = 0.8
+"""Least share of a spike that the next minute takes back."""
+
+Series = NDArray[np.float64]
+
+
+def standstill(bars: Bars) -> int:
+    """Minutes up to the last row in which a pair's bars did not change, or did not come."""
+    close = bars.close
+    frame = bars.frame
+    flat = (frame["high"] == frame["low"]).to_numpy() & (np.diff(close, prepend=np.nan) == 0)
+    still = flat | np.isnan(close) | frame["filled"].to_numpy(bool)
+    moving = np.flatnonzero(~still)
+    return len(bars) - 1 - int(moving[-1]) if len(moving) else len(bars)
+
+
+def frozen(bars: Mapping[str, Bars]) -> list[str]:
+    """Pairs whose feed stands still at the last row of bars on one grid."""
+    still = {pair: standstill(own) for pair, own in bars.items()}
+    together = [pair for pair, minutes in still.items() if minutes >= STILL_ALL]
+    if len(together) >= max(len(bars) / 2, 2):
+        return together
+    last = next(iter(bars.values())).minutes[-1:]
+    hour = int(sessions.local_minutes(last, sessions.NEW_YORK)[0]) % sessions.DAY // 60
+    most = STILL_AT_ROLLOVER if hour in _ROLLOVER else STILL
+    return [pair for pair, minutes in still.items() if minutes >= most]
+
+
+def spikes(bars: Bars) -> pd.DatetimeIndex:
+    """Bars whose close leapt and came back: more than `SPIKE` robust deviations there and most of
+    the way back."""
+    returns = np.diff(np.log(bars.close), prepend=np.nan)
+    known = returns[np.isfinite(returns) & (returns != 0.0)]
+    if len(known) < 30:
+        return bars.ts[:0]
+    spread = np.subtract(*np.quantile(known, [0.75, 0.25])) / quality.ROBUST
+    back = -np.append(returns[1:], np.nan) / np.where(returns != 0.0, returns, np.nan)
+    leapt = (np.abs(returns) > SPIKE * spread) & (back > _BACK) & (back < 1 / _BACK)
+    return bars.ts[leapt]
+
+
+def triangles(pairs: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Triples of pairs of three currencies among some."""
+    known = [pair for pair in PAIRS if pair in pairs]
+    return [
+        three
+        for three in combinations(known, 3)
+        if len({base(p) for p in three} | {quote(p) for p in three}) == 3
+    ]
+
+
+def triangle_residuals(bars: Mapping[str, Bars]) -> pd.DataFrame:
+    """(T rows) log residual of every triangle in bp, less its median over all rows.
+
+    A cross against its two legs: bids sit up to a basis point off zero, hence the median.
+    """
+    closes = {pair: np.log(own.close) for pair, own in bars.items()}
+    out = {}
+    for three in triangles(bars):
+        total = np.zeros(len(next(iter(closes.values()))))
+        turn = _turns(three)
+        for pair in three:
+            total = total + turn[pair] * closes[pair]
+        known = total[np.isfinite(total)]
+        out["-".join(three)] = 1e4 * (total - (np.median(known) if len(known) else np.nan))
+    index = next(iter(bars.values())).ts
+    return pd.DataFrame(out, index=index)
+
+
+def _turns(three: tuple[str, str, str]) -> dict[str, float]:
+    """Signs with which the logs of three pairs add up to nothing."""
+    first, *others = three
+    signs, end = {first: 1.0}, quote(first)
+    while others:
+        following = next(p for p in others if end in (base(p), quote(p)))
+        others.remove(following)
+        forward = base(following) == end
+        signs[following] = 1.0 if forward else -1.0
+        end = quote(following) if forward else base(following)
+    return signs
+
+
+def measures(bars: Mapping[str, Bars], rows: int) -> dict[str, float]:
+    """Quality of the last rows of bars on one grid, the ones before for comparison.
+
+    Returns
+    -------
+    ``frozen_pairs``; ``quality_gaps`` : holes that no close was carried through; ``spikes``;
+    ``triangle_residual_bp`` : largest median residual of a triangle, bp.
+    """
+    last = {pair: own.rows(max(len(own) - rows, 0), len(own)) for pair, own in bars.items()}
+    first = min(own.ts[0] for own in last.values())
+    residuals = triangle_residuals(bars).loc[first:].median().abs()
+    return {
+        "frozen_pairs": float(len(frozen(bars))),
+        "quality_gaps": float(sum(len(quality.gaps(own)) for own in last.values())),
+        "spikes": float(sum((spikes(own) >= first).sum() for own in bars.values())),
+        "triangle_residual_bp": float(residuals.max()) if residuals.notna().any() else 0.0,
+    }

@@ -1,0 +1,241 @@
+"""Reading a capture: what was known of a time, with labels as they became known.
+
+What is read depends on the period alone, not on when it is asked for: bars before its end, and what
+was written down within some minutes of it. A label of a forecast made at t counts from t + h.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bqx.errors import ArtefactError
+from bqx.feature_store.object_store import Folder
+from bqx.learning import baseline, losses, targets
+from bqx.learning.baseline import Baseline
+from bqx.learning.baseline_files import FILES, FOLDER, StoredBaseline
+from bqx.learning.targets import Target
+from bqx.market import bars as bar_frames
+from bqx.market import sessions
+from bqx.market.bars import Bars
+from bqx.monitoring.capture import ANSWER, BAR, FACTS, FORECAST, MINUTES, MODELS, SCHEMA
+
+Minutes = NDArray[np.int64]
+Series = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PairRows:
+    """What was captured of a pair and its model.
+
+    ``bars`` : T rows on the grid; ``model`` : its name in the capture; ``rows`` : (n,) ascending
+    rows with columns; ``x`` : (n, C); ``innovations`` : by horizon, (T,) forecasts in sigma, NaN
+    where none was written down; ``windows`` : of the target by horizon; ``sigma`` : by horizon,
+    (T,) that of the forecasts as their server had it, which knew more bars; none for that of
+    ``bars``.
+    """
+
+    bars: Bars
+    baseline: Baseline
+    model: str
+    rows: Minutes
+    x: NDArray[np.float32]
+    innovations: Mapping[int, Series]
+    windows: Mapping[int, int]
+    sigma: Mapping[int, Series] = field(default_factory=dict)
+
+    def until(self, minute: int) -> "PairRows":
+        """What was known at an epoch minute: bars that had ended, and forecasts for them."""
+        stop = int(np.searchsorted(self.bars.minutes, minute))
+        kept = self.rows < stop
+        return replace(
+            self,
+            bars=self.bars.rows(0, stop),
+            rows=self.rows[kept],
+            x=self.x[kept],
+            innovations={h: own[:stop] for h, own in self.innovations.items()},
+            sigma={h: own[:stop] for h, own in self.sigma.items()},
+        )
+
+    def target(self, horizon: int) -> Target:
+        """The target of a horizon, as far as the bars tell it."""
+        made = targets.make(self.bars, self.windows[horizon], horizon)
+        return replace(made, sigma=self.sigma.get(horizon, made.sigma))
+
+    @cached_property
+    def bar_columns(self) -> NDArray[np.float32]:
+        """(T, 3) columns of the bars, see `baseline.bar_columns`."""
+        return baseline.bar_columns(self.bars)
+
+    @cached_property
+    def performance(self) -> pd.DataFrame:
+        """How its forecasts did, see `losses.of_days`; labels that are not known yet are none."""
+        frames = [
+            losses.of_days(
+                self.target(horizon),
+                self.bars.minutes,
+                np.flatnonzero(np.isfinite(forecast)),
+                forecast[np.isfinite(forecast)],
+            )
+            for horizon, forecast in self.innovations.items()
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def labels(self) -> pd.DataFrame:
+        """Labels known by the last bar: minute, horizon, level, and innovation in sigma."""
+        frames = []
+        for horizon, forecast in self.innovations.items():
+            target = self.target(horizon)
+            innovation = target.label("innovation")
+            rows = np.flatnonzero(np.isfinite(forecast) & np.isfinite(innovation))
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "minute": self.bars.minutes[rows],
+                        "horizon": horizon,
+                        "level": target.level[rows],
+                        "innovation": innovation[rows],
+                        "known_at": self.bars.minutes[rows + horizon] + 1,
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Period:
+    """What was captured until the end of a period: rows by pair, and its answers (status, ms)."""
+
+    pairs: Mapping[str, PairRows]
+    answers: pd.DataFrame
+
+
+def minutes_written(folder: Folder) -> Minutes:
+    """(n,) epoch minutes that a capture has an object of, ascending."""
+    names = _objects(folder)
+    return np.array(sorted(set(names.values())), np.int64)
+
+
+def read(folder: Folder, first: int, end: int, grace: int) -> Period:
+    """What was captured from an epoch minute to another, which is excluded.
+
+    ``grace`` : minutes after the end in which what is written down still counts.
+
+    Raises ArtefactError where there is nothing, or nothing by which it can be judged.
+    """
+    names = sorted(n for n, minute in _objects(folder).items() if first <= minute < end + grace)
+    tables = [_table(folder, name) for name in names]
+    if not tables:
+        stamp = sessions.timestamps(np.array([first]))[0]
+        raise ArtefactError(
+            f"{folder.place}: nothing was captured, got no object from {stamp} on; expected what "
+            "`bqx serve --capture` writes."
+        )
+    frame = pa.concat_tables(tables).to_pandas()
+    answers = frame.loc[frame["kind"] == ANSWER, ["status", "ms"]]
+    within = frame["minute"].between(first, end - 1)
+    known = frame[within & (frame["kind"] == BAR)].drop_duplicates(["pair", "minute"], keep="last")
+    made = frame[within & (frame["kind"] == FORECAST)].drop_duplicates("id")
+    # Of a pair whose model was exchanged meanwhile the newest counts.
+    models = made.groupby("pair")["model"].last()
+    facts = {pair: _model(folder, model) for pair, model in models.items()}
+    frames = {pair: own for pair, own in known.groupby("pair") if pair in facts}
+    grids = _grids(frames, facts, end)
+    return Period(
+        {
+            pair: _rows(own, models[pair], made[made["model"] == models[pair]], facts[pair])
+            for pair, own in grids.items()
+        },
+        answers,
+    )
+
+
+def _objects(folder: Folder) -> dict[str, int]:
+    """Names of a capture's objects, and their minutes."""
+    out = {}
+    for name in folder.listed(deep=True):
+        top, _, rest = name.partition("/")
+        if top == MINUTES and name.endswith(".parquet"):
+            stamp = pd.Timestamp(f"{rest[:10]}T{rest[11:13]}:{rest[13:15]}Z")
+            out[name] = int(stamp.value // 60_000_000_000)
+    return out
+
+
+def _table(folder: Folder, name: str) -> pa.Table:
+    try:
+        return pq.read_table(pa.BufferReader(folder.read(name)), schema=SCHEMA)
+    except pa.ArrowException as error:
+        raise ArtefactError(
+            f"{folder.place}/{name}: cannot be read, got {str(error)[:80]!r}; expected an object "
+            "of a capture. Remove it."
+        ) from None
+
+
+def _model(folder: Folder, name: str) -> tuple[dict[str, Any], Baseline]:
+    facts = folder.read_json(f"{MODELS}/{name}/{FACTS}")
+    with TemporaryDirectory() as temporary:
+        for part in FILES:
+            path = f"{FOLDER}/{part}.parquet"
+            target = Path(temporary) / path
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(folder.read(f"{MODELS}/{name}/{path}"))
+        own = StoredBaseline(Path(temporary), facts["files"]).read()
+    assert own is not None
+    return facts, own
+
+
+def _grids(
+    frames: Mapping[str, pd.DataFrame],
+    facts: Mapping[str, tuple[dict[str, Any], Baseline]],
+    end: int,
+) -> dict[str, Bars]:
+    """Bars of all pairs on one grid up to a minute, each with its model's baseline: after a feed's
+    last bar the rows are empty."""
+    out = {}
+    first = min((int(own["minute"].min()) for own in frames.values()), default=0)
+    for pair, own in frames.items():
+        sent = own.sort_values("minute")
+        index = sessions.timestamps(sent["minute"].to_numpy(np.int64))
+        raw = sent[list(bar_frames.COLUMNS)].set_axis(index).astype(np.float64)
+        fill = int(facts[pair][0]["max_fill"])
+        grid = bar_frames.to_grid(raw, first, end - 1, max_fill=fill)
+        out[pair] = Bars(pair, grid, float(facts[pair][0]["baseline"]))
+    return bar_frames.join(out) if out else {}
+
+
+def _rows(
+    bars: Bars, model: str, made: pd.DataFrame, described: tuple[dict[str, Any], Baseline]
+) -> PairRows:
+    facts, own = described
+    made = made.sort_values("minute")
+    places = np.searchsorted(bars.minutes, made["minute"].to_numpy(np.int64))
+    there = places < len(bars)
+    places, made = places[there], made[there]
+    windows = {int(horizon): int(window) for horizon, window in facts["windows"].items()}
+    innovations, sigma = (
+        {horizon: np.full(len(bars), np.nan) for horizon in windows} for _ in range(2)
+    )
+    columns_of = made["horizons"], made["innovation"], made["sigma"]
+    for row, *written in zip(places.tolist(), *columns_of, strict=True):
+        for horizon, innovation, deviation in zip(*written, strict=True):
+            innovations[int(horizon)][row] = innovation
+            sigma[int(horizon)][row] = deviation
+    read = made["x"].notna().to_numpy()
+    columns = len(own.columns) - len(baseline.BARS)
+    x = np.full((int(read.sum()), columns), np.nan, np.float32)
+    if read.any():
+        x[:] = np.stack(made["x"][read].to_list())
+    rows = places[read].astype(np.int64)
+    if not read.any():
+        # Where no horizon's forecast is kept, no column is computed: the bars are judged alone.
+        rows = np.flatnonzero(np.isfinite(bars.close))
+        x = np.full((len(rows), columns), np.nan, np.float32)
+    return PairRows(bars, own, model, rows, x, innovations, windows, sigma)

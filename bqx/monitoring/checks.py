@@ -1,0 +1,261 @@
+"""The checks of a served panel: every minute, every hour and every day, as plain functions.
+
+Each gives one mapping with its verdict, what led to it, and its measurements; what it says depends
+on what was known at the end of its period alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bqx.learning.baseline import BARS, Baseline, hourly_range
+from bqx.learning.day_statistics import day_statistics, scaled
+from bqx.market import sessions
+from bqx.monitoring import bar_quality, change_points, drift
+from bqx.monitoring import measurements as names
+from bqx.monitoring.captured import PairRows, Period
+from bqx.monitoring.panel import Day, Panel, Verdict
+
+Verdicts = dict[str, Any]
+
+QUIET, ALARM, UNJUDGED = "quiet", "alarm", "not judged"
+LEAST_ROWS = 5
+"""Fewest rows of an hour by which a column is judged."""
+BEYOND = 3.0
+"""Times the baseline's hourly extremes at which a column is broken rather than moved."""
+SLOW, SLOWEST = 300.0, 500.0
+"""P99 of an answer, ms, that the field's documents call drift, and that they alarm on."""
+MOVED = 20
+"""Most columns that a verdict lists."""
+DAY_MINUTES = 24 * 60
+
+
+def minutely(period: Period, end: int) -> Verdicts:
+    """Whether bars still come, at an epoch minute: feeds that stand still, the newest bar's age."""
+    bars = {pair: own.until(end).bars for pair, own in period.pairs.items()}
+    frozen = bar_quality.frozen(bars)
+    age = _age(bars, end)
+    measured = {
+        names.FROZEN_PAIRS: float(len(frozen)),
+        names.NEWEST_BAR_AGE_MINUTES: age,
+        **_answers(period.answers),
+    }
+    reasons = [f"{', '.join(frozen)}: the feed stands still"] if frozen else []
+    return _verdict(reasons, measured)
+
+
+def hourly(period: Period, end: int) -> Verdicts:
+    """Quality of bars and columns in the hour before an epoch minute."""
+    pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
+    bars = {pair: own.bars for pair, own in pairs.items()}
+    measured = bar_quality.measures(bars, 60)
+    broken = {pair: broken_columns(own, end - 60) for pair, own in pairs.items()}
+    reasons = [f"{pair}: {why}" for pair, columns in broken.items() for why in columns]
+    if measured["frozen_pairs"]:
+        reasons.append(f"{measured['frozen_pairs']:.0f} pairs stand still")
+    measured |= {
+        names.BROKEN_COLUMNS: float(sum(map(len, broken.values()))),
+        names.NEWEST_BAR_AGE_MINUTES: _age(bars, end),
+        **_answers(period.answers),
+    }
+    return _verdict(reasons, measured)
+
+
+def daily(period: Period, day: int) -> Verdicts:
+    """Drift and performance of a trading day, see `sessions.trading_days`."""
+    end = minutes_of_day(day)[1]
+    pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
+    # Of a pair whose columns are not computed its bars are judged.
+    verdict = of_pairs(Panel({pair: own.baseline for pair, own in pairs.items()}), pairs, day)
+    return verdict | {"change_points": change_points.of_errors(pairs)}
+
+
+def of_pairs(panel: Panel, pairs: Mapping[str, PairRows], day: int) -> Verdicts:
+    """The verdict of a panel on a trading day of its pairs."""
+    days = {pair: found for pair, own in pairs.items() if (found := day_of(own, day)) is not None}
+    if not days:
+        return unjudged("too few rows")
+    return of_panel(panel.judge(days), panel.baselines, days)
+
+
+def nothing(why: str) -> Verdicts:
+    """The verdict of a period in which a market was open and nothing was written down."""
+    return _verdict([why], {})
+
+
+def unjudged(why: str) -> Verdicts:
+    """The verdict of a period of which nothing can be said."""
+    return _verdict([], {}) | {"verdict": UNJUDGED, "sentence": f"Not judged: {why}."}
+
+
+def of_panel(
+    judged: Verdict, baselines: Mapping[str, Baseline], days: Mapping[str, Day]
+) -> Verdicts:
+    """A day's verdict as a mapping."""
+    alarms = judged.statistics[judged.statistics["alarm"]]
+    reasons = [SENTENCES[row.statistic].format(row) for row in alarms.itertuples()]
+    moved = judged.columns[judged.columns["drifted"]]
+    farthest = judged.columns["deviations"].abs().nlargest(MOVED).index
+    measured = {
+        names.PANEL_DRIFT: float(judged.alarm),
+        names.DRIFTED_COLUMNS: float(len(moved)),
+        names.DRIFTED_FEATURES_SHARE: float(judged.columns["drifted"].mean()),
+        **_performance(
+            pd.concat([day.performance for day in days.values()], ignore_index=True),
+            pd.concat([baselines[pair].performance for pair in days], ignore_index=True),
+        ),
+    }
+    return _verdict(reasons, measured) | {
+        "statistics": judged.statistics.to_dict("records"),
+        "moved": judged.columns.loc[farthest].drop(columns="p").to_dict("records"),
+        "fixed": drift.by_fixed_thresholds(judged.columns),
+        "domains": judged.columns.groupby("domain")["drifted"].mean().to_dict(),
+    }
+
+
+SENTENCES = {
+    "volatility_up": "volatility rose by a factor of {0.value:.2f}, expected at most "
+    "{0.threshold:.2f}",
+    "volatility_down": "volatility fell by a factor of {0.value:.2f}, expected at least "
+    "{0.threshold:.2f}",
+    "columns": "a column moved by {0.value:.1f} deviations between days, expected at most "
+    "{0.threshold:.1f}",
+    "dependence": "columns no longer go along with each other ({0.value:.1f} deviations, expected "
+    "at most {0.threshold:.1f})",
+    "skill": "skill fell to {0.value:.2%}, expected at least {0.threshold:.2%}",
+}
+"""What an alarm says, by statistic."""
+
+
+def day_of(rows: PairRows, day: int) -> Day | None:
+    """A pair's day; None where fewer than a fifth of its hours have rows."""
+    minutes = rows.bars.minutes
+    ranges = rows.bar_columns
+    own = sessions.trading_days(minutes[rows.rows])
+    wide = np.concatenate((rows.x, ranges[rows.rows]), axis=1)
+    if len(np.unique(minutes[rows.rows[own == day]] // 60)) < 5:
+        return None
+    earlier = own[own < day]
+    of_day, before = (
+        day_statistics(wide[own == number], own[own == number], rows.baseline.columns)
+        if number is not None
+        else None
+        for number in (day, earlier.max() if len(earlier) else None)
+    )
+    assert of_day is not None
+    recent = sessions.trading_days(minutes)
+    kept = (recent >= day - 3) & (recent <= day)
+    performance = rows.performance
+    return Day(
+        of_day,
+        before,
+        hourly_range(minutes[kept], ranges[kept, BARS.index("bar_range")]),
+        performance[performance["day"] == day],
+    )
+
+
+def minutes_of_day(day: int) -> tuple[int, int]:
+    """First epoch minute of a trading day, and the one after its last."""
+    around = np.arange((day - 2) * DAY_MINUTES, (day + 2) * DAY_MINUTES)
+    own = around[sessions.is_open(around) & (sessions.trading_days(around) == day)]
+    return (int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0)
+
+
+def broken_columns(rows: PairRows, first: int) -> list[str]:
+    """What is wrong with columns from an epoch minute on: no value though their bars are there, one
+    value though they always moved, or far outside what any hour of the baseline was like."""
+    kept = rows.bars.minutes[rows.rows] >= first
+    columns = rows.baseline.columns.iloc[: rows.x.shape[1]]
+    x = rows.x[kept]
+    if len(x) < LEAST_ROWS or not np.isfinite(rows.x).any():
+        return []
+    values = scaled(x, columns)
+    known = np.isfinite(values).sum(axis=0)
+    filled = np.where(np.isfinite(values), values, 0.0)
+    mean = filled.sum(axis=0) / np.maximum(known, 1)
+    deviation = np.sqrt(np.maximum((filled**2).sum(axis=0) / np.maximum(known, 1) - mean**2, 0.0))
+    low, high = (columns[f"hour_std_{end}"].to_numpy() for end in ("lo", "hi"))
+    least, most = (columns[f"hour_mean_{end}"].to_numpy() for end in ("lo", "hi"))
+    width = most - least
+    judged = known >= LEAST_ROWS
+    faults = {
+        "no value": (known == 0) & (columns["rows"].to_numpy() > 0) & _complete(rows, columns),
+        "one value": judged & (deviation < 1e-9) & (low > 1e-6),
+        "another scale": judged & ((deviation > BEYOND * high) | (BEYOND * deviation < low)),
+        "another level": judged
+        & ~columns["wanders"].to_numpy(bool)
+        & ((mean < least - width) | (mean > most + width)),
+    }
+    names_of = columns["column"].to_numpy()
+    seen: set[str] = set()
+    out = []
+    for fault, which in faults.items():
+        for name in names_of[which]:
+            if name not in seen:
+                seen.add(name)
+                out.append(f"{name} has {fault}")
+    return out
+
+
+def _complete(rows: PairRows, columns: pd.DataFrame) -> NDArray[np.bool_]:
+    """(C,) whether all bars that a column reads at the last row are there, as far as is known."""
+    missing = np.isnan(rows.bars.close)
+    since = len(missing) - 1 - int(np.flatnonzero(missing)[-1]) if missing.any() else len(missing)
+    # The rows of the hour reach back further than the last one.
+    return np.minimum(columns["lookback"].to_numpy() + 60, len(missing)) <= since
+
+
+def _age(bars: Mapping[str, Any], end: int) -> float:
+    """Open minutes from the end of the newest bar of any pair to a time."""
+    last = [int(own.minutes[np.isfinite(own.close)][-1]) for own in bars.values() if len(own)]
+    since = np.arange(max(last) + 1, end) if last else np.zeros(0, np.int64)
+    return float(sessions.is_open(since).sum()) if len(since) else 0.0
+
+
+def _answers(answers: pd.DataFrame) -> dict[str, float]:
+    if answers.empty:
+        return {}
+    return {
+        names.LATENCY_P99_MS: float(answers["ms"].quantile(0.99)),
+        names.ERROR_RATE: float((answers["status"] >= 500).mean()),
+    }
+
+
+def _performance(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
+    """Performance of a day beside that of the baseline's days."""
+    if day.empty or not day["rows"].sum():
+        return {}
+    now, before = _scored(day), _scored(usual) if len(usual) else {}
+    out = dict(now)
+    if before:
+        out[names.SKILL_DROP] = before[names.SKILL] - now[names.SKILL]
+        out[names.MAE_RATIO] = now[names.MAE] / before[names.MAE]
+        out[names.R2_CHANGE] = now[names.R2] - before[names.R2]
+    return out
+
+
+def _scored(frame: pd.DataFrame) -> dict[str, float]:
+    total = frame.sum(numeric_only=True)
+    spread = frame["label2"] - frame["label"] ** 2 / frame["rows"].clip(lower=1.0)
+    return {
+        names.SKILL: float(1.0 - total["loss"] / total["known_loss"]),
+        names.MAE: float(total["absolute"] / total["rows"]),
+        names.R2: float(1.0 - frame["error2"].sum() / spread.sum()),
+        names.DIRECTION_ACCURACY: float(total["hits"] / max(total["signs"], 1.0)),
+    }
+
+
+def _verdict(reasons: list[str], measured: Mapping[str, float]) -> Verdicts:
+    verdict = ALARM if reasons else QUIET
+    sentence = f"Alarm: {'; '.join(reasons[:3])}" if reasons else "Quiet"
+    if len(reasons) > 3:
+        sentence += f"; and {len(reasons) - 3} more"
+    return {
+        "verdict": verdict,
+        "sentence": f"{sentence}.",
+        "reasons": reasons,
+        "measurements": dict(measured),
+    }

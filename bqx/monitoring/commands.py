@@ -1,0 +1,92 @@
+"""The command ``bqx monitor``: checks of a capture, or of a run's last test days."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bqx.errors import ParameterError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+RECORD = "drift/days.json"
+
+
+def add(commands: "Commands") -> None:
+    """Add the command to those of ``bqx``."""
+    parser = commands.add_parser(
+        "monitor",
+        help="judge what a server captured, each period once; status 1 on an alarm",
+    )
+    parser.add_argument(
+        "place",
+        metavar="RUN_OR_CAPTURE",
+        help="what `bqx serve --capture` writes, folder or s3://; or a run's folder, with --daily",
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    for name, about in (
+        ("minute", "feeds that stand still, every minute"),
+        ("hourly", "quality of bars and columns, and labels that became known"),
+        ("daily", "drift and performance of the panel"),
+    ):
+        which.add_argument(f"--{name}", dest="check", action="store_const", const=name, help=about)
+    which.add_argument(
+        "--schedule",
+        choices=("cron", "eventbridge"),
+        help="print when the checks are due: a crontab, or EventBridge's requests",
+    )
+    parser.add_argument("--target", default="", metavar="ARN", help="what EventBridge calls")
+    parser.add_argument("--role", default="", metavar="ARN", help="that may call it")
+    parser.set_defaults(command=_monitor)
+
+
+def _monitor(asked: argparse.Namespace) -> int:
+    from bqx.monitoring import schedule
+
+    if asked.schedule == "cron":
+        print(schedule.crontab(asked.place), end="")
+        return 0
+    if asked.schedule:
+        if not (asked.target and asked.role):
+            raise ParameterError("--target, --role: absent, got none; expected ARNs of both.")
+        requests = schedule.eventbridge(asked.place, asked.target, asked.role)
+        print(json.dumps(requests, indent=1))
+        return 0
+    return _checked(asked.place, asked.check)
+
+
+def _checked(place: str, check: str) -> int:
+    from bqx.monitoring import checks, watch
+
+    of_run = Path(place) / RECORD
+    if (Path(place) / "manifest.json").exists() or of_run.exists():
+        return _of_run(Path(place), check)
+    verdict = watch.watch(place, check)
+    print(f"{verdict['period'][0]} to {verdict['period'][1]}: {verdict['sentence']}")
+    _print(verdict)
+    return int(verdict["verdict"] == checks.ALARM)
+
+
+def _of_run(run: Path, check: str) -> int:
+    """What notebook 09 found of a run's last test days."""
+    from bqx.files import read_json
+    from bqx.monitoring import checks
+
+    if check != "daily":
+        raise ParameterError(
+            f"--{check}: not of a run, got {run}; expected --daily, or what `bqx serve --capture` "
+            "writes."
+        )
+    found = read_json(run / RECORD)
+    print(found["sentence"])
+    for day in found["days"]:
+        print(f"{day['day']}: {day['sentence']}")
+    if found["days"]:
+        _print(found["days"][-1])
+    return int(any(day["verdict"] == checks.ALARM for day in found["days"]))
+
+
+def _print(verdict: dict[str, Any]) -> None:
+    for name, value in sorted(verdict["measurements"].items()):
+        print(f"  {name} {value:.6g}")

@@ -1,0 +1,15 @@
+"""Names of what the checks measure: the alert rules read them by these."""
+
+SKILL, SKILL_DROP = "skill", "skill_drop"
+MAE, MAE_RATIO = "mae", "mae_ratio"
+R2, R2_CHANGE = "r2", "r2_change"
+DIRECTION_ACCURACY = "direction_accuracy"
+DRIFTED_FEATURES_SHARE, DRIFTED_COLUMNS = "drifted_features_share", "drifted_columns"
+PANEL_DRIFT = "panel_drift"
+LATENCY_P99_MS, ERROR_RATE = "latency_p99_ms", "error_rate"
+NEWEST_BAR_AGE_MINUTES = "newest_bar_age_minutes"
+FROZEN_PAIRS, BROKEN_COLUMNS = "frozen_pairs", "broken_columns"
+QUALITY_GAPS, TRIANGLE_RESIDUAL_BP = "quality_gaps", "triangle_residual_bp"
+
+FILE, VERDICT = "measurements.json", "verdict.json"
+"""Files beside each other, of the newest check of each kind."""

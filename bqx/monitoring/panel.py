@@ -1,0 +1,274 @@
+"""One verdict for a day of the whole panel.
+
+A statistic each for four things that may go wrong: volatility steps away, a column moves, columns
+stop going along with each other, forecasts get worse. Each is one number for all
+pairs and columns, and alarms where it lies beyond what the baseline's days, left out one by one,
+make likely. Thresholds so know of the autocorrelation within days and of the columns' dependence;
+together the statistics alarm on about one quiet day in a hundred (`SIZES`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from bqx.errors import ParameterError
+from bqx.evaluation.screening import false_discovery_rate
+from bqx.learning.baseline import WANDERING, Baseline
+from bqx.learning.day_statistics import DayStatistics, memory
+from bqx.monitoring import drift
+from bqx.monitoring.volatility import HOURS, Steps
+
+Series = NDArray[np.float64]
+
+SIZES = {
+    "volatility_up": 0.005,
+    "volatility_down": 0.001,
+    "columns": 0.0005,
+    "dependence": 0.0005,
+    "skill": 0.001,
+}
+"""Share of quiet days on which a statistic may alarm."""
+DISCOVERY = 0.05
+"""Share of columns called drifted that may be quiet ones."""
+LEAST_DAYS = 10
+"""Fewest days of a baseline."""
+LEAST_SHARE = 0.3
+"""Least share of a usual day's rows by which a day is judged."""
+_FLOOR = 0.03
+"""Least deviation between days of a mean or a log deviation: below it differences mean nothing."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of a pair: statistics of its columns and those of the day before where there are any,
+    hourly ranges of both, and how its forecasts did (see `losses.of_days`)."""
+
+    statistics: DayStatistics
+    before: DayStatistics | None
+    hours: pd.DataFrame
+    performance: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``statistics`` : one row per statistic: value, threshold, alarm, sentence; ``columns`` : one
+    row per pair and column: how far it moved, and what fixed thresholds would have said."""
+
+    statistics: pd.DataFrame
+    columns: pd.DataFrame
+
+    @property
+    def alarm(self) -> bool:
+        """Whether any statistic alarms."""
+        return bool(self.statistics["alarm"].any())
+
+
+class Panel:
+    """Baselines of some pairs, and what their quiet days are like together."""
+
+    def __init__(self, baselines: Mapping[str, Baseline]) -> None:
+        self.baselines = dict(baselines)
+        for pair, baseline in self.baselines.items():
+            if len(baseline.days.days) < LEAST_DAYS:
+                raise ParameterError(
+                    f"{pair}: too short a baseline, got {len(baseline.days.days)} days; expected "
+                    f"at least {LEAST_DAYS}. Train on more days (train_days)."
+                )
+        self._steps = Steps(*_mean_range({p: b.hours for p, b in self.baselines.items()}))
+        self._usual = {pair: _Usual(of.days) for pair, of in self.baselines.items()}
+        self._skill = _skill({p: b.performance for p, b in self.baselines.items()})
+        self._farthest = {
+            name: np.log([values[name] for values in self._by_day().values()])
+            for name in ("columns", "dependence")
+        }
+
+    def _by_day(self) -> dict[int, dict[str, float]]:
+        """Farthest score of each whole day of the baselines."""
+        farthest: dict[int, dict[str, float]] = {}
+        for pair, usual in self._usual.items():
+            scores = usual.of_baseline()
+            own = self.baselines[pair].days
+            rows = own.rows.max(axis=1) + own.missing.min(axis=1)
+            for number in np.flatnonzero(rows >= 0.9 * np.median(rows)):
+                day = farthest.setdefault(int(own.days[number]), {})
+                for name, values in _farthest({k: v[number] for k, v in scores.items()}).items():
+                    day[name] = max(day.get(name, 1e-3), values)
+        return farthest
+
+    def judge(self, days: Mapping[str, Day]) -> Verdict:
+        """Judge one day of the pairs that have rows of it."""
+        scores = {
+            pair: self._usual[pair].of(day.statistics, day.before) for pair, day in days.items()
+        }
+        rows = [*self._volatility(days), *self._columns(scores), *self._performance(days)]
+        moved = [
+            _moved(pair, self.baselines[pair], day.statistics, scores[pair])
+            for pair, day in days.items()
+        ]
+        columns = pd.concat(moved, ignore_index=True)
+        known = columns["p"].notna()
+        q = np.full(len(columns), np.nan)
+        q[known] = false_discovery_rate(columns.loc[known, "p"].to_numpy())
+        columns["drifted"] = np.nan_to_num(q, nan=1.0) <= DISCOVERY
+        return Verdict(pd.DataFrame(rows), columns)
+
+    def _volatility(self, days: Mapping[str, Day]) -> list[dict[str, object]]:
+        hours, level = _mean_range({pair: day.hours for pair, day in days.items()})
+        last = int(max(day.statistics.days[-1] for day in days.values()))
+        grid = np.full((2, HOURS), np.nan)
+        number = hours // HOURS
+        if len(number):
+            newest = number.max()
+            for row in (0, 1):
+                own = number == newest - 1 + row
+                grid[row, hours[own] % HOURS] = level[own]
+        step, usual = self._steps.step(*grid), self._steps.baseline
+        deviation = usual.std(ddof=1) * np.sqrt(1 + 1 / len(usual))
+        up, down = (
+            stats.t.ppf(1 - SIZES[f"volatility_{way}"], len(usual) - 1) * deviation
+            for way in ("up", "down")
+        )
+        factor = np.exp(step)
+        out = [
+            _row("volatility_up", factor, np.exp(up), bool(step > up)),
+            _row("volatility_down", factor, np.exp(-down), bool(step < -down)),
+        ]
+        return [row | {"day": last} for row in out]
+
+    def _columns(self, scores: Mapping[str, Mapping[str, Series]]) -> list[dict[str, object]]:
+        farthest = [_farthest(of) for of in scores.values()]
+        rows = []
+        for name, usual in self._farthest.items():
+            value = max(of[name] for of in farthest)
+            t = stats.t.ppf(1 - SIZES[name], len(usual) - 1)
+            spread = max(usual.std(ddof=1), 0.05) * np.sqrt(1 + 1 / len(usual))
+            threshold = np.exp(usual.mean() + t * spread)
+            rows.append(_row(name, value, threshold, bool(value > threshold)))
+        return rows
+
+    def _performance(self, days: Mapping[str, Day]) -> list[dict[str, object]]:
+        today = _skill({pair: day.performance for pair, day in days.items()})
+        usual = self._skill.to_numpy()
+        if len(usual) < LEAST_DAYS or not usual.std() or today.empty:
+            return []
+        t = stats.t.ppf(1 - SIZES["skill"], len(usual) - 1)
+        threshold = usual.mean() - t * usual.std(ddof=1) * np.sqrt(1 + 1 / len(usual))
+        value = float(today.iloc[-1])
+        return [_row("skill", value, threshold, value < threshold)]
+
+
+def _row(name: str, value: float, threshold: float, alarm: bool) -> dict[str, object]:
+    return {"statistic": name, "value": value, "threshold": threshold, "alarm": alarm}
+
+
+def _mean_range(hours: Mapping[str, pd.DataFrame]) -> tuple[NDArray[np.int64], Series]:
+    """Market hours, and the mean of the pairs' log ranges in each."""
+    frame = pd.concat(list(hours.values()), ignore_index=True)
+    mean = frame.groupby("market_hour")["range"].mean().dropna()
+    return mean.index.to_numpy(np.int64), mean.to_numpy()
+
+
+def _skill(performance: Mapping[str, pd.DataFrame]) -> pd.Series:
+    """Skill of all pairs and horizons by day."""
+    frames = [frame for frame in performance.values() if len(frame)]
+    if not frames:
+        return pd.Series(dtype=np.float64)
+    summed = pd.concat(frames).groupby("day")[["loss", "known_loss", "rows"]].sum()
+    whole = summed[summed["rows"] >= LEAST_SHARE * summed["rows"].median()]
+    return 1.0 - whole["loss"] / whole["known_loss"]
+
+
+def _measures(days: DayStatistics) -> dict[str, Series]:
+    """(D, F) what is compared between days."""
+    return {
+        "mean": days.mean.copy(),
+        "spread": np.log(np.maximum(days.deviation, 1e-3)),
+        "dependence": np.arctanh(np.clip(days.correlation, -0.999, 0.999)),
+    }
+
+
+class _Usual:
+    """What the measures of a pair's columns are like from day to day.
+
+    A measure that remembers its yesterday, such as the mean of a rate's own level, is compared by
+    its change: it would leave the baseline by itself.
+    """
+
+    def __init__(self, days: DayStatistics) -> None:
+        self._values = _measures(days)
+        self._wandering = {name: memory(of) > WANDERING for name, of in self._values.items()}
+        for name, values in self._values.items():
+            moving = self._wandering[name]
+            values[1:, moving] = np.diff(values[:, moving], axis=0)
+            values[0, moving] = np.nan
+
+    def of_baseline(self) -> dict[str, Series]:
+        """(D, F) distances of the baseline's own days, each from the others."""
+        return {name: _distance(values, values, own=True) for name, values in self._values.items()}
+
+    def of(self, day: DayStatistics, before: DayStatistics | None) -> dict[str, Series]:
+        """(F,) distances of a day; NaN for the change of a measure without the day before."""
+        later = _measures(day)
+        earlier = None if before is None else _measures(before)
+        for name, values in later.items():
+            moving = self._wandering[name]
+            values[0, moving] -= np.nan if earlier is None else earlier[name][-1, moving]
+        return {
+            name: _distance(values, later[name], own=False)[0]
+            for name, values in self._values.items()
+        }
+
+
+def _distance(usual: Series, later: Series, *, own: bool) -> Series:
+    """(L, F) distances of later values from the (D, F) usual ones, in deviations between these;
+    ``own`` : they are the usual ones, and each is compared with the others."""
+    known = np.isfinite(usual)
+    filled = np.where(known, usual, 0.0)
+    count, total, square = known.sum(axis=0), filled.sum(axis=0), (filled**2).sum(axis=0)
+    less = filled if own else np.zeros_like(later)
+    n = count - known if own else count + np.zeros_like(later)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = (total - less) / n
+        variance = ((square - less**2) / n - centre**2) * n / (n - 1)
+        deviation = np.sqrt(np.maximum(variance, _FLOOR**2) * (1 + 1 / n))
+        distance = (later - centre) / deviation
+    return np.where(n >= LEAST_DAYS - 2, distance, np.nan)
+
+
+def _farthest(scores: Mapping[str, Series]) -> dict[str, float]:
+    """Largest distance of one day, of the columns by themselves and of their dependence."""
+    alone = np.concatenate([scores[name] for name in ("mean", "spread")])
+    return {
+        "columns": float(np.nanmax(np.abs(alone), initial=1e-3)),
+        "dependence": float(np.nanmax(np.abs(scores["dependence"]), initial=1e-3)),
+    }
+
+
+def _moved(
+    pair: str, baseline: Baseline, day: DayStatistics, scores: Mapping[str, Series]
+) -> pd.DataFrame:
+    """One row per column: how far it moved, by which measure, and its indices."""
+    names = list(scores)
+    table = np.column_stack([np.nan_to_num(scores[name]) for name in names])
+    worst = np.abs(table).argmax(axis=1)
+    z = table[np.arange(len(table)), worst]
+    days = len(baseline.days.days)
+    # Each measure is one more chance.
+    p = np.minimum(len(names) * 2 * stats.t.sf(np.abs(z), days - 1), 1.0)
+    usual, later = baseline.days.counts.sum(axis=0), day.counts[0]
+    index = drift.fixed(usual, later, np.abs(day.mean[0]))
+    return pd.DataFrame(
+        {
+            "pair": pair,
+            "column": baseline.columns["column"],
+            "domain": baseline.columns["domain"],
+            "measure": np.array(names)[worst],
+            "deviations": z,
+            "p": np.where(usual.sum(axis=1) > 0, p, np.nan),
+            **index,
+        }
+    )

@@ -1,0 +1,137 @@
+"""Running the checks of a capture: each period is judged once, whenever and however often."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bqx.errors import ArtefactError
+from bqx.feature_store.object_store import Folder
+from bqx.files import to_json
+from bqx.market import sessions
+from bqx.monitoring import captured, checks
+from bqx.monitoring import measurements as names
+from bqx.monitoring.schedule import CHECKS, Check, periods
+
+VERDICTS, LABELS = "verdicts", "labels"
+FARTHEST = {"minute": 10, "hourly": 48 * 60, "daily": 14 * sessions.DAY}
+"""Minutes back to which a check that was not run is made up for."""
+
+
+def watch(place: str, name: str, now: datetime | None = None) -> dict[str, Any]:
+    """Make a check of a capture for every period that is over and not judged yet.
+
+    Returns
+    -------
+    The newest verdict: check, period, verdict, sentence, reasons, measurements, and ``made``, how
+    many verdicts were new.
+
+    Raises ArtefactError where nothing was captured or no period is over yet.
+    """
+    folder, check = Folder(place), CHECKS[name]
+    at = datetime.now(UTC) if now is None else now
+    due = _due(folder, check, int(at.timestamp()) // 60)
+    if not due:
+        return _closed(check, at)
+    made = 0
+    for start, end in due:
+        made += _judge(folder, check, start, end)
+    newest = folder.read_json(_path(check, due[-1][0]))
+    if made:
+        _publish(folder)
+    return newest | {"made": made}
+
+
+def _due(folder: Folder, check: Check, now: int) -> list[tuple[int, int]]:
+    """Periods that are over, oldest first; none where the market was closed."""
+    written = captured.minutes_written(folder)
+    if not len(written):
+        raise ArtefactError(
+            f"{folder.place}: nothing was captured, got no object; expected what `bqx serve "
+            "--capture` writes."
+        )
+    first = int(written[0])
+    spans = periods(check, max(first, now - FARTHEST[check.name]), now)
+    if not spans and now < first + check.minutes + check.grace:
+        raise ArtefactError(
+            f"{folder.place}: no period is over, got captures from "
+            f"{sessions.timestamps(written[:1])[0]} on; expected {check.minutes} minutes of the "
+            f"market and {check.grace} more. Wait."
+        )
+    return spans
+
+
+def _closed(check: Check, now: datetime) -> dict[str, Any]:
+    """What is said, and not written, where no period of the open market is at hand."""
+    verdict = checks.unjudged("the market was closed")
+    return verdict | {"check": check.name, "period": [now.isoformat()] * 2, "made": 0}
+
+
+def _judge(folder: Folder, check: Check, start: int, end: int) -> bool:
+    """Judge a period unless it was; whether it was judged now."""
+    path = _path(check, start)
+    if folder.has(path):
+        return False
+    stamps = sessions.timestamps(np.array([start, end]))
+    verdict = {
+        "check": check.name,
+        "period": [stamp.isoformat() for stamp in stamps],
+        **_verdict(folder, check, start, end),
+    }
+    folder.write(path, to_json(verdict).encode())
+    return True
+
+
+def _verdict(folder: Folder, check: Check, start: int, end: int) -> dict[str, Any]:
+    day = int(sessions.trading_days(np.array([start]))[0])
+    # The day before a Monday is a Friday.
+    weekend = 2 * sessions.DAY if check.name == "daily" and (day + 3) % 7 == 0 else 0
+    try:
+        period = captured.read(folder, start - check.history - weekend, end, check.grace)
+    except ArtefactError as error:
+        if "nothing was captured" not in str(error):
+            raise
+        return checks.nothing(f"nothing was captured in the {check.history} minutes before")
+    if not period.pairs:
+        return checks.nothing("no forecast was captured")
+    if check.name == "minute":
+        return checks.minutely(period, end)
+    if check.name == "hourly":
+        _write_labels(folder, period, start, end)
+        return checks.hourly(period, end)
+    return checks.daily(period, day)
+
+
+def _write_labels(folder: Folder, period: captured.Period, start: int, end: int) -> None:
+    """Write the labels that became known in a period, by the forecasts' ids."""
+    frames = []
+    for pair, rows in period.pairs.items():
+        labels = rows.until(end).labels()
+        own = labels[labels["known_at"].between(start + 1, end)]
+        frames.append(own.assign(id=rows.model + ":" + own["minute"].astype(str), pair=pair))
+    frame = pd.concat(frames, ignore_index=True)
+    stamp = sessions.timestamps(np.array([start]))[0]
+    folder.write(f"{LABELS}/{stamp:%Y-%m-%d/%H%M}.parquet", frame.to_parquet())
+
+
+def _path(check: Check, start: int) -> str:
+    stamp = sessions.timestamps(np.array([start]))[0]
+    return f"{VERDICTS}/{check.name}/{stamp:%Y-%m-%dT%H%M}.json"
+
+
+def _publish(folder: Folder) -> None:
+    """Write the newest verdict, and the newest measurements of all checks, which alert rules
+    read."""
+    newest: dict[str, Any] = {}
+    listed = folder.listed(deep=True)
+    for name in CHECKS:
+        own = sorted(path for path in listed if path.startswith(f"{VERDICTS}/{name}/"))
+        if own:
+            newest[name] = folder.read_json(own[-1])
+    measured: dict[str, float] = {}
+    for verdict in sorted(newest.values(), key=lambda verdict: str(verdict["period"][1])):
+        measured |= verdict["measurements"]
+    last = max(newest.values(), key=lambda verdict: str(verdict["period"][1]))
+    folder.write_json(names.FILE, {"at": last["period"][1], "measurements": measured})
+    folder.write_json(names.VERDICT, last | {"checks": newest})

@@ -1,0 +1,112 @@
+"""Baseline statistics against numpy, and what becomes of them on disk."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from monitored import grids, models
+
+from bqx.errors import ArtefactError
+from bqx.learning import baseline, bundle
+from bqx.learning.day_statistics import BINS, CUT, day_statistics, scale_of
+from bqx.market import sessions
+
+EMPTY = pd.DataFrame()
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Columns: plain, going along with it, heavy-tailed, wandering, with holes, constant, empty."""
+    rng = np.random.default_rng(0)
+    minutes = sessions.grid(28_400_000, 28_400_000 + 40 * 1_440)[::5]
+    n = len(minutes)
+    x = rng.normal(size=(n, 7))
+    x[:, 1] = 0.9 * x[:, 0] + 0.3 * x[:, 1] + 5.0
+    x[:, 2] = rng.standard_t(1, n)
+    x[:, 3] = np.cumsum(x[:, 3])
+    x[::7, 4] = np.nan
+    x[:, 5] = 2.0
+    x[:, 6] = np.nan
+    names = [f"column_{i}" for i in range(7)]
+    x = x.astype(np.float32)
+    return x, minutes, baseline.of_columns(x, minutes, names, hours=EMPTY, performance=EMPTY)
+
+
+def test_statistics_are_those_of_numpy(made):
+    x, _, own = made
+    for i, row in own.columns.iterrows():
+        present = x[np.isfinite(x[:, i]), i].astype(float)
+        assert row["rows"] == len(present)
+        assert row["missing"] == pytest.approx(np.isnan(x[:, i]).mean())
+        if len(present):
+            assert row["mean"] == pytest.approx(present.mean(), rel=1e-6)
+            assert row["std"] == pytest.approx(present.std(), rel=1e-6)
+            assert (row["min"], row["max"]) == (present.min(), present.max())
+            assert row["p95"] == pytest.approx(np.percentile(present, 95), rel=1e-5)
+            assert row["decile_3"] == pytest.approx(np.percentile(present, 30), rel=1e-5)
+
+
+def test_days_are_those_of_numpy(made):
+    x, minutes, own = made
+    day = sessions.trading_days(minutes)
+    scale = scale_of(own.columns)
+    assert own.days.days.tolist() == sorted(set(day.tolist()))
+    for d in (0, 3, len(own.days.days) - 1):
+        rows = day == own.days.days[d]
+        for i in range(5):
+            values = x[rows, i].astype(float)
+            present = values[np.isfinite(values)]
+            edges = own.columns.loc[i, [f"decile_{k}" for k in range(1, BINS)]].to_numpy(float)
+            expected = np.bincount(np.searchsorted(edges, present, side="right"), minlength=BINS)
+            assert own.days.counts[d, i].tolist() == expected.tolist()
+            assert own.days.missing[d, i] == np.isnan(values).sum()
+            v = (present - scale[i, 0]) / scale[i, 1]
+            v = v if own.columns["wanders"][i] else np.clip(v, -CUT, CUT)
+            assert own.days.mean[d, i] == pytest.approx(v.mean(), abs=1e-6)
+            assert own.days.deviation[d, i] == pytest.approx(v.std(), abs=1e-5)
+
+
+def test_partners_go_along(made):
+    _, _, own = made
+    assert own.columns["partner"].tolist()[:2] == [1, 0]
+    assert own.columns["partner"][5] == own.columns["partner"][6] == -1
+    assert own.days.correlation[:, 0].mean() == pytest.approx(0.95, abs=0.02)
+    assert np.isnan(own.days.correlation[:, 5]).all()
+
+
+def test_what_wanders_is_known(made):
+    assert made[2].columns["wanders"].tolist()[:4] == [False, False, False, True]
+
+
+def test_other_rows_are_judged_by_the_baselines_deciles(made):
+    x, minutes, own = made
+    later = day_statistics(x[:288] + 100.0, sessions.trading_days(minutes[:288]), own.columns)
+    assert later.counts[0, 0, -1] == later.rows[0, 0]
+
+
+def test_a_bundle_brings_it_by_domain_and_an_older_one_has_none(tmp_path):
+    model = models()["eurusd"]
+    model.save(tmp_path / "eurusd")
+    own = bundle.load(tmp_path / "eurusd").statistics
+    pd.testing.assert_frame_equal(own.columns, model.statistics.columns)
+    assert np.array_equal(own.days.counts, model.statistics.days.counts)
+    assert np.array_equal(own.days.mean, model.statistics.days.mean, equal_nan=True)
+    pd.testing.assert_frame_equal(own.performance, model.statistics.performance)
+    by_column = own.columns.set_index("column")["domain"]
+    for column in model.columns:
+        assert by_column[column.name] == column.feature.domain
+    assert by_column[list(baseline.BARS)].tolist() == ["bars"] * 3
+    path = tmp_path / "eurusd" / "baseline" / "days.parquet"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(ArtefactError, match=r"days\.parquet: damaged or exchanged"):
+        bundle.load(tmp_path / "eurusd")
+
+
+def test_its_days_end_with_what_the_model_had_seen():
+    model, bars = models()["eurusd"], grids()["eurusd"]
+    rows = baseline.rows_of(bars, model.trained_until)
+    assert bars.ts[rows[-1]] <= model.trained_until
+    last = sessions.trading_days(bars.minutes[rows[-1:]])
+    assert model.statistics.days.days[-1] == last[0]
+    hours = model.statistics.hours["market_hour"]
+    until = sessions.market_minutes(bars.minutes[[int(bars.ts.searchsorted(model.trained_until))]])
+    assert hours.max() <= until[0] // 60

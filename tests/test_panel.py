@@ -1,0 +1,161 @@
+"""The panel's verdict, feeds that stand still, spikes, and triangles."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from monitored import altered, grids, row_of_day
+
+from bqx.learning import baseline
+from bqx.learning.day_statistics import day_statistics
+from bqx.market import sessions
+from bqx.market.bars import Bars
+from bqx.monitoring import bar_quality, drift
+from bqx.monitoring.panel import Day, Panel
+from bqx.monitoring.volatility import Steps
+
+EMPTY = pd.DataFrame({"day": [], "loss": [], "known_loss": [], "rows": []})
+BASE, LATER, COLUMNS = 60, 30, 12
+
+
+def rows_of(seed, days=BASE + LATER):
+    """Rolling momentum over five hours and noise, every fifth minute."""
+    rng = np.random.default_rng(seed)
+    minutes = sessions.grid(28_400_040, 28_400_040 + (days * 7 // 5 + 6) * 1_440)[::5]
+    steps = rng.normal(size=(len(minutes), COLUMNS))
+    for other, column in ((0, 1), (9, 10)):
+        steps[:, column] = 0.9 * steps[:, other] + 0.4 * steps[:, column]
+    x = pd.DataFrame(steps).rolling(60, min_periods=1).sum().to_numpy(copy=True)
+    x[:, 8:] = steps[:, 8:]
+    return x.astype(np.float32), minutes
+
+
+def judged(x, minutes, number=BASE + 2):
+    """The verdict of one day after the first `BASE`."""
+    day = sessions.trading_days(minutes)
+    days = np.unique(day)[1:-1]
+    early = (day >= days[0]) & (day < days[BASE])
+    rng = np.random.default_rng(9)
+    hours = np.arange(BASE * 24) + int(sessions.market_minutes(minutes[early][:1])[0]) // 60
+    ranges = pd.DataFrame({"market_hour": hours, "range": 0.3 * rng.normal(size=len(hours))})
+    names = [f"column_{i}" for i in range(x.shape[1])]
+    own = baseline.of_columns(x[early], minutes[early], names, hours=ranges, performance=EMPTY)
+    of_day, before = (
+        day_statistics(x[day == days[n]], day[day == days[n]], own.columns)
+        for n in (number, number - 1)
+    )
+    now = Day(of_day, before, ranges.tail(48), EMPTY)
+    return Panel({"eurusd": own}).judge({"eurusd": now})
+
+
+def test_quiet_days_alarm_seldom():
+    alarms = sum(judged(*rows_of(0), number=BASE + n).alarm for n in range(1, 25))
+    assert alarms <= 1
+
+
+def test_a_mean_that_moved_names_its_column():
+    x, minutes = rows_of(1)
+    day = sessions.trading_days(minutes)
+    x[day >= np.unique(day)[1 + BASE + 2], 11] += 1.0
+    verdict = judged(x, minutes)
+    found = verdict.statistics.set_index("statistic")["alarm"]
+    assert found["columns"]
+    moved = verdict.columns[verdict.columns["drifted"]]
+    assert "column_11" in moved["column"].tolist()
+    assert moved.set_index("column").loc["column_11", "measure"] == "mean"
+
+
+def test_dependence_that_is_lost_is_found_with_equal_margins():
+    x, minutes = rows_of(2)
+    day = sessions.trading_days(minutes)
+    later = np.flatnonzero(day >= np.unique(day)[1 + BASE + 2])
+    x[later, 10] = x[later - 144, 10]
+    found = judged(x, minutes).statistics.set_index("statistic")["alarm"]
+    assert found["dependence"]
+    assert not found["columns"]
+
+
+def test_fixed_thresholds_alarm_on_quiet_days_and_stand_beside():
+    shares = [drift.by_fixed_thresholds(judged(*rows_of(s)).columns) for s in range(3, 6)]
+    assert np.mean([of["KL above 0.1 (warning)"] for of in shares]) > 0.5
+    assert np.mean([of["mean moved by over 0.05"] for of in shares]) > 0.5
+
+
+def test_divergence_is_that_of_scipy():
+    from scipy import stats
+
+    expected, later = np.array([10.0, 30.0, 60.0]), np.array([25.0, 25.0, 50.0])
+    by_scipy = stats.entropy(later / later.sum(), expected / expected.sum())
+    assert drift.kl(expected, later) == pytest.approx(by_scipy)
+
+
+def test_a_step_of_volatility_is_measured_and_slow_change_is_not():
+    rng = np.random.default_rng(0)
+    hours = np.arange(24 * 80)
+    season = np.sin(hours % 24 / 24 * 2 * np.pi)
+    slow = np.zeros(len(hours))
+    for i in range(1, len(hours)):
+        slow[i] = 0.97 * slow[i - 1] + 0.05 * rng.normal()
+    level = season + slow + 0.1 * rng.normal(size=len(hours))
+    steps = Steps(hours, level)
+    before, day = level[-48:-24], level[-24:]
+    assert steps.step(before, day + 0.4) == pytest.approx(steps.step(before, day) + 0.4)
+    daily = level.reshape(-1, 24).mean(axis=1)
+    assert steps.baseline.std() < 0.9 * np.diff(daily).std()
+    short = np.where(np.arange(24) < 8, day, np.nan)
+    assert np.isnan(steps.step(before, short))
+
+
+def test_a_pair_stands_still_when_nothing_changes():
+    bars = grids()["eurusd"]
+    row = row_of_day(5) + 600
+    assert bar_quality.standstill(bars.rows(row - 60, row)) <= 2
+    frame = bars.rows(row - 60, row).frame.copy()
+    frame.iloc[-7:, :4] = frame["close"].iloc[-8]
+    assert bar_quality.standstill(Bars("eurusd", frame, bars.baseline)) == 7
+    frame.iloc[-7:, :4] = np.nan
+    assert bar_quality.standstill(Bars("eurusd", frame, bars.baseline)) == 7
+
+
+def test_one_pair_may_pause_at_the_rollover_and_the_feed_may_not():
+    start = row_of_day(5)
+    stopped = altered(start + 10, "stopped")
+    alone = {p: own.rows(start - 60, start + 20) for p, own in grids().items()}
+    alone["eurusd"] = stopped["eurusd"].rows(start - 60, start + 20)
+    assert bar_quality.frozen(alone) == []
+    together = {p: own.rows(start - 60, start + 13) for p, own in stopped.items()}
+    assert bar_quality.frozen(together) == list(grids())
+    noon = start + 15 * 60
+    stopped = altered(noon, "stopped")
+    alone = {p: own.rows(noon - 60, noon + 5) for p, own in grids().items()}
+    alone["eurusd"] = stopped["eurusd"].rows(noon - 60, noon + 5)
+    assert bar_quality.frozen(alone) == ["eurusd"]
+
+
+def test_a_spike_is_one_that_comes_back():
+    bars = grids()["eurusd"].rows(3_000, 4_500)
+    assert len(bar_quality.spikes(bars)) == 0
+    frame = bars.frame.copy()
+    frame.iloc[700, :4] *= 1.01
+    found = bar_quality.spikes(Bars("eurusd", frame, bars.baseline))
+    assert found.tolist() == [bars.ts[700]]
+    frame.iloc[701:, :4] *= 1.01
+    assert len(bar_quality.spikes(Bars("eurusd", frame, bars.baseline))) == 0
+
+
+def test_a_triangle_that_does_not_close_is_measured():
+    bars = {p: own.rows(3_000, 3_400) for p, own in grids().items()}
+    assert bar_quality.triangles(bars) == [("eurgbp", "eurusd", "gbpusd")]
+    residual = bar_quality.triangle_residuals(bars).iloc[:, 0]
+    by_hand = 1e4 * np.log(bars["eurgbp"].close * bars["gbpusd"].close / bars["eurusd"].close)
+    assert np.abs(residual.to_numpy()) == pytest.approx(
+        np.abs(by_hand - np.nanmedian(by_hand)), abs=1e-6, nan_ok=True
+    )
+    frame = bars["eurusd"].frame.copy()
+    frame.iloc[-60:, :4] *= 1.001
+    shifted = bars | {"eurusd": replace(bars["eurusd"], frame=frame)}
+    usual = bar_quality.measures(bars, 60)["triangle_residual_bp"]
+    found = bar_quality.measures(shifted, 60)["triangle_residual_bp"]
+    assert usual < 1.0
+    assert found == pytest.approx(10.0, abs=1.0)
