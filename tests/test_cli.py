@@ -231,7 +231,7 @@ def test_reader_that_has_seen_enough_ends_the_list():
 @pytest.mark.parametrize(
     "arguments",
     [
-        [], ["run"], ["dance"], ["run", str(CI), "--form", "06"], ["certify"], ["build"],
+        [], ["dance"], ["run", str(CI), "--form", "06"], ["certify"], ["build"],
         ["build", "--bars", "x"],
         ["certify", "--bars", "x", "--profile", "v1", "--features", "mine"],
     ],
@@ -241,3 +241,8 @@ def test_wrong_usage_exits_with_status_two(arguments, capsys):
         cli.main(arguments)
     assert caught.value.code == 2
     assert "usage: bqx" in capsys.readouterr().err
+
+
+def test_a_run_without_a_file_asks_for_one(capsys):
+    assert cli.main(["run"]) == 2
+    assert "got no file of parameters; expected one such as" in capsys.readouterr().err
