@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from bqx.errors import ParameterError
 from bqx.features import catalog, lags
 from bqx.features.documents import DOCUMENTS, EVERY, NAMES, Lists, plan_of
 from bqx.features.families.microstructure.quotes import NEEDS_ORDER_BOOK
-from bqx.stages import reconciliation
+from bqx.stages import reconciliation, selection
 
 KNOWN = Lists(catalog.FEATURES)
 CORE = Path(__file__).parent / "golden" / "core.csv"
@@ -199,3 +200,9 @@ def test_every_table_says_why_it_has_lags_or_not():
     assert rows["features"].sum() == len(KNOWN.members("full"))
     assert rows["why"].ne("").all()
     assert (rows[["laggable", "v1", "v3"]].le(rows["features"], axis=0)).all(axis=None)
+
+
+def test_the_number_that_only_a_run_can_recompute_is_that_of_its_selection() -> None:
+    chosen = {"eurusd": (SimpleNamespace(needed=80), SimpleNamespace(needed=120))}
+    (row,) = selection.statement(chosen).to_dict("records")  # type: ignore[arg-type]
+    assert (row["stated"], row["recomputed"], row["difference"]) == (70, 100, 30)

@@ -17,6 +17,9 @@ from bqx.market import pairs, sessions
 ITEMS, LISTS, DEFINITIONS = "its own items", "the lists", "definitions"
 """What a number is recomputed from."""
 
+NEEDED = 80
+"""Row of the number that only a run can recompute."""
+
 
 class Stated(NamedTuple):
     """A number of the documents: row of the list of contradictions, what it says, as it is stated
@@ -141,8 +144,8 @@ def _of_definitions() -> Numbers:
     yield 48, "walk-forward windows of 6 and 1 months", 12, 12 - 6, "six months are trained on"
     yield 74, "calls a month", 2_592_000, 30 * 24 * 60, "seconds for minutes"
     yield 78, "sign of BQX after a rise", 1, _sign_after_a_rise(), "a signal to buy must turn it"
-    needed = "`needed` of notebook 05 says what 95 % takes in a run"
-    yield 80, "columns for 95 % of the importance", 70, float("nan"), needed
+    needed = "notebook 05 recomputes it, from the run's own selection"
+    yield NEEDED, "columns for 95 % of the importance", 70, float("nan"), needed
 
 
 def _days(first: tuple[int, int, int], last: tuple[int, int, int]) -> int:
