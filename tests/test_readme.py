@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bqx import cli
+from bqx.market import simulated
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -13,6 +16,16 @@ def test_the_example_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> 
     example, printed = re.findall(r"```(?:python|text)\n(.*?)```", README, re.DOTALL)[:2]
     exec(compile(example, "README.md", "exec"), {})
     assert capsys.readouterr().out == printed
+
+
+def test_the_feature_of_your_own_does_not_read_ahead(tmp_path: Path) -> None:
+    (tmp_path / "bars").mkdir()
+    frame = simulated.simulate("null", ("eurusd",), days=7).frames["eurusd"]
+    frame.iloc[:2_000].reset_index().to_parquet(tmp_path / "bars" / "eurusd.parquet")
+    own = tmp_path / "my_features.py"
+    own.write_text(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1], encoding="utf-8")
+    asked = ["certify", "--bars", str(tmp_path / "bars"), "--cuts", "6", "--features", str(own)]
+    assert cli.main(asked) == 0
 
 
 def test_the_commands_exist() -> None:

@@ -439,8 +439,8 @@ READABLE = 4.5
 
 
 def _check_pages(book: Path) -> None:
-    chapter = book / "notebooks" / "08_backtest.html"
-    for page in (book / "index.html", book / "catalog.html", book / "details.html", chapter):
+    chapters = (book / "notebooks" / f"{name}.html" for name in ("08_backtest", "14_screening"))
+    for page in (*(book / f"{name}.html" for name in ("index", "catalog", "details")), *chapters):
         for width in (1280, 390):
             said = browser.ask(page, width, "bqx slope")
             assert said["window"] == width
