@@ -114,7 +114,7 @@ def measured(folder, loop, frames, now):
         "r2_change": now_scores["r2"] - before["r2"],
         "mae_ratio": now_scores["mae"] / before["mae"],
     }
-    content = {"time": now.isoformat(), "measurements": numbers}
+    content = {"at": now.isoformat(), "measurements": numbers}
     write_json(folder / "measurements.json", content)
     return numbers
 

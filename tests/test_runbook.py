@@ -71,8 +71,6 @@ def test_every_step_is_a_command_that_exists(command):
     assert program == "bqx"
     parser = cli._parser()
     known = parser._subparsers._group_actions[0].choices
-    if arguments[0] == "monitor" and "monitor" not in known:
-        pytest.skip("bqx monitor is not there yet")
     if len(arguments) == 1:
         assert arguments[0] in known
     else:

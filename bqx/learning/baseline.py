@@ -6,8 +6,9 @@ columns too, of the domain ``bars``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from bqx.feature_store.history import History
 from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
 from bqx.files import read_parquet, sha256, write_parquet
+from bqx.learning import losses
 from bqx.learning.baseline_files import FILES, path_of
 from bqx.learning.day_statistics import (
     BINS,
@@ -29,6 +31,9 @@ from bqx.learning.day_statistics import (
 )
 from bqx.market import pairs, sessions
 from bqx.market.bars import Bars
+
+if TYPE_CHECKING:
+    from bqx.learning.bundle import Bundle
 
 DAYS = 120
 """Most trading days that are kept, the newest."""
@@ -206,6 +211,19 @@ def of_model(
     rows = rows_of(history.bars, until)
     x = history.matrix(columns, rows, fits)
     return of(history.bars, rows, x, columns=columns, performance=performance)
+
+
+def attached(packed: "Bundle", history: History, forecasts: pd.DataFrame) -> "Bundle":
+    """A bundle with the baseline of its columns, and of its forecasts of rows that it has not
+    learnt from: ``forecast`` by ``ts_utc`` and ``horizon``, in sigma."""
+    statistics = of_model(
+        history,
+        packed.columns,
+        fits=packed.fits,
+        until=pd.Timestamp(packed.trained_until),
+        performance=losses.of_forecasts(history.bars, forecasts, packed.window_of),
+    )
+    return replace(packed, baseline_statistics=statistics)
 
 
 def rows_of(bars: Bars, until: pd.Timestamp) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from bqx.feature_store.history import History
 from bqx.features import lags
 from bqx.features.lags import Column
 from bqx.files import check_seal, read_json, read_parquet, sealed, sha256, write_json, write_parquet
-from bqx.learning import bundle, samples, split, training
+from bqx.learning import baseline, bundle, samples, split, training
 from bqx.learning.bundle import Bundle
 from bqx.learning.fold_fit import FoldFit, learn_fold
 from bqx.learning.folds import Fold
@@ -115,7 +115,8 @@ def train(
             f"{samples.LEAST}. Retrain when there are more bars."
         )
     packed = replace(packed, metrics={"skill": _skills(table, packed, params)})
-    packed.save(temporary / BUNDLE)
+    unseen = table.rename(columns={forecasts.CHALLENGER: "forecast"})
+    baseline.attached(packed, History(own), unseen).save(temporary / BUNDLE)
     write_parquet(temporary / COMPARED, table)
     needed, present = _columns(own, packed)
     facts = {

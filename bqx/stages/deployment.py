@@ -23,6 +23,7 @@ from bqx.learning import bundle, targets
 from bqx.learning.bundle import Bundle
 from bqx.learning.models import point
 from bqx.market.bars import Bars
+from bqx.operations.cost import designs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run
@@ -36,10 +37,6 @@ NAME = "07_deployment"
 ENDPOINT = "forecasts"
 ASKED = 120
 """Requests behind the latencies, over all deployed pairs."""
-
-MONTHLY = {"endpoint for all models": 450, "functions alone": 28}
-"""Dollars of a month in us-east-1, from the prices of 2026: one ml.m5.2xlarge all the time, with
-jobs, monitoring and an API of a million requests; or functions that forecast every minute."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +241,6 @@ def _parity(request: _Request, answer: dict[str, Any]) -> pd.DataFrame:
 
 
 def monthly_costs() -> pd.DataFrame:
-    """One row per design: dollars of a month."""
-    return pd.DataFrame({"design": list(MONTHLY), "$ a month": list(MONTHLY.values())}).set_index(
-        "design"
-    )
+    """One row per design of `bqx cost designs`: dollars of a month."""
+    rows = [(design.name, round(design.usd)) for design in designs.every()]
+    return pd.DataFrame(rows, columns=["design", "$ a month"]).set_index("design")

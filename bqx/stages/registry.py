@@ -15,7 +15,7 @@ from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
 from bqx.feature_store.history import History
 from bqx.features import lags
-from bqx.learning import baseline, bundle, losses
+from bqx.learning import baseline, bundle
 from bqx.learning.bundle import Bundle
 from bqx.market.bars import Bars
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -90,17 +90,9 @@ def _packed(stage: Stage, history: History) -> Path:
     scores = cells.loc[cells["pair"] == pair, ["horizon", "skill", "skill_lo", "skill_hi"]]
     model = bundle.load(artefacts.MODEL.at(stage, pair=pair))
     path = artefacts.BUNDLE.path(pair=pair)
-    statistics = baseline.of_model(
-        history,
-        model.columns,
-        fits=model.fits,
-        until=model.trained_until,
-        performance=losses.of_forecasts(
-            history.bars, artefacts.FORECASTS.read(stage, pair=pair), model.window_of
-        ),
-    )
-    metrics = {"skill": scores.to_dict("records")}
-    replace(model, metrics=metrics, baseline_statistics=statistics).save(stage.path(path))
+    packed = replace(model, metrics={"skill": scores.to_dict("records")})
+    forecasts = artefacts.FORECASTS.read(stage, pair=pair)
+    baseline.attached(packed, history, forecasts).save(stage.path(path))
     stage.add(path)
     return stage.path(path)
 

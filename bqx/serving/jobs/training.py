@@ -8,7 +8,7 @@ stopped leaves one that answers.
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ from bqx.errors import ParameterError
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.files import atomic, write_json
-from bqx.learning import baseline, bundle, losses, samples, split, training
-from bqx.learning.bundle import Bundle
+from bqx.learning import baseline, bundle, samples, split, training
 from bqx.learning.fold_fit import learn_fold
 from bqx.learning.folds import Fold
 from bqx.learning.models import Model, make, model_class
@@ -116,20 +115,9 @@ def train(platform: Platform, folder: Path) -> None:
     result = _fitted(bars, own, fold, unfitted=model, params=params)
     by_horizon = scores.by_horizon(bars, result, params)
     told = {"horizons": by_horizon}
-    _packed(bars, result, params, told).save(folder / f"1-{asked.pair}")
+    packed = bundle.bundle(bars, result.fits[-1], params, told)
+    baseline.attached(packed, History(bars), result.forecasts).save(folder / f"1-{asked.pair}")
     _report(platform, result, chosen, by_horizon)
-
-
-def _packed(bars: Bars, result: PairResult, params: Params, metrics: dict[str, Any]) -> Bundle:
-    packed = bundle.bundle(bars, result.fits[-1], params, metrics)
-    statistics = baseline.of_model(
-        History(bars),
-        packed.columns,
-        fits=packed.fits,
-        until=packed.trained_until,
-        performance=losses.of_forecasts(bars, result.forecasts, packed.window_of),
-    )
-    return replace(packed, baseline_statistics=statistics)
 
 
 def _fitted(
