@@ -61,6 +61,11 @@ def timestamp(minute: int) -> datetime:
     return datetime.fromtimestamp(60 * int(minute), UTC)
 
 
+def shown(minute: int) -> str:
+    """UTC time of an epoch minute as messages show it, of years beyond the calendar's too."""
+    return f"{str(np.datetime64(60 * int(minute), 's')).replace('T', ' ')}+00:00"
+
+
 def local_minutes(minutes: Minutes, zone: str) -> Minutes:
     """Minutes since the local epoch on the wall clock of a time zone."""
     changes, offsets = _offsets(zone)

@@ -209,7 +209,7 @@ class LivePanel:
         with self._lock:
             row = self.window.newest_row(pair) if minute is None else self.window.row_of(minute)
             if row is None or self.window.bar(pair, row) is None:
-                stamp = "none" if minute is None else sessions.timestamp(minute)
+                stamp = "none" if minute is None else sessions.shown(minute)
                 raise AbsentBarError(
                     f"timestamp: no bar of {pair}, got {stamp}; expected a minute with one, of "
                     f"the last {len(self.window):,} of the market."

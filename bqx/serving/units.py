@@ -31,7 +31,7 @@ def check_unit(
     ):
         if broken.any():
             row = int(np.argmax(broken))
-            stamp = sessions.timestamp(minutes[row])
+            stamp = sessions.shown(minutes[row])
             raise BarError(
                 f"{where} ({stamp}): no {name} of this pair, got {values[row]:.6g}; "
                 f"expected it within {rule} ({int(broken.sum()):,} such rows)."
