@@ -57,7 +57,9 @@ def server(folder, tmp_path_factory):
 def quiet(server):
     """Nothing was printed but what is served."""
     printed = server.printed.read_text()
-    assert printed == f"{PAIR}: unregistered, NOT approved\n", printed[-3_000:]
+    served = f"{PAIR}: unregistered, NOT approved\n"
+    place = f"http://127.0.0.1:{server.port} answers until Ctrl-C\n"
+    assert printed == served + place, printed[-3_000:]
 
 
 def test_no_hostile_request_breaks_the_server(server, good):
