@@ -312,6 +312,8 @@ def test_packages_without_credentials_are_one_line(tmp_path, monkeypatch, capsys
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # What a test before it has signed in with.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     path = tmp_path / "cloud.yaml"
     path.write_text(ACCOUNT)
     assert cli.main(["cloud", "packages", "list", "eurusd", "--account", str(path)]) == 2

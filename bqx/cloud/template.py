@@ -80,7 +80,8 @@ def functions() -> dict[str, Any]:
         variables: dict[str, Any] = {
             place.variable: sub(f"s3://${{Bucket}}/{place.path}") for place in places
         }
-        variables[captured.SHARE] = str(SHARE)
+        if lambda_places.CAPTURE in places:
+            variables[captured.SHARE] = str(SHARE)
         resources[f"{name.title()}Role"] = parts.role("lambda", own)
         properties = _function(name, memory, seconds) | {"Environment": {"Variables": variables}}
         resources[name.title()] = _of("Lambda::Function", properties)

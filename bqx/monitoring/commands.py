@@ -10,8 +10,6 @@ from bqx.errors import ParameterError
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-RECORD = "drift/days.json"
-
 
 def add(commands: "Commands") -> None:
     """Add the command to those of ``bqx``."""
@@ -58,8 +56,9 @@ def _monitor(asked: argparse.Namespace) -> int:
 
 def _checked(place: str, check: str) -> int:
     from bqx.monitoring import checks, watch
+    from bqx.runs import artefacts
 
-    of_run = Path(place) / RECORD
+    of_run = Path(place) / artefacts.MONITORED.path()
     if (Path(place) / "manifest.json").exists() or of_run.exists():
         return _of_run(Path(place), check)
     verdict = watch.watch(place, check)
@@ -72,13 +71,14 @@ def _of_run(run: Path, check: str) -> int:
     """What notebook 09 found of a run's last test days."""
     from bqx.files import read_json
     from bqx.monitoring import checks
+    from bqx.runs import artefacts
 
     if check != "daily":
         raise ParameterError(
             f"--{check}: not of a run, got {run}; expected --daily, or what `bqx serve --capture` "
             "writes."
         )
-    found = read_json(run / RECORD)
+    found = read_json(run / artefacts.MONITORED.path())
     print(found["sentence"])
     for day in found["days"]:
         print(f"{day['day']}: {day['sentence']}")

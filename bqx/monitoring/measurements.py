@@ -11,5 +11,5 @@ NEWEST_BAR_AGE_MINUTES = "newest_bar_age_minutes"
 FROZEN_PAIRS, BROKEN_COLUMNS = "frozen_pairs", "broken_columns"
 QUALITY_GAPS, TRIANGLE_RESIDUAL_BP = "quality_gaps", "triangle_residual_bp"
 
-FILE, VERDICT = "measurements.json", "verdict.json"
+FILE, VERDICT = "measurements.json", "judged.json"
 """Files beside each other, of the newest check of each kind."""

@@ -10,6 +10,7 @@ from bqx.market.pairs import LIQUIDITY
 from bqx.readiness import drill, load
 from bqx.readiness.check import Check, Evidence, Question
 from bqx.readiness.rollout import AVAILABILITY, PHASES, Rollout, captured
+from bqx.runs import artefacts
 from bqx.serving.registry_folder import Folder
 
 LATENCY = {"P50": 100.0, "P99": 250.0}
@@ -47,7 +48,7 @@ def models_judged(evidence: Evidence) -> Check:
 def information(evidence: Evidence) -> Check:
     """A claim of information that holds."""
     what, how = "forecasts carry information beyond the martingale", "bqx run FILE --out DIR"
-    verdict = evidence.json(evidence.run, "verdict.json")
+    verdict = evidence.json(evidence.run, artefacts.VERDICT.path())
     if not verdict:
         return Check.of(what, None, "no finished run named", how)
     own = verdict["information"]
@@ -57,7 +58,7 @@ def information(evidence: Evidence) -> Check:
 def ledger(evidence: Evidence) -> Check:
     """No trial was taken out."""
     what, how = "the ledger of trials is whole", "bqx run FILE --out DIR"
-    verdict = evidence.json(evidence.run, "verdict.json")
+    verdict = evidence.json(evidence.run, artefacts.VERDICT.path())
     if not verdict:
         return Check.of(what, None, "no finished run named", how)
     faults = verdict["ledger"]["faults"]

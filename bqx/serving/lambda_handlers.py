@@ -162,7 +162,8 @@ def _answered(event: Any, answer: Callable[[Content], Content]) -> Content:
     proxied = isinstance(event, dict) and "requestContext" in event
     started = time.perf_counter()
     status, content = _tried(event, answer)
-    captured.answer(int(status), started)
+    if answer is _predict:
+        captured.answer(int(status), started)
     if not proxied:
         return content
     return {
