@@ -11,7 +11,7 @@ from live_market import HORIZONS, PAIRS, bundles, fed, frames
 from bqx.cloud import template
 from bqx.feature_store.object_store import Folder
 from bqx.market import sessions
-from bqx.serving import captured, lambda_handlers, lambda_places
+from bqx.serving import captured, lambda_function, lambda_handlers, lambda_places
 from bqx.serving.live_panel import LivePanel
 
 BUCKET = "bqx-ml-features"
