@@ -199,13 +199,22 @@ def moved(days: dict[str, Any]) -> pd.DataFrame:
 
 
 def fixed(days: dict[str, Any]) -> pd.DataFrame:
-    """Share of columns that each fixed threshold would have called drifted, beside ours, by day."""
+    """Share of columns that each fixed threshold calls drifted, beside ours: one row per threshold,
+    the mean and the ends over days, and the share of days on which it calls any."""
     rows = {
         of["day"]: of["fixed"] | {"bqx": of["measurements"]["drifted_features_share"]}
         for of in days["days"]
         if "fixed" in of
     }
-    return pd.DataFrame(rows).T
+    shares = pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "mean": shares.mean(axis=1),
+            "lo": shares.min(axis=1),
+            "hi": shares.max(axis=1),
+            "days with any": (shares > 0).mean(axis=1),
+        }
+    ).rename_axis("threshold")
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
