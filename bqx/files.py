@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -207,3 +208,17 @@ def _unreadable(path: Path, error: Exception, kind: str) -> ArtefactError:
         f"{path}: {what}, got {type(error).__name__}; expected {kind}. "
         "Run the notebook that writes it again."
     )
+
+
+@contextmanager
+def alone(lock: Path, busy: str) -> Iterator[None]:
+    """Keep other processes out until the block ends; a killed holder lets go.
+
+    Raises ArtefactError with the message ``busy`` where another one is in.
+    """
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ArtefactError(busy) from None
+        yield

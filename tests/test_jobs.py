@@ -198,7 +198,7 @@ def test_a_dataset_holds_what_training_reads(half, market):
     params = from_settings({"horizons": (15,), "lags": (), "scheme": "chronological"})
     ordered = {pair: market[1][pair] for pair in PAIRS}
     own = bars.align(ordered)["gbpusd"]
-    columns = training.candidates(params)
+    columns = lags.candidates_of(params)
     (fold,) = split.make(params, own.minutes, columns).folds
     labels = samples.labels_of(samples.targets_of(own, params))
     fits = samples.fits_of(own, columns, fold)

@@ -20,6 +20,7 @@ from bqx.features.engine.compute import compute
 from bqx.features.engine.fitting import Fits
 from bqx.features.spec import Feature
 from bqx.market.bars import Bars
+from bqx.params import Params
 
 LAGS = (60, 120, 180, 240)
 """Default lags, rows."""
@@ -125,6 +126,17 @@ def candidates(
             f"{profile} to stay. Exclude less."
         )
     return wanted
+
+
+def candidates_of(params: Params) -> tuple[Column, ...]:
+    """Columns that a run's parameters name, see `candidates`; models choose among them."""
+    return candidates(
+        params.profile,
+        params.lags,
+        params.strict61,
+        include=params.include,
+        exclude=params.exclude,
+    )
 
 
 def _called(name: str, key: str) -> list[Feature]:

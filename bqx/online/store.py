@@ -1,6 +1,5 @@
 """Forecasts and their labels as they were stored: files of a minute, which nobody writes twice."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bqx.errors import ArtefactError
-from bqx.files import read_parquet, write_parquet
+from bqx.files import alone, read_parquet, write_parquet
 from bqx.market import sessions
 from bqx.online.replay import KEYS
 from bqx.online.settings import MEMBERS
@@ -39,14 +37,11 @@ class OnlineStore:
         Raises ArtefactError while another one learns from this folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ArtefactError(
-                    f"{self.folder}: in use, got another process that learns from it; expected "
-                    "one. Wait for it, or use another folder."
-                ) from None
+        busy = (
+            f"{self.folder}: in use, got another process that learns from it; expected one. Wait "
+            "for it, or use another folder."
+        )
+        with alone(self.folder / "lock", busy):
             yield
 
     def _path(self, kind: str, minute: int) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.errors import BarError
-from bqx.features import catalog
+from bqx.features import catalog, lags
 from bqx.learning import split
 from bqx.learning.models import model_class
 from bqx.market import sessions
@@ -14,7 +14,6 @@ from bqx.params import Params
 from bqx.params.rules import own_model
 from bqx.runs import artefacts
 from bqx.runs.run import Run
-from bqx.stages import lagging
 from bqx.trading import own_signal
 
 
@@ -29,7 +28,7 @@ def check(params: Params) -> None:
     ParameterError : not even one fold fits, or a file that declares no features or no model.
     """
     catalog.adopt(params.own_features)
-    lagging.columns_wanted(params)
+    lags.candidates_of(params)
     own_signal.rule_of(params)
     for name in filter(own_model, params.models):
         model_class(name)

@@ -1,6 +1,5 @@
 """Run the notebooks in order and build the book from their executed copies."""
 
-import fcntl
 import os
 import sys
 import time
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from bqx import errors
 from bqx.errors import ArtefactError, BqxError, ParameterError
+from bqx.files import alone
 from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
 from bqx.report import beforehand, book, verdict
@@ -151,14 +151,11 @@ def _first_again(notebooks: list[Path], from_stage: str | None) -> int:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the run folder; a killed holder lets go of it."""
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ArtefactError(
-                f"{folder}: another run works in it, got a lock; expected none. Wait for it, or "
-                "give another folder with --out."
-            ) from None
+    busy = (
+        f"{folder}: another run works in it, got a lock; expected none. Wait for it, or give "
+        "another folder with --out."
+    )
+    with alone(folder / ".lock", busy):
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
         yield

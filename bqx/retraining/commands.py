@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bqx import params
 from bqx.errors import ParameterError
+from bqx.params import options
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -17,16 +18,7 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser(
         "retrain", help="challengers, gate, shadow, promotion and rollback: what is due now"
     )
-    parser.add_argument("params", type=Path, metavar="FILE", help="YAML file of parameters")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="parameters that win over the file, such as bars=FOLDER",
-    )
+    options.add_file(parser)
     parser.add_argument(
         "--registry", type=Path, required=True, metavar="DIR", help="as of `bqx serve`"
     )
@@ -47,7 +39,7 @@ def _retrain(asked: argparse.Namespace) -> int:
     from bqx.retraining.loop import Loop
     from bqx.serving.registry_folder import Folder
 
-    values = params.load(asked.params, asked.overrides)
+    values = params.load(options.file_of(asked), asked.overrides)
     now = _time(asked.now)
     loop = Loop(asked.place, Folder(asked.registry), values)
     worked, reasons = loop.step(bars.read(values), now, asked.measurements)

@@ -4,7 +4,6 @@ Whoever comes after a kill does what has no file yet, and every step does the sa
 is lost, and nothing is done twice.
 """
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
-from bqx.files import check_seal, digest, read_json, sealed, write_json
+from bqx.files import alone, check_seal, digest, read_json, sealed, write_json
 from bqx.params import PLACE_KEYS, Params
 
 ROUNDS = "rounds"
@@ -118,12 +117,9 @@ def locked(place: Path) -> Iterator[None]:
     Raises ArtefactError where one is at work.
     """
     place.mkdir(parents=True, exist_ok=True)
-    with (place / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ArtefactError(
-                f"{place}: a retraining is at work, got its lock; expected none. The same command "
-                "goes on from there once that one has ended."
-            ) from None
+    busy = (
+        f"{place}: a retraining is at work, got its lock; expected none. The same command goes on "
+        "from there once that one has ended."
+    )
+    with alone(place / ".lock", busy):
         yield

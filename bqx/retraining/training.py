@@ -69,17 +69,12 @@ def model_of(params: Params, champion: Bundle | None) -> str:
     return alone[0]
 
 
-def candidates(params: Params) -> tuple[Column, ...]:
-    """Columns among which a challenger chooses."""
-    return lags.candidates(params.profile, params.lags, params.strict61)
-
-
 def fold_of(bars: Mapping[str, Bars], params: Params) -> Fold:
     """The chronological fold of the bars, with what all pairs learn together on it.
 
     Raises ParameterError for too few days.
     """
-    columns, minutes = candidates(params), next(iter(bars.values())).minutes
+    columns, minutes = lags.candidates_of(params), next(iter(bars.values())).minutes
     params = params.model_copy(update={"scheme": "chronological"})
     (fold,) = samples.share(bars, columns, split.make(params, minutes, columns).folds[-1:])
     return fold
@@ -101,7 +96,7 @@ def train(
 
     Raises ParameterError for too few rows to learn from, or to compare on.
     """
-    columns = candidates(params)
+    columns = lags.candidates_of(params)
     before = champion[1] if champion else None
     fit = _fitted(own, columns, fold, model=model_of(params, before), params=params)
     packed = bundle.bundle(own, fit, params, {})

@@ -20,7 +20,7 @@ def build(params: Params) -> pd.DataFrame:
     lookback."""
     run = Run.open(params.folder, params)
     catalog.adopt(params.own_features)
-    columns = columns_wanted(params)
+    columns = lags.candidates_of(params)
     own = {feature.name: feature.identity() for feature in catalog.own()}
     rows = [
         {
@@ -40,18 +40,6 @@ def build(params: Params) -> pd.DataFrame:
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], params.own_features) as stage:
         artefacts.COLUMNS.write(stage, {"parameters": parameters, "columns": rows})
     return pd.DataFrame(rows)
-
-
-def columns_wanted(params: Params) -> tuple[Column, ...]:
-    """Columns of the profile and of what is included, without what is excluded; see
-    `lags.candidates`."""
-    return lags.candidates(
-        params.profile,
-        params.lags,
-        params.strict61,
-        include=params.include,
-        exclude=params.exclude,
-    )
 
 
 def columns_of(source: Source) -> tuple[Column, ...]:

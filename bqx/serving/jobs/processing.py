@@ -58,7 +58,7 @@ def process(platform: Platform, arguments: Sequence[str]) -> str:
     if own:
         baselines = {pair: grids[pair].baseline for pair in own}
         write_json(out / "bars" / BASELINES, baselines)
-        columns = candidates(params)
+        columns = lags.candidates_of(params)
         folds = split.make(params, grids[own[0]].minutes, columns).folds
         over_pairs(
             partial(
@@ -71,17 +71,6 @@ def process(platform: Platform, arguments: Sequence[str]) -> str:
         )
     total = sum(rows.values())
     return f"{len(own)} of {len(grids)} pairs, {total:,} rows: {', '.join(own) or 'none here'}"
-
-
-def candidates(params: Params) -> tuple[Column, ...]:
-    """Columns of a dataset, among which models choose."""
-    return lags.candidates(
-        params.profile,
-        params.lags,
-        params.strict61,
-        include=params.include,
-        exclude=params.exclude,
-    )
 
 
 def _write(

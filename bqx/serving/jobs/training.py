@@ -14,6 +14,7 @@ from typing import Any
 
 from bqx.errors import ParameterError
 from bqx.feature_store.history import History
+from bqx.features import lags
 from bqx.features.lags import Column
 from bqx.files import atomic, write_json
 from bqx.learning import baseline, bundle, samples, split, training
@@ -28,7 +29,7 @@ from bqx.params import KEYS, Params
 from bqx.params.reading import of_texts
 from bqx.serving.jobs import metrics, scores, supervised
 from bqx.serving.jobs.platform import Platform, status_of
-from bqx.serving.jobs.processing import candidates, grids_of
+from bqx.serving.jobs.processing import grids_of
 
 CHANNEL = "bars"
 FIRST = "martingale"
@@ -104,7 +105,7 @@ def train(platform: Platform, folder: Path) -> None:
             f"channel {CHANNEL}: no bars of {asked.pair}, got {', '.join(grids)}; expected its "
             "file too."
         )
-    bars, columns = grids[asked.pair], candidates(params)
+    bars, columns = grids[asked.pair], lags.candidates_of(params)
     (fold,) = samples.share(grids, columns, split.make(params, bars.minutes, columns).folds[-1:])
     first = _fitted(bars, columns[:1], fold, unfitted=make(FIRST, params), params=params)
     bundle.bundle(bars, first.fits[-1], params, {}).save(folder / f"0-{asked.pair}")
