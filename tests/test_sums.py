@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bqx.features.rolling import sums as rolling
+from bqx.features.rolling import weighted
 from bqx.features.sources import bqx, pseudo_bars
 
 Array = NDArray[np.float64]
@@ -34,7 +35,7 @@ def ends(x: Array, window: int, minute: int) -> Array:
 
 
 def smooth(x: Array, window: int, minute: int) -> Array:
-    return rolling.ewm_mean(x, 2.0 / (window + 1.0), window, window, minute)[:, None]
+    return weighted.ewm_mean(x, 2.0 / (window + 1.0), window, window, minute)[:, None]
 
 
 PRIMITIVES: dict[str, Callable[[Array, int, int], Array]] = {
@@ -109,7 +110,7 @@ def test_exponential_mean_starts_from_the_oldest_of_its_run_in(
     x: Array, run_in: int, rows: int, minute: int, alpha: float
 ) -> None:
     min_rows = min(rows, run_in)
-    found = rolling.ewm_mean(x, alpha, run_in, min_rows, minute)
+    found = weighted.ewm_mean(x, alpha, run_in, min_rows, minute)
     age = 0
     for row, value in enumerate(x):
         age = 0 if np.isnan(value) else age + 1
@@ -125,7 +126,7 @@ def test_exponential_mean_starts_from_the_oldest_of_its_run_in(
 def test_exponential_mean_is_that_of_pandas_but_for_the_run_in() -> None:
     x = LEVEL + np.random.default_rng(4).normal(0.0, 1.0, 2_000).cumsum()
     span, run_in = 26, 260
-    found = rolling.ewm_mean(x, 2.0 / (span + 1.0), run_in, run_in, 77)
+    found = weighted.ewm_mean(x, 2.0 / (span + 1.0), run_in, run_in, 77)
     endless = pd.Series(x).ewm(span=span, adjust=False).mean().to_numpy()
     assert np.isnan(found[: run_in - 1]).all()
     # The share of the start that is left after ten spans is (25 / 27) ** 259 = 2.2e-9.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
-from bqx.features.rolling.sums import ewm_mean
+from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.sources import bqx
 from bqx.market import pairs, sessions
 from bqx.market.bars import Bars

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bqx.features.rolling.sums import ewm_mean
+from bqx.features.rolling.weighted import ewm_mean
 from bqx.market import pairs, sessions
 from bqx.market.bars import Bars
 from bqx.market.simulated import AVERAGE_SPREAD

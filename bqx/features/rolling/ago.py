@@ -19,14 +19,35 @@ def clean_rows(x: F) -> NDArray[np.int64]:
 
 
 @kernel
+def last_moves(x: F) -> NDArray[np.int64]:
+    """Last row that differs from the one before: (T,)."""
+    out = np.empty(len(x), dtype=np.int64)
+    last = 0
+    for row in range(1, len(x)):
+        last = row if x[row] != x[row - 1] else last
+        out[row] = last
+    out[0] = 0
+    return out
+
+
+@kernel
+def blank(out: F, x: F, rows: int) -> None:
+    """Make NaN what reaches over a NaN of ``x``: its own row and the ``rows`` after it."""
+    done = 0
+    for row in range(len(x)):
+        if x[row] != x[row]:
+            stop = min(row + rows + 1, len(x))
+            out[max(row, done) : stop] = np.nan
+            done = stop
+
+
+@kernel
 def ago(x: F, rows: int) -> F:
     """Values of ``rows`` rows ago: (T,), NaN in the first rows and where a row since is NaN."""
     out = np.full(len(x), np.nan)
     out[rows:] = x[: max(len(x) - rows, 0)]
     if rows > 1:
-        clean = clean_rows(x)
-        for row in range(rows, len(x)):
-            out[row] = out[row] if clean[row] > rows else np.nan
+        blank(out, x, rows)
     return out
 
 
@@ -45,16 +66,17 @@ def changes(x: F, rows: int) -> F:
 @kernel
 def rise(x: F, rows: int) -> F:
     """Each value minus the one ``rows`` before: (T,), NaN where ``ago`` is."""
-    out = ago(x, rows)
-    for row in range(len(x)):
-        out[row] = x[row] - out[row]
+    out = changes(x, rows)
+    blank(out, x, rows)
     return out
 
 
 @kernel
 def growth(x: F, rows: int) -> F:
     """Percent change over ``rows`` rows: (T,), NaN where ``ago`` is."""
-    out = ago(x, rows)
-    for row in range(len(x)):
-        out[row] = 100.0 * ((x[row] - out[row]) / out[row])
+    out = np.full(len(x), np.nan)
+    before, now, into = x[: max(len(x) - rows, 0)], x[rows:], out[rows:]
+    for i in range(len(now)):
+        into[i] = 100.0 * ((now[i] - before[i]) / before[i])
+    blank(out, x, rows)
     return out

@@ -6,13 +6,13 @@ of the endless recursion left out is below 1e-8).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.ago import changes
-from bqx.features.rolling.sums import F, ewm_mean, mean_std
+from bqx.features.rolling.ago import changes, last_moves
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import z_score, zone
+from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.spec import CLOSE, HIGH, LOW
 
 RUN_IN = 10
@@ -65,11 +65,12 @@ def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     NaN where nothing moved in the whole run-in.
     """
     rows = len(x)
-    move = changes(x, 1)
     gain, loss = np.empty(rows), np.empty(rows)
-    for row in range(rows):
-        gain[row] = 0.0 if move[row] < 0.0 else move[row]
-        loss[row] = 0.0 if move[row] > 0.0 else -move[row]
+    gain[:1] = loss[:1] = np.nan
+    for row in range(1, rows):
+        move = x[row] - x[row - 1]
+        gain[row] = 0.0 if move < 0.0 else move
+        loss[row] = 0.0 if move > 0.0 else -move
     up, down = wilder(gain, n, first_minute, spans), wilder(loss, n, first_minute, spans)
     for row in range(rows):
         up[row] = 100.0 * (up[row] / (up[row] + down[row]))
@@ -83,21 +84,9 @@ def score(values: F, x: F, window: int, first_minute: int) -> F:
     NaN where the values are flat over the window, or ``x``, which they are a reading of: a
     recursion over a flat stretch fades or rests, and its changes there are rounding.
     """
-    out, moved = z_score(values, window, first_minute), _last_moves(x)
+    out, moved = z_score(values, window, first_minute), last_moves(x)
     for row in range(len(values)):
         out[row] = out[row] if moved[row] > row - window + 1 else np.nan
-    return out
-
-
-@kernel
-def _last_moves(x: F) -> NDArray[np.int64]:
-    """Last row that differs from the one before: (T,)."""
-    out = np.empty(len(x), dtype=np.int64)
-    last = 0
-    for row in range(1, len(x)):
-        last = row if x[row] != x[row - 1] else last
-        out[row] = last
-    out[0] = 0
     return out
 
 
@@ -129,9 +118,10 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
 @kernel
 def true_range(ohlc: F) -> F:
     """Largest of high - low and the distances of both from the close before: (T,)."""
-    out = np.full(len(ohlc), np.nan)
+    out = np.empty(len(ohlc))
+    out[:1] = np.nan
     for row in range(1, len(ohlc)):
         before, high, low = ohlc[row - 1, CLOSE], ohlc[row, HIGH], ohlc[row, LOW]
-        if high == high and before == before:
-            out[row] = max(high - low, max(abs(high - before), abs(low - before)))
+        widest = max(high - low, max(abs(high - before), abs(low - before)))
+        out[row] = widest if high == high and before == before else np.nan
     return out

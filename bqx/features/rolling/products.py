@@ -4,6 +4,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F, first_block, join
+from bqx.features.rolling.weighted import block_sums
 
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
@@ -34,9 +35,17 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
 @kernel
 def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
-    out, reference = shift_sums(x, window, first_minute)
-    for row in range(len(x)):
-        out[row] = reference[row] + out[row] / window
+    rows, even = len(x), np.ones(window)
+    out, older = np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, 2 * window):
+        block_sums(x, start, even, even, out, older)
+        for block in (start, start + window):
+            begin, stop = max(block, 0), min(block + window, rows)
+            ahead = max(begin, min(window - 1, stop))
+            out[begin:ahead] = np.nan
+            into, rest, r = out[ahead:stop], older[ahead - window + 1 :], x[begin:stop]
+            for i in range(len(into)):
+                into[i] = r[0] + (into[i] + rest[i]) / window
     return out
 
 

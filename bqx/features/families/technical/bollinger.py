@@ -6,7 +6,8 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.sums import F, extremes, mean_std
+from bqx.features.rolling.ago import last_moves
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Output
 
@@ -26,10 +27,10 @@ def bands(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.empty((4, rows))
     mean, std = mean_std(x, window, first_minute, 0)
-    top, bottom = extremes(x, x, window)
+    moved = last_moves(x)
     for row in range(rows):
         now = x[row]
-        flat = top[row] == bottom[row]
+        flat = row - moved[row] >= window - 1
         middle = now if flat else mean[row]
         half_width = 0.0 if flat else WIDTH * std[row]
         percent_b = 0.5 + (now - middle) / (2.0 * half_width)

@@ -56,6 +56,14 @@ def ema_gap(x: F, first_minute: int, fast: int, slow: int) -> F:
 
 
 @kernel
+def convergence(x: F, first_minute: int, fast: int, slow: int, signal: int) -> tuple[F, F, F]:
+    """Difference of two exponential means, its own exponential mean, and their gap: (T,) each."""
+    line = ema_gap(x, first_minute, fast, slow)[:, 0]
+    slower = ema(line, signal, first_minute)
+    return line, slower, line - slower
+
+
+@kernel
 def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     """Convergence and divergence of means: (T, 6).
 
@@ -64,9 +72,7 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     """
     rows = len(x)
     out = np.empty((6, rows))
-    line = ema_gap(x, first_minute, fast, slow)[:, 0]
-    slower = ema(line, signal, first_minute)
-    gap = line - slower
+    line, slower, gap = convergence(x, first_minute, fast, slow, signal)
     out[0], out[1], out[2] = line, slower, gap
     out[3] = changes(gap, 1)
     out[4] = score(gap, x, SCORE_ROWS, first_minute)

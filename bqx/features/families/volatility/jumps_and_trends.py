@@ -18,9 +18,10 @@ from bqx.features.declare import described, family
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import F, ewm_mean, trend_sums
+from bqx.features.rolling.sums import F, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import count, deviation, share, tercile, z_score
+from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.sources import RATE
 from bqx.features.spec import FLAG, SIGNED, Output
 from bqx.market.sessions import DAY
