@@ -1,33 +1,32 @@
 """What takes minutes: parity on thousands of minutes, a steady load, 28 bundles; `make load`.
 
-``BQX_LOAD_SECONDS`` and ``BQX_LOAD_MINUTES`` shorten it. What was measured is printed, with the
-load of the machine beside it.
+``BQX_LOAD_SECONDS`` and ``BQX_LOAD_MINUTES`` shorten it.
 """
 
-import http.client
-import json
 import os
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
+import pandas as pd
 import pytest
-from live_market import PAIRS, bundles, frames, until
-from platforms import ROOT, environment, free_port, serving
+from live_market import PAIRS, Frames, bundles, frames, until
+from numpy.typing import NDArray
+from platforms import serving
+from servers import BARE, PORT, keep, percentiles, running
 from test_live_panel import batch, begun, grid_of, minute
 
 from bqx.errors import RequestError
 from bqx.features import lags
 from bqx.learning import targets
+from bqx.learning.bundle import Bundle
 from bqx.learning.models import point
 from bqx.market import bars as bar_frames
 from bqx.market.pairs import PAIRS as ALL
+from bqx.readiness.load import press
 from bqx.serving import lambda_function, lambda_handlers, live, live_state
 from bqx.serving.container_models import LoadedModels, held_bytes
 from bqx.serving.live_panel import FedBar
@@ -36,21 +35,24 @@ pytestmark = pytest.mark.load
 
 SECONDS = float(os.environ.get("BQX_LOAD_SECONDS", "600"))
 MINUTES = int(os.environ.get("BQX_LOAD_MINUTES", "10000"))
-RATE, CLIENTS = 100, 8
+RATE = 100.0
 FIRST = 3_900
 """Row before which the market's history is too short for a forecast."""
+Results = dict[str, Any]
 
 
-def told(text):
-    print(f"\n{text}; load of the machine {os.getloadavg()[0]:.1f}")
+def asked(results: Results, what: str, wanted: float, milliseconds: float) -> None:
+    """Beside what the field's documents ask for, ms."""
+    results.setdefault("documents", []).append((what, wanted, milliseconds))
+    print(f"\n{what}: {milliseconds:.4g} ms, the documents ask for {wanted:g}")
 
 
-def levels(answer):
+def levels(answer: dict[str, Any]) -> dict[int, float]:
     return {int(h): own["level"] for h, own in answer["predictions"].items()}
 
 
 @pytest.fixture(scope="module")
-def laid_out(tmp_path_factory):
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A platform's folders with a model of three pairs, and each pair's own for many models."""
     root = tmp_path_factory.mktemp("load")
     for pair, bundle in bundles().items():
@@ -59,20 +61,24 @@ def laid_out(tmp_path_factory):
     return root
 
 
-def payload_of(pair, ts):
-    sent = frames()
-    bundle = bundles()[pair]
+def payload_of(
+    pair: str, ts: pd.Timestamp, sent: Frames, packed: dict[str, Bundle]
+) -> dict[str, Any]:
+    bundle = packed[pair]
     own = sent[pair].loc[:ts].iloc[-(bundle.lookback + 200) :]
     closes = {other: sent[other].loc[own.index[0] : ts, "close"] for other in bundle.panel}
     return live.payload(pair, own, closes)
 
 
-def batches(sent, rows, grid):
+def batches(
+    sent: Frames, rows: NDArray[np.int64], grid: pd.DatetimeIndex
+) -> dict[tuple[str, pd.Timestamp], dict[int, float]]:
     """Levels of the batch by pair, time and horizon, of rows on which every pair has a bar.
 
     All at once from the whole series: what comes later changes none of them.
     """
-    whole, out = until(sent, grid[-1]), {}
+    whole = until(sent, grid[-1])
+    out: dict[tuple[str, pd.Timestamp], dict[int, float]] = {}
     some = np.array([row for row in rows if all(grid[row] in f.index for f in sent.values())])
     for pair, bundle in bundles().items():
         bars = whole[pair]
@@ -89,13 +95,16 @@ def batches(sent, rows, grid):
     return out
 
 
-def test_batch_live_container_and_multi_model_agree_on_thousands_of_minutes(laid_out):
+def test_batch_live_container_and_multi_model_agree_on_thousands_of_minutes(
+    laid_out: Path, results: Results
+) -> None:
     sent = frames()
     grid = grid_of(sent)
     rng = np.random.default_rng(7)
     count = min(-(-MINUTES // len(PAIRS)), len(grid) - FIRST)
     rows = np.sort(rng.choice(np.arange(FIRST, len(grid)), count, replace=False))
-    panel, asked = begun(sent, grid[FIRST - 1]), Counter()
+    panel, spent = begun(sent, grid[FIRST - 1]), []
+    counts: Counter[str] = Counter()
     wanted, known = set(grid[rows]), batches(sent, rows, grid)
     with (
         serving(laid_out) as (one, _),
@@ -116,28 +125,34 @@ def test_batch_live_container_and_multi_model_agree_on_thousands_of_minutes(laid
                     horizon: values[0]
                     for horizon, values in batch(bundles()[pair], bars[pair]).items()
                 }
-                body = payload_of(pair, ts)
-                answers = [
-                    one.post("/invocations", json=body),
-                    many.post(f"/models/{pair}/invoke", json=body),
-                ]
+                body = payload_of(pair, ts, sent, bundles())
+                start = time.perf_counter()
+                answers = [one.post("/invocations", json=body)]
+                spent.append(time.perf_counter() - start)
+                answers.append(many.post(f"/models/{pair}/invoke", json=body))
                 if np.isnan(level[15]) or {a.status_code for a in answers} != {200}:
                     # A hole just before, or a pair of the panel without a bar for days.
                     assert {a.status_code for a in answers} == {422}
                     with pytest.raises(RequestError):
                         panel.newest(pair)
-                    asked["refused"] += 1
+                    counts["refused"] += 1
                     continue
                 live_levels = {h: p.level for h, p in panel.newest(pair).predictions.items()}
                 assert [live_levels, *map(levels, map(httpx.Response.json, answers))] == [level] * 3
-                asked["equal"] += 1
-    told(f"parity of batch, live, container and multi-model: {dict(asked)} of pairs and minutes")
-    assert asked["equal"] > 0.9 * sum(asked.values())
+                counts["equal"] += 1
+    what = "forecasts that are equal, bit for bit, of batch, live, container and multi-model"
+    keep(results, what, counts["equal"], "")
+    keep(results, "the others, refused by all", counts["refused"], "")
+    what = "end to end: a request with its own bars, columns, forecast, signal and answer, P99"
+    asked(results, what, 250.0, percentiles(spent)[1])
+    assert counts["equal"] > 0.9 * counts.total()
 
 
-def test_lambda_agrees_with_the_batch(laid_out, monkeypatch):
+def test_lambda_agrees_with_the_batch(
+    laid_out: Path, monkeypatch: pytest.MonkeyPatch, results: Results
+) -> None:
     sent = frames()
-    grid = grid_of(sent)
+    grid, counts = grid_of(sent), []
     # A day on which the weekend with the change of the clock lies behind, and one across it.
     for last in (7_900, 9_300):
         panel = begun(sent, grid[last])
@@ -161,132 +176,80 @@ def test_lambda_agrees_with_the_batch(laid_out, monkeypatch):
                 own = answer["predictions"][f"horizon_{horizon}"]
                 assert (own["value"], *own["confidence"]) == (level, low, high)
             equal += 1
-        told(f"parity of Lambda and the batch: {equal} of {len(rows)} minutes, the others refused")
+        counts.append((equal, len(rows)))
         assert equal > 0.9 * len(rows)
+    equal, total = map(sum, zip(*counts, strict=True))
+    keep(results, "forecasts that are equal, bit for bit, of Lambda and the batch", equal, "")
+    keep(results, "the others, refused by both", total - equal, "")
 
 
-BARE = """
-import sys
-import uvicorn
-ANSWER = sys.argv[2].encode()
-HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ANSWER))]
-async def app(scope, receive, send):
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    await send({"type": "http.response.body", "body": ANSWER})
-uvicorn.run(app, port=int(sys.argv[1]), log_level="error", http="h11", lifespan="off")
-"""
-
-
-@contextmanager
-def process(command, port, **more):
-    """A server that listens on a port until the block ends."""
-    child = subprocess.Popen(command, env=environment(ROOT, **more), stderr=subprocess.PIPE)
-    try:
-        give_up = time.monotonic() + 240
-        while True:
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-                connection.request("GET", "/ping")
-                connection.getresponse().read()
-                connection.close()
-                break
-            except OSError:
-                assert child.poll() is None, child.communicate(timeout=10)[1]
-                assert time.monotonic() < give_up
-                time.sleep(0.2)
-        yield child
-    finally:
-        child.kill()
-        child.communicate(timeout=30)
-
-
-def pressed(port, seconds):
-    """Status codes and seconds of requests at `RATE` a second, from `CLIENTS` clients."""
-    statuses, spent, lock = Counter(), [], threading.Lock()
-    began = time.monotonic()
-
-    def ask(number):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        due = began + number / RATE
-        while due < began + seconds:
-            time.sleep(max(due - time.monotonic(), 0.0))
-            # From when it was due: a late request counts what it waited.
-            body = json.dumps({"pair": PAIRS[number % len(PAIRS)]})
-            try:
-                connection.request(
-                    "POST", "/predict", body, headers={"content-type": "application/json"}
-                )
-                response = connection.getresponse()
-                response.read()
-                status = response.status
-            except (OSError, http.client.HTTPException) as error:
-                status = type(error).__name__
-                connection.close()
-            with lock:
-                statuses[status] += 1
-                spent.append(time.monotonic() - due)
-            due = max(due + CLIENTS / RATE, time.monotonic() - 0.5)
-        connection.close()
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=seconds + 120)
-    return statuses, np.array(spent)
-
-
-def resident(pid):
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def test_a_hundred_requests_a_second(laid_out, tmp_path):
-    state, feed, port = tmp_path / "live.npz", tmp_path / "feed", free_port()
+def test_a_hundred_requests_a_second(laid_out: Path, tmp_path: Path, results: Results) -> None:
+    state, feed, constant = (tmp_path / name for name in ("live.npz", "feed", "constant"))
     feed.mkdir()
     live_state.save(begun(frames(), grid_of(frames())[9_000]), state)
-    command = [sys.executable, "-m", "bqx.cli", "serve", str(laid_out / "model"), "--unapproved"]
-    command += ["--live", str(feed), "--state", str(state), "--port", str(port)]
-    with process(command, port) as server:
-        pressed(port, 5.0)
-        before = resident(server.pid)
-        statuses, spent = pressed(port, SECONDS)
-        after = resident(server.pid)
-        answer = httpx.post(f"http://127.0.0.1:{port}/predict", json={"pair": "eurusd"}).text
-    with process([sys.executable, "-c", BARE, str(free := free_port()), answer], free):
-        _, bare = pressed(free, min(SECONDS, 30.0))
-    middle, late = 1e3 * np.percentile(spent, (50, 99))
-    bare_middle, bare_late = 1e3 * np.percentile(bare, (50, 99))
-    told(
-        f"load: {len(spent) / SECONDS:.0f} a second for {SECONDS:.0f} s, {dict(statuses)}, "
-        f"P50 {middle:.1f} ms, P99 {late:.1f} ms, {before:.0f} MB before and {after:.0f} MB after; "
-        f"a bare application P50 {bare_middle:.1f} ms, P99 {bare_late:.1f} ms, "
-        f"ratio {middle / bare_middle:.2f}"
-    )
-    assert set(statuses) == {200}
+    command = ("-m", "bqx.cli", "serve", laid_out / "model", "--unapproved", "--port", PORT)
+    bodies = [f'{{"pair": "{pair}"}}'.encode() for pair in PAIRS]
+    headers = {"content-type": "application/json"}
+    with running(*command, "--live", feed, "--state", state) as server:
+        url = str(server.client.base_url.join("/predict"))
+        press(url, bodies, RATE, seconds=5.0, headers=headers)
+        before = server.megabytes
+        load = press(url, bodies, RATE, seconds=SECONDS, headers=headers)
+        after = server.megabytes
+        constant.write_bytes(server.client.post("/predict", content=bodies[0]).content)
+    with running("-c", BARE, PORT, constant) as server:
+        url = str(server.client.base_url.join("/predict"))
+        bare = press(url, bodies, RATE, seconds=min(SECONDS, 30.0), headers=headers)
+    keep(results, "requests, from when each was due", load.sent, "")
+    keep(results, "of these not answered with a forecast", load.failed, "")
+    keep(results, "answers", load.reached, "a second")
+    keep(results, "the server's memory before", before, "MB")
+    keep(results, "the same, after", after, "MB")
+    for limit, wanted in (("P50", 100.0), ("P95", 150.0), ("P99", 200.0)):
+        own, of_bare = (getattr(found, limit.lower()) for found in (load, bare))
+        asked(results, f"an answer at {RATE:g} requests a second, {limit}", wanted, own)
+        keep(results, f"a bare application with a constant answer, {limit}", of_bare, "ms")
+    keep(results, "P50, of the bare application's", load.p50 / bare.p50, "times")
+    assert load.failed == 0
     assert after < before + 20
 
 
-def test_28_bundles_in_a_container(tmp_path):
+def test_28_bundles_in_a_container(tmp_path: Path, results: Results) -> None:
     for pair, bundle in bundles(ALL).items():
-        bundle.save(tmp_path / pair / "model" / pair)
+        bundle.save(tmp_path / "models" / pair / "model" / pair)
+    folders = {pair: tmp_path / "models" / pair / "model" for pair in ALL}
     models, before = LoadedModels(1 << 34), held_bytes()
     spent = []
     for pair in ALL:
         start = time.process_time()
-        models.load(pair, tmp_path / pair / "model")
+        models.load(pair, folders[pair])
         spent.append(1e3 * (time.process_time() - start))
-    told(
-        f"28 bundles: {sum(spent[1:]) / 27:.0f} ms of a processor each, the first {spent[0]:.0f}, "
-        f"{(held_bytes() - before) / 1e6:.0f} MB"
-    )
+    keep(results, "loading one of 28 bundles, of a processor", float(np.median(spent)), "ms")
+    keep(results, "loading the first, of a processor", spent[0], "ms")
+    keep(results, "memory of 28 bundles", (held_bytes() - before) / 1e6, "MB")
     assert len(models.names) == len(ALL)
     assert np.median(spent) < 150.0
 
 
-def test_a_month_of_all_pairs_in_a_batch():
+def test_a_model_that_is_not_loaded(tmp_path: Path, results: Results) -> None:
+    for pair in ALL:
+        bundles(ALL)[pair].save(tmp_path / "models" / pair / "model" / pair)
+    ts, spent = grid_of(frames())[9_000], []
+    with serving(tmp_path, SAGEMAKER_MULTI_MODEL="true") as (client, _):
+        for pair in ALL:
+            body = payload_of(pair, ts, frames(ALL), bundles(ALL))
+            content = {"model_name": pair, "url": str(tmp_path / "models" / pair / "model")}
+            start = time.perf_counter()
+            assert client.post("/models", json=content).status_code == 200
+            answer = client.post(f"/models/{pair}/invoke", json=body)
+            spent.append(time.perf_counter() - start)
+            # A pair may stand just after a long hole.
+            assert answer.status_code in (200, 422), answer.text
+    what = "a model that is not loaded: read, tried, and a forecast of its own bars, P50"
+    asked(results, what, 500.0, percentiles(spent)[0])
+
+
+def test_a_month_of_all_pairs_in_a_batch(results: Results) -> None:
     """28 pairs, 5 horizons, a month of minutes; the columns and models of the small bundles."""
     grids, packed = bar_frames.align(frames(ALL)), bundles(ALL)
     start, rows = time.process_time(), 0
@@ -297,5 +260,6 @@ def test_a_month_of_all_pairs_in_a_batch():
         bundle.model.predict(lags.matrix(bars, bundle.columns, some, bundle.fits))
         rows += len(some)
     seconds = time.process_time() - start
-    told(f"a month of 28 pairs and 5 horizons: {rows:,} rows in {seconds:.0f} s of a processor")
+    keep(results, "a month of 28 pairs and 5 horizons in a batch", rows, "rows")
+    keep(results, "the same, of a processor", seconds, "s")
     assert seconds < 240.0
