@@ -198,6 +198,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_load": ("Under load", _load),
     "test_database_speed": ("PostgreSQL", _database),
     "test_models_speed": ("Selection and learning", _learning),
+    "test_trainings": ("Trainings of all pairs", _learning),
     "test_screening_speed": ("Screening", _learning),
     "test_backtest_speed": ("Backtest", _backtest),
 }
