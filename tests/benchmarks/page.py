@@ -166,7 +166,10 @@ pool of four connections, beside the live window that computes them; millisecond
 
 
 def _learning(found: dict[str, Any]) -> str:
-    rows = [(what, f"{value:.3g}", unit) for what, value, unit in found["times"]]
+    rows = [
+        (what, f"{value:,}" if isinstance(value, int) else f"{value:.3g}", unit)
+        for what, value, unit in found["times"]
+    ]
     return table(("", "measured", ""), rows)
 
 

@@ -6,12 +6,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 
 PORT = "PORT"
 """Stands in a command for the server's port."""
@@ -31,23 +30,17 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", http="h11", lifespan=
 """An application that answers every request with the content of a file."""
 
 
-@dataclass(frozen=True)
-class Server:
-    """A process that answers, and a client of it."""
-
-    client: httpx.Client
-    pid: int
-
-    @property
-    def megabytes(self) -> float:
-        """Memory that it holds."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * 4_096 / 1e6
+def megabytes(process: subprocess.Popen[Any]) -> float:
+    """Memory that a process holds."""
+    return float(psutil.Process(process.pid).memory_info().rss) / 1e6
 
 
 @contextmanager
-def running(*command: object, seconds: float = 240.0) -> Iterator[Server]:
-    """A server of this interpreter's command, once it answers; it ends with the block."""
+def running(
+    *command: object, seconds: float = 240.0
+) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    """A client of a server that a command of this interpreter starts, and its process, which ends
+    with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -65,7 +58,7 @@ def running(*command: object, seconds: float = 240.0) -> Iterator[Server]:
                     assert process.poll() is None
                     assert time.monotonic() < end
                     time.sleep(0.1)
-            yield Server(client, process.pid)
+            yield client, process
     finally:
         process.kill()
         process.wait(30)

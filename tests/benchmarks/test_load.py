@@ -16,7 +16,7 @@ import pytest
 from live_market import PAIRS, Frames, bundles, frames, until
 from numpy.typing import NDArray
 from platforms import serving
-from servers import BARE, PORT, keep, percentiles, running
+from servers import BARE, PORT, keep, megabytes, percentiles, running
 from test_live_panel import batch, begun, grid_of, minute
 
 from bqx.errors import RequestError
@@ -25,10 +25,11 @@ from bqx.learning import targets
 from bqx.learning.bundle import Bundle
 from bqx.learning.models import point
 from bqx.market import bars as bar_frames
+from bqx.market import sessions
 from bqx.market.pairs import PAIRS as ALL
 from bqx.readiness.load import press
 from bqx.serving import lambda_function, lambda_handlers, live, live_state
-from bqx.serving.container_models import LoadedModels, held_bytes
+from bqx.serving.container_models import LoadedModels
 from bqx.serving.live_panel import FedBar
 
 pytestmark = pytest.mark.load
@@ -190,17 +191,17 @@ def test_a_hundred_requests_a_second(laid_out: Path, tmp_path: Path, results: Re
     command = ("-m", "bqx.cli", "serve", laid_out / "model", "--unapproved", "--port", PORT)
     bodies = [f'{{"pair": "{pair}"}}'.encode() for pair in PAIRS]
     headers = {"content-type": "application/json"}
-    with running(*command, "--live", feed, "--state", state) as server:
-        url = str(server.client.base_url.join("/predict"))
+    with running(*command, "--live", feed, "--state", state) as (client, server):
+        url = str(client.base_url.join("/predict"))
         press(url, bodies, RATE, seconds=5.0, headers=headers)
-        before = server.megabytes
+        before = megabytes(server)
         load = press(url, bodies, RATE, seconds=SECONDS, headers=headers)
-        after = server.megabytes
-        constant.write_bytes(server.client.post("/predict", content=bodies[0]).content)
-    with running("-c", BARE, PORT, constant) as server:
-        url = str(server.client.base_url.join("/predict"))
+        after = megabytes(server)
+        constant.write_bytes(client.post("/predict", content=bodies[0]).content)
+    with running("-c", BARE, PORT, constant) as (client, _):
+        url = str(client.base_url.join("/predict"))
         bare = press(url, bodies, RATE, seconds=min(SECONDS, 30.0), headers=headers)
-    keep(results, "requests, from when each was due", load.sent, "")
+    keep(results, f"requests in {SECONDS:g} s", load.sent, "")
     keep(results, "of these not answered with a forecast", load.failed, "")
     keep(results, "answers", load.reached, "a second")
     keep(results, "the server's memory before", before, "MB")
@@ -218,15 +219,13 @@ def test_28_bundles_in_a_container(tmp_path: Path, results: Results) -> None:
     for pair, bundle in bundles(ALL).items():
         bundle.save(tmp_path / "models" / pair / "model" / pair)
     folders = {pair: tmp_path / "models" / pair / "model" for pair in ALL}
-    models, before = LoadedModels(1 << 34), held_bytes()
-    spent = []
+    models, spent = LoadedModels(1 << 34), []
     for pair in ALL:
         start = time.process_time()
         models.load(pair, folders[pair])
         spent.append(1e3 * (time.process_time() - start))
     keep(results, "loading one of 28 bundles, of a processor", float(np.median(spent)), "ms")
     keep(results, "loading the first, of a processor", spent[0], "ms")
-    keep(results, "memory of 28 bundles", (held_bytes() - before) / 1e6, "MB")
     assert len(models.names) == len(ALL)
     assert np.median(spent) < 150.0
 
@@ -235,7 +234,8 @@ def test_a_model_that_is_not_loaded(tmp_path: Path, results: Results) -> None:
     for pair in ALL:
         bundles(ALL)[pair].save(tmp_path / "models" / pair / "model" / pair)
     ts, spent = grid_of(frames())[9_000], []
-    with serving(tmp_path, SAGEMAKER_MULTI_MODEL="true") as (client, _):
+    with serving(tmp_path, SAGEMAKER_MULTI_MODEL="true") as (client, container):
+        before = megabytes(container)
         for pair in ALL:
             body = payload_of(pair, ts, frames(ALL), bundles(ALL))
             content = {"model_name": pair, "url": str(tmp_path / "models" / pair / "model")}
@@ -245,18 +245,18 @@ def test_a_model_that_is_not_loaded(tmp_path: Path, results: Results) -> None:
             spent.append(time.perf_counter() - start)
             # A pair may stand just after a long hole.
             assert answer.status_code in (200, 422), answer.text
+        keep(results, "memory of 28 models in a container", megabytes(container) - before, "MB")
     what = "a model that is not loaded: read, tried, and a forecast of its own bars, P50"
     asked(results, what, 500.0, percentiles(spent)[0])
 
 
 def test_a_month_of_all_pairs_in_a_batch(results: Results) -> None:
     """28 pairs, 5 horizons, a month of minutes; the columns and models of the small bundles."""
-    grids, packed = bar_frames.align(frames(ALL)), bundles(ALL)
+    grids, packed = bar_frames.align(frames(ALL, 42)), bundles(ALL)
     start, rows = time.process_time(), 0
-    month = int(30.4 / 7 * 7_200)
+    some = np.arange(FIRST, FIRST + int(30.4 / 7 * sessions.WEEK))
     for pair, bundle in packed.items():
         bars = grids[pair]
-        some = np.resize(np.arange(FIRST, len(bars)), month)
         bundle.model.predict(lags.matrix(bars, bundle.columns, some, bundle.fits))
         rows += len(some)
     seconds = time.process_time() - start

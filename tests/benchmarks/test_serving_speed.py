@@ -105,16 +105,15 @@ def test_answers_over_http(panel: LivePanel, tmp_path: Path, results: dict[str, 
     feed = tmp_path / "feed"
     feed.mkdir()
     served = ("-c", SERVED, PORT, tmp_path / "bundles", tmp_path / "state", feed)
-    with running(*served) as server:
-        client = server.client
+    with running(*served) as (client, _):
         alone = timed(lambda: client.post("/predict", json={"pair": "eurusd"}))
         all_pairs = timed(lambda: client.get("/forecasts"))
         constant = client.get("/forecasts").content
         assert len(json.loads(constant)["forecasts"]) > 20
         idle = timed(lambda: client.get("/forecasts"), IDLE, pause=IDLE_SECONDS)
     (tmp_path / "constant").write_bytes(constant)
-    with running("-c", BARE, PORT, tmp_path / "constant") as server:
-        bare = timed(lambda: server.client.get("/forecasts"))
+    with running("-c", BARE, PORT, tmp_path / "constant") as (client, _):
+        bare = timed(lambda: client.get("/forecasts"))
     keep(results, "one pair's newest forecast over HTTP, P50", alone[0], "ms")
     keep(results, "the same, P99", alone[1], "ms")
     for limit, number, goal in (("P50", 0, 15.0), ("P99", 1, 50.0)):
@@ -134,8 +133,8 @@ def test_more_clients_do_not_slow_it(tmp_path: Path, results: dict[str, Any]) ->
         bundle.save(tmp_path / "bundles" / pair)
     (tmp_path / "feed").mkdir()
     served = ("-c", SERVED, PORT, tmp_path / "bundles", tmp_path / "state", tmp_path / "feed")
-    with running(*served) as server:
-        rates = throughput(server.client.base_url)
+    with running(*served) as (client, _):
+        rates = throughput(client.base_url)
     for clients, rate in rates.items():
         keep(
             results, f"requests with their own bars, clients at a time: {clients}", rate, "a second"
