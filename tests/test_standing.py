@@ -2,15 +2,17 @@
 
 import json
 import shutil
+import time
 from dataclasses import replace
 
+import boto3
 import httpx
 import pytest
 from platforms import PAIRS, bar_files, small_bundle
 
 from bqx.cloud import archive
 from bqx.errors import ArtefactError
-from bqx.serving import lambda_function, lambda_handlers, live, standing
+from bqx.serving import lambda_function, lambda_handlers, lambda_places, live, standing
 from bqx.serving.container import Container, started
 from bqx.serving.container_models import LoadedModels
 from bqx.serving.jobs.platform import Platform
@@ -164,3 +166,42 @@ def test_lambda_says_it_too(registry, body, tmp_path, monkeypatch):
         "archive": (1, "approved", True),
         "bundles": (None, "unregistered", False),
     }
+
+
+def uploaded(client, folder, *names):
+    """Put a registry's files below ``bundles/``, or some of them alone."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and (not names or name in names) and name != ".lock":
+            client.put_object(
+                Bucket="bqx-ml-features", Key=f"store/bundles/{name}", Body=path.read_bytes()
+            )
+
+
+def test_lambda_follows_a_registry_in_a_bucket(registry, body, tmp_path, monkeypatch, s3, capsys):
+    monkeypatch.setattr(lambda_function, "_functions", {})
+    monkeypatch.setattr(lambda_places, "RENEWED", -1.0)
+    for name in ("BQX_STATE", "BQX_FEED", "BQX_FORECASTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BQX_BUNDLES", f"{s3}/bundles")
+    client = boto3.client("s3")
+
+    def standing_of():
+        answer = lambda_handlers.predict(dict(body), None)
+        return answer["model_version"], answer["status"]
+
+    uploaded(client, tmp_path / "registry")
+    assert standing_of() == (1, "approved")
+    # What moto says of a time is whole seconds.
+    time.sleep(1.1)
+    registry.approve(registry.store.versions(PAIR)[1])
+    uploaded(client, tmp_path / "registry", "audit.end.json")
+    # A log that is not all there yet is left alone, and no request fails.
+    assert standing_of() == (1, "approved")
+    assert "lines are missing at its end" in capsys.readouterr().err
+    uploaded(client, tmp_path / "registry", "audit.jsonl")
+    assert standing_of() == (2, "approved")
+    time.sleep(1.1)
+    registry.archive(registry.store.versions(PAIR)[1], "drift")
+    uploaded(client, tmp_path / "registry")
+    assert lambda_handlers.predict(dict(body), None)["error"]["type"] == "pair"
