@@ -55,8 +55,8 @@ study: .venv/torch  ## The whole pipeline on hundreds of markets without and wit
 image: .venv/installed  ## Build the image's root without Docker, as root on Debian, and ask its server
 	BQX_IMAGE_ROOT=$$(containers/rootfs.sh runs/image) $(BIN)/python -m pytest -s -m image tests
 
-load: .venv/installed  ## Parity on thousands of minutes, 100 requests a second, 28 bundles
-	nice $(BIN)/python -m pytest -s -m load -o faulthandler_timeout=7200 tests/test_load.py
+load: .venv/installed  ## Parity on thousands of minutes, 100 requests a second, 28 bundles, into the book
+	nice $(BIN)/python -m pytest -s -m load -o faulthandler_timeout=7200 tests/benchmarks/test_load.py --record
 
 clean:  ## Remove runs and caches, not .venv
 	rm -rf runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

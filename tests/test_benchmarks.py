@@ -56,6 +56,21 @@ def test_a_section_says_when_its_code_has_changed() -> None:
     assert code_of(page.HERE / "test_database_speed.py") != now["code"]
 
 
+def test_load_stands_beside_what_the_documents_ask_for() -> None:
+    found = {
+        "documents": [("an answer, P50", 100.0, 20.5), ("an answer, P99", 200.0, 300.0)],
+        "times": [("requests", 60_000, ""), ("answers", 99.87, "a second")],
+        "goals": [],
+        "code": code_of(page.HERE / "test_load.py"),
+        "machine": RESULTS["test_live_speed"]["machine"],
+    }
+    section = page.render({"test_load": found}).partition("## Under load")[2].partition("\n## ")[0]
+    assert "| an answer, P50 | 20.5 | 100 | held |" in section
+    assert "| an answer, P99 | 300 | 200 | not held |" in section
+    assert "| requests | 60,000 |" in section
+    assert "Measured on this code." in section
+
+
 def test_what_a_run_finds_is_kept_beside_what_others_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

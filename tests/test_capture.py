@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import httpx
@@ -217,12 +218,13 @@ async def test_a_server_writes_down_what_it_answers(environment):
     panel = {other: sent[other]["close"] for other in bundles()[pair].panel}
     body = json.dumps(live.payload(pair, sent[pair].iloc[-3_000:], panel))
     served = app(Models(environment / "bundles", unapproved=True))
-    with serving_capture.running(served) as watched:
-        transport = httpx.ASGITransport(app=watched)
+    with serving_capture.turning():
+        transport = httpx.ASGITransport(app=served)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             good = await client.post("/invocations", content=body)
             bad = await client.post("/invocations", content="{}")
             await client.get("/ping")
+            await client.get("/metrics")
     assert (good.status_code, bad.status_code) == (200, 400)
     folder = Folder(environment / "capture")
     tables = [captured._table(folder, name).to_pandas() for name in captured._objects(folder)]
@@ -237,9 +239,8 @@ async def test_a_server_writes_down_what_it_answers(environment):
 def test_without_the_variable_nothing_is_written(monkeypatch):
     monkeypatch.delenv(serving_capture.PLACE, raising=False)
     assert serving_capture.current() is None
-    served = object()
-    with serving_capture.running(served) as same:
-        assert same is served
+    with serving_capture.turning():
+        assert "bqx capture" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_share_that_is_no_number_is_refused(environment, monkeypatch):

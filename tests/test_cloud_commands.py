@@ -119,9 +119,11 @@ def test_a_dry_run_refuses_what_the_job_would(account, capsys, command):
 
 def test_variants_have_models_and_weights(tmp_path):
     (tmp_path / "a.tar.gz").touch()
-    one, many = local._variants([f"one={tmp_path / 'a.tar.gz'}:0.25", f"all={tmp_path}"])
+    told = {"BQX_CAPTURE": "/a"}
+    one, many = local._variants([f"one={tmp_path / 'a.tar.gz'}:0.25", f"all={tmp_path}"], told)
     assert (one.name, one.weight, one.many) == ("one", 0.25, False)
     assert (many.name, many.weight, many.many) == ("all", 1.0, True)
+    assert one.variables == many.variables == told
 
 
 @pytest.fixture(params=sorted(template.DESIGNS))

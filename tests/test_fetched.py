@@ -7,7 +7,7 @@ import pytest
 from postgres import fresh
 
 from bqx.database import loads, schema
-from bqx.database.connect import URL_NAME
+from bqx.database.connect import ENVIRONMENT, URL_NAME
 from bqx.errors import BqxError, ParameterError
 from bqx.market import bars as bar_frames
 from bqx.market import simulated
@@ -76,7 +76,7 @@ def test_bars_of_a_database_are_those_of_the_folder(
             ),
         )
         monkeypatch.setenv(URL_NAME, address.render_as_string(hide_password=False))
-        alone = made(tmp_path / "environment", fetched.ENVIRONMENT)
+        alone = made(tmp_path / "environment", ENVIRONMENT)
     assert found[0] == alone[0] == from_files[0]
     assert found[2] == alone[2] == from_files[2]
 

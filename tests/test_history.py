@@ -75,6 +75,8 @@ def test_columns_of_every_family_are_the_computed_ones(bars: Bars, place: Path) 
     computed = History(bars).matrix(columns, rows, fits)
     assert read.dtype == computed.dtype == np.float32
     assert read.flags.c_contiguous
+    # A NaN has many bit patterns; what is published has one of them.
+    computed[np.isnan(computed)] = np.nan
     np.testing.assert_array_equal(read.view(np.uint32), computed.view(np.uint32))
     assert np.isfinite(read).any(axis=0).mean() > 0.5
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 
 import httpx
 import numpy as np
@@ -12,7 +13,7 @@ from test_live_server import Client, Silent
 
 from bqx.market import sessions
 from bqx.monitoring import metrics
-from bqx.serving import metered
+from bqx.serving import metered, timed
 from bqx.serving.app import app
 from bqx.serving.live_feed import LiveFeed
 from bqx.serving.models import Models
@@ -78,6 +79,42 @@ def test_an_error_of_the_server_is_counted_as_one(models, live, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         client.predict(pair="eurusd")
     assert counted(client, "bqx_requests_total", route="/predict", code="500") == 1
+
+
+async def left(scope, receive, send):
+    """Answers a client that has left by then, as the server does."""
+    assert (await receive())["type"] == "http.disconnect"
+    await send({"type": "http.response.start", "status": 400})
+
+
+async def fails(scope, receive, send):
+    raise ZeroDivisionError
+
+
+async def leaves_after(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    assert (await receive())["type"] == "http.disconnect"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("inner", "code"), [(left, timed.LEFT), (fails, 500), (leaves_after, 200)])
+async def test_meter_and_capture_are_told_the_same_of_an_answer(inner, code, monkeypatch):
+    written = []
+    monkeypatch.setattr(timed.captured, "answer", lambda status, started: written.append(status))
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def sent(message):
+        pass
+
+    meter = metered.Meter()
+    for path in ("/predict", "/metrics"):
+        with suppress(ZeroDivisionError):
+            await timed.Timed(inner, meter)({"type": "http", "path": path}, gone, sent)
+    assert written == [code]
+    for route in ("/predict", "/metrics"):
+        assert meter.requests.labels(route, str(code))._value.get() == 1
 
 
 def test_forecasts_from_memory_are_told_from_computed_ones(models, live):

@@ -1,11 +1,14 @@
 """Models as ``model.tar.gz``: packed alike for the same content, unpacked without harm."""
 
 import gzip
+import hashlib
+import io
 import os
 import tarfile
 from pathlib import Path
 
 from bqx.errors import ArtefactError
+from bqx.learning.bundle import MANIFEST
 
 LARGEST = 1 << 30
 """Bytes of an unpacked model."""
@@ -61,4 +64,22 @@ def unpack(path: Path, folder: Path) -> None:
         raise ArtefactError(
             f"{path}: no model, got {type(error).__name__} {error}; expected a model.tar.gz of "
             "a training job."
+        ) from None
+
+
+def content_of(archive: bytes, pair: str, where: str) -> str:
+    """Hash of the manifest of a pair's bundle in an archive, by which registry and capture know it.
+
+    Raises ArtefactError where there is none.
+    """
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
+            file = opened.extractfile(f"{pair}/{MANIFEST}")
+            if file is None:
+                raise KeyError("a folder")
+            return hashlib.sha256(file.read()).hexdigest()
+    except (OSError, EOFError, LookupError, tarfile.TarError) as error:
+        raise ArtefactError(
+            f"{where}: no model of {pair}, got {type(error).__name__} {error}; expected an archive "
+            f"with {pair}/{MANIFEST}."
         ) from None

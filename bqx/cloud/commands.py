@@ -55,6 +55,11 @@ def add(commands: Any) -> None:
     point.add_argument("version", metavar="VERSION", help="of the pair's model")
     point.add_argument("--canary", default="", metavar="VERSION", help="that is tried")
     point.add_argument("--share", type=float, default=0.0, metavar="PERCENT", help="it gets")
+    experiment = _add(commands, "experiment", "keep on, or what forecasts better", _experiment)
+    experiment.add_argument("pair", metavar="PAIR", help="whose pointer has a canary")
+    experiment.add_argument(
+        "--capture", default="", metavar="PLACE", help="default captures/ of the bucket"
+    )
     batch = _add(commands, "batch", "forecasts of a batch every day at 00:00 UTC", _batch)
     batch.add_argument("model", metavar="MODEL", help="of SageMaker")
     batch.add_argument("--role", required=True, help="ARN that the schedule assumes")
@@ -209,6 +214,22 @@ def _point(asked: argparse.Namespace) -> int:
     canary = key_of(asked.pair, asked.canary) if asked.canary else ""
     pointer = Pointer(asked.pair, key_of(asked.pair, asked.version), canary, asked.share)
     return _made(asked, [call(own, pointer)])
+
+
+def _experiment(asked: argparse.Namespace) -> int:
+    from bqx.cloud import artefacts, experiment, pointers
+    from bqx.feature_store.object_store import Folder
+    from bqx.serving.lambda_places import CAPTURE
+
+    own, _ = _opened(asked)
+    judged = experiment.judge(
+        Folder(asked.capture or own.uri(CAPTURE.path)),
+        Folder(own.uri(artefacts.PREFIX)),
+        pointers.Pointers(own.uri(pointers.PREFIX)).read(asked.pair),
+    )
+    print(judged)
+    follows = judged.follows
+    return _made(asked, [] if follows == judged.pointer else [pointers.call(own, follows)])
 
 
 def _batch(asked: argparse.Namespace) -> int:

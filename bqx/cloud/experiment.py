@@ -15,6 +15,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bqx.cloud import archive
+from bqx.cloud.pointers import Pointer
+from bqx.errors import ArtefactError, ParameterError
+from bqx.feature_store.object_store import Folder
+from bqx.market import sessions
+from bqx.monitoring import captured
+
 CONFIDENCE = 0.95
 LEAST_DAYS = 20
 """Days before which nothing is decided: the interval rests on a normal approximation."""
@@ -34,6 +41,87 @@ class Decision:
     low: float
     high: float
     days: int
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A pair's canary (B) beside its stable artefact (A), by what was captured of both.
+
+    ``forecasts`` : with known labels, of A and of B.
+    """
+
+    pointer: Pointer
+    forecasts: tuple[int, int]
+    decision: Decision
+
+    @property
+    def follows(self) -> Pointer:
+        """The pointer that the decision leads to; the same while there is none."""
+        choice = self.decision.choice
+        if choice == "undecided":
+            return self.pointer
+        return self.pointer.to(self.pointer.canary) if choice == "canary" else self.pointer.settled
+
+    def __str__(self) -> str:
+        own, pointer = self.decision, self.pointer
+        (a, b), days = self.forecasts, own.days
+        interval = (
+            f"interval from {LEAST_DAYS} days on"
+            if days < LEAST_DAYS
+            else f"[{own.low:+.4g}, {own.high:+.4g}] at {CONFIDENCE:.0%}, on all days at once"
+        )
+        said = {
+            "canary": f"B: {pointer.canary} forecasts better.",
+            "stable": f"A: {pointer.stable} forecasts better.",
+            "undecided": "Keep on: neither is known to forecast better.",
+        }[own.choice]
+        return (
+            f"{pointer.pair}: A {pointer.stable}, {a:,} forecasts; B {pointer.canary}, {b:,}\n"
+            f"squared error of B less that of A, in sigma: {own.difference:+.4g}, {interval}; "
+            f"{days} days\n{said}"
+        )
+
+
+def judge(capture: Folder, archives: Folder, pointer: Pointer) -> Experiment:
+    """What a capture says of a pair's two artefacts, which lie in a folder by their keys.
+
+    A forecast counts by the minute of its bar, once for each artefact; its loss is the mean over
+    the horizons that both forecast.
+
+    Raises
+    ------
+    ParameterError : the pair has no canary. ArtefactError : no artefact, or nothing was captured
+        of one.
+    """
+    if not pointer.canary:
+        raise ParameterError(
+            f"experiment of {pointer.pair}: none, got a pointer without a canary; expected one "
+            "with a share. `bqx cloud point --share`, or that of `cloud local`, begins it."
+        )
+    rows = captured.by_model(capture, pointer.pair)
+    arms = []
+    for key in (pointer.stable, pointer.canary):
+        content = archive.content_of(archives.read(key), pointer.pair, f"{archives.place}/{key}")
+        if content not in rows:
+            raise ArtefactError(
+                f"{capture.place}: no forecast of {key}, got {len(rows)} other models of "
+                f"{pointer.pair}; expected some. Wait for requests, or name the capture of its "
+                "containers."
+            )
+        arms.append(rows[content])
+    horizons = sorted(set(arms[0].innovations) & set(arms[1].innovations))
+    if not horizons:
+        raise ArtefactError(
+            f"experiment of {pointer.pair}: no horizon of both, got {sorted(arms[0].innovations)} "
+            f"and {sorted(arms[1].innovations)}; expected one. Try a model of the same horizons."
+        )
+    minutes, losses = zip(*(arm.losses(horizons) for arm in arms), strict=True)
+    is_canary = np.repeat([False, True], [len(own) for own in losses])
+    decision = decide(
+        sessions.trading_days(np.concatenate(minutes)), is_canary, np.concatenate(losses)
+    )
+    counts = [int(np.isfinite(own).sum()) for own in losses]
+    return Experiment(pointer, (counts[0], counts[1]), decision)
 
 
 def decide(

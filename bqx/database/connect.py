@@ -11,10 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from bqx.errors import DatabaseError
+from bqx.errors import DatabaseError, ParameterError
 
 URL_NAME = "BQX_DATABASE_URL"
 SECRET_NAME = "BQX_DATABASE_SECRET"
+ENVIRONMENT = "postgresql://"
+"""Address of the server that the environment names."""
 
 _STRENGTH = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg2")
@@ -48,6 +50,25 @@ def url(environment: Mapping[str, str] = os.environ) -> URL:
         f"database: no server is named, got neither {URL_NAME} nor {SECRET_NAME}; expected one of "
         "them. Set it, or start a local server with `make db`."
     )
+
+
+def named(address: str, key: str) -> URL:
+    """Server of a parameter: an address without a password, since a run folder keeps its
+    parameters, or `ENVIRONMENT` for that of the environment.
+
+    Raises
+    ------
+    ParameterError : the address shows a password. DatabaseError : see `url`.
+    """
+    if address == ENVIRONMENT:
+        return url()
+    user = address.partition("://")[2].rpartition("@")[0]
+    if ":" in user or "password=" in address:
+        raise ParameterError(
+            f"{key}: an address with a password, got one; expected none, since a run folder keeps "
+            "its parameters. Set PGPASSWORD."
+        )
+    return url({URL_NAME: address})
 
 
 def connect(address: URL) -> Engine:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
 from bqx.feature_store import checked_parquet, manifest, month_file
@@ -191,13 +192,25 @@ def write_pair(
             path = month_file.path_of(name, bars.pair, month)
             if path in paths:
                 values = plan(part, last=stop - start)
-                times = bars.ts[start:stop]
-                content = month_file.encode(path, times, plan.features, values=values, key=key)
-                folder.write(path, content)
-                made[path] = _entry(
-                    content, plan.features, (bars.pair, month, stop - start), key=key
-                )
+                rows = bars.ts[start:stop]
+                made[path] = write_month(folder, path, rows, plan.features, values=values, key=key)
     return made
+
+
+def write_month(
+    folder: Folder,
+    path: str,
+    ts: pd.DatetimeIndex,
+    features: Sequence[Feature],
+    *,
+    values: NDArray[np.float32],
+    key: str,
+) -> Entry:
+    """Write a month's file, see `month_file.encode`; what the manifest is to say of it."""
+    content = month_file.encode(path, ts, features, values=values, key=key)
+    folder.write(path, content)
+    _, pair, name = path.split("/")
+    return _entry(content, features, (pair, Path(name).stem, len(ts)), key=key)
 
 
 def _entry(

@@ -60,6 +60,8 @@ def encode(
     fields = [pa.field("ts_utc", TIME)]
     fields += [pa.field(f.name, pa.float32(), metadata={IDENTITY: f.identity()}) for f in features]
     arrays = [pa.array(ts.as_unit("ns").asi8, TIME)]
+    # A NaN has many bit patterns, and which of them depends on the processor's operation.
+    values = np.where(np.isnan(values), np.float32(np.nan), values)
     arrays += [pa.array(values[:, i]) for i in range(len(features))]
     encodings = {feature.name: "BYTE_STREAM_SPLIT" for feature in features}
     table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, {KEY: key, PLACE: path}))

@@ -65,7 +65,8 @@ class Folder:
         with self._told(path, "read"):
             if self.is_local:
                 return read_regular(Path(self._at(path)))
-            with self._files.open_input_stream(self._at(path)) as stream:
+            # As the bytes are, whatever its name ends with.
+            with self._files.open_input_stream(self._at(path), compression=None) as stream:
                 content: bytes = stream.read()
                 return content
 
@@ -90,7 +91,7 @@ class Folder:
                 with atomic(Path(self._at(path))) as temporary:
                     temporary.write_bytes(content)
             else:
-                with self._files.open_output_stream(self._at(path)) as stream:
+                with self._files.open_output_stream(self._at(path), compression=None) as stream:
                     stream.write(content)
         return hashlib.sha256(content).hexdigest()
 

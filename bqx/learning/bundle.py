@@ -67,7 +67,8 @@ class Bundle:
     forecast that is kept; ``baseline`` : of the rate index, quote units; ``panel`` : baselines of
     the other pairs whose closes its columns read; ``max_fill`` : longest hole that carries the
     last close, minutes; ``metrics`` : what the book says about it; ``baseline_statistics`` : by
-    which it is monitored, None for none.
+    which it is monitored, None for none; ``content`` : hash of the manifest that it was read from,
+    by which a registry knows it, empty for one that was not.
     """
 
     pair: str
@@ -84,6 +85,7 @@ class Bundle:
     metrics: dict[str, Any]
     trained_until: datetime
     baseline_statistics: "Baseline | StoredBaseline | None" = None
+    content: str = ""
 
     @cached_property
     def statistics(self) -> "Baseline | None":
@@ -277,6 +279,7 @@ def load(folder: Path) -> Bundle:
                 if stored.get("baseline_statistics")
                 else None
             ),
+            content=sha256(path),
         )
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise ArtefactError(

@@ -67,9 +67,10 @@ down; ``id`` : of a forecast, by which a label finds it; ``model`` : its folder 
 
 
 def model_name(bundle: Bundle) -> str:
-    """Folder of a model: what it reads and until when it was trained."""
+    """Folder of a model: what it reads, until when it was trained, and which of those it is."""
     until = bundle.trained_until.strftime("%Y%m%dT%H%M")
-    return f"{bundle.pair}-{bundle.columns_hash[:12]}-{until}"
+    name = f"{bundle.pair}-{bundle.columns_hash[:12]}-{until}"
+    return f"{name}-{bundle.content[:8]}" if bundle.content else name
 
 
 def sampled(minute: int, share: float) -> bool:
@@ -263,6 +264,7 @@ def write_model(folder: Folder, bundle: Bundle) -> None:
         "windows": {horizon: bundle.window_of(horizon) for horizon in bundle.horizons},
         "columns_hash": bundle.columns_hash,
         "trained_until": bundle.trained_until.isoformat(),
+        "content": bundle.content,
     }
     with tempfile.TemporaryDirectory() as temporary:
         facts["files"] = bundle.statistics.save(Path(temporary))

@@ -4,7 +4,7 @@ What is read depends on the period alone, not on when it is asked for: bars befo
 was written down within some minutes of it. A label of a forecast made at t counts from t + h.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -109,6 +110,16 @@ class PairRows:
             )
         return pd.concat(frames, ignore_index=True)
 
+    def losses(self, horizons: Collection[int]) -> tuple[Minutes, Series]:
+        """Epoch minutes of the forecasts, and the mean over some horizons of their squared errors,
+        in squares of sigma; NaN as long as one of its labels is not known."""
+        errors = [
+            (self.target(horizon).label("innovation") - self.innovations[horizon]) ** 2
+            for horizon in horizons
+        ]
+        forecast = np.isfinite([self.innovations[horizon] for horizon in horizons]).any(axis=0)
+        return self.bars.minutes[forecast], np.mean(errors, axis=0)[forecast]
+
 
 @dataclass(frozen=True, eq=False)
 class Period:
@@ -156,6 +167,25 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
         },
         answers,
     )
+
+
+def by_model(folder: Folder, pair: str) -> dict[str, PairRows]:
+    """All that was captured of a pair, by the content of the bundle that forecast.
+
+    Raises ArtefactError as `read` does.
+    """
+    own = pc.field("pair") == pair
+    tables = [_table(folder, name).filter(own) for name in sorted(_objects(folder))]
+    frame = pa.concat_tables([SCHEMA.empty_table(), *tables]).to_pandas()
+    known = frame[frame["kind"] == BAR].drop_duplicates("minute", keep="last")
+    made = frame[frame["kind"] == FORECAST].drop_duplicates("id")
+    rows = {}
+    for model, forecasts in made.groupby("model"):
+        facts = _model(folder, str(model))
+        end = int(known["minute"].max()) + 1
+        bars = _grids({pair: known}, {pair: facts}, end)[pair]
+        rows[str(facts[0].get("content", ""))] = _rows(bars, str(model), forecasts, facts)
+    return rows
 
 
 def _objects(folder: Folder) -> dict[str, int]:

@@ -5,7 +5,8 @@ from bqx.params.model import Params
 
 KEYS = tuple(Params.model_fields)
 
-PLACE_KEYS = ("out", "workers", "backend")
+_WORK = ("out", "workers", "backend")
+PLACE_KEYS = (*_WORK, "published")
 """Parameters that say where and how fast, and so are no part of what an artefact depends on."""
 
 _BARS = ("market", "bars", *declared.KEYS, "pairs", "start", "days", "baseline", "max_fill")
@@ -46,16 +47,16 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "02_features": (*PLACE_KEYS, "profile", "features"),
     "03_reconciliation": ("out",),
     "04_lagging": ("out", *COLUMN_KEYS),
-    "05_selection": (*PLACE_KEYS, *SPLIT_KEYS, *SELECTION_KEYS),
-    "06_training": (*PLACE_KEYS, *FIT_KEYS),
+    "05_selection": (*_WORK, *SPLIT_KEYS, *SELECTION_KEYS),
+    "06_training": (*_WORK, *FIT_KEYS),
     "08_backtest": ("out", "confidence", *_TRADING),
-    "09_monitoring": PLACE_KEYS,
-    "10_quality": PLACE_KEYS,
+    "09_monitoring": _WORK,
+    "10_quality": _WORK,
     "11_models": ("out", "confidence"),
     "12_registry": ("out",),
     "07_deployment": ("out", "serve_pair"),
-    "13_explanation": (*PLACE_KEYS, "serve_pair"),
-    "14_screening": PLACE_KEYS,
+    "13_explanation": (*_WORK, "serve_pair"),
+    "14_screening": _WORK,
 }
 """Keys of each notebook's ``parameters`` cell: those that it acts on and no earlier one settles.
 

@@ -23,10 +23,6 @@ class Lengths(NamedTuple):
     step: int
 
 
-FETCHED = "fetched"
-"""Folder of a run in which bars of a bucket or a database lie as files."""
-
-
 class Params(BaseModel):
     """All parameters of a run; the defaults are those of ``params/ci.yaml``."""
 
@@ -54,6 +50,9 @@ class Params(BaseModel):
     bars: Annotated[str, BeforeValidator(rules.bars)] = ""
     """Folder or file of one-minute bars, from the project's root, an s3:// folder, or a
     postgresql:// database; empty for a synthetic market, null where the user must give one."""
+    published: Annotated[str, BeforeValidator(rules.published)] = ""
+    """A postgresql:// database whose published features are read instead of computed, with the same
+    values; empty to compute them."""
     clock: Clock = ""
     """Clock of the files: a time zone, UTC+2, or a list of [from date, clock]; empty for the
     format's own."""
@@ -235,7 +234,7 @@ class Params(BaseModel):
         """Folder or file of bars, of those that lie elsewhere the run's own copy; None for a
         synthetic market."""
         if self.bars_address:
-            return self.folder / FETCHED
+            return self.folder / "fetched"
         return root() / Path(self.bars).expanduser() if self.bars else None
 
     @property

@@ -188,6 +188,13 @@ def bars(value: Any) -> Any:
     return place(value)
 
 
+def published(value: Any) -> Any:
+    """Empty, or a database."""
+    if value != "" and not str(value).startswith(ADDRESSES[1]):
+        raise ValueError(f"'' or an address that begins with {ADDRESSES[1]}")
+    return value
+
+
 def clock(value: Any) -> Any:
     """A clock, or the clocks from given dates on."""
     rule = "'', a time zone, 'UTC+2', or a list of [from date, clock]"

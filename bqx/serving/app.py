@@ -18,7 +18,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from bqx.errors import ArtefactError, BarError, ParameterError, RequestError
 from bqx.serving import api, bodies, captured, feeds, live
@@ -213,11 +212,19 @@ def serve(
 
 def run(application: Starlette, bound: socket.socket, *, lifespan: Literal["on", "off"]) -> None:
     """Answer on a socket, within the limits of `limits`, until interrupted."""
-    with captured.running(application) as watched, suppress(KeyboardInterrupt):
-        uvicorn.Server(_config(watched, lifespan)).run([bound])
+    with captured.turning(), suppress(KeyboardInterrupt):
+        _Server(_config(application, lifespan)).run([bound])
 
 
-def _config(application: ASGIApp, lifespan: Literal["on", "off"]) -> uvicorn.Config:
+class _Server(uvicorn.Server):
+    """A server that writes down what was captured before the signal that stops it ends all."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        captured.flush()
+
+
+def _config(application: Starlette, lifespan: Literal["on", "off"]) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         # Refusals are the clients' affair: one line for each would fill a disk.

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bqx.errors import ParameterError
 from bqx.features.engine.newest_bars import NewestBars
@@ -77,40 +76,16 @@ def flush() -> None:
 
 
 @contextmanager
-def running(application: ASGIApp) -> Iterator[ASGIApp]:
-    """An application whose answers are written down as long as it runs."""
+def turning() -> Iterator[None]:
+    """Write the minutes as they pass, and what is open at the end."""
     own = current()
     if own is None:
-        yield application
+        yield
         return
     from bqx.monitoring.capture import Turning
 
-    turning = Turning(own)
+    turned = Turning(own)
     try:
-        yield _Timed(application)
+        yield
     finally:
-        turning.stop()
-
-
-class _Timed:
-    """An application and the time of its answers; pings are none."""
-
-    def __init__(self, application: ASGIApp) -> None:
-        self._application = application
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == "/ping":
-            await self._application(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 500
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._application(scope, receive, sent)
-        finally:
-            answer(status, started)
+        turned.stop()

@@ -9,12 +9,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -26,6 +28,8 @@ from bqx.serving.container_batch import execution_parameters, largest
 from bqx.serving.container_models import FullError, LoadedError, LoadedModels, memory_limit
 from bqx.serving.jobs.platform import ROOT, Platform
 from bqx.serving.models import Served
+from bqx.serving.standing import Standings
+from bqx.serving.timed import Timed
 
 PORT = "SAGEMAKER_BIND_TO_PORT"
 MANY = "SAGEMAKER_MULTI_MODEL"
@@ -51,6 +55,7 @@ class Container:
         self.folder = folder
         self.many = many
         self.largest = largest()
+        self._standings = Standings()
         self._turn = anyio.Lock()
         self._since: float | None = None
 
@@ -70,7 +75,11 @@ class Container:
             ]
         else:
             routes.append(Route("/invocations", self._invoke, methods=["POST"]))
-        application = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+        application = Starlette(
+            routes=routes,
+            middleware=[Middleware(Timed)],
+            exception_handlers={HTTPException: _refused},
+        )
         application.router.redirect_slashes = False
         return application
 
@@ -143,12 +152,13 @@ class Container:
                 self._since = None
 
     def _answer(self, name: str, body: bytes, kind: str) -> Response:
-        ready: Mapping[str, Served] = _OfFolder(self)
+        bundles: Mapping[str, Served] = _OfFolder(self)
         if self.many:
             loaded = self.models.get(name)
             if loaded is None:
                 return _absent(name)
-            ready = loaded.served
+            bundles = loaded.served
+        ready = _Standing(bundles, self._standings)
         try:
             if kind == LINES:
                 lines = [answer(ready, line).body for line in body.split(b"\n") if line.strip()]
@@ -195,6 +205,26 @@ class _OfFolder(Mapping[str, Served]):
 
     def __len__(self) -> int:
         return len(self._folders)
+
+
+class _Standing(Mapping[str, Served]):
+    """Bundles by pair, as their registry has them at the moment."""
+
+    def __init__(self, served: Mapping[str, Served], standings: Standings) -> None:
+        self._served, self._standings = served, standings
+
+    def __getitem__(self, pair: str) -> Served:
+        own = self._served[pair]
+        return replace(own, version=self._standings.of(own.bundle, own.version))
+
+    def __contains__(self, pair: object) -> bool:
+        return pair in self._served
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._served)
+
+    def __len__(self) -> int:
+        return len(self._served)
 
 
 def folders(model: Path) -> dict[str, Path]:

@@ -82,7 +82,7 @@ class LoadedModels:
             raise LoadedError(f"model: loaded already, got {name[:60]!r}; expected another.")
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         self._make_room(size)
-        loaded = Loaded(str(folder), {p: Served(own) for p, own in bundles(folder).items()})
+        loaded = Loaded(str(folder), bundles(folder))
         for served in loaded.served.values():
             check(served.bundle)
         while (held := held_bytes()) > self.limit and self._evict():

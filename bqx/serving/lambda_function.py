@@ -37,7 +37,8 @@ class Function:
     """What the handlers of one process share: models, bars, and plans of columns."""
 
     def __init__(self) -> None:
-        self.models: Models = opened(lambda_places.bundles())
+        self._bundles = lambda_places.Bundles()
+        self.models: Models = opened(self._bundles.folder)
         self._ready: Mapping[str, Served] = self.models.current()
         self.panel = LivePanel({pair: of.bundle for pair, of in self._ready.items()})
         self._mark = 0
@@ -48,6 +49,7 @@ class Function:
 
         ``following`` : bars of the feed too, which need no state before them.
         """
+        self._bundles.renew()
         ready = self.models.current()
         if ready is not self._ready:
             self._ready = ready

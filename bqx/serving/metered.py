@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bqx.errors import ArtefactError
 from bqx.market import sessions
 from bqx.monitoring.metrics import BY_NAME
+from bqx.serving.timed import Timed
 
 MEASUREMENTS = "BQX_MEASUREMENTS"
 """Environment variable with a file of `bqx monitor`, whose newest numbers are told as well."""
@@ -49,36 +49,11 @@ class Meter:
             forecasts.exposed, forecasts.help, forecasts.labels, registry=self.registry
         )
 
-
-class Metered:
-    """An application whose answers are counted and timed, from the request to their last byte."""
-
-    def __init__(self, inner: ASGIApp, meter: Meter) -> None:
-        self.inner, self.meter = inner, meter
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-        if scope["type"] != "http":
-            await self.inner(scope, receive, send)
-            return
-        route = scope["path"] if scope["path"] in ROUTES else "other"
-        # Of a client that left before its answer, as web servers say it.
-        started, code = time.perf_counter(), 499
-
-        async def note(message: Message) -> None:
-            nonlocal code
-            if message["type"] == "http.response.start":
-                code = message["status"]
-            await send(message)
-
-        try:
-            await self.inner(scope, receive, note)
-        except Exception:
-            code = 500
-            raise
-        finally:
-            self.meter.requests.labels(route, str(code)).inc()
-            self.meter.seconds.labels(route).observe(time.perf_counter() - started)
+    def count(self, path: str, code: int, seconds: float) -> None:
+        """Count an answer and its time."""
+        route = path if path in ROUTES else "other"
+        self.requests.labels(route, str(code)).inc()
+        self.seconds.labels(route).observe(seconds)
 
 
 class State(Collector):
@@ -141,5 +116,5 @@ def metered(application: Starlette) -> Meter:
         return Response(content, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     application.router.routes.append(Route("/metrics", answer, methods=["GET"]))
-    application.add_middleware(Metered, meter=meter)
+    application.add_middleware(Timed, meter=meter)
     return meter

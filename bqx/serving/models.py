@@ -11,7 +11,7 @@ from bqx.errors import ArtefactError
 from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
 from bqx.market.pairs import check
-from bqx.serving import registry_folder
+from bqx.serving import registry_folder, standing
 from bqx.serving.registry import Registry, Version
 from bqx.serving.registry_folder import Folder
 
@@ -48,8 +48,8 @@ class Served:
         return f"{name} is {self.version.status}, NOT approved ({why})"
 
 
-def bundles(folder: Path) -> dict[str, Bundle]:
-    """Bundles of a folder by pair; a bundle's own folder gives that one.
+def bundles(folder: Path) -> dict[str, Served]:
+    """Bundles of a folder by pair, as they were packed; a bundle's own folder gives that one.
 
     Raises ArtefactError when there is none, one cannot be loaded, or they are a registry's.
     """
@@ -65,7 +65,8 @@ def bundles(folder: Path) -> dict[str, Bundle]:
                 f"{folder}: a folder above a registry, got {path.parent.parent.parent}; expected "
                 "the registry itself, which says what is approved."
             )
-    return {loaded.pair: loaded for loaded in map(bundle.load, folders)}
+    loaded = {path: bundle.load(path) for path in folders}
+    return {own.pair: Served(own, standing.packed(own, path)) for path, own in loaded.items()}
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Models:
             )
         # Nothing of a folder of bundles is read again.
         self._mark = self._store.mark
-        self.ready = {p: Served(loaded[p]) for p in ([self.pair] if self.pair else loaded)}
+        self.ready = {self.pair: loaded[self.pair]} if self.pair else loaded
 
     def _read(self) -> None:
         before, started = self.ready, self._mark is not None

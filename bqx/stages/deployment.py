@@ -27,7 +27,7 @@ from bqx.operations.cost import designs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run
-from bqx.serving import live, registry_folder
+from bqx.serving import live, registry_folder, standing
 from bqx.serving.registry import Version
 from bqx.stages import canary, last_request
 from bqx.stages.bars import load, served
@@ -92,16 +92,18 @@ def build(params: Params) -> Deployed:
             row["pair"]: store.versions(row["pair"])[row["version"] - 1]
             for row in artefacts.REGISTERED.read(stage)
         }
-        chosen, standing = _chosen(versions, served(params, dataset.bars), bool(params.serve_pair))
+        chosen, said = _chosen(versions, served(params, dataset.bars), bool(params.serve_pair))
         with tempfile.TemporaryDirectory(prefix="bqx-platform-") as place:
             models = Path(place) / "models"
             rows = [_packed(version, models) for version in chosen.values()]
             artefacts.DEPLOYED.write(stage, rows)
             requests = {p: _request(dataset.bars, version) for p, version in chosen.items()}
-            answers, latency, tried = _asked(Path(place), models, chosen, requests)
+            endpoint = Variant("all", str(models), 1.0, many=True)
+            endpoint.variables[standing.REGISTRY] = str(store.folder)
+            answers, latency, tried = _asked(Path(place), endpoint, chosen, requests)
     first = next(iter(chosen))
     return Deployed(
-        standing,
+        said,
         _table(chosen, requests),
         answers[first],
         _rows(requests[first].bars, answers[first]),
@@ -125,11 +127,11 @@ def _chosen(
         if asked_for
         else "to show parity and latency, since no version of these pairs is approved"
     )
-    standing = (
+    said = (
         f"{pair} version {version.number} is {version.status}, NOT approved.\n"
         f"It is deployed on this page only {why}."
     )
-    return {pair: version}, standing
+    return {pair: version}, said
 
 
 def _packed(version: Version, models: Path) -> dict[str, Any]:
@@ -137,6 +139,7 @@ def _packed(version: Version, models: Path) -> dict[str, Any]:
     key = key_of(version.pair, f"{version.number:04d}")
     with tempfile.TemporaryDirectory(prefix="bqx-archive-") as folder:
         shutil.copytree(version.bundle, Path(folder) / version.pair)
+        standing.pack(version, Path(folder) / version.pair)
         archive.pack(Path(folder), models / key)
     return {
         "pair": version.pair,
@@ -155,12 +158,12 @@ def _request(bars: dict[str, Bars], version: Version) -> _Request:
 
 
 def _asked(
-    place: Path, models: Path, chosen: Mapping[str, Version], requests: Mapping[str, _Request]
+    place: Path, variant: Variant, chosen: Mapping[str, Version], requests: Mapping[str, _Request]
 ) -> tuple[dict[str, dict[str, Any]], NDArray[np.float64], pd.DataFrame]:
     """Answers of the endpoint by pair, the milliseconds of further requests, and a canary."""
     endpoints = Endpoints(place)
     keys = {pair: key_of(pair, f"{version.number:04d}") for pair, version in chosen.items()}
-    endpoints.create(ENDPOINT, [Variant("all", str(models), 1.0, many=True)])
+    endpoints.create(ENDPOINT, [variant])
     try:
         answers, latency = {}, []
         for pair, request in requests.items():
@@ -181,7 +184,7 @@ def _asked(
             endpoints,
             ENDPOINT,
             first.packed,
-            models=models,
+            models=Path(variant.model),
             key=keys[pairs[0]],
             body=first.body,
         )

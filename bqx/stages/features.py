@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bqx.causality import certificate
+from bqx.database import published
 from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store import build as building
 from bqx.feature_store import manifest as manifests
@@ -40,7 +41,9 @@ def _published(params: Params) -> tuple[Feature, ...]:
 
 
 def build(params: Params) -> pd.DataFrame:
-    """Compute and store every feature of every pair, a folder per table and pair, a file per month.
+    """Compute, or read from ``published``, and store every feature of every pair.
+
+    A folder per table and pair, a file per month.
 
     Returns one row per pair and feature: share missing after warm-up, mean, deviation, and the
     pairs and columns that the run lacks and it cannot do without.
@@ -86,16 +89,18 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         pair: building.missing(folder, before, tables, pair, list(months), key) for pair in bars
     }
     files = {path: before["files"].get(path) for own in paths.values() for path in own}
+    address = (stage.run.params.published,) if stage.run.params.published else ()
 
     def write(pair: str, written: dict[str, Any]) -> None:
         files.update(written)
         stage.add(*(f"{FOLDER}/{path}" for path in paths[pair]))
 
     tasks = {
-        pair: (own, names, months, absent[pair], folder.place, key) for pair, own in bars.items()
+        pair: (own, names, months, absent[pair], folder.place, key, *address)
+        for pair, own in bars.items()
     }
     over_pairs(
-        building.write_pair,
+        published.write_pair if address else building.write_pair,
         tasks,
         stage.run.params.workers,
         write=write,

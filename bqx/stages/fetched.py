@@ -3,7 +3,7 @@
 An ``s3://`` address is a folder of bar files in any format. A ``postgresql://`` one is a database
 that `bqx db bars` has filled, without a password, since a run folder keeps its parameters: libpq
 takes that from PGPASSWORD or its password file. ``postgresql://`` alone is the server that the
-environment names, see `bqx.database.connect.url`.
+environment names, see `bqx.database.connect.named`.
 """
 
 import io
@@ -12,16 +12,13 @@ from pathlib import Path
 from sqlalchemy import text
 
 from bqx.database import reads
-from bqx.database.connect import URL_NAME, connect, url
+from bqx.database.connect import connect, named
 from bqx.database.failures import explained
-from bqx.errors import BarError, ParameterError
+from bqx.errors import BarError
 from bqx.feature_store.object_store import Folder
 from bqx.files import atomic
 from bqx.market.pairs import LIQUIDITY
 from bqx.params import Params
-
-ENVIRONMENT = "postgresql://"
-"""Address of the server that the environment names."""
 
 
 def fetch(params: Params) -> Path | None:
@@ -67,7 +64,7 @@ def _of_bucket(address: str) -> dict[str, bytes]:
 
 def _of_database(address: str, pairs: tuple[str, ...]) -> dict[str, bytes]:
     """A Parquet file of the newest version of each pair's bars, by its name."""
-    engine = connect(url() if address == ENVIRONMENT else url({URL_NAME: _open(address)}))
+    engine = connect(named(address, "bars"))
     contents = {}
     try:
         with explained(engine, "baselines"), engine.connect() as connection:
@@ -82,14 +79,3 @@ def _of_database(address: str, pairs: tuple[str, ...]) -> dict[str, bytes]:
     finally:
         engine.dispose()
     return contents
-
-
-def _open(address: str) -> str:
-    """An address that everybody may read."""
-    user = address.partition("://")[2].rpartition("@")[0]
-    if ":" in user or "password=" in address:
-        raise ParameterError(
-            "bars: an address with a password, got one; expected none, since a run folder keeps "
-            "its parameters. Set PGPASSWORD."
-        )
-    return address

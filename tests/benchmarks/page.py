@@ -166,8 +166,24 @@ pool of four connections, beside the live window that computes them; millisecond
 
 
 def _learning(found: dict[str, Any]) -> str:
-    rows = [(what, f"{value:.3g}", unit) for what, value, unit in found["times"]]
+    rows = [
+        (what, f"{value:,}" if isinstance(value, int) else f"{value:.3g}", unit)
+        for what, value, unit in found["times"]
+    ]
     return table(("", "measured", ""), rows)
+
+
+def _load(found: dict[str, Any]) -> str:
+    beside = [
+        (what, f"{ours:.3g}", f"{wanted:g}", "held" if ours <= wanted else "not held")
+        for what, wanted, ours in found["documents"]
+    ]
+    heads = ("milliseconds", "measured", "the documents ask for", "")
+    return f"""Requests go out by the clock, whether or not earlier ones were answered; the time of
+each counts from when it was due.
+
+{table(heads, beside)}
+{_learning(found)}"""
 
 
 def _backtest(found: dict[str, Any]) -> str:
@@ -200,8 +216,10 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_published_speed": ("Reading what was published", _published),
     "test_live_speed": ("Live and at the start", _live),
     "test_serving_speed": ("A live server", _learning),
+    "test_load": ("Under load", _load),
     "test_database_speed": ("PostgreSQL", _database),
     "test_models_speed": ("Selection and learning", _learning),
+    "test_trainings": ("Trainings of all pairs", _learning),
     "test_screening_speed": ("Screening", _learning),
     "test_backtest_speed": ("Backtest", _backtest),
 }
@@ -226,9 +244,9 @@ def render(results: dict[str, Any]) -> str:
     """The page."""
     return f"""# Benchmarks
 
-Made by `make bench`, each section in one run, so that what stands side by side was measured so.
-Times are CPU time, the least of some runs; absolute numbers say little about another machine,
-ratios carry over better. A section says where the code that it measured has changed since.
+Made by `make bench` and `make load`, each section in one run, so that what stands side by side was
+measured so. Times are CPU time, the least of some runs; absolute numbers say little about another
+machine, ratios carry over better. A section says where the code that it measured has changed since.
 
 ## Goals
 

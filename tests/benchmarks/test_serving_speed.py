@@ -1,23 +1,20 @@
 """A live server of 28 pairs: a minute, answers beside those of a bare application, state."""
 
 import json
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pandas as pd
 import pytest
 from live_market import PAIRS as FEW
 from live_market import bundles, frames
 from measure import Goal
+from servers import BARE, PORT, keep, percentiles, running
 
 from bqx.errors import RequestError
 from bqx.market import sessions
@@ -30,19 +27,8 @@ pytestmark = pytest.mark.benchmarks
 
 MINUTES, BEFORE = 40, 5_000
 ASKED, CLIENTS, SECONDS = 400, 8, 6.0
+IDLE, IDLE_SECONDS = 20, 2.0
 
-BARE = """
-import sys
-import uvicorn
-ANSWER = open(sys.argv[2], "rb").read()
-HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ANSWER))]
-async def app(scope, receive, send):
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    await send({"type": "http.response.body", "body": ANSWER})
-uvicorn.run(app, port=int(sys.argv[1]), log_level="error", http="h11", lifespan="off")
-"""
 SERVED = """
 import sys
 from pathlib import Path
@@ -72,18 +58,6 @@ def panel() -> LivePanel:
     )
     panel.refresh()
     return panel
-
-
-def percentiles(spent: list[float]) -> tuple[float, float]:
-    """Median and 99th percentile, ms."""
-    middle, late = np.percentile(spent, (50, 99))
-    return 1e3 * float(middle), 1e3 * float(late)
-
-
-def keep(results: dict[str, Any], what: str, value: float, unit: str) -> None:
-    """Among the times of the book's page."""
-    results.setdefault("times", []).append((what, value, unit))
-    print(f"\n{what}: {value:.4g} {unit}")
 
 
 def test_a_minute_of_all_pairs(panel: LivePanel, results: dict[str, Any]) -> None:
@@ -130,13 +104,15 @@ def test_answers_over_http(panel: LivePanel, tmp_path: Path, results: dict[str, 
     live_state.save(panel, tmp_path / "state")
     feed = tmp_path / "feed"
     feed.mkdir()
-    with running(SERVED, tmp_path / "bundles", tmp_path / "state", feed) as client:
+    served = ("-c", SERVED, PORT, tmp_path / "bundles", tmp_path / "state", feed)
+    with running(*served) as (client, _):
         alone = timed(lambda: client.post("/predict", json={"pair": "eurusd"}))
         all_pairs = timed(lambda: client.get("/forecasts"))
         constant = client.get("/forecasts").content
         assert len(json.loads(constant)["forecasts"]) > 20
+        idle = timed(lambda: client.get("/forecasts"), IDLE, pause=IDLE_SECONDS)
     (tmp_path / "constant").write_bytes(constant)
-    with running(BARE, tmp_path / "constant") as client:
+    with running("-c", BARE, PORT, tmp_path / "constant") as (client, _):
         bare = timed(lambda: client.get("/forecasts"))
     keep(results, "one pair's newest forecast over HTTP, P50", alone[0], "ms")
     keep(results, "the same, P99", alone[1], "ms")
@@ -145,6 +121,8 @@ def test_answers_over_http(panel: LivePanel, tmp_path: Path, results: dict[str, 
         Goal(what, all_pairs[number], goal, 4 * goal, "ms", "a busy machine", more=False).check(
             results
         )
+    what = f"28 x 5 forecasts over HTTP after {IDLE_SECONDS:g} idle seconds, P50"
+    keep(results, what, idle[0], "ms")
     keep(results, "bare application with the same constant answer, P50", bare[0], "ms")
     keep(results, "28 x 5 forecasts over HTTP, P50, of the bare application's",
          all_pairs[0] / bare[0], "times")  # fmt: skip
@@ -154,7 +132,8 @@ def test_more_clients_do_not_slow_it(tmp_path: Path, results: dict[str, Any]) ->
     for pair, bundle in bundles(FEW).items():
         bundle.save(tmp_path / "bundles" / pair)
     (tmp_path / "feed").mkdir()
-    with running(SERVED, tmp_path / "bundles", tmp_path / "state", tmp_path / "feed") as client:
+    served = ("-c", SERVED, PORT, tmp_path / "bundles", tmp_path / "state", tmp_path / "feed")
+    with running(*served) as (client, _):
         rates = throughput(client.base_url)
     for clients, rate in rates.items():
         keep(
@@ -163,15 +142,18 @@ def test_more_clients_do_not_slow_it(tmp_path: Path, results: dict[str, Any]) ->
     assert rates[CLIENTS] > 0.8 * rates[1]
 
 
-def timed(ask: Callable[[], httpx.Response]) -> tuple[float, float]:
-    """Median and 99th percentile of answers, ms."""
+def timed(
+    ask: Callable[[], httpx.Response], count: int = ASKED, *, pause: float = 0.0
+) -> tuple[float, float]:
+    """Median and 99th percentile of answers, ms, with so many seconds before each request."""
     spent = []
-    for _ in range(ASKED):
+    for _ in range(count):
+        time.sleep(pause)
         start = time.perf_counter()
         response = ask()
         spent.append(time.perf_counter() - start)
         assert response.status_code == 200, response.text
-    return percentiles(spent[20:])
+    return percentiles(spent[count // 20 :])
 
 
 def throughput(url: httpx.URL) -> dict[int, float]:
@@ -205,30 +187,3 @@ def rate(url: httpx.URL, body: bytes, clients: int) -> float:
     for thread in threads:
         thread.join(SECONDS + 60)
     return sum(counts) / SECONDS
-
-
-@contextmanager
-def running(code: str, *arguments: object) -> Iterator[httpx.Client]:
-    """A client of a server of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", code, str(port), *map(str, arguments)]
-    process = subprocess.Popen(command)
-    try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60
-        ) as client:
-            end = time.monotonic() + 120
-            while True:
-                try:
-                    client.get("/ping")
-                    break
-                except httpx.TransportError:
-                    assert process.poll() is None
-                    assert time.monotonic() < end
-                    time.sleep(0.1)
-            yield client
-    finally:
-        process.kill()
-        process.wait(30)

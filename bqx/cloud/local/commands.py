@@ -44,6 +44,8 @@ def add(commands: Any) -> None:
         sub.add_argument(
             "--instances", type=int, default=1, metavar="N", help="default %(default)s"
         )
+        sub.add_argument("--capture", type=Path, metavar="DIR", help="where forecasts are kept")
+        sub.add_argument("--registry", type=Path, metavar="DIR", help="that says what is approved")
     update.add_argument("--bake", type=float, default=60.0, metavar="S", help="seconds a step")
     invoke = action("invoke", "answer of an endpoint to a request", _invoke)
     invoke.add_argument("request", type=Path, metavar="FILE", help="JSON")
@@ -51,12 +53,13 @@ def add(commands: Any) -> None:
     point = action("point", "artefact of a pair on a multi-model endpoint", _point)
     point.add_argument("pair", metavar="PAIR")
     point.add_argument("key", metavar="KEY", help="such as eurusd/0002.tar.gz, or back")
-    point.add_argument(
-        "--canary",
-        type=float,
-        metavar="S",
-        help="by steps of so many seconds, back on alarm",
-    )
+    how = point.add_mutually_exclusive_group()
+    steps = "by steps of so many seconds, back on alarm"
+    how.add_argument("--canary", type=float, metavar="S", help=steps)
+    how.add_argument("--share", type=float, metavar="PERCENT", help="of the requests, to try it")
+    experiment = action("experiment", "keep on, or the artefact that forecasts better", _experiment)
+    experiment.add_argument("pair", metavar="PAIR", help="whose pointer has a canary")
+    experiment.add_argument("--make", action="store_true", help="point where the decision leads")
     action("scale", "containers by what was asked in the last minute", _scale)
     action("heal", "start containers that are gone", _heal)
     action("delete", "end an endpoint", _delete)
@@ -85,7 +88,21 @@ def _process(asked: argparse.Namespace) -> int:
     return int(any(job.status != "Completed" for job in done))
 
 
-def _variants(texts: list[str]) -> "list[Variant]":
+def _variables(asked: argparse.Namespace) -> dict[str, str]:
+    """What containers are told of capture and registry."""
+    from bqx.serving.captured import PLACE, SHARE
+    from bqx.serving.standing import REGISTRY
+
+    variables: dict[str, str] = {}
+    if asked.capture:
+        # Of the few requests that one machine is asked all count.
+        variables |= {PLACE: str(asked.capture.resolve()), SHARE: "1"}
+    if asked.registry:
+        variables[REGISTRY] = str(asked.registry.resolve())
+    return variables
+
+
+def _variants(texts: list[str], variables: dict[str, str]) -> "list[Variant]":
     from bqx.cloud.local.state import Variant
 
     variants = []
@@ -97,14 +114,15 @@ def _variants(texts: list[str]) -> "list[Variant]":
                 "them, maybe with :WEIGHT."
             )
         name, model, weight = matched[1], Path(matched[2]).resolve(), float(matched[3] or 1.0)
-        variants.append(Variant(name, str(model), weight, many=model.is_dir()))
+        variants.append(Variant(name, str(model), weight, model.is_dir(), dict(variables)))
     return variants
 
 
 def _deploy(asked: argparse.Namespace) -> int:
     from bqx.cloud.local.endpoints import Endpoints
 
-    Endpoints(asked.place).create(asked.name, _variants(asked.models), asked.instances)
+    variants = _variants(asked.models, _variables(asked))
+    Endpoints(asked.place).create(asked.name, variants, asked.instances)
     print(f"{asked.name}: serves; `bqx cloud local delete {asked.name}` ends it")
     return 0
 
@@ -113,7 +131,7 @@ def _update(asked: argparse.Namespace) -> int:
     from bqx.cloud.local import rollout
     from bqx.cloud.local.endpoints import Endpoints
 
-    green, *others = _variants(asked.models)
+    green, *others = _variants(asked.models, _variables(asked))
     if others:
         raise ParameterError("models: too many, got several; expected the new one alone.")
     outcome = rollout.update(
@@ -155,16 +173,21 @@ def _point(asked: argparse.Namespace) -> int:
 
     own = Endpoints(asked.place)
     (variant,) = own.state.variants(asked.name)
-    if asked.key != "back" and not (Path(variant.model) / asked.key).is_file():
+    back = asked.key == "back" and asked.share is None and asked.canary is None
+    if not back and not (Path(variant.model) / asked.key).is_file():
         raise ParameterError(
             f"KEY: not there, got {asked.key!r:.60}; expected an archive below {variant.model}."
         )
+    if asked.share is not None:
+        own.pointers.write(own.pointers.read(asked.pair).trying(asked.key, asked.share))
+        print(f"{asked.pair}: {asked.key} is tried by {asked.share:g} % of the requests")
+        return 0
     if asked.canary is not None:
         outcome = rollout.canary(own, asked.name, asked.pair, asked.key, bake=asked.canary)
         if outcome.rolled_back:
             print(f"{asked.key}: rolled back at {outcome.share:.0f} %, {outcome.alarm} rang")
             return 1
-    elif asked.key == "back":
+    elif back:
         own.pointers.write(own.pointers.read(asked.pair).rolled_back())
     else:
         known = own.pointers.has(asked.pair)
@@ -172,6 +195,30 @@ def _point(asked: argparse.Namespace) -> int:
             own.pointers.read(asked.pair).to(asked.key) if known else Pointer(asked.pair, asked.key)
         )
     print(f"{asked.pair}: {own.pointers.read(asked.pair).stable} answers all requests")
+    return 0
+
+
+def _experiment(asked: argparse.Namespace) -> int:
+    from bqx.cloud import experiment
+    from bqx.cloud.local.endpoints import Endpoints
+    from bqx.feature_store.object_store import Folder
+    from bqx.serving.captured import PLACE
+
+    own = Endpoints(asked.place)
+    (variant,) = own.state.variants(asked.name)
+    if PLACE not in variant.variables:
+        raise ParameterError(
+            f"endpoint {asked.name}: captures nothing, got no --capture; expected a folder. Deploy "
+            "it with one."
+        )
+    capture = Folder(variant.variables[PLACE])
+    judged = experiment.judge(capture, Folder(variant.model), own.pointers.read(asked.pair))
+    print(judged)
+    if judged.follows != judged.pointer:
+        if asked.make:
+            own.pointers.write(judged.follows)
+        done = "answers" if asked.make else "--make: would answer"
+        print(f"{done} all requests of {asked.pair}: {judged.follows.stable}")
     return 0
 
 
