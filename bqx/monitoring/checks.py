@@ -15,7 +15,6 @@ from bqx.learning.baseline import BARS, Baseline, hourly_range
 from bqx.learning.day_statistics import day_statistics, scaled
 from bqx.market import sessions
 from bqx.monitoring import bar_quality, change_points, drift
-from bqx.monitoring import measurements as names
 from bqx.monitoring.captured import PairRows, Period
 from bqx.monitoring.panel import Day, Panel, Verdict
 
@@ -39,8 +38,8 @@ def minutely(period: Period, end: int) -> Verdicts:
     frozen = bar_quality.frozen(bars)
     age = _age(bars, end)
     measured = {
-        names.FROZEN_PAIRS: float(len(frozen)),
-        names.NEWEST_BAR_AGE_MINUTES: age,
+        "frozen_pairs": float(len(frozen)),
+        "newest_bar_age_minutes": age,
         **_answers(period.answers),
     }
     reasons = [f"{', '.join(frozen)}: the feed stands still"] if frozen else []
@@ -57,8 +56,8 @@ def hourly(period: Period, end: int) -> Verdicts:
     if measured["frozen_pairs"]:
         reasons.append(f"{measured['frozen_pairs']:.0f} pairs stand still")
     measured |= {
-        names.BROKEN_COLUMNS: float(sum(map(len, broken.values()))),
-        names.NEWEST_BAR_AGE_MINUTES: _age(bars, end),
+        "broken_columns": float(sum(map(len, broken.values()))),
+        "newest_bar_age_minutes": _age(bars, end),
         **_answers(period.answers),
     }
     return _verdict(reasons, measured)
@@ -100,9 +99,9 @@ def of_panel(
     moved = judged.columns[judged.columns["drifted"]]
     farthest = judged.columns["deviations"].abs().nlargest(MOVED).index
     measured = {
-        names.PANEL_DRIFT: float(judged.alarm),
-        names.DRIFTED_COLUMNS: float(len(moved)),
-        names.DRIFTED_FEATURES_SHARE: float(judged.columns["drifted"].mean()),
+        "panel_drift": float(judged.alarm),
+        "drifted_columns": float(len(moved)),
+        "drifted_features_share": float(judged.columns["drifted"].mean()),
         **_performance(
             pd.concat([day.performance for day in days.values()], ignore_index=True),
             pd.concat([baselines[pair].performance for pair in days], ignore_index=True),
@@ -219,8 +218,8 @@ def _answers(answers: pd.DataFrame) -> dict[str, float]:
     if answers.empty:
         return {}
     return {
-        names.LATENCY_P99_MS: float(answers["ms"].quantile(0.99)),
-        names.ERROR_RATE: float((answers["status"] >= 500).mean()),
+        "latency_p99_ms": float(answers["ms"].quantile(0.99)),
+        "error_rate": float((answers["status"] >= 500).mean()),
     }
 
 
@@ -231,9 +230,9 @@ def _performance(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
     now, before = _scored(day), _scored(usual) if len(usual) else {}
     out = dict(now)
     if before:
-        out[names.SKILL_DROP] = before[names.SKILL] - now[names.SKILL]
-        out[names.MAE_RATIO] = now[names.MAE] / before[names.MAE]
-        out[names.R2_CHANGE] = now[names.R2] - before[names.R2]
+        out["skill_drop"] = before["skill"] - now["skill"]
+        out["mae_ratio"] = now["mae"] / before["mae"]
+        out["r2_change"] = now["r2"] - before["r2"]
     return out
 
 
@@ -241,10 +240,10 @@ def _scored(frame: pd.DataFrame) -> dict[str, float]:
     total = frame.sum(numeric_only=True)
     spread = frame["label2"] - frame["label"] ** 2 / frame["rows"].clip(lower=1.0)
     return {
-        names.SKILL: float(1.0 - total["loss"] / total["known_loss"]),
-        names.MAE: float(total["absolute"] / total["rows"]),
-        names.R2: float(1.0 - frame["error2"].sum() / spread.sum()),
-        names.DIRECTION_ACCURACY: float(total["hits"] / max(total["signs"], 1.0)),
+        "skill": float(1.0 - total["loss"] / total["known_loss"]),
+        "mae": float(total["absolute"] / total["rows"]),
+        "r2": float(1.0 - frame["error2"].sum() / spread.sum()),
+        "direction_accuracy": float(total["hits"] / max(total["signs"], 1.0)),
     }
 
 

@@ -11,10 +11,12 @@ from bqx.feature_store.object_store import Folder
 from bqx.files import to_json
 from bqx.market import sessions
 from bqx.monitoring import captured, checks
-from bqx.monitoring import measurements as names
+from bqx.monitoring.measured import FILE, Measurements
 from bqx.monitoring.schedule import CHECKS, Check, periods
 
 VERDICTS, LABELS = "verdicts", "labels"
+VERDICT = "judged.json"
+"""The newest verdict of each check, beside the file of measurements."""
 FARTHEST = {"minute": 10, "hourly": 48 * 60, "daily": 14 * sessions.DAY}
 """Minutes back to which a check that was not run is made up for."""
 
@@ -133,5 +135,6 @@ def _publish(folder: Folder) -> None:
     for verdict in sorted(newest.values(), key=lambda verdict: str(verdict["period"][1])):
         measured |= verdict["measurements"]
     last = max(newest.values(), key=lambda verdict: str(verdict["period"][1]))
-    folder.write_json(names.FILE, {"at": last["period"][1], "measurements": measured})
-    folder.write_json(names.VERDICT, last | {"checks": newest})
+    at = datetime.fromisoformat(last["period"][1]).timestamp()
+    folder.write_json(FILE, Measurements(at, measured).content())
+    folder.write_json(VERDICT, last | {"checks": newest})
