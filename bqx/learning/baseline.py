@@ -18,7 +18,7 @@ from bqx.feature_store.history import History
 from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
 from bqx.files import read_parquet, sha256, write_parquet
-from bqx.learning import losses, targets
+from bqx.learning import hours, losses, targets
 from bqx.learning.baseline_files import FILES, path_of
 from bqx.learning.day_statistics import (
     BINS,
@@ -78,7 +78,7 @@ class Baseline:
     ``hour_mean_lo`` and ``_hi``, ``hour_std_lo`` and ``_hi`` of values as in ``days``; and
     ``wanders``, whether its level does.
     ``days`` : by day.
-    ``hours`` : one row per market hour: market_hour, ``range`` (mean of ``bar_range``, unscaled).
+    ``hours`` : one row per market hour, see `hours.of_bars`.
     ``performance`` : one row per day and horizon, see `bqx.learning.losses.of_days`; of days
     that the model had not learnt from, none where there were no such forecasts.
     """
@@ -159,16 +159,9 @@ def of(
         np.concatenate((x, made[rows]), axis=1),
         bars.minutes[rows],
         (*columns, *BARS),
-        hours=hourly_range(bars.minutes[known], made[known, 0]),
+        hours=hours.of_bars(bars, known, made[:, 0]),
         performance=performance,
     )
-
-
-def hourly_range(minutes: NDArray[np.int64], ranges: Matrix) -> pd.DataFrame:
-    """Mean of ``bar_range`` by market hour, of (n,) minutes of the open market."""
-    hour = sessions.market_minutes(minutes) // 60
-    mean = pd.Series(ranges.astype(np.float64)).groupby(hour).mean()
-    return pd.DataFrame({"market_hour": mean.index.to_numpy(np.int64), "range": mean.to_numpy()})
 
 
 def of_columns(

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.learning.baseline import BARS, Baseline, hourly_range
+from bqx.learning.baseline import BARS, Baseline
 from bqx.learning.day_statistics import day_statistics, scaled
+from bqx.learning.hours import mean_range
 from bqx.market import sessions
 from bqx.monitoring import bar_quality, change_points, drift
 from bqx.monitoring.captured import PairRows, Period
@@ -35,7 +36,7 @@ DAY_MINUTES = 24 * 60
 def minutely(period: Period, end: int) -> Verdicts:
     """Whether bars still come, at an epoch minute: feeds that stand still, the newest bar's age."""
     bars = {pair: own.until(end).bars for pair, own in period.pairs.items()}
-    frozen = bar_quality.frozen(bars)
+    frozen = bar_quality.frozen(bars, _hours(period))
     age = _age(bars, end)
     measured = {
         "frozen_pairs": float(len(frozen)),
@@ -50,7 +51,7 @@ def hourly(period: Period, end: int) -> Verdicts:
     """Quality of bars and columns in the hour before an epoch minute."""
     pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
     bars = {pair: own.bars for pair, own in pairs.items()}
-    measured = bar_quality.measures(bars, 60)
+    measured = bar_quality.measures(bars, _hours(period), 60)
     broken = {pair: broken_columns(own, end - 60) for pair, own in pairs.items()}
     reasons = [f"{pair}: {why}" for pair, columns in broken.items() for why in columns]
     if measured["frozen_pairs"]:
@@ -61,6 +62,10 @@ def hourly(period: Period, end: int) -> Verdicts:
         **_answers(period.answers),
     }
     return _verdict(reasons, measured)
+
+
+def _hours(period: Period) -> dict[str, pd.DataFrame]:
+    return {pair: own.baseline.hours for pair, own in period.pairs.items()}
 
 
 def daily(period: Period, day: int) -> Verdicts:
@@ -151,7 +156,7 @@ def day_of(rows: PairRows, day: int) -> Day | None:
     return Day(
         of_day,
         before,
-        hourly_range(minutes[kept], ranges[kept, BARS.index("bar_range")]),
+        mean_range(minutes[kept], ranges[kept, BARS.index("bar_range")]),
         performance[performance["day"] == day],
     )
 
