@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import httpx
@@ -18,7 +19,7 @@ from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store.object_store import Folder
 from bqx.learning import targets
 from bqx.learning.bundle import Prediction
-from bqx.monitoring import captured
+from bqx.monitoring import captured, objects
 from bqx.monitoring.capture import Capture, model_name, sampled
 from bqx.serving import captured as serving_capture
 from bqx.serving import live
@@ -41,11 +42,11 @@ def minute(row):
 
 
 def test_an_object_holds_a_minute_of_all_pairs(place):
-    objects = sorted((place / "minutes").rglob("*.parquet"))
-    written = captured.minutes_written(Folder(place))
-    assert len(objects) == len(written) == 240
-    assert np.array_equal(written, np.arange(minute(FIRST) + 1, minute(FIRST) + 241))
-    frame = captured._table(Folder(place), str(objects[100].relative_to(place))).to_pandas()
+    written = objects.names(Folder(place), minute(FIRST) + 1, minute(FIRST) + 241)
+    assert len(written) == len(list((place / "minutes").rglob("*.parquet"))) == 240
+    assert objects.first_minute(Folder(place)) == minute(FIRST) + 1
+    assert objects.names(Folder(place), minute(FIRST) + 5, minute(FIRST) + 7) == written[4:6]
+    frame = objects.tables(Folder(place), [written[100]]).to_pandas()
     forecasts = frame[frame["kind"] == "forecast"]
     assert set(forecasts["pair"]) <= set(models())
     assert set(forecasts["minute"]) == {minute(FIRST + 100)}
@@ -225,8 +226,7 @@ async def test_a_server_writes_down_what_it_answers(environment):
             await client.get("/ping")
     assert (good.status_code, bad.status_code) == (200, 400)
     folder = Folder(environment / "capture")
-    tables = [captured._table(folder, name).to_pandas() for name in captured._objects(folder)]
-    frame = tables[0]
+    frame = objects.tables(folder, objects.names(folder, 0, int(time.time()) // 60 + 2)).to_pandas()
     assert sorted(frame.loc[frame["kind"] == "answer", "status"]) == [200, 400]
     (made,) = frame[frame["kind"] == "forecast"].to_dict("records")
     expected = bundles()[pair].predict(until(sent, sent[pair].index[-1])[pair])

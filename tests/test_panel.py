@@ -118,6 +118,11 @@ def test_a_pair_stands_still_when_nothing_changes():
     assert hours.standstills(Bars("eurusd", frame, bars.baseline))[-1] == 7
 
 
+def frozen(bars):
+    still = {pair: int(hours.standstills(own)[-1]) for pair, own in bars.items()}
+    return bar_quality.frozen(still, usual_hours(), int(bars["eurusd"].minutes[-1]))
+
+
 def usual_hours():
     return {pair: model.statistics.hours for pair, model in models().items()}
 
@@ -129,12 +134,12 @@ def test_one_pair_may_pause_for_as_long_as_it_usually_does_and_the_feed_may_not(
         for minutes in range(1, 31):
             alone = {p: own.rows(start - 60, start + minutes) for p, own in grids().items()}
             alone["eurusd"] = stopped["eurusd"].rows(start - 60, start + minutes)
-            if bar_quality.frozen(alone, usual_hours()):
-                assert bar_quality.frozen(alone, usual_hours()) == ["eurusd"]
+            if frozen(alone):
+                assert frozen(alone) == ["eurusd"]
                 found[name] = minutes
                 break
         together = {p: own.rows(start - 60, start + 4) for p, own in stopped.items()}
-        assert bar_quality.frozen(together, usual_hours()) == list(grids())
+        assert frozen(together) == list(grids())
     # By the hours of three weeks; by those of months it is sooner.
     assert found["noon"] <= 8 < found["rollover"]
 
@@ -156,7 +161,7 @@ def test_a_standstill_is_unusual_by_the_tail_of_those_of_its_hour():
 def test_on_quiet_days_no_feed_is_called_frozen():
     for row in range(row_of_day(22), row_of_day(29), 7):
         bars = {pair: own.rows(row - 31, row) for pair, own in grids().items()}
-        assert bar_quality.frozen(bars, usual_hours()) == []
+        assert frozen(bars) == []
 
 
 def test_a_spike_is_one_that_comes_back():

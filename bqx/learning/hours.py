@@ -43,10 +43,15 @@ def mean_range(minutes: Minutes, ranges: NDArray[np.floating]) -> pd.DataFrame:
 
 def standstills(bars: Bars) -> Minutes:
     """(T,) minutes up to each row in which a pair's bars did not change, or did not come."""
-    close, frame = bars.close, bars.frame
-    flat = (frame["high"] == frame["low"]).to_numpy() & (np.diff(close, prepend=np.nan) == 0)
-    still = flat | np.isnan(close) | frame["filled"].to_numpy(bool)
-    row = np.arange(len(bars))
+    return still_minutes(bars.frame.to_numpy(np.float64).T)
+
+
+def still_minutes(columns: NDArray[np.float64]) -> Minutes:
+    """The same of (7, T) bars as `bar_arrays.on_grid` gives them."""
+    _, high, low, close, *_, filled = columns
+    flat = (high == low) & (np.diff(close, prepend=np.nan) == 0)
+    still = flat | np.isnan(close) | (filled == 1.0)
+    row = np.arange(len(close))
     return row - np.maximum.accumulate(np.where(still, -1, row))
 
 

@@ -25,18 +25,13 @@ _BACK = 0.8
 Series = NDArray[np.float64]
 
 
-def frozen(bars: Mapping[str, Bars], hours: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Pairs whose feed stands still at the last row of bars on one grid, given the hours of their
-    baselines."""
-    still = {pair: int(standstills(own)[-1]) for pair, own in bars.items() if len(own)}
+def frozen(still: Mapping[str, int], hours: Mapping[str, pd.DataFrame], minute: int) -> list[str]:
+    """Pairs whose feed stands still at an epoch minute, given for how many minutes it has not moved
+    and the hours of their baselines."""
     together = [pair for pair, minutes in still.items() if minutes >= STILL]
     if len(together) >= max(len(still) / 2, 2):
         return together
-    return [
-        pair
-        for pair, minutes in still.items()
-        if minutes >= longest_usual(hours[pair], int(bars[pair].minutes[-1]))
-    ]
+    return [pair for pair, m in still.items() if m >= longest_usual(hours[pair], minute)]
 
 
 def spikes(bars: Bars) -> pd.DatetimeIndex:
@@ -107,8 +102,10 @@ def measures(
     last = {pair: own.rows(max(len(own) - rows, 0), len(own)) for pair, own in bars.items()}
     first = min(own.ts[0] for own in last.values())
     residuals = triangle_residuals(bars).loc[first:].median().abs()
+    still = {pair: int(standstills(own)[-1]) for pair, own in bars.items()}
+    minute = int(next(iter(bars.values())).minutes[-1])
     return {
-        "frozen_pairs": float(len(frozen(bars, hours))),
+        "frozen_pairs": float(len(frozen(still, hours, minute))),
         "quality_gaps": float(sum(len(quality.gaps(own)) for own in last.values())),
         "spikes": float(sum((spikes(own) >= first).sum() for own in bars.values())),
         "triangle_residual_bp": float(residuals.max()) if residuals.notna().any() else 0.0,

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
@@ -26,7 +24,8 @@ from bqx.learning.targets import Target
 from bqx.market import bars as bar_frames
 from bqx.market import sessions
 from bqx.market.bars import Bars
-from bqx.monitoring.capture import ANSWER, BAR, FACTS, FORECAST, MINUTES, MODELS, SCHEMA
+from bqx.monitoring import objects
+from bqx.monitoring.capture import ANSWER, BAR, FACTS, FORECAST, MODELS
 
 Minutes = NDArray[np.int64]
 Series = NDArray[np.float64]
@@ -118,12 +117,6 @@ class Period:
     answers: pd.DataFrame
 
 
-def minutes_written(folder: Folder) -> Minutes:
-    """(n,) epoch minutes that a capture has an object of, ascending."""
-    names = _objects(folder)
-    return np.array(sorted(set(names.values())), np.int64)
-
-
 def read(folder: Folder, first: int, end: int, grace: int) -> Period:
     """What was captured from an epoch minute to another, which is excluded.
 
@@ -131,15 +124,14 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
 
     Raises ArtefactError where there is nothing, or nothing by which it can be judged.
     """
-    names = sorted(n for n, minute in _objects(folder).items() if first <= minute < end + grace)
-    tables = [_table(folder, name) for name in names]
-    if not tables:
+    named = objects.names(folder, first, end + grace)
+    if not named:
         stamp = sessions.timestamps(np.array([first]))[0]
         raise ArtefactError(
             f"{folder.place}: nothing was captured, got no object from {stamp} on; expected what "
             "`bqx serve --capture` writes."
         )
-    frame = pa.concat_tables(tables).to_pandas()
+    frame = objects.tables(folder, named).to_pandas()
     answers = frame.loc[frame["kind"] == ANSWER, ["status", "ms"]]
     within = frame["minute"].between(first, end - 1)
     known = frame[within & (frame["kind"] == BAR)].drop_duplicates(["pair", "minute"], keep="last")
@@ -156,27 +148,6 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
         },
         answers,
     )
-
-
-def _objects(folder: Folder) -> dict[str, int]:
-    """Names of a capture's objects, and their minutes."""
-    out = {}
-    for name in folder.listed(deep=True):
-        top, _, rest = name.partition("/")
-        if top == MINUTES and name.endswith(".parquet"):
-            stamp = pd.Timestamp(f"{rest[:10]}T{rest[11:13]}:{rest[13:15]}Z")
-            out[name] = int(stamp.value // 60_000_000_000)
-    return out
-
-
-def _table(folder: Folder, name: str) -> pa.Table:
-    try:
-        return pq.read_table(pa.BufferReader(folder.read(name)), schema=SCHEMA)
-    except pa.ArrowException as error:
-        raise ArtefactError(
-            f"{folder.place}/{name}: cannot be read, got {str(error)[:80]!r}; expected an object "
-            "of a capture. Remove it."
-        ) from None
 
 
 def _model(folder: Folder, name: str) -> tuple[dict[str, Any], Baseline]:

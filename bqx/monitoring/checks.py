@@ -15,8 +15,10 @@ from bqx.learning.baseline import BARS, Baseline
 from bqx.learning.day_statistics import day_statistics, scaled
 from bqx.learning.hours import mean_range
 from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.monitoring import bar_quality, change_points, drift
 from bqx.monitoring.captured import PairRows, Period
+from bqx.monitoring.feed import Feed
 from bqx.monitoring.panel import Day, Panel, Verdict
 
 Verdicts = dict[str, Any]
@@ -33,15 +35,13 @@ MOVED = 20
 DAY_MINUTES = 24 * 60
 
 
-def minutely(period: Period, end: int) -> Verdicts:
+def minutely(feed: Feed, end: int) -> Verdicts:
     """Whether bars still come, at an epoch minute: feeds that stand still, the newest bar's age."""
-    bars = {pair: own.until(end).bars for pair, own in period.pairs.items()}
-    frozen = bar_quality.frozen(bars, _hours(period))
-    age = _age(bars, end)
+    frozen = bar_quality.frozen(feed.still, feed.hours, end - 1)
     measured = {
         "frozen_pairs": float(len(frozen)),
-        "newest_bar_age_minutes": age,
-        **_answers(period.answers),
+        "newest_bar_age_minutes": _age(feed.newest, end),
+        **_answers(feed.answers),
     }
     reasons = [f"{', '.join(frozen)}: the feed stands still"] if frozen else []
     return _verdict(reasons, measured)
@@ -51,21 +51,18 @@ def hourly(period: Period, end: int) -> Verdicts:
     """Quality of bars and columns in the hour before an epoch minute."""
     pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
     bars = {pair: own.bars for pair, own in pairs.items()}
-    measured = bar_quality.measures(bars, _hours(period), 60)
+    hours = {pair: own.baseline.hours for pair, own in pairs.items()}
+    measured = bar_quality.measures(bars, hours, 60)
     broken = {pair: broken_columns(own, end - 60) for pair, own in pairs.items()}
     reasons = [f"{pair}: {why}" for pair, columns in broken.items() for why in columns]
     if measured["frozen_pairs"]:
         reasons.append(f"{measured['frozen_pairs']:.0f} pairs stand still")
     measured |= {
         "broken_columns": float(sum(map(len, broken.values()))),
-        "newest_bar_age_minutes": _age(bars, end),
+        "newest_bar_age_minutes": _age(max(map(_newest, bars.values())), end),
         **_answers(period.answers),
     }
     return _verdict(reasons, measured)
-
-
-def _hours(period: Period) -> dict[str, pd.DataFrame]:
-    return {pair: own.baseline.hours for pair, own in period.pairs.items()}
 
 
 def daily(period: Period, day: int) -> Verdicts:
@@ -212,10 +209,15 @@ def _complete(rows: PairRows, columns: pd.DataFrame) -> NDArray[np.bool_]:
     return np.minimum(columns["lookback"].to_numpy() + 60, len(missing)) <= since
 
 
-def _age(bars: Mapping[str, Any], end: int) -> float:
+def _newest(bars: Bars) -> int:
+    """Epoch minute of a pair's newest bar, the one before its first row where it has none."""
+    present = bars.minutes[np.isfinite(bars.close)]
+    return int(present[-1]) if len(present) else int(bars.minutes[0]) - 1
+
+
+def _age(newest: int | None, end: int) -> float:
     """Open minutes from the end of the newest bar of any pair to a time."""
-    last = [int(own.minutes[np.isfinite(own.close)][-1]) for own in bars.values() if len(own)]
-    since = np.arange(max(last) + 1, end) if last else np.zeros(0, np.int64)
+    since = np.arange(end if newest is None else newest + 1, end)
     return float(sessions.is_open(since).sum()) if len(since) else 0.0
 
 

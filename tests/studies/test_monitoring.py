@@ -177,7 +177,7 @@ def _frozen(bars: dict[str, Bars], known: dict[str, Baseline], days: list[int]) 
     rows = np.flatnonzero(np.isin(sessions.trading_days(minutes), days))
     looked_at = rows[::31].tolist()
     alarms = sum(
-        bool(bar_quality.frozen({p: own.rows(row - 40, row + 1) for p, own in bars.items()}, usual))
+        bool(_called({p: own.rows(row - 40, row + 1) for p, own in bars.items()}, usual))
         for row in looked_at
     )
     # In the busy hours of a day.
@@ -186,10 +186,15 @@ def _frozen(bars: dict[str, Bars], known: dict[str, Baseline], days: list[int]) 
         for delay in range(1, 61):
             seen = {p: own.rows(row - 40, row + delay) for p, own in bars.items()}
             seen |= {p: _stopped(seen[p], 40) for p in pairs}
-            if bar_quality.frozen(seen, usual):
+            if _called(seen, usual):
                 delays[name] = delay
                 break
     return {"minutes": len(looked_at), "alarms": alarms, **delays}
+
+
+def _called(bars: dict[str, Bars], usual: dict[str, pd.DataFrame]) -> list[str]:
+    still = {pair: int(hours.standstills(own)[-1]) for pair, own in bars.items()}
+    return bar_quality.frozen(still, usual, int(next(iter(bars.values())).minutes[-1]))
 
 
 def standstills(bars: dict[str, Bars]) -> dict[str, Any]:
