@@ -46,8 +46,7 @@ def test_an_object_holds_a_minute_of_all_pairs(place):
     assert len(written) == len(list((place / "minutes").rglob("*.parquet"))) == 240
     assert objects.first_minute(Folder(place)) == minute(FIRST) + 1
     assert objects.names(Folder(place), minute(FIRST) + 5, minute(FIRST) + 7) == written[4:6]
-    frame = objects.tables(Folder(place), [written[100]]).to_pandas()
-    forecasts = frame[frame["kind"] == "forecast"]
+    forecasts = objects.read(Folder(place), [written[100]]).forecasts.to_pandas()
     assert set(forecasts["pair"]) <= set(models())
     assert set(forecasts["minute"]) == {minute(FIRST + 100)}
     assert not list(place.rglob(".*.tmp"))
@@ -226,11 +225,11 @@ async def test_a_server_writes_down_what_it_answers(environment):
             await client.get("/ping")
     assert (good.status_code, bad.status_code) == (200, 400)
     folder = Folder(environment / "capture")
-    frame = objects.tables(folder, objects.names(folder, 0, int(time.time()) // 60 + 2)).to_pandas()
-    assert sorted(frame.loc[frame["kind"] == "answer", "status"]) == [200, 400]
-    (made,) = frame[frame["kind"] == "forecast"].to_dict("records")
+    rows = objects.read(folder, objects.names(folder, 0, int(time.time()) // 60 + 2))
+    assert sorted(rows.answers["status"].to_pylist()) == [200, 400]
+    (made,) = rows.forecasts.to_pylist()
     expected = bundles()[pair].predict(until(sent, sent[pair].index[-1])[pair])
-    assert made["level"].tolist() == [of.level for of in expected.values()]
+    assert made["level"] == [of.level for of in expected.values()]
     assert len(made["x"]) == len(bundles()[pair].columns)
 
 

@@ -17,7 +17,16 @@ from bqx.files import read_json
 from bqx.learning.day_statistics import DayStatistics
 from bqx.learning.targets import make
 from bqx.market import sessions
-from bqx.monitoring import captured, change_points, checks, measured, metrics, schedule, watch
+from bqx.monitoring import (
+    captured,
+    change_points,
+    checks,
+    follow,
+    measured,
+    metrics,
+    schedule,
+    watch,
+)
 from bqx.monitoring.capture import Capture
 from bqx.monitoring.panel import Panel
 from bqx.monitoring.watch import watch as run
@@ -251,6 +260,43 @@ def test_a_run_is_asked_for_its_days(tmp_path, capsys):
     assert cli.main(["monitor", "--daily", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines()[1] == "2024-03-04: Quiet."
     assert cli.main(["monitor", "--hourly", str(tmp_path)]) == 2
+
+
+def test_one_process_makes_the_checks_as_they_are_due(begun, tmp_path_factory, capsys):
+    alone = tmp_path_factory.mktemp("alone")
+    for folder in (begun, alone):
+        feed(str(folder), DAY, DAY + 80, share=0.2, hourly=False)
+    first = at(DAY + 55, 0)
+    made = [own for k in range(20) for own in follow.due(str(begun), first + timedelta(minutes=k))]
+    assert [own["check"] for own in made].count("hourly") == 1
+    assert [own["check"] for own in made].count("daily") == 1
+    for k in range(20):
+        run(str(alone), "minute", first + timedelta(minutes=k))
+    minutely = {name: own for name, own in verdicts(begun).items() if "/minute/" in name}
+    assert len(minutely) >= 19
+    assert minutely == {name: own for name, own in verdicts(alone).items() if name in minutely}
+    assert follow.due(str(begun / "absent"), first) == []
+    assert "nothing was captured" in capsys.readouterr().err
+
+
+def test_following_says_what_is_not_quiet_until_it_is_interrupted(begun, monkeypatch, capsys):
+    stopped, waits = at(DAY - 1, 30), []
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return stopped
+
+    def sleep(seconds):
+        assert 0.0 < seconds <= 60.0
+        waits.append(seconds)
+        if len(waits) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow, "datetime", Then)
+    monkeypatch.setattr(follow.time, "sleep", sleep)
+    assert cli.main(["monitor", "--follow", str(begun)]) == 0
+    assert "minute: Alarm: nothing was captured in the 30 minutes" in capsys.readouterr().out
 
 
 def test_schedules_come_from_one_declaration(capsys):

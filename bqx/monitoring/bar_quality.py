@@ -26,12 +26,17 @@ Series = NDArray[np.float64]
 
 
 def frozen(still: Mapping[str, int], hours: Mapping[str, pd.DataFrame], minute: int) -> list[str]:
-    """Pairs whose feed stands still at an epoch minute, given for how many minutes it has not moved
-    and the hours of their baselines."""
-    together = [pair for pair, minutes in still.items() if minutes >= STILL]
-    if len(together) >= max(len(still) / 2, 2):
-        return together
-    return [pair for pair, m in still.items() if m >= longest_usual(hours[pair], minute)]
+    """Pairs whose feed stands still at an epoch minute.
+
+    Parameters
+    ----------
+    still : minutes for which each has not moved; hours : of the baselines of those for which that
+        is `STILL` or more, since no pair is used to less.
+    """
+    stopped = [pair for pair, minutes in still.items() if minutes >= STILL]
+    if len(stopped) >= max(len(still) / 2, 2):
+        return stopped
+    return [p for p in stopped if still[p] >= longest_usual(hours[p], minute)]
 
 
 def spikes(bars: Bars) -> pd.DatetimeIndex:

@@ -6,7 +6,7 @@ was written down within some minutes of it. A label of a forecast made at t coun
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +25,7 @@ from bqx.market import bars as bar_frames
 from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.monitoring import objects
-from bqx.monitoring.capture import ANSWER, BAR, FACTS, FORECAST, MODELS
+from bqx.monitoring.capture import FACTS, MODELS
 
 Minutes = NDArray[np.int64]
 Series = NDArray[np.float64]
@@ -131,26 +131,28 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
             f"{folder.place}: nothing was captured, got no object from {stamp} on; expected what "
             "`bqx serve --capture` writes."
         )
-    frame = objects.tables(folder, named).to_pandas()
-    answers = frame.loc[frame["kind"] == ANSWER, ["status", "ms"]]
-    within = frame["minute"].between(first, end - 1)
-    known = frame[within & (frame["kind"] == BAR)].drop_duplicates(["pair", "minute"], keep="last")
-    made = frame[within & (frame["kind"] == FORECAST)].drop_duplicates("id")
+    rows = objects.read(folder, named)
+    bars, made = (of.to_pandas() for of in (rows.bars, rows.forecasts))
+    bars, made = (of[of["minute"].between(first, end - 1)] for of in (bars, made))
+    made = made.drop_duplicates("id")
     # Of a pair whose model was exchanged meanwhile the newest counts.
     models = made.groupby("pair")["model"].last()
-    facts = {pair: _model(folder, model) for pair, model in models.items()}
-    frames = {pair: own for pair, own in known.groupby("pair") if pair in facts}
+    facts = {pair: _model(folder.place, model) for pair, model in models.items()}
+    frames = {pair: own for pair, own in bars.groupby("pair") if pair in facts}
     grids = _grids(frames, facts, end)
     return Period(
         {
             pair: _rows(own, models[pair], made[made["model"] == models[pair]], facts[pair])
             for pair, own in grids.items()
         },
-        answers,
+        rows.answers.select(["status", "ms"]).to_pandas(),
     )
 
 
-def _model(folder: Folder, name: str) -> tuple[dict[str, Any], Baseline]:
+@lru_cache(maxsize=64)
+def _model(place: str, name: str) -> tuple[dict[str, Any], Baseline]:
+    """Facts of a model and its baseline, which are written once."""
+    folder = Folder(place)
     facts = folder.read_json(f"{MODELS}/{name}/{FACTS}")
     with TemporaryDirectory() as temporary:
         for part in FILES:
@@ -173,9 +175,8 @@ def _grids(
     out = {}
     first = min((int(own["minute"].min()) for own in frames.values()), default=0)
     for pair, own in frames.items():
-        sent = own.sort_values("minute")
-        index = sessions.timestamps(sent["minute"].to_numpy(np.int64))
-        raw = sent[list(bar_frames.COLUMNS)].set_axis(index).astype(np.float64)
+        index = sessions.timestamps(own["minute"].to_numpy(np.int64))
+        raw = own[list(bar_frames.COLUMNS)].set_axis(index).astype(np.float64)
         fill = int(facts[pair][0]["max_fill"])
         grid = bar_frames.to_grid(raw, first, end - 1, max_fill=fill)
         out[pair] = Bars(pair, grid, float(facts[pair][0]["baseline"]))

@@ -3,12 +3,13 @@ the hours of its bars."""
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
@@ -16,16 +17,21 @@ from bqx.learning.baseline_files import FOLDER
 from bqx.learning.hours import still_minutes
 from bqx.market import bar_arrays, sessions
 from bqx.monitoring import objects
-from bqx.monitoring.capture import ANSWER, BAR, FACTS, FORECAST, MODELS
+from bqx.monitoring.bar_quality import STILL
+from bqx.monitoring.capture import FACTS, MODELS
 
-COLUMNS = ("kind", "pair", "minute", *bar_arrays.COLUMNS, "model", "status", "ms")
+Minutes = NDArray[np.int64]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
-    """How the bars of the forecast pairs come: ``still`` : minutes for which a pair's have stood
-    still; ``hours`` : of its baseline; ``newest`` : epoch minute of the newest bar of any, None for
-    none; ``answers`` : (status, ms)."""
+    """How the bars of the forecast pairs come.
+
+    ``still`` : minutes for which a pair's have stood still; ``hours`` : of the baselines of those
+    that may be frozen; ``newest`` : epoch minute of the newest bar of any, None for none;
+    ``answers`` : (status, ms).
+    """
 
     still: Mapping[str, int]
     hours: Mapping[str, pd.DataFrame]
@@ -33,32 +39,43 @@ class Feed:
     answers: pd.DataFrame
 
 
-def read(folder: Folder, first: int, end: int, grace: int) -> Feed:
-    """The feed of an epoch minute's end, from a minute on, see `captured.read`.
+def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
+    """The feed at the end of an epoch minute, from another on, as some objects tell it.
 
-    Raises ArtefactError where nothing was captured, or a model is damaged.
+    Raises ArtefactError where an object or a model is damaged.
     """
-    named = objects.names(folder, first, end + grace)
-    frame = objects.tables(folder, named, COLUMNS).to_pandas() if named else pd.DataFrame()
-    if frame.empty:
-        return Feed({}, {}, None, pd.DataFrame())
-    answers = frame.loc[frame["kind"] == ANSWER, ["status", "ms"]]
-    within = frame[frame["minute"].between(first, end - 1)]
-    models = within[within["kind"] == FORECAST].groupby("pair")["model"].last()
-    bars = within[(within["kind"] == BAR) & within["pair"].isin(models.index)]
-    bars = bars.drop_duplicates(["pair", "minute"], keep="last").sort_values("minute")
+    rows = objects.read(folder, named)
+    answers = rows.answers.select(["status", "ms"]).to_pandas()
+    made = rows.forecasts.select(["pair", "model", "minute"]).to_pylist()
+    models = {row["pair"]: row["model"] for row in made if first <= row["minute"] < end}
+    minutes = rows.bars["minute"].to_numpy()
+    codes = rows.bars["pair"].combine_chunks().dictionary_encode()
+    number = {pair: code for code, pair in enumerate(codes.dictionary.to_pylist())}
+    columns = np.array([rows.bars[name].to_numpy() for name in bar_arrays.COLUMNS])
     grid = sessions.grid(first, end - 1)
-    still, hours = {}, {}
-    for pair, own in bars.groupby("pair"):
-        facts, hours[str(pair)] = _hours(folder, models[pair])
-        minutes = own["minute"].to_numpy(np.int64)
-        columns = own[list(bar_arrays.COLUMNS)].to_numpy(np.float64).T
-        rows = bar_arrays.on_grid(minutes, columns, grid, int(facts["max_fill"]))
-        still[str(pair)] = int(still_minutes(rows)[-1])
-    return Feed(still, hours, int(bars["minute"].max()) if len(bars) else None, answers)
+    still, hours, newest = {}, {}, []
+    for pair, model in models.items():
+        own = (
+            (codes.indices.to_numpy() == number.get(pair, -1))
+            & (minutes >= first)
+            & (minutes < end)
+        )
+        own_bars = minutes[own], columns[:, own]
+        newest.append(int(minutes[own].max(initial=first - 1)))
+        # Carrying a close over every hole, which the model's facts may not allow, no pair stands
+        # still for less; most need no look at its model.
+        still[pair] = _still(*own_bars, grid, len(grid))
+        if still[pair] >= STILL:
+            facts, hours[pair] = _model(folder, model)
+            still[pair] = _still(*own_bars, grid, int(facts["max_fill"]))
+    return Feed(still, hours, max(newest, default=None), answers)
 
 
-def _hours(folder: Folder, model: str) -> tuple[dict[str, Any], pd.DataFrame]:
+def _still(minutes: Minutes, columns: Array, grid: Minutes, max_fill: int) -> int:
+    return int(still_minutes(bar_arrays.on_grid(minutes, columns, grid, max_fill))[-1])
+
+
+def _model(folder: Folder, model: str) -> tuple[dict[str, Any], pd.DataFrame]:
     """Facts of a model, and the hours of its baseline."""
     facts: dict[str, Any] = folder.read_json(f"{MODELS}/{model}/{FACTS}")
     path = f"{MODELS}/{model}/{FOLDER}/hours.parquet"

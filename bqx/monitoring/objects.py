@@ -2,15 +2,20 @@
 check costs the same however long a capture has gone on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
-from bqx.market import sessions
-from bqx.monitoring.capture import MINUTES, SCHEMA
+from bqx.market import bar_arrays, sessions
+from bqx.monitoring.capture import ANSWER, BAR, FORECAST, MINUTES, SCHEMA
 
 
 def first_minute(folder: Folder) -> int | None:
@@ -45,22 +50,48 @@ def _of_day(folder: Folder, day: str) -> dict[str, int]:
     }
 
 
-def tables(folder: Folder, named: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
-    """Rows of some objects one after the other; ``columns`` : of them, default all.
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of some objects: ``bars`` : the last that was written of each pair and minute;
+    ``forecasts``; ``answers``. Their columns are those of `SCHEMA`."""
 
-    Raises ArtefactError where there is no object, or one is damaged.
+    bars: pa.Table
+    forecasts: pa.Table
+    answers: pa.Table
+
+
+def read(folder: Folder, named: Sequence[str]) -> Rows:
+    """Rows of some objects, at least one.
+
+    Raises ArtefactError where one is damaged.
     """
-    return pa.concat_tables([_table(folder, name, columns) for name in named])
+    each = [_rows(folder.place, name) for name in named]
+    bars, forecasts, answers = (pa.concat_tables(tables) for tables in zip(*each, strict=True))
+    return Rows(bars.take(_last(bars)), forecasts, answers)
 
 
-def _table(folder: Folder, name: str, columns: Sequence[str]) -> pa.Table:
-    wanted = pa.schema([SCHEMA.field(name) for name in columns]) if columns else SCHEMA
+def _last(bars: pa.Table) -> NDArray[np.int64]:
+    """Places of the last row of each pair and minute, in the order of pairs and minutes."""
+    pairs = bars["pair"].combine_chunks().dictionary_encode().indices.to_numpy()
+    key = pairs.astype(np.int64) << 40 | bars["minute"].to_numpy()
+    _, backwards = np.unique(key[::-1], return_index=True)
+    return len(key) - 1 - backwards
+
+
+@lru_cache(maxsize=64)
+def _rows(place: str, name: str) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Bars, forecasts and answers of an object, which nobody writes twice: who checks minute after
+    minute reads each once."""
     try:
-        with pq.ParquetFile(pa.BufferReader(folder.read(name))) as file:
+        with pq.ParquetFile(pa.BufferReader(Folder(place).read(name))) as file:
             # With threads so few rows take longer.
-            return file.read(columns=wanted.names, use_threads=False).cast(wanted)
-    except (pa.ArrowException, ValueError) as error:
+            table = file.read(use_threads=False).select(SCHEMA.names).cast(SCHEMA)
+    except (pa.ArrowException, ValueError, KeyError) as error:
         raise ArtefactError(
-            f"{folder.place}/{name}: cannot be read, got {str(error)[:80]!r}; expected an object "
-            "of a capture. Remove it."
+            f"{place}/{name}: cannot be read, got {str(error)[:80]!r}; expected an object of a "
+            "capture. Remove it."
         ) from None
+    bars, forecasts, answers = (
+        table.filter(pc.equal(table["kind"], kind)) for kind in (BAR, FORECAST, ANSWER)
+    )
+    return bars.select(["pair", "minute", *bar_arrays.COLUMNS]), forecasts, answers

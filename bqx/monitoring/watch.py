@@ -91,10 +91,11 @@ def _verdict(folder: Folder, check: Check, start: int, end: int) -> dict[str, An
     # The day before a Monday is a Friday.
     weekend = 2 * sessions.DAY if check.name == "daily" and (day + 3) % 7 == 0 else 0
     first = start - check.history - weekend
-    if not objects.names(folder, first, end + check.grace):
+    named = objects.names(folder, first, end + check.grace)
+    if not named:
         return checks.nothing(f"nothing was captured in the {check.history} minutes before")
     if check.name == "minute":
-        feed = bar_feed.read(folder, first, end, check.grace)
+        feed = bar_feed.read(folder, named, first, end)
         return checks.minutely(feed, end) if feed.still else checks.nothing(NO_FORECAST)
     period = captured.read(folder, first, end, check.grace)
     if not period.pairs:
