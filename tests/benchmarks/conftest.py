@@ -22,8 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--large",
         type=int,
-        default=300_000,
-        help="rows of the baseline that goes block by block, default a tenth of 3 million",
+        default=3_000_000,
+        help="rows of the baseline that goes block by block, default 3 million",
     )
 
 
