@@ -145,7 +145,7 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
             pair: _rows(own, models[pair], made[made["model"] == models[pair]], facts[pair])
             for pair, own in grids.items()
         },
-        rows.answers.select(["status", "ms"]).to_pandas(),
+        rows.answers.to_pandas(),
     )
 
 

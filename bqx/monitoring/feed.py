@@ -45,7 +45,7 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     Raises ArtefactError where an object or a model is damaged.
     """
     rows = objects.read(folder, named)
-    answers = rows.answers.select(["status", "ms"]).to_pandas()
+    answers = rows.answers.to_pandas()
     made = rows.forecasts.select(["pair", "model", "minute"]).to_pylist()
     models = {row["pair"]: row["model"] for row in made if first <= row["minute"] < end}
     minutes = rows.bars["minute"].to_numpy()

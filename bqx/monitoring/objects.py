@@ -50,10 +50,17 @@ def _of_day(folder: Folder, day: str) -> dict[str, int]:
     }
 
 
+_COLUMNS = {
+    BAR: ["pair", "minute", *bar_arrays.COLUMNS],
+    FORECAST: ["pair", "minute", "id", "model", "x", "horizons", "innovation", "sigma", "level"],
+    ANSWER: ["status", "ms"],
+}
+"""Columns of `SCHEMA` that are read of each kind of row."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of some objects: ``bars`` : the last that was written of each pair and minute;
-    ``forecasts``; ``answers``. Their columns are those of `SCHEMA`."""
+    """Rows of some objects: ``bars`` : the last that was written of each pair and minute."""
 
     bars: pa.Table
     forecasts: pa.Table
@@ -65,8 +72,11 @@ def read(folder: Folder, named: Sequence[str]) -> Rows:
 
     Raises ArtefactError where one is damaged.
     """
-    each = [_rows(folder.place, name) for name in named]
-    bars, forecasts, answers = (pa.concat_tables(tables) for tables in zip(*each, strict=True))
+    table = pa.concat_tables([_table(folder.place, name) for name in named])
+    bars, forecasts, answers = (
+        table.select(columns).filter(pc.equal(table["kind"], kind))
+        for kind, columns in _COLUMNS.items()
+    )
     return Rows(bars.take(_last(bars)), forecasts, answers)
 
 
@@ -79,19 +89,15 @@ def _last(bars: pa.Table) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=64)
-def _rows(place: str, name: str) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Bars, forecasts and answers of an object, which nobody writes twice: who checks minute after
-    minute reads each once."""
+def _table(place: str, name: str) -> pa.Table:
+    """An object, which nobody writes twice: who checks minute after minute reads each once."""
     try:
         with pq.ParquetFile(pa.BufferReader(Folder(place).read(name))) as file:
             # With threads so few rows take longer.
-            table = file.read(use_threads=False).select(SCHEMA.names).cast(SCHEMA)
+            table = file.read(use_threads=False)
+        return table if table.schema.equals(SCHEMA) else table.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, ValueError, KeyError) as error:
         raise ArtefactError(
             f"{place}/{name}: cannot be read, got {str(error)[:80]!r}; expected an object of a "
             "capture. Remove it."
         ) from None
-    bars, forecasts, answers = (
-        table.filter(pc.equal(table["kind"], kind)) for kind in (BAR, FORECAST, ANSWER)
-    )
-    return bars.select(["pair", "minute", *bar_arrays.COLUMNS]), forecasts, answers
