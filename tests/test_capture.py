@@ -45,6 +45,7 @@ def test_an_object_holds_a_minute_of_all_pairs(place):
     written = objects.names(Folder(place), minute(FIRST) + 1, minute(FIRST) + 241)
     assert len(written) == len(list((place / "minutes").rglob("*.parquet"))) == 240
     assert objects.first_minute(Folder(place)) == minute(FIRST) + 1
+    assert objects.first_minute(Folder(place), minute(FIRST) + 5_000) == minute(FIRST) + 5_000
     assert objects.names(Folder(place), minute(FIRST) + 5, minute(FIRST) + 7) == written[4:6]
     forecasts = objects.read(Folder(place), [written[100]]).forecasts.to_pandas()
     assert set(forecasts["pair"]) <= set(models())

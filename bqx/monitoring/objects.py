@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,9 +17,12 @@ from bqx.market import bar_arrays, sessions
 from bqx.monitoring.capture import ANSWER, BAR, FORECAST, MINUTES, SCHEMA
 
 
-def first_minute(folder: Folder) -> int | None:
-    """The oldest epoch minute that a capture has an object of, None for none."""
+def first_minute(folder: Folder, since: int = 0) -> int | None:
+    """The oldest epoch minute that a capture has an object of, or a minute by which it had begun;
+    None for no object."""
     for day in Folder(f"{folder.place}/{MINUTES}").folders():
+        if _start(day) + sessions.DAY <= since:
+            return since
         minutes = _of_day(folder, day).values()
         if minutes:
             return min(minutes)
@@ -42,7 +44,7 @@ def names(folder: Folder, first: int, stop: int) -> list[str]:
 
 def _of_day(folder: Folder, day: str) -> dict[str, int]:
     """Names of a day's objects, and their minutes."""
-    start = pd.Timestamp(f"{day}T00:00Z").value // 60_000_000_000
+    start = _start(day)
     return {
         f"{MINUTES}/{day}/{name}": start + 60 * int(name[:2]) + int(name[2:4])
         for name in Folder(f"{folder.place}/{MINUTES}/{day}").listed()
@@ -56,6 +58,11 @@ _COLUMNS = {
     ANSWER: ["status", "ms"],
 }
 """Columns of `SCHEMA` that are read of each kind of row."""
+
+
+def _start(day: str) -> int:
+    """First epoch minute of a day such as 2024-05-02, UTC."""
+    return int(np.datetime64(day, "m").astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

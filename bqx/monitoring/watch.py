@@ -49,7 +49,7 @@ def watch(place: str, name: str, now: datetime | None = None) -> dict[str, Any]:
 
 def _due(folder: Folder, check: Check, now: int) -> list[tuple[int, int]]:
     """Periods that are over, oldest first; none where the market was closed."""
-    first = objects.first_minute(folder)
+    first = objects.first_minute(folder, now - FARTHEST[check.name])
     if first is None:
         raise ArtefactError(
             f"{folder.place}: nothing was captured, got no object; expected what `bqx serve "
