@@ -67,7 +67,12 @@ def models() -> dict[str, Bundle]:
             trained_until=own.ts[until],
         )
         statistics = baseline.of_model(
-            History(own), columns, fits=model.fits, until=own.ts[until], performance=performance
+            History(own),
+            columns,
+            window=15,
+            fits=model.fits,
+            until=own.ts[until],
+            performance=performance,
         )
         out[pair] = replace(model, baseline_statistics=statistics)
     return out

@@ -71,6 +71,18 @@ def _spliced(regimes: list[pd.DataFrame], at: list[pd.Timestamp]) -> pd.DataFram
     return validate(pd.concat(parts), "spliced")
 
 
+def louder(frame: pd.DataFrame, first: str, end: str, factor: float) -> pd.DataFrame:
+    """The same bars, with moves that are larger from one time to another."""
+    rates, out = list(RATES), frame.copy()
+    logs = np.log(frame[rates].to_numpy())
+    start, stop = frame.index.searchsorted([pd.Timestamp(t, tz="UTC") for t in (first, end)])
+    anchor = logs[start - 1, 3]
+    logs[start:stop] = anchor + factor * (logs[start:stop] - anchor)
+    logs[stop:] += logs[stop - 1, 3] - np.log(frame["close"].iloc[stop - 1])
+    out[rates] = np.round(np.exp(logs), 5)
+    return validate(out, "louder")
+
+
 def loop(folder: Path, params: Params = PARAMS) -> Loop:
     """A loop in a folder of its own."""
     return Loop(folder / "place", Folder(folder / "registry"), params)

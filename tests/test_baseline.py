@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from monitored import grids, models
+from monitored import grids, models, row_of_day
 
 from bqx.errors import ArtefactError
-from bqx.learning import baseline, bundle
+from bqx.learning import baseline, bundle, targets
 from bqx.learning.day_statistics import BINS, CUT, day_statistics, scale_of
 from bqx.market import sessions
+from bqx.market.bars import Bars
 
 EMPTY = pd.DataFrame()
 
@@ -103,10 +104,23 @@ def test_a_bundle_brings_it_by_domain_and_an_older_one_has_none(tmp_path):
 
 def test_its_days_end_with_what_the_model_had_seen():
     model, bars = models()["eurusd"], grids()["eurusd"]
-    rows = baseline.rows_of(bars, model.trained_until)
+    rows = baseline.rows_of(bars, model.trained_until, 15)
     assert bars.ts[rows[-1]] <= model.trained_until
     last = sessions.trading_days(bars.minutes[rows[-1:]])
     assert model.statistics.days.days[-1] == last[0]
     hours = model.statistics.hours["market_hour"]
     until = sessions.market_minutes(bars.minutes[[int(bars.ts.searchsorted(model.trained_until))]])
     assert hours.max() <= until[0] // 60
+
+
+def test_rows_are_those_that_a_server_forecasts():
+    own = grids()["eurusd"]
+    frame = own.frame.copy()
+    hole = row_of_day(10) + 300
+    frame.iloc[hole : hole + 20, :4] = np.nan
+    bars = Bars(own.pair, frame, own.baseline)
+    rows = baseline.forecast_rows(bars, np.arange(hole - 5, hole + 200), 15)
+    assert rows.tolist() == [*range(hole - 5, hole), *range(hole + 95, hole + 200)]
+    # A server's forecast needs this sigma.
+    newest = [targets.newest(bars.rows(0, row + 1), 15, 15)[1] for row in (hole + 94, hole + 95)]
+    assert np.isfinite(newest).tolist() == [False, True]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 
 import httpx
@@ -19,7 +20,7 @@ from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store.object_store import Folder
 from bqx.learning import targets
 from bqx.learning.bundle import Prediction
-from bqx.monitoring import captured
+from bqx.monitoring import captured, objects
 from bqx.monitoring.capture import Capture, model_name, sampled
 from bqx.serving import captured as serving_capture
 from bqx.serving import live
@@ -42,12 +43,12 @@ def minute(row):
 
 
 def test_an_object_holds_a_minute_of_all_pairs(place):
-    objects = sorted((place / "minutes").rglob("*.parquet"))
-    written = captured.minutes_written(Folder(place))
-    assert len(objects) == len(written) == 240
-    assert np.array_equal(written, np.arange(minute(FIRST) + 1, minute(FIRST) + 241))
-    frame = captured._table(Folder(place), str(objects[100].relative_to(place))).to_pandas()
-    forecasts = frame[frame["kind"] == "forecast"]
+    written = objects.names(Folder(place), minute(FIRST) + 1, minute(FIRST) + 241)
+    assert len(written) == len(list((place / "minutes").rglob("*.parquet"))) == 240
+    assert objects.first_minute(Folder(place)) == minute(FIRST) + 1
+    assert objects.first_minute(Folder(place), minute(FIRST) + 5_000) == minute(FIRST) + 5_000
+    assert objects.names(Folder(place), minute(FIRST) + 5, minute(FIRST) + 7) == written[4:6]
+    forecasts = objects.read(Folder(place), [written[100]]).forecasts.to_pandas()
     assert set(forecasts["pair"]) <= set(models())
     assert set(forecasts["minute"]) == {minute(FIRST + 100)}
     assert not list(place.rglob(".*.tmp"))
@@ -227,12 +228,11 @@ async def test_a_server_writes_down_what_it_answers(environment):
             await client.get("/metrics")
     assert (good.status_code, bad.status_code) == (200, 400)
     folder = Folder(environment / "capture")
-    tables = [captured._table(folder, name).to_pandas() for name in captured._objects(folder)]
-    frame = tables[0]
-    assert sorted(frame.loc[frame["kind"] == "answer", "status"]) == [200, 400]
-    (made,) = frame[frame["kind"] == "forecast"].to_dict("records")
+    rows = objects.read(folder, objects.names(folder, 0, int(time.time()) // 60 + 2))
+    assert sorted(rows.answers["status"].to_pylist()) == [200, 400]
+    (made,) = rows.forecasts.to_pylist()
     expected = bundles()[pair].predict(until(sent, sent[pair].index[-1])[pair])
-    assert made["level"].tolist() == [of.level for of in expected.values()]
+    assert made["level"] == [of.level for of in expected.values()]
     assert len(made["x"]) == len(bundles()[pair].columns)
 
 

@@ -1,158 +1,174 @@
-"""The loop closed, on one market whose signal turns twice: served, measured, drifted, retrained,
-judged, in the shadow, promoted, served, and taken back when the signal turns again.
+"""The loop closed, on one market whose signal turns twice: served, captured, monitored, alerted,
+retrained, judged, in the shadow, promoted, served, and taken back when the signal turns again.
 
-One server runs all the while and follows the registry without a restart.
+One server runs all the while and follows the registry without a restart. What it captures is all
+that the monitor reads, and what the monitor measures is all that begins a retraining.
 """
 
-import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 import rounds as made
+from live_servers import serving
 
-from bqx.files import write_json
+from bqx import cli
+from bqx.files import read_json
 from bqx.learning import bundle
-from bqx.retraining import bars, judgement, report, rounds, trial
+from bqx.market import sessions
+from bqx.monitoring import checks, measured
+from bqx.monitoring.watch import watch
+from bqx.retraining import bars, report, rounds
 from bqx.retraining.rounds import JUDGED, PROMOTED, SHADOWED, WATCHED
 from bqx.serving import live
 
 PAIR = made.PAIRS[0]
-DRIFTED, RETRAINED, FOLLOWED, TURNED_BACK = (
-    datetime(2024, month, day, 2, tzinfo=UTC) for month, day in ((4, 6), (6, 10), (6, 15), (6, 22))
+DAYS, SHARE = 200, 0.2
+FIRST, PROMOTION, KEPT = (
+    datetime(2024, 4, 22, 2, tzinfo=UTC),
+    datetime(2024, 4, 27, 2, tzinfo=UTC),
+    datetime(2024, 5, 6, 3, tzinfo=UTC),
 )
-TURNS = ("2024-04-01", "2024-06-16")
+TURNS, LOUDER = ("2024-05-06T21:00", "2024-07-18T21:00"), 2.0
+"""When the signal becomes its opposite and itself again, and how much larger moves are between."""
+QUIET, DRIFTED, STILL_DRIFTED, FOLLOWED = (
+    np.datetime64(day).astype(int)
+    for day in ("2024-05-02", "2024-05-07", "2024-07-09", "2024-07-18")
+)
+"""Trading days that are served and captured, each from 17:00 in New York to 17:00."""
+SECOND_PROMOTION, TURNED_BACK = (
+    datetime(2024, 7, 16, 21, 30, tzinfo=UTC),
+    datetime(2024, 7, 24, 21, 30, tzinfo=UTC),
+)
+
+
+class Story:
+    """A loop, its server and its capture, on the way through the market."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.frames = {PAIR: made.louder(made.turned(TURNS, DAYS)[PAIR], *TURNS, LOUDER)}
+        self.loop = made.loop(folder)
+        self.capture, self.alerts = folder / "capture", folder / "alerts.json"
+        self.server = None
+
+    def serve(self, day):
+        """Have the server forecast a trading day; the version that answers."""
+        first, end = checks.minutes_of_day(day)
+        frame = self.frames[PAIR]
+        start, stop = sessions.timestamps(np.array([first, end - 1]))
+        lookback = pd.Timedelta(days=4)
+        self.server.send(PAIR, frame.loc[start - lookback : start - pd.Timedelta(minutes=1)])
+        approved = self.loop.registry.latest_approved(PAIR).number
+        self.server.answer(PAIR, lambda answer: answer["model_version"] == approved)
+        self.server.forecast(PAIR, frame.loc[start:stop])
+        answer = self.server.answer(PAIR)
+        served = bundle.load(self.loop.store.folder / PAIR / f"{approved:04d}" / "bundle")
+        expected = live.forecast(served, frame.loc[start - lookback : stop])["predictions"]
+        for horizon, own in expected.items():
+            assert answer["predictions"][f"horizon_{horizon}"]["value"] == own["level"]
+        return answer["model_version"]
+
+    def monitor(self, day):
+        """The monitor's verdict of a captured day, ten minutes after its end."""
+        return watch(str(self.capture), "daily", after(day))
+
+    def alert(self):
+        """Tell what the monitor measured; whether anything fires, and all that was told."""
+        command = ["alert", str(self.capture / measured.FILE), "--state", str(self.alerts)]
+        status = cli.main(command)
+        return status, [own["rule"] for own in read_json(self.alerts)["alerts"]]
+
+    def retrain(self, day):
+        """The loop's call when a day has ended and was measured."""
+        return self.loop.step(self.frames, after(day), self.capture / measured.FILE)
+
+
+def after(day):
+    """When a day's check is due."""
+    end = checks.minutes_of_day(day)[1]
+    return sessions.timestamp(end) + timedelta(minutes=10)
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    """What was served and decided at every station, see the tests."""
-    folder = tmp_path_factory.mktemp("closed")
-    frames = {PAIR: made.turned(TURNS, 168)[PAIR]}
-    loop = made.loop(folder)
-    told = {"folder": folder, "loop": loop}
-    with pytest.MonkeyPatch.context() as patch:
-        # Two months are learnt from a new market sooner than six.
-        patch.setattr(bars, "MONTHS", 2)
-        loop.step(frames, made.FIRST)
-        loop.step(frames, made.SHADOWED)
-        with serving(loop.store.folder) as url:
-            told["first"] = asked(url, loop, frames, made.SHADOWED)
-            loop.step(frames, made.WATCHED)
-            told["measured"] = measured(folder, loop, frames, DRIFTED)
-            told["drifted"] = loop.step(frames, DRIFTED, folder / "measurements.json")
-            told["retrained"] = loop.step(frames, RETRAINED)
-            told["in shadow"] = asked(url, loop, frames, RETRAINED)
-            loop.step(frames, FOLLOWED)
-            told["followed"] = asked(url, loop, frames, FOLLOWED)
-            told["back"] = loop.step(frames, TURNED_BACK)
-            told["last"] = asked(url, loop, frames, TURNED_BACK)
+    """What was served, measured and decided at every station, see the tests."""
+    own = Story(tmp_path_factory.mktemp("closed"))
+    told = {"own": own}
+    own.loop.step(own.frames, FIRST)
+    own.loop.step(own.frames, PROMOTION)
+    with serving(own.loop.store.folder, own.capture, SHARE) as own.server:
+        told["first"] = own.serve(QUIET)
+        told["quiet"] = own.monitor(QUIET), own.alert()
+        own.loop.step(own.frames, KEPT)
+        own.serve(DRIFTED)
+        told["drift"] = own.monitor(DRIFTED), own.alert()
+        told["too early"] = own.retrain(DRIFTED)
+        with pytest.MonkeyPatch.context() as patch:
+            # Two months are learnt from a new market sooner than six.
+            patch.setattr(bars, "MONTHS", 2)
+            told["still"] = own.serve(STILL_DRIFTED)
+            told["again"] = own.monitor(STILL_DRIFTED), own.alert()
+            told["retrained"] = own.retrain(STILL_DRIFTED)
+            own.loop.step(own.frames, SECOND_PROMOTION)
+            told["followed"] = own.serve(FOLLOWED)
+            told["good"] = own.monitor(FOLLOWED)
+            told["back"] = own.loop.step(own.frames, TURNED_BACK)
+            told["last"] = own.server.answer(PAIR, lambda answer: answer["model_version"] == 1)
     return told
 
 
-@contextmanager
-def serving(folder):
-    """Address of a server of a registry, which is ended in any case."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url, give_up = f"http://127.0.0.1:{port}", time.monotonic() + 120.0
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{url}/ping", timeout=10).close()
-                break
-            except urllib.error.URLError:
-                assert process.poll() is None
-                assert time.monotonic() < give_up
-                time.sleep(0.2)
-        yield url
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def asked(url, loop, frames, now):
-    """The server's answer for the last bar before a time, and the version that stands approved."""
-    known = bars.known(frames, now)[PAIR]
-    version = loop.registry.latest_approved(PAIR)
-    lookback = loop.store.read(version).lookback
-    request = urllib.request.Request(
-        f"{url}/invocations",
-        json.dumps(live.payload(PAIR, known.iloc[-lookback - 500 :])).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as response:
-        answer = json.load(response)
-    served = bundle.load(loop.store.folder / PAIR / f"{version.number:04d}" / "bundle")
-    assert answer["trained_until"] == served.trained_until.isoformat()
-    expected = live.forecast(served, known.iloc[-lookback - 500 :])
-    assert answer["predictions"] == expected["predictions"]
-    return version.number
-
-
-def measured(folder, loop, frames, now):
-    """What the forecasts of the days since the turn are worth, as a monitor writes it."""
-    known = bars.known(frames, now)
-    days = trial.days_after(known, pd.Timestamp(TURNS[0], tz="UTC").to_pydatetime(), now)
-    served = loop.store.read(loop.registry.latest_approved(PAIR))
-    table = trial.compared(known, days, challenger=served, champion=None, params=loop.params)
-    now_scores = judgement.scores_of(table)["challenger"]
-    before = rounds.of(folder / "place")[0].read(JUDGED)["pairs"][PAIR]["scores"]["challenger"]
-    numbers = {
-        "skill": now_scores["skill"],
-        "skill_drop": before["skill"] - now_scores["skill"],
-        "r2_change": now_scores["r2"] - before["r2"],
-        "mae_ratio": now_scores["mae"] / before["mae"],
-    }
-    content = {"at": now.isoformat(), "measurements": numbers}
-    write_json(folder / "measurements.json", content)
-    return numbers
-
-
-def test_the_first_challenger_is_served_while_its_signal_lasts(story):
+def test_the_first_challenger_is_served_and_its_quiet_day_alerts_nobody(story):
     assert story["first"] == 1
-    first = rounds.of(story["folder"] / "place")[0]
-    assert first.read(WATCHED)["pairs"][PAIR]["status"] == "kept"
+    verdict, (status, told) = story["quiet"]
+    assert verdict["verdict"] == "quiet"
+    assert verdict["measurements"]["skill"] > 0.0
+    assert (status, told) == (0, [])
+    assert rounds.of(story["own"].folder / "place")[0].read(WATCHED)["pairs"][PAIR]["status"] == (
+        "kept"
+    )
 
 
-def test_the_turn_is_measured_and_begins_a_round(story):
-    assert story["measured"]["skill"] < 0.0
-    _, reasons = story["drifted"]
-    assert "skill_drop" in [reason.rule for reason in reasons]
+def test_the_turn_is_captured_measured_and_alerted(story):
+    verdict, (status, told) = story["drift"]
+    assert verdict["verdict"] == "alarm"
+    assert verdict["reasons"][0].startswith("volatility rose by a factor of")
+    assert verdict["measurements"]["skill"] < 0.0
+    assert status == 1
+    assert "drift" in told
+
+
+def test_the_alert_alone_begins_a_round(story):
+    _, reasons = story["too early"]
+    assert "panel_drift" in [reason.rule for reason in reasons]
+    assert not any(reason.rule.startswith("schedule") for reason in reasons)
 
 
 def test_what_is_still_learnt_from_the_old_market_is_not_promoted(story):
-    own = story["drifted"][0][-1]
-    judged = own.read(JUDGED)["pairs"][PAIR]
-    assert judged["reasons"]
+    own = story["too early"][0][-1]
+    assert own.read(JUDGED)["pairs"][PAIR]["reasons"]
     assert own.read(PROMOTED)["pairs"] == {}
+    assert story["still"] == 1
 
 
 def test_a_challenger_of_the_new_market_goes_through_gate_and_shadow(story):
-    own = story["retrained"][0][-1]
+    verdict, (status, _) = story["again"]
+    assert (verdict["verdict"], status) == ("alarm", 1)
+    own, reasons = story["retrained"][0][-1], story["retrained"][1]
+    assert "panel_drift" in [reason.rule for reason in reasons]
     judged = own.read(JUDGED)["pairs"][PAIR]
     assert judged["reasons"] == []
     assert judged["scores"]["challenger"]["skill"] > 0.01
     assert judged["scores"]["champion"]["skill"] < 0.0
-    assert story["in shadow"] == 1
     assert own.read(SHADOWED)["pairs"][PAIR]["reasons"] == []
 
 
 def test_it_is_promoted_and_served_without_a_restart(story):
-    own = story["retrained"][0][-1]
-    entry = own.read(PROMOTED)["pairs"][PAIR]
+    entry = story["retrained"][0][-1].read(PROMOTED)["pairs"][PAIR]
     assert entry["follows"] == 1
     assert story["followed"] == entry["version"] > 1
+    assert story["good"]["measurements"]["skill"] > 0.0
 
 
 def test_it_is_taken_back_when_the_market_turns_again_and_the_first_is_served(story):
@@ -160,7 +176,7 @@ def test_it_is_taken_back_when_the_market_turns_again_and_the_first_is_served(st
     kept = own.read(WATCHED)["pairs"][PAIR]
     assert (kept["status"], kept["served"]) == ("taken back", 1)
     assert kept["seconds"] < 1.0
-    assert story["last"] == 1
     assert f"{PAIR} taken back" in report.text(own).splitlines()[0]
-    log = [(line["version"], line["status"]) for line in story["loop"].store.log()]
+    log = [(line["version"], line["status"]) for line in story["own"].loop.store.log()]
     assert (1, "approved") in log[-4:]
+    assert story["last"]["model_version"] == 1

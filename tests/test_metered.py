@@ -140,6 +140,24 @@ def test_every_family_is_declared_with_its_help_and_unit(models, live, tmp_path,
         assert family.type == declared[name].kind
 
 
+def test_without_measurements_all_but_the_measured_is_told(models, live, monkeypatch):
+    monkeypatch.delenv(metered.MEASUREMENTS, raising=False)
+    exposed = {metrics.BY_NAME[name].exposed for name in metrics.of_writer("server")}
+    client = Client(app(models, live))
+    assert set(families(client)) == {name.removesuffix("_total") for name in exposed}
+
+
+def test_several_files_of_measurements_are_told(models, tmp_path, monkeypatch):
+    for name, numbers in (("a", {"skill": 0.1, "mae": 0.5}), ("b", {"online_skill_day": 0.2})):
+        content = {"at": "2026-01-05T10:00:00+00:00", "measurements": numbers}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    places = ",".join(str(tmp_path / f"{name}.json") for name in "acb")
+    monkeypatch.setenv(metered.MEASUREMENTS, places)
+    client = Client(app(models))
+    assert counted(client, "bqx_skill") == 0.1
+    assert counted(client, "bqx_online_skill_day") == 0.2
+
+
 def test_bars_are_counted_by_their_fate_and_age_in_market_minutes(models, live, monkeypatch):
     client = Client(app(models, live))
     assert counted(client, "bqx_bars_total", fate="taken") == live.panel.counts["taken"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from monitored import altered, feed, grids, models, row_of_day
+from monitored import Clock, altered, feed, grids, models, row_of_day
 from river import drift as river_drift
 
 from bqx import cli
@@ -17,7 +17,17 @@ from bqx.files import read_json
 from bqx.learning.day_statistics import DayStatistics
 from bqx.learning.targets import make
 from bqx.market import sessions
-from bqx.monitoring import captured, change_points, checks, measurements, schedule, watch
+from bqx.monitoring import (
+    captured,
+    change_points,
+    checks,
+    follow,
+    measured,
+    metrics,
+    schedule,
+    watch,
+)
+from bqx.monitoring.capture import Capture
 from bqx.monitoring.panel import Panel
 from bqx.monitoring.watch import watch as run
 
@@ -139,7 +149,7 @@ def test_a_feed_that_stops_is_found_within_five_minutes(begun):
     assert after["verdict"] == "alarm"
     assert after["measurements"]["frozen_pairs"] == 3.0
     assert "stands still" in after["sentence"]
-    assert read_json(begun / measurements.FILE)["measurements"]["frozen_pairs"] == 3.0
+    assert read_json(begun / measured.FILE)["measurements"]["frozen_pairs"] == 3.0
 
 
 def verdicts(folder):
@@ -158,7 +168,7 @@ def test_twice_late_or_over_a_hole_gives_the_same_verdict_once(quiet, tmp_path):
     # Not run for hours, then once, when later hours were captured too.
     assert run(str(late), "hourly", at(FIRST + 370, 6))["made"] == len(verdicts(prompt))
     assert verdicts(late) == verdicts(prompt)
-    assert read_json(late / measurements.FILE) == read_json(prompt / measurements.FILE)
+    assert read_json(late / measured.FILE) == read_json(prompt / measured.FILE)
 
 
 def test_an_hour_without_a_capture_alarms(tmp_path):
@@ -218,6 +228,30 @@ def test_the_command_says_the_verdict_and_its_status(quiet, monkeypatch, capsys)
     assert "nothing was captured" in capsys.readouterr().out
 
 
+def test_the_checks_measure_what_the_list_of_metrics_says(begun):
+    clock = Clock()
+    feed(str(begun), DAY, DAY + 61, share=0.2, hourly=False)
+    clock.now = 60.0 * int(grids()["eurusd"].minutes[DAY + 60])
+    capture = Capture(str(begun), 1.0, clock)
+    capture.answer(200, 12.0)
+    capture.flush()
+    written = set()
+    for name, now in (
+        ("daily", at(DAY + 60)),
+        ("hourly", at(DAY + 60)),
+        ("minute", at(DAY + 60, 1)),
+    ):
+        written |= set(run(str(begun), name, now)["measurements"])
+    assert written == metrics.of_writer("monitor")
+    (own,) = measured.read([str(begun / measured.FILE)])
+    assert set(own.numbers) == written
+
+
+def test_a_metric_that_is_not_declared_is_not_written():
+    with pytest.raises(ArtefactError, match="an unknown metric, got 'spikse'; expected names of"):
+        measured.Measurements(0.0, {"spikse": 1.0})
+
+
 def test_a_run_is_asked_for_its_days(tmp_path, capsys):
     (tmp_path / "drift").mkdir()
     day = {"day": "2024-03-04", "sentence": "Quiet.", "verdict": "quiet", "measurements": {}}
@@ -226,6 +260,43 @@ def test_a_run_is_asked_for_its_days(tmp_path, capsys):
     assert cli.main(["monitor", "--daily", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines()[1] == "2024-03-04: Quiet."
     assert cli.main(["monitor", "--hourly", str(tmp_path)]) == 2
+
+
+def test_one_process_makes_the_checks_as_they_are_due(begun, tmp_path_factory, capsys):
+    alone = tmp_path_factory.mktemp("alone")
+    for folder in (begun, alone):
+        feed(str(folder), DAY, DAY + 80, share=0.2, hourly=False)
+    first = at(DAY + 55, 0)
+    made = [own for k in range(20) for own in follow.due(str(begun), first + timedelta(minutes=k))]
+    assert [own["check"] for own in made].count("hourly") == 1
+    assert [own["check"] for own in made].count("daily") == 1
+    for k in range(20):
+        run(str(alone), "minute", first + timedelta(minutes=k))
+    minutely = {name: own for name, own in verdicts(begun).items() if "/minute/" in name}
+    assert len(minutely) >= 19
+    assert minutely == {name: own for name, own in verdicts(alone).items() if name in minutely}
+    assert follow.due(str(begun / "absent"), first) == []
+    assert "nothing was captured" in capsys.readouterr().err
+
+
+def test_following_says_what_is_not_quiet_until_it_is_interrupted(begun, monkeypatch, capsys):
+    stopped, waits = at(DAY - 1, 30), []
+
+    class Then(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return stopped
+
+    def sleep(seconds):
+        assert 0.0 < seconds <= 60.0
+        waits.append(seconds)
+        if len(waits) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow, "datetime", Then)
+    monkeypatch.setattr(follow.time, "sleep", sleep)
+    assert cli.main(["monitor", "--follow", str(begun)]) == 0
+    assert "minute: Alarm: nothing was captured in the 30 minutes" in capsys.readouterr().out
 
 
 def test_schedules_come_from_one_declaration(capsys):

@@ -11,7 +11,9 @@ from river import drift
 
 from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
+from bqx.monitoring import measured, metrics
 from bqx.online import captured, promotion, river_state
+from bqx.online import measured as own_measurements
 from bqx.online.adwin import Adwin
 from bqx.online.checkpoints import Checkpoints
 from bqx.online.ensemble import Ensemble
@@ -153,9 +155,16 @@ def test_a_label_counts_from_its_own_minute_on() -> None:
     assert one[cut] != two[cut]
 
 
-def through(folder: Path, frame: pd.DataFrame, *, start: int = 0, stop: int = 10**9) -> OnlineLoop:
+def through(
+    folder: Path,
+    frame: pd.DataFrame,
+    *,
+    start: int = 0,
+    stop: int = 10**9,
+    loop: OnlineLoop | None = None,
+) -> OnlineLoop:
     """Rows of a frame through a loop, labels given as they are known."""
-    loop = OnlineLoop(folder, SMALL)
+    loop = loop or OnlineLoop(folder, SMALL)
     for row in range(start, min(stop, len(frame))):
         minute = int(frame["minute"].iloc[row])
         due = frame[frame["minute"] + HORIZON == minute]
@@ -366,6 +375,46 @@ def test_what_a_server_captured_becomes_rows() -> None:
     assert replay(loop_rows[:1].assign(label=0.0), SMALL)["online"].tolist() == [0.1]
 
 
+def test_measurements_are_those_of_the_stored_forecasts(tmp_path: Path) -> None:
+    frame = forecasts(300, step=15)
+    loop = through(tmp_path, frame)
+    minute = int(frame["minute"].iloc[-1])
+    own = own_measurements.measure(loop.store, minute)
+    assert set(own.numbers) == metrics.of_writer("online")
+    assert own.time == 60.0 * (minute + 1)
+    scored = loop.store.scored()
+    assert (scored["known_at"] == scored["minute"] + HORIZON).all()
+    for name, span in own_measurements.SPANS.items():
+        recent = scored[scored["known_at"] > minute - span]
+        error = ((recent["label"] - recent["online"]) ** 2).sum()
+        assert own.numbers[f"online_skill_{name}"] == pytest.approx(
+            1 - error / (recent["label"] ** 2).sum()
+        )
+    weights = loop.weights["eurusd", HORIZON]
+    newest = loop.store.read(FORECASTS, minute)
+    assert own.numbers["online_weight"] == pytest.approx(
+        newest[[f"weight_{name}" for name in LEARNERS]].sum(axis=1).iloc[0]
+    )
+    assert 0.0 < sum(weights[name] for name in LEARNERS) < 1.0
+    assert own.numbers["online_updates"] == 4.0
+    assert own.numbers["online_drift_events"] == 0.0
+
+
+def test_members_begun_anew_are_counted_for_a_day(tmp_path: Path) -> None:
+    frame = forecasts(40)
+    loop = through(tmp_path, frame, stop=30)
+    loop.ensembles["eurusd", HORIZON].learners["linear_fast"].intercept = float("nan")
+    through(tmp_path, frame, start=30, loop=loop)
+    minute = loop.minute
+    assert own_measurements.measure(loop.store, minute).numbers["online_drift_events"] >= 1.0
+    later = own_measurements.measure(loop.store, minute + 1_440)
+    assert later.numbers == dict.fromkeys(later.numbers) | {
+        "online_skill_week": later.numbers["online_skill_week"],
+        "online_drift_events": 0.0,
+        "online_updates": 0.0,
+    }
+
+
 def test_the_command_goes_on_where_it_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -379,4 +428,6 @@ def test_the_command_goes_on_where_it_stopped(
     assert ", 8 labels" in printed
     assert "19 labels" in printed
     assert "not served: days in shadow: 1, expected >= 20" in printed
+    (own,) = measured.read([str(Path(out) / measured.FILE)])
+    assert own.numbers["online_updates"] == 11.0
     assert cli.main(["online", str(tmp_path / "none.parquet"), "--out", out]) == 2

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from monitored import altered, grids, row_of_day
+from monitored import altered, grids, models, row_of_day
 
-from bqx.learning import baseline
+from bqx.learning import baseline, hours
 from bqx.learning.day_statistics import day_statistics
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -110,27 +110,58 @@ def test_a_step_of_volatility_is_measured_and_slow_change_is_not():
 def test_a_pair_stands_still_when_nothing_changes():
     bars = grids()["eurusd"]
     row = row_of_day(5) + 600
-    assert bar_quality.standstill(bars.rows(row - 60, row)) <= 2
+    assert hours.standstills(bars.rows(row - 60, row))[-1] <= 2
     frame = bars.rows(row - 60, row).frame.copy()
     frame.iloc[-7:, :4] = frame["close"].iloc[-8]
-    assert bar_quality.standstill(Bars("eurusd", frame, bars.baseline)) == 7
+    assert hours.standstills(Bars("eurusd", frame, bars.baseline))[-1] == 7
     frame.iloc[-7:, :4] = np.nan
-    assert bar_quality.standstill(Bars("eurusd", frame, bars.baseline)) == 7
+    assert hours.standstills(Bars("eurusd", frame, bars.baseline))[-1] == 7
 
 
-def test_one_pair_may_pause_at_the_rollover_and_the_feed_may_not():
-    start = row_of_day(5)
-    stopped = altered(start + 10, "stopped")
-    alone = {p: own.rows(start - 60, start + 20) for p, own in grids().items()}
-    alone["eurusd"] = stopped["eurusd"].rows(start - 60, start + 20)
-    assert bar_quality.frozen(alone) == []
-    together = {p: own.rows(start - 60, start + 13) for p, own in stopped.items()}
-    assert bar_quality.frozen(together) == list(grids())
-    noon = start + 15 * 60
-    stopped = altered(noon, "stopped")
-    alone = {p: own.rows(noon - 60, noon + 5) for p, own in grids().items()}
-    alone["eurusd"] = stopped["eurusd"].rows(noon - 60, noon + 5)
-    assert bar_quality.frozen(alone) == ["eurusd"]
+def frozen(bars):
+    still = {pair: int(hours.standstills(own)[-1]) for pair, own in bars.items()}
+    return bar_quality.frozen(still, usual_hours(), int(bars["eurusd"].minutes[-1]))
+
+
+def usual_hours():
+    return {pair: model.statistics.hours for pair, model in models().items()}
+
+
+def test_one_pair_may_pause_for_as_long_as_it_usually_does_and_the_feed_may_not():
+    found = {}
+    for name, start in (("rollover", row_of_day(25) + 10), ("noon", row_of_day(25) + 15 * 60)):
+        stopped = altered(start, "stopped")
+        for minutes in range(1, 31):
+            alone = {p: own.rows(start - 60, start + minutes) for p, own in grids().items()}
+            alone["eurusd"] = stopped["eurusd"].rows(start - 60, start + minutes)
+            if frozen(alone):
+                assert frozen(alone) == ["eurusd"]
+                found[name] = minutes
+                break
+        together = {p: own.rows(start - 60, start + 4) for p, own in stopped.items()}
+        assert frozen(together) == list(grids())
+    # By the hours of three weeks; by those of months it is sooner.
+    assert found["noon"] <= 8 < found["rollover"]
+
+
+def test_a_standstill_is_unusual_by_the_tail_of_those_of_its_hour():
+    minute = int(sessions.open_minutes(np.array([24 * 1_440 * 400 + 7 * 60]))[0])
+    market_hour = np.arange(24 * 100)
+    still = np.where(market_hour % 24 == 7, 5, 1)
+    frame = pd.DataFrame({"market_hour": market_hour, "range": 0.0, "still": still})
+    usual = [hours.longest_usual(frame, minute + 60 * k) for k in range(-3, 4)]
+    # Hours beside it count as well; a third of them stood still for four minutes more than one.
+    share, mean = 101 / 301, 401 / 101
+    expected = 1 + mean * np.log(share / hours.CHANCE)
+    assert usual[2:5] == pytest.approx([min(expected, hours.LONGEST)] * 3)
+    assert usual[0] == pytest.approx(1 + np.log(1 / 301 / hours.CHANCE))
+    assert hours.longest_usual(frame.drop(columns="still"), minute) == hours.LONGEST
+
+
+def test_on_quiet_days_no_feed_is_called_frozen():
+    for row in range(row_of_day(22), row_of_day(29), 7):
+        bars = {pair: own.rows(row - 31, row) for pair, own in grids().items()}
+        assert frozen(bars) == []
 
 
 def test_a_spike_is_one_that_comes_back():
@@ -155,7 +186,7 @@ def test_a_triangle_that_does_not_close_is_measured():
     frame = bars["eurusd"].frame.copy()
     frame.iloc[-60:, :4] *= 1.001
     shifted = bars | {"eurusd": replace(bars["eurusd"], frame=frame)}
-    usual = bar_quality.measures(bars, 60)["triangle_residual_bp"]
-    found = bar_quality.measures(shifted, 60)["triangle_residual_bp"]
+    usual = bar_quality.measures(bars, usual_hours(), 60)["triangle_residual_bp"]
+    found = bar_quality.measures(shifted, usual_hours(), 60)["triangle_residual_bp"]
     assert usual < 1.0
     assert found == pytest.approx(10.0, abs=1.0)

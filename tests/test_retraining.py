@@ -20,6 +20,7 @@ from bqx.errors import ArtefactError, BarError, ParameterError
 from bqx.files import SEAL, read_json, sha256, write_json
 from bqx.learning import bundle
 from bqx.market import sessions
+from bqx.monitoring import metrics
 from bqx.retraining import bars, judgement, report, rounds, training, trial, triggers
 from bqx.retraining.rounds import JUDGED, PROMOTED, SHADOWED, WATCHED
 from bqx.serving.models import Models
@@ -88,6 +89,10 @@ def test_a_measurement_beyond_its_bound_begins_a_round(name, quiet, loud):
     assert triggers.fired(now, last, {name: quiet}) == ()
     assert [reason.rule for reason in triggers.fired(now, last, {name: loud})] == [name]
     assert triggers.fired(now, last, {name: None, "unknown": 1e9}) == ()
+
+
+def test_what_begins_a_round_is_measured_by_the_monitor():
+    assert {name for name, *_ in triggers.BOUNDS} <= metrics.of_writer("monitor")
 
 
 def test_a_measurement_counts_once(tmp_path):

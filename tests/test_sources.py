@@ -21,6 +21,7 @@ from starlette.routing import Route
 from bqx import cli
 from bqx.cloud import calls
 from bqx.errors import ParameterError
+from bqx.monitoring import metrics
 from bqx.operations import sources
 from bqx.serving.audit_log import AuditLog
 from bqx.serving.metered import Meter, metered
@@ -161,3 +162,29 @@ def test_charges_are_those_of_this_month(monkeypatch):
         none = sources.charges(calls.clients("us-east-1"), 500.0, now + timedelta(days=10))
         assert none == {"cost_to_date": None, "cost_share_of_budget": None}
     assert json.dumps(numbers)
+
+
+def test_alerts_measure_what_the_list_of_metrics_says(tmp_path, monkeypatch, capsys):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    (tmp_path / "registry").mkdir()
+    AuditLog(tmp_path / "registry" / "audit.jsonl").begin()
+    with mock_aws():
+        of = calls.clients("us-east-1")
+        written = {
+            **sources.server("http://127.0.0.1:9", {})[0],
+            **sources.approvals(tmp_path / "registry", 0.0, 1.0),
+            **sources.trainings(tmp_path, 0.0, 1.0),
+            **sources.charges(of, 500.0),
+            **sources.endpoint(of),
+        }
+    assert set(written) == metrics.of_writer("alert")
+    # Without an endpoint nothing else is lost.
+    assert written["instances"] is None
+    assert "sagemaker.describe_endpoint: refused" in capsys.readouterr().err
+
+
+def test_containers_are_those_of_all_variants(monkeypatch):
+    variants = [{"CurrentInstanceCount": 2}, {"CurrentInstanceCount": 1}, {}]
+    monkeypatch.setattr(sources, "make", lambda call, of: {"ProductionVariants": variants})
+    assert sources.endpoint(lambda name: None) == {"instances": 3.0}

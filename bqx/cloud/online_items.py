@@ -14,6 +14,7 @@ import pandas as pd
 from bqx.cloud.calls import Clients, CloudError, told
 from bqx.online.replay import KEYS, columns_of
 from bqx.online.settings import MEMBERS
+from bqx.online.store import ANSWERED
 
 TABLE = "bqx_predictions"
 KEPT_DAYS = 30
@@ -31,9 +32,7 @@ def items(stored: pd.DataFrame) -> Iterator[dict[str, Any]]:
     ----------
     stored : keys, ``online``, members' forecasts, weights, features, and perhaps ``label``.
     """
-    weights = [f"weight_{name}" for name in MEMBERS]
-    others = {"online", "fallen", *MEMBERS, *weights}
-    features = [c for c in columns_of(stored.assign(forecast=0.0)) if c not in others]
+    features = [c for c in columns_of(stored.assign(forecast=0.0)) if c not in ANSWERED]
     for row in stored.to_dict("records"):
         label = row.get("label", np.nan)
         pair, horizon, minute = (row[name] for name in KEYS)

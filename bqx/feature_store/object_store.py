@@ -60,6 +60,13 @@ class Folder:
                 if file.type == fs.FileType.File
             }
 
+    def folders(self) -> list[str]:
+        """Names of the folders in it, ascending; none of a folder that is absent."""
+        with self._told("", "listed"):
+            selector = fs.FileSelector(self._base, allow_not_found=True)
+            infos = self._files.get_file_info(selector)
+        return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
+
     def read(self, path: str) -> bytes:
         """Content of a file; ArtefactError when it cannot be read."""
         with self._told(path, "read"):

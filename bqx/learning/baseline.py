@@ -18,7 +18,7 @@ from bqx.feature_store.history import History
 from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
 from bqx.files import read_parquet, sha256, write_parquet
-from bqx.learning import losses
+from bqx.learning import hours, losses, targets
 from bqx.learning.baseline_files import FILES, path_of
 from bqx.learning.day_statistics import (
     BINS,
@@ -47,11 +47,8 @@ DOMAIN = "bars"
 WANDERING = 0.5
 """Correlation of daily means with those of the day before from which a column wanders, as a rate
 does, and is not cut off."""
-SAME = 0.999
-"""Correlation from which a column is no partner, since the two are one."""
-
-LEAST = 0.3
-"""Least correlation of a partner."""
+LEAST, SAME = 0.3, 0.999
+"""Least correlation of a partner, and from which on it is none, since the two are one."""
 
 
 def bar_columns(bars: Bars) -> Matrix:
@@ -81,7 +78,7 @@ class Baseline:
     ``hour_mean_lo`` and ``_hi``, ``hour_std_lo`` and ``_hi`` of values as in ``days``; and
     ``wanders``, whether its level does.
     ``days`` : by day.
-    ``hours`` : one row per market hour: market_hour, ``range`` (mean of ``bar_range``, unscaled).
+    ``hours`` : one row per market hour, see `hours.of_bars`.
     ``performance`` : one row per day and horizon, see `bqx.learning.losses.of_days`; of days
     that the model had not learnt from, none where there were no such forecasts.
     """
@@ -162,16 +159,9 @@ def of(
         np.concatenate((x, made[rows]), axis=1),
         bars.minutes[rows],
         (*columns, *BARS),
-        hours=hourly_range(bars.minutes[known], made[known, 0]),
+        hours=hours.of_bars(bars, known, made[:, 0]),
         performance=performance,
     )
-
-
-def hourly_range(minutes: NDArray[np.int64], ranges: Matrix) -> pd.DataFrame:
-    """Mean of ``bar_range`` by market hour, of (n,) minutes of the open market."""
-    hour = sessions.market_minutes(minutes) // 60
-    mean = pd.Series(ranges.astype(np.float64)).groupby(hour).mean()
-    return pd.DataFrame({"market_hour": mean.index.to_numpy(np.int64), "range": mean.to_numpy()})
 
 
 def of_columns(
@@ -203,12 +193,13 @@ def of_model(
     history: History,
     columns: Sequence[Column],
     *,
+    window: int,
     fits: Fits,
     until: pd.Timestamp,
     performance: pd.DataFrame,
 ) -> Baseline:
-    """The baseline of a model that was trained until a bar of a history."""
-    rows = rows_of(history.bars, until)
+    """The baseline of a model that was trained until a bar; ``window`` : its targets' longest."""
+    rows = rows_of(history.bars, until, window)
     x = history.matrix(columns, rows, fits)
     return of(history.bars, rows, x, columns=columns, performance=performance)
 
@@ -219,6 +210,7 @@ def attached(packed: "Bundle", history: History, forecasts: pd.DataFrame) -> "Bu
     statistics = of_model(
         history,
         packed.columns,
+        window=max(map(packed.window_of, packed.horizons)),
         fits=packed.fits,
         until=pd.Timestamp(packed.trained_until),
         performance=losses.of_forecasts(history.bars, forecasts, packed.window_of),
@@ -226,14 +218,20 @@ def attached(packed: "Bundle", history: History, forecasts: pd.DataFrame) -> "Bu
     return replace(packed, baseline_statistics=statistics)
 
 
-def rows_of(bars: Bars, until: pd.Timestamp) -> NDArray[np.int64]:
-    """Rows of the newest `DAYS` trading days up to a bar, every `STEP`-th, those without a bar left
-    out."""
+def rows_of(bars: Bars, until: pd.Timestamp, window: int) -> NDArray[np.int64]:
+    """Rows of the newest `DAYS` trading days up to a bar, every `STEP`-th of those that a server
+    forecasts, see `forecast_rows`."""
     last = int(bars.ts.searchsorted(until, side="right"))
     day = sessions.trading_days(bars.minutes[:last])
     first = int(np.searchsorted(day, np.unique(day)[-DAYS:][0]))
-    rows = np.arange(first, last, STEP)
-    return rows[np.isfinite(bars.close[rows])]
+    return forecast_rows(bars, np.arange(first, last, STEP), window)
+
+
+def forecast_rows(bars: Bars, rows: NDArray[np.int64], window: int) -> NDArray[np.int64]:
+    """Those of some rows that have a bar, long enough after a hole for a forecast: what a server
+    captures lacks the others too, which may be the only ones of their hour."""
+    sigma = targets.make(bars, window, 1).sigma[rows]
+    return rows[np.isfinite(bars.close[rows]) & np.isfinite(sigma)]
 
 
 def _described(x: Matrix, columns: Sequence[Column | str]) -> pd.DataFrame:

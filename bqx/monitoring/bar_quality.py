@@ -8,20 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.market import sessions
+from bqx.learning.hours import longest_usual, standstills
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, base, quote
 from bqx.monitoring import quality
 
-STILL = 5
-"""Minutes without any change after which a pair stands still. On six majors over half a year that
-happened a few times, all but five within three hours of the New York rollover."""
-STILL_AT_ROLLOVER = 25
-"""The same in those three hours, in which feeds were seen to pause for up to 20 minutes."""
-STILL_ALL = 3
-"""Minutes after which the whole feed stands still, where half of the pairs do at once."""
-_ROLLOVER = range(17, 20)
-"""Hours of New York."""
+STILL = 4
+"""Minutes without any change after which the whole feed stands still, where half of the pairs do at
+once: on six majors that happened on Christmas alone. A pair by itself may do so for as long as it
+usually does at that time of the day, see `hours.longest_usual`."""
 SPIKE = 10.0
 """Robust deviations of a one-minute return that is a spike where the next one takes it back."""
 _BACK = 0.8
@@ -30,26 +25,18 @@ _BACK = 0.8
 Series = NDArray[np.float64]
 
 
-def standstill(bars: Bars) -> int:
-    """Minutes up to the last row in which a pair's bars did not change, or did not come."""
-    close = bars.close
-    frame = bars.frame
-    flat = (frame["high"] == frame["low"]).to_numpy() & (np.diff(close, prepend=np.nan) == 0)
-    still = flat | np.isnan(close) | frame["filled"].to_numpy(bool)
-    moving = np.flatnonzero(~still)
-    return len(bars) - 1 - int(moving[-1]) if len(moving) else len(bars)
+def frozen(still: Mapping[str, int], hours: Mapping[str, pd.DataFrame], minute: int) -> list[str]:
+    """Pairs whose feed stands still at an epoch minute.
 
-
-def frozen(bars: Mapping[str, Bars]) -> list[str]:
-    """Pairs whose feed stands still at the last row of bars on one grid."""
-    still = {pair: standstill(own) for pair, own in bars.items()}
-    together = [pair for pair, minutes in still.items() if minutes >= STILL_ALL]
-    if len(together) >= max(len(bars) / 2, 2):
-        return together
-    last = next(iter(bars.values())).minutes[-1:]
-    hour = int(sessions.local_minutes(last, sessions.NEW_YORK)[0]) % sessions.DAY // 60
-    most = STILL_AT_ROLLOVER if hour in _ROLLOVER else STILL
-    return [pair for pair, minutes in still.items() if minutes >= most]
+    Parameters
+    ----------
+    still : minutes for which each has not moved; hours : of the baselines of those for which that
+        is `STILL` or more, since no pair is used to less.
+    """
+    stopped = [pair for pair, minutes in still.items() if minutes >= STILL]
+    if len(stopped) >= max(len(still) / 2, 2):
+        return stopped
+    return [p for p in stopped if still[p] >= longest_usual(hours[p], minute)]
 
 
 def spikes(bars: Bars) -> pd.DatetimeIndex:
@@ -106,8 +93,11 @@ def _turns(three: tuple[str, str, str]) -> dict[str, float]:
     return signs
 
 
-def measures(bars: Mapping[str, Bars], rows: int) -> dict[str, float]:
-    """Quality of the last rows of bars on one grid, the ones before for comparison.
+def measures(
+    bars: Mapping[str, Bars], hours: Mapping[str, pd.DataFrame], rows: int
+) -> dict[str, float]:
+    """Quality of the last rows of bars on one grid, the ones before for comparison; ``hours`` : of
+    their baselines.
 
     Returns
     -------
@@ -117,8 +107,10 @@ def measures(bars: Mapping[str, Bars], rows: int) -> dict[str, float]:
     last = {pair: own.rows(max(len(own) - rows, 0), len(own)) for pair, own in bars.items()}
     first = min(own.ts[0] for own in last.values())
     residuals = triangle_residuals(bars).loc[first:].median().abs()
+    still = {pair: int(standstills(own)[-1]) for pair, own in bars.items()}
+    minute = int(next(iter(bars.values())).minutes[-1])
     return {
-        "frozen_pairs": float(len(frozen(bars))),
+        "frozen_pairs": float(len(frozen(still, hours, minute))),
         "quality_gaps": float(sum(len(quality.gaps(own)) for own in last.values())),
         "spikes": float(sum((spikes(own) >= first).sum() for own in bars.values())),
         "triangle_residual_bp": float(residuals.max()) if residuals.notna().any() else 0.0,

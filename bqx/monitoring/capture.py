@@ -240,7 +240,8 @@ def _content(
             values[field.name] = pa.concat_arrays([none.cast(field.type), own])
     table = pa.table(values, SCHEMA)
     out = io.BytesIO()
-    pq.write_table(table, out, compression="zstd", write_statistics=False, use_dictionary=False)
+    # A fifth larger than by zstd, and read in half of its time.
+    pq.write_table(table, out, compression="snappy", write_statistics=False, use_dictionary=False)
     return out.getvalue()
 
 

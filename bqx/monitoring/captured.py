@@ -6,16 +6,13 @@ was written down within some minutes of it. A label of a forecast made at t coun
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
@@ -27,7 +24,8 @@ from bqx.learning.targets import Target
 from bqx.market import bars as bar_frames
 from bqx.market import sessions
 from bqx.market.bars import Bars
-from bqx.monitoring.capture import ANSWER, BAR, FACTS, FORECAST, MINUTES, MODELS, SCHEMA
+from bqx.monitoring import objects
+from bqx.monitoring.capture import FACTS, MODELS
 
 Minutes = NDArray[np.int64]
 Series = NDArray[np.float64]
@@ -129,12 +127,6 @@ class Period:
     answers: pd.DataFrame
 
 
-def minutes_written(folder: Folder) -> Minutes:
-    """(n,) epoch minutes that a capture has an object of, ascending."""
-    names = _objects(folder)
-    return np.array(sorted(set(names.values())), np.int64)
-
-
 def read(folder: Folder, first: int, end: int, grace: int) -> Period:
     """What was captured from an epoch minute to another, which is excluded.
 
@@ -142,30 +134,28 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
 
     Raises ArtefactError where there is nothing, or nothing by which it can be judged.
     """
-    names = sorted(n for n, minute in _objects(folder).items() if first <= minute < end + grace)
-    tables = [_table(folder, name) for name in names]
-    if not tables:
+    named = objects.names(folder, first, end + grace)
+    if not named:
         stamp = sessions.timestamps(np.array([first]))[0]
         raise ArtefactError(
             f"{folder.place}: nothing was captured, got no object from {stamp} on; expected what "
             "`bqx serve --capture` writes."
         )
-    frame = pa.concat_tables(tables).to_pandas()
-    answers = frame.loc[frame["kind"] == ANSWER, ["status", "ms"]]
-    within = frame["minute"].between(first, end - 1)
-    known = frame[within & (frame["kind"] == BAR)].drop_duplicates(["pair", "minute"], keep="last")
-    made = frame[within & (frame["kind"] == FORECAST)].drop_duplicates("id")
+    rows = objects.read(folder, named)
+    bars, made = (of.to_pandas() for of in (rows.bars, rows.forecasts))
+    bars, made = (of[of["minute"].between(first, end - 1)] for of in (bars, made))
+    made = made.drop_duplicates("id")
     # Of a pair whose model was exchanged meanwhile the newest counts.
     models = made.groupby("pair")["model"].last()
-    facts = {pair: _model(folder, model) for pair, model in models.items()}
-    frames = {pair: own for pair, own in known.groupby("pair") if pair in facts}
+    facts = {pair: _model(folder.place, model) for pair, model in models.items()}
+    frames = {pair: own for pair, own in bars.groupby("pair") if pair in facts}
     grids = _grids(frames, facts, end)
     return Period(
         {
             pair: _rows(own, models[pair], made[made["model"] == models[pair]], facts[pair])
             for pair, own in grids.items()
         },
-        answers,
+        rows.answers.to_pandas(),
     )
 
 
@@ -174,42 +164,25 @@ def by_model(folder: Folder, pair: str) -> dict[str, PairRows]:
 
     Raises ArtefactError as `read` does.
     """
-    own = pc.field("pair") == pair
-    tables = [_table(folder, name).filter(own) for name in sorted(_objects(folder))]
-    frame = pa.concat_tables([SCHEMA.empty_table(), *tables]).to_pandas()
-    known = frame[frame["kind"] == BAR].drop_duplicates("minute", keep="last")
-    made = frame[frame["kind"] == FORECAST].drop_duplicates("id")
+    named = objects.names(folder, 0, objects.EVER)
+    if not named:
+        return {}
+    captured = objects.read(folder, named)
+    known, made = (of.to_pandas() for of in (captured.bars, captured.forecasts))
+    known, made = known[known["pair"] == pair], made[made["pair"] == pair].drop_duplicates("id")
     rows = {}
     for model, forecasts in made.groupby("model"):
-        facts = _model(folder, str(model))
+        facts = _model(folder.place, str(model))
         end = int(known["minute"].max()) + 1
         bars = _grids({pair: known}, {pair: facts}, end)[pair]
         rows[str(facts[0].get("content", ""))] = _rows(bars, str(model), forecasts, facts)
     return rows
 
 
-def _objects(folder: Folder) -> dict[str, int]:
-    """Names of a capture's objects, and their minutes."""
-    out = {}
-    for name in folder.listed(deep=True):
-        top, _, rest = name.partition("/")
-        if top == MINUTES and name.endswith(".parquet"):
-            stamp = pd.Timestamp(f"{rest[:10]}T{rest[11:13]}:{rest[13:15]}Z")
-            out[name] = int(stamp.value // 60_000_000_000)
-    return out
-
-
-def _table(folder: Folder, name: str) -> pa.Table:
-    try:
-        return pq.read_table(pa.BufferReader(folder.read(name)), schema=SCHEMA)
-    except pa.ArrowException as error:
-        raise ArtefactError(
-            f"{folder.place}/{name}: cannot be read, got {str(error)[:80]!r}; expected an object "
-            "of a capture. Remove it."
-        ) from None
-
-
-def _model(folder: Folder, name: str) -> tuple[dict[str, Any], Baseline]:
+@lru_cache(maxsize=64)
+def _model(place: str, name: str) -> tuple[dict[str, Any], Baseline]:
+    """Facts of a model and its baseline, which are written once."""
+    folder = Folder(place)
     facts = folder.read_json(f"{MODELS}/{name}/{FACTS}")
     with TemporaryDirectory() as temporary:
         for part in FILES:
@@ -232,9 +205,8 @@ def _grids(
     out = {}
     first = min((int(own["minute"].min()) for own in frames.values()), default=0)
     for pair, own in frames.items():
-        sent = own.sort_values("minute")
-        index = sessions.timestamps(sent["minute"].to_numpy(np.int64))
-        raw = sent[list(bar_frames.COLUMNS)].set_axis(index).astype(np.float64)
+        index = sessions.timestamps(own["minute"].to_numpy(np.int64))
+        raw = own[list(bar_frames.COLUMNS)].set_axis(index).astype(np.float64)
         fill = int(facts[pair][0]["max_fill"])
         grid = bar_frames.to_grid(raw, first, end - 1, max_fill=fill)
         out[pair] = Bars(pair, grid, float(facts[pair][0]["baseline"]))

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.learning.baseline import BARS, Baseline, hourly_range
+from bqx.learning.baseline import BARS, Baseline
 from bqx.learning.day_statistics import day_statistics, scaled
+from bqx.learning.hours import mean_range
 from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.monitoring import bar_quality, change_points, drift
-from bqx.monitoring import measurements as names
 from bqx.monitoring.captured import PairRows, Period
+from bqx.monitoring.feed import Feed
 from bqx.monitoring.panel import Day, Panel, Verdict
 
 Verdicts = dict[str, Any]
@@ -33,15 +35,13 @@ MOVED = 20
 DAY_MINUTES = 24 * 60
 
 
-def minutely(period: Period, end: int) -> Verdicts:
+def minutely(feed: Feed, end: int) -> Verdicts:
     """Whether bars still come, at an epoch minute: feeds that stand still, the newest bar's age."""
-    bars = {pair: own.until(end).bars for pair, own in period.pairs.items()}
-    frozen = bar_quality.frozen(bars)
-    age = _age(bars, end)
+    frozen = bar_quality.frozen(feed.still, feed.hours, end - 1)
     measured = {
-        names.FROZEN_PAIRS: float(len(frozen)),
-        names.NEWEST_BAR_AGE_MINUTES: age,
-        **_answers(period.answers),
+        "frozen_pairs": float(len(frozen)),
+        "newest_bar_age_minutes": _age(feed.newest, end),
+        **_answers(feed.answers),
     }
     reasons = [f"{', '.join(frozen)}: the feed stands still"] if frozen else []
     return _verdict(reasons, measured)
@@ -51,14 +51,15 @@ def hourly(period: Period, end: int) -> Verdicts:
     """Quality of bars and columns in the hour before an epoch minute."""
     pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
     bars = {pair: own.bars for pair, own in pairs.items()}
-    measured = bar_quality.measures(bars, 60)
+    hours = {pair: own.baseline.hours for pair, own in pairs.items()}
+    measured = bar_quality.measures(bars, hours, 60)
     broken = {pair: broken_columns(own, end - 60) for pair, own in pairs.items()}
     reasons = [f"{pair}: {why}" for pair, columns in broken.items() for why in columns]
     if measured["frozen_pairs"]:
         reasons.append(f"{measured['frozen_pairs']:.0f} pairs stand still")
     measured |= {
-        names.BROKEN_COLUMNS: float(sum(map(len, broken.values()))),
-        names.NEWEST_BAR_AGE_MINUTES: _age(bars, end),
+        "broken_columns": float(sum(map(len, broken.values()))),
+        "newest_bar_age_minutes": _age(max(map(_newest, bars.values())), end),
         **_answers(period.answers),
     }
     return _verdict(reasons, measured)
@@ -100,9 +101,9 @@ def of_panel(
     moved = judged.columns[judged.columns["drifted"]]
     farthest = judged.columns["deviations"].abs().nlargest(MOVED).index
     measured = {
-        names.PANEL_DRIFT: float(judged.alarm),
-        names.DRIFTED_COLUMNS: float(len(moved)),
-        names.DRIFTED_FEATURES_SHARE: float(judged.columns["drifted"].mean()),
+        "panel_drift": float(judged.alarm),
+        "drifted_columns": float(len(moved)),
+        "drifted_features_share": float(judged.columns["drifted"].mean()),
         **_performance(
             pd.concat([day.performance for day in days.values()], ignore_index=True),
             pd.concat([baselines[pair].performance for pair in days], ignore_index=True),
@@ -152,7 +153,7 @@ def day_of(rows: PairRows, day: int) -> Day | None:
     return Day(
         of_day,
         before,
-        hourly_range(minutes[kept], ranges[kept, BARS.index("bar_range")]),
+        mean_range(minutes[kept], ranges[kept, BARS.index("bar_range")]),
         performance[performance["day"] == day],
     )
 
@@ -208,10 +209,15 @@ def _complete(rows: PairRows, columns: pd.DataFrame) -> NDArray[np.bool_]:
     return np.minimum(columns["lookback"].to_numpy() + 60, len(missing)) <= since
 
 
-def _age(bars: Mapping[str, Any], end: int) -> float:
+def _newest(bars: Bars) -> int:
+    """Epoch minute of a pair's newest bar, the one before its first row where it has none."""
+    present = bars.minutes[np.isfinite(bars.close)]
+    return int(present[-1]) if len(present) else int(bars.minutes[0]) - 1
+
+
+def _age(newest: int | None, end: int) -> float:
     """Open minutes from the end of the newest bar of any pair to a time."""
-    last = [int(own.minutes[np.isfinite(own.close)][-1]) for own in bars.values() if len(own)]
-    since = np.arange(max(last) + 1, end) if last else np.zeros(0, np.int64)
+    since = np.arange(end if newest is None else newest + 1, end)
     return float(sessions.is_open(since).sum()) if len(since) else 0.0
 
 
@@ -219,8 +225,8 @@ def _answers(answers: pd.DataFrame) -> dict[str, float]:
     if answers.empty:
         return {}
     return {
-        names.LATENCY_P99_MS: float(answers["ms"].quantile(0.99)),
-        names.ERROR_RATE: float((answers["status"] >= 500).mean()),
+        "latency_p99_ms": float(answers["ms"].quantile(0.99)),
+        "error_rate": float((answers["status"] >= 500).mean()),
     }
 
 
@@ -231,9 +237,9 @@ def _performance(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
     now, before = _scored(day), _scored(usual) if len(usual) else {}
     out = dict(now)
     if before:
-        out[names.SKILL_DROP] = before[names.SKILL] - now[names.SKILL]
-        out[names.MAE_RATIO] = now[names.MAE] / before[names.MAE]
-        out[names.R2_CHANGE] = now[names.R2] - before[names.R2]
+        out["skill_drop"] = before["skill"] - now["skill"]
+        out["mae_ratio"] = now["mae"] / before["mae"]
+        out["r2_change"] = now["r2"] - before["r2"]
     return out
 
 
@@ -241,10 +247,10 @@ def _scored(frame: pd.DataFrame) -> dict[str, float]:
     total = frame.sum(numeric_only=True)
     spread = frame["label2"] - frame["label"] ** 2 / frame["rows"].clip(lower=1.0)
     return {
-        names.SKILL: float(1.0 - total["loss"] / total["known_loss"]),
-        names.MAE: float(total["absolute"] / total["rows"]),
-        names.R2: float(1.0 - frame["error2"].sum() / spread.sum()),
-        names.DIRECTION_ACCURACY: float(total["hits"] / max(total["signs"], 1.0)),
+        "skill": float(1.0 - total["loss"] / total["known_loss"]),
+        "mae": float(total["absolute"] / total["rows"]),
+        "r2": float(1.0 - frame["error2"].sum() / spread.sum()),
+        "direction_accuracy": float(total["hits"] / max(total["signs"], 1.0)),
     }
 
 

@@ -30,6 +30,9 @@ def add(commands: "Commands") -> None:
     ):
         which.add_argument(f"--{name}", dest="check", action="store_const", const=name, help=about)
     which.add_argument(
+        "--follow", action="store_true", help="all of them as they are due, until interrupted"
+    )
+    which.add_argument(
         "--schedule",
         choices=("cron", "eventbridge"),
         help="print when the checks are due: a crontab, or EventBridge's requests",
@@ -51,7 +54,19 @@ def _monitor(asked: argparse.Namespace) -> int:
         requests = schedule.eventbridge(asked.place, asked.target, asked.role)
         print(json.dumps(requests, indent=1))
         return 0
+    if asked.follow:
+        return _followed(asked.place)
     return _checked(asked.place, asked.check)
+
+
+def _followed(place: str) -> int:
+    from contextlib import suppress
+
+    from bqx.monitoring.follow import follow
+
+    with suppress(KeyboardInterrupt):
+        follow(place)
+    return 0
 
 
 def _checked(place: str, check: str) -> int:

@@ -10,13 +10,27 @@ from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
 from bqx.monitoring import metrics
 
+FILE = "measurements.json"
+"""Where a command leaves its newest ones, in its folder."""
+
 
 @dataclass(frozen=True)
 class Measurements:
-    """Numbers by metric at a ``time``, epoch seconds; None for one that could not be measured."""
+    """Numbers by metric at a ``time``, epoch seconds; None for one that could not be measured.
+
+    Raises ArtefactError for a metric that is not declared.
+    """
 
     time: float
     numbers: Mapping[str, float | None]
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.numbers if name not in metrics.BY_NAME]
+        if unknown:
+            raise ArtefactError(
+                f"an unknown metric, got {unknown[0]!r:.40}; expected names of "
+                "bqx.monitoring.metrics. Declare it there."
+            )
 
     @property
     def stamp(self) -> str:
@@ -78,10 +92,7 @@ def _parsed(where: str, text: str) -> Measurements:
         raise ArtefactError(
             f"{where}: a time without its offset, got {content['at']}; expected one of UTC."
         )
-    unknown = [name for name in numbers if name not in metrics.BY_NAME]
-    if unknown:
-        raise ArtefactError(
-            f"{where}: an unknown metric, got {unknown[0]!r:.40}; expected names of "
-            "bqx.monitoring.metrics. Declare it there."
-        )
-    return Measurements(time.timestamp(), numbers)
+    try:
+        return Measurements(time.timestamp(), numbers)
+    except ArtefactError as error:
+        raise ArtefactError(f"{where}: {error}") from None

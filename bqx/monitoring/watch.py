@@ -10,11 +10,15 @@ from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
 from bqx.files import to_json
 from bqx.market import sessions
-from bqx.monitoring import captured, checks
-from bqx.monitoring import measurements as names
+from bqx.monitoring import captured, checks, objects
+from bqx.monitoring import feed as bar_feed
+from bqx.monitoring.measured import FILE, Measurements
 from bqx.monitoring.schedule import CHECKS, Check, periods
 
 VERDICTS, LABELS = "verdicts", "labels"
+VERDICT = "judged.json"
+"""The newest verdict of each check, beside the file of measurements."""
+NO_FORECAST = "no forecast was captured"
 FARTHEST = {"minute": 10, "hourly": 48 * 60, "daily": 14 * sessions.DAY}
 """Minutes back to which a check that was not run is made up for."""
 
@@ -45,18 +49,17 @@ def watch(place: str, name: str, now: datetime | None = None) -> dict[str, Any]:
 
 def _due(folder: Folder, check: Check, now: int) -> list[tuple[int, int]]:
     """Periods that are over, oldest first; none where the market was closed."""
-    written = captured.minutes_written(folder)
-    if not len(written):
+    first = objects.first_minute(folder, now - FARTHEST[check.name])
+    if first is None:
         raise ArtefactError(
             f"{folder.place}: nothing was captured, got no object; expected what `bqx serve "
             "--capture` writes."
         )
-    first = int(written[0])
     spans = periods(check, max(first, now - FARTHEST[check.name]), now)
     if not spans and now < first + check.minutes + check.grace:
         raise ArtefactError(
             f"{folder.place}: no period is over, got captures from "
-            f"{sessions.timestamps(written[:1])[0]} on; expected {check.minutes} minutes of the "
+            f"{sessions.timestamp(first)} on; expected {check.minutes} minutes of the "
             f"market and {check.grace} more. Wait."
         )
     return spans
@@ -87,16 +90,16 @@ def _verdict(folder: Folder, check: Check, start: int, end: int) -> dict[str, An
     day = int(sessions.trading_days(np.array([start]))[0])
     # The day before a Monday is a Friday.
     weekend = 2 * sessions.DAY if check.name == "daily" and (day + 3) % 7 == 0 else 0
-    try:
-        period = captured.read(folder, start - check.history - weekend, end, check.grace)
-    except ArtefactError as error:
-        if "nothing was captured" not in str(error):
-            raise
+    first = start - check.history - weekend
+    named = objects.names(folder, first, end + check.grace)
+    if not named:
         return checks.nothing(f"nothing was captured in the {check.history} minutes before")
-    if not period.pairs:
-        return checks.nothing("no forecast was captured")
     if check.name == "minute":
-        return checks.minutely(period, end)
+        feed = bar_feed.read(folder, named, first, end)
+        return checks.minutely(feed, end) if feed.still else checks.nothing(NO_FORECAST)
+    period = captured.read(folder, first, end, check.grace)
+    if not period.pairs:
+        return checks.nothing(NO_FORECAST)
     if check.name == "hourly":
         _write_labels(folder, period, start, end)
         return checks.hourly(period, end)
@@ -116,22 +119,30 @@ def _write_labels(folder: Folder, period: captured.Period, start: int, end: int)
 
 
 def _path(check: Check, start: int) -> str:
-    stamp = sessions.timestamps(np.array([start]))[0]
-    return f"{VERDICTS}/{check.name}/{stamp:%Y-%m-%dT%H%M}.json"
+    return f"{VERDICTS}/{check.name}/{sessions.timestamp(start):%Y-%m-%d/%H%M}.json"
+
+
+def _newest(folder: Folder, check: Check) -> dict[str, Any] | None:
+    """The newest verdict of a check."""
+    place = f"{VERDICTS}/{check.name}"
+    for day in reversed(Folder(f"{folder.place}/{place}").folders()):
+        names = Folder(f"{folder.place}/{place}/{day}").listed()
+        if names:
+            verdict: dict[str, Any] = folder.read_json(f"{place}/{day}/{max(names)}")
+            return verdict
+    return None
 
 
 def _publish(folder: Folder) -> None:
     """Write the newest verdict, and the newest measurements of all checks, which alert rules
     read."""
-    newest: dict[str, Any] = {}
-    listed = folder.listed(deep=True)
-    for name in CHECKS:
-        own = sorted(path for path in listed if path.startswith(f"{VERDICTS}/{name}/"))
-        if own:
-            newest[name] = folder.read_json(own[-1])
+    known = {name: _newest(folder, check) for name, check in CHECKS.items()}
+    newest = {name: verdict for name, verdict in known.items() if verdict is not None}
     measured: dict[str, float] = {}
-    for verdict in sorted(newest.values(), key=lambda verdict: str(verdict["period"][1])):
+    ordered = sorted(newest.values(), key=lambda verdict: str(verdict["period"][1]))
+    for verdict in ordered:
         measured |= verdict["measurements"]
-    last = max(newest.values(), key=lambda verdict: str(verdict["period"][1]))
-    folder.write_json(names.FILE, {"at": last["period"][1], "measurements": measured})
-    folder.write_json(names.VERDICT, last | {"checks": newest})
+    last = ordered[-1]
+    at = datetime.fromisoformat(last["period"][1]).timestamp()
+    folder.write_json(FILE, Measurements(at, measured).content())
+    folder.write_json(VERDICT, last | {"checks": newest})

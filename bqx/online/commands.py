@@ -33,7 +33,7 @@ def _online(asked: argparse.Namespace) -> int:
     import numpy as np
 
     from bqx.files import read_parquet
-    from bqx.online import promotion
+    from bqx.online import measured, promotion
     from bqx.online.loop import OnlineLoop
     from bqx.online.replay import KEYS, columns_of
     from bqx.online.store import OnlineStore
@@ -50,6 +50,7 @@ def _online(asked: argparse.Namespace) -> int:
                 rows = frame[frame["minute"] == minute].drop(columns="label", errors="ignore")
                 loop.step(int(minute), rows, frame[due == minute])
         loop.close()
+        measured.write(loop.store)
         scored = loop.store.scored()
     for pair, own in scored.groupby("pair"):
         skill, gain = (promotion.gain(own, over) for over in ("martingale", "static"))

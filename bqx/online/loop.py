@@ -17,7 +17,7 @@ from bqx.online.checkpoints import Checkpoints
 from bqx.online.ensemble import Ensemble
 from bqx.online.replay import GIVEN, KEYS, columns_of
 from bqx.online.settings import MEMBERS, Settings
-from bqx.online.store import FORECASTS, LABELS, OnlineStore
+from bqx.online.store import ANSWERED, FORECASTS, LABELS, OnlineStore
 
 Cell = tuple[str, int]
 CHECKPOINT_MINUTES = 240
@@ -139,7 +139,7 @@ class OnlineLoop:
             features = np.array([row[name] for name in ensemble.columns], dtype=np.float64)
             answer = ensemble.forecast(float(row["forecast"]), features)
             answers.append(
-                {"online": answer.forecast, "fallen": answer.fallen}
+                {"online": answer.forecast, "fallen": answer.fallen, "resets": ensemble.resets}
                 | dict(zip(MEMBERS, answer.members.tolist(), strict=True))
                 | {f"weight_{k}": v for k, v in zip(MEMBERS, answer.weights.tolist(), strict=True)}
             )
@@ -169,7 +169,7 @@ class OnlineLoop:
 
 
 def _features(stored: pd.DataFrame) -> tuple[str, ...]:
-    others = {*KEYS, *GIVEN, "online", "fallen", *MEMBERS, *(f"weight_{name}" for name in MEMBERS)}
+    others = {*KEYS, *GIVEN, *ANSWERED}
     return tuple(str(name) for name in stored.columns if name not in others)
 
 

@@ -15,6 +15,8 @@ from bqx.online.replay import KEYS
 from bqx.online.settings import MEMBERS
 
 FORECASTS, LABELS = "forecasts", "labels"
+ANSWERED = ("online", "fallen", "resets", *MEMBERS, *(f"weight_{name}" for name in MEMBERS))
+"""Columns that a forecast adds to its row: ``resets`` counts members begun anew until then."""
 REMEMBERED = 8
 """Minutes whose forecasts stay in memory: pairs ask for the same ones, a minute of each horizon."""
 
@@ -98,17 +100,20 @@ class OnlineStore:
                     removed += 1
         return removed
 
-    def scored(self) -> pd.DataFrame:
-        """All forecasts whose label is known: keys, static, online and members' forecasts, label.
+    def scored(self, after: int = -1) -> pd.DataFrame:
+        """All forecasts whose label became known after a minute: keys, ``known_at`` (that minute),
+        static, online and members' forecasts, label.
 
         In order of pair, horizon and minute.
         """
         keys = list(KEYS)
-        forecasts = [self.read(FORECASTS, m) for m in self.minutes(FORECASTS)]
-        labels = [self.read(LABELS, m) for m in self.minutes(LABELS)]
+        columns = [*keys, "online", *MEMBERS]
+        labels = [self.read(LABELS, m).assign(known_at=m) for m in self.minutes(LABELS, after)]
+        first = min((int(own["minute"].min()) for own in labels), default=0) - 1
+        forecasts = [self.read(FORECASTS, m) for m in self.minutes(FORECASTS, first)]
         if not forecasts or not labels:
-            return pd.DataFrame(columns=[*keys, "online", *MEMBERS, "label"])
-        wanted = pd.concat(forecasts)[[*keys, "online", *MEMBERS]]
-        known = pd.concat(labels)[[*keys, "label"]].drop_duplicates(keys)
+            return pd.DataFrame(columns=[*columns, "known_at", "label"])
+        known = pd.concat(labels)[[*keys, "known_at", "label"]].drop_duplicates(keys)
+        wanted = pd.concat(forecasts)[columns]
         scored = wanted.merge(known, on=keys).sort_values(keys, ignore_index=True)
         return scored[np.isfinite(scored["label"].to_numpy(np.float64))]

@@ -92,7 +92,7 @@ def _add_alert(commands: "Commands") -> None:
         "--account",
         type=Path,
         metavar="FILE",
-        help="cloud.yaml: measure the month's charges, and show all in CloudWatch",
+        help="cloud.yaml: measure charges and containers, and show all in CloudWatch",
     )
     parser.add_argument("--budget", type=float, default=500.0, help="USD a month, %(default)s")
     parser.set_defaults(command=_alert)
@@ -144,10 +144,12 @@ def _measure(asked: argparse.Namespace, state: "State") -> "Measurements":
     if asked.platform:
         numbers |= sources.trainings(asked.platform, state.since("training_failed", now), now)
     if asked.account:
+        from bqx.cloud.account import Account
         from bqx.cloud.calls import clients
         from bqx.operations.cost import budgets
 
         numbers |= sources.charges(clients(budgets.REGION), asked.budget)
+        numbers |= sources.endpoint(clients(Account.read(asked.account).region))
     return Measurements(now, numbers)
 
 

@@ -87,7 +87,7 @@ def _sagemaker(name: str, statistic: str, scale: float = 1.0) -> Cloud:
 
 def _line(name: str, label: str = "") -> Line:
     metric = BY_NAME[name]
-    cloud = Cloud(name) if metric.origin == "measured" else None
+    cloud = Cloud(name) if metric.is_measured else None
     return Line(label or name.replace("_", " "), name, query(metric), cloud)
 
 

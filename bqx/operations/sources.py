@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -11,7 +12,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bqx.cloud.calls import Call, Clients, make
+from bqx.cloud.calls import Call, Clients, CloudError, make
+from bqx.cloud.endpoint_requests import ENDPOINT
 from bqx.errors import ParameterError
 from bqx.monitoring.metrics import BY_NAME
 from bqx.operations.panels import WATCHING
@@ -151,3 +153,15 @@ def charges(of: Clients, budget: float, now: datetime | None = None) -> Numbers:
         "cost_to_date": spent,
         "cost_share_of_budget": None if spent is None else spent / budget,
     }
+
+
+def endpoint(of: Clients) -> Numbers:
+    """Containers of the platform's endpoint; None, and why on standard error, where AWS does not
+    tell."""
+    try:
+        told = make(Call("sagemaker", "describe_endpoint", {"EndpointName": ENDPOINT}), of)
+    except CloudError as error:
+        print(error, file=sys.stderr)
+        return {"instances": None}
+    variants = told.get("ProductionVariants", ())
+    return {"instances": float(sum(own.get("CurrentInstanceCount", 0) for own in variants))}

@@ -7,10 +7,9 @@ it follows. A call does all that the bars allow and can be made again at any tim
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,9 @@ from bqx.errors import BqxError, ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.files import read_json, write_json
 from bqx.learning.bundle import Bundle
-from bqx.market.bars import Bars
-from bqx.parallel import over_pairs
 from bqx.params import Params
 from bqx.retraining import bars as known_bars
-from bqx.retraining import judgement, report, rounds, training, trial, triggers
+from bqx.retraining import challengers, judgement, report, rounds, training, trial, triggers
 from bqx.retraining.bars import Frames
 from bqx.retraining.rounds import BEGUN, JUDGED, PROMOTED, REGISTERED, SHADOWED, WATCHED, Round
 from bqx.serving import registry_folder
@@ -113,7 +110,7 @@ class Loop:
         dataset = known_bars.latest(
             {pair: until[pair] for pair in begun["pairs"] if pair in until}, self.params, own.now
         )
-        self._train(own, dataset)
+        challengers.train(own, dataset, self._served, self.params)
         done = {p: training.read(own.trained(p)) for p in dataset if own.trained(p).exists()}
         judged = judgement.judge(done, self.params.seed) if done else {}
         failed = {
@@ -122,32 +119,6 @@ class Loop:
             if own.failure(pair).exists()
         }
         return {"pairs": {pair: asdict(of) for pair, of in judged.items()}, "failed": failed}
-
-    def _train(self, own: Round, dataset: Mapping[str, Bars]) -> None:
-        """Train what has neither a challenger nor a reason why not."""
-        tasks = {}
-        for pair, pair_bars in dataset.items():
-            if own.trained(pair).exists() or own.failure(pair).exists():
-                continue
-            found = known_bars.faults(pair_bars, own.now)
-            if found:
-                own.fail(pair, found)
-                continue
-            tasks[pair] = (pair_bars, own.trained(pair), self._served(pair), self.params)
-
-        def note(pair: str, error: str) -> None:
-            if error:
-                own.fail(pair, [Reason(error)])
-
-        if tasks:
-            fold = training.fold_of({pair: dataset[pair] for pair in tasks}, self.params)
-            over_pairs(
-                partial(training.attempt, fold),
-                tasks,
-                self.params.workers,
-                write=note,
-                backend=self.params.backend,
-            )
 
     def _served(self, pair: str) -> tuple[int, Bundle] | None:
         """Number and bundle of the served version."""

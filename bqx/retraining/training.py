@@ -15,13 +15,12 @@ from bqx.errors import ArtefactError, ParameterError
 from bqx.evaluation import skill
 from bqx.feature_store.history import History
 from bqx.features import lags
-from bqx.features.lags import Column
 from bqx.files import check_seal, read_json, read_parquet, sealed, sha256, write_json, write_parquet
 from bqx.learning import baseline, bundle, samples, split, training
 from bqx.learning.bundle import Bundle
 from bqx.learning.fold_fit import FoldFit, learn_fold
 from bqx.learning.folds import Fold
-from bqx.learning.models import make, model_class
+from bqx.learning.models import make
 from bqx.market.bars import Bars
 from bqx.params import Params
 from bqx.retraining import forecasts
@@ -52,21 +51,12 @@ class Trained:
     champion: int
 
 
-def model_of(params: Params, champion: Bundle | None) -> str:
+def model_of(params: Params, champion: tuple[int, Bundle] | None) -> str:
     """Model that a pair's challenger is: the champion's kind, that of the parameters, or the first
-    of those among which a run chooses, which can all learn from one pair.
-
-    Raises ParameterError where none can.
-    """
-    own = [champion.model.NAME] if champion is not None else []
-    named = list(params.models) if params.model == "chosen" else [params.model]
-    alone = [name for name in (*own, *named) if not model_class(name).POOLED]
-    if not alone:
-        raise ParameterError(
-            f"models: none learns from one pair, got {', '.join(named)}; expected one that does, "
-            "such as ridge or xgboost. Set models."
-        )
-    return alone[0]
+    of those among which a run chooses."""
+    if champion is not None:
+        return champion[1].model.NAME
+    return params.models[0] if params.model == "chosen" else params.model
 
 
 def fold_of(bars: Mapping[str, Bars], params: Params) -> Fold:
@@ -87,18 +77,18 @@ def train(
     *,
     champion: tuple[int, Bundle] | None,
     params: Params,
+    pooled: FoldFit | None = None,
 ) -> None:
     """Train a pair's challenger and write it with its comparison; the folder appears when all is
     there.
 
     The columns are chosen and the model is fitted on the fold; nothing of it depends on bars after
-    the fold's ``last_seen``.
+    the fold's ``last_seen``. ``pooled`` : what it has learnt with all pairs, where it has.
 
     Raises ParameterError for too few rows to learn from, or to compare on.
     """
-    columns = lags.candidates_of(params)
     before = champion[1] if champion else None
-    fit = _fitted(own, columns, fold, model=model_of(params, before), params=params)
+    fit = pooled or _fitted(own, fold, model=model_of(params, champion), params=params)
     packed = bundle.bundle(own, fit, params, {})
     rows = _unseen(own, fold, packed, before)
     temporary = folder.with_name(f".{folder.name}.tmp")
@@ -127,10 +117,8 @@ def train(
     temporary.rename(folder)
 
 
-def _fitted(
-    bars: Bars, columns: tuple[Column, ...], fold: Fold, *, model: str, params: Params
-) -> FoldFit:
-    history = History(bars)
+def _fitted(bars: Bars, fold: Fold, *, model: str, params: Params) -> FoldFit:
+    columns, history = lags.candidates_of(params), History(bars)
     (chosen,) = training.select_pair(history, columns, [fold], params)
     by_name = {column.name: column for column in columns}
     learnt = learn_fold(
@@ -237,10 +225,11 @@ def attempt(
     folder: Path,
     champion: tuple[int, Bundle] | None,
     params: Params,
+    pooled: FoldFit | None,
 ) -> str:
     """Train a pair; why it failed, empty where it has not, since the others go on."""
     try:
-        train(own, fold, folder, champion=champion, params=params)
+        train(own, fold, folder, champion=champion, params=params, pooled=pooled)
     except Exception as error:  # whatever it is, the pair beside it is none the worse
         return f"{type(error).__name__}: {error}"
     return ""

@@ -21,7 +21,8 @@ from bqx.monitoring.metrics import BY_NAME
 from bqx.serving.timed import Timed
 
 MEASUREMENTS = "BQX_MEASUREMENTS"
-"""Environment variable with a file of `bqx monitor`, whose newest numbers are told as well."""
+"""Environment variable with files of measurements, a comma between them, whose newest numbers are
+told as well."""
 
 ROUTES = ("/ping", "/invocations", "/predict", "/forecasts", "/openapi.json", "/metrics")
 """Paths that are told apart; a client may name any other, and none of those is kept."""
@@ -89,20 +90,23 @@ def _age(market_minute: int) -> int:
 
 
 def _measured() -> dict[str, float]:
-    """The newest numbers of the file that `MEASUREMENTS` names."""
-    place = os.environ.get(MEASUREMENTS)
-    if not place:
+    """The newest numbers of the files that `MEASUREMENTS` names."""
+    places = [place for place in os.environ.get(MEASUREMENTS, "").split(",") if place]
+    if not places:
         return {}
     # A bucket's library takes a while, which a server without measurements need not wait.
     from bqx.monitoring import measured
 
-    try:
-        newest = measured.read([place])[-1:]
-    except ArtefactError as error:
-        print(error, file=sys.stderr)
-        return {}
-    numbers = newest[0].numbers if newest else {}
-    return {name: value for name, value in numbers.items() if value is not None}
+    numbers: dict[str, float] = {}
+    for place in places:
+        try:
+            newest = measured.read([place])[-1:]
+        except ArtefactError as error:
+            print(error, file=sys.stderr)
+            continue
+        for own in newest:
+            numbers |= {name: value for name, value in own.numbers.items() if value is not None}
+    return numbers
 
 
 def metered(application: Starlette) -> Meter:

@@ -119,9 +119,11 @@ def watch(
     members = [by_name[name] for name in chosen.columns]
     fits = fits_of(bars, members, fold)
     earlier = forecasts[forecasts["fold"] < fold.number]
+    window = max(map(params.window, params.horizons))
     own = baseline.of_model(
         history,
         members,
+        window=window,
         fits=fits,
         until=bars.ts[fold.last_seen],
         performance=losses.of_forecasts(bars, earlier, params.window)
@@ -129,8 +131,7 @@ def watch(
         else pd.DataFrame(),
     )
     first, stop = max(int(fold.test[0]) - BEFORE, 0), int(fold.test[-1]) + 1
-    rows = np.arange(first, stop, baseline.STEP)
-    rows = rows[np.isfinite(bars.close[rows])]
+    rows = baseline.forecast_rows(bars, np.arange(first, stop, baseline.STEP), window)
     later = forecasts[forecasts["fold"] == fold.number]
     return PairRows(
         bars=bars.rows(first, stop),

@@ -19,6 +19,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=A_YEAR,
         help="minutes of bars for the large ones, default a year",
     )
+    parser.addoption(
+        "--large",
+        type=int,
+        default=3_000_000,
+        help="rows of the baseline that goes block by block, default 3 million",
+    )
+
+
+@pytest.fixture(scope="session")
+def large(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--large"))
 
 
 @pytest.fixture(scope="session")

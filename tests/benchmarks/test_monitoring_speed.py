@@ -1,26 +1,55 @@
 """What it takes to watch 28 pairs, beside what it takes to serve them."""
 
+import json
 import time
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
 import pandas as pd
 import pytest
 from live_market import HORIZONS, bundles, fed, frames
 from measure import Goal, seconds
 
-from bqx.learning import baseline
+from bqx.feature_store.history import History
+from bqx.features.engine.newest_bars import NewestBars
+from bqx.learning import baseline, losses, targets
+from bqx.learning.bundle import Bundle, Prediction
 from bqx.learning.day_statistics import day_statistics
+from bqx.market import bars as bar_frames
 from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
+from bqx.monitoring import watch
 from bqx.monitoring.capture import Capture
 from bqx.monitoring.panel import Day, Panel
-from bqx.serving import captured
+from bqx.serving.api import Throttle
+from bqx.serving.app import app
+from bqx.serving.live_feed import LiveFeed
 from bqx.serving.live_panel import FedBar, LivePanel
+from bqx.serving.models import Models
+
+
+class Silent:
+    """A feed without a line."""
+
+    def lines(self, seconds: float) -> list[bytes]:
+        return []
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
 
 pytestmark = pytest.mark.benchmarks
 
 COLUMNS, DAYS, MINUTES = 250, 60, 40
+ASKED = 400
+"""Answers a minute at which the field's documents add an instance."""
+A_LARGE = 3_000_000
+EMPTY_HOURS = pd.DataFrame({"market_hour": [0], "range": [0.0], "still": [1]})
 EMPTY = pd.DataFrame({"day": [], "loss": [], "known_loss": [], "rows": []})
 
 
@@ -54,20 +83,44 @@ def test_a_day_of_a_panel(results: dict[str, Any]) -> None:
         "drift of 250 columns x 28 pairs of one day", seconds(judge), 10.0, 10.0, "s CPU",
         more=False,
     ).check(results)  # fmt: skip
-    # A tenth of the columns at a time, since 12 GB need not be in memory at once.
-    width, rows = 20, 3_000_000
-    many = columns(rows, width, 2)
-    numbers = np.repeat(np.arange(rows // 1_440 + 1), 1_440)[:rows]
-    one = seconds(lambda: day_statistics(many, numbers, own.columns.iloc[:width]), 0.1)
+
+
+def test_a_large_baseline_block_by_block(results: dict[str, Any], large: int) -> None:
+    """Of ``--large`` rows x 1,000 columns, which are never in memory at once."""
+    width, block = 1_000, 20 * sessions.DAY
+    rng = np.random.default_rng(0)
+    described = baseline.of_columns(
+        rng.normal(size=(block, width)).astype(np.float32),
+        sessions.grid(28_400_040, 28_400_040 + 40 * 1_440)[:block],
+        [f"column_{i}" for i in range(width)],
+        hours=EMPTY_HOURS,
+        performance=EMPTY,
+    ).columns
+    noise = rng.normal(size=(block + 997, width)).astype(np.float32)
+    spent, rows, days = 0.0, 0, []
+    for first in range(0, large, block):
+        # Other rows of the same noise: drawing it anew would take longer than its statistics.
+        count, start = min(block, large - first), int(rng.integers(997))
+        x = noise[start : start + count]
+        numbers = (first + np.arange(count)) // sessions.DAY
+        begun = time.process_time()
+        days.append(day_statistics(x, numbers, described))
+        spent += time.process_time() - begun
+        rows += count
+    assert rows == large
+    assert sum(own.rows.sum() for own in days) == large * width
+    means = np.concatenate([own.mean for own in days])
+    assert means.shape == (-(-large // sessions.DAY), width)
+    assert np.abs(means[:-1]).mean() < 0.1
+    seconds_ = spent * A_LARGE / large
     Goal(
-        "statistics of 3 million rows x 1,000 columns, from 20 of them", one * 1_000 / width,
-        300.0, 300.0, "s CPU", more=False,
+        f"statistics by day of {large:,} rows x 1,000 columns, block by block, for 3 million",
+        seconds_, 300.0, 300.0, "s CPU", more=False,
     ).check(results)  # fmt: skip
 
 
-def served(sent: Any, first: int) -> float:
+def served(panel: LivePanel, sent: Any, first: int) -> float:
     """CPU seconds of a minute: all pairs' bars taken, and all forecasts made."""
-    panel = LivePanel(bundles(PAIRS))
     stamps = sent["eurusd"].index
     start = {
         pair: (sessions.epoch_minutes(f.iloc[:first].index), f.iloc[:first].to_numpy().T)
@@ -88,46 +141,121 @@ def served(sent: Any, first: int) -> float:
     return float(np.median(spent))
 
 
-def test_cpu_of_a_capture(
-    results: dict[str, Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent = frames(PAIRS)
-    alone = served(sent, 5_000)
+def answered(panel: LivePanel, folder: Path) -> float:
+    """CPU seconds of a minute's answers, at the traffic for which the field's documents scale an
+    instance; what a web server spends on them comes on top."""
+    for pair, bundle in bundles(PAIRS).items():
+        bundle.save(folder / pair)
+    feed = LiveFeed(Silent(), Models(folder, unapproved=True))
+    feed.panel = panel
+    application = app(feed.models, feed)
+    application.state.throttle = Throttle(1e9)
+    body = json.dumps({"pair": "eurusd"}).encode()
+    scope = {
+        "type": "http", "method": "POST", "path": "/predict", "raw_path": b"/predict",
+        "query_string": b"", "headers": [], "http_version": "1.1", "scheme": "http",
+        "server": ("x", 80), "client": ("x", 1), "root_path": "", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+
+    async def ask() -> float:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            assert message.get("status", 200) == 200
+
+        begun = time.process_time()
+        for _ in range(ASKED):
+            await application(dict(scope), receive, send)
+        return time.process_time() - begun
+
+    anyio.run(ask)
+    return float(anyio.run(ask))
+
+
+def watched(place: Path) -> dict[str, float]:
+    """CPU seconds of a minute that capture and checks of 28 pairs take, from a capture of two days,
+    at the documents' traffic and share."""
+    grids = bar_frames.align(frames(PAIRS, 21))
+    models = {pair: with_baseline(model, grids[pair]) for pair, model in bundles(PAIRS).items()}
+    rows = np.arange(11 * sessions.DAY, 13 * sessions.DAY + 70)
+    minutes = grids["eurusd"].minutes
+    x, bars = {}, {}
+    for pair, model in models.items():
+        x[pair] = History(grids[pair]).matrix(model.columns, rows, model.fits)
+        bars[pair] = grids[pair].frame.to_numpy(np.float64).T
     now = 0.0
+    capture = Capture(str(place), clock=lambda: now)
+    spent = {"capture": 0.0}
+    for i, row in enumerate(rows.tolist()):
+        now = 60.0 * (int(minutes[row]) + 1) + 1.0
+        newest = {pair: newest_of(grids[pair], bars[pair], row) for pair in models}
+        begun = time.process_time()
+        for pair, model in models.items():
+            if bars[pair][6, row] == 0.0 and np.isfinite(bars[pair][3, row]):
+                capture.forecast(model, x[pair][i : i + 1], newest[pair], PREDICTED)
+        for _ in range(ASKED):
+            capture.answer(200, 3.0)
+        spent["capture"] += (time.process_time() - begun) / len(rows)
+    capture.flush()
+    for name, first, count, each in (
+        ("minute", rows[-45], 30, 1),
+        ("hourly", rows[-61], 1, 60),
+        ("daily", rows[-61], 1, sessions.DAY),
+    ):
+        start = sessions.timestamp(int(minutes[first]) + 9)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(watch.FARTHEST, name, {"minute": 3, "hourly": 120, "daily": 2_000}[name])
+            watch.watch(str(place), name, start - timedelta(minutes=each))
+            begun = time.process_time()
+            made = sum(
+                watch.watch(str(place), name, start + timedelta(minutes=k))["made"]
+                for k in range(count)
+            )
+        assert made >= count
+        spent[name] = (time.process_time() - begun) / made / each
+    return spent
 
-    class Minutely(Capture):
-        def forecast(self, *args: Any, **named: Any) -> None:
-            nonlocal now
-            now = 60.0 * (int(args[2].minutes[-1]) + 1)
-            super().forecast(*args, **named)
 
-    for share in (0.2, 1.0):
-        own = Minutely(str(tmp_path / str(share)), share, lambda: now)
-        monkeypatch.setattr(captured, "current", lambda own=own: own)
-        beside = served(sent, 5_000)
-        spent = {}
-        for name in ("forecast", "_write"):
-            spent[name] = 0.0
-            _timed(monkeypatch, Minutely if name == "forecast" else Capture, name, spent)
-        served(sent, 5_000)
-        cost = spent["forecast"] / MINUTES
-        results.setdefault("capture", []).append(
-            {"share": share, "serving_ms": 1e3 * alone, "with_ms": 1e3 * beside, "ms": 1e3 * cost}
-        )
-        Goal(
-            f"capture of 28 pairs and {len(HORIZONS)} horizons over serving, share {share:g}",
-            100 * cost / alone, 5.0, 50.0, "% of CPU",
-            "serving is the forecasts alone here: what requests cost comes on top", more=False,
-        ).check(results)  # fmt: skip
-        monkeypatch.undo()
+PREDICTED = {h: Prediction(15, 0.0, 0.0, 0.01, 1e-3, -1e-3, 1e-3) for h in HORIZONS}
 
 
-def _timed(patch: pytest.MonkeyPatch, owner: type, name: str, spent: dict[str, float]) -> None:
-    real = getattr(owner, name)
+def newest_of(own: Bars, columns: np.ndarray, row: int) -> NewestBars:
+    part = slice(row - 39, row + 1)
+    return NewestBars(
+        own.pair, columns[:, part], own.baseline, panel=None, minutes=own.minutes[part],
+        market_minute=own.first_market_minute + row,
+    )  # fmt: skip
 
-    def timed(*args: Any, **named: Any) -> None:
-        begun = time.thread_time()
-        real(*args, **named)
-        spent[name] += time.thread_time() - begun
 
-    patch.setattr(owner, name, timed)
+def with_baseline(model: Bundle, own: Bars) -> Bundle:
+    until = own.ts[10 * sessions.DAY]
+    rows = np.arange(1_500, 9 * sessions.DAY)
+    performance = [
+        losses.of_days(targets.make(own, 15, h), own.minutes, rows, np.full(len(rows), 0.01))
+        for h in HORIZONS
+    ]
+    statistics = baseline.of_model(
+        History(own), model.columns, window=15, fits=model.fits, until=until,
+        performance=pd.concat(performance),
+    )  # fmt: skip
+    return replace(model, baseline_statistics=statistics)
+
+
+def test_watching_costs_less_than_a_twentieth_of_serving(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    panel = LivePanel(bundles(PAIRS))
+    refreshed = served(panel, frames(PAIRS), 5_000)
+    serving = {"forecasts": refreshed, "answers": answered(panel, tmp_path / "bundles")}
+    watching = watched(tmp_path / "capture")
+    results["watching"] = {
+        "serving_ms": {name: 1e3 * own for name, own in serving.items()},
+        "watching_ms": {name: 1e3 * own for name, own in watching.items()},
+    }
+    print(results["watching"])
+    Goal(
+        f"watching 28 pairs and {len(HORIZONS)} horizons over serving them, {ASKED} answers a "
+        "minute", 100 * sum(watching.values()) / sum(serving.values()), 5.0, 15.0, "% of CPU",
+        "a busy machine", more=False,
+    ).check(results)  # fmt: skip

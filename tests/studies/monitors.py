@@ -143,12 +143,14 @@ def _sooner(found: dict[str, Any]) -> str:
     quiet = [of["quiet_hours"] for of in found["null"]]
     frozen = [of["frozen"] for of in found["null"]]
     after = ", ".join(str(of["found_after"]) for of in frozen)
+    alone = ", ".join(str(of["found_alone_after"]) for of in frozen if "found_alone_after" in of)
+    of_one = f", one of its pairs after {alone}" if alone else ""
     return f"""## Within the hour
 
 A column that keeps one value is found by the hourly check after {", ".join(hours)} hour(s); of
 {sum(of["hours"] for of in quiet)} quiet hours of all pairs {sum(of["alarms"] for of in quiet)}
 alarmed. A feed that stops is called frozen after {after}
-minutes; of {sum(of["minutes"] for of in frozen)} minutes of feeds that did not stop
+minutes{of_one}; of {sum(of["minutes"] for of in frozen)} minutes of feeds that did not stop
 {sum(of["alarms"] for of in frozen)} were.
 """
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bqx.features import catalog, lags
 from bqx.features.lags import Column
-from bqx.learning import baseline, losses, targets
+from bqx.learning import baseline, hours, losses, targets
 from bqx.learning.baseline import Baseline
 from bqx.learning.day_statistics import day_statistics
 from bqx.market import planted, sessions
@@ -92,7 +92,7 @@ def baseline_of(own: Stream, last: int) -> Baseline:
         own.x[kept],
         own.bars.minutes[own.rows[kept]],
         (*COLUMNS, *baseline.BARS),
-        hours=baseline.hourly_range(own.bars.minutes[known], own.ranges[known]),
+        hours=hours.of_bars(own.bars, known, own.ranges),
         performance=performance[performance["day"] < last],
     )
 
@@ -109,7 +109,7 @@ def day_of(own: Stream, known: Baseline, day: int) -> Day:
     return Day(
         statistics,
         earlier,
-        baseline.hourly_range(own.bars.minutes[kept], own.ranges[kept]),
+        hours.mean_range(own.bars.minutes[kept], own.ranges[kept]),
         performance[performance["day"] == day],
     )
 

@@ -25,6 +25,8 @@ from streams import (
     stream,
 )
 
+from bqx.learning import hours
+from bqx.learning.baseline import Baseline
 from bqx.market import bars as bar_frames
 from bqx.market import sessions, simulated
 from bqx.market.bars import Bars, align, validate
@@ -85,7 +87,7 @@ def null_market(seed: int) -> dict[str, Any]:
         "found": found,
         "broken_hours": _hours(streams[pair], panel.baselines[pair], begin, column),
         "quiet_hours": _quiet_hours(streams, panel.baselines, later[:2]),
-        "frozen": _frozen(bars, later),
+        "frozen": _frozen(bars, panel.baselines, later),
     }
 
 
@@ -167,22 +169,63 @@ def _between(own: Stream, known: Any, begin: int) -> PairRows:
     return PairRows(bars, known, "study", own.rows[kept] - first, x, {}, {})
 
 
-def _frozen(bars: dict[str, Bars], days: list[int]) -> dict[str, Any]:
-    """Minutes in which a feed was called frozen without being so, and minutes until it is found."""
+def _frozen(bars: dict[str, Bars], known: dict[str, Baseline], days: list[int]) -> dict[str, Any]:
+    """Minutes in which a feed was called frozen without being so, and minutes until a feed that
+    stops is, all of it or a pair alone."""
+    usual = {pair: own.hours for pair, own in known.items()}
+    minutes = next(iter(bars.values())).minutes
+    rows = np.flatnonzero(np.isin(sessions.trading_days(minutes), days))
+    looked_at = rows[::31].tolist()
+    alarms = sum(
+        bool(_called({p: own.rows(row - 40, row + 1) for p, own in bars.items()}, usual))
+        for row in looked_at
+    )
+    # In the busy hours of a day.
+    row, delays = int(rows[len(rows) // 2]) + 14 * 60, {}
+    for name, pairs in (("found_after", list(bars)), ("found_alone_after", list(bars)[:1])):
+        for delay in range(1, 61):
+            seen = {p: own.rows(row - 40, row + delay) for p, own in bars.items()}
+            seen |= {p: _stopped(seen[p], 40) for p in pairs}
+            if _called(seen, usual):
+                delays[name] = delay
+                break
+    return {"minutes": len(looked_at), "alarms": alarms, **delays}
+
+
+def _called(bars: dict[str, Bars], usual: dict[str, pd.DataFrame]) -> list[str]:
+    still = {pair: int(hours.standstills(own)[-1]) for pair, own in bars.items()}
+    return bar_quality.frozen(still, usual, int(next(iter(bars.values())).minutes[-1]))
+
+
+def standstills(bars: dict[str, Bars]) -> dict[str, Any]:
+    """How often pairs of real bars are called frozen, by the hours of the 84 days before each day:
+    times that this begins, and those on days on which no pair was quoted for an hour."""
+    still = np.column_stack([hours.standstills(own) for own in bars.values()])
     minutes = next(iter(bars.values())).minutes
     day = sessions.trading_days(minutes)
-    rows = np.flatnonzero(np.isin(day, days))
-    alarms = sum(
-        bool(bar_quality.frozen({p: own.rows(row - 40, row + 1) for p, own in bars.items()}))
-        for row in rows[::301].tolist()
-    )
-    row, delays = int(rows[len(rows) // 2]), 0
-    while delays < 60:
-        delays += 1
-        stopped = {p: _stopped(own.rows(row - 40, row + delays), 40) for p, own in bars.items()}
-        if bar_quality.frozen(stopped):
-            break
-    return {"minutes": len(rows[::301]), "alarms": int(alarms), "found_after": delays}
+    closed = day[(still >= 60).all(axis=1)]
+    alarm = np.zeros(len(minutes), bool)
+    days = np.unique(day)[BASELINE_DAYS:]
+    for number in days.tolist():
+        known = (day < number) & (day >= np.unique(day[day < number])[-BASELINE_DAYS])
+        rows = np.flatnonzero(day == number)
+        most = [_most(own, known, minutes[rows]) for own in bars.values()]
+        together = (still[rows] >= bar_quality.STILL).sum(axis=1) >= max(len(bars) / 2, 2)
+        alarm[rows] = together | (still[rows] >= np.column_stack(most)).any(axis=1)
+    begun = day[alarm & ~np.r_[False, alarm[:-1]]]
+    return {
+        "days": len(days),
+        "alarms": len(begun),
+        "on_closed_days": int(np.isin(begun, closed).sum()),
+    }
+
+
+def _most(bars: Bars, known: np.ndarray, minutes: np.ndarray) -> np.ndarray:
+    """Minutes that a pair may stand still at some minutes, by the hours of known rows."""
+    usual = hours.of_bars(bars, known, np.zeros(len(bars)))
+    hour = sessions.market_minutes(minutes) // 60
+    by_hour = {h: hours.longest_usual(usual, int(minutes[hour == h][0])) for h in np.unique(hour)}
+    return np.array([by_hour[h] for h in hour])
 
 
 def _stopped(bars: Bars, row: int) -> Bars:
@@ -268,3 +311,10 @@ def test_real_days(
     seed: int, real: tuple[dict[str, Bars], dict[str, Stream]], studied: dict[str, Any]
 ) -> None:
     studied.setdefault("real", []).append(real_draw(*real, seed))
+
+
+def test_real_standstills(
+    real: tuple[dict[str, Bars], dict[str, Stream]], studied: dict[str, Any]
+) -> None:
+    studied["standstills"] = found = standstills(real[0])
+    assert found["alarms"] - found["on_closed_days"] <= 0.05 * found["days"]
