@@ -133,6 +133,28 @@ def test_workers_have_limits(
     assert is_told(text)
 
 
+REAL = [
+    ["alert", "--budget"],
+    ["cost", "budgets", "--account", "x", "--budget"],
+    ["ready", "load", "http://127.0.0.1:9/", "--rate"],
+    ["ready", "load", "http://127.0.0.1:9/", "--seconds"],
+    ["cloud", "local", "update", "x", "y", "--bake"],
+    ["cloud", "local", "point", "x", "eurusd", "z", "--canary"],
+    ["cloud", "local", "deploy", "x", "y", "--instances"],
+]
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "-1", "1e400", "1e99", "x", ""])
+@pytest.mark.parametrize("command", REAL, ids=lambda words: " ".join(words[:3]))
+def test_numbers_have_limits(
+    command: list[str], number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, text = printed(capsys, [*command[:-1], f"{command[-1]}={number}"])
+    assert status == 2
+    assert "no such number" in text
+    assert is_told(text)
+
+
 @pytest.mark.parametrize("time", ["x", "", "99999-01-01", "2024-13-01", "nan", "1e400", "now x"])
 @pytest.mark.parametrize("option", ["--from", "--to"])
 def test_times_that_are_none_are_refused(

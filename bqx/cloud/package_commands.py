@@ -1,7 +1,6 @@
 """``bqx cloud packages``: SageMaker's model packages, as ``bqx registry`` has a folder's."""
 
 import argparse
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +67,13 @@ def _acted(asked: argparse.Namespace, registry: "Registry") -> int:
 def _registry(path: Path) -> "Registry":
     from bqx.cloud.account import Account
     from bqx.cloud.calls import clients
+    from bqx.runs.chained_log import user
     from bqx.serving.registry import Registry
     from bqx.serving.sagemaker_packages import ModelPackages
 
     own = Account.read(path)
     store = ModelPackages(clients(own.region)("sagemaker"), GROUP, own.image("inference"))
-    return Registry(store, getpass.getuser())
+    return Registry(store, user())
 
 
 def _line(version: "Version") -> str:

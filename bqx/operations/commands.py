@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
+from bqx.operations.cost import commands as cost
 
 if TYPE_CHECKING:
     from bqx.monitoring.measured import Measurements
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the commands to those of ``bqx``."""
-    from bqx.operations.cost import commands as cost
-
     _add_alert(commands)
     _add_dashboard(commands)
     cost.add(commands)
@@ -94,7 +93,7 @@ def _add_alert(commands: "Commands") -> None:
         metavar="FILE",
         help="cloud.yaml: measure the month's charges, and show all in CloudWatch",
     )
-    parser.add_argument("--budget", type=float, default=500.0, help="USD a month, %(default)s")
+    cost.add_budget(parser)
     parser.set_defaults(command=_alert)
 
 

@@ -28,6 +28,8 @@ WORKERS = 32
 """Connections that are kept open."""
 TIMEOUT = 10.0
 """Seconds after which a request counts as failed."""
+MOST = 10_000_000
+"""Requests of a test, of which each one's time is kept."""
 NEVER = 1e9
 """Milliseconds that stand for no answer at all."""
 
@@ -65,16 +67,19 @@ def press(
 ) -> Load:
     """Send requests to a server, the bodies in turn (none: GET), and measure its answers.
 
-    Raises ParameterError for an address, a rate or a time that is none.
+    Raises ParameterError for an address, a rate, a time or a header that is none.
     """
-    place = urlsplit(url)
-    if place.scheme not in ("http", "https") or not place.hostname:
-        raise ParameterError(f"URL: no address, got {url!r}; expected http://HOST:PORT/PATH.")
-    count = int(rate * seconds)
-    if count < 1:
+    place = _address(url)
+    if not 1.0 <= rate * seconds <= MOST:
+        what = "too much" if rate * seconds > MOST else "nothing"
         raise ParameterError(
-            f"--rate: nothing to send, got {rate:g} for {seconds:g} s; expected 1."
+            f"--rate: {what} to send, got {rate:g} for {seconds:g} s; expected 1 to {MOST:,} "
+            "requests."
         )
+    count = int(rate * seconds)
+    for name, value in (headers or {}).items():
+        if not (value.isascii() and value.isprintable()):
+            raise ParameterError(f"{name}: no header, got {value!r:.60}; expected plain text.")
     spent, stop = np.full(count, np.nan), threading.Event()
     start = time.perf_counter() + 0.1
     workers = min(WORKERS, count)
@@ -101,6 +106,22 @@ def press(
         p95=float(p95),
         p99=float(p99),
         reached=len(answered) / lasted,
+    )
+
+
+def _address(url: str) -> SplitResult:
+    """The places of an address."""
+    try:
+        place = urlsplit(url)
+        is_known = place.scheme in ("http", "https") and bool(place.hostname)
+        if is_known and place.port != 0 and url.isascii() and url.isprintable() and " " not in url:
+            return place
+    except ValueError:
+        # Of a port or an address of six that is none.
+        pass
+    raise ParameterError(
+        f"URL: no address, got {url!r:.100}; expected http://HOST:PORT/PATH in ASCII, the rest "
+        "as %C3."
     )
 
 

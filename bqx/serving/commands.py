@@ -1,7 +1,6 @@
 """Commands of the server and the registry: ``bqx serve`` and ``bqx registry``."""
 
 import argparse
-import getpass
 import json
 import os
 from dataclasses import asdict
@@ -141,11 +140,12 @@ def _registry_show(asked: argparse.Namespace) -> int:
 
 
 def _registry_move(asked: argparse.Namespace) -> int:
+    from bqx.runs.chained_log import user
     from bqx.serving.registry import Registry
 
     store = _store(asked.registry)
     version = _version(store, asked.pair, asked.version)
-    registry = Registry(store, asked.by or _user())
+    registry = Registry(store, asked.by or user())
     if asked.action == "archive":
         moved = registry.archive(version, asked.reason)
     else:
@@ -153,14 +153,6 @@ def _registry_move(asked: argparse.Namespace) -> int:
         moved = move(version, (asked.reason,))
     print(f"{moved.pair} version {moved.number}: {moved.status}")
     return 0
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under an id that has no name.
-        return f"user {os.getuid()}"
 
 
 def _store(folder: Path) -> "Folder":

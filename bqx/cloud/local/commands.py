@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params.real_numbers import real
+from bqx.params.whole_numbers import whole
 
 if TYPE_CHECKING:
     from bqx.cloud.local.state import Variant
@@ -42,9 +44,11 @@ def add(commands: Any) -> None:
     for sub in (deploy, update):
         sub.add_argument("models", nargs="+", metavar="VARIANT=model.tar.gz[:WEIGHT]")
         sub.add_argument(
-            "--instances", type=int, default=1, metavar="N", help="default %(default)s"
+            "--instances", type=whole(100), default=1, metavar="N", help="default %(default)s"
         )
-    update.add_argument("--bake", type=float, default=60.0, metavar="S", help="seconds a step")
+    update.add_argument(
+        "--bake", type=real(0.0, 86_400.0), default=60.0, metavar="S", help="seconds a step"
+    )
     invoke = action("invoke", "answer of an endpoint to a request", _invoke)
     invoke.add_argument("request", type=Path, metavar="FILE", help="JSON")
     invoke.add_argument("--variant", default="", help="default by weight")
@@ -53,7 +57,7 @@ def add(commands: Any) -> None:
     point.add_argument("key", metavar="KEY", help="such as eurusd/0002.tar.gz, or back")
     point.add_argument(
         "--canary",
-        type=float,
+        type=real(0.0, 86_400.0),
         metavar="S",
         help="by steps of so many seconds, back on alarm",
     )
