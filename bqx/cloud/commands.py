@@ -137,6 +137,10 @@ def _process(asked: argparse.Namespace) -> int:
     from bqx.cloud import job_requests
 
     arguments = processed(asked.set)
+    if bool(asked.bars) == bool(asked.secret):
+        raise ParameterError(
+            f"--bars, --secret: {'both' if asked.bars else 'none'}, expected one of them."
+        )
     own, _ = _opened(asked)
     call = job_requests.processing(own, asked.name, arguments, bars=asked.bars, secret=asked.secret)
     return _made(asked, [call])
@@ -144,18 +148,21 @@ def _process(asked: argparse.Namespace) -> int:
 
 def _train(asked: argparse.Namespace) -> int:
     from bqx.cloud import job_requests, watched
+    from bqx.cloud.calls import checked
     from bqx.learning.tuning import PRIORITY
     from bqx.market.pairs import LIQUIDITY, check
 
     own, of = _opened(asked)
     every = PRIORITY if asked.searching else LIQUIDITY
     pairs = [check(pair) for pair in asked.pairs.split(",")] if asked.pairs else every
+    if len(set(pairs)) < len(pairs):
+        raise ParameterError(f"--pairs: a pair stands twice, got {asked.pairs:.80}; expected once.")
     request = job_requests.tuning if asked.searching else job_requests.training
     values = hyperparameters(asked.set, pairs[0])
     calls = [request(own, pair, asked.version, values, bars=asked.bars) for pair in pairs]
     if of is None or asked.searching:
         return _made(asked, calls)
-    ended = watched.train_all(calls, of)
+    ended = watched.train_all(checked(calls), of)
     for job in ended:
         print(job.name, job.status, job.model or job.reason, json.dumps(job.metrics), sep="\t")
     return int(any(job.status != "Completed" for job in ended))
@@ -190,6 +197,10 @@ def _shift(asked: argparse.Namespace) -> int:
     from bqx.cloud import watched
 
     _, of = _opened(asked)
+    if asked.blue == asked.green:
+        raise ParameterError(
+            f"NEW: the old one, got {asked.green!r:.63}; expected another variant."
+        )
     if of is None:
         shares = [step / 100.0 for step in watched.STEPS]
         steps = [{asked.blue: 1.0 - share, asked.green: share} for share in shares]
@@ -219,10 +230,13 @@ def _batch(asked: argparse.Namespace) -> int:
 
 
 def _pipeline(asked: argparse.Namespace) -> int:
-    from bqx.cloud import pipeline
+    from bqx.cloud import job_requests, pipeline
+    from bqx.cloud.calls import checked
     from bqx.market.pairs import LIQUIDITY
 
     own, _ = _opened(asked)
+    # Of the definition's text AWS says what is wrong when the step begins.
+    checked([job_requests.processing(own, "process", [], bars=asked.bars)])
     values = hyperparameters(asked.set, LIQUIDITY[0])
     content = pipeline.definition(own, LIQUIDITY, values, bars=asked.bars)
     return _made(asked, [pipeline.create(own, content)])
