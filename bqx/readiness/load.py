@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import numpy as np
 
 from bqx.errors import ParameterError
 from bqx.files import write_json
+from bqx.params import addresses
 
 RECORD = "load.json"
 PEAK = 100.0 / 3.0
@@ -69,7 +70,7 @@ def press(
 
     Raises ParameterError for an address, a rate, a time or a header that is none.
     """
-    place = _address(url)
+    place = addresses.http("URL", url)
     if not 1.0 <= rate * seconds <= MOST:
         what = "too much" if rate * seconds > MOST else "nothing"
         raise ParameterError(
@@ -106,22 +107,6 @@ def press(
         p95=float(p95),
         p99=float(p99),
         reached=len(answered) / lasted,
-    )
-
-
-def _address(url: str) -> SplitResult:
-    """The places of an address."""
-    try:
-        place = urlsplit(url)
-        is_known = place.scheme in ("http", "https") and bool(place.hostname)
-        if is_known and place.port != 0 and url.isascii() and url.isprintable() and " " not in url:
-            return place
-    except ValueError:
-        # Of a port or an address of six that is none.
-        pass
-    raise ParameterError(
-        f"URL: no address, got {url!r:.100}; expected http://HOST:PORT/PATH in ASCII, the rest "
-        "as %C3."
     )
 
 
