@@ -1,6 +1,7 @@
 """Alerts: every rule fires and clears, each alert is told once, on every channel, whatever ends."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -540,12 +541,31 @@ def test_settings_without_a_file_are_standard_error():
         ('{"measurements": {}}', "no measurements"),
         ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skil": 1}}', "unknown metric"),
         ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": "a"}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": "2"}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": true}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": NaN}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": Infinity}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": 1e400}}', "no measurements"),
+        (f'{{"at": "2026-01-05T10:00Z", "measurements": {{"skill": {"9" * 400}}}}}', "no measure"),
+        ('{"at": "2026-01-05T10:00Z", "measurements": {"mae": 2, "mae": 1}}', "no measurements"),
+        ('{"at": "0001-01-01T00:00:00+23:59", "measurements": {}}', "no measurements"),
+        ('{"at": "9999-12-31T23:59:59-23:59", "measurements": {}}', "no measurements"),
+        ('{"at": "2999-01-01T00:00:00Z", "measurements": {"mae_ratio": 2}}', "a time to come"),
+        ("[" * 100_000, "no measurements"),
     ],
+    ids=range(17),
 )
 def test_a_file_that_holds_no_measurements_is_told(tmp_path, text, said):
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(ArtefactError, match=said):
         measured.read([str(tmp_path / "m.json")])
+
+
+def test_a_pipe_in_the_place_of_the_state_is_told(tmp_path, capsys):
+    os.mkfifo(tmp_path / "state.json")
+    file = written(tmp_path / "n.json", mae=2.0)
+    assert cli.main(["alert", file, "--state", str(tmp_path / "state.json")]) == 2
+    assert "no regular file" in capsys.readouterr().err
 
 
 def test_lines_of_measurements_are_read_in_the_order_of_time(tmp_path):

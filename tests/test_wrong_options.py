@@ -1,14 +1,16 @@
 """Whatever is typed after `bqx`: an answer, or one line and status 2, and never a traceback."""
 
+import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bqx import cli
-from bqx.params import KEYS
+from bqx.params import KEYS, options
 
 CI = Path(__file__).parents[1] / "params" / "ci.yaml"
 
@@ -131,6 +133,24 @@ def test_workers_have_limits(
     assert status == 2
     assert "no such number" in text
     assert is_told(text)
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser, and those of all commands below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for own in action.choices.values():
+                yield from parsers(own)
+
+
+def test_no_path_of_any_command_may_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unset variable of a shell is an empty text, and would be the folder one is in."""
+    every = [action for own in parsers(cli._parser()) for action in own._actions]
+    assert len({action.dest for action in every if action.type is options.place}) > 15
+    assert not [action.dest for action in every if action.type is Path]
+    for command in (["alert", "--state="], ["ready", "backup", "", "x"], ["compare", "", "x"]):
+        assert printed(capsys, command)[0] == 2
 
 
 REAL = [

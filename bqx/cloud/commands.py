@@ -7,10 +7,10 @@ asks and moves at once.
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params import options
 from bqx.params.whole_numbers import whole
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def add(commands: Any) -> None:
 
 def _add(commands: Any, name: str, about: str, command: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=about)
-    parser.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+    parser.add_argument(
+        "--account", type=options.place, required=True, metavar="FILE", help="cloud.yaml"
+    )
     parser.add_argument("--make", action="store_true", help="make the calls, not only print them")
     parser.set_defaults(command=command)
     return parser

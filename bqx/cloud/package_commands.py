@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params import options
 
 if TYPE_CHECKING:
     from bqx.serving.registry import Registry, Version
@@ -24,7 +25,9 @@ def add(commands: Any) -> None:
         ("archive", "serve it no more"),
     ):
         sub = actions.add_parser(action, help=about)
-        sub.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+        sub.add_argument(
+            "--account", type=options.place, required=True, metavar="FILE", help="cloud.yaml"
+        )
         sub.add_argument("pair", metavar="PAIR")
         if action == "register":
             sub.add_argument("model", metavar="s3://", help="its model.tar.gz")

@@ -1,7 +1,6 @@
 """``bqx paper``: a week of bars traded on paper, beside its backtest."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
@@ -18,12 +17,16 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser(
         "paper", help="replay bars minute by minute through the live path, and trade on paper"
     )
-    parser.add_argument("bars", type=Path, metavar="FOLDER", help="folder or file of bars")
+    parser.add_argument("bars", type=options.place, metavar="FOLDER", help="folder or file of bars")
     parser.add_argument(
-        "--registry", type=Path, required=True, metavar="DIR", help="as of `bqx serve`"
+        "--registry", type=options.place, required=True, metavar="DIR", help="as of `bqx serve`"
     )
     parser.add_argument(
-        "--place", type=Path, required=True, metavar="DIR", help="statements, fills and state"
+        "--place",
+        type=options.place,
+        required=True,
+        metavar="DIR",
+        help="statements, fills and state",
     )
     parser.add_argument("--from", dest="first", default="", metavar="TIME", help="UTC; default")
     parser.add_argument("--to", dest="last", default="", metavar="TIME", help="the last week")

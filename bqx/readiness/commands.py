@@ -24,11 +24,11 @@ def add(commands: "Commands") -> None:
     own = parser.add_subparsers(required=True, metavar="WHAT")
     check = own.add_parser("check", help="the checklist; status 1 where a line fails")
     for name, what in (("run", "a finished run"), ("registry", "a registry"), ("book", "pages")):
-        check.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"folder of {what}")
+        check.add_argument(f"--{name}", type=options.place, metavar="DIR", help=f"folder of {what}")
     check.set_defaults(command=_check)
     press = own.add_parser("load", help="three times the peak at a server, for ten minutes")
     press.add_argument("url", metavar="URL", help="what is asked; POST where --body is given")
-    press.add_argument("--body", type=Path, nargs="+", default=[], metavar="FILE")
+    press.add_argument("--body", type=options.place, nargs="+", default=[], metavar="FILE")
     press.add_argument(
         "--rate", type=real(0.01, 10_000.0), default=100.0, metavar="N", help="requests a second"
     )
@@ -38,29 +38,37 @@ def add(commands: "Commands") -> None:
     backup = own.add_parser("backup", help="copy what is new in a folder, with its hashes")
     drill = own.add_parser("drill", help="bring a folder back from its backup, elsewhere")
     for asked in (backup, drill):
-        asked.add_argument("folder", type=Path, metavar="FOLDER")
-        asked.add_argument("place", type=Path, metavar="BACKUP")
+        asked.add_argument("folder", type=options.place, metavar="FOLDER")
+        asked.add_argument("place", type=options.place, metavar="BACKUP")
     backup.set_defaults(command=_backup)
     back = own.add_parser("restore", help="bring a folder back that is lost or empty")
-    back.add_argument("place", type=Path, metavar="BACKUP")
-    back.add_argument("folder", type=Path, metavar="FOLDER")
+    back.add_argument("place", type=options.place, metavar="BACKUP")
+    back.add_argument("folder", type=options.place, metavar="FOLDER")
     back.set_defaults(command=_restore)
     drill.set_defaults(command=_drill)
     rebuild = own.add_parser("rebuild", help="build an empty database anew, and measure that")
     options.add_bars(rebuild)
-    rebuild.add_argument("--store", type=Path, metavar="DIR", help="published features, too")
+    rebuild.add_argument(
+        "--store", type=options.place, metavar="DIR", help="published features, too"
+    )
     rebuild.set_defaults(command=_rebuild)
     roll = own.add_parser("rollout", help="3, 10, then 28 pairs: show, begin, sign or back")
     roll.add_argument("action", choices=("show", "begin", "sign", "back"))
     roll.add_argument("words", nargs="*", metavar="WORDS", help="of who signs or rolls back")
     roll.add_argument("--by", default="", metavar="NAME", help="who signs; default the user")
-    roll.add_argument("--registry", type=Path, metavar="DIR", help="whose approved pairs count")
+    roll.add_argument(
+        "--registry", type=options.place, metavar="DIR", help="whose approved pairs count"
+    )
     roll.set_defaults(command=_rollout)
     for asked in (check, roll):
-        asked.add_argument("--capture", type=Path, metavar="DIR", help="captured minutes")
+        asked.add_argument("--capture", type=options.place, metavar="DIR", help="captured minutes")
     for asked in (check, press, drill, rebuild, roll):
         asked.add_argument(
-            "--records", type=Path, default=RECORDS, metavar="DIR", help="default %(default)s"
+            "--records",
+            type=options.place,
+            default=RECORDS,
+            metavar="DIR",
+            help="default %(default)s",
         )
 
 

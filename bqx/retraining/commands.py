@@ -2,7 +2,6 @@
 
 import argparse
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx import params
@@ -20,13 +19,13 @@ def add(commands: "Commands") -> None:
     )
     options.add_file(parser)
     parser.add_argument(
-        "--registry", type=Path, required=True, metavar="DIR", help="as of `bqx serve`"
+        "--registry", type=options.place, required=True, metavar="DIR", help="as of `bqx serve`"
     )
     parser.add_argument(
-        "--place", type=Path, required=True, metavar="DIR", help="folder of the rounds"
+        "--place", type=options.place, required=True, metavar="DIR", help="folder of the rounds"
     )
     parser.add_argument(
-        "--measurements", type=Path, metavar="FILE", help="measurements of `bqx monitor`"
+        "--measurements", type=options.place, metavar="FILE", help="measurements of `bqx monitor`"
     )
     parser.add_argument(
         "--now", default="", metavar="TIME", help="UTC, for what has passed; default the clock's"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
+from bqx.params import options
 
 if TYPE_CHECKING:
     from bqx.serving.registry import Version
@@ -26,7 +27,7 @@ def _add_serve(commands: "Commands") -> None:
     parser = commands.add_parser("serve", help="answer for bars that requests or a feed bring")
     parser.add_argument(
         "bundles",
-        type=Path,
+        type=options.place,
         metavar="DIR",
         help="registry, such as runs/registry/files, or folder of bundles (--unapproved)",
     )
@@ -44,9 +45,14 @@ def _add_serve(commands: "Commands") -> None:
         help="answer /predict for the newest bars of FEED: a file or folder of JSON lines that "
         "grow, or tcp://127.0.0.1:PORT to listen there for them",
     )
-    parser.add_argument("--history", type=Path, metavar="DIR", help="bars before those of the feed")
     parser.add_argument(
-        "--state", type=Path, metavar="FILE", help="keeps the bars from one start to the next"
+        "--history", type=options.place, metavar="DIR", help="bars before those of the feed"
+    )
+    parser.add_argument(
+        "--state",
+        type=options.place,
+        metavar="FILE",
+        help="keeps the bars from one start to the next",
     )
     parser.add_argument(
         "--capture",
@@ -103,7 +109,10 @@ def _add_registry(commands: "Commands") -> None:
     ):
         sub = actions.add_parser(action, help=about)
         sub.add_argument(
-            "registry", type=Path, metavar="DIR", help="registry, such as runs/registry/files"
+            "registry",
+            type=options.place,
+            metavar="DIR",
+            help="registry, such as runs/registry/files",
         )
         if action == "list":
             sub.add_argument("--pair", default="", help="default all")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params import options
 from bqx.params.real_numbers import real
 from bqx.params.whole_numbers import whole
 
@@ -27,7 +28,9 @@ def add(commands: Any) -> None:
     def action(name: str, about: str, command: Any) -> argparse.ArgumentParser:
         sub: argparse.ArgumentParser = actions.add_parser(name, help=about)
         place = Path("runs/cloud")
-        sub.add_argument("--place", type=Path, default=place, help="folder, default %(default)s")
+        sub.add_argument(
+            "--place", type=options.place, default=place, help="folder, default %(default)s"
+        )
         sub.add_argument("name", metavar="NAME", help="of the job or endpoint")
         sub.set_defaults(command=command)
         return sub
@@ -37,7 +40,9 @@ def add(commands: Any) -> None:
         ("process", "run a processing job: bars to datasets", _process),
     ):
         sub = action(name, about, command)
-        sub.add_argument("--bars", type=Path, required=True, metavar="DIR", help="bar files")
+        sub.add_argument(
+            "--bars", type=options.place, required=True, metavar="DIR", help="bar files"
+        )
         add_set(sub)
     deploy = action("deploy", "start an endpoint", _deploy)
     update = action("update", "give a new model 10, 50, 100 percent, back on alarm", _update)
@@ -50,7 +55,7 @@ def add(commands: Any) -> None:
         "--bake", type=real(0.0, 86_400.0), default=60.0, metavar="S", help="seconds a step"
     )
     invoke = action("invoke", "answer of an endpoint to a request", _invoke)
-    invoke.add_argument("request", type=Path, metavar="FILE", help="JSON")
+    invoke.add_argument("request", type=options.place, metavar="FILE", help="JSON")
     invoke.add_argument("--variant", default="", help="default by weight")
     point = action("point", "artefact of a pair on a multi-model endpoint", _point)
     point.add_argument("pair", metavar="PAIR")
