@@ -513,6 +513,8 @@ def test_the_command_needs_something_to_judge(tmp_path, capsys):
         ("sns: {account: 1, region: x}", "sns.account"),
         ("mail: {}", "mail: extra"),
         ("email: {server: here, sender: a, recipients: [b]}", "email.server"),
+        ('email: {server: "h:25", sender: "a@b\\nBcc: c@d", recipients: [b@c]}', "email.sender"),
+        ('email: {server: "h:25", sender: a@b, recipients: ["b c@d"]}', "email.recipients"),
         ("- a", "the file"),
         ("{", "cannot be read"),
         ("slack: {webhook: BQX_NOT_SET}", "BQX_NOT_SET: not set"),
@@ -526,6 +528,20 @@ def test_wrong_settings_are_told_in_a_line(tmp_path, capsys, text, said):
     assert cli.main(command) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+@pytest.mark.parametrize(
+    "address", ["secret", "http://h:99999/secret", "file:///secret", "http://h/secret\u00e4"]
+)
+def test_a_webhook_that_is_no_address_is_told_without_it(tmp_path, capsys, monkeypatch, address):
+    monkeypatch.setenv("BQX_SLACK_WEBHOOK", address)
+    (tmp_path / "alerts.yaml").write_text("slack: {}")
+    file = written(tmp_path / "m.json", mae_ratio=2.0)
+    command = ["alert", file, "--to", str(tmp_path / "alerts.yaml"), "--state", str(tmp_path / "s")]
+    assert cli.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "BQX_SLACK_WEBHOOK: no address" in line
+    assert "secret" not in line
 
 
 def test_settings_without_a_file_are_standard_error():
@@ -561,11 +577,13 @@ def test_a_file_that_holds_no_measurements_is_told(tmp_path, text, said):
         measured.read([str(tmp_path / "m.json")])
 
 
-def test_a_pipe_in_the_place_of_the_state_is_told(tmp_path, capsys):
-    os.mkfifo(tmp_path / "state.json")
+@pytest.mark.parametrize("option", ["--state", "--to"])
+def test_a_pipe_in_the_place_of_a_file_is_told(tmp_path, capsys, option):
+    os.mkfifo(tmp_path / "pipe")
     file = written(tmp_path / "n.json", mae=2.0)
-    assert cli.main(["alert", file, "--state", str(tmp_path / "state.json")]) == 2
-    assert "no regular file" in capsys.readouterr().err
+    places = {"--state": str(tmp_path / "s.json"), option: str(tmp_path / "pipe")}
+    assert cli.main(["alert", file, *(word for own in places.items() for word in own)]) == 2
+    assert "pipe: cannot be" in capsys.readouterr().err
 
 
 def test_lines_of_measurements_are_read_in_the_order_of_time(tmp_path):

@@ -142,7 +142,20 @@ def test_a_dry_run_prints_no_call_that_aws_refuses(account, offline, capsys, wor
 
 
 @pytest.mark.parametrize(
-    "altered", [{"role": "bqx"}, {"subnets": ["subnet 1"], "security_groups": ["sg"]}]
+    "altered",
+    [
+        {"role": "bqx"},
+        {"subnets": ["subnet 1"], "security_groups": ["sg"]},
+        {"subnets": 5},
+        {"subnets": "subnet-1"},
+        {"security_groups": {"sg-1": "x"}},
+        {"tags": ["a"]},
+        {"tags": {"a": 1}},
+        {"region": 1},
+        {"bucket": ["b"]},
+        {"account": 12},
+    ],
+    ids=str,
 )
 def test_an_account_with_names_that_are_none_is_told(tmp_path, offline, capsys, altered):
     path = tmp_path / "cloud.yaml"

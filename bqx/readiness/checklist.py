@@ -6,6 +6,7 @@ from typing import Any
 
 from bqx.cloud import template
 from bqx.errors import BqxError
+from bqx.files import read_regular
 from bqx.market.pairs import LIQUIDITY
 from bqx.readiness import drill, load
 from bqx.readiness.check import Check, Evidence, Question
@@ -183,7 +184,7 @@ def runbooks(evidence: Evidence) -> Check:
     heads = [
         line.lower()
         for path in sorted(evidence.book.glob("*.md"))
-        for line in path.read_text(encoding="utf-8").splitlines()
+        for line in read_regular(path).decode().splitlines()
         if line.startswith("#")
     ]
     absent = [name for name in RUNBOOKS if not any(name in head for head in heads)]
@@ -237,7 +238,7 @@ def answered(evidence: Evidence) -> list[Check]:
     for question in QUESTIONS:
         try:
             checks.append(question(evidence))
-        except (BqxError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (BqxError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
             what = (question.__doc__ or "").strip().rstrip(".")
             is_told = isinstance(error, BqxError)
             told = str(error) if is_told else f"altered, got {type(error).__name__} in its record"

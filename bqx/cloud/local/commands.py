@@ -137,8 +137,9 @@ def _update(asked: argparse.Namespace) -> int:
 
 def _invoke(asked: argparse.Namespace) -> int:
     from bqx.cloud.local.endpoints import Endpoints
+    from bqx.files import read_regular
 
-    own, body = Endpoints(asked.place), asked.request.read_bytes()
+    own, body = Endpoints(asked.place), read_regular(asked.request)
     if any(variant.many for variant in own.state.variants(asked.name)):
         reply = own.invoke_pair(asked.name, body, _pair_of(body))
     else:
