@@ -252,8 +252,10 @@ def test_the_command_prints_paper_beside_the_backtest(stored, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "backtest gross" in printed
     assert re.search(r"all +all .* -?0\.0\n", printed)
-    assert cli.main(command(stored, tmp_path / "p", "--from", "noon")) == 2
-    assert "--from: no time, got 'noon'" in capsys.readouterr().err
+    for option in ("--from", "--to"):
+        for time in ("noon", "0001-01-01", "9999-12-31"):
+            assert cli.main(command(stored, tmp_path / "p", option, time)) == 2
+            assert f"{option}: no time, got '{time}'" in capsys.readouterr().err
     assert cli.main(command(stored, tmp_path / "p", "--speed", "-1")) == 2
 
 

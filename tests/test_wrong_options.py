@@ -175,7 +175,10 @@ def test_numbers_have_limits(
     assert is_told(text)
 
 
-@pytest.mark.parametrize("time", ["x", "", "99999-01-01", "2024-13-01", "nan", "1e400", "now x"])
+NO_TIMES = ("x", "99999-01-01", "2024-13-01", "nan", "1e400", "now x", "0001-01-01", "9999-12-31")
+
+
+@pytest.mark.parametrize("time", ["", *NO_TIMES])
 @pytest.mark.parametrize("option", ["--from", "--to"])
 def test_times_that_are_none_are_refused(
     option: str, time: str, capsys: pytest.CaptureFixture[str]
@@ -183,6 +186,14 @@ def test_times_that_are_none_are_refused(
     status, text = printed(capsys, ["build", "--bars", "x", "--out", "y", option, time])
     assert (status, text.count("\n")) == (2, 1)
     assert f"{option}: no time, got" in text
+
+
+@pytest.mark.parametrize("time", NO_TIMES)
+def test_a_time_to_retrain_at_is_one(time: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["retrain", str(CI), "--registry", "x", "--place", "y", "--now", time]
+    status, text = printed(capsys, command)
+    assert (status, text.count("\n")) == (2, 1)
+    assert "--now: no time, got" in text
 
 
 def processes(cases: list[list[str]], folder: Path) -> None:

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
-from bqx.params import options
+from bqx.params import options, times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,8 +56,8 @@ def _paper(asked: argparse.Namespace) -> int:
     bundles = {pair: of.bundle for pair, of in models.current().items()}
     frames = readers.read_folder(asked.bars, **options.values(asked))
     end = max(frame.index[-1] for frame in frames.values())
-    last = min(_time("--to", asked.last) or end, end)
-    first = _time("--from", asked.first) or last - _week()
+    last = min(times.moment("--to", asked.last), end) if asked.last else end
+    first = times.moment("--from", asked.first) if asked.first else last - _week()
     replay = Replay(bundles, frames, first=first, last=last, place=asked.place, delay=delay)
     replay.run(asked.speed)
     tested = {
@@ -75,23 +75,3 @@ def _week() -> "pd.Timedelta":
     import pandas as pd
 
     return pd.Timedelta(days=7)
-
-
-def _time(option: str, text: str) -> "pd.Timestamp | None":
-    """A time in UTC; None where none is named.
-
-    Raises ParameterError for what is none.
-    """
-    import pandas as pd
-
-    if not text:
-        return None
-    try:
-        moment = pd.Timestamp(text)
-    except ValueError:
-        moment = pd.NaT
-    if moment is pd.NaT:
-        raise ParameterError(
-            f"{option}: no time, got {text[:40]!r}; expected one such as 2024-07-01T02:00."
-        )
-    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")

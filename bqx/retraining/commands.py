@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bqx import params
-from bqx.errors import ParameterError
-from bqx.params import options
+from bqx.params import options, times
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -58,10 +57,4 @@ def _time(text: str) -> datetime:
     """
     if not text:
         return datetime.now(UTC).replace(second=0, microsecond=0)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ParameterError(
-            f"--now: no time, got {text!r:.40}; expected one such as 2024-07-01T02:00."
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return times.moment("--now", text).to_pydatetime()
