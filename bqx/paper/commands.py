@@ -65,7 +65,7 @@ def _paper(asked: argparse.Namespace) -> int:
         for pair, bundle in bundles.items()
         for horizon, account in backtest.run(frames, bundle, first, last).items()
     }
-    table = statement.beside(statement.days(asked.place), tested)
+    table = statement.beside(replay.days(), tested)
     print(table.round(3).to_string(index=False))
     print(f"{asked.place}: {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, money in bp")
     return 0
