@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx import params
@@ -112,7 +111,7 @@ def _add_run(commands: "Commands") -> None:
     parser.add_argument(
         "--from", metavar="NN", dest="from_stage", help="run again from notebook NN"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, from here")
+    parser.add_argument("--out", type=options.place, metavar="DIR", help="run folder, from here")
     parser.add_argument("--to", metavar="PLACE", help="copy the artefacts to a folder or s3://")
     options.add(parser)
     parser.set_defaults(command=_run)
@@ -140,7 +139,7 @@ def _add_dataset(commands: "Commands") -> None:
         "dataset", help="write train, validation and test sets of every pair and fold"
     )
     options.add_file(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, from here")
+    parser.add_argument("--out", type=options.place, metavar="DIR", help="run folder, from here")
     parser.add_argument(
         "--to", required=True, metavar="PLACE", help="folder or s3://bucket/prefix of the sets"
     )
@@ -163,7 +162,9 @@ def _add_claim(commands: "Commands") -> None:
         "claim", help="record what a run shall reach, before it is made; its book shows both"
     )
     options.add_file(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run to come")
+    parser.add_argument(
+        "--out", type=options.place, metavar="DIR", help="folder of the run to come"
+    )
     parser.add_argument("--metric", default="skill", metavar="M", help="skill or net_sharpe")
     parser.add_argument(
         "--bound", type=float, required=True, metavar="X", help="what it shall at least be"
@@ -205,7 +206,7 @@ def _add_compare(commands: "Commands") -> None:
         "compare", help="runs beside each other: what differed, and what that did, in Markdown"
     )
     parser.add_argument(
-        "runs", type=Path, nargs="+", metavar="RUN", help="folders of finished runs"
+        "runs", type=options.place, nargs="+", metavar="RUN", help="folders of finished runs"
     )
     parser.set_defaults(command=_compare)
 
@@ -238,7 +239,9 @@ def _add_certify(commands: "Commands") -> None:
         help="store that `bqx build` made of these bars: every file is compared with its hash, and "
         "the hashes stand in the JSON",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was found")
+    parser.add_argument(
+        "--json", type=options.place, metavar="FILE", help="write all that was found"
+    )
     parser.set_defaults(command=_certify)
 
 

@@ -79,6 +79,10 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        # A full disk does not say of which file.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -193,7 +197,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
         if missing:
             raise ArtefactError(
                 f"{path}: column {missing[0]!r} is missing, got {len(names)} others; expected "
-                f"{len(missing)} such columns. Run the notebook that writes it again."
+                f"{len(missing)} such columns. {_MEND}"
             )
         wanted = None if columns is None else list(columns)
         try:
@@ -202,12 +206,12 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pd.DataFra
             raise _unreadable(path, error, "Parquet") from None
 
 
+_MEND = "Run the notebook or command that writes it again."
+
+
 def _unreadable(path: Path, error: Exception, kind: str) -> ArtefactError:
     what = "is absent" if isinstance(error, FileNotFoundError) else "cannot be read"
-    return ArtefactError(
-        f"{path}: {what}, got {type(error).__name__}; expected {kind}. "
-        "Run the notebook that writes it again."
-    )
+    return ArtefactError(f"{path}: {what}, got {type(error).__name__}; expected {kind}. {_MEND}")
 
 
 @contextmanager

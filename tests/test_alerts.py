@@ -1,6 +1,7 @@
 """Alerts: every rule fires and clears, each alert is told once, on every channel, whatever ends."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -512,6 +513,8 @@ def test_the_command_needs_something_to_judge(tmp_path, capsys):
         ("sns: {account: 1, region: x}", "sns.account"),
         ("mail: {}", "mail: extra"),
         ("email: {server: here, sender: a, recipients: [b]}", "email.server"),
+        ('email: {server: "h:25", sender: "a@b\\nBcc: c@d", recipients: [b@c]}', "email.sender"),
+        ('email: {server: "h:25", sender: a@b, recipients: ["b c@d"]}', "email.recipients"),
         ("- a", "the file"),
         ("{", "cannot be read"),
         ("slack: {webhook: BQX_NOT_SET}", "BQX_NOT_SET: not set"),
@@ -527,6 +530,20 @@ def test_wrong_settings_are_told_in_a_line(tmp_path, capsys, text, said):
     assert said in line
 
 
+@pytest.mark.parametrize(
+    "address", ["secret", "http://h:99999/secret", "file:///secret", "http://h/secret\u00e4"]
+)
+def test_a_webhook_that_is_no_address_is_told_without_it(tmp_path, capsys, monkeypatch, address):
+    monkeypatch.setenv("BQX_SLACK_WEBHOOK", address)
+    (tmp_path / "alerts.yaml").write_text("slack: {}")
+    file = written(tmp_path / "m.json", mae_ratio=2.0)
+    command = ["alert", file, "--to", str(tmp_path / "alerts.yaml"), "--state", str(tmp_path / "s")]
+    assert cli.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "BQX_SLACK_WEBHOOK: no address" in line
+    assert "secret" not in line
+
+
 def test_settings_without_a_file_are_standard_error():
     assert [own.name for own in Settings().channels()] == ["standard_error"]
 
@@ -540,12 +557,33 @@ def test_settings_without_a_file_are_standard_error():
         ('{"measurements": {}}', "no measurements"),
         ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skil": 1}}', "unknown metric"),
         ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": "a"}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": "2"}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": true}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": NaN}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": Infinity}}', "no measurements"),
+        ('{"at": "2026-01-05T10:00:00Z", "measurements": {"skill": 1e400}}', "no measurements"),
+        (f'{{"at": "2026-01-05T10:00Z", "measurements": {{"skill": {"9" * 400}}}}}', "no measure"),
+        ('{"at": "2026-01-05T10:00Z", "measurements": {"mae": 2, "mae": 1}}', "no measurements"),
+        ('{"at": "0001-01-01T00:00:00+23:59", "measurements": {}}', "no measurements"),
+        ('{"at": "9999-12-31T23:59:59-23:59", "measurements": {}}', "no measurements"),
+        ('{"at": "2999-01-01T00:00:00Z", "measurements": {"mae_ratio": 2}}', "a time to come"),
+        ("[" * 100_000, "no measurements"),
     ],
+    ids=range(17),
 )
 def test_a_file_that_holds_no_measurements_is_told(tmp_path, text, said):
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(ArtefactError, match=said):
         measured.read([str(tmp_path / "m.json")])
+
+
+@pytest.mark.parametrize("option", ["--state", "--to"])
+def test_a_pipe_in_the_place_of_a_file_is_told(tmp_path, capsys, option):
+    os.mkfifo(tmp_path / "pipe")
+    file = written(tmp_path / "n.json", mae=2.0)
+    places = {"--state": str(tmp_path / "s.json"), option: str(tmp_path / "pipe")}
+    assert cli.main(["alert", file, *(word for own in places.items() for word in own)]) == 2
+    assert "pipe: cannot be" in capsys.readouterr().err
 
 
 def test_lines_of_measurements_are_read_in_the_order_of_time(tmp_path):

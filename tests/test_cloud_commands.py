@@ -7,6 +7,7 @@ import sys
 
 import boto3
 import pytest
+import yaml
 from moto import mock_aws
 
 from bqx import cli
@@ -27,7 +28,7 @@ DRY = {
     "endpoint": (("v1",), "create_endpoint_config", 1),
     "canary": (("v2",), "update_endpoint", 1),
     "shift": (("old", "new"), "update_endpoint_weights_and_capacities", 3),
-    "batch": (("m", "--role", "arn:r"), "create_schedule", 1),
+    "batch": (("m", "--role", "arn:aws:iam::123456789012:role/b"), "create_schedule", 1),
     "pipeline": (BARS, "create_pipeline", 1),
 }
 
@@ -106,6 +107,61 @@ def test_a_local_command_that_cannot_is_one_line(tmp_path, capsys, monkeypatch, 
     printed = capsys.readouterr().err
     assert text in printed
     assert printed.count("\n") == 1
+
+
+REFUSED = [
+    ("process", "a b", *BARS),
+    ("process", "p/\u00fc", *BARS),
+    ("process", "x" * 64, *BARS),
+    ("process", "p", "--bars", "/tmp/bars"),
+    ("process", "p", "--bars", "s3://"),
+    ("process", "p"),
+    ("process", "p", *BARS, "--secret", "s"),
+    ("train", "v 1", *BARS),
+    ("train", "v1"),
+    ("train", "v1", *BARS, "--pairs", "eurusd,eurusd"),
+    ("train", "v1", *BARS, "--pairs", "usdeur"),
+    ("tune", "v1", "--bars", "bars"),
+    ("tune", "x" * 30, *BARS),
+    ("endpoint", "v 1"),
+    ("endpoint", ""),
+    ("endpoint", "x" * 99),
+    ("canary", "v/2"),
+    ("shift", "old", "old"),
+    ("shift", "old", "n w"),
+    ("batch", "m", "--role", "nobody"),
+    ("pipeline", "--bars", "bars"),
+]
+
+
+@pytest.mark.parametrize("words", REFUSED, ids=" ".join)
+def test_a_dry_run_prints_no_call_that_aws_refuses(account, offline, capsys, words):
+    assert cli.main(["cloud", words[0], "--account", account, *words[1:]]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"role": "bqx"},
+        {"subnets": ["subnet 1"], "security_groups": ["sg"]},
+        {"subnets": 5},
+        {"subnets": "subnet-1"},
+        {"security_groups": {"sg-1": "x"}},
+        {"tags": ["a"]},
+        {"tags": {"a": 1}},
+        {"region": 1},
+        {"bucket": ["b"]},
+        {"account": 12},
+    ],
+    ids=str,
+)
+def test_an_account_with_names_that_are_none_is_told(tmp_path, offline, capsys, altered):
+    path = tmp_path / "cloud.yaml"
+    path.write_text(json.dumps(yaml.safe_load(ACCOUNT) | altered))
+    assert cli.main(["cloud", "process", "--account", str(path), "p", *BARS]) == 2
+    assert "expected" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["process", "train", "tune", "pipeline"])

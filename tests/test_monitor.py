@@ -1,8 +1,10 @@
 """The checks of a capture: what they find, and that a period is judged once."""
 
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,6 +32,9 @@ from bqx.monitoring import (
 from bqx.monitoring.capture import Capture
 from bqx.monitoring.panel import Panel
 from bqx.monitoring.watch import watch as run
+from bqx.params import Params
+from bqx.runs import artefacts
+from bqx.runs.run import Run
 
 FIRST, DAY, AFTER = row_of_day(22), row_of_day(23), row_of_day(24)
 
@@ -253,13 +258,17 @@ def test_a_metric_that_is_not_declared_is_not_written():
 
 
 def test_a_run_is_asked_for_its_days(tmp_path, capsys):
-    (tmp_path / "drift").mkdir()
     day = {"day": "2024-03-04", "sentence": "Quiet.", "verdict": "quiet", "measurements": {}}
     content = {"fold": 0, "sentence": "Quiet: none of 1 days.", "days": [day]}
-    (tmp_path / "drift" / "days.json").write_text(json.dumps(content))
+    with Run.open(tmp_path, Params()).stage("09_monitoring", []) as stage:
+        artefacts.MONITORED.write(stage, content)
     assert cli.main(["monitor", "--daily", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines()[1] == "2024-03-04: Quiet."
     assert cli.main(["monitor", "--hourly", str(tmp_path)]) == 2
+    for damaged in (content | {"days": [1]}, content | {"sentence": "An alarm."}, [], None):
+        (tmp_path / "drift" / "days.json").write_text(json.dumps(damaged))
+        assert cli.main(["monitor", "--daily", str(tmp_path)]) == 2
+        assert "damaged, got another hash" in capsys.readouterr().err
 
 
 def test_one_process_makes_the_checks_as_they_are_due(begun, tmp_path_factory, capsys):
@@ -306,6 +315,12 @@ def test_schedules_come_from_one_declaration(capsys):
     assert [line.split()[7] for line in lines[1:]] == ["--minute", "--hourly", "--daily"]
     for line in lines[1:]:
         assert cli._parser().parse_args(line.split("#")[0].split()[6:])
+    # Cron starts elsewhere, splits at blanks, and ends a line at a percent sign.
+    assert cli.main(["monitor", "--schedule", "cron", "my 50%"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert "50\\%" in line
+    words = shlex.split(line.replace("\\%", "%"), comments=True)
+    assert words[5:] == ["bqx", "monitor", "--minute", str(Path("my 50%").absolute())]
     assert cli.main(["monitor", "--schedule", "eventbridge", "s3://b/c"]) == 2
     arns = ["--target", "arn:aws:lambda:eu-west-1:1:function:f", "--role", "arn:aws:iam::1:role/r"]
     capsys.readouterr()
@@ -326,6 +341,8 @@ def test_eventbridge_takes_the_schedules():
         "scheduler", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
     )
     stub = Stubber(client)
+    quoted = schedule.eventbridge('a "b"', "arn:t", "arn:r")[0]["Target"]["Input"]
+    assert json.loads(quoted)["arguments"][-1] == 'a "b"'
     requests = schedule.eventbridge("s3://b/c", "arn:aws:lambda:eu-west-1:1:function:f",
                                     "arn:aws:iam::111122223333:role/r")  # fmt: skip
     for of in requests:

@@ -15,7 +15,7 @@ import pytest
 
 from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
-from bqx.files import read_json, sha256
+from bqx.files import alone, read_json, sha256
 from bqx.market import sessions
 from bqx.paper import backtest, latency, statement
 from bqx.paper.account import Account, Minute
@@ -252,9 +252,44 @@ def test_the_command_prints_paper_beside_the_backtest(stored, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "backtest gross" in printed
     assert re.search(r"all +all .* -?0\.0\n", printed)
-    assert cli.main(command(stored, tmp_path / "p", "--from", "noon")) == 2
-    assert "--from: no time, got 'noon'" in capsys.readouterr().err
+    for option in ("--from", "--to"):
+        for time in ("noon", "0001-01-01", "9999-12-31"):
+            assert cli.main(command(stored, tmp_path / "p", option, time)) == 2
+            assert f"{option}: no time, got '{time}'" in capsys.readouterr().err
     assert cli.main(command(stored, tmp_path / "p", "--speed", "-1")) == 2
+
+
+def totals(printed):
+    return printed.splitlines()[-2].split()
+
+
+def test_days_of_an_earlier_replay_do_not_count(stored, tmp_path, capsys):
+    place = tmp_path / "p"
+    early = ("--from", "2024-03-11T12:00", "--to", "2024-03-11T12:59")
+    late = ("--from", "2024-03-12T18:30", "--to", "2024-03-12T19:29")
+    assert cli.main(command(stored, tmp_path / "fresh", *late)) == 0
+    fresh = totals(capsys.readouterr().out)
+    assert float(fresh[2]) > 0
+    assert cli.main(command(stored, place, *early)) == 0
+    assert float(totals(capsys.readouterr().out)[2]) > 0
+    assert cli.main(command(stored, place, *late)) == 2
+    assert "of another replay" in capsys.readouterr().err
+    (place / "state.json").unlink()
+    assert cli.main(command(stored, place, *late)) == 0
+    assert totals(capsys.readouterr().out) == fresh
+    for content in ("", "[]", "{}", '{"day": "2024-03-12", "accounts": [1]}'):
+        (place / "days" / "2024-03-12.json").write_text(content)
+        assert cli.main(command(stored, place, *late)) == 2
+        assert "2024-03-12.json: damaged" in capsys.readouterr().err
+    (place / "days" / "2024-03-12.json").unlink()
+    assert cli.main(command(stored, place, *late)) == 2
+    assert "2024-03-12.json: absent" in capsys.readouterr().err
+    (place / "state.json").write_text("{")
+    assert cli.main(command(stored, place, *late)) == 2
+    assert "Remove the folder to begin anew" in capsys.readouterr().err
+    with alone(place / ".lock", "busy"):
+        assert cli.main(command(stored, place, *late)) == 2
+    assert "in use, got another" in capsys.readouterr().err
 
 
 @pytest.mark.fuzz

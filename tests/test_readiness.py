@@ -21,7 +21,7 @@ from sqlalchemy import URL
 from bqx import cli
 from bqx.database.connect import URL_NAME
 from bqx.errors import ArtefactError, ParameterError
-from bqx.files import write_json
+from bqx.files import digest, write_json
 from bqx.learning import bundle
 from bqx.market import simulated
 from bqx.market.pairs import PAIRS
@@ -109,7 +109,7 @@ def test_what_was_backed_up_comes_back_and_what_came_later_is_counted(tmp_path: 
         drill.drill(folder, place, tmp_path / "second")
 
 
-@pytest.mark.parametrize("what", ["content", "list", "name"])
+@pytest.mark.parametrize("what", ["content", "list", "name", "absolute", "no hash"])
 def test_a_damaged_backup_is_refused(tmp_path: Path, what: str) -> None:
     folder, place = folder_of(tmp_path / "registry"), tmp_path / "backup"
     drill.backup(folder, place)
@@ -118,11 +118,152 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, what: str) -> None:
         own = listed["files"]["b.json"]
         (place / "contents" / own[:2] / own).write_text("[]")
     else:
-        listed["files"] |= {"../evil" if what == "name" else "b.json": "0" * 64}
+        names = {"name": "../evil", "absolute": str(tmp_path / "evil")}
+        own = "../contents" if what == "no hash" else listed["files"]["b.json"]
+        listed["files"] |= {names.get(what, "b.json"): "0" * 64 if what == "list" else own}
+        if what != "list":
+            listed["hash"] = digest(listed["files"])
         write_json(place / drill.MANIFEST, listed)
     with pytest.raises(ArtefactError, match="damaged"):
         drill.restore(place, tmp_path / "back")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b'{"files": []}', b'{"files": {}, "hash": 1}', b"\xff", b"{"]
+)
+def test_a_list_of_another_kind_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / drill.MANIFEST).write_bytes(content)
+    with pytest.raises(ArtefactError, match=r"damaged|cannot be read"):
+        drill.restore(tmp_path, tmp_path / "back")
+    with pytest.raises(ArtefactError, match="no backup"):
+        drill.restore(tmp_path / "back", tmp_path / "back")
+
+
+def test_a_mistyped_folder_leaves_the_last_backup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, place = folder_of(tmp_path / "registry"), tmp_path / "backup"
+    drill.backup(folder, place)
+    before = (place / drill.MANIFEST).read_bytes()
+    (tmp_path / "empty").mkdir()
+    wrong = {"typo": "no folder", "registry/b.json": "no folder", "empty": "nothing to copy"}
+    for name, text in wrong.items():
+        assert cli.main(["ready", "backup", str(tmp_path / name), str(place)]) == 2
+        assert text in capsys.readouterr().err
+    for inside in (folder, folder / "backup"):
+        assert cli.main(["ready", "backup", str(folder), str(inside)]) == 2
+        assert "within the folder" in capsys.readouterr().err
+    # What was written since the backup is not known of a folder that is not there.
+    assert cli.main(["ready", "drill", str(tmp_path / "typo"), str(place)]) == 2
+    assert (place / drill.MANIFEST).read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b.json", "lock"]
+
+
+def test_a_lost_folder_is_restored_and_no_other_one_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, place = folder_of(tmp_path / "registry"), tmp_path / "backup"
+    drill.backup(folder, place)
+    restore = ["ready", "restore", str(place), str(tmp_path / "back")]
+    assert cli.main(restore) == cli.main(restore) == 0
+    assert "2 files are back" in capsys.readouterr().out
+    assert (tmp_path / "back/a/log.jsonl").read_text() == "one\n"
+    (tmp_path / "back/b.json").write_text("[newer]")
+    assert cli.main(restore) == 2
+    assert "not of the backup" in capsys.readouterr().err
+    assert (tmp_path / "back/b.json").read_text() == "[newer]"
+
+
+def test_a_content_that_was_damaged_is_copied_anew(tmp_path: Path) -> None:
+    folder, place = folder_of(tmp_path / "registry"), tmp_path / "backup"
+    drill.backup(folder, place)
+    own = json.loads((place / drill.MANIFEST).read_text())["files"]["b.json"]
+    (place / "contents" / own[:2] / own).write_text("")
+    assert drill.backup(folder, place) == 1
+    assert drill.drill(folder, place, tmp_path / "work").whole
+
+
+LOAD = ["ready", "load"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("http://127.0.0.1:9/", "--seconds", "nan"),
+        ("http://127.0.0.1:9/", "--seconds", "inf"),
+        ("http://127.0.0.1:9/", "--rate", "inf"),
+        ("http://127.0.0.1:9/", "--rate", "1e12"),
+        ("http://127.0.0.1:9/", "--rate", "10000", "--seconds", "86400"),
+        ("http://127.0.0.1:9/", "--key", "a\nb"),
+        ("http://127.0.0.1:9/", "--body", "pipe"),
+        ("http://127.0.0.1:9/", "--body", "."),
+        ("http://127.0.0.1:9/", "--records", "file"),
+        ("http://127.0.0.1:99999/",),
+        ("http://127.0.0.1:x/",),
+        ("http://[::1/",),
+        ("http://127.0.0.1:9/\u00e4",),
+        ("http://127.0.0.1:9/a b",),
+        ("file:///etc/passwd",),
+    ],
+)
+def test_a_load_that_cannot_be_is_refused_before_it_begins(
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(load, "_run", lambda *_: pytest.fail("requests were sent"))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    try:
+        status = cli.main([*LOAD, *arguments])
+    except SystemExit as error:
+        status = int(error.code or 0)
+    assert status == 2
+    assert "got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("load.json", {"rate": "x", "seconds": 600}),
+        ("load.json", {}),
+        ("load.json", {"at": 1}),
+        ("load.json", []),
+        ("drill.json", {"store": 1}),
+        ("verdict.json", {"information": None, "ledger": []}),
+        ("benchmarks.json", {"a": [1]}),
+    ],
+)
+def test_a_record_of_another_kind_fails_its_line_alone(
+    name: str, content: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(tmp_path / name, content)
+    place = str(tmp_path)
+    checked = ["ready", "check", "--records", place, "--run", place, "--book", place]
+    assert cli.main(checked) == 1
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) == len(checklist.QUESTIONS) + 1
+    if content:
+        assert "altered, got" in printed or "no record, got" in printed
+
+
+@pytest.mark.parametrize("option", ["--run", "--registry", "--book", "--capture"])
+def test_a_named_folder_that_is_not_there_is_told(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ready", "check", option, str(tmp_path / "typo")]) == 2
+    assert f"{option}: no folder" in capsys.readouterr().err
+
+
+def test_a_captured_pipe_does_not_stop_the_rollout(tmp_path: Path) -> None:
+    day = tmp_path / "minutes" / "2024-03-04"
+    day.mkdir(parents=True)
+    os.mkfifo(day / "0000.parquet")
+    with pytest.raises(ArtefactError, match="cannot be read"):
+        rollout.captured(tmp_path, 0.0)
 
 
 def test_a_backup_that_was_cut_off_is_the_one_before(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from bqx.errors import ArtefactError
+from bqx.files import write_json
 from bqx.report import comparison
+from bqx.runs import artefacts
 
 
 def losses(rng: np.random.Generator, days: int) -> pd.DataFrame:
@@ -52,3 +54,39 @@ def test_a_profit_is_the_mean_pairs_of_a_day_in_basis_points() -> None:
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="no finished run, got no verdict.json"):
         comparison.page([tmp_path, tmp_path])
+
+
+def verdict(folder: Path, **altered: object) -> Path:
+    row = {"horizon": 15, "skill": 0.01, "net_sharpe": None}
+    facts = {**dict.fromkeys(comparison.MADE_OF), "trials": 3}
+    content = dict.fromkeys(artefacts.VERDICT.keys) | {"run": facts, "horizons": [row]}
+    write_json(folder / comparison.FILE, content | altered)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"run": None},
+        {"run": []},
+        {"run": {"trials": 3}},
+        {"run": {**dict.fromkeys(comparison.MADE_OF), "trials": "x"}},
+        {"horizons": None},
+        {"horizons": [1]},
+        {"horizons": [{"horizon": "15", "skill": 0.0, "net_sharpe": 0.0}]},
+        {"horizons": [{"horizon": 15, "skill": "x", "net_sharpe": 0.0}]},
+    ],
+)
+def test_a_verdict_of_another_kind_is_refused_in_words(
+    tmp_path: Path, altered: dict[str, object]
+) -> None:
+    assert "Nothing differs." in comparison.page([verdict(tmp_path / "whole")])
+    with pytest.raises(ArtefactError, match="altered"):
+        comparison.page([tmp_path / "whole", verdict(tmp_path / "altered", **altered)])
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "{}", '"x"', '{"run": NaN}'])
+def test_a_file_that_is_no_verdict_is_refused_in_words(tmp_path: Path, content: str) -> None:
+    (tmp_path / comparison.FILE).write_text(content)
+    with pytest.raises(ArtefactError, match=comparison.FILE):
+        comparison.page([tmp_path])

@@ -37,6 +37,27 @@ def commands(text):
 EVERY = sorted({*commands(PAGE), *commands(ALERTS), *re.findall(r"`(bqx [a-z].*?)`", ALERTS)})
 
 
+NUMBERS = {"N": "1", "X": "0.1", "MIN": "15", "S": "1"}
+"""Numbers for the names that stand for them."""
+
+
+def quoted():
+    """Commands of all pages that are quoted with what follows their name."""
+    for path in (ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        for command in {*commands(text), *re.findall(r"`(bqx [a-z][^`]*)`", text)}:
+            plain = re.sub(r"\s[>|#].*", "", " ".join(command.split()))
+            is_whole = re.search(r" [A-Z-]|[/.]", plain) and not re.search(r"[\u2026{;]", plain)
+            if plain.startswith("bqx ") and is_whole:
+                yield pytest.param(plain, id=f"{path.stem}: {plain}")
+
+
+@pytest.mark.parametrize("command", list(quoted()))
+def test_a_command_of_any_page_is_one_that_bqx_takes(command):
+    words = [NUMBERS.get(word, word) for word in shlex.split(command)[1:]]
+    assert cli._parser().parse_args(words)
+
+
 def test_every_alert_has_its_part_and_every_part_a_command():
     anchors = {anchor(heading) for heading in PARTS}
     assert {rule.runbook for rule in RULES} <= anchors

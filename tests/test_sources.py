@@ -1,5 +1,6 @@
 """What alerts measure themselves: a server, trainings, approvals and charges."""
 
+import asyncio
 import json
 import os
 import socket
@@ -15,7 +16,7 @@ import pytest
 import uvicorn
 from moto import mock_aws
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bqx import cli
@@ -93,6 +94,51 @@ def test_a_server_is_measured_since_the_last_time():
         numbers, anew = sources.server(url, after)
         assert numbers["endpoint_up"] == 1.0
         assert all(value <= after.get(key, value) for key, value in anew.items())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["nota", "", "http://", "http://127.0.0.1:99999", "http://127.0.0.1:9/\u00e4", "http://[::1",
+     "http://a b", "file:///etc/passwd", "http://127.0.0.1:9\n"],
+)  # fmt: skip
+def test_an_address_that_is_none_is_told(url, tmp_path, capsys):
+    command = ["alert", f"--server={url}", "--state", str(tmp_path / "s.json")]
+    assert cli.main(command) == 2
+    printed = capsys.readouterr().err
+    assert "got" in printed
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>welcome</html>", b"\xff\xfe", b"{", b"", b"a{", b'bqx_requests_total{code="200"} x',
+     b"bqx_requests_total 3\n"],
+)  # fmt: skip
+def test_another_server_behind_the_address_is_not_up(answer):
+    async def any_page(_):
+        return Response(answer)
+
+    with answering(Starlette(routes=[Route("/{page}", any_page)])) as url:
+        numbers, counters = sources.server(url, {"known": 1.0})
+    assert numbers == dict.fromkeys(numbers) | {"endpoint_up": 0.0}
+    assert counters == {"known": 1.0}
+
+
+def test_an_answer_without_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(sources, "TIMEOUT", 0.3)
+
+    async def drips():
+        for _ in range(200):
+            yield b"#"
+            await asyncio.sleep(0.05)
+
+    async def page(_):
+        return StreamingResponse(drips())
+
+    with answering(Starlette(routes=[Route("/{page}", page)])) as url:
+        start = time.monotonic()
+        assert sources.server(url, {})[0]["endpoint_up"] == 0.0
+        assert time.monotonic() - start < 5.0
 
 
 def test_a_server_that_is_down_over_five_minutes_alerts(tmp_path, monkeypatch, capsys):

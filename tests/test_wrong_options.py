@@ -1,14 +1,16 @@
 """Whatever is typed after `bqx`: an answer, or one line and status 2, and never a traceback."""
 
+import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bqx import cli
-from bqx.params import KEYS
+from bqx.params import KEYS, options
 
 CI = Path(__file__).parents[1] / "params" / "ci.yaml"
 
@@ -133,7 +135,50 @@ def test_workers_have_limits(
     assert is_told(text)
 
 
-@pytest.mark.parametrize("time", ["x", "", "99999-01-01", "2024-13-01", "nan", "1e400", "now x"])
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser, and those of all commands below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for own in action.choices.values():
+                yield from parsers(own)
+
+
+def test_no_path_of_any_command_may_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unset variable of a shell is an empty text, and would be the folder one is in."""
+    every = [action for own in parsers(cli._parser()) for action in own._actions]
+    assert len({action.dest for action in every if action.type is options.place}) > 15
+    assert not [action.dest for action in every if action.type is Path]
+    for command in (["alert", "--state="], ["ready", "backup", "", "x"], ["compare", "", "x"]):
+        assert printed(capsys, command)[0] == 2
+
+
+REAL = [
+    ["alert", "--budget"],
+    ["cost", "budgets", "--account", "x", "--budget"],
+    ["ready", "load", "http://127.0.0.1:9/", "--rate"],
+    ["ready", "load", "http://127.0.0.1:9/", "--seconds"],
+    ["cloud", "local", "update", "x", "y", "--bake"],
+    ["cloud", "local", "point", "x", "eurusd", "z", "--canary"],
+    ["cloud", "local", "deploy", "x", "y", "--instances"],
+]
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "-1", "1e400", "1e99", "x", ""])
+@pytest.mark.parametrize("command", REAL, ids=lambda words: " ".join(words[:3]))
+def test_numbers_have_limits(
+    command: list[str], number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, text = printed(capsys, [*command[:-1], f"{command[-1]}={number}"])
+    assert status == 2
+    assert "no such number" in text
+    assert is_told(text)
+
+
+NO_TIMES = ("x", "99999-01-01", "2024-13-01", "nan", "1e400", "now x", "0001-01-01", "9999-12-31")
+
+
+@pytest.mark.parametrize("time", ["", *NO_TIMES])
 @pytest.mark.parametrize("option", ["--from", "--to"])
 def test_times_that_are_none_are_refused(
     option: str, time: str, capsys: pytest.CaptureFixture[str]
@@ -141,6 +186,14 @@ def test_times_that_are_none_are_refused(
     status, text = printed(capsys, ["build", "--bars", "x", "--out", "y", option, time])
     assert (status, text.count("\n")) == (2, 1)
     assert f"{option}: no time, got" in text
+
+
+@pytest.mark.parametrize("time", NO_TIMES)
+def test_a_time_to_retrain_at_is_one(time: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["retrain", str(CI), "--registry", "x", "--place", "y", "--now", time]
+    status, text = printed(capsys, command)
+    assert (status, text.count("\n")) == (2, 1)
+    assert "--now: no time, got" in text
 
 
 def processes(cases: list[list[str]], folder: Path) -> None:

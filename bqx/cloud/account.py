@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from bqx.errors import ParameterError
+from bqx.files import read_regular
 
 REPOSITORIES = {
     "training": "bqx-ml-training",
@@ -15,6 +16,26 @@ REPOSITORIES = {
     "inference": "bqx-ml-inference",
 }
 """Repositories of ECR by the target of the Dockerfile."""
+
+
+_KINDS = {
+    "subnets": "a list of texts",
+    "security_groups": "a list of texts",
+    "tags": "texts by key",
+}
+
+
+def _is_of_kind(key: str, value: object) -> bool:
+    kind = _KINDS.get(key)
+    if kind is None:
+        return isinstance(value, str)
+    texts = [*value, *value.values()] if isinstance(value, dict) else value
+    is_mapping = isinstance(value, dict)
+    return (
+        is_mapping == (key == "tags")
+        and isinstance(texts, list)
+        and all(isinstance(text, str) for text in texts)
+    )
 
 
 @dataclass(frozen=True)
@@ -40,10 +61,10 @@ class Account:
     def read(cls, path: Path) -> "Account":
         """The account of a YAML file.
 
-        Raises ParameterError for a key that is unknown or missing, or a number that is none.
+        Raises ParameterError for a key that is unknown or missing, or a value of another kind.
         """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.safe_load(read_regular(path).decode())
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise ParameterError(
                 f"{path}: cannot be read, got {type(error).__name__}; expected YAML with account, "
@@ -63,8 +84,14 @@ class Account:
             raise ParameterError(
                 f"{path}: no account, got {values['account']!r:.40}; expected 12 digits in quotes."
             )
+        for key, value in values.items():
+            if key != "account" and not _is_of_kind(key, value):
+                raise ParameterError(
+                    f"{path}: {key} has a wrong value, got {value!r:.60}; expected "
+                    f"{_KINDS.get(key, 'a text')}."
+                )
         lists = {name: tuple(values.get(name, ())) for name in ("subnets", "security_groups")}
-        return cls(**(values | lists))
+        return cls(**(values | lists | {"account": str(values["account"])}))
 
     def image(self, target: str) -> str:
         """Address of an image."""

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from bqx.cloud import shapes
 from bqx.errors import BqxError
 
 Clients = Callable[[str], Any]
@@ -72,9 +73,23 @@ def told(what: str) -> Iterator[None]:
         ) from None
 
 
+def checked(calls: Iterable[Call]) -> list[Call]:
+    """Calls that have the shapes that AWS takes.
+
+    Raises ParameterError for one that has not.
+    """
+    every = list(calls)
+    for call in every:
+        shapes.check(call.service, call.method, call.arguments)
+    return every
+
+
 def make_all(calls: Iterable[Call], of: Clients | None) -> list[dict[str, Any]]:
-    """Make calls one after the other, or without clients print what they would be."""
-    answers = []
+    """Make calls one after the other, or without clients print what they would be.
+
+    Raises ParameterError before any for one that AWS would refuse, see `bqx.cloud.shapes`.
+    """
+    calls, answers = checked(calls), []
     for call in calls:
         if of is None:
             print(call)

@@ -7,10 +7,10 @@ asks and moves at once.
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params import options
 from bqx.params.whole_numbers import whole
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def add(commands: Any) -> None:
 
 def _add(commands: Any, name: str, about: str, command: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=about)
-    parser.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+    parser.add_argument(
+        "--account", type=options.place, required=True, metavar="FILE", help="cloud.yaml"
+    )
     parser.add_argument("--make", action="store_true", help="make the calls, not only print them")
     parser.set_defaults(command=command)
     return parser
@@ -142,6 +144,10 @@ def _process(asked: argparse.Namespace) -> int:
     from bqx.cloud import job_requests
 
     arguments = processed(asked.set)
+    if bool(asked.bars) == bool(asked.secret):
+        raise ParameterError(
+            f"--bars, --secret: {'both' if asked.bars else 'none'}, expected one of them."
+        )
     own, _ = _opened(asked)
     call = job_requests.processing(own, asked.name, arguments, bars=asked.bars, secret=asked.secret)
     return _made(asked, [call])
@@ -149,18 +155,21 @@ def _process(asked: argparse.Namespace) -> int:
 
 def _train(asked: argparse.Namespace) -> int:
     from bqx.cloud import job_requests, watched
+    from bqx.cloud.calls import checked
     from bqx.learning.tuning import PRIORITY
     from bqx.market.pairs import LIQUIDITY, check
 
     own, of = _opened(asked)
     every = PRIORITY if asked.searching else LIQUIDITY
     pairs = [check(pair) for pair in asked.pairs.split(",")] if asked.pairs else every
+    if len(set(pairs)) < len(pairs):
+        raise ParameterError(f"--pairs: a pair stands twice, got {asked.pairs:.80}; expected once.")
     request = job_requests.tuning if asked.searching else job_requests.training
     values = hyperparameters(asked.set, pairs[0])
     calls = [request(own, pair, asked.version, values, bars=asked.bars) for pair in pairs]
     if of is None or asked.searching:
         return _made(asked, calls)
-    ended = watched.train_all(calls, of)
+    ended = watched.train_all(checked(calls), of)
     for job in ended:
         print(job.name, job.status, job.model or job.reason, json.dumps(job.metrics), sep="\t")
     return int(any(job.status != "Completed" for job in ended))
@@ -195,6 +204,10 @@ def _shift(asked: argparse.Namespace) -> int:
     from bqx.cloud import watched
 
     _, of = _opened(asked)
+    if asked.blue == asked.green:
+        raise ParameterError(
+            f"NEW: the old one, got {asked.green!r:.63}; expected another variant."
+        )
     if of is None:
         shares = [step / 100.0 for step in watched.STEPS]
         steps = [{asked.blue: 1.0 - share, asked.green: share} for share in shares]
@@ -240,10 +253,13 @@ def _batch(asked: argparse.Namespace) -> int:
 
 
 def _pipeline(asked: argparse.Namespace) -> int:
-    from bqx.cloud import pipeline
+    from bqx.cloud import job_requests, pipeline
+    from bqx.cloud.calls import checked
     from bqx.market.pairs import LIQUIDITY
 
     own, _ = _opened(asked)
+    # Of the definition's text AWS says what is wrong when the step begins.
+    checked([job_requests.processing(own, "process", [], bars=asked.bars)])
     values = hyperparameters(asked.set, LIQUIDITY[0])
     content = pipeline.definition(own, LIQUIDITY, values, bars=asked.bars)
     return _made(asked, [pipeline.create(own, content)])

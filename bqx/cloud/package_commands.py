@@ -1,11 +1,11 @@
 """``bqx cloud packages``: SageMaker's model packages, as ``bqx registry`` has a folder's."""
 
 import argparse
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params import options
 
 if TYPE_CHECKING:
     from bqx.serving.registry import Registry, Version
@@ -25,7 +25,9 @@ def add(commands: Any) -> None:
         ("archive", "serve it no more"),
     ):
         sub = actions.add_parser(action, help=about)
-        sub.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+        sub.add_argument(
+            "--account", type=options.place, required=True, metavar="FILE", help="cloud.yaml"
+        )
         sub.add_argument("pair", metavar="PAIR")
         if action == "register":
             sub.add_argument("model", metavar="s3://", help="its model.tar.gz")
@@ -68,12 +70,13 @@ def _acted(asked: argparse.Namespace, registry: "Registry") -> int:
 def _registry(path: Path) -> "Registry":
     from bqx.cloud.account import Account
     from bqx.cloud.calls import clients
+    from bqx.runs.chained_log import user
     from bqx.serving.registry import Registry
     from bqx.serving.sagemaker_packages import ModelPackages
 
     own = Account.read(path)
     store = ModelPackages(clients(own.region)("sagemaker"), GROUP, own.image("inference"))
-    return Registry(store, getpass.getuser())
+    return Registry(store, user())
 
 
 def _line(version: "Version") -> str:

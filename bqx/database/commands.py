@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-from pathlib import Path
 from typing import Any
 
 from bqx.params import options
@@ -46,7 +45,7 @@ def add(commands: Any) -> None:
     ddl.set_defaults(command=_ddl)
 
     serve = commands.add_parser("serve", help="run a local server until Ctrl-C")
-    serve.add_argument("folder", type=Path, metavar="DIR", help="of its files")
+    serve.add_argument("folder", type=options.place, metavar="DIR", help="of its files")
     serve.set_defaults(command=_serve)
 
 

@@ -4,14 +4,11 @@ import argparse
 import json
 from typing import TYPE_CHECKING, get_args
 
-from bqx.errors import ParameterError
 from bqx.parallel import Backend
-from bqx.params import options
+from bqx.params import options, times
 from bqx.params.whole_numbers import MOST_WORKERS, whole
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -103,7 +100,10 @@ def _add_build(commands: "Commands") -> None:
 
 
 def _build(asked: argparse.Namespace) -> int:
-    since, until = _time("--from", asked.since), _time("--to", asked.until)
+    since, until = (
+        None if text is None else times.moment(option, text)
+        for option, text in (("--from", asked.since), ("--to", asked.until))
+    )
     pairs = asked.pairs.lower().split(",") if asked.pairs else ()
     from bqx.feature_store import build
     from bqx.features import catalog
@@ -135,20 +135,3 @@ def _verify(asked: argparse.Namespace) -> int:
 
     print(f"{asked.store}: {len(Store(asked.store).verify_all())} files as they were written")
     return 0
-
-
-def _time(option: str, text: str | None) -> "pd.Timestamp | None":
-    if text is None:
-        return None
-    import pandas as pd
-
-    try:
-        time = pd.Timestamp(text)
-        if time is not pd.NaT:
-            return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
-    except (ValueError, TypeError, LookupError, ArithmeticError, OSError):
-        pass  # pandas and its readers of dates raise all of these
-    raise ParameterError(
-        f"{option}: no time, got {text[:60]!r}; expected one such as 2024-01-08 or "
-        "2024-01-08T09:30."
-    )

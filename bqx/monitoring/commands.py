@@ -84,16 +84,17 @@ def _checked(place: str, check: str) -> int:
 
 def _of_run(run: Path, check: str) -> int:
     """What notebook 09 found of a run's last test days."""
-    from bqx.files import read_json
     from bqx.monitoring import checks
+    from bqx.params import Params
     from bqx.runs import artefacts
+    from bqx.runs.run import Run
 
     if check != "daily":
         raise ParameterError(
             f"--{check}: not of a run, got {run}; expected --daily, or what `bqx serve --capture` "
             "writes."
         )
-    found = read_json(run / artefacts.MONITORED.path())
+    found = artefacts.MONITORED.read(Run(run.resolve(), Params()))
     print(found["sentence"])
     for day in found["days"]:
         print(f"{day['day']}: {day['sentence']}")

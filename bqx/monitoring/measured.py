@@ -1,6 +1,7 @@
 """Measurements of a running system as files hold them: a time, and numbers by name of a metric."""
 
-import json
+import math
+import time as clock
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,10 +9,13 @@ from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
+from bqx.files import from_json
 from bqx.monitoring import metrics
 
 FILE = "measurements.json"
 """Where a command leaves its newest ones, in its folder."""
+SKEW = 3_600.0
+"""Seconds by which the clock of who measured may be ahead."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +79,36 @@ def _texts(place: str) -> list[tuple[str, str]]:
     return [(f" line {i}", line) for i, line in enumerate(whole, 1) if line.strip()]
 
 
+def _number(value: object) -> float | None:
+    """A number of a file; TypeError or ValueError for another value, or an infinite one."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{type(value).__name__}, no number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("no finite number")
+    return number
+
+
 def _parsed(where: str, text: str) -> Measurements:
     try:
-        content = json.loads(text)
+        content = from_json(text.encode())
         time = datetime.fromisoformat(content["at"])
-        numbers = {
-            name: None if value is None else float(value)
-            for name, value in content["measurements"].items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        numbers = {name: _number(value) for name, value in content["measurements"].items()}
+        seconds = time.timestamp()
+        datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ArtefactError(
             f"{where}: no measurements, got {type(error).__name__}; expected a time and "
             "measurements by name. `bqx monitor` writes them."
         ) from None
+    if seconds > clock.time() + SKEW:
+        # What comes later than it would never be judged.
+        raise ArtefactError(
+            f"{where}: a time to come, got {content['at']}; expected one that has passed. Correct "
+            "the clock of who measured, or remove the file."
+        )
     if time.tzinfo is None:
         raise ArtefactError(
             f"{where}: a time without its offset, got {content['at']}; expected one of UTC."

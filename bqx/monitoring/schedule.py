@@ -1,6 +1,9 @@
 """When the checks run: one declaration, as a crontab and as schedules of EventBridge."""
 
+import json
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,9 +60,12 @@ def periods(check: Check, first: int, now: int) -> list[tuple[int, int]]:
 
 def crontab(place: str, command: str = "bqx") -> str:
     """Lines of a crontab that run the checks of a place, in UTC."""
+    # Cron starts in another folder, and reads a percent sign as the end of the line.
+    own = place if "://" in place else str(Path(place).absolute())
+    quoted = shlex.quote(own).replace("%", "\\%")
     lines = ["CRON_TZ=UTC"]
     lines += [
-        f"{check.cron} {command} monitor --{name} {place}  # {check.about}"
+        f"{check.cron} {command} monitor --{name} {quoted}  # {check.about}"
         for name, check in CHECKS.items()
     ]
     return "\n".join(lines) + "\n"
@@ -83,7 +89,7 @@ def eventbridge(place: str, target: str, role: str) -> list[dict[str, Any]]:
             "Target": {
                 "Arn": target,
                 "RoleArn": role,
-                "Input": f'{{"arguments": ["monitor", "--{name}", "{place}"]}}',
+                "Input": json.dumps({"arguments": ["monitor", f"--{name}", place]}),
             },
         }
         for name, check in CHECKS.items()

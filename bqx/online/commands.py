@@ -1,8 +1,9 @@
 """``bqx online``: learn from a frame of forecasts, minute by minute, and say what came of it."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bqx.params import options
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -15,13 +16,13 @@ def add(commands: "Commands") -> None:
     )
     parser.add_argument(
         "frame",
-        type=Path,
+        type=options.place,
         metavar="FRAME",
         help="Parquet: pair, horizon, minute, forecast, label (sigma) and the features",
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=options.place,
         required=True,
         metavar="DIR",
         help="folder of what is learnt; goes on where it stopped",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from bqx.errors import ArtefactError, BqxError
-from bqx.files import atomic, check_seal, digest, from_json, sealed, to_json
+from bqx.files import atomic, check_seal, digest, from_json, read_regular, sealed, to_json
 from bqx.monitoring.measured import Measurements
 from bqx.operations.alert_rules import RULES, Level, Rule
 from bqx.operations.channels import Channel, Message, NotSentError, UnansweredError
@@ -120,7 +120,7 @@ class Store:
         if not self.path.exists():
             return
         try:
-            content = from_json(self.path.read_bytes())
+            content = from_json(read_regular(self.path))
             check_seal(content)
             self.state = State(
                 {name: Standing(**own) for name, own in content["standings"].items()},

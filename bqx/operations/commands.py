@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
+from bqx.operations.cost import commands as cost
+from bqx.params import options
 
 if TYPE_CHECKING:
     from bqx.monitoring.measured import Measurements
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the commands to those of ``bqx``."""
-    from bqx.operations.cost import commands as cost
-
     _add_alert(commands)
     _add_dashboard(commands)
     cost.add(commands)
@@ -38,7 +38,9 @@ def _add_dashboard(commands: "Commands") -> None:
     cloud = kinds.add_parser(
         "cloudwatch", help="dashboard of CloudWatch, as the call that makes it"
     )
-    cloud.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
+    cloud.add_argument(
+        "--account", type=options.place, required=True, metavar="FILE", help="cloud.yaml"
+    )
     cloud.add_argument("--make", action="store_true", help="make the call, not only print it")
     cloud.set_defaults(command=_cloudwatch)
 
@@ -79,22 +81,28 @@ def _add_alert(commands: "Commands") -> None:
     )
     parser.add_argument(
         "--state",
-        type=Path,
+        type=options.place,
         default=Path("runs/alerts.json"),
         metavar="FILE",
         help="what was told already, default %(default)s",
     )
-    parser.add_argument("--to", type=Path, metavar="FILE", help="alerts.yaml: SNS, Slack, e-mail")
+    parser.add_argument(
+        "--to", type=options.place, metavar="FILE", help="alerts.yaml: SNS, Slack, e-mail"
+    )
     parser.add_argument("--server", default="", metavar="URL", help="measure a server too")
-    parser.add_argument("--registry", type=Path, metavar="DIR", help="tell of approved versions")
-    parser.add_argument("--platform", type=Path, metavar="DIR", help="of local jobs: runs/cloud")
+    parser.add_argument(
+        "--registry", type=options.place, metavar="DIR", help="tell of approved versions"
+    )
+    parser.add_argument(
+        "--platform", type=options.place, metavar="DIR", help="of local jobs: runs/cloud"
+    )
     parser.add_argument(
         "--account",
-        type=Path,
+        type=options.place,
         metavar="FILE",
         help="cloud.yaml: measure charges and containers, and show all in CloudWatch",
     )
-    parser.add_argument("--budget", type=float, default=500.0, help="USD a month, %(default)s")
+    cost.add_budget(parser)
     parser.set_defaults(command=_alert)
 
 

@@ -8,12 +8,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bqx.errors import ParameterError
+from bqx.files import read_regular
 from bqx.operations.alerts import RUNBOOK
 from bqx.operations.channels import Channel, Email, Slack, Sns, StandardError
+from bqx.params import addresses
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+_Mailbox = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
 
 
 class _Sns(_Model):
@@ -27,8 +32,8 @@ class _Slack(_Model):
 
 class _Email(_Model):
     server: Annotated[str, Field(pattern=r"^[^:\s]+:\d{1,5}$")]
-    sender: str
-    recipients: Annotated[list[str], Field(min_length=1)]
+    sender: _Mailbox
+    recipients: Annotated[list[_Mailbox], Field(min_length=1)]
     user: str = ""
     password: str = "BQX_SMTP_PASSWORD"
     tls: bool = True
@@ -50,7 +55,7 @@ class Settings(_Model):
         Raises ParameterError for a key that is unknown, missing or has a wrong value.
         """
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+            return cls.model_validate(yaml.safe_load(read_regular(path).decode()) or {})
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ParameterError(
                 f"{path}: cannot be read, got {type(error).__name__}; expected YAML with some of "
@@ -67,13 +72,13 @@ class Settings(_Model):
     def channels(self) -> list[Channel]:
         """The channels, standard error first.
 
-        Raises ParameterError for a variable of the environment that is not set.
+        Raises ParameterError for a variable of the environment that is not set, or no address.
         """
         channels: list[Channel] = [StandardError()]
         if self.sns:
             channels.append(Sns(self.sns.account, self.sns.region))
         if self.slack:
-            channels.append(Slack(_secret(self.slack.webhook)))
+            channels.append(Slack(_webhook(self.slack.webhook)))
         if self.email:
             own = self.email
             host, _, port = own.server.partition(":")
@@ -83,6 +88,19 @@ class Settings(_Model):
                 Email(host, int(port), own.sender, recipients, own.user, password, own.tls)
             )
         return channels
+
+
+def _webhook(name: str) -> str:
+    address = _secret(name)
+    try:
+        addresses.http(name, address)
+    except ParameterError:
+        # Its own message would show the secret.
+        raise ParameterError(
+            f"{name}: no address, got {len(address)} characters; expected that of an incoming "
+            "webhook, https://hooks.slack.com/..."
+        ) from None
+    return address
 
 
 def _secret(name: str) -> str:

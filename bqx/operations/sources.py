@@ -3,7 +3,7 @@
 import http.client
 import json
 import sys
-import urllib.error
+import time
 import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,10 +17,15 @@ from bqx.cloud.endpoint_requests import ENDPOINT
 from bqx.errors import ParameterError
 from bqx.monitoring.metrics import BY_NAME
 from bqx.operations.panels import WATCHING
+from bqx.params import addresses
 from bqx.serving.registry_folder import Folder
 
 TIMEOUT = 5.0
-"""Seconds that a server may take to answer its ping."""
+"""Seconds that a server may take for an answer."""
+MOST_BYTES = 1 << 24
+"""Of an answer."""
+OWN = "bqx_"
+"""How the names of bqx's own metrics begin."""
 
 Numbers = dict[str, float | None]
 Counters = dict[str, float]
@@ -31,22 +36,32 @@ _BUCKET = BY_NAME["request_seconds"].exposed + "_bucket"
 def server(url: str, before: Mapping[str, float]) -> tuple[Numbers, Counters]:
     """What a server says of itself since its counters were read before, and its counters now.
 
-    The others are None where nothing was asked meanwhile, or the server does not answer.
+    The others are None where nothing was asked meanwhile, or the server does not answer; one whose
+    answers are no metrics is none of bqx and does not either.
+
+    Raises ParameterError for an address that is none.
     """
+    addresses.http("--server", url)
     names = ("endpoint_up", "error_rate", "cache_hit_rate", "latency_p99_ms")
     numbers: Numbers = dict.fromkeys(names) | {"endpoint_up": 0.0}
     try:
         _get(f"{url}/ping")
-        numbers["endpoint_up"] = 1.0
-        text = _get(f"{url}/metrics")
-    except (OSError, http.client.HTTPException, urllib.error.URLError):
+        counters = _counters(_get(f"{url}/metrics"))
+        if any(value < before.get(key, 0.0) for key, value in counters.items()):
+            before = {}  # it was started anew since
+        rates = _rates({key: value - before.get(key, 0.0) for key, value in counters.items()})
+    except (OSError, http.client.HTTPException, LookupError, ValueError):
         return numbers, dict(before)
+    return numbers | {"endpoint_up": 1.0} | rates, counters
+
+
+def _counters(text: str) -> Counters:
+    """Counters of a page of metrics; ValueError for one that has none of bqx."""
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
-    counters = {_key(s): s.value for s in samples if s.name.endswith(("_total", "_bucket"))}
-    if any(value < before.get(key, 0.0) for key, value in counters.items()):
-        before = {}  # it was started anew since
-    since = {key: value - before.get(key, 0.0) for key, value in counters.items()}
-    return numbers | _rates(since), counters
+    own = [s for s in samples if s.name.startswith(OWN)]
+    if not own:
+        raise ValueError("no metric of bqx")
+    return {_key(s): s.value for s in own if s.name.endswith(("_total", "_bucket"))}
 
 
 def _key(sample: Any) -> str:
@@ -93,9 +108,13 @@ def _quantile(buckets: Mapping[float, float], share: float) -> float | None:
 
 
 def _get(url: str) -> str:
+    end, content = time.monotonic() + TIMEOUT, b""
     with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-        text: str = response.read().decode()
-    return text
+        while more := response.read1(1 << 16):
+            content += more
+            if time.monotonic() > end or len(content) > MOST_BYTES:
+                raise TimeoutError("an answer without an end")
+    return content.decode()
 
 
 def approvals(registry: Path, since: float, until: float) -> Numbers:

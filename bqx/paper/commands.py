@@ -1,11 +1,10 @@
 """``bqx paper``: a week of bars traded on paper, beside its backtest."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
-from bqx.params import options
+from bqx.params import options, times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +17,16 @@ def add(commands: "Commands") -> None:
     parser = commands.add_parser(
         "paper", help="replay bars minute by minute through the live path, and trade on paper"
     )
-    parser.add_argument("bars", type=Path, metavar="FOLDER", help="folder or file of bars")
+    parser.add_argument("bars", type=options.place, metavar="FOLDER", help="folder or file of bars")
     parser.add_argument(
-        "--registry", type=Path, required=True, metavar="DIR", help="as of `bqx serve`"
+        "--registry", type=options.place, required=True, metavar="DIR", help="as of `bqx serve`"
     )
     parser.add_argument(
-        "--place", type=Path, required=True, metavar="DIR", help="statements, fills and state"
+        "--place",
+        type=options.place,
+        required=True,
+        metavar="DIR",
+        help="statements, fills and state",
     )
     parser.add_argument("--from", dest="first", default="", metavar="TIME", help="UTC; default")
     parser.add_argument("--to", dest="last", default="", metavar="TIME", help="the last week")
@@ -53,8 +56,8 @@ def _paper(asked: argparse.Namespace) -> int:
     bundles = {pair: of.bundle for pair, of in models.current().items()}
     frames = readers.read_folder(asked.bars, **options.values(asked))
     end = max(frame.index[-1] for frame in frames.values())
-    last = min(_time("--to", asked.last) or end, end)
-    first = _time("--from", asked.first) or last - _week()
+    last = min(times.moment("--to", asked.last), end) if asked.last else end
+    first = times.moment("--from", asked.first) if asked.first else last - _week()
     replay = Replay(bundles, frames, first=first, last=last, place=asked.place, delay=delay)
     replay.run(asked.speed)
     tested = {
@@ -62,7 +65,7 @@ def _paper(asked: argparse.Namespace) -> int:
         for pair, bundle in bundles.items()
         for horizon, account in backtest.run(frames, bundle, first, last).items()
     }
-    table = statement.beside(statement.days(asked.place), tested)
+    table = statement.beside(replay.days(), tested)
     print(table.round(3).to_string(index=False))
     print(f"{asked.place}: {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, money in bp")
     return 0
@@ -72,23 +75,3 @@ def _week() -> "pd.Timedelta":
     import pandas as pd
 
     return pd.Timedelta(days=7)
-
-
-def _time(option: str, text: str) -> "pd.Timestamp | None":
-    """A time in UTC; None where none is named.
-
-    Raises ParameterError for what is none.
-    """
-    import pandas as pd
-
-    if not text:
-        return None
-    try:
-        moment = pd.Timestamp(text)
-    except ValueError:
-        moment = pd.NaT
-    if moment is pd.NaT:
-        raise ParameterError(
-            f"{option}: no time, got {text[:40]!r}; expected one such as 2024-07-01T02:00."
-        )
-    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")

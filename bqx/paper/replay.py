@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bqx.errors import ArtefactError, ParameterError
-from bqx.files import atomic, check_seal, digest, read_json, sealed, write_json
+from bqx.files import alone, atomic, digest, sealed, write_json
 from bqx.learning.bundle import Bundle
 from bqx.market import sessions
 from bqx.market.bars import COLUMNS
@@ -82,7 +82,35 @@ class Replay:
         """Trade all minutes that are left.
 
         ``speed`` : how many times faster than the clock; 0 for as fast as it goes.
+
+        Raises ArtefactError for a folder that another replay is in or was written by, or whose
+        state is damaged.
         """
+        self.place.mkdir(parents=True, exist_ok=True)
+        busy = (
+            f"{self.place}: in use, got another `bqx paper` that runs there; expected none. Wait "
+            "for its end, or name another --place."
+        )
+        with alone(self.place / ".lock", busy):
+            self._run(speed, sleep)
+
+    def days(self) -> pd.DataFrame:
+        """Sums of the days that were replayed: one row per day, pair and horizon.
+
+        Raises ArtefactError for a day that is absent or damaged.
+        """
+        dates = np.unique(sessions.trading_days(self.minutes)).astype("datetime64[D]")
+        written = statement.days(self.place)
+        # Days of an earlier replay may lie there, whose state was removed.
+        absent = [day for day in map(str, dates) if day not in set(written["day"])]
+        if absent:
+            raise ArtefactError(
+                f"{self.place / DAYS / absent[0]}.json: absent, got {len(written)} rows of others; "
+                "expected what was traded. Remove the folder to begin anew."
+            )
+        return written[written["day"].isin([*map(str, dates)])]
+
+    def _run(self, speed: float, sleep: Callable[[float], None]) -> None:
         self._resume()
         left = self.minutes[self.minutes > self.trader.minute]
         start, before = time.monotonic(), int(left[0]) if len(left) else 0
@@ -128,14 +156,7 @@ class Replay:
         path = self.place / STATE
         if not path.exists():
             return
-        content = read_json(path)
-        try:
-            check_seal(content)
-        except ValueError as error:
-            raise ArtefactError(
-                f"{path}: damaged, got {error}; expected what `bqx paper` wrote. Remove it to "
-                "begin anew."
-            ) from None
+        content = statement.unsealed(path)
         if digest(content["identity"]) != digest(self._identity):
             raise ArtefactError(
                 f"{path}: of another replay, got other models, times or latency; expected those "
@@ -156,7 +177,7 @@ class Replay:
     def _write_day(self, closed: Mapping[str, Any]) -> None:
         day = closed["day"]
         accounts = [dict(row) for row in closed["accounts"]]
-        write_json(self.place / DAYS / f"{day}.json", {"day": day, "accounts": accounts})
+        write_json(self.place / DAYS / f"{day}.json", sealed({"day": day, "accounts": accounts}))
         with atomic(self.place / DAYS / f"{day}.txt") as path:
             path.write_text(statement.text(day, accounts, closed["fills"]), encoding="utf-8")
         with atomic(self.place / FILLS / f"{day}.csv") as path, path.open("w", newline="") as file:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from bqx.files import read_json
+from bqx.errors import ArtefactError
+from bqx.files import check_seal, from_json, read_regular
 from bqx.paper.account import SUMMED
 from bqx.trading.backtest import Backtest
 
@@ -34,15 +35,31 @@ def text(day: str, accounts: Sequence[Mapping[str, Any]], fills: Sequence[Any]) 
     return "\n".join([*lines, table.to_string(index=False), ""])
 
 
+def unsealed(path: Path) -> Any:
+    """Content of a file that a replay has written; ArtefactError for a damaged one."""
+    try:
+        content = from_json(read_regular(path))
+        check_seal(content)
+    except ValueError as error:
+        raise ArtefactError(
+            f"{path}: damaged, got {error!s:.60}; expected what `bqx paper` wrote. Remove the "
+            "folder to begin anew."
+        ) from None
+    return content
+
+
 def days(place: Path) -> pd.DataFrame:
-    """Sums of all days that a replay has written: one row per day, pair and horizon."""
+    """Sums of all days that replays have written: one row per day, pair and horizon.
+
+    Raises ArtefactError for a day that is damaged.
+    """
     rows = [
         {"day": content["day"], **row}
         for path in sorted((place / "days").glob("*.json"))
-        for content in [read_json(path)]
+        for content in [unsealed(path)]
         for row in content["accounts"]
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["day", "pair", "horizon", "position", *SUMMED])
 
 
 def beside(paper: pd.DataFrame, tested: Mapping[tuple[str, int], Backtest]) -> pd.DataFrame:

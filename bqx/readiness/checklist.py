@@ -6,6 +6,7 @@ from typing import Any
 
 from bqx.cloud import template
 from bqx.errors import BqxError
+from bqx.files import read_regular
 from bqx.market.pairs import LIQUIDITY
 from bqx.readiness import drill, load
 from bqx.readiness.check import Check, Evidence, Question
@@ -88,9 +89,10 @@ def load_test(evidence: Evidence) -> Check:
         return Check.of(what, None, "no load test recorded", how)
     asked = own["rate"] >= rate and own["seconds"] >= minutes * 60.0
     passed = asked and not own["failed"] and own["p99"] <= LATENCY["P99"]
+    spent = f"P99 {own['p99']:.3g} ms" if own["failed"] < own["sent"] else "nobody answered"
     found = (
         f"{own['rate']:.0f} a second for {own['seconds']:.0f} s: {own['failed']} of "
-        f"{own['sent']:,} failed, P99 {own['p99']:.3g} ms"
+        f"{own['sent']:,} failed, {spent}"
     )
     return Check.of(what, passed, found, how)
 
@@ -182,7 +184,7 @@ def runbooks(evidence: Evidence) -> Check:
     heads = [
         line.lower()
         for path in sorted(evidence.book.glob("*.md"))
-        for line in path.read_text(encoding="utf-8").splitlines()
+        for line in read_regular(path).decode().splitlines()
         if line.startswith("#")
     ]
     absent = [name for name in RUNBOOKS if not any(name in head for head in heads)]
@@ -236,9 +238,11 @@ def answered(evidence: Evidence) -> list[Check]:
     for question in QUESTIONS:
         try:
             checks.append(question(evidence))
-        except BqxError as error:
+        except (BqxError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
             what = (question.__doc__ or "").strip().rstrip(".")
-            checks.append(Check.of(what, False, str(error), "mend the record"))
+            is_told = isinstance(error, BqxError)
+            told = str(error) if is_told else f"altered, got {type(error).__name__} in its record"
+            checks.append(Check.of(what, False, told, "mend the record"))
     return checks
 
 

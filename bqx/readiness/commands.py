@@ -1,12 +1,13 @@
 """``bqx ready``: the checklist, the load test, backups and the drill, and the rollout."""
 
 import argparse
-import getpass
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bqx.errors import ParameterError
 from bqx.params import options
+from bqx.params.real_numbers import real
 
 if TYPE_CHECKING:
     from bqx.readiness.drill import Drill
@@ -23,44 +24,66 @@ def add(commands: "Commands") -> None:
     own = parser.add_subparsers(required=True, metavar="WHAT")
     check = own.add_parser("check", help="the checklist; status 1 where a line fails")
     for name, what in (("run", "a finished run"), ("registry", "a registry"), ("book", "pages")):
-        check.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"folder of {what}")
+        check.add_argument(f"--{name}", type=options.place, metavar="DIR", help=f"folder of {what}")
     check.set_defaults(command=_check)
     press = own.add_parser("load", help="three times the peak at a server, for ten minutes")
     press.add_argument("url", metavar="URL", help="what is asked; POST where --body is given")
-    press.add_argument("--body", type=Path, nargs="+", default=[], metavar="FILE")
-    press.add_argument("--rate", type=float, default=100.0, metavar="N", help="requests a second")
-    press.add_argument("--seconds", type=float, default=600.0, metavar="S")
+    press.add_argument("--body", type=options.place, nargs="+", default=[], metavar="FILE")
+    press.add_argument(
+        "--rate", type=real(0.01, 10_000.0), default=100.0, metavar="N", help="requests a second"
+    )
+    press.add_argument("--seconds", type=real(0.1, 86_400.0), default=600.0, metavar="S")
     press.add_argument("--key", default="", metavar="KEY", help="value of the header x-api-key")
     press.set_defaults(command=_load)
-    backup = own.add_parser("backup", help="copy what is new in a folder, with its hashes")
-    drill = own.add_parser("drill", help="bring a folder back from its backup, elsewhere")
-    for asked in (backup, drill):
-        asked.add_argument("folder", type=Path, metavar="FOLDER")
-        asked.add_argument("place", type=Path, metavar="BACKUP")
-    backup.set_defaults(command=_backup)
-    drill.set_defaults(command=_drill)
-    rebuild = own.add_parser("rebuild", help="build an empty database anew, and measure that")
-    options.add_bars(rebuild)
-    rebuild.add_argument("--store", type=Path, metavar="DIR", help="published features, too")
-    rebuild.set_defaults(command=_rebuild)
+    drill, rebuild = _add_recovery(own)
     roll = own.add_parser("rollout", help="3, 10, then 28 pairs: show, begin, sign or back")
     roll.add_argument("action", choices=("show", "begin", "sign", "back"))
     roll.add_argument("words", nargs="*", metavar="WORDS", help="of who signs or rolls back")
     roll.add_argument("--by", default="", metavar="NAME", help="who signs; default the user")
-    roll.add_argument("--registry", type=Path, metavar="DIR", help="whose approved pairs count")
+    roll.add_argument(
+        "--registry", type=options.place, metavar="DIR", help="whose approved pairs count"
+    )
     roll.set_defaults(command=_rollout)
     for asked in (check, roll):
-        asked.add_argument("--capture", type=Path, metavar="DIR", help="captured minutes")
+        asked.add_argument("--capture", type=options.place, metavar="DIR", help="captured minutes")
     for asked in (check, press, drill, rebuild, roll):
         asked.add_argument(
-            "--records", type=Path, default=RECORDS, metavar="DIR", help="default %(default)s"
+            "--records",
+            type=options.place,
+            default=RECORDS,
+            metavar="DIR",
+            help="default %(default)s",
         )
+
+
+def _add_recovery(own: "Commands") -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Add what brings a lost store or database back; those two that keep records."""
+    backup = own.add_parser("backup", help="copy what is new in a folder, with its hashes")
+    drill = own.add_parser("drill", help="bring a folder back from its backup, elsewhere")
+    for asked in (backup, drill):
+        asked.add_argument("folder", type=options.place, metavar="FOLDER")
+        asked.add_argument("place", type=options.place, metavar="BACKUP")
+    backup.set_defaults(command=_backup)
+    back = own.add_parser("restore", help="bring a folder back that is lost or empty")
+    back.add_argument("place", type=options.place, metavar="BACKUP")
+    back.add_argument("folder", type=options.place, metavar="FOLDER")
+    back.set_defaults(command=_restore)
+    drill.set_defaults(command=_drill)
+    rebuild = own.add_parser("rebuild", help="build an empty database anew, and measure that")
+    options.add_bars(rebuild)
+    rebuild.add_argument(
+        "--store", type=options.place, metavar="DIR", help="published features, too"
+    )
+    rebuild.set_defaults(command=_rebuild)
+    return drill, rebuild
 
 
 def _check(asked: argparse.Namespace) -> int:
     from bqx.readiness import checklist
     from bqx.readiness.check import Evidence
 
+    for name in ("run", "registry", "book", "capture"):
+        _check_named(f"--{name}", vars(asked)[name])
     book = checklist.beside(asked.book)
     evidence = Evidence(asked.run, asked.registry, asked.capture, book, asked.records)
     checks = checklist.answered(evidence)
@@ -71,18 +94,28 @@ def _check(asked: argparse.Namespace) -> int:
     return int(counts[1] > 0)
 
 
+def _check_named(option: str, folder: Path | None) -> None:
+    if folder is not None and not folder.is_dir():
+        raise ParameterError(f"{option}: no folder, got {folder}; expected one that is there.")
+
+
 def _load(asked: argparse.Namespace) -> int:
+    from bqx.files import read_regular
     from bqx.readiness import load
 
-    bodies = [path.read_bytes() for path in asked.body]
+    bodies = [read_regular(path) for path in asked.body]
+    # Before the ten minutes, not after them.
+    asked.records.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=asked.records).close()
     headers = {"x-api-key": asked.key} if asked.key else {}
     if bodies:
         headers["content-type"] = "application/json"
     found = load.press(asked.url, bodies, asked.rate, seconds=asked.seconds, headers=headers)
     found.write(asked.records)
+    spent = f"P50 {found.p50:.1f}, P95 {found.p95:.1f}, P99 {found.p99:.1f} ms"
     print(
         f"{found.sent:,} requests, {found.failed} failed, {found.reached:.1f} answered a second; "
-        f"P50 {found.p50:.1f}, P95 {found.p95:.1f}, P99 {found.p99:.1f} ms"
+        f"{spent if found.failed < found.sent else 'nobody answered'}"
     )
     return int(found.failed > 0)
 
@@ -91,6 +124,13 @@ def _backup(asked: argparse.Namespace) -> int:
     from bqx.readiness import drill
 
     print(f"{asked.place}: {drill.backup(asked.folder, asked.place)} files are new")
+    return 0
+
+
+def _restore(asked: argparse.Namespace) -> int:
+    from bqx.readiness import drill
+
+    print(f"{asked.folder}: {drill.restore(asked.place, asked.folder)} files are back")
     return 0
 
 
@@ -134,10 +174,13 @@ def _rebuild(asked: argparse.Namespace) -> int:
 def _rollout(asked: argparse.Namespace) -> int:
     from bqx.evaluation.reasons import Reason
     from bqx.readiness import rollout
+    from bqx.runs.chained_log import user
     from bqx.serving.registry import Registry
     from bqx.serving.registry_folder import Folder
 
-    own, by = rollout.Rollout(asked.records), asked.by or getpass.getuser()
+    for name in ("registry", "capture"):
+        _check_named(f"--{name}", vars(asked)[name])
+    own, by = rollout.Rollout(asked.records), asked.by or user()
     running, words = own.open, " ".join(asked.words)
     held: tuple[Reason, ...] = ()
     if running is not None and asked.capture is not None:

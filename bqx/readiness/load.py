@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import numpy as np
 
 from bqx.errors import ParameterError
 from bqx.files import write_json
+from bqx.params import addresses
 
 RECORD = "load.json"
 PEAK = 100.0 / 3.0
@@ -28,6 +29,8 @@ WORKERS = 32
 """Connections that are kept open."""
 TIMEOUT = 10.0
 """Seconds after which a request counts as failed."""
+MOST = 10_000_000
+"""Requests of a test, of which each one's time is kept."""
 NEVER = 1e9
 """Milliseconds that stand for no answer at all."""
 
@@ -65,16 +68,19 @@ def press(
 ) -> Load:
     """Send requests to a server, the bodies in turn (none: GET), and measure its answers.
 
-    Raises ParameterError for an address, a rate or a time that is none.
+    Raises ParameterError for an address, a rate, a time or a header that is none.
     """
-    place = urlsplit(url)
-    if place.scheme not in ("http", "https") or not place.hostname:
-        raise ParameterError(f"URL: no address, got {url!r}; expected http://HOST:PORT/PATH.")
-    count = int(rate * seconds)
-    if count < 1:
+    place = addresses.http("URL", url)
+    if not 1.0 <= rate * seconds <= MOST:
+        what = "too much" if rate * seconds > MOST else "nothing"
         raise ParameterError(
-            f"--rate: nothing to send, got {rate:g} for {seconds:g} s; expected 1."
+            f"--rate: {what} to send, got {rate:g} for {seconds:g} s; expected 1 to {MOST:,} "
+            "requests."
         )
+    count = int(rate * seconds)
+    for name, value in (headers or {}).items():
+        if not (value.isascii() and value.isprintable()):
+            raise ParameterError(f"{name}: no header, got {value!r:.60}; expected plain text.")
     spent, stop = np.full(count, np.nan), threading.Event()
     start = time.perf_counter() + 0.1
     workers = min(WORKERS, count)

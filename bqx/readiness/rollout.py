@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.evaluation.reasons import Reason
+from bqx.files import read_parquet
 from bqx.market import sessions
 from bqx.market.pairs import LIQUIDITY
 from bqx.runs.chained_log import ChainedLog
@@ -121,8 +121,8 @@ class Rollout:
         if failed or not criteria:
             raise ParameterError(
                 f"rollout: phase {running.phase} cannot be signed, got "
-                f"{failed[0] if failed else 'no criteria'}; expected all of them to hold. "
-                "bqx ready rollout show"
+                f"{failed[0] if failed else 'no criteria'}; expected all of them to hold. bqx "
+                "ready rollout show --capture DIR measures them"
             )
         return self._add(running.phase, "signed", by, criteria=criteria, words=words)
 
@@ -165,13 +165,7 @@ def captured(folder: Path, since: float) -> pd.DataFrame:
     columns = ["kind", "pair", "minute", "at", "status", "ms"]
     frames = []
     for path in sorted(folder.glob("minutes/*/*.parquet")):
-        try:
-            frames.append(pq.ParquetFile(path).read(columns=columns).to_pandas())
-        except (OSError, ValueError) as error:
-            raise ArtefactError(
-                f"{path}: cannot be read, got {type(error).__name__}; expected captured rows. "
-                "Move it away."
-            ) from None
+        frames.append(read_parquet(path, columns))
     if not frames:
         return pd.DataFrame(columns=columns)
     rows = pd.concat(frames, ignore_index=True)

@@ -45,7 +45,7 @@ def page(run: Run, pages: Path) -> str:
     run : finished, with its verdict.
     pages : folder of the book's pages, whose JSON files hold what benchmarks and studies found.
     """
-    verdict = read_json(run.folder / artefacts.VERDICT.path())
+    verdict = artefacts.VERDICT.read_in(run.folder)
     recorded = {
         name: read_json(path) if (path := pages / f"{name}.json").exists() else {}
         for name in ("benchmarks", "studies")

@@ -10,7 +10,6 @@ import pandas as pd
 
 from bqx.errors import ArtefactError
 from bqx.evaluation import inference, skill
-from bqx.files import read_json
 from bqx.params import PLACE_KEYS, Params
 from bqx.report import lines
 from bqx.runs import artefacts
@@ -48,9 +47,7 @@ def page(folders: Sequence[Path]) -> str:
     runs = {folder.resolve().name: opened(folder) for folder in folders}
     if len(runs) < len(folders):
         runs = {str(folder): opened(folder) for folder in folders}
-    verdicts = {
-        name: read_json(run.folder / artefacts.VERDICT.path()) for name, run in runs.items()
-    }
+    verdicts = {name: _verdict(run) for name, run in runs.items()}
     first, *others = runs
     text = [
         "# Runs compared",
@@ -68,6 +65,27 @@ def page(folders: Sequence[Path]) -> str:
         "looks better than it is."
     )
     return "\n\n".join(text) + "\n"
+
+
+def _verdict(run: Run) -> Any:
+    """The verdict of a run, of which all that is compared has its kind."""
+    verdict = artefacts.VERDICT.read_in(run.folder)
+    try:
+        facts, rows = verdict["run"], verdict["horizons"]
+        if {*MADE_OF, "trials"} <= facts.keys():
+            f"{facts['trials']:,d}"
+            [
+                (f"{row['horizon']:d}", _basis(row["skill"]), _ratio(row["net_sharpe"]))
+                for row in rows
+            ]
+            return verdict
+    except (LookupError, TypeError, ValueError, AttributeError):
+        # Said below.
+        pass
+    raise ArtefactError(
+        f"{run.folder / FILE}: altered, got values of another kind; expected what the run wrote. "
+        "Remove it and run again."
+    )
 
 
 def _differing(runs: dict[str, Run], verdicts: dict[str, Any]) -> pd.DataFrame:

@@ -7,7 +7,6 @@ import jinja2
 import numpy as np
 
 from bqx.evaluation.overfitting import LEAST_DEFLATED, MOST_OVERFITTING
-from bqx.files import read_json
 from bqx.report import claims, lines
 from bqx.runs import artefacts
 from bqx.runs.run import Run
@@ -107,7 +106,7 @@ def _signals(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def pages(run: Run) -> dict[str, str]:
     """The pages in MyST Markdown, by name."""
-    verdict = read_json(run.folder / artefacts.VERDICT.path())
+    verdict = artefacts.VERDICT.read_in(run.folder)
     drift = monitoring.sentence(run)
     return {name: render(name, verdict, drift) for name in TEMPLATES}
 

@@ -2,12 +2,10 @@
 
 import argparse
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx import params
-from bqx.errors import ParameterError
-from bqx.params import options
+from bqx.params import options, times
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -20,13 +18,13 @@ def add(commands: "Commands") -> None:
     )
     options.add_file(parser)
     parser.add_argument(
-        "--registry", type=Path, required=True, metavar="DIR", help="as of `bqx serve`"
+        "--registry", type=options.place, required=True, metavar="DIR", help="as of `bqx serve`"
     )
     parser.add_argument(
-        "--place", type=Path, required=True, metavar="DIR", help="folder of the rounds"
+        "--place", type=options.place, required=True, metavar="DIR", help="folder of the rounds"
     )
     parser.add_argument(
-        "--measurements", type=Path, metavar="FILE", help="measurements of `bqx monitor`"
+        "--measurements", type=options.place, metavar="FILE", help="measurements of `bqx monitor`"
     )
     parser.add_argument(
         "--now", default="", metavar="TIME", help="UTC, for what has passed; default the clock's"
@@ -59,10 +57,4 @@ def _time(text: str) -> datetime:
     """
     if not text:
         return datetime.now(UTC).replace(second=0, microsecond=0)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ParameterError(
-            f"--now: no time, got {text!r:.40}; expected one such as 2024-07-01T02:00."
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return times.moment("--now", text).to_pydatetime()

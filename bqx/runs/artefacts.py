@@ -79,6 +79,10 @@ class Record(Artefact):
         path = self.path(**names)
         return self._checked(read_json(source.need(path)), path)
 
+    def read_in(self, folder: Path) -> Any:
+        """The content in a folder, checked; for what no stage records, such as the verdict."""
+        return self._checked(read_json(folder / self.path()), str(folder / self.path()))
+
     def write(self, stage: Sink, value: Any, **names: object) -> None:
         """Check and write."""
         path = self.path(**names)

@@ -8,6 +8,7 @@ not the one that is left.
 
 import errno
 import fcntl
+import getpass
 import json
 import os
 import sys
@@ -189,6 +190,15 @@ class ChainedLog:
         with FileIO(self.path, mode) as file:
             fcntl.flock(file, kind)
             yield file
+
+
+def user() -> str:
+    """Name of who adds a line."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under an id that has no name.
+        return f"user {os.getuid()}"
 
 
 def _whole(content: bytes) -> bytes:

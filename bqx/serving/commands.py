@@ -1,7 +1,6 @@
 """Commands of the server and the registry: ``bqx serve`` and ``bqx registry``."""
 
 import argparse
-import getpass
 import json
 import os
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
+from bqx.params import options
 
 if TYPE_CHECKING:
     from bqx.serving.registry import Version
@@ -27,7 +27,7 @@ def _add_serve(commands: "Commands") -> None:
     parser = commands.add_parser("serve", help="answer for bars that requests or a feed bring")
     parser.add_argument(
         "bundles",
-        type=Path,
+        type=options.place,
         metavar="DIR",
         help="registry, such as runs/registry/files, or folder of bundles (--unapproved)",
     )
@@ -45,9 +45,14 @@ def _add_serve(commands: "Commands") -> None:
         help="answer /predict for the newest bars of FEED: a file or folder of JSON lines that "
         "grow, or tcp://127.0.0.1:PORT to listen there for them",
     )
-    parser.add_argument("--history", type=Path, metavar="DIR", help="bars before those of the feed")
     parser.add_argument(
-        "--state", type=Path, metavar="FILE", help="keeps the bars from one start to the next"
+        "--history", type=options.place, metavar="DIR", help="bars before those of the feed"
+    )
+    parser.add_argument(
+        "--state",
+        type=options.place,
+        metavar="FILE",
+        help="keeps the bars from one start to the next",
     )
     parser.add_argument(
         "--capture",
@@ -104,7 +109,10 @@ def _add_registry(commands: "Commands") -> None:
     ):
         sub = actions.add_parser(action, help=about)
         sub.add_argument(
-            "registry", type=Path, metavar="DIR", help="registry, such as runs/registry/files"
+            "registry",
+            type=options.place,
+            metavar="DIR",
+            help="registry, such as runs/registry/files",
         )
         if action == "list":
             sub.add_argument("--pair", default="", help="default all")
@@ -141,11 +149,12 @@ def _registry_show(asked: argparse.Namespace) -> int:
 
 
 def _registry_move(asked: argparse.Namespace) -> int:
+    from bqx.runs.chained_log import user
     from bqx.serving.registry import Registry
 
     store = _store(asked.registry)
     version = _version(store, asked.pair, asked.version)
-    registry = Registry(store, asked.by or _user())
+    registry = Registry(store, asked.by or user())
     if asked.action == "archive":
         moved = registry.archive(version, asked.reason)
     else:
@@ -153,14 +162,6 @@ def _registry_move(asked: argparse.Namespace) -> int:
         moved = move(version, (asked.reason,))
     print(f"{moved.pair} version {moved.number}: {moved.status}")
     return 0
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under an id that has no name.
-        return f"user {os.getuid()}"
 
 
 def _store(folder: Path) -> "Folder":

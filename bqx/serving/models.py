@@ -102,8 +102,9 @@ class Models:
             raise ArtefactError(
                 f"{self.folder}: nothing to serve, got "
                 f"{'; '.join(self.faults.values()) or ', '.join(states) or 'no version'}; expected "
-                f"an approved version{f' of {self.pair}' if self.pair else ''}. --unapproved "
-                "serves what is not."
+                f"{'a' if self.unapproved else 'an approved'} version"
+                f"{f' of {self.pair}' if self.pair else ''}."
+                f"{'' if self.unapproved else ' --unapproved serves what is not.'}"
             )
 
     def current(self) -> Mapping[str, Served]:

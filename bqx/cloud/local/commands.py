@@ -4,10 +4,14 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.params import options
+from bqx.params.real_numbers import real
+from bqx.params.whole_numbers import whole
 
 if TYPE_CHECKING:
     from bqx.cloud.local.state import Variant
@@ -25,7 +29,9 @@ def add(commands: Any) -> None:
     def action(name: str, about: str, command: Any) -> argparse.ArgumentParser:
         sub: argparse.ArgumentParser = actions.add_parser(name, help=about)
         place = Path("runs/cloud")
-        sub.add_argument("--place", type=Path, default=place, help="folder, default %(default)s")
+        sub.add_argument(
+            "--place", type=options.place, default=place, help="folder, default %(default)s"
+        )
         sub.add_argument("name", metavar="NAME", help="of the job or endpoint")
         sub.set_defaults(command=command)
         return sub
@@ -35,34 +41,48 @@ def add(commands: Any) -> None:
         ("process", "run a processing job: bars to datasets", _process),
     ):
         sub = action(name, about, command)
-        sub.add_argument("--bars", type=Path, required=True, metavar="DIR", help="bar files")
+        sub.add_argument(
+            "--bars", type=options.place, required=True, metavar="DIR", help="bar files"
+        )
         add_set(sub)
     deploy = action("deploy", "start an endpoint", _deploy)
     update = action("update", "give a new model 10, 50, 100 percent, back on alarm", _update)
     for sub in (deploy, update):
         sub.add_argument("models", nargs="+", metavar="VARIANT=model.tar.gz[:WEIGHT]")
         sub.add_argument(
-            "--instances", type=int, default=1, metavar="N", help="default %(default)s"
+            "--instances", type=whole(100), default=1, metavar="N", help="default %(default)s"
         )
-        sub.add_argument("--capture", type=Path, metavar="DIR", help="where forecasts are kept")
-        sub.add_argument("--registry", type=Path, metavar="DIR", help="that says what is approved")
-    update.add_argument("--bake", type=float, default=60.0, metavar="S", help="seconds a step")
+        sub.add_argument(
+            "--capture", type=options.place, metavar="DIR", help="where forecasts are kept"
+        )
+        sub.add_argument(
+            "--registry", type=options.place, metavar="DIR", help="that says what is approved"
+        )
+    update.add_argument(
+        "--bake", type=real(0.0, 86_400.0), default=60.0, metavar="S", help="seconds a step"
+    )
     invoke = action("invoke", "answer of an endpoint to a request", _invoke)
-    invoke.add_argument("request", type=Path, metavar="FILE", help="JSON")
+    invoke.add_argument("request", type=options.place, metavar="FILE", help="JSON")
     invoke.add_argument("--variant", default="", help="default by weight")
+    _add_pointers(action)
+    action("scale", "containers by what was asked in the last minute", _scale)
+    action("heal", "start containers that are gone", _heal)
+    action("delete", "end an endpoint", _delete)
+
+
+def _add_pointers(action: Callable[[str, str, Any], argparse.ArgumentParser]) -> None:
     point = action("point", "artefact of a pair on a multi-model endpoint", _point)
     point.add_argument("pair", metavar="PAIR")
     point.add_argument("key", metavar="KEY", help="such as eurusd/0002.tar.gz, or back")
     how = point.add_mutually_exclusive_group()
     steps = "by steps of so many seconds, back on alarm"
-    how.add_argument("--canary", type=float, metavar="S", help=steps)
-    how.add_argument("--share", type=float, metavar="PERCENT", help="of the requests, to try it")
+    how.add_argument("--canary", type=real(0.0, 86_400.0), metavar="S", help=steps)
+    how.add_argument(
+        "--share", type=real(0.0, 100.0), metavar="PERCENT", help="of the requests, to try it"
+    )
     experiment = action("experiment", "keep on, or the artefact that forecasts better", _experiment)
     experiment.add_argument("pair", metavar="PAIR", help="whose pointer has a canary")
     experiment.add_argument("--make", action="store_true", help="point where the decision leads")
-    action("scale", "containers by what was asked in the last minute", _scale)
-    action("heal", "start containers that are gone", _heal)
-    action("delete", "end an endpoint", _delete)
 
 
 def _train(asked: argparse.Namespace) -> int:
@@ -146,8 +166,9 @@ def _update(asked: argparse.Namespace) -> int:
 
 def _invoke(asked: argparse.Namespace) -> int:
     from bqx.cloud.local.endpoints import Endpoints
+    from bqx.files import read_regular
 
-    own, body = Endpoints(asked.place), asked.request.read_bytes()
+    own, body = Endpoints(asked.place), read_regular(asked.request)
     if any(variant.many for variant in own.state.variants(asked.name)):
         reply = own.invoke_pair(asked.name, body, _pair_of(body))
     else:

@@ -2,8 +2,10 @@
 
 import argparse
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bqx.params import options
+from bqx.params.real_numbers import real
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -23,10 +25,19 @@ def add(commands: "Commands") -> None:
     ):
         kinds.add_parser(kind, help=about).set_defaults(command=_tell, kind=kind)
     budgets = kinds.add_parser("budgets", help="topics, alarms, tags and budgets, as calls of AWS")
-    budgets.add_argument("--account", type=Path, required=True, metavar="FILE", help="cloud.yaml")
-    budgets.add_argument("--budget", type=float, default=500.0, help="USD a month, %(default)s")
+    budgets.add_argument(
+        "--account", type=options.place, required=True, metavar="FILE", help="cloud.yaml"
+    )
+    add_budget(budgets)
     budgets.add_argument("--make", action="store_true", help="make the calls, not only print them")
     budgets.set_defaults(command=_budgets)
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add ``--budget``, of a month."""
+    parser.add_argument(
+        "--budget", type=real(0.01, 1e9), default=500.0, help="USD a month, %(default)s"
+    )
 
 
 def _tell(asked: argparse.Namespace) -> int:
