@@ -1,5 +1,6 @@
 """The command line of the cloud, and the CloudFormation of both designs."""
 
+import argparse
 import json
 import re
 import subprocess
@@ -180,6 +181,16 @@ def test_variants_have_models_and_weights(tmp_path):
     assert (one.name, one.weight, one.many) == ("one", 0.25, False)
     assert (many.name, many.weight, many.many) == ("all", 1.0, True)
     assert one.variables == many.variables == told
+
+
+def test_containers_are_told_where_to_capture_and_what_is_approved(tmp_path):
+    named = {"capture": tmp_path / "a", "registry": tmp_path / "b"}
+    assert local._variables(argparse.Namespace(**named)) == {
+        "BQX_CAPTURE": str(tmp_path / "a"),
+        "BQX_CAPTURE_SHARE": "1",
+        "BQX_REGISTRY": str(tmp_path / "b"),
+    }
+    assert local._variables(argparse.Namespace(capture=None, registry=None)) == {}
 
 
 @pytest.fixture(params=sorted(template.DESIGNS))

@@ -63,21 +63,20 @@ class Experiment:
         return self.pointer.to(self.pointer.canary) if choice == "canary" else self.pointer.settled
 
     def __str__(self) -> str:
-        own, pointer = self.decision, self.pointer
-        (a, b), days = self.forecasts, own.days
-        interval = (
-            f"interval from {LEAST_DAYS} days on"
-            if days < LEAST_DAYS
-            else f"[{own.low:+.4g}, {own.high:+.4g}] at {CONFIDENCE:.0%}, on all days at once"
-        )
+        decision, pointer = self.decision, self.pointer
+        (a, b), days = self.forecasts, decision.days
+        interval = f"interval from {LEAST_DAYS} days on"
+        if days >= LEAST_DAYS:
+            ends = f"[{decision.low:+.4g}, {decision.high:+.4g}]"
+            interval = f"{ends} at {CONFIDENCE:.0%}, on all days at once"
         said = {
             "canary": f"B: {pointer.canary} forecasts better.",
             "stable": f"A: {pointer.stable} forecasts better.",
             "undecided": "Keep on: neither is known to forecast better.",
-        }[own.choice]
+        }[decision.choice]
         return (
             f"{pointer.pair}: A {pointer.stable}, {a:,} forecasts; B {pointer.canary}, {b:,}\n"
-            f"squared error of B less that of A, in sigma: {own.difference:+.4g}, {interval}; "
+            f"squared error of B less that of A, in sigma: {decision.difference:+.4g}, {interval}; "
             f"{days} days\n{said}"
         )
 

@@ -39,13 +39,13 @@ def write_pair(
 
     Raises DatabaseError where it cannot be read, or holds features of other bars or code.
     """
-    held = {name: own for name, own in tables.items() if name in schema.tables()}
-    others = {name: own for name, own in tables.items() if name not in held}
-    entries = build.write_pair(bars, others, months, paths, place, key) if others else {}
+    stored = {name: members for name, members in tables.items() if name in schema.tables()}
+    rest = {name: members for name, members in tables.items() if name not in stored}
+    entries = build.write_pair(bars, rest, months, paths, place, key) if rest else {}
     engine, folder = connect(named(address, KEY)), Folder(place)
     try:
-        for name, own in held.items():
-            features = [catalog.FEATURES[feature] for feature in own]
+        for name, members in stored.items():
+            features = [catalog.FEATURES[member] for member in members]
             for month, span in months.items():
                 path = month_file.path_of(name, bars.pair, month)
                 if path in paths:

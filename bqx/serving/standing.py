@@ -24,8 +24,8 @@ _KEYS = ("pair", "number", "status", "content")
 def pack(version: Version, folder: Path) -> None:
     """Write how a version stands beside a copy of its bundle."""
     facts = {"horizons": version.facts.get("horizons", [])}
-    own = {name: getattr(version, name) for name in _KEYS}
-    write_json(folder / FILE, sealed({**own, "facts": facts}))
+    standing = {name: getattr(version, name) for name in _KEYS}
+    write_json(folder / FILE, sealed({**standing, "facts": facts}))
 
 
 def packed(bundle: Bundle, folder: Path) -> Version | None:
@@ -84,5 +84,5 @@ class Standings:
                 self._known, self._mark = {}, mark
             if bundle.pair not in self._known:
                 versions = self._store.versions(bundle.pair)
-                self._known[bundle.pair] = {own.content: own for own in versions if own.content}
+                self._known[bundle.pair] = {v.content: v for v in versions if v.content}
             return self._known[bundle.pair].get(bundle.content)
