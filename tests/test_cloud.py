@@ -263,10 +263,10 @@ def test_a_key_is_never_overwritten(aws, tmp_path):
     aws("s3").create_bucket(Bucket=OWN.bucket)
     (tmp_path / "a").write_bytes(b"one")
     (tmp_path / "b").write_bytes(b"two")
-    key = artefacts.upload(OWN, "eurusd", "1", archive=tmp_path / "a", of=aws)
+    key = artefacts.upload(OWN, "eurusd", "1", packed=tmp_path / "a", of=aws)
     assert key == "s3://bqx-ml/models/eurusd/1.tar.gz"
     with pytest.raises(CloudError, match="there already"):
-        artefacts.upload(OWN, "eurusd", "1", archive=tmp_path / "b", of=aws)
+        artefacts.upload(OWN, "eurusd", "1", packed=tmp_path / "b", of=aws)
     stored = aws("s3").get_object(Bucket=OWN.bucket, Key="models/eurusd/1.tar.gz")
     assert stored["Body"].read() == b"one"
     assert stored["ServerSideEncryption"] == "aws:kms"

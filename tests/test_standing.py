@@ -1,7 +1,6 @@
 """What an answer says of approval is what the registry says, wherever the bundle came from."""
 
 import json
-import shutil
 import time
 from dataclasses import replace
 
@@ -10,7 +9,8 @@ import httpx
 import pytest
 from platforms import PAIRS, bar_files, small_bundle
 
-from bqx.cloud import archive
+from bqx import cli
+from bqx.cloud import archive, artefacts
 from bqx.errors import ArtefactError
 from bqx.serving import lambda_function, lambda_handlers, lambda_places, live, standing
 from bqx.serving.container import Container, started
@@ -46,12 +46,8 @@ def body(market):
 
 def unpacked(registry, number, folder):
     """A platform's model folder with the archive of a version."""
-    version = registry.store.versions(PAIR)[number - 1]
-    packing = folder / "packing"
-    shutil.copytree(version.bundle, packing / PAIR)
-    standing.pack(version, packing / PAIR)
-    archive.pack(packing, folder / "model.tar.gz")
-    archive.unpack(folder / "model.tar.gz", folder / "model")
+    key = artefacts.pack(registry.store.versions(PAIR)[number - 1], folder)
+    archive.unpack(folder / key, folder / "model")
     return folder / "model"
 
 
@@ -145,6 +141,24 @@ def test_a_standing_that_was_altered_or_is_of_another_bundle_is_refused(registry
         path.write_text("[]")
     with pytest.raises(ArtefactError, match=r"standing\.json"):
         bundles(folder)
+
+
+def test_the_command_packs_what_is_approved_or_what_is_named(registry, tmp_path, capsys):
+    command = ["cloud", "pack", str(tmp_path / "registry"), PAIR, str(tmp_path / "models")]
+    for words, number, status in (([], 1, "approved"), (["--version", "2"], 2, "pending")):
+        assert cli.main([*command, *words]) == 0
+        path = tmp_path / "models" / PAIR / f"{number:04d}.tar.gz"
+        assert capsys.readouterr().out == f"{path}\n"
+        archive.unpack(path, tmp_path / str(number) / "unpacked")
+        (served,) = bundles(tmp_path / str(number) / "unpacked").values()
+        assert (served.version.number, served.version.status) == (number, status)
+    assert cli.main(command) == 2
+    assert "there already" in capsys.readouterr().err
+    assert cli.main([*command, "--version", "3"]) == 2
+    assert f"no such version of {PAIR}, got 1 approved, 2 pending" in capsys.readouterr().err
+    registry.archive(registry.store.versions(PAIR)[0], "drift")
+    assert cli.main(command) == 2
+    assert f"no approved version of {PAIR}" in capsys.readouterr().err
 
 
 def test_lambda_says_it_too(registry, body, tmp_path, monkeypatch):

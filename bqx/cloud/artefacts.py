@@ -1,11 +1,16 @@
 """Models in S3: every version under a key of its own, none ever overwritten."""
 
+import shutil
+import tempfile
 from pathlib import Path
 
+from bqx.cloud import archive
 from bqx.cloud.account import Account
 from bqx.cloud.calls import Call, Clients, CloudError, make
 from bqx.files import sha256
 from bqx.market.pairs import check
+from bqx.serving import standing
+from bqx.serving.registry import Version
 
 PREFIX = "models"
 """What the keys of models in a bucket begin with."""
@@ -20,19 +25,33 @@ def key_of(pair: str, version: str) -> str:
     return f"{check(pair)}/{version}.tar.gz"
 
 
-def upload(account: Account, pair: str, version: str, *, archive: Path, of: Clients) -> str:
+def pack(version: Version, models: Path) -> str:
+    """Pack a registered version, and how it stands, below a folder; its key there.
+
+    Raises ArtefactError where there is one already.
+    """
+    key = key_of(version.pair, f"{version.number:04d}")
+    with tempfile.TemporaryDirectory(prefix="bqx-archive-") as folder:
+        packing = Path(folder) / version.pair
+        shutil.copytree(version.bundle, packing)
+        standing.pack(version, packing)
+        archive.pack(Path(folder), models / key)
+    return key
+
+
+def upload(account: Account, pair: str, version: str, *, packed: Path, of: Clients) -> str:
     """Store an archive under its version's key, and give its address.
 
     Raises CloudError where there is one already.
     """
     key = f"{PREFIX}/{key_of(pair, version)}"
     encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": account.key}
-    with archive.open("rb") as body:
+    with packed.open("rb") as body:
         arguments = {
             "Bucket": account.bucket,
             "Key": key,
             "Body": body,
-            "Metadata": {"sha256": sha256(archive)},
+            "Metadata": {"sha256": sha256(packed)},
             # Refused where the key is there, whoever else writes at the same time.
             "IfNoneMatch": "*",
         }

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bqx.errors import ParameterError
+from bqx.market.pairs import check
 from bqx.params import options
 
 if TYPE_CHECKING:
@@ -35,6 +36,29 @@ def add(commands: Any) -> None:
             sub.add_argument("version", type=int, metavar="N")
             sub.add_argument("--reason", required=True, help="for the log")
         sub.set_defaults(command=_packages)
+    pack = commands.add_parser("pack", help="archive of a version of `bqx registry`, to deploy")
+    pack.add_argument("registry", type=Path, metavar="DIR", help="such as runs/registry/files")
+    pack.add_argument("pair", metavar="PAIR")
+    pack.add_argument("models", type=Path, metavar="MODELS", help="folder of PAIR/VERSION.tar.gz")
+    pack.add_argument("--version", type=int, metavar="N", help="default the approved one")
+    pack.set_defaults(command=_pack)
+
+
+def _pack(asked: argparse.Namespace) -> int:
+    from bqx.cloud import artefacts
+    from bqx.serving.registry_folder import Folder
+
+    versions = {own.number: own for own in Folder(asked.registry).versions(check(asked.pair))}
+    approved = [number for number, own in versions.items() if own.status == "approved"]
+    number = asked.version or max(approved, default=0)
+    if number not in versions:
+        raise ParameterError(
+            f"pack: no {'such' if asked.version else 'approved'} version of {asked.pair}, got "
+            f"{', '.join(f'{n} {own.status}' for n, own in versions.items()) or 'none'}; expected "
+            "one. --version packs one that is not approved."
+        )
+    print(asked.models / artefacts.pack(versions[number], asked.models))
+    return 0
 
 
 def _packages(asked: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """Notebook 07: the approved bundles on the platform of this machine, compared with the batch."""
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.cloud import archive
+from bqx.cloud import artefacts as cloud_artefacts
 from bqx.cloud.artefacts import key_of
 from bqx.cloud.local.endpoints import Endpoints
 from bqx.cloud.local.state import Variant
@@ -136,11 +135,7 @@ def _chosen(
 
 def _packed(version: Version, models: Path) -> dict[str, Any]:
     """A version's archive, under the key that it has in a bucket."""
-    key = key_of(version.pair, f"{version.number:04d}")
-    with tempfile.TemporaryDirectory(prefix="bqx-archive-") as folder:
-        shutil.copytree(version.bundle, Path(folder) / version.pair)
-        standing.pack(version, Path(folder) / version.pair)
-        archive.pack(Path(folder), models / key)
+    key = cloud_artefacts.pack(version, models)
     return {
         "pair": version.pair,
         "version": version.number,
