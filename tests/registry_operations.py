@@ -108,7 +108,8 @@ def work(folder, bundles, seed, out):
         except ParameterError:
             said = "refused"
         except ArtefactError as error:
-            said = "full" if "Nothing was changed" in str(error) else "FAULT"
+            text = " ".join(str(error).split())
+            said = "full" if "Nothing was changed" in text else f"FAULT {text}"
         except Exception as error:
             said = f"FAULT {error!r}".replace("\n", " ")
         os.write(out, f"{name} {said}\n".encode())

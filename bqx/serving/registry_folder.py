@@ -180,7 +180,8 @@ class Folder:
         ------
         ArtefactError : a line was changed, added or taken out since it was written.
         """
-        if not self._audit.exists and self._has_folders:
+        # In this order: the first version's folder appears after the log was begun.
+        if self._has_folders and not self._audit.exists:
             raise ArtefactError(
                 f"{self.folder / LOG}: was removed, got versions without a log; expected the log "
                 "that says what became of them. Restore the file and its end."
