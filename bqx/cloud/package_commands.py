@@ -37,9 +37,13 @@ def add(commands: Any) -> None:
             sub.add_argument("--reason", required=True, help="for the log")
         sub.set_defaults(command=_packages)
     pack = commands.add_parser("pack", help="archive of a version of `bqx registry`, to deploy")
-    pack.add_argument("registry", type=Path, metavar="DIR", help="such as runs/registry/files")
+    pack.add_argument(
+        "registry", type=options.place, metavar="DIR", help="such as runs/registry/files"
+    )
     pack.add_argument("pair", metavar="PAIR")
-    pack.add_argument("models", type=Path, metavar="MODELS", help="folder of PAIR/VERSION.tar.gz")
+    pack.add_argument(
+        "models", type=options.place, metavar="MODELS", help="folder of PAIR/VERSION.tar.gz"
+    )
     pack.add_argument("--version", type=int, metavar="N", help="default the approved one")
     pack.set_defaults(command=_pack)
 
