@@ -243,6 +243,15 @@ def test_a_matrix_hatches_the_cells_without_a_value() -> None:
     assert [patch.get_xy() for patch in hatched] == [(0.5, -0.5)]
 
 
+@pytest.mark.parametrize(("value", "limits"), [(0.0, (0, 1)), (0.2, (0, 0.2)), (-3.0, (-3, 1))])
+def test_a_matrix_of_one_value_has_no_colours_below_zero(
+    value: float, limits: tuple[float, float]
+) -> None:
+    shares = pd.DataFrame([[value, value], [value, np.nan]])
+    (image,) = figures.matrix(shares, "share").axes[0].images
+    assert image.get_clim() == limits
+
+
 def test_the_parts_of_the_cost_pile_up_to_gross_less_net() -> None:
     bars = figures.costs(BREAKDOWN).axes[0].containers[1:]
     piled = sum(np.array([bar.get_height() for bar in part]) for part in bars)

@@ -431,3 +431,45 @@ def test_the_command_goes_on_where_it_stopped(
     (own,) = measured.read([str(Path(out) / measured.FILE)])
     assert own.numbers["online_updates"] == 11.0
     assert cli.main(["online", str(tmp_path / "none.parquet"), "--out", out]) == 2
+
+
+BROKEN = {
+    "no rows": lambda frame: frame[:0],
+    "no minute": lambda frame: frame.drop(columns="minute"),
+    "no features": lambda frame: frame[["pair", "horizon", "minute", "forecast", "label"]],
+    "horizon as text": lambda frame: frame.assign(horizon=frame["horizon"].astype(str)),
+    "horizon below 0": lambda frame: frame.assign(horizon=-15),
+    "horizon of 0": lambda frame: frame.assign(horizon=0),
+    "horizon of years": lambda frame: frame.assign(horizon=10**12),
+    "minute as time": lambda frame: frame.assign(minute=pd.Timestamp("2024-03-06", tz="UTC")),
+    "half a minute": lambda frame: frame.assign(minute=frame["minute"] + 0.5),
+    "no minute in a row": lambda frame: frame.assign(minute=frame["minute"].where(frame.index > 3)),
+    "seconds for minutes": lambda frame: frame.assign(minute=60 * frame["minute"]),
+    "twice": lambda frame: pd.concat([frame, frame.assign(forecast=5.0)]),
+    "infinite forecast": lambda frame: frame.assign(forecast=np.inf),
+    "forecast as text": lambda frame: frame.assign(forecast="x"),
+    "infinite label": lambda frame: frame.assign(label=-np.inf),
+    "feature as text": lambda frame: frame.assign(c3="x"),
+    "a path for a pair": lambda frame: frame.assign(pair="../../x"),
+    "no pair": lambda frame: frame.assign(pair=None),
+    "a number for a pair": lambda frame: frame.assign(pair=5),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_frame_of_another_kind_is_refused_before_it_is_learnt(name, tmp_path, capsys):
+    frame = BROKEN[name](forecasts(12))
+    frame.to_parquet(tmp_path / "frame.parquet", index=False)
+    out = tmp_path / "deep" / "out"
+    assert cli.main(["online", str(tmp_path / "frame.parquet"), "--out", str(out)]) == 2
+    printed = capsys.readouterr().err
+    assert "got" in printed
+    assert printed.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["frame.parquet"]
+
+
+def test_a_frame_without_labels_is_forecast(tmp_path, capsys):
+    frame = forecasts(12).drop(columns="label").sample(frac=1.0, random_state=0)
+    frame.to_parquet(tmp_path / "frame.parquet")
+    assert cli.main(["online", str(tmp_path / "frame.parquet"), "--out", str(tmp_path / "o")]) == 0
+    assert "no label is known yet" in capsys.readouterr().out

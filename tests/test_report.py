@@ -289,3 +289,19 @@ def test_foreign_addresses_are_found(tmp_path):
         "a.html: https://x.org/i.png", "a.html: //x.org/s.js", "a.html: http://y.org",
         "s.css: https://z.org/s.css", "s.css: //z.org/i",
     ]  # fmt: skip
+
+
+def doubted(*ratios: float | None) -> str:
+    facts = {"market": "files", "drifted_share": 0.0, "account": "retail"}
+    facts |= dict.fromkeys(("slippage", "commission", "markup"), 0.0)
+    rows = [{"known_r2": 0.0, "r2": 0.0}]
+    cells = [{"net_sharpe": ratio} for ratio in ratios]
+    return " ".join(runner.book.front_page.doubts({"run": facts, "horizons": rows, "cells": cells}))
+
+
+def test_a_doubt_says_of_how_many_cells_it_is() -> None:
+    assert "2 of 3 cells of a pair and horizon have a net Sharpe ratio beyond 2" in doubted(3, 5, 0)
+    assert "beyond 2" not in doubted(-9.0, 1.0, None)
+    assert "1 of 3 cells hardly traded, or not: no Sharpe ratio is given of it." in doubted(
+        -9.0, 1.0, None
+    )

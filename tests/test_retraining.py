@@ -154,6 +154,9 @@ def test_a_pair_whose_training_breaks_does_not_stop_the_others(tmp_path, monkeyp
 def test_no_bars_and_no_time_are_refused(tmp_path):
     with pytest.raises(BarError, match="bars: none before"):
         bars.known(made.market(), datetime(2020, 1, 1, tzinfo=UTC))
+    late = datetime(2120, 1, 1, tzinfo=UTC)
+    with pytest.raises(BarError, match=r"bars: none since 2119-07-01, got the newest of 2024"):
+        bars.latest(bars.known(made.market(), late), made.PARAMS, late)
     with pytest.raises(ParameterError, match="bars: none, got a synthetic market"):
         bars.read(made.PARAMS.model_copy(update={"bars": ""}))
 

@@ -35,13 +35,13 @@ def _online(asked: argparse.Namespace) -> int:
 
     from bqx.files import read_parquet
     from bqx.online import measured, promotion
+    from bqx.online.frames import checked
     from bqx.online.loop import OnlineLoop
-    from bqx.online.replay import KEYS, columns_of
+    from bqx.online.replay import columns_of
     from bqx.online.store import OnlineStore
 
-    frame = read_parquet(asked.frame).reset_index(drop=True)
-    columns = columns_of(frame.assign(label=frame.get("label", np.nan)))
-    frame = frame.sort_values(list(KEYS), ignore_index=True)
+    frame = checked(read_parquet(asked.frame))
+    columns = columns_of(frame)
     with OnlineStore(asked.out).locked():
         loop = OnlineLoop(asked.out)
         due = frame["minute"] + frame["horizon"]
@@ -53,6 +53,8 @@ def _online(asked: argparse.Namespace) -> int:
         loop.close()
         measured.write(loop.store)
         scored = loop.store.scored()
+    if scored.empty:
+        print("no label is known yet")
     for pair, own in scored.groupby("pair"):
         skill, gain = (promotion.gain(own, over) for over in ("martingale", "static"))
         print(f"{pair}: skill {skill:.2%}, gain over the champion {gain:.2%}, {len(own):,} labels")

@@ -75,15 +75,18 @@ def doubts(verdict: dict[str, Any]) -> list[str]:
             f"{verdict['run']['drifted_share']:.0%} of the selected columns drifted between a "
             "training part and its test part: the models met another market than they learnt."
         )
-    if any((cell["net_sharpe"] or 0) > SUSPECT_SHARPE for cell in cells):
+    suspect = sum((cell["net_sharpe"] or 0) > SUSPECT_SHARPE for cell in cells)
+    if suspect:
         told.append(
-            f"A net Sharpe ratio beyond {SUSPECT_SHARPE:g} on so few days is chance or a leak "
-            "until it has been audited (on a planted market it is the planted signal)."
+            f"{suspect} of {len(cells)} cells of a pair and horizon have a net Sharpe ratio beyond "
+            f"{SUSPECT_SHARPE:g}: on so few days that is chance or a leak until it has been "
+            "audited (on a planted market it is the planted signal)."
         )
     idle = sum(cell["net_sharpe"] is None for cell in cells)
     if idle:
         told.append(
-            f"{idle} of {len(cells)} cells hardly traded, or not, and have no Sharpe ratio."
+            f"{idle} of {len(cells)} cells hardly traded, or not: no Sharpe ratio is given of "
+            f"{'it' if idle == 1 else 'them'}."
         )
     told.append(
         f"Fills on a {facts['account']} account are taken at a bar's open, for half the spread, "

@@ -57,11 +57,20 @@ def known(frames: Frames, now: datetime) -> dict[str, pd.DataFrame]:
 
 
 def grids(frames: Frames, params: Params, since: pd.Timestamp | None = None) -> dict[str, Bars]:
-    """Bars on one grid from a time on, under the baselines of their whole history."""
+    """Bars on one grid from a time on, under the baselines of their whole history.
+
+    Raises BarError where there are none since.
+    """
     first = pd.Timestamp(params.baseline, tz="UTC") if params.baseline else None
     baselines = {pair: bar_frames.baseline(frame, first) for pair, frame in frames.items()}
     recent = {pair: frame.loc[since:] for pair, frame in frames.items()}
     recent = {pair: frame for pair, frame in recent.items() if len(frame)}
+    if not recent:
+        newest = max(frame.index[-1] for frame in frames.values())
+        raise BarError(
+            f"bars: none since {since:%Y-%m-%d}, got the newest of {newest:%Y-%m-%d %H:%M}; "
+            "expected some. Check the feed of the bars, or --now."
+        )
     return bar_frames.align(recent, params.max_fill, baselines=baselines)
 
 

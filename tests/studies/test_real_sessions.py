@@ -38,7 +38,7 @@ def parts_of(own: Bars) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def tested(panel: dict[str, Bars], results: dict[str, PairResult]) -> list[dict[str, Any]]:
+def judged(panel: dict[str, Bars], results: dict[str, PairResult]) -> list[dict[str, Any]]:
     """Skill before shrinkage, information coefficient and claim of each part, over all cells."""
     products: dict[str, list[pd.DataFrame]] = {}
     errors: dict[str, list[tuple[float, float]]] = {}
@@ -85,7 +85,7 @@ def by_part(studied: dict[str, Any]) -> list[dict[str, Any]]:
     if not M1.exists():
         pytest.skip(f"no real bars in {M1}")
     panel = bars.align(readers.read_folder(M1))
-    found = tested(panel, learn(panel, GIVEN))
+    found = judged(panel, learn(panel, GIVEN))
     studied["sessions"] = found
     studied["pairs"] = list(panel)
     studied["until"] = str(next(iter(panel.values())).ts[-1].date())

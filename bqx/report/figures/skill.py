@@ -94,6 +94,10 @@ def matrix(values: pd.DataFrame, label: str, centre: float | None = None) -> Fig
     shades = values.to_numpy(float)
     is_finite = np.isfinite(shades)
     limits = {}
+    if centre is None and len({*shades[is_finite]}) == 1:
+        # All alike, such as shares of 0: the colours begin at 0, and none of them is below.
+        alike = float(shades[is_finite][0])
+        limits = {"vmin": min(alike, 0.0), "vmax": max(alike, 0.0) or 1.0}
     if centre is not None:
         farthest = float(np.max(np.abs(shades[is_finite] - centre), initial=0.0)) or 1.0
         limits = {"vmin": centre - farthest, "vmax": centre + farthest}
