@@ -216,10 +216,10 @@ def _monitoring(found: dict[str, Any]) -> str:
         for what, key in (("serving", "serving_ms"), ("watching", "watching_ms"))
         for name, ms in own[key].items()
     ]
-    return f"""CPU of a minute of 28 pairs, 28 columns and five horizons: all bars taken, all forecasts made
-and 400 answers over HTTP; beside it what `bqx serve --capture` and `bqx monitor --follow` take,
-hours and days spread over their minutes. A process of its own for every check, as cron starts it,
-takes over two seconds more each time.
+    return f"""CPU of a minute of 28 pairs, 28 columns and five horizons: all bars taken, all
+forecasts made and 400 answers over HTTP; beside it what `bqx serve --capture` and
+`bqx monitor --follow` take, hours and days spread over their minutes. A process of its own for
+every check, as cron starts it, takes over two seconds more each time.
 
 {table(("", "", "ms a minute"), rows)}"""
 
