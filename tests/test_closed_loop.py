@@ -19,7 +19,7 @@ from bqx.learning import bundle
 from bqx.market import sessions
 from bqx.monitoring import checks, measured
 from bqx.monitoring.watch import watch
-from bqx.retraining import bars, report, rounds
+from bqx.retraining import report, rounds
 from bqx.retraining.rounds import JUDGED, PROMOTED, SHADOWED, WATCHED
 from bqx.serving import live
 
@@ -63,7 +63,8 @@ class Story:
         approved = self.loop.registry.latest_approved(PAIR).number
         self.server.answer(PAIR, lambda answer: answer["model_version"] == approved)
         self.server.forecast(PAIR, frame.loc[start:stop])
-        answer = self.server.answer(PAIR)
+        last = self.server.sent.isoformat()
+        answer = self.server.answer(PAIR, lambda answer: answer["timestamp"] == last)
         served = bundle.load(self.loop.store.folder / PAIR / f"{approved:04d}" / "bundle")
         expected = live.forecast(served, frame.loc[start - lookback : stop])["predictions"]
         for horizon, own in expected.items():
@@ -105,17 +106,14 @@ def story(tmp_path_factory):
         own.serve(DRIFTED)
         told["drift"] = own.monitor(DRIFTED), own.alert()
         told["too early"] = own.retrain(DRIFTED)
-        with pytest.MonkeyPatch.context() as patch:
-            # Two months are learnt from a new market sooner than six.
-            patch.setattr(bars, "MONTHS", 2)
-            told["still"] = own.serve(STILL_DRIFTED)
-            told["again"] = own.monitor(STILL_DRIFTED), own.alert()
-            told["retrained"] = own.retrain(STILL_DRIFTED)
-            own.loop.step(own.frames, SECOND_PROMOTION)
-            told["followed"] = own.serve(FOLLOWED)
-            told["good"] = own.monitor(FOLLOWED)
-            told["back"] = own.loop.step(own.frames, TURNED_BACK)
-            told["last"] = own.server.answer(PAIR, lambda answer: answer["model_version"] == 1)
+        told["still"] = own.serve(STILL_DRIFTED)
+        told["again"] = own.monitor(STILL_DRIFTED), own.alert()
+        told["retrained"] = own.retrain(STILL_DRIFTED)
+        own.loop.step(own.frames, SECOND_PROMOTION)
+        told["followed"] = own.serve(FOLLOWED)
+        told["good"] = own.monitor(FOLLOWED)
+        told["back"] = own.loop.step(own.frames, TURNED_BACK)
+        told["last"] = own.server.answer(PAIR, lambda answer: answer["model_version"] == 1)
     return told
 
 
@@ -158,6 +156,8 @@ def test_a_challenger_of_the_new_market_goes_through_gate_and_shadow(story):
     own, reasons = story["retrained"][0][-1], story["retrained"][1]
     assert "panel_drift" in [reason.rule for reason in reasons]
     judged = own.read(JUDGED)["pairs"][PAIR]
+    # Six months would still be of the old market.
+    assert judged["since"].startswith("2024-05-0")
     assert judged["reasons"] == []
     assert judged["scores"]["challenger"]["skill"] > 0.01
     assert judged["scores"]["champion"]["skill"] < 0.0

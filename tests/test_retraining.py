@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import rounds as made
 import yaml
+from scipy import stats
 
 from bqx import cli
 from bqx.errors import ArtefactError, BarError, ParameterError
@@ -21,7 +22,17 @@ from bqx.files import SEAL, read_json, sha256, write_json
 from bqx.learning import bundle
 from bqx.market import sessions
 from bqx.monitoring import metrics
-from bqx.retraining import bars, judgement, report, rounds, training, trial, triggers
+from bqx.retraining import (
+    bars,
+    challengers,
+    change,
+    judgement,
+    report,
+    rounds,
+    training,
+    trial,
+    triggers,
+)
 from bqx.retraining.rounds import JUDGED, PROMOTED, SHADOWED, WATCHED
 from bqx.serving.models import Models
 
@@ -314,6 +325,52 @@ def test_a_forecast_without_information_does_not_pass(begun):
     table = done.compared.assign(label=done.compared["label"] * signs)
     (own,) = judgement.judge({PAIR: replace(done, compared=table)}, 0).values()
     assert {reason.rule for reason in own.reasons} == {judgement.INFORMATION, judgement.BETTER}
+
+
+# Since a change
+
+
+def test_a_fall_is_found_at_its_day_and_chance_seldom_makes_one():
+    rng = np.random.default_rng(0)
+    days = np.arange(100) + 19_800
+    gains = rng.normal(0.05, 0.1, 100)
+    fallen = np.where(np.arange(100) < 70, gains, gains - 0.2)
+    found = change.split(days, fallen)
+    assert abs(found.day - days[70]) <= 2
+    before, after = fallen[: found.day - days[0]], fallen[found.day - days[0] :]
+    welch = stats.ttest_ind(after, before, equal_var=False).statistic
+    assert found.t == pytest.approx(welch)
+    assert change.split(days, -fallen) is None
+    assert change.split(days[:20], fallen[60:80]) is None
+    chance = [change.split(days, rng.normal(size=100)) is not None for _ in range(400)]
+    assert np.mean(chance) < 0.06
+
+
+def test_a_served_version_that_does_as_before_has_no_change(watched):
+    folder, worked, _ = watched
+    own = bars.latest(bars.known(made.market(), made.WATCHED), made.PARAMS, made.WATCHED)[PAIR]
+    champion = bundle.load(made.loop(folder).store.folder / PAIR / "0001" / "bundle")
+    assert change.of(champion, own, made.PARAMS) is None
+    assert worked[1].read(JUDGED)["pairs"][PAIR]["since"] == ""
+
+
+def test_a_challenger_learns_from_what_came_since_a_change(promoted, tmp_path, monkeypatch):
+    folder = made.copied(promoted, tmp_path / "loop")
+    day = int(np.datetime64("2024-02-05", "D").astype(int))
+    monkeypatch.setattr(change, "of", lambda *_: change.Change(day, -4.0))
+    monkeypatch.setattr(bars, "LEAST_DAYS", 20)
+    now = made.WATCHED
+    made.loop(folder).step(made.market(), now)
+    own = rounds.of(folder / "place")[-1]
+    done = training.read(own.trained(PAIR))
+    assert done.since == f"{np.datetime64(day, 'D')} (t -4.0)"
+    # Its first label is one of the first day after the change.
+    rows = done.bundle.statistics.days.days
+    assert rows[0] >= day - 3
+    assert "learnt since the served version does worse: 2024-0" in report.text(own)
+    monkeypatch.setattr(bars, "LEAST_DAYS", 10_000)
+    own_bars = bars.latest(bars.known(made.market(), now), made.PARAMS, now)[PAIR]
+    assert challengers._changed(own_bars, done.bundle, made.PARAMS) == ("", 0)
 
 
 # Taken back

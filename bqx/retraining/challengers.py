@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import numpy as np
+
 from bqx.errors import ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.feature_store.history import History
@@ -13,11 +15,12 @@ from bqx.learning.bundle import Bundle
 from bqx.learning.fold_fit import FoldFit
 from bqx.learning.folds import Fold
 from bqx.learning.models import model_class
+from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
 from bqx.retraining import bars as known_bars
-from bqx.retraining import training
+from bqx.retraining import change, training
 from bqx.retraining.rounds import Round
 
 Served = Callable[[str], tuple[int, Bundle] | None]
@@ -40,33 +43,67 @@ def train(own: Round, dataset: Mapping[str, Bars], served: Served, params: Param
     due = [p for p in good if not own.trained(p).exists() and not own.failure(p).exists()]
     if not due:
         return
-    fold = training.fold_of(good, params)
     champions = {pair: served(pair) for pair in due}
-    models = {pair: training.model_of(params, champions[pair]) for pair in due}
-
-    def note(pair: str, error: str) -> None:
-        if error:
-            own.fail(pair, [Reason(error)])
-
-    fits: dict[str, FoldFit] = {}
-    for name in sorted({name for name in models.values() if model_class(name).POOLED}):
-        try:
-            fits |= _pooled(own, good, fold, name=name, params=params)
-        except Exception as error:  # whatever it is, pairs with another model are none the worse
-            for pair in (pair for pair in due if models[pair] == name):
-                note(pair, f"{type(error).__name__}: {error}")
-
+    whole = training.fold_of(good, params)
+    fits = _pooled_fits(own, good, whole, champions=champions, params=params)
+    folds, tasks = {"": whole}, {}
+    for pair in (pair for pair in due if not own.failure(pair).exists()):
+        champion = champions[pair]
+        since, row = "", 0
+        if champion is not None and pair not in fits:
+            since, row = _changed(good[pair], champion[1], params)
+        if since not in folds:
+            later = {p: of.rows(row, len(of)) for p, of in good.items()}
+            folds[since] = training.fold_of(later, params)
+        bars = good[pair].rows(row, len(good[pair]))
+        fold, fit = folds[since], fits.get(pair)
+        tasks[pair] = (bars, fold, own.trained(pair), champion, fit, since)
     over_pairs(
-        partial(training.attempt, fold),
-        {
-            pair: (good[pair], own.trained(pair), champions[pair], params, fits.get(pair))
-            for pair in due
-            if not own.failure(pair).exists()
-        },
+        partial(training.attempt, params),
+        tasks,
         params.workers,
-        write=note,
+        write=partial(_note, own),
         backend=params.backend,
     )
+
+
+def _note(own: Round, pair: str, error: str) -> None:
+    if error:
+        own.fail(pair, [Reason(error)])
+
+
+def _changed(bars: Bars, champion: Bundle, params: Params) -> tuple[str, int]:
+    """The change since which a served version does worse, and the first row that is learnt from
+    after it; empty and 0 where there is none, or too little has come since."""
+    found = change.of(champion, bars, params)
+    day = sessions.trading_days(bars.minutes)
+    if found is None or len(np.unique(day[day >= found.day])) < known_bars.LEAST_DAYS:
+        return "", 0
+    lookback = max(column.lookback for column in lags.candidates_of(params))
+    return str(found), max(int(np.searchsorted(day, found.day)) - lookback + 1, 0)
+
+
+def _pooled_fits(
+    own: Round,
+    bars: Mapping[str, Bars],
+    fold: Fold,
+    *,
+    champions: Mapping[str, tuple[int, Bundle] | None],
+    params: Params,
+) -> dict[str, FoldFit]:
+    """What pairs whose model is a pooled one learn together with all others, by pair."""
+    models = {pair: training.model_of(params, of) for pair, of in champions.items()}
+    fits: dict[str, FoldFit] = {}
+    for name in sorted({name for name in models.values() if model_class(name).POOLED}):
+        pairs = [pair for pair in models if models[pair] == name]
+        try:
+            learnt = _pooled(own, bars, fold, name=name, params=params)
+        except Exception as error:  # whatever it is, pairs with another model are none the worse
+            for pair in pairs:
+                _note(own, pair, f"{type(error).__name__}: {error}")
+        else:
+            fits |= {pair: learnt[pair] for pair in pairs if pair in learnt}
+    return fits
 
 
 def _pooled(

@@ -118,7 +118,8 @@ class Loop:
             for pair in begun["pairs"]
             if own.failure(pair).exists()
         }
-        return {"pairs": {pair: asdict(of) for pair, of in judged.items()}, "failed": failed}
+        pairs = {p: asdict(of) | {"since": done[p].since} for p, of in judged.items()}
+        return {"pairs": pairs, "failed": failed}
 
     def _served(self, pair: str) -> tuple[int, Bundle] | None:
         """Number and bundle of the served version."""

@@ -48,6 +48,8 @@ def _state(own: Round) -> str:
 def _judged(own: Round, pair: str, of: Mapping[str, Any]) -> list[str]:
     version = own.read(REGISTERED)["versions"].get(pair) if own.has(REGISTERED) else None
     lines = [f"{pair}, version {version or 'to come'}", *_table(of["scores"])]
+    if of["since"]:
+        lines.append(f"  learnt since the served version does worse: {of['since']}")
     lines.append(f"  gate: {_reasons(of['reasons']) or 'passed'}")
     lines += [f"  documents, {rule}: {answer}" for rule, answer in of["documents"].items()]
     if own.has(SHADOWED) and (shadow := own.read(SHADOWED)["pairs"].get(pair)):

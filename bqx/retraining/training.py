@@ -39,7 +39,8 @@ class Trained:
     ``compared`` : see `forecasts.compared`, of the fold's test rows that the champion has not seen;
     ``needed``, ``present`` : columns that it reads, and those that have a value now;
     ``latency_ms`` : 99th percentile of a forecast's time; ``champion`` : number of the version that
-    it was compared with, 0 for none.
+    it was compared with, 0 for none; ``since`` : the change after which it has learnt, see
+    `change`, empty for none.
     """
 
     bundle: Bundle
@@ -49,6 +50,7 @@ class Trained:
     present: tuple[str, ...]
     latency_ms: float
     champion: int
+    since: str
 
 
 def model_of(params: Params, champion: tuple[int, Bundle] | None) -> str:
@@ -78,12 +80,14 @@ def train(
     champion: tuple[int, Bundle] | None,
     params: Params,
     pooled: FoldFit | None = None,
+    since: str = "",
 ) -> None:
     """Train a pair's challenger and write it with its comparison; the folder appears when all is
     there.
 
     The columns are chosen and the model is fitted on the fold; nothing of it depends on bars after
-    the fold's ``last_seen``. ``pooled`` : what it has learnt with all pairs, where it has.
+    the fold's ``last_seen``. ``pooled`` : what it has learnt with all pairs, where it has;
+    ``since`` : the change after which its bars begin, for the report.
 
     Raises ParameterError for too few rows to learn from, or to compare on.
     """
@@ -107,6 +111,7 @@ def train(
     facts = {
         "pair": own.pair,
         "champion": champion[0] if champion else 0,
+        "since": since,
         "needed": needed,
         "present": present,
         "latency_ms": latency(packed, own),
@@ -216,20 +221,22 @@ def read(folder: Path) -> Trained:
         present=tuple(facts["present"]),
         latency_ms=float(facts["latency_ms"]),
         champion=int(facts["champion"]),
+        since=str(facts["since"]),
     )
 
 
 def attempt(
-    fold: Fold,
+    params: Params,
     own: Bars,
+    fold: Fold,
     folder: Path,
     champion: tuple[int, Bundle] | None,
-    params: Params,
     pooled: FoldFit | None,
+    since: str,
 ) -> str:
     """Train a pair; why it failed, empty where it has not, since the others go on."""
     try:
-        train(own, fold, folder, champion=champion, params=params, pooled=pooled)
+        train(own, fold, folder, champion=champion, params=params, pooled=pooled, since=since)
     except Exception as error:  # whatever it is, the pair beside it is none the worse
         return f"{type(error).__name__}: {error}"
     return ""

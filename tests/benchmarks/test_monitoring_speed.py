@@ -1,18 +1,18 @@
 """What it takes to watch 28 pairs, beside what it takes to serve them."""
 
-import json
 import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import anyio
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from live_market import HORIZONS, bundles, fed, frames
 from measure import Goal, seconds
+from test_serving_speed import SERVED, running
 
 from bqx.feature_store.history import History
 from bqx.features.engine.newest_bars import NewestBars
@@ -26,22 +26,8 @@ from bqx.market.pairs import PAIRS
 from bqx.monitoring import watch
 from bqx.monitoring.capture import Capture
 from bqx.monitoring.panel import Day, Panel
-from bqx.serving.api import Throttle
-from bqx.serving.app import app
-from bqx.serving.live_feed import LiveFeed
+from bqx.serving import live_state
 from bqx.serving.live_panel import FedBar, LivePanel
-from bqx.serving.models import Models
-
-
-class Silent:
-    """A feed without a line."""
-
-    def lines(self, seconds: float) -> list[bytes]:
-        return []
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
 
 pytestmark = pytest.mark.benchmarks
 
@@ -142,35 +128,24 @@ def served(panel: LivePanel, sent: Any, first: int) -> float:
 
 
 def answered(panel: LivePanel, folder: Path) -> float:
-    """CPU seconds of a minute's answers, at the traffic for which the field's documents scale an
-    instance; what a web server spends on them comes on top."""
+    """CPU seconds of a minute's answers over HTTP, at the traffic for which the field's documents
+    scale an instance."""
     for pair, bundle in bundles(PAIRS).items():
-        bundle.save(folder / pair)
-    feed = LiveFeed(Silent(), Models(folder, unapproved=True))
-    feed.panel = panel
-    application = app(feed.models, feed)
-    application.state.throttle = Throttle(1e9)
-    body = json.dumps({"pair": "eurusd"}).encode()
-    scope = {
-        "type": "http", "method": "POST", "path": "/predict", "raw_path": b"/predict",
-        "query_string": b"", "headers": [], "http_version": "1.1", "scheme": "http",
-        "server": ("x", 80), "client": ("x", 1), "root_path": "", "asgi": {"version": "3.0"},
-    }  # fmt: skip
+        bundle.save(folder / "bundles" / pair)
+    live_state.save(panel, folder / "state")
+    (folder / "feed").mkdir()
+    with running(SERVED, folder / "bundles", folder / "state", folder / "feed") as client:
+        (server,) = psutil.Process().children()
 
-    async def ask() -> float:
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+        def asked() -> float:
+            begun = server.cpu_times()
+            for _ in range(ASKED):
+                assert client.post("/predict", json={"pair": "eurusd"}).status_code == 200
+            ended = server.cpu_times()
+            return float(ended.user + ended.system - begun.user - begun.system)
 
-        async def send(message: dict[str, Any]) -> None:
-            assert message.get("status", 200) == 200
-
-        begun = time.process_time()
-        for _ in range(ASKED):
-            await application(dict(scope), receive, send)
-        return time.process_time() - begun
-
-    anyio.run(ask)
-    return float(anyio.run(ask))
+        asked()
+        return asked()
 
 
 def watched(place: Path) -> dict[str, float]:
