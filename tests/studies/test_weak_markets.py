@@ -49,7 +49,7 @@ CELLS += [(28, 1, 0.15, 1), (6, 3, 0.05, 1), (6, 3, 0.15, 1), (28, 1, 0.05, 1), 
 """Pairs, years, attainable skill in percent, and seed."""
 
 
-KINDS = {"threshold": ("STRONG", (0.5, 0.3)), "lead": ("LED", (0.3, 0.15))}
+KINDS = {"threshold": ("STRONG", (0.5, 0.3)), "lead": ("LED", (0.9, 0.3))}
 """What sets the strength of a signal, and its values here."""
 LEARNERS = ("pooled_ridge", "pooled_xgboost")
 
