@@ -217,9 +217,9 @@ def _monitoring(found: dict[str, Any]) -> str:
         for name, ms in own[key].items()
     ]
     return f"""CPU of a minute of 28 pairs, 28 columns and five horizons: all bars taken, all
-forecasts made and 400 answers over HTTP; beside it what `bqx serve --capture` and
-`bqx monitor --follow` take, hours and days spread over their minutes. A process of its own for
-every check, as cron starts it, takes over two seconds more each time.
+forecasts made and 400 answers over HTTP; beside it what a server's capture and
+`bqx monitor --follow CAPTURE` take, hours and days spread over their minutes. A process of its own
+for every check, as cron starts it, takes over two seconds more each time.
 
 {table(("", "", "ms a minute"), rows)}"""
 
