@@ -12,7 +12,8 @@ import psutil
 import pytest
 from live_market import HORIZONS, bundles, fed, frames
 from measure import Goal, seconds
-from test_serving_speed import SERVED, running
+from servers import PORT, running
+from test_serving_speed import SERVED
 
 from bqx.feature_store.history import History
 from bqx.features.engine.newest_bars import NewestBars
@@ -134,8 +135,9 @@ def answered(panel: LivePanel, folder: Path) -> float:
         bundle.save(folder / "bundles" / pair)
     live_state.save(panel, folder / "state")
     (folder / "feed").mkdir()
-    with running(SERVED, folder / "bundles", folder / "state", folder / "feed") as client:
-        (server,) = psutil.Process().children()
+    command = ("-c", SERVED, PORT, folder / "bundles", folder / "state", folder / "feed")
+    with running(*command) as (client, process):
+        server = psutil.Process(process.pid)
 
         def asked() -> float:
             begun = server.cpu_times()
