@@ -62,6 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
+    except SystemExit as error:
+        # Of a module that a user brings: its 0 would say that a proof was made.
+        print(
+            f"bqx: a module of yours ended the process, got exit {error.code}; expected it to "
+            "return. Take the exit out of it.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("bqx: interrupted; the same command goes on from here", file=sys.stderr)
         return 130

@@ -369,6 +369,7 @@ def test_command_certifies_a_profile(folder: Path, capsys, monkeypatch) -> None:
         ("()", "features: no families"),
         ("(1,)", "features: no families"),
         ("1 / 0", "features: cannot be imported, got"),
+        ("exit(0)", "a module of yours ended the process, got exit 0"),
         ("(BEHIND, BEHIND)", "two features share a name"),
         ("(family('bad', lambda x, m, w: x, lambda w: 1),)", "gives another shape, got float64"),
         ("(family('bad', lambda x, m, w: x.nope, lambda w: 1),)", "its kernel fails on 1 rows"),

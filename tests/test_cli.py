@@ -15,6 +15,7 @@ from bqx import cli
 from bqx.errors import BqxError
 from bqx.features.catalog import profile, tables
 from bqx.params import NOTEBOOK_KEYS
+from bqx.serving import captured
 
 CI = Path(__file__).parents[1] / "params" / "ci.yaml"
 
@@ -28,7 +29,7 @@ def calls(monkeypatch):
     app = ModuleType("bqx.serving.app")
     app.serve = lambda *given, **named: made.append((*given, named))  # type: ignore[attr-defined]
     serving = ModuleType("bqx.serving")
-    serving.app = app  # type: ignore[attr-defined]
+    serving.app, serving.captured = app, captured  # type: ignore[attr-defined]
     for module in (report, serving, app):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("bqx.report.runner", report, raising=False)

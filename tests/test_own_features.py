@@ -9,6 +9,7 @@ import pytest
 
 from bqx.errors import ParameterError
 from bqx.features import catalog, own_modules
+from bqx.market import simulated
 from bqx.params import load
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +105,29 @@ def test_a_leak_stops_the_run_and_names_the_bar(file: Path, tmp_path: Path) -> N
     assert "rate_step_w5: reads ahead" in done.stderr
     assert "1 minutes ahead" in done.stderr
     assert not list((tmp_path / "run" / "features").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (AHEAD, "rate_step_w5: reads ahead"),
+        (OWN.replace("x[window:] -", "y[window:] -"), "rate_step_w5: its kernel fails"),
+        (OWN.replace("return out", "return out[1:]"), "rate_step_w5: its kernel gives another"),
+    ],
+    ids=["ahead", "fails", "shape"],
+)
+def test_no_tear_sheet_is_made_of_what_reads_ahead_or_fails(
+    content: str, message: str, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(content)
+    frames = simulated.simulate("null", ("eurusd",), days=28).frames
+    frames["eurusd"].reset_index().to_parquet(tmp_path / "eurusd.parquet")
+    words = ["feature", "rate_step_w5", str(tmp_path / "eurusd.parquet"), "--features", str(file)]
+    done = run("import sys; from bqx import cli; sys.exit(cli.main(sys.argv[1:]))", *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Information coefficient" not in done.stdout
 
 
 def test_a_process_that_began_before_finds_a_column(file: Path) -> None:

@@ -43,6 +43,14 @@ def fails(move, buy_cost, sell_cost):
     return move / 0 + [1]
 
 
+def one(move):
+    return np.sign(move)
+
+
+def leaves(move, buy_cost, sell_cost):
+    raise SystemExit(0)
+
+
 nothing = 3
 """
 
@@ -79,13 +87,16 @@ def test_an_own_rule_decides(rules: Path) -> None:
         ("sizes", "gives no sides"),
         ("short", "gives no sides"),
         ("fails", "failed, got"),
+        ("one", "failed, got TypeError"),
+        ("leaves", "failed, got SystemExit"),
         ("nothing", "is something else"),
         ("absent", "is absent"),
     ],
 )
 def test_what_is_no_rule_is_one_line(rules: Path, name: str, message: str) -> None:
     with pytest.raises(ParameterError, match=message) as caught:
-        own_signal.rule_of(from_settings({"signal": f"my_signal.py:{name}"}))(*series())
+        # Before a run begins, not at its first trade.
+        own_signal.rule_of(from_settings({"signal": f"my_signal.py:{name}"}))
     assert "\n" not in str(caught.value)
 
 

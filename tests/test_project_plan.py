@@ -186,3 +186,12 @@ def test_the_command_pushes(monkeypatch, capsys):
         assert cli.main(["plan", "--push", BASE]) == 0
         assert capsys.readouterr().out == "0 records changed\n"
     assert cli.main(["plan", "--dry-run"]) == 2
+
+
+@pytest.mark.parametrize("base", ["", "app", "base", "app../../x", "appA?x=1", "appA B"])
+def test_what_is_no_base_is_not_pushed_to(base, capsys, monkeypatch):
+    monkeypatch.setenv("BQX_AIRTABLE_TOKEN", "x")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["plan", f"--push={base}"])
+    assert ended.value.code == 2
+    assert "no base, got" in capsys.readouterr().err

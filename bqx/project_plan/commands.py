@@ -1,6 +1,7 @@
 """``bqx plan``: the plan and what delivers it, printed, or pushed to Airtable."""
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 from bqx.errors import ParameterError
@@ -12,11 +13,18 @@ if TYPE_CHECKING:
 def add(commands: "Commands") -> None:
     """Add ``plan`` to the commands of ``bqx``."""
     parser = commands.add_parser("plan", help="the documents' plan, and what delivers each task")
-    parser.add_argument("--push", metavar="BASE", default="", help="base of Airtable, app...")
+    parser.add_argument("--push", metavar="BASE", type=_base, help="base of Airtable, app...")
     parser.add_argument(
         "--dry-run", action="store_true", help="only say what the push would change"
     )
     parser.set_defaults(command=_plan)
+
+
+def _base(text: str) -> str:
+    """Name of a base, which becomes part of an address."""
+    if not re.fullmatch(r"app[A-Za-z0-9]+", text):
+        raise argparse.ArgumentTypeError(f"no base, got {text[:40]!r}; expected app and letters")
+    return text
 
 
 def _plan(asked: argparse.Namespace) -> int:

@@ -55,20 +55,24 @@ def build(params: Params) -> pd.DataFrame:
     inputs = (*artefacts.roots(artefacts.BARS), *params.own_features)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
         if own:
-            _certify(bars, own)
+            certify(bars, own)
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         artefacts.CATALOG.write(stage, catalog.frame(features).to_dict("records"))
         _write(stage, bars, features)
     return _shares(Store(run.folder / FOLDER), bars, features)
 
 
-def _certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
-    """Refuse a user's own features that read ahead, before anything reads their values."""
+def certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
+    """Refuse a user's own features that read ahead, before anything reads their values.
+
+    Raises ParameterError for them, and for a kernel that fails.
+    """
     proof = certificate.certify(bars, features)
     if not proof.clean:
         raise ParameterError(
             f"features: read later bars, got\n{proof.verdict}\nexpected values that do not depend "
-            "on what comes after them. Mend the kernel; bqx certify --features FILE tries it alone."
+            "on what comes after them. Mend the kernel; bqx certify --bars FOLDER --features FILE "
+            "tries it alone."
         )
 
 

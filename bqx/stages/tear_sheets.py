@@ -15,7 +15,7 @@ from bqx.runs.run import Run
 from bqx.runs.settled import settled
 from bqx.stages import selection
 from bqx.stages.bars import load, read_bars
-from bqx.stages.features import histories
+from bqx.stages.features import certify, histories
 from bqx.stages.lagging import columns_of
 
 
@@ -24,15 +24,19 @@ def of_run(params: Params, name: str) -> TearSheet:
 
     Raises
     ------
-    ParameterError : a name that neither the run nor the catalog has.
+    ParameterError : a name that neither the run nor the catalog has, or a feature of one's own
+        that reads ahead or fails.
     ArtefactError : the run has not come as far as notebook 05.
     """
     run = Run.open(params.folder, params)
     params, dataset = settled(run), load(run)
     candidates = columns_of(run)
+    column = called(name, candidates)
+    if column.feature in catalog.own() and column not in candidates:
+        certify(dataset.bars, (column.feature,))
     return tear_sheet.make(
         histories(run, dataset.bars),
-        called(name, candidates),
+        column,
         [candidate for candidate in candidates if not candidate.lag],
         fold=selection.fitted_folds(run, dataset)[0],
         params=params,
@@ -45,11 +49,14 @@ def of_bars(params: Params, name: str) -> TearSheet:
     Raises
     ------
     BarError : bars that cannot be read.
-    ParameterError : a name that the catalog has not, or bars shorter than a fold.
+    ParameterError : a name that the catalog has not, a feature of one's own that reads ahead or
+        fails, or bars shorter than a fold.
     """
     catalog.adopt(params.own_features)
     column = called(name)
     bars, _, _ = read_bars(params)
+    if own := catalog.own():
+        certify(bars, own)
     others = [Column(feature) for feature in catalog.profile(params.profile)]
     columns = (column, *others)
     minutes = next(iter(bars.values())).minutes

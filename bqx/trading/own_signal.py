@@ -14,6 +14,10 @@ from bqx.trading.signals import BUY, HOLD, SELL, Series, Side
 Rule = Callable[[Series, Series, Series], Side]
 """(T,) sides of (T,) expected log moves and expected costs of a buy and of a sell."""
 
+MOVES = np.linspace(-3e-4, 3e-4, 9)
+COSTS = np.full(9, 1e-4)
+"""Expected moves and costs on which a user's rule is tried."""
+
 
 def files(params: Params) -> tuple[str, ...]:
     """File of a user's own rule, if there is one."""
@@ -23,7 +27,7 @@ def files(params: Params) -> tuple[str, ...]:
 def rule_of(params: Params) -> Rule:
     """The rule by which a run trades.
 
-    Raises ParameterError for a file or function that is not there.
+    Raises ParameterError for a file or function that is not there, or gives no sides of a few rows.
     """
     if not params.signal:
         return signals.side
@@ -38,7 +42,7 @@ def rule_of(params: Params) -> Rule:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ParameterError(
             f"signal: {path} cannot be imported, got {type(error).__name__} {error}; expected a "
             f"module that defines {name}."
@@ -50,6 +54,8 @@ def rule_of(params: Params) -> Rule:
             f"{'absent' if own is None else 'something else'}; expected one of expected move, "
             "cost of a buy and cost of a sell."
         )
+    # A run reaches its first trade after minutes.
+    _checked(own, params.signal, MOVES, COSTS, COSTS)
     return lambda move, buy_cost, sell_cost: _checked(own, params.signal, move, buy_cost, sell_cost)
 
 
@@ -71,7 +77,7 @@ def _checked(own: Rule, name: str, *series: Series) -> Side:
 def _called(own: Rule, name: str, *series: Series) -> Side:
     try:
         sides = np.asarray(own(*series))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ParameterError(
             f"signal: {name} failed, got {type(error).__name__} {error}; expected sides of "
             f"{len(series[0]):,} rows."
