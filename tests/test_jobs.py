@@ -55,7 +55,7 @@ def test_a_training_job_leaves_a_bundle_that_answers(trained, market):
     root, (status, _, err) = trained
     assert status == 0, err
     assert not (root / "output/failure").exists()
-    loaded = bundles(root / "model")["eurusd"]
+    loaded = bundles(root / "model")["eurusd"].bundle
     assert (loaded.model.NAME, loaded.model.max_depth) == ("xgboost", 2)
     assert len(loaded.columns) == 8
     answer = live.forecast(loaded, market[1]["eurusd"])
@@ -101,7 +101,7 @@ def test_a_job_that_is_stopped_leaves_a_model_that_answers(market, tmp_path):
     assert status == 0, err
     assert time.monotonic() - began < 120
     assert "stopped: the last whole model is kept" in err
-    loaded = bundles(root / "model")["eurusd"]
+    loaded = bundles(root / "model")["eurusd"].bundle
     assert loaded.model.NAME == "martingale"
     answer = live.forecast(loaded, market[1]["eurusd"])["predictions"]["15"]
     assert answer["level"] == answer["martingale"]
