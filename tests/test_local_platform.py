@@ -14,8 +14,9 @@ from functools import partial
 import pytest
 from platforms import SMALL, bar_files, small_bundle
 
+from bqx import cli
 from bqx.cloud import archive
-from bqx.cloud.local import autoscaling, endpoints, jobs, processes, rollout
+from bqx.cloud.local import autoscaling, endpoints, jobs, processes, rollout, state
 from bqx.cloud.local.endpoints import Endpoints, choose
 from bqx.cloud.local.rollout import Alarm
 from bqx.cloud.local.state import Instance, State, Variant
@@ -366,6 +367,34 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
     (tmp_path / "x.tar.gz").write_bytes(content)
     with pytest.raises(ArtefactError, match="no model"):
         archive.unpack(tmp_path / "x.tar.gz", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "null", '{"a": 1}', '{"a": [1]}', '{"a": [{}]}', '{"a": [{"instances": 1}]}'],
+)
+def test_a_damaged_state_is_told(tmp_path, content):
+    (tmp_path / state.FILE).write_text(content)
+    with pytest.raises(ArtefactError, match=state.FILE):
+        State(tmp_path).read()
+
+
+def test_a_measurement_that_was_cut_off_is_left_out(tmp_path):
+    State(tmp_path).log("a", "one", "seconds", 0.5)
+    with (tmp_path / state.LOG).open("a") as file:
+        file.write('{"at": 1e12, "endpo\n[]\n5\n')
+    State(tmp_path).log("a", "one", "seconds", 0.7)
+    assert State(tmp_path).measured("a", "one", "seconds", 0.0) == [0.5, 0.7]
+
+
+@pytest.mark.parametrize("name", ["../j", "a b", "", "x" * 64, "-a", "a/b", "\u00fc"])
+def test_a_name_is_no_path(tmp_path, name, capsys):
+    words = ["train", "--place", str(tmp_path / "p"), "--bars", str(tmp_path), "--", name]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["cloud", "local", *words])
+    assert ended.value.code == 2
+    assert "no name, got" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_state_is_kept_by_one_file(tmp_path):

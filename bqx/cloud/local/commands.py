@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
         sub.add_argument(
             "--place", type=options.place, default=place, help="folder, default %(default)s"
         )
-        sub.add_argument("name", metavar="NAME", help="of the job or endpoint")
+        sub.add_argument("name", type=_name, metavar="NAME", help="of the job or endpoint")
         sub.set_defaults(command=command)
         return sub
 
@@ -83,6 +83,15 @@ def _add_pointers(action: Callable[[str, str, Any], argparse.ArgumentParser]) ->
     experiment = action("experiment", "keep on, or the artefact that forecasts better", _experiment)
     experiment.add_argument("pair", metavar="PAIR", help="whose pointer has a canary")
     experiment.add_argument("--make", action="store_true", help="point where the decision leads")
+
+
+def _name(text: str) -> str:
+    """A name that SageMaker takes too, which becomes part of a path."""
+    if not re.fullmatch(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}", text):
+        raise argparse.ArgumentTypeError(
+            f"no name, got {text[:70]!r}; expected at most 63 letters, digits and hyphens"
+        )
+    return text
 
 
 def _train(asked: argparse.Namespace) -> int:

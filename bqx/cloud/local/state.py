@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bqx.errors import ParameterError
+from bqx.errors import ArtefactError, ParameterError
 from bqx.files import read_json, write_json
 
 FILE = "endpoints.json"
@@ -52,10 +52,16 @@ class State:
         self.place = place
 
     def read(self) -> Endpoints:
-        """All endpoints as they are now."""
+        """All endpoints as they are now; ArtefactError for a damaged file."""
         path = self.place / FILE
         stored = read_json(path) if path.exists() else {}
-        return {name: [_variant(v) for v in variants] for name, variants in stored.items()}
+        try:
+            return {name: [_variant(v) for v in variants] for name, variants in stored.items()}
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ArtefactError(
+                f"{path}: damaged, got {type(error).__name__}; expected the endpoints of this "
+                "folder. End their processes, and remove it."
+            ) from None
 
     def variants(self, endpoint: str) -> list[Variant]:
         """Variants of an endpoint; ParameterError where there is none of that name."""
@@ -87,13 +93,17 @@ class State:
         path = self.place / LOG
         if not path.exists():
             return []
-        lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-        key = (endpoint, variant, metric)
-        return [
-            float(line["value"])
-            for line in lines
-            if (line["endpoint"], line["variant"], line["metric"]) == key and line["at"] >= since
-        ]
+        values = []
+        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                line = json.loads(text)
+                key = (line["endpoint"], line["variant"], line["metric"])
+                if key == (endpoint, variant, metric) and line["at"] >= since:
+                    values.append(float(line["value"]))
+            except (LookupError, TypeError, ValueError):
+                # A line that a kill or a full disk cut off.
+                continue
+        return values
 
 
 def _variant(stored: dict[str, Any]) -> Variant:
