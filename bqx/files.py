@@ -10,6 +10,7 @@ import os
 import resource
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
@@ -69,6 +70,12 @@ def peak_mb() -> float:
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     return round(kilobytes / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder where there is none; OSError unless files can be made in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
 
 
 @contextmanager

@@ -152,6 +152,18 @@ def test_failed_notebook_has_status_two(calls, monkeypatch, capsys):
     assert capsys.readouterr().err == "bqx: 06_training.ipynb cell 4: failed\nKeyError: 'x'\n"
 
 
+@pytest.mark.parametrize("option", ["--capture", "--state"])
+def test_serve_refuses_a_place_that_nothing_can_be_written_to(
+    calls, option, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv(captured.PLACE, "")
+    (tmp_path / "file").touch()
+    words = ["--live", "feed", option, str(tmp_path / "file" / "here")]
+    assert cli.main(["serve", "runs/ci/bundles", *words]) == 2
+    assert "cannot be used" in capsys.readouterr().err
+    assert not calls
+
+
 def test_serve_passes_folder_and_port_on(calls):
     options = ["--port", "9000", "--unapproved", "--pair", "eurusd"]
     assert cli.main(["serve", "runs/ci/bundles", *options]) == 0

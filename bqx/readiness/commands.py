@@ -100,13 +100,12 @@ def _check_named(option: str, folder: Path | None) -> None:
 
 
 def _load(asked: argparse.Namespace) -> int:
-    from bqx.files import read_regular
+    from bqx.files import check_writable, read_regular
     from bqx.readiness import load
 
     bodies = [read_regular(path) for path in asked.body]
     # Before the ten minutes, not after them.
-    asked.records.mkdir(parents=True, exist_ok=True)
-    tempfile.TemporaryFile(dir=asked.records).close()
+    check_writable(asked.records)
     headers = {"x-api-key": asked.key} if asked.key else {}
     if bodies:
         headers["content-type"] = "application/json"

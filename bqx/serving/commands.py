@@ -70,6 +70,7 @@ def _add_serve(commands: "Commands") -> None:
 
 
 def _serve(asked: argparse.Namespace) -> int:
+    from bqx.files import check_writable
     from bqx.serving import app, captured
 
     if not asked.live and (asked.history or asked.state):
@@ -85,6 +86,11 @@ def _serve(asked: argparse.Namespace) -> int:
         if value
     }
     captured.current()
+    # Else it is told after the first minute, or when the server ends.
+    if (capture := os.environ.get(captured.PLACE, "")) and "://" not in capture:
+        check_writable(Path(capture))
+    if asked.state:
+        check_writable(asked.state.absolute().parent)
     app.serve(
         asked.bundles,
         asked.port,
