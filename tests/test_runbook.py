@@ -37,8 +37,8 @@ def commands(text):
 EVERY = sorted({*commands(PAGE), *commands(ALERTS), *re.findall(r"`(bqx [a-z].*?)`", ALERTS)})
 
 
-NUMBERS = {"N": "1", "X": "0.1", "MIN": "15", "S": "1"}
-"""Numbers for the names that stand for them."""
+VALUES = {"N": "1", "X": "0.1", "MIN": "15", "S": "1", "BASE": "appX"}
+"""Values for the names that stand for them, where not any text will do."""
 
 
 def quoted():
@@ -54,7 +54,7 @@ def quoted():
 
 @pytest.mark.parametrize("command", list(quoted()))
 def test_a_command_of_any_page_is_one_that_bqx_takes(command):
-    words = [NUMBERS.get(word, word) for word in shlex.split(command)[1:]]
+    words = [VALUES.get(word, word) for word in shlex.split(command)[1:]]
     assert cli._parser().parse_args(words)
 
 
