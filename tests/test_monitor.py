@@ -183,6 +183,16 @@ def test_an_hour_without_a_capture_alarms(tmp_path):
     assert "nothing was captured" in verdict["sentence"]
 
 
+def test_an_alert_is_told_where_a_capture_stops(tmp_path, capsys):
+    feed(str(tmp_path), FIRST, FIRST + 60)
+    alert = ["alert", str(tmp_path / "measurements.json"), "--state", str(tmp_path / "s.json")]
+    for minute in (600, 606):
+        run(str(tmp_path), "minute", at(FIRST + minute))
+        told = cli.main(alert)
+    assert told == 1
+    assert "critical: no bars come: newest_bar_age_minutes is 31" in capsys.readouterr().err
+
+
 def test_labels_are_written_with_the_hour_in_which_they_became_known(quiet, tmp_path):
     feed(str(tmp_path), FIRST, FIRST + 240, hourly=False)
     run(str(tmp_path), "hourly", at(FIRST + 240))

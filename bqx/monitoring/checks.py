@@ -82,9 +82,12 @@ def of_pairs(panel: Panel, pairs: Mapping[str, PairRows], day: int) -> Verdicts:
     return of_panel(panel.judge(days), panel.baselines, days)
 
 
-def nothing(why: str) -> Verdicts:
-    """The verdict of a period in which a market was open and nothing was written down."""
-    return _verdict([why], {})
+def nothing(why: str, measured: dict[str, float] | None = None) -> Verdicts:
+    """The verdict of a period in which a market was open and nothing was written down.
+
+    ``measured`` : what that says all the same, such as how old the newest bar is at least.
+    """
+    return _verdict([why], measured or {})
 
 
 def unjudged(why: str) -> Verdicts:

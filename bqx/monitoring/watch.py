@@ -93,7 +93,9 @@ def _verdict(folder: Folder, check: Check, start: int, end: int) -> dict[str, An
     first = start - check.history - weekend
     named = objects.names(folder, first, end + check.grace)
     if not named:
-        return checks.nothing(f"nothing was captured in the {check.history} minutes before")
+        silent = len(sessions.grid(first, end - 1))
+        why = f"nothing was captured in the {check.history} minutes before"
+        return checks.nothing(why, {"newest_bar_age_minutes": float(silent)})
     if check.name == "minute":
         feed = bar_feed.read(folder, named, first, end)
         return checks.minutely(feed, end) if feed.still else checks.nothing(NO_FORECAST)
