@@ -45,7 +45,7 @@ def quoted():
     """Commands of all pages that are quoted with what follows their name."""
     for path in (ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))):
         text = path.read_text(encoding="utf-8")
-        for command in {*commands(text), *re.findall(r"`(bqx [a-z][^`]*)`", text)}:
+        for command in sorted({*commands(text), *re.findall(r"`(bqx [a-z][^`]*)`", text)}):
             plain = re.sub(r"\s[>|#].*", "", " ".join(command.split()))
             is_whole = re.search(r" [A-Z-]|[/.]", plain) and not re.search(r"[\u2026{;]", plain)
             if plain.startswith("bqx ") and is_whole:
