@@ -137,6 +137,14 @@ def test_bad_bars_keep_their_pair_out(spoil, rule):
     assert bars.faults(grids[made.PAIRS[1]], made.FIRST) == ()
 
 
+def test_a_pair_whose_bars_ended_long_ago_is_named(tmp_path):
+    old = {"usdjpy": made.market()[PAIR].shift(freq="-400D")}
+    own = made.loop(tmp_path).step(made.market() | old, made.FIRST)[0][0]
+    failed = own.read(JUDGED)["failed"]
+    assert [reason["rule"] for reason in failed["usdjpy"]] == ["no bars in 6 months"]
+    assert PAIR not in failed
+
+
 def test_one_failing_pair_does_not_stop_the_others(tmp_path):
     frames = dict(made.market())
     frames[PAIR] = frames[PAIR].loc[:"2024-03-14"]
@@ -533,7 +541,9 @@ def test_the_command_does_what_is_due(tmp_path, capsys):
     command = ["retrain", str(tmp_path / "own.yaml"), "--set", f"bars={tmp_path / 'bars'}"]
     command += ["--registry", str(tmp_path / "registry"), "--place", str(tmp_path / "place")]
     assert cli.main([*command, "--now", "2024-03-18T02:00"]) == 0
-    assert "Subject: bqx retraining 2024-03-18T0200: in the shadow" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "Subject: bqx retraining 2024-03-18T0200: in the shadow" in printed.out
+    assert f"{tmp_path / 'registry'}: no registry yet, a new one begins there" in printed.err
     assert cli.main([*command, "--now", "2024-03-23T02:00+00:00"]) == 0
     assert "1 promoted, under watch" in capsys.readouterr().out
     assert cli.main([*command, "--now", "noon"]) == 2

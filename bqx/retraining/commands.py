@@ -1,6 +1,7 @@
 """``bqx retrain``: one call of the loop, as often as a scheduler likes."""
 
 import argparse
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,10 @@ def _retrain(asked: argparse.Namespace) -> int:
 
     values = params.load(options.file_of(asked), asked.overrides)
     now = _time(asked.now)
-    loop = Loop(asked.place, Folder(asked.registry), values)
+    registry = Folder(asked.registry)
+    if not registry.exists:
+        print(f"{asked.registry}: no registry yet, a new one begins there", file=sys.stderr)
+    loop = Loop(asked.place, registry, values)
     worked, reasons = loop.step(bars.read(values), now, asked.measurements)
     for own in worked:
         print(f"{own.folder / report.FILE}: {report.text(own)}")

@@ -110,6 +110,9 @@ class Loop:
         dataset = known_bars.latest(
             {pair: until[pair] for pair in begun["pairs"] if pair in until}, self.params, own.now
         )
+        for pair in begun["pairs"]:
+            if pair not in dataset and not own.failure(pair).exists():
+                own.fail(pair, [Reason(f"no bars in {known_bars.MONTHS} months")])
         challengers.train(own, dataset, self._served, self.params)
         done = {p: training.read(own.trained(p)) for p in dataset if own.trained(p).exists()}
         judged = judgement.judge(done, self.params.seed) if done else {}
