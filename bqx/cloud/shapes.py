@@ -39,7 +39,8 @@ def _operations(service: str) -> dict[str, OperationModel]:
 def _faults(where: str, value: Any, shape: Shape) -> Iterator[str]:
     """What is wrong with a value that has the kinds of its shape."""
     if shape.type_name == "structure" and isinstance(value, dict):
-        for key in value.keys() & shape.members.keys():
+        # An unknown key is told by botocore.
+        for key in (key for key in value if key in shape.members):
             yield from _faults(f"{where}.{key}".lstrip("."), value[key], shape.members[key])
     elif shape.type_name == "list" and isinstance(value, list | tuple):
         yield from _length(where, value, shape)
