@@ -27,7 +27,7 @@ def verdict(**changes: Any) -> dict[str, Any]:
 
 
 def lines_of(folder: Path, own: dict[str, Any], **recorded: Any) -> list[list[str]]:
-    write_json(folder / "verdict.json", own)
+    write_json(folder / "verdict.json", dict.fromkeys(asked.artefacts.VERDICT.keys) | own)
     grids = [GRID | {"basis": "itemised", "columns": 3_427},
              GRID | {"basis": "implemented", "columns": 3_425}]  # fmt: skip
     shape = {"tables": [], "totals": [], "statements": [], "grids": grids}
