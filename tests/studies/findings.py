@@ -198,7 +198,7 @@ def _claims(found: dict[str, Any]) -> str:
     held = found["claims"]
     gate = [
         (minutes, f"{row['sd']:.3f}", *(f"{row[size]:.5f}" for size in ("0.05", "0.01", "0.001")))
-        for minutes, row in held["gate"].items()
+        for minutes, row in sorted(held["gate"].items(), key=lambda item: int(item[0]))
     ]
     family = ", ".join(
         f"{row['claimed']} of {row['markets']} at {minutes} minutes"
