@@ -8,8 +8,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -152,13 +153,14 @@ class Container:
                 self._since = None
 
     def _answer(self, name: str, body: bytes, kind: str) -> Response:
-        bundles: Mapping[str, Served] = _OfFolder(self)
         if self.many:
             loaded = self.models.get(name)
             if loaded is None:
                 return _absent(name)
-            bundles = loaded.served
-        ready = _Standing(bundles, self._standings)
+            ready = _Ready(loaded.served, loaded.served.__getitem__, self._standings)
+        else:
+            own_folders = folders(self.folder)
+            ready = _Ready(own_folders, partial(self._of_folder, own_folders), self._standings)
         try:
             if kind == LINES:
                 lines = [answer(ready, line).body for line in body.split(b"\n") if line.strip()]
@@ -173,6 +175,16 @@ class Container:
             response.status_code = 400
         return response
 
+    def _of_folder(self, own_folders: Mapping[str, Path], pair: str) -> Served:
+        """A pair's bundle, loaded where it was not kept."""
+        folder = own_folders[pair]
+        loaded = self.models.get(pair)
+        if loaded is None:
+            self.models.load(pair, folder)
+            loaded = self.models.get(pair)
+        assert loaded is not None
+        return loaded.served[pair]
+
     async def _body(self, request: Request) -> bytes:
         body = bytearray()
         async for chunk in request.stream():
@@ -182,49 +194,26 @@ class Container:
         return bytes(body)
 
 
-class _OfFolder(Mapping[str, Served]):
-    """Bundles of a folder by pair, loaded when they are asked for where they were not kept."""
+class _Ready(Mapping[str, Served]):
+    """Bundles by pair, each as its registry has it at the moment when it is asked for."""
 
-    def __init__(self, container: Container) -> None:
-        self._models, self._folders = container.models, folders(container.folder)
-
-    def __getitem__(self, pair: str) -> Served:
-        folder = self._folders[pair]
-        loaded = self._models.get(pair)
-        if loaded is None:
-            self._models.load(pair, folder)
-            loaded = self._models.get(pair)
-        assert loaded is not None
-        return loaded.served[pair]
-
-    def __contains__(self, pair: object) -> bool:
-        return pair in self._folders
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._folders)
-
-    def __len__(self) -> int:
-        return len(self._folders)
-
-
-class _Standing(Mapping[str, Served]):
-    """Bundles by pair, as their registry has them at the moment."""
-
-    def __init__(self, served: Mapping[str, Served], standings: Standings) -> None:
-        self._served, self._standings = served, standings
+    def __init__(
+        self, pairs: Collection[str], of: Callable[[str], Served], standings: Standings
+    ) -> None:
+        self._pairs, self._of, self._standings = pairs, of, standings
 
     def __getitem__(self, pair: str) -> Served:
-        own = self._served[pair]
+        own = self._of(pair)
         return replace(own, version=self._standings.of(own.bundle, own.version))
 
     def __contains__(self, pair: object) -> bool:
-        return pair in self._served
+        return pair in self._pairs
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._served)
+        return iter(self._pairs)
 
     def __len__(self) -> int:
-        return len(self._served)
+        return len(self._pairs)
 
 
 def folders(model: Path) -> dict[str, Path]:
