@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from sqlalchemy import URL
 
 from bqx import cli
 from bqx.database.connect import URL_NAME
-from bqx.errors import ArtefactError, ParameterError
+from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.files import digest, write_json
 from bqx.learning import bundle
 from bqx.market import simulated
@@ -350,6 +351,15 @@ def test_the_rollout_goes_phase_by_phase_and_is_signed(tmp_path: Path) -> None:
         own.roll_back(" ", "why")
     assert [len(PHASES[n]) for n in (1, 2, 3)] == [3, 10, 28]
     assert set(PHASES[1]) < set(PHASES[2]) < set(PHASES[3])
+
+
+def test_of_two_that_begin_the_rollout_one_does(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as at_once:
+        tries = [at_once.submit(Rollout(tmp_path).begin, "ada", PAIRS) for _ in range(8)]
+        refused = [one.exception(60) for one in tries]
+    assert sum(error is None for error in refused) == 1
+    assert all(isinstance(error, BqxError) for error in refused if error is not None)
+    assert [event.action for event in Rollout(tmp_path).events()] == ["begun"]
 
 
 def test_an_altered_signature_stops_the_rollout(tmp_path: Path) -> None:

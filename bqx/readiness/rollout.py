@@ -4,7 +4,8 @@ Who let it begin and end stands in a log whose lines are chained, see `bqx.runs.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.evaluation.reasons import Reason
-from bqx.files import read_parquet
+from bqx.files import alone, read_parquet
 from bqx.market import sessions
 from bqx.market.pairs import LIQUIDITY
 from bqx.runs.chained_log import ChainedLog
@@ -93,51 +94,65 @@ class Rollout:
 
         Raises ParameterError where a phase runs, all are done, or a pair has no version.
         """
-        phase = self.reached + 1
-        if (running := self.open) is not None:
-            raise ParameterError(
-                f"rollout: phase {running.phase} runs, got another begin; expected its signature. "
-                "bqx ready rollout sign"
-            )
-        if phase not in PHASES:
-            raise ParameterError(
-                "rollout: all phases are signed, got another begin; expected none."
-            )
-        lacking = [pair for pair in PHASES[phase] if pair not in approved]
-        if lacking:
-            raise ParameterError(
-                f"rollout: {lacking[0]} has no approved version, got {len(lacking)} such pairs of "
-                f"phase {phase}; expected none. bqx registry list DIR says why."
-            )
-        return self._add(phase, "begun", by, criteria=())
+        with self._alone():
+            phase = self.reached + 1
+            if (running := self.open) is not None:
+                raise ParameterError(
+                    f"rollout: phase {running.phase} runs, got another begin; expected its "
+                    "signature. bqx ready rollout sign"
+                )
+            if phase not in PHASES:
+                raise ParameterError(
+                    "rollout: all phases are signed, got another begin; expected none."
+                )
+            lacking = [pair for pair in PHASES[phase] if pair not in approved]
+            if lacking:
+                raise ParameterError(
+                    f"rollout: {lacking[0]} has no approved version, got {len(lacking)} such pairs "
+                    f"of phase {phase}; expected none. bqx registry list DIR says why."
+                )
+            return self._add(phase, "begun", by, criteria=())
 
     def sign(self, by: str, criteria: Sequence[Reason], words: str = "") -> Event:
         """Sign the phase that runs, where all of its criteria hold.
 
         Raises ParameterError where none runs, nobody signs, or a criterion fails.
         """
-        running = self._running()
-        failed = [reason for reason in criteria if not reason.passed]
-        if failed or not criteria:
-            raise ParameterError(
-                f"rollout: phase {running.phase} cannot be signed, got "
-                f"{failed[0] if failed else 'no criteria'}; expected all of them to hold. bqx "
-                "ready rollout show --capture DIR measures them"
-            )
-        return self._add(running.phase, "signed", by, criteria=criteria, words=words)
+        with self._alone():
+            running = self._running()
+            failed = [reason for reason in criteria if not reason.passed]
+            if failed or not criteria:
+                raise ParameterError(
+                    f"rollout: phase {running.phase} cannot be signed, got "
+                    f"{failed[0] if failed else 'no criteria'}; expected all of them to hold. bqx "
+                    "ready rollout show --capture DIR measures them"
+                )
+            return self._add(running.phase, "signed", by, criteria=criteria, words=words)
 
     def roll_back(self, by: str, words: str) -> Event:
         """End the phase that runs, or the last one signed, as one that failed.
 
         Raises ParameterError where nothing was begun, or no reason is given.
         """
-        phase = running.phase if (running := self.open) else self.reached
-        if not phase or not words.strip():
-            raise ParameterError(
-                f"rollout: no {'reason' if phase else 'phase'} to roll back, got none; expected "
-                "one. bqx ready rollout back REASON"
-            )
-        return self._add(phase, "rolled back", by, criteria=(), words=words)
+        with self._alone():
+            phase = running.phase if (running := self.open) else self.reached
+            if not phase or not words.strip():
+                raise ParameterError(
+                    f"rollout: no {'reason' if phase else 'phase'} to roll back, got none; "
+                    "expected one. bqx ready rollout back REASON"
+                )
+            return self._add(phase, "rolled back", by, criteria=(), words=words)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """What is decided by the log's last line is written before another line can be."""
+        self.log.path.parent.mkdir(parents=True, exist_ok=True)
+        busy = (
+            f"{self.log.path}: another command is adding to it, got its lock; expected none. Look "
+            "at bqx ready rollout show, and do it again."
+        )
+        with alone(self.log.path.with_name(f".{LOG}.lock"), busy):
+            yield
 
     def _running(self) -> Event:
         running = self.open
