@@ -166,10 +166,12 @@ def address(function: Any, signature: tuple[Any, ...]) -> int | None:
         return None
     function.compile(signature)
     compiled: Any = function.overloads[signature]
-    made = compiled.signature.return_type
-    if not (isinstance(made, types.Array) and (made.dtype, made.ndim) == (types.float64, 2)):
+    returned = compiled.signature.return_type
+    if not (
+        isinstance(returned, types.Array) and (returned.dtype, returned.ndim) == (types.float64, 2)
+    ):
         raise ParameterError(
-            f"{function}: its values are of another kind, got {made}; expected float64, (T, K). "
-            "Mend the kernel."
+            f"{function}: its values are of another kind, got {returned}; expected float64, "
+            "(T, K). Mend the kernel."
         )
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))

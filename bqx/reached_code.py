@@ -189,8 +189,10 @@ class _Reached:
         cached = {n for k in kind.__mro__ for n, m in vars(k).items() if _is_cached(m)}
         slots = [n for k in kind.__mro__ for n in getattr(k, "__slots__", ()) if hasattr(value, n)]
         state = getattr(value, "__dict__", {}) | {name: getattr(value, name) for name in slots}
-        held = [(name, self.token(state[name])) for name in sorted(state) if name not in cached]
-        return f"{self.token(kind)} {held}"
+        attributes = [
+            (name, self.token(state[name])) for name in sorted(state) if name not in cached
+        ]
+        return f"{self.token(kind)} {attributes}"
 
 
 def _bare(value: Any) -> Any:

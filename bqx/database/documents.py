@@ -138,13 +138,13 @@ def _features(kind: str) -> Mapping[str, str]:
 
 
 def _resolved(table: Table) -> dict[str, str]:
-    found = catalog.LISTS.resolve(table)
-    return {name: feature.name for name, feature in found.items() if feature is not None}
+    features = catalog.LISTS.resolve(table)
+    return {name: feature.name for name, feature in features.items() if feature is not None}
 
 
 def _there(connection: Connection, schema: str) -> bool:
-    found = connection.execute(text("SELECT to_regnamespace(:name) IS NOT NULL"), {"name": schema})
-    return bool(found.scalar())
+    exists = connection.execute(text("SELECT to_regnamespace(:name) IS NOT NULL"), {"name": schema})
+    return bool(exists.scalar())
 
 
 def _rename(connection: Connection, before: str, after: str) -> None:

@@ -45,10 +45,10 @@ def _nothing(connection: Connection) -> pd.DataFrame:
 
     Raises DatabaseError where the documents' tables are set aside.
     """
-    found = connection.execute(
+    exists = connection.execute(
         text("SELECT to_regnamespace(:aside) IS NOT NULL"), {"aside": documents.ASIDE}
     )
-    if found.scalar():
+    if exists.scalar():
         raise DatabaseError(
             f"{shown(connection.engine.url)}: the documents' tables are set aside, got schema "
             f"{documents.ASIDE}; expected them in bqx. Run `bqx db create --back` first."

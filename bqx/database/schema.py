@@ -170,8 +170,8 @@ def create(engine: Engine, pairs: Sequence[str], adopt: bool = False) -> None:
 
 def is_own(connection: Connection) -> bool:
     """Whether the schema ``bqx`` is one that `create` has made."""
-    found = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
-    return bool(found.scalar())
+    exists = connection.execute(text("SELECT to_regclass('bqx.facts') IS NOT NULL"))
+    return bool(exists.scalar())
 
 
 def _make(connection: Connection) -> None:
@@ -231,7 +231,7 @@ def require(connection: Connection, features: Sequence[Feature] = ()) -> None:
     """
     where = shown(connection.engine.url)
     try:
-        found = connection.execute(text("SELECT schema_version FROM bqx.facts")).one()
+        facts = connection.execute(text("SELECT schema_version FROM bqx.facts")).one()
     except ProgrammingError as error:
         if getattr(error.orig, "pgcode", None) not in ("42P01", "3F000"):
             raise
@@ -239,9 +239,9 @@ def require(connection: Connection, features: Sequence[Feature] = ()) -> None:
             f"{where}: the schema bqx is missing, got no table bqx.facts; expected version "
             f"{VERSION}. Run `bqx db create` first."
         ) from None
-    if found.schema_version != VERSION:
+    if facts.schema_version != VERSION:
         raise DatabaseError(
-            f"{where}: the schema is of another version, got {found.schema_version}; expected "
+            f"{where}: the schema is of another version, got {facts.schema_version}; expected "
             f"{VERSION}. Use the bqx that made it, or another database."
         )
     rows = connection.execute(

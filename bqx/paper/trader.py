@@ -122,14 +122,14 @@ class Trader:
 
         A move from the day's last bar to an open at its very end is still the day's.
         """
-        held = {key: account.position for key, account in self.accounts.items()}
+        positions = {key: account.position for key, account in self.accounts.items()}
         opened = {fed.pair: self._mid(fed) for fed in bars if fed.pair in self.bundles}
         for (pair, _), account in self.accounts.items():
             if pair in opened:
                 account.mark(opened[pair])
         closed = self.close_day(last)
         day = sessions.trading_days(np.array([minute]))
-        for (pair, horizon), position in held.items():
+        for (pair, horizon), position in positions.items():
             if position:
                 nights = int(value_dates.nights(pair, day)[0])
                 night = rollover.night(pair, TRADING.interest, TRADING.markup)

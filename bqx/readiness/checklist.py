@@ -42,8 +42,8 @@ def models_judged(evidence: Evidence) -> Check:
         for pair in judged
         if any(version.status == "approved" for version in versions.versions(pair))
     ]
-    found = f"{len(judged)} judged, {len(approved)} approved"
-    return Check.of(what, len(judged) == len(LIQUIDITY), found, how)
+    counts = f"{len(judged)} judged, {len(approved)} approved"
+    return Check.of(what, len(judged) == len(LIQUIDITY), counts, how)
 
 
 def information(evidence: Evidence) -> Check:
@@ -74,9 +74,9 @@ def latency(evidence: Evidence) -> Check:
     named = {name: f"28 x 5 forecasts over HTTP, {name}" for name in LATENCY}
     if not set(named.values()) <= set(goals):
         return Check.of(what, None, "no benchmark recorded", how)
-    found = {name: float(goals[own]) for name, own in named.items()}
-    passed = all(found[name] <= most for name, most in LATENCY.items())
-    return Check.of(what, passed, ", ".join(f"{k} {v:.3g} ms" for k, v in found.items()), how)
+    percentiles = {name: float(goals[own]) for name, own in named.items()}
+    passed = all(percentiles[name] <= most for name, most in LATENCY.items())
+    return Check.of(what, passed, ", ".join(f"{k} {v:.3g} ms" for k, v in percentiles.items()), how)
 
 
 def load_test(evidence: Evidence) -> Check:
@@ -90,11 +90,11 @@ def load_test(evidence: Evidence) -> Check:
     asked = own["rate"] >= rate and own["seconds"] >= minutes * 60.0
     passed = asked and not own["failed"] and own["p99"] <= LATENCY["P99"]
     spent = f"P99 {own['p99']:.3g} ms" if own["failed"] < own["sent"] else "nobody answered"
-    found = (
+    measured = (
         f"{own['rate']:.0f} a second for {own['seconds']:.0f} s: {own['failed']} of "
         f"{own['sent']:,} failed, {spent}"
     )
-    return Check.of(what, passed, found, how)
+    return Check.of(what, passed, measured, how)
 
 
 def availability(evidence: Evidence) -> Check:
@@ -132,8 +132,10 @@ def rights(evidence: Evidence) -> Check:
                     }
                     if everywhere or any("*" in action for action in own["Action"]):
                         broad.append(own["Action"][0])
-    found = f"{broad[0]} and others are too broad" if broad else "no broad action or resource"
-    return Check.of("rights are the least that work", not broad, found, "bqx cloud template NAME")
+    broadest = f"{broad[0]} and others are too broad" if broad else "no broad action or resource"
+    return Check.of(
+        "rights are the least that work", not broad, broadest, "bqx cloud template NAME"
+    )
 
 
 def network(evidence: Evidence) -> Check:
@@ -145,9 +147,9 @@ def network(evidence: Evidence) -> Check:
         for own in _resources(design, kind)
         if not own.get("VpcConfig")
     ]
-    found = f"{len(outside)} outside"
+    count = f"{len(outside)} outside"
     return Check.of(
-        "all that computes is in the VPC", not outside, found, "bqx cloud template NAME"
+        "all that computes is in the VPC", not outside, count, "bqx cloud template NAME"
     )
 
 
@@ -164,9 +166,9 @@ def encryption(evidence: Evidence) -> Check:
         policies = _resources(design, "S3::BucketPolicy")
         if not any("aws:SecureTransport" in str(policy) for policy in policies):
             open_places.append(f"transport of {design}")
-    found = open_places[0] if open_places else "keys at rest, TLS on the way"
+    protection = open_places[0] if open_places else "keys at rest, TLS on the way"
     what = "all is encrypted, at rest and on the way"
-    return Check.of(what, not open_places, found, "bqx cloud template NAME")
+    return Check.of(what, not open_places, protection, "bqx cloud template NAME")
 
 
 def alerts(evidence: Evidence) -> Check:
@@ -196,16 +198,16 @@ def runbooks(evidence: Evidence) -> Check:
 def disaster(evidence: Evidence) -> Check:
     """The drill's recovery time and point."""
     what = "recovery within 15 minutes, of all but the last hour"
-    found = evidence.json(evidence.records, drill.RECORD)
-    if not found:
+    drills = evidence.json(evidence.records, drill.RECORD)
+    if not drills:
         return Check.of(what, None, "no drill recorded", "bqx ready drill FOLDER BACKUP")
     passed = all(
-        d["whole"] and d["rto"] <= drill.RTO and d["rpo"] <= drill.RPO for d in found.values()
+        d["whole"] and d["rto"] <= drill.RTO and d["rpo"] <= drill.RPO for d in drills.values()
     )
-    told = ", ".join(
-        f"{name}: back in {d['rto']:.1f} s, {d['rpo']:.0f} s lost" for name, d in found.items()
+    results = ", ".join(
+        f"{name}: back in {d['rto']:.1f} s, {d['rpo']:.0f} s lost" for name, d in drills.items()
     )
-    return Check.of(what, passed, told, "bqx ready drill FOLDER BACKUP")
+    return Check.of(what, passed, results, "bqx ready drill FOLDER BACKUP")
 
 
 def rollout(evidence: Evidence) -> Check:
@@ -241,8 +243,8 @@ def answered(evidence: Evidence) -> list[Check]:
         except (BqxError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
             what = (question.__doc__ or "").strip().rstrip(".")
             is_told = isinstance(error, BqxError)
-            told = str(error) if is_told else f"altered, got {type(error).__name__} in its record"
-            checks.append(Check.of(what, False, told, "mend the record"))
+            why = str(error) if is_told else f"altered, got {type(error).__name__} in its record"
+            checks.append(Check.of(what, False, why, "mend the record"))
     return checks
 
 

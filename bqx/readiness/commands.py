@@ -109,14 +109,14 @@ def _load(asked: argparse.Namespace) -> int:
     headers = {"x-api-key": asked.key} if asked.key else {}
     if bodies:
         headers["content-type"] = "application/json"
-    found = load.press(asked.url, bodies, asked.rate, seconds=asked.seconds, headers=headers)
-    found.write(asked.records)
-    spent = f"P50 {found.p50:.1f}, P95 {found.p95:.1f}, P99 {found.p99:.1f} ms"
+    pressed = load.press(asked.url, bodies, asked.rate, seconds=asked.seconds, headers=headers)
+    pressed.write(asked.records)
+    spent = f"P50 {pressed.p50:.1f}, P95 {pressed.p95:.1f}, P99 {pressed.p99:.1f} ms"
     print(
-        f"{found.sent:,} requests, {found.failed} failed, {found.reached:.1f} answered a second; "
-        f"{spent if found.failed < found.sent else 'nobody answered'}"
+        f"{pressed.sent:,} requests, {pressed.failed} failed, {pressed.reached:.1f} answered a "
+        f"second; {spent if pressed.failed < pressed.sent else 'nobody answered'}"
     )
-    return int(found.failed > 0)
+    return int(pressed.failed > 0)
 
 
 def _backup(asked: argparse.Namespace) -> int:
@@ -137,20 +137,20 @@ def _drill(asked: argparse.Namespace) -> int:
     from bqx.readiness import drill
 
     with tempfile.TemporaryDirectory() as temporary:
-        found = drill.drill(asked.folder, asked.place, Path(temporary))
-    found.write(asked.records, asked.folder.resolve().name)
-    return _told(found)
+        drilled = drill.drill(asked.folder, asked.place, Path(temporary))
+    drilled.write(asked.records, asked.folder.resolve().name)
+    return _told(drilled)
 
 
-def _told(found: "Drill") -> int:
+def _told(drilled: "Drill") -> int:
     from bqx.readiness.drill import RPO, RTO
 
     print(
-        f"{found.files} files, {found.mb:.1f} MB, back in {found.rto:.1f} s (asked: "
-        f"{RTO:.0f}); {found.lost} files of the last {found.rpo:.0f} s lost (asked: "
+        f"{drilled.files} files, {drilled.mb:.1f} MB, back in {drilled.rto:.1f} s (asked: "
+        f"{RTO:.0f}); {drilled.lost} files of the last {drilled.rpo:.0f} s lost (asked: "
         f"{RPO:.0f})"
     )
-    return int(not found.whole or found.rto > RTO or found.rpo > RPO)
+    return int(not drilled.whole or drilled.rto > RTO or drilled.rpo > RPO)
 
 
 def _rebuild(asked: argparse.Namespace) -> int:
@@ -163,11 +163,11 @@ def _rebuild(asked: argparse.Namespace) -> int:
     store = Store(str(asked.store)) if asked.store else None
     engine = connect.connect(connect.url())
     try:
-        found = database_drill.rebuild(engine, frames, store)
+        rebuilt = database_drill.rebuild(engine, frames, store)
     finally:
         engine.dispose()
-    found.write(asked.records, "database")
-    return _told(found)
+    rebuilt.write(asked.records, "database")
+    return _told(rebuilt)
 
 
 def _rollout(asked: argparse.Namespace) -> int:
@@ -181,20 +181,20 @@ def _rollout(asked: argparse.Namespace) -> int:
         _check_named(f"--{name}", vars(asked)[name])
     own, by = rollout.Rollout(asked.records), asked.by or user()
     running, words = own.open, " ".join(asked.words)
-    held: tuple[Reason, ...] = ()
+    criteria: tuple[Reason, ...] = ()
     if running is not None and asked.capture is not None:
-        held = rollout.criteria(running.phase, rollout.captured(asked.capture, running.at))
+        criteria = rollout.criteria(running.phase, rollout.captured(asked.capture, running.at))
     if asked.action == "begin":
         pairs = rollout.PHASES[3] if asked.registry else ()
         versions = Registry(Folder(asked.registry), by) if asked.registry else None
         approved = [p for p in pairs if versions and versions.latest_approved(p)]
         own.begin(by, approved)
     elif asked.action == "sign":
-        own.sign(by, held, words)
+        own.sign(by, criteria, words)
     elif asked.action == "back":
         own.roll_back(by, words)
     for event in own.events():
         print(f"{event.at:.0f}  phase {event.phase}  {event.action}  by {event.by}  {event.words}")
-    for reason in held if asked.action == "show" else ():
+    for reason in criteria if asked.action == "show" else ():
         print(f"{'holds' if reason.passed else 'fails':<6}  {reason}")
     return 0

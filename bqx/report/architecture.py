@@ -31,8 +31,10 @@ def imports(package: Path = ROOT / "bqx") -> dict[str, set[str]]:
         for node in imported:
             root, _, rest = str(node.module).partition(".")
             if root == "bqx":
-                found = {rest.partition(".")[0]} if rest else {alias.name for alias in node.names}
-                edges.setdefault(name, set()).update(found - {name})
+                packages = (
+                    {rest.partition(".")[0]} if rest else {alias.name for alias in node.names}
+                )
+                edges.setdefault(name, set()).update(packages - {name})
     return edges
 
 

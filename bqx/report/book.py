@@ -54,8 +54,8 @@ def build(store: Run, pages: Path, notebooks: list[Path]) -> Path:
         check=False,
     )
     if done.returncode:
-        found = [line for line in done.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
-        shown = found or done.stdout.splitlines()
+        faults = [line for line in done.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
+        shown = faults or done.stdout.splitlines()
         raise BqxError("book: not built\n" + "\n".join(shown[-ERROR_LINES:]) + f"\nIn {build}")
     for path in (artefacts.VERDICT.path(), artefacts.SHEET.path()):
         shutil.copy(store.folder / path, html)

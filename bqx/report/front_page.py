@@ -57,44 +57,44 @@ def span(row: dict[str, Any], name: str, form: str) -> str:
 def doubts(verdict: dict[str, Any]) -> list[str]:
     """Why a verdict may say too much."""
     facts, rows, cells = verdict["run"], verdict["horizons"], verdict["cells"]
-    told = []
+    sentences = []
     if facts["market"] != "files":
         what = "no signal at all" if facts["market"] == "null" else "a planted signal"
-        told.append(
+        sentences.append(
             f"The bars are synthetic, with {what}: this run tests the pipeline, it says nothing "
             "about any market."
         )
     known = max((row["known_r2"] or 0.0) for row in rows)
     if known > 0.05:
-        told.append(
+        sentences.append(
             f"The raw R² of {max(row['r2'] or 0.0 for row in rows):.2f} looks high because up to "
             f"{known:.2f} of it is known in advance. Read the skill instead."
         )
     if verdict["run"]["drifted_share"] > 0.1:
-        told.append(
+        sentences.append(
             f"{verdict['run']['drifted_share']:.0%} of the selected columns drifted between a "
             "training part and its test part: the models met another market than they learnt."
         )
     suspect = sum((cell["net_sharpe"] or 0) > SUSPECT_SHARPE for cell in cells)
     if suspect:
-        told.append(
+        sentences.append(
             f"{suspect} of {len(cells)} cells of a pair and horizon have a net Sharpe ratio beyond "
             f"{SUSPECT_SHARPE:g}: on so few days that is chance or a leak until it has been "
             "audited (on a planted market it is the planted signal)."
         )
     idle = sum(cell["net_sharpe"] is None for cell in cells)
     if idle:
-        told.append(
+        sentences.append(
             f"{idle} of {len(cells)} cells hardly traded, or not: no Sharpe ratio is given of "
             f"{'it' if idle == 1 else 'them'}."
         )
-    told.append(
+    sentences.append(
         f"Fills on a {facts['account']} account are taken at a bar's open, for half the spread, "
         f"{facts['slippage']:g} pips "
         f"of slippage and {facts['commission']:g} bp of commission beyond its own; rollovers cost "
         f"{facts['markup']:g} % a year beyond the interest. A real order may fare worse."
     )
-    return told
+    return sentences
 
 
 def _signals(rows: list[dict[str, Any]]) -> dict[str, Any]:

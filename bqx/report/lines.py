@@ -53,16 +53,18 @@ def headline(verdict: Record) -> str:
     """
     cells = len(verdict["promoted"]["cells"])
     if not verdict["information"]["claimed"]:
-        told = "No information was found: hold"
+        sentence = "No information was found: hold"
     elif not verdict["tradable"]["tradable"]:
-        told = "There is information, but not enough to pay for its costs: hold"
+        sentence = "There is information, but not enough to pay for its costs: hold"
     elif not cells:
-        told = "There is information that paid for its costs, but none of it is proven well enough"
+        sentence = (
+            "There is information that paid for its costs, but none of it is proven well enough"
+        )
     else:
-        told = f"There is information that paid for its costs, and {cells} of "
-        told += f"{verdict['promoted']['of']} cells are promoted"
+        sentence = f"There is information that paid for its costs, and {cells} of "
+        sentence += f"{verdict['promoted']['of']} cells are promoted"
     pairs = approved(verdict)
-    return f"{told}; {'approved: ' + _named(pairs) if pairs else 'no model is approved'}."
+    return f"{sentence}; {'approved: ' + _named(pairs) if pairs else 'no model is approved'}."
 
 
 def approved(verdict: Record) -> list[str]:
@@ -87,19 +89,19 @@ def information(answer: Record) -> str:
     """
     test = f"t = {answer['t']:.2f} against a bound of {answer['bound']:.2f}"
     if answer["claimed"]:
-        told = (
+        sentence = (
             f"Information: yes. Forecasts and labels go together beyond chance ({test}; "
             f"{answer['folds_claimed']} of {answer['folds']} folds by themselves)"
         )
     elif answer["smallest_skill"] is None:
-        told = f"Information: none claimed ({test}); on these rows nothing could have been"
+        sentence = f"Information: none claimed ({test}); on these rows nothing could have been"
     else:
-        told = (
+        sentence = (
             f"Information: none claimed ({test}); a skill of {basis(answer['smallest_skill'])} or "
             f"more would have been, {answer['power']:.0%} of the time"
         )
     correlation = "" if answer["ic"] is None else f", rank correlation {answer['ic']:+.4f}"
-    return f"{told}. {_kept(answer)}{correlation}."
+    return f"{sentence}. {_kept(answer)}{correlation}."
 
 
 def _kept(answer: Record) -> str:
@@ -129,12 +131,12 @@ def tradable(answer: Record, claimed: bool) -> str:
     )
     if answer["tradable"]:
         alone = _named(answer["cells"]) if answer["cells"] else "no cell"
-        told = f"Tradable: yes (all cells together: {sharpe}; by itself: {alone})"
+        sentence = f"Tradable: yes (all cells together: {sharpe}; by itself: {alone})"
     elif not claimed:
-        told = f"Tradable: no, since no information is claimed ({sharpe})"
+        sentence = f"Tradable: no, since no information is claimed ({sharpe})"
     else:
-        told = f"Tradable: no, profit after costs is not beyond chance ({sharpe})"
-    return f"{told}. {_paid(answer)}."
+        sentence = f"Tradable: no, profit after costs is not beyond chance ({sharpe})"
+    return f"{sentence}. {_paid(answer)}."
 
 
 def _paid(answer: Record) -> str:

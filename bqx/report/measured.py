@@ -52,13 +52,13 @@ def kept_by_selection(studies: Mapping[str, Any]) -> str:
 def year_of(studies: Mapping[str, Any]) -> dict[str, str]:
     """Skill lost from the first to the last quarter of a year whose signal fades, and the time of
     an update."""
-    found = studies.get("test_online_learning", {})
+    study = studies.get("test_online_learning", {})
     texts = {}
     for name in ("static", "online"):
-        for market in [found["online"]["gradual"]] if "online" in found else []:
+        for market in [study["online"]["gradual"]] if "online" in study else []:
             months = [row[name] for row in market["months"]]
             first, last = sum(months[:3]) / 3, sum(months[-3:]) / 3
             texts[name] = f"{per_cent(first)} of skill at first, {per_cent(last)} at last"
-    if "update" in found:
-        texts["update"] = f"{found['update']['seconds']:.1f} s"
+    if "update" in study:
+        texts["update"] = f"{study['update']['seconds']:.1f} s"
     return texts

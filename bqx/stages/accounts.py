@@ -132,18 +132,18 @@ def trade(source: Source, bars: Bars, params: Params) -> Accounts:
             else rule(move, *priced.expected(horizon, wait))
             for name, wait in waits.items()
         } | benchmarks.sides(bars, target, params.target)
-        cell, made = {"pair": bars.pair, "horizon": horizon}, {}
+        cell, results = {"pair": bars.pair, "horizon": horizon}, {}
         for name, signal in _signals(sides, size, forecast_made).items():
             wait = waits.get(name, 0)
             entered = signals.delayed(signal, bars, wait, 0.0)[rows]
-            traded = made[name] = backtest.run(judged, entered, horizon - wait, costs=paid)
+            traded = results[name] = backtest.run(judged, entered, horizon - wait, costs=paid)
             account = traded.daily().assign(**cell)
             out.add(name, traded, account)
             if name == FORECAST:
                 out.add_forecast(traded, account, rows, conditions=conditions)
         expected = signals.delayed(move, bars, waits[FORECAST], np.nan)[rows]
-        own = _accuracy(made[FORECAST], made[EVERY], paid, expected)
-        capacity = performance.capacity(made[FORECAST].turnover, params.order_size)
+        own = _accuracy(results[FORECAST], results[EVERY], paid, expected)
+        capacity = performance.capacity(results[FORECAST].turnover, params.order_size)
         out.accuracy.append(cell | own | {"capacity": capacity})
     return out
 

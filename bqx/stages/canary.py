@@ -33,10 +33,10 @@ def fail(
     One row per artefact: requests, errors, and what the pointer says of it in the end.
     """
     pair = packed.pair
-    other = next(name for name in LIQUIDITY if name != pair)
+    stranger = next(name for name in LIQUIDITY if name != pair)
     harmed = f"{pair}/harmed.tar.gz"
     with TemporaryDirectory(prefix="bqx-archive-") as folder:
-        replace(packed, pair=other).save(Path(folder) / other)
+        replace(packed, pair=stranger).save(Path(folder) / stranger)
         archive.pack(Path(folder), models / harmed)
     endpoints.pointers.write(Pointer(pair, key))
     ended = threading.Event()

@@ -229,10 +229,10 @@ def _parity(request: _Request, answer: dict[str, Any]) -> pd.DataFrame:
         beta = packed.betas[horizon]
         innovation = float(beta * forecast) if beta else 0.0
         batch = target.from_innovation(np.full(len(bars), innovation), "level")[-1]
-        told = [
+        served = [
             answers["predictions"][str(horizon)]["level"] for answers in (request.alone, answer)
         ]
-        levels = [batch, *told]
+        levels = [batch, *served]
         rows.append([packed.pair, horizon, *levels, max(levels) - min(levels)])
     names = ["pair", "horizon", "batch", "live", "container", "difference"]
     return pd.DataFrame(rows, columns=names)

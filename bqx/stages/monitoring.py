@@ -163,8 +163,8 @@ def judged(rows: dict[str, PairRows], fold: int) -> dict[str, Any]:
     except ParameterError as error:
         return {"fold": fold, "sentence": f"Not judged: {error}", "days": []}
     for day in numbers[counts > sessions.DAY // 2].tolist():
-        found = checks.of_pairs(panel, rows, day)
-        verdicts.append({"day": str(np.datetime64(day, "D"))} | found)
+        verdict = checks.of_pairs(panel, rows, day)
+        verdicts.append({"day": str(np.datetime64(day, "D"))} | verdict)
     changes = change_points.of_errors(rows)
     return {"fold": fold, "sentence": _said(verdicts), "change_points": changes, "days": verdicts}
 

@@ -41,8 +41,10 @@ class Screening:
     @property
     def named(self) -> tuple[str, ...]:
         """Columns of which a test holds at `LEVEL`, the surest first."""
-        held = self.tests[self.tests["fdr"] <= LEVEL].sort_values(["fdr", "p"], kind="stable")
-        return tuple(dict.fromkeys(held["column"]))
+        significant = self.tests[self.tests["fdr"] <= LEVEL].sort_values(
+            ["fdr", "p"], kind="stable"
+        )
+        return tuple(dict.fromkeys(significant["column"]))
 
     def sentence(self) -> str:
         """What came of it, in one sentence of two lines."""

@@ -90,8 +90,8 @@ class Steps:
             return ()
         if not self._stage.done(artefacts.SCREENS.path()):
             known = histories(self._stage.run, self.dataset.bars)
-            made = screening.screen_all(known, columns, self._folds, self.params)
-            artefacts.SCREENS.write(self._stage, [asdict(screen) for screen in made])
+            screened = screening.screen_all(known, columns, self._folds, self.params)
+            artefacts.SCREENS.write(self._stage, [asdict(screen) for screen in screened])
         return screens(self._stage)
 
     def pooled(self) -> pd.DataFrame:

@@ -124,8 +124,8 @@ class Study:
     def folds_for(self, *wanted: Wanted) -> PurgedFolds:
         """Folds purged for what some columns and the labels look back."""
         columns = columns_of(wanted or ("core",))
-        made = split.make(self.params, self.minutes, columns)
-        return PurgedFolds(made.folds, self.minutes)
+        purged = split.make(self.params, self.minutes, columns)
+        return PurgedFolds(purged.folds, self.minutes)
 
     def xy(
         self,
