@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,10 @@ WATCHED = datetime(2024, 3, 30, 2, tzinfo=UTC)
 @cache
 def market(mode: str = "strong", days: int = DAYS, seed: int = 3) -> dict[str, pd.DataFrame]:
     """Raw bars of a simulated market."""
+    return _simulated(mode, days, seed)
+
+
+def _simulated(mode: str, days: int, seed: int) -> dict[str, pd.DataFrame]:
     frames = simulated.simulate(mode, PAIRS, START, days=days, seed=seed).frames
     return {pair: validate(frame, pair) for pair, frame in frames.items()}
 
@@ -47,13 +52,24 @@ def market(mode: str = "strong", days: int = DAYS, seed: int = 3) -> dict[str, p
 @cache
 def turned(at: tuple[str, ...], days: int, seed: int = 3) -> dict[str, pd.DataFrame]:
     """A market whose momentum becomes its opposite at some times, and itself again at the next."""
+    return spliced((market("strong", days, seed), opposite(days, seed + 1)), at)
+
+
+@cache
+def opposite(days: int, seed: int) -> dict[str, pd.DataFrame]:
+    """A market in which past returns are undone."""
     strong = planted.STRONG
     try:
         planted.STRONG = OPPOSITE
-        opposite = market("strong", days, seed + 1)
+        return _simulated("strong", days, seed)
     finally:
         planted.STRONG = strong
-    regimes = market("strong", days, seed), opposite
+
+
+def spliced(
+    regimes: Sequence[dict[str, pd.DataFrame]], at: tuple[str, ...]
+) -> dict[str, pd.DataFrame]:
+    """Two markets in turn, each from the next of some times on."""
     stamps = [pd.Timestamp(text, tz="UTC") for text in at]
     return {pair: _spliced([own[pair] for own in regimes], stamps) for pair in PAIRS}
 

@@ -569,19 +569,3 @@ def test_two_hundred_cuts_of_the_loop_read_nothing_later(tmp_path):
         assert made.state(both[0]) == made.state(both[1]), now
         for folder in both:
             shutil.rmtree(folder)
-
-
-@pytest.mark.studies
-def test_at_most_five_of_a_hundred_retrainings_promote_without_information(tmp_path):
-    passed, documents, markets = 0, 0, 200
-    for seed in range(markets):
-        folder = tmp_path / str(seed)
-        made.loop(folder).step(made.market("null", 72, 1_000 + seed), made.FIRST)
-        made.market.cache_clear()
-        judged = first_round(folder).read(JUDGED)["pairs"].values()
-        passed += any(not own["reasons"] for own in judged)
-        documents += any(own["documents"]["R² better or within 2 %"] == "promote" for own in judged)
-        shutil.rmtree(folder)
-    print(f"null markets: {passed} of {markets} passed the gate, {documents} the documents' rule")
-    # 5 % of 200 and two standard errors.
-    assert passed <= 16

@@ -455,6 +455,40 @@ own, learned codes [theirs](codes.md), and the multi-task network stands among t
 {_ablation(found)}"""
 
 
+def _retraining(found: dict[str, Any]) -> str:
+    nulls, passes = found["nulls"], pd.DataFrame(found["into_nothing"])
+    rules = (
+        ("the gate", "passed"),
+        ("the documents: R² above the current", "above"),
+        ("the documents: R² better, or within 2 percent", "within"),
+    )
+    promoted = [(name, f"{nulls[key]} of {nulls['markets']}") for name, key in rules]
+    rows = pd.DataFrame(found["recovery"])
+    lines = []
+    for (learnt, weeks), own in rows.groupby(["learnt", "weeks"], sort=False):
+        shares = own["skill"] / own["attainable"]
+        lines.append(
+            (weeks, learnt, f"{own['passed'].sum()} of {len(own)}", f"{own['skill'].mean():.2%}",
+             f"{own['attainable'].mean():.2%}", f"{shares.median():.0%}",
+             f"{shares.min():.0%} to {shares.max():.0%}")
+        )  # fmt: skip
+    lines.sort(key=lambda line: (line[1] != "six months", line[0]))
+    heads = ("weeks after", "learnt from", "pass", "skill", "attainable", "recovered", "from, to")
+    return f"""Markets without any information, two pairs, eleven weeks and a ridge: retrainings in
+which some pair passes.
+
+{table(("rule", "pass"), promoted)}
+Where a served version's momentum has gone and nothing has come in its place, {passes["passed"].sum()}
+of {len(passes)} challengers at four to sixteen weeks after it pass, those included that learn from
+what came since.
+
+{rows["seed"].nunique()} markets whose momentum turns into its opposite: challengers in the four
+weeks after their training, beside one who knows what was planted. One that learns from what came
+since is there where the fall of the served version was found and 30 days have come.
+
+{table(heads, lines)}"""
+
+
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_information": ("The test of information", _claims),
     "test_null_markets": ("Markets without a signal", _without),
@@ -466,6 +500,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_real_sessions": ("Real bars by session", _sessions),
     "test_ablation_study": ("What families add", _families),
     "test_online_learning": ("A year whose signal drifts", _online),
+    "test_recovery": ("Retraining", _retraining),
     "test_profiles": ("1,305 features or 298", lambda found: _profiles(found["profiles"])),
 }
 """Title and text of a section, by the module that finds it."""

@@ -1,5 +1,6 @@
-"""What a challenger is worth after a market has turned: learnt from six months, and since then."""
+"""What retraining promotes where nothing is, and what it is worth after a market has turned."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,26 +9,35 @@ import numpy as np
 import pandas as pd
 import pytest
 import rounds as made
+from scipy import stats
 
 from bqx.learning import targets
 from bqx.market import planted, simulated
 from bqx.market.bars import Bars
 from bqx.retraining import bars, challengers, forecasts, judgement, training
+from bqx.retraining.rounds import JUDGED, Round
 
 pytestmark = pytest.mark.studies
 
-PAIR, SEED, DAYS = made.PAIRS[0], 3, 290
+NULLS = 200
+"""Markets without any information, each with a first round."""
+SEEDS = (3, 13, 23, 33, 43, 53)
+"""Markets that turn, each into its opposite and into one without information."""
+PAIR, DAYS = made.PAIRS[0], 290
 BEGUN, TURN = datetime(2024, 4, 29, 2, tzinfo=UTC), datetime(2024, 5, 27, tzinfo=UTC)
 WEEKS = (4, 6, 8, 12, 16)
 FOLLOWED = timedelta(weeks=4)
 """Time after a training over which its challenger is measured."""
+LEARNT = ("six months", "since the change")
+
+Rows = list[dict[str, Any]]
 
 
-def oracle() -> tuple[pd.Series, pd.Series]:
+def oracle(seed: int) -> tuple[pd.Series, pd.Series]:
     """What is expected of the next return once the market has turned, and its decay."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planted, "STRONG", made.OPPOSITE)
-        market = simulated.simulate("strong", made.PAIRS, made.START, days=DAYS, seed=SEED + 1)
+        market = simulated.simulate("strong", made.PAIRS, made.START, days=DAYS, seed=seed + 1)
     assert market.planted is not None
     return market.planted[PAIR], market.planted["decay"]
 
@@ -58,7 +68,7 @@ def challenger(
 
 
 def worth(
-    frames: dict[str, pd.DataFrame], trained: training.Trained, now: datetime
+    frames: dict[str, pd.DataFrame], trained: training.Trained, now: datetime, seed: int
 ) -> dict[str, float]:
     """Skill of a challenger in the weeks after its training, and what was attainable in them."""
     later = bars.known(frames, now + FOLLOWED)
@@ -69,40 +79,99 @@ def worth(
     )
     return {
         "skill": judgement.scores_of(table)["challenger"]["skill"],
-        "attainable": attainable(own, rows, *oracle()),
+        "attainable": attainable(own, rows, *oracle(seed)),
     }
 
 
-@pytest.fixture(scope="module")
-def recovery(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("recovery")
-    frames = {PAIR: made.turned((str(TURN.date()),), DAYS, SEED)[PAIR]}
+def after_the_turn(folder: Path, frames: dict[str, pd.DataFrame]) -> Rows:
+    """Challengers at some weeks after the turn: what they learnt from, and whether they pass."""
     before = bars.latest(bars.known(frames, BEGUN), made.PARAMS, BEGUN)[PAIR]
     champion = (1, challenger(folder / "champion", before, None, 0).bundle)
-    found = []
+    rows = []
     for weeks in WEEKS:
         now = TURN + timedelta(weeks=weeks, hours=2)
         own = bars.latest(bars.known(frames, now), made.PARAMS, now)[PAIR]
         since, row = challengers._changed(own, champion[1], made.PARAMS)
-        for name, first in (("six months", 0), ("since the change", row)):
-            if name != "six months" and not since:
+        for name, first in zip(LEARNT, (0, row), strict=True):
+            if name != LEARNT[0] and not since:
                 continue
-            done = challenger(folder / f"{name}-{weeks}", own, champion, first)
-            passed = not judgement.judge({PAIR: done}, 0)[PAIR].reasons
-            line = {"weeks": weeks, "learnt": name, "passed": passed, **worth(frames, done, now)}
-            print(line, since)
-            found.append(line)
-    return found
+            trained = challenger(folder / f"{name}-{weeks}", own, champion, first)
+            passed = not judgement.judge({PAIR: trained}, 0)[PAIR].reasons
+            rows.append({"weeks": weeks, "learnt": name, "passed": passed, "trained": trained})
+    return rows
 
 
-def test_six_months_do_not_recover_and_what_came_since_does(
-    recovery: list[dict[str, Any]],
+@pytest.fixture(scope="module")
+def nulls(tmp_path_factory: pytest.TempPathFactory, studied: dict[str, Any]) -> dict[str, int]:
+    folder = tmp_path_factory.mktemp("nulls")
+    counts = dict.fromkeys(("markets", "passed", "above", "within"), 0)
+    for seed in range(NULLS):
+        own = folder / str(seed)
+        made.loop(own).step(made.market("null", 72, 1_000 + seed), made.FIRST)
+        made.market.cache_clear()
+        (place,) = (own / "place" / "rounds").iterdir()
+        judged = Round(place).read(JUDGED)["pairs"].values()
+        counts["markets"] += 1
+        counts["passed"] += any(not pair["reasons"] for pair in judged)
+        for name, rule in (("above", "R² better"), ("within", "R² better or within 2 %")):
+            counts[name] += any(pair["documents"][rule] == "promote" for pair in judged)
+        shutil.rmtree(own)
+        print(seed, counts, flush=True)
+    studied["nulls"] = counts
+    return counts
+
+
+@pytest.fixture(scope="module")
+def into_nothing(tmp_path_factory: pytest.TempPathFactory, studied: dict[str, Any]) -> Rows:
+    rows = []
+    for seed in SEEDS:
+        folder = tmp_path_factory.mktemp(f"nothing-{seed}")
+        regimes = made.market("strong", DAYS, seed), made.market("null", DAYS, seed + 1)
+        frames = {PAIR: made.spliced(regimes, (str(TURN.date()),))[PAIR]}
+        rows += [
+            {name: value for name, value in row.items() if name != "trained"} | {"seed": seed}
+            for row in after_the_turn(folder, frames)
+        ]
+        made.market.cache_clear()
+        print(rows[-len(WEEKS) :], flush=True)
+    studied["into_nothing"] = rows
+    return rows
+
+
+@pytest.fixture(scope="module")
+def recovery(tmp_path_factory: pytest.TempPathFactory, studied: dict[str, Any]) -> Rows:
+    rows = []
+    for seed in SEEDS:
+        folder = tmp_path_factory.mktemp(f"recovery-{seed}")
+        frames = {PAIR: made.turned((str(TURN.date()),), DAYS, seed)[PAIR]}
+        for row in after_the_turn(folder, frames):
+            trained, now = row.pop("trained"), TURN + timedelta(weeks=row["weeks"], hours=2)
+            rows.append(row | {"seed": seed, **worth(frames, trained, now, seed)})
+            print(rows[-1], flush=True)
+        made.market.cache_clear()
+        made.opposite.cache_clear()
+        made.turned.cache_clear()
+    studied["recovery"] = rows
+    return rows
+
+
+def test_at_most_five_of_a_hundred_retrainings_promote_without_information(
+    nulls: dict[str, int],
 ) -> None:
-    by_name = {
-        name: {own["weeks"]: own for own in recovery if own["learnt"] == name}
-        for name in ("six months", "since the change")
-    }
-    assert not any(own["passed"] for own in by_name["six months"].values())
-    late = [own for weeks, own in by_name["since the change"].items() if weeks >= 8]
-    assert all(own["passed"] for own in late)
-    assert np.mean([own["skill"] / own["attainable"] for own in late]) > 0.8
+    # A count that 5 % would give but once in a thousand times.
+    assert nulls["passed"] <= stats.binom.ppf(0.999, nulls["markets"], 0.05)
+
+
+def test_at_most_five_of_a_hundred_challengers_pass_where_the_signal_has_gone(
+    into_nothing: Rows,
+) -> None:
+    passed = sum(row["passed"] for row in into_nothing)
+    assert passed <= stats.binom.ppf(0.999, len(into_nothing), 0.05)
+
+
+def test_what_came_since_the_turn_recovers(recovery: Rows) -> None:
+    late = [row for row in recovery if row["learnt"] == LEARNT[1] and row["weeks"] >= 8]
+    assert np.mean([row["passed"] for row in late]) > 0.8
+    assert np.mean([row["skill"] / row["attainable"] for row in late]) > 0.8
+    held_up = [row for row in recovery if row["learnt"] == LEARNT[0] and row["weeks"] <= 8]
+    assert not any(row["passed"] for row in held_up)
