@@ -478,9 +478,9 @@ def _retraining(found: dict[str, Any]) -> str:
 which some pair passes.
 
 {table(("rule", "pass"), promoted)}
-Where a served version's momentum has gone and nothing has come in its place, {passes["passed"].sum()}
-of {len(passes)} challengers at four to sixteen weeks after it pass, those included that learn from
-what came since.
+Where a served version's momentum has gone and nothing has come in its place,
+{passes["passed"].sum()} of {len(passes)} challengers at four to sixteen weeks after it pass, those
+included that learn from what came since.
 
 {rows["seed"].nunique()} markets whose momentum turns into its opposite: challengers in the four
 weeks after their training, beside one who knows what was planted. One that learns from what came
