@@ -52,8 +52,8 @@ bench: .venv/benchmarks  ## Times against peers, into the book: book/benchmarks.
 study: .venv/torch  ## The whole pipeline on hundreds of markets without and with a signal, into the book
 	$(BIN)/python -m pytest -s -m studies -o faulthandler_timeout=0 tests/studies --record
 
-image: .venv/installed  ## Build the image's root without Docker, as root on Debian, and ask its server
-	BQX_IMAGE_ROOT=$$(containers/rootfs.sh runs/image) $(BIN)/python -m pytest -s -m image tests
+image: .venv/installed  ## Build the image's root without Docker, as root on Debian, ask its server, into the book
+	BQX_IMAGE_ROOT=$$(containers/rootfs.sh runs/image) $(BIN)/python -m pytest -s -m image tests/benchmarks --record
 
 load: .venv/installed  ## Parity on thousands of minutes, 100 requests a second, 28 bundles, into the book
 	nice $(BIN)/python -m pytest -s -m load -o faulthandler_timeout=7200 tests/benchmarks/test_load.py --record

@@ -1,7 +1,8 @@
 """Inside namespaces of its own: a read-only root without network, and what its server answers.
 
-``python in_image.py ROOT MODEL REQUEST``, started by ``unshare --net --mount``. All mounts and the
-network end with this process; what it measured is one line of JSON.
+``python in_image.py ROOT MODEL REQUESTS``, started by ``unshare --net --mount``: every file of the
+last folder is a request. All mounts and the network end with this process; what it measured is one
+line of JSON.
 """
 
 import http.client
@@ -49,7 +50,7 @@ def call(method, path, body=None):
         connection.close()
 
 
-def measured(root, request):
+def measured(root, requests):
     began = time.monotonic()
     command = [str(shutil.which("chroot")), f"--userspec={USER}", str(root)]
     with (root.parent / "log").open("wb") as log:
@@ -69,8 +70,11 @@ def measured(root, request):
             except OSError:
                 time.sleep(0.02)
         healthy = time.monotonic() - began
-        status, answer = call("POST", "/invocations", request.read_bytes())
-        first = time.monotonic() - began
+        answers, first = [], None
+        for request in sorted(requests.iterdir()):
+            answers.append(call("POST", "/invocations", request.read_bytes()))
+            first = first or time.monotonic() - began
+        every = time.monotonic() - began
         memory = [
             int(line.split()[1]) >> 10
             for line in Path(f"/proc/{server.pid}/status").read_text().splitlines()
@@ -79,9 +83,9 @@ def measured(root, request):
         return {
             "healthy": round(healthy, 2),
             "first": round(first, 2),
+            "every": round(every, 2),
             "memory_mb": memory[0],
-            "status": status,
-            "answer": json.loads(answer),
+            "answers": [{"status": status, "body": json.loads(body)} for status, body in answers],
             "compiled": sorted(path.name for path in (root / "tmp").rglob("*.nbi")),
         }
     finally:
@@ -90,6 +94,6 @@ def measured(root, request):
 
 
 if __name__ == "__main__":
-    root, model, request = map(Path, sys.argv[1:])
+    root, model, requests = map(Path, sys.argv[1:])
     mounted(root, model)
-    print(json.dumps(measured(root, request)))
+    print(json.dumps(measured(root, requests)))

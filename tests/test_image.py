@@ -5,17 +5,14 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from platforms import PAIRS, bar_files, small_bundle
 
 from bqx.cloud.account import REPOSITORIES
 from bqx.serving import __main__ as dispatcher
-from bqx.serving import live
 
 ROOT = Path(__file__).parents[1]
 HERE = ROOT / "containers"
@@ -134,42 +131,3 @@ def test_the_script_names_the_three_repositories(tmp_path):
 def image_environment():
     pairs = (word.split("=", 1) for line in of("ENV") for word in shlex.split(line))
     return dict(pairs)
-
-
-@pytest.mark.image
-def test_the_image_answers_read_only_as_another_user_without_network(tmp_path):
-    image = os.environ.get("BQX_IMAGE_ROOT", "")
-    if not image or os.geteuid() or not shutil.which("unshare") or not shutil.which("ip"):
-        pytest.skip("BQX_IMAGE_ROOT names no root of the image, or there are no namespaces here")
-    frames = bar_files(tmp_path / "bars")
-    for pair in PAIRS:
-        small_bundle(pair, frames, horizons=(15, 75)).save(tmp_path / "model" / pair)
-    (Path(image).parent / "environment.json").write_text(json.dumps(image_environment()))
-    body = live.payload("eurusd", frames["eurusd"].iloc[-4_000:])
-    (tmp_path / "request.json").write_text(json.dumps(body))
-    for path in (tmp_path, *tmp_path.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    driver = ROOT / "tests" / "in_image.py"
-    done = subprocess.run(
-        [
-            "unshare",
-            "--net",
-            "--mount",
-            sys.executable,
-            str(driver),
-            image,
-            str(tmp_path / "model"),
-            str(tmp_path / "request.json"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    print({key: told[key] for key in ("healthy", "first", "memory_mb")})
-    assert told["status"] == 200
-    assert set(told["answer"]["predictions"]) == {"15", "75"}
-    assert told["compiled"] == []
-    assert told["first"] < 30

@@ -232,6 +232,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_live_speed": ("Live and at the start", _live),
     "test_serving_speed": ("A live server", _learning),
     "test_load": ("Under load", _load),
+    "test_image_start": ("The image, read-only and cold", _learning),
     "test_database_speed": ("PostgreSQL", _database),
     "test_models_speed": ("Selection and learning", _learning),
     "test_trainings": ("Trainings of all pairs", _learning),
@@ -260,7 +261,7 @@ def render(results: dict[str, Any]) -> str:
     """The page."""
     return f"""# Benchmarks
 
-Made by `make bench` and `make load`, each section in one run, so that what stands side by side was
+Made by `make bench`, `make load` and `make image`, each section in one run, so that what stands side by side was
 measured so. Times are CPU time, the least of some runs; absolute numbers say little about another
 machine, ratios carry over better. A section says where the code that it measured has changed since.
 
