@@ -261,9 +261,10 @@ def render(results: dict[str, Any]) -> str:
     """The page."""
     return f"""# Benchmarks
 
-Made by `make bench`, `make load` and `make image`, each section in one run, so that what stands side by side was
-measured so. Times are CPU time, the least of some runs; absolute numbers say little about another
-machine, ratios carry over better. A section says where the code that it measured has changed since.
+Made by `make bench`, `make load` and `make image`, each section in one run, so that what stands
+side by side was measured so. Times are CPU time, the least of some runs; absolute numbers say
+little about another machine, ratios carry over better. A section says where the code that it
+measured has changed since.
 
 ## Goals
 
