@@ -236,6 +236,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_database_speed": ("PostgreSQL", _database),
     "test_models_speed": ("Selection and learning", _learning),
     "test_trainings": ("Trainings of all pairs", _learning),
+    "test_start_to_finish": ("Start to finish", _learning),
     "test_screening_speed": ("Screening", _learning),
     "test_backtest_speed": ("Backtest", _backtest),
     "test_monitoring_speed": ("Monitoring", _monitoring),

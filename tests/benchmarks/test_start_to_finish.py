@@ -1,0 +1,107 @@
+"""A whole run of 18 months: bars, v3's features, selection, models, backtest, and the book.
+
+``BQX_WHOLE`` names the numbers of pairs that are run, ``2,4`` where it is not set; the time of 28
+is reckoned from how it grows where 28 is not among them.
+"""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from measure import Goal, python
+from servers import keep
+
+from bqx import stages
+from bqx.files import read_json
+from bqx.market.pairs import LIQUIDITY
+
+pytestmark = pytest.mark.benchmarks
+
+COUNTS = tuple(sorted(int(count) for count in os.environ.get("BQX_WHOLE", "2,4").split(",")))
+ROOT = Path(stages.__path__[0]).parents[1]
+DAYS = 546
+SETTINGS = (
+    *(f"days={DAYS}", "scheme=rolling", "train_days=0", "validation_days=0", "test_days=0"),
+    *("step_days=0", "stride=15", "workers=2", "models=[pooled_ridge, forest, xgboost]"),
+    "settings={forest: {n_estimators: 100, max_depth: 10}}",
+)
+"""Eighteen months in five folds, a row in fifteen, as ``params/real.yaml`` has it."""
+LOOK = 0.5
+LONGEST = 6 * 3_600.0
+
+
+def memory_of(process: psutil.Process) -> float:
+    """Memory of a process and its children, GB; what they share counts once."""
+    total = 0.0
+    for own in (process, *process.children(recursive=True)):
+        try:
+            total += own.memory_full_info().pss
+        except psutil.Error:
+            continue
+    return total / 1e9
+
+
+def whole(pairs: int, folder: Path) -> dict[str, Any]:
+    """Minutes, peak memory and bytes of a run from start to finish, and minutes by stage."""
+    out, end = folder / "run", time.monotonic() + LONGEST
+    chosen = f"pairs=[{', '.join(LIQUIDITY[:pairs])}]"
+    command = python(
+        *("-m", "bqx.cli", "run", str(ROOT / "params" / "v3.yaml")),
+        *("--set", chosen, *SETTINGS, "--out", str(out)),
+    )
+    environment = os.environ | {"BQX_LEDGER": str(folder / "ledger")}
+    start, peak = time.perf_counter(), 0.0
+    with (folder / "log").open("wb") as log:
+        process = psutil.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        try:
+            while process.poll() is None:
+                assert time.monotonic() < end
+                peak = max(peak, memory_of(process))
+                time.sleep(LOOK)
+        finally:
+            process.kill()
+            process.wait(30)
+    assert process.returncode == 0, (folder / "log").read_text()[-2_000:]
+    minutes = (time.perf_counter() - start) / 60.0
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 1e9
+    notebooks = read_json(out / "manifest.json")["notebooks"]
+    spent = {name: own["seconds"] / 60.0 for name, own in notebooks.items()}
+    spent["book"] = minutes - sum(spent.values())
+    return {"pairs": pairs, "minutes": minutes, "peak_gb": peak, "gb": size, "notebooks": spent}
+
+
+def reckoned(runs: list[dict[str, Any]], name: str) -> float:
+    """What 28 pairs take, on the line through the runs."""
+    slope, level = np.polyfit([run["pairs"] for run in runs], [run[name] for run in runs], 1)
+    return float(level + slope * len(LIQUIDITY))
+
+
+def test_a_run_from_start_to_finish(tmp_path: Path, results: dict[str, Any]) -> None:
+    runs = []
+    for count in COUNTS:
+        (tmp_path / str(count)).mkdir()
+        runs.append(whole(count, tmp_path / str(count)))
+        print(runs[-1], flush=True)
+        for name, minutes in runs[-1]["notebooks"].items():
+            keep(results, f"{count} pairs, {name}", minutes, "minutes")
+        keep(results, f"{count} pairs, all", runs[-1]["minutes"], "minutes")
+        keep(results, f"{count} pairs, on disk", runs[-1]["gb"], "GB")
+    largest = runs[-1]
+    how = f"from runs of {' and '.join(map(str, COUNTS))}"
+    known = largest["pairs"] == len(LIQUIDITY)
+    taken = largest["minutes"] if known else reckoned(runs, "minutes")
+    memory = largest["peak_gb"] if known else reckoned(runs, "peak_gb")
+    what = "28 pairs, 18 months, v3, three models, start to finish"
+    Goal(
+        what if known else f"{what}, {how}", taken, 90.0, 600.0, "minutes",
+        "the models of five folds take most of it", more=False,
+    ).check(results)  # fmt: skip
+    Goal(
+        f"{what}: memory" if known else f"{what}: memory, {how}", memory, 8.0, 20.0, "GB",
+        "bars of all pairs are in each process", more=False,
+    ).check(results)  # fmt: skip
