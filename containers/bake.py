@@ -22,14 +22,19 @@ def main() -> None:
         platform = Platform(Path(name))
         bars = Path(name) / "input" / "data" / "bars"
         bars.mkdir(parents=True)
-        frame = simulated.simulate("planted", (PAIR,), "2024-01-07", days=28, seed=1).frames[PAIR]
+        frame = simulated.simulate("strong", (PAIR,), "2024-01-07", days=28, seed=1).frames[PAIR]
         frame.rename_axis("ts_utc").reset_index().to_parquet(bars / f"{PAIR}.parquet")
         hyperparameters = Path(name) / "input" / "config" / "hyperparameters.json"
         hyperparameters.parent.mkdir()
         for model in ("ridge", "xgboost", "forest"):
             hyperparameters.write_text(json.dumps(SMALL | {"model": model}))
             training.train(platform, Path(name) / model)
-            LoadedModels(1 << 40).load(model, Path(name) / model / f"1-{PAIR}")
+            loaded = LoadedModels(1 << 40)
+            loaded.load(model, Path(name) / model / f"1-{PAIR}")
+            kept = loaded.get(model)
+            # A model of which nothing is kept forecasts without its columns and its own kernels.
+            assert kept is not None
+            assert any(kept.served[PAIR].bundle.betas.values()), model
         (platform.processing / "input").mkdir(parents=True)
         bars.rename(platform.processing / "input" / "bars")
         processing.process(platform, ["lags=[60]", "horizons=[15]"])
