@@ -484,9 +484,9 @@ def test_a_removed_log_is_no_empty_registry(asked, store, bundles, removed):
     for pattern in removed:
         for path in store.folder.glob(pattern):
             path.unlink()
-    with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
+    with pytest.raises(ArtefactError, match=r"missing at its end|absent or damaged|was removed"):
         Models(store.folder)
-    with pytest.raises(ArtefactError, match=r"missing at its end|is absent|was removed"):
+    with pytest.raises(ArtefactError, match=r"missing at its end|absent or damaged|was removed"):
         asked.register(PAIR, bundles[1], {})
 
 
@@ -494,7 +494,7 @@ def test_a_removed_log_is_no_empty_registry(asked, store, bundles, removed):
 def test_an_end_that_is_none_is_one_line(asked, store, bundles, content):
     asked.register(PAIR, bundles[0], {})
     (store.folder / "audit.end.json").write_text(content)
-    with pytest.raises(ArtefactError, match=r"audit\.end\.json: cannot be read"):
+    with pytest.raises(ArtefactError, match=r"audit\.end\.json: absent or damaged"):
         store.versions(PAIR)
 
 
@@ -507,9 +507,9 @@ def test_an_end_that_cannot_be_written_does_not_undo_its_line(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("bqx.serving.audit_log.write_json", full)
+        patch.setattr("bqx.runs.chained_log.write_json", full)
         assert asked.approve(version).status == "approved"
-    assert "not written (No space left on device), the line was" in capsys.readouterr().err
+    assert "not written (No space left on device), the lines were" in capsys.readouterr().err
     assert asked.latest_approved(PAIR).number == 1
     asked.reject(version, ["worse"])
     assert [line["status"] for line in store.log()] == ["pending", "approved", "rejected"]

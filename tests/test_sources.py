@@ -24,7 +24,7 @@ from bqx.cloud import calls
 from bqx.errors import ParameterError
 from bqx.monitoring import metrics
 from bqx.operations import sources
-from bqx.serving.audit_log import AuditLog
+from bqx.runs.chained_log import ChainedLog
 from bqx.serving.metered import Meter, metered
 
 
@@ -151,9 +151,8 @@ def test_a_server_that_is_down_over_five_minutes_alerts(tmp_path, monkeypatch, c
 
 
 def test_approvals_are_told_once_at_whole_seconds(tmp_path, monkeypatch, capsys):
-    log = AuditLog(tmp_path / "registry" / "audit.jsonl")
-    log.path.parent.mkdir()
-    log.begin()
+    log = ChainedLog(tmp_path / "registry" / "audit.jsonl")
+    log.add()
     now = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
     def approve(seconds, status="approved"):
@@ -213,8 +212,7 @@ def test_charges_are_those_of_this_month(monkeypatch):
 def test_alerts_measure_what_the_list_of_metrics_says(tmp_path, monkeypatch, capsys):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
-    (tmp_path / "registry").mkdir()
-    AuditLog(tmp_path / "registry" / "audit.jsonl").begin()
+    ChainedLog(tmp_path / "registry" / "audit.jsonl").add()
     with mock_aws():
         of = calls.clients("us-east-1")
         written = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bqx.errors import ArtefactError, ParameterError
+from bqx.errors import ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.files import alone, read_parquet
 from bqx.market import sessions
@@ -58,14 +58,9 @@ class Rollout:
 
         Raises ArtefactError for a log that was altered.
         """
-        reading = self.log.read()
-        if reading.faults:
-            raise ArtefactError(
-                f"{reading.faults[0]} The rollout stands still until that is clear."
-            )
+        lines = self.log.intact("The rollout stands still until that is clear.")
         return [
-            Event(**{name: line[name] for name in Event.__dataclass_fields__})
-            for line in reading.lines
+            Event(**{name: line[name] for name in Event.__dataclass_fields__}) for line in lines
         ]
 
     @property

@@ -97,8 +97,27 @@ class ChainedLog:
             )
         return Reading(lines, faults)
 
+    def intact(self, mend: str = "Restore the file.") -> list[dict[str, Any]]:
+        """All lines, oldest first.
+
+        Parameters
+        ----------
+        mend : what the error says that is to be done.
+
+        Raises
+        ------
+        ArtefactError : a line was changed, added or taken out since it was written, or the log
+            cannot be read.
+        """
+        reading = self.read()
+        if reading.faults:
+            raise ArtefactError(f"{reading.faults[0]} {mend}")
+        return reading.lines
+
     def add(self, *contents: Mapping[str, Any]) -> None:
         """Add lines; those that are not whole when the process ends were never added.
+
+        Without any the log is begun, so that its removal can be told from its absence.
 
         Raises
         ------

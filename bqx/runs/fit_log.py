@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from bqx.errors import ArtefactError
 from bqx.runs.chained_log import ChainedLog
 
 FILE = "fit_log.jsonl"
@@ -48,8 +47,6 @@ def fits(run: Path) -> pd.DataFrame:
 
 
 def _lines(path: Path, keys: Sequence[str]) -> pd.DataFrame:
-    reading = ChainedLog(path).read()
-    if reading.faults:
-        raise ArtefactError(f"{reading.faults[0]} Restore the file, or run into another folder.")
-    frame = pd.DataFrame(reading.lines, columns=None if reading.lines else [*keys, "before"])
+    lines = ChainedLog(path).intact("Restore the file, or run into another folder.")
+    frame = pd.DataFrame(lines, columns=None if lines else [*keys, "before"])
     return frame.drop(columns="before")

@@ -17,11 +17,11 @@ from pathlib import Path
 from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
 from bqx.files import atomic
+from bqx.runs.chained_log import ChainedLog
 from bqx.serving import captured
-from bqx.serving.audit_log import AuditLog
 from bqx.serving.registry_folder import LOG
 
-END = AuditLog(Path(LOG)).end.name
+END = ChainedLog(Path(LOG)).end.name
 RENEWED = 60.0
 """Seconds after which a process looks again what its registry says."""
 
@@ -115,7 +115,7 @@ class Bundles:
             for name in (END, LOG):
                 (Path(temporary) / name).write_bytes(source.read(name))
             if (self.folder / LOG).exists():
-                AuditLog(Path(temporary) / LOG).lines()
+                ChainedLog(Path(temporary) / LOG).intact()
             for name in (LOG, END):
                 self._put(name, (Path(temporary) / name).read_bytes())
 

@@ -18,7 +18,7 @@ from bqx.evaluation.reasons import Reason
 from bqx.files import read_json, read_regular, sha256, write_json
 from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
-from bqx.serving.audit_log import AuditLog
+from bqx.runs.chained_log import ChainedLog
 from bqx.serving.registry import Status, Version
 
 LOG = "audit.jsonl"
@@ -48,7 +48,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._audit = AuditLog(folder / LOG)
+        self._audit = ChainedLog(folder / LOG)
         self._thread = threading.RLock()
         self._locks = 0
 
@@ -90,7 +90,8 @@ class Folder:
                 if version.content == content:
                     return version
             number = len(known) + 1
-            self._audit.begin()
+            if not self._audit.exists:
+                self._audit.add()
             target = self._copied(pair, number, source, facts)
             hashes = {"bundle": content, "facts": sha256(target / FACTS)}
             self._audit.add(_line(pair, number, "pending", (), by) | hashes)
@@ -132,6 +133,7 @@ class Folder:
             for old in followed
         ]
         with self.locked():
+            self.log()
             self._audit.add(line)
         return replace(version, status=status, reasons=tuple(reasons))
 
@@ -186,7 +188,7 @@ class Folder:
                 f"{self.folder / LOG}: was removed, got versions without a log; expected the log "
                 "that says what became of them. Restore the file and its end."
             )
-        return self._audit.lines()
+        return self._audit.intact()
 
     def read(self, version: Version) -> Bundle:
         """The bundle of a version.
