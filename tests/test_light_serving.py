@@ -20,7 +20,7 @@ from pathlib import Path
 from bqx.serving import app, container
 from bqx.serving.jobs.platform import Platform
 
-ready = container._OfFolder(container.started(Platform.here()))
+ready = container.started(Platform.here()).ready()
 bodies = json.loads(Path(sys.argv[1]).read_text())
 print(json.dumps([json.loads(app.answer(ready, body.encode()).body) for body in bodies]))
 print(json.dumps([name for name in sys.argv[2:] if name in sys.modules]))

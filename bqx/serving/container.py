@@ -153,14 +153,9 @@ class Container:
                 self._since = None
 
     def _answer(self, name: str, body: bytes, kind: str) -> Response:
-        if self.many:
-            loaded = self.models.get(name)
-            if loaded is None:
-                return _absent(name)
-            ready = _Ready(loaded.served, loaded.served.__getitem__, self._standings)
-        else:
-            own_folders = folders(self.folder)
-            ready = _Ready(own_folders, partial(self._of_folder, own_folders), self._standings)
+        ready = self.ready(name)
+        if ready is None:
+            return _absent(name)
         try:
             if kind == LINES:
                 lines = [answer(ready, line).body for line in body.split(b"\n") if line.strip()]
@@ -174,6 +169,16 @@ class Container:
             # To the platform it would say that the model is not loaded.
             response.status_code = 400
         return response
+
+    def ready(self, name: str = "") -> Mapping[str, Served] | None:
+        """Bundles by pair of the folder, or of one model of many; None where it is not loaded."""
+        if not self.many:
+            own_folders = folders(self.folder)
+            return _Ready(own_folders, partial(self._of_folder, own_folders), self._standings)
+        loaded = self.models.get(name)
+        if loaded is None:
+            return None
+        return _Ready(loaded.served, loaded.served.__getitem__, self._standings)
 
     def _of_folder(self, own_folders: Mapping[str, Path], pair: str) -> Served:
         """A pair's bundle, loaded where it was not kept."""

@@ -479,7 +479,7 @@ which some pair passes.
 
 {table(("rule", "pass"), promoted)}
 Where a served version's momentum has gone and nothing has come in its place,
-{passes["passed"].sum()} of {len(passes)} challengers at four to sixteen weeks after it pass, those
+{passes["passed"].sum()} of {len(passes)} challengers at four to 26 weeks after it pass, those
 included that learn from what came since.
 
 {rows["seed"].nunique()} markets whose momentum turns into its opposite: challengers in the four

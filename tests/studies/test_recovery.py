@@ -23,9 +23,10 @@ NULLS = 200
 """Markets without any information, each with a first round."""
 SEEDS = (3, 13, 23, 33, 43, 53)
 """Markets that turn, each into its opposite and into one without information."""
-PAIR, DAYS = made.PAIRS[0], 290
+PAIR, DAYS = made.PAIRS[0], 360
 BEGUN, TURN = datetime(2024, 4, 29, 2, tzinfo=UTC), datetime(2024, 5, 27, tzinfo=UTC)
-WEEKS = (4, 6, 8, 12, 16)
+WEEKS = (4, 6, 8, 12, 16, 20, 26)
+"""After the turn; the documents retrain on the latest six months, which is the last of them."""
 FOLLOWED = timedelta(weeks=4)
 """Time after a training over which its challenger is measured."""
 LEARNT = ("six months", "since the change")
@@ -170,8 +171,9 @@ def test_at_most_five_of_a_hundred_challengers_pass_where_the_signal_has_gone(
 
 
 def test_what_came_since_the_turn_recovers(recovery: Rows) -> None:
-    late = [row for row in recovery if row["learnt"] == LEARNT[1] and row["weeks"] >= 8]
-    assert np.mean([row["passed"] for row in late]) > 0.8
-    assert np.mean([row["skill"] / row["attainable"] for row in late]) > 0.8
+    since = [row for row in recovery if row["learnt"] == LEARNT[1]]
+    assert np.mean([row["passed"] for row in since]) > 0.8
+    late = [row["skill"] / row["attainable"] for row in since if row["weeks"] >= 20]
+    assert np.mean(late) > 0.8
     held_up = [row for row in recovery if row["learnt"] == LEARNT[0] and row["weeks"] <= 8]
     assert not any(row["passed"] for row in held_up)
