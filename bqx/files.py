@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import stat
 import sys
 import tempfile
@@ -92,6 +93,18 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, pattern: str = "**/.*.tmp") -> None:
+    """Remove files and folders that killed writers had not yet put in their place.
+
+    Whoever calls it has made sure that nobody writes there.
+    """
+    for path in list(folder.glob(pattern)):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

@@ -120,6 +120,7 @@ def test_run_executes_builds_keeps_and_repeats(sources, capsys, monkeypatch):
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "kept"}
     runner.run(params(sources, seed=5), "04", sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
+    assert not half_written.exists()
     (folder / "columns.json").write_text("damaged")
     runner.run(params(sources, seed=5), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
@@ -238,6 +239,9 @@ def test_killed_run_goes_on_where_it_was(sources, capsys, monkeypatch):
     child.wait()
     assert not (sources / "run" / "notebooks" / slow.name).exists()
     notebook(sources, "04_lagging", "out = 'x'\nlags = [1]", LAGS)
+    half_written = sources / "run" / "models" / ".eurusd.7.tmp"
+    half_written.mkdir(parents=True)
+    (half_written / "bundle.json").write_text("{")
     monkeypatch.setattr(runner.book, "build", lambda *rest: None)
     runner.run(Params(out=str(sources / "run")), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}

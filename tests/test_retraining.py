@@ -502,6 +502,27 @@ def test_a_loop_killed_at_fifty_random_writes_goes_on(tmp_path):
     assert len(told["killed"]) == 50
 
 
+def test_a_call_for_an_earlier_time_promotes_nothing(promoted, tmp_path):
+    folder = made.copied(promoted, tmp_path / "loop")
+    own = first_round(folder)
+    before = own.read(PROMOTED)
+    (own.folder / f"{PROMOTED}.json").unlink()
+    made.loop(folder).step(made.market(), made.FIRST)
+    assert not own.has(PROMOTED)
+    made.loop(folder).step(made.market(), made.SHADOWED)
+    assert own.read(PROMOTED) == before
+
+
+def test_what_a_killed_loop_left_half_written_is_removed(begun, tmp_path):
+    folder = made.copied(begun, tmp_path / "loop")
+    leftovers = [first_round(folder).folder / f".{name}.7.tmp" for name in ("file", "folder")]
+    leftovers[0].write_text("{")
+    leftovers[1].mkdir()
+    (leftovers[1] / "model.json").write_text("{")
+    made.loop(folder).step(made.market(), made.FIRST)
+    assert not [path for path in leftovers if path.exists()]
+
+
 def test_a_second_loop_at_the_same_time_is_refused(begun, tmp_path):
     folder = made.copied(begun, tmp_path / "loop")
     before = made.state(folder)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from bqx import errors
 from bqx.errors import ArtefactError, BqxError, ParameterError
-from bqx.files import alone
+from bqx.files import alone, remove_leftovers
 from bqx.imported_code import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
 from bqx.report import beforehand, book, verdict
@@ -156,8 +156,7 @@ def _alone(folder: Path) -> Iterator[None]:
         "another folder with --out."
     )
     with alone(folder / ".lock", busy):
-        for leftover in folder.rglob(".*.tmp"):
-            leftover.unlink()
+        remove_leftovers(folder)
         yield
 
 

@@ -170,11 +170,14 @@ class Loop:
             found[pair] = {"reasons": against, "scores": judgement.scores_of(table)}
         return {"days": days, "pairs": found}
 
-    def _promote(self, own: Round, frames: Frames, now: datetime) -> dict[str, Any]:
-        """One line of the registry's log for each that passed, and one for each that did not."""
-        numbers = own.read(REGISTERED)["versions"]
+    def _promote(self, own: Round, frames: Frames, now: datetime) -> dict[str, Any] | None:
+        """One line of the registry's log for each that passed, and one for each that did not;
+        None where a later call has seen days in the shadow that have not ended by now."""
+        numbers, shadowed = own.read(REGISTERED)["versions"], own.read(SHADOWED)
+        if len(trial.days_after(frames, own.now, now)) < len(shadowed["days"]):
+            return None
         promoted = {}
-        for pair, shadow in own.read(SHADOWED)["pairs"].items():
+        for pair, shadow in shadowed["pairs"].items():
             follows = training.read(own.trained(pair)).champion
             version = self._version(pair, numbers[pair])
             reasons = [Reason.of(reason) for reason in shadow["reasons"]]

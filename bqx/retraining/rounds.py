@@ -13,7 +13,15 @@ from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
-from bqx.files import alone, check_seal, digest, read_json, sealed, write_json
+from bqx.files import (
+    alone,
+    check_seal,
+    digest,
+    read_json,
+    remove_leftovers,
+    sealed,
+    write_json,
+)
 from bqx.params import PLACE_KEYS, Params
 
 ROUNDS = "rounds"
@@ -112,7 +120,7 @@ def identity(params: Params) -> str:
 
 @contextmanager
 def locked(place: Path) -> Iterator[None]:
-    """Keep other retrainings out of a place.
+    """Keep other retrainings out of a place, and remove what a killed one left half written.
 
     Raises ArtefactError where one is at work.
     """
@@ -122,4 +130,5 @@ def locked(place: Path) -> Iterator[None]:
         "from there once that one has ended."
     )
     with alone(place / ".lock", busy):
+        remove_leftovers(place)
         yield

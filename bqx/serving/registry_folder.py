@@ -15,7 +15,7 @@ from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
-from bqx.files import read_json, read_regular, sha256, write_json
+from bqx.files import read_json, read_regular, remove_leftovers, sha256, write_json
 from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
 from bqx.runs.chained_log import ChainedLog
@@ -227,7 +227,8 @@ class Folder:
                 with (self.folder / ".lock").open("a") as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
                     self._locks += 1
-                    self._remove_leftovers()
+                    for pattern in (".*.tmp", "*/.*.tmp"):
+                        remove_leftovers(self.folder, pattern)
                     try:
                         yield
                     finally:
@@ -237,15 +238,6 @@ class Folder:
                     f"{self.folder}: cannot be written, got {error.strerror or error}; expected "
                     "room and the right to. Nothing was changed."
                 ) from None
-
-    def _remove_leftovers(self) -> None:
-        """What killed attempts had not yet put in its place."""
-        for pattern in (".*.tmp", "*/.*.tmp"):
-            for path in self.folder.glob(pattern):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
 
 
 def beside(run: Path, market: str) -> Folder:

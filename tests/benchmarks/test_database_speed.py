@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from postgres import fresh
 from psycopg2 import sql
@@ -108,6 +109,32 @@ def test_a_family_of_ninety_columns_for_a_year(
         ours += time.perf_counter() - start
     rows_in = len(year) * len(FAMILY_PAIRS)
     assert report(results, f"{width} columns", rows_in, ours=ours, theirs=theirs) > 0.7
+
+
+def test_a_family_by_arrow_database_connectivity(
+    engine: Engine, year: pd.DatetimeIndex, results: dict[str, Any]
+) -> None:
+    """The same rows into a table of the same key, from columns in Arrow's memory."""
+    adbc = pytest.importorskip("adbc_driver_postgresql.dbapi")
+    names = ["ts_utc", *(feature.name for feature in schema.tables()[FAMILY])]
+    values = np.random.default_rng(0).normal(size=(len(year), len(names) - 1)).astype(np.float32)
+    content = b"".join(encode(microseconds(year)[:, None], values))
+    copied = raw(engine, FAMILY, "ts_utc", content)
+    stamps = pa.array(year.as_unit("us").asi8, pa.timestamp("us", tz="UTC"))
+    columns = pa.table([stamps, *map(pa.array, values.T.copy())], names=names)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE bqx.raw OF bqx.{FAMILY} (PRIMARY KEY (ts_utc))"))
+    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    start = time.perf_counter()
+    with adbc.connect(address) as connection, connection.cursor() as cursor:
+        cursor.adbc_ingest("raw", columns, mode="append", db_schema_name="bqx")
+        connection.commit()
+    spent = time.perf_counter() - start
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM bqx.raw")).scalar() == len(year)
+        connection.execute(text("DROP TABLE bqx.raw"))
+    what = f"{len(names) - 1} columns, by adbc-driver-postgresql"
+    report(results, what, len(year), ours=spent, theirs=copied)
 
 
 def milliseconds(work: Callable[[int], object], times: int, before: int) -> list[float]:

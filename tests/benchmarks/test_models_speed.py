@@ -111,8 +111,14 @@ def test_training_against_plain_xgboost(results: dict[str, Any]) -> None:
             held[h % matrices].set_label(y[:, h])
             xgboost.train(settings, held[h % matrices], 100)
 
+    def together() -> None:
+        whole = xgboost.QuantileDMatrix(x, y, max_bin=64, nthread=1)
+        xgboost.train(settings | {"multi_strategy": "multi_output_tree"}, whole, 100)
+
     shared, apart = seconds(lambda: peer(1)), seconds(lambda: peer(len(HORIZONS)))
     keep(results, "training of five horizons, against plain XGBoost's", own / shared, "of its time")
+    joint = own / seconds(together)
+    keep(results, "the same, against its trees of all horizons at once", joint, "of its time")
     keep(results, "the same, where XGBoost bins the rows for each", own / apart, "of its time")
     print(f"\ntraining: {own / shared:.2f} of plain XGBoost's time, {own / apart:.2f} unshared")
     assert own < 1.15 * shared
