@@ -29,7 +29,7 @@ from bqx.learning.day_statistics import (
     memory,
     scaled,
 )
-from bqx.market import pairs, sessions
+from bqx.market import sessions
 from bqx.market.bars import Bars
 
 if TYPE_CHECKING:
@@ -53,18 +53,17 @@ LEAST, SAME = 0.3, 0.999
 
 def bar_columns(bars: Bars) -> Matrix:
     """(T, 3) columns of `BARS`; NaN where a bar is absent or carried."""
-    frame, smallest = bars.frame, 0.1 * pairs.pip(bars.pair)
-    high, low, close = (frame[name].to_numpy(np.float64) for name in ("high", "low", "close"))
+    close = bars.close
     spread = np.where(bars.spread > 0, bars.spread, np.nan)
     returns = 1e4 * np.diff(np.log(close), prepend=np.nan)
     columns = np.column_stack(
         [
-            np.log(1e4 * np.maximum(high - low, smallest) / close),
+            hours.log_ranges(bars.pair, hours.columns_of(bars)),
             returns,
             np.log(1e4 * spread / close),
         ]
     )
-    columns[frame["filled"].to_numpy(bool)] = np.nan
+    columns[bars.frame["filled"].to_numpy(bool)] = np.nan
     return columns.astype(np.float32)
 
 
