@@ -76,6 +76,23 @@ def test_dependence_that_is_lost_is_found_with_equal_margins():
     assert not found["columns"]
 
 
+def test_dependence_on_the_size_of_others_that_is_lost_is_found():
+    """One column follows from two others, and goes along with neither; its distribution stays."""
+    x, minutes = rows_of(12)
+    x[:, 11] = 0.5 * np.abs(x[:, 8]) + 0.3 * x[:, 9] + 0.2 * x[:, 11]
+    x[:, 11] -= x[:, 11].mean()
+    quiet = judged(x, minutes).statistics.set_index("statistic")["alarm"]
+    assert not quiet.any()
+    day = sessions.trading_days(minutes)
+    later = np.flatnonzero(day >= np.unique(day)[1 + BASE + 2])
+    x[later, 11] = x[later - 144, 11]
+    verdict = judged(x, minutes)
+    found = verdict.statistics.set_index("statistic")["alarm"]
+    assert found[["columns", "dependence"]].tolist() == [False, True]
+    moved = verdict.columns[verdict.columns["drifted"]].set_index("column")
+    assert moved.loc["column_11", "measure"] == "dependence"
+
+
 def test_fixed_thresholds_alarm_on_quiet_days_and_stand_beside():
     shares = [drift.by_fixed_thresholds(judged(*rows_of(s)).columns) for s in range(3, 6)]
     assert np.mean([of["KL above 0.1 (warning)"] for of in shares]) > 0.5
