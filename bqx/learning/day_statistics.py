@@ -56,8 +56,7 @@ def _summed(
             sums[d, f, 0] += values[f]
             sums[d, f, 1] += values[f] * values[f]
         for f in range(width):
-            v = values[f]
-            if np.isnan(v) or neighbours[f, 0] < 0:
+            if np.isnan(values[f]) or neighbours[f, 0] < 0:
                 continue
             w = 0.0
             for k in range(neighbours.shape[1]):
@@ -70,7 +69,7 @@ def _summed(
                 sums[d, f, 2] += 1.0
                 sums[d, f, 3] += w
                 sums[d, f, 4] += w * w
-                sums[d, f, 5] += v * w
+                sums[d, f, 5] += values[f] * w
     return counts, missing, sums
 
 

@@ -45,9 +45,9 @@ def longest_usual(
     alike = np.argsort(unlike, kind="stable")[: max(int(ALIKE * len(own)), 1)]
     more = np.maximum(own["still"].to_numpy()[alike] - 1.0, 0.0)
     times = np.count_nonzero(more)
-    # One hour more with a standstill of two minutes, so that few hours do not promise too much.
+    # One hour more with a short standstill, so that few hours do not promise too much.
     share = max((times + 1) / (len(alike) + 1), np.mean(more[apart[alike] == 0] > 0))
-    goes_on = max(1 - (times + 1) / (more.sum() + 1.25), _SHORT)
+    goes_on = max(1 - (times + 1) / (more.sum() + 1 / (1 - _SHORT)), _SHORT)
     rare = np.log(CHANCE / share) / np.log(goes_on)
     return float(min(2.0 + max(rare, 0.0), LONGEST))
 

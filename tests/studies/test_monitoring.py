@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from detectors import panel_of, verdicts
+from detectors import bqx, panel_of, verdicts
 from feeds import feeds_of, quiet, stopped
 from simulated import DATA
 from streams import (
@@ -18,6 +18,7 @@ from streams import (
     Stream,
     apart,
     constant,
+    day_of,
     days_of,
     flipped,
     louder,
@@ -27,11 +28,13 @@ from streams import (
     stream,
 )
 
+from bqx.learning import dependence
 from bqx.market import bars as bar_frames
 from bqx.market import sessions, simulated
 from bqx.market.bars import Bars, align, validate
 from bqx.monitoring.captured import PairRows
 from bqx.monitoring.checks import broken_columns
+from bqx.monitoring.panel import Panel
 
 pytestmark = pytest.mark.studies
 
@@ -86,6 +89,7 @@ def null_market(seed: int) -> dict[str, Any]:
         "days": len(later),
         "column": COLUMNS[column].name,
         "found": found,
+        "lost_dependence": _each_apart(panel, streams, pair, begin),
         "broken_hours": _hours(streams[pair], panel.baselines[pair], begin, column),
         "quiet_hours": _quiet_hours(streams, panel.baselines, later[:2]),
         "frozen": _frozen(bars, later),
@@ -98,6 +102,20 @@ def _found(
     """On which of the days after a shift a detector first alarms, from 1 on; None for on none."""
     alarms = verdicts(panel, streams, first, days)
     return {n: 1 + values.index(True) if any(values) else None for n, values in alarms.items()}
+
+
+def _each_apart(panel: Panel, streams: dict[str, Stream], pair: str, day: int) -> dict[str, bool]:
+    """Whether the dependence of a pair's columns, lost one at a time, alarms on its first day, of
+    those that follow from others."""
+    known = panel.baselines[pair]
+    days = {name: day_of(own, panel.baselines[name], day) for name, own in streams.items()}
+    found = {}
+    for column, of in enumerate(COLUMNS):
+        if dependence.of(known.columns)[0][column, 0] >= 0:
+            changed = day_of(apart(streams[pair], day, column), known, day)
+            statistics = panel.judge(days | {pair: changed}).statistics.set_index("statistic")
+            found[of.name] = bool(statistics.loc["dependence", "alarm"])
+    return found
 
 
 def _louder(bars: dict[str, Bars], streams: dict[str, Stream], begin: int) -> dict[str, Stream]:
@@ -196,8 +214,8 @@ def planted_market(mode: str, seed: int) -> dict[str, Any]:
     panel = panel_of(streams, first)
     begin = later[LATER]
     turned = {pair: flipped(own, forecasts[pair], begin) for pair, own in streams.items()}
-    found = _found(panel, turned, first, later[LATER : LATER + FOLLOWED])
-    return {"mode": mode, "found": found}
+    alarms = [bqx(panel, turned, day)["bqx"] for day in later[LATER : LATER + FOLLOWED]]
+    return {"mode": mode, "found": {"bqx": 1 + alarms.index(True) if any(alarms) else None}}
 
 
 REAL = {"m1": ("2018-01-01", "2019-01-01", 84), "m1_ticks": ("2018-02-06", "2018-03-23", 21)}
