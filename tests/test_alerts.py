@@ -544,6 +544,16 @@ def test_a_webhook_that_is_no_address_is_told_without_it(tmp_path, capsys, monke
     assert "secret" not in line
 
 
+@pytest.mark.parametrize("option", ["--platform", "--registry"])
+def test_a_folder_that_is_none_is_told_in_a_line(tmp_path, capsys, option):
+    state = tmp_path / "alerts.json"
+    command = ["alert", option, str(tmp_path / "nowhere"), "--state", str(state)]
+    assert cli.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert option in line
+    assert "nowhere" in line
+
+
 def test_settings_without_a_file_are_standard_error():
     assert [own.name for own in Settings().channels()] == ["standard_error"]
 

@@ -1,12 +1,14 @@
 """Baseline statistics against numpy, and what becomes of them on disk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from monitored import grids, models, row_of_day
 
 from bqx.errors import ArtefactError
-from bqx.learning import baseline, bundle, targets
+from bqx.learning import baseline, bundle, dependence, targets
 from bqx.learning.day_statistics import BINS, CUT, day_statistics, scale_of
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -66,12 +68,37 @@ def test_days_are_those_of_numpy(made):
             assert own.days.deviation[d, i] == pytest.approx(v.std(), abs=1e-5)
 
 
-def test_partners_go_along(made):
+def test_neighbours_are_those_that_a_column_follows_from(made):
     _, _, own = made
-    assert own.columns["partner"].tolist()[:2] == [1, 0]
-    assert own.columns["partner"][5] == own.columns["partner"][6] == -1
+    neighbours, weights = dependence.of(own.columns)
+    assert neighbours[:2, 0].tolist() == [1, 0]
+    assert (neighbours[[5, 6], 0] == -1).all()
     assert own.days.correlation[:, 0].mean() == pytest.approx(0.95, abs=0.02)
     assert np.isnan(own.days.correlation[:, 5]).all()
+    assert (weights[:2, 0] > 0).all()
+
+
+def test_correlations_of_days_are_those_of_numpy_with_a_regression():
+    """Neighbours in both forms, values and absolute values, against least squares."""
+    rng = np.random.default_rng(1)
+    minutes = sessions.grid(28_400_000, 28_400_000 + 40 * 1_440)[::5]
+    x = rng.normal(size=(len(minutes), 4))
+    x[:, 3] = 0.5 * x[:, 0] - 0.3 * x[:, 1] + 0.8 * np.abs(x[:, 2]) + 0.5 * x[:, 3]
+    x = x.astype(np.float32)
+    names = list("abcd")
+    own = baseline.of_columns(x, minutes, names, hours=EMPTY, performance=EMPTY)
+    neighbours, _ = dependence.of(own.columns)
+    # A ridge gives what explains nothing a little weight; the three that do come first.
+    assert set(neighbours[3, :3].tolist()) == {0, 1, 2 + 4}
+    day = sessions.trading_days(minutes)
+    scale = scale_of(own.columns)
+    values = np.clip((x - scale[:, 0]) / scale[:, 1], -CUT, CUT)
+    known = np.column_stack((values[:, :3], np.abs(values[:, :3]), np.ones(len(x))))
+    said = known @ np.linalg.lstsq(known, values[:, 3], rcond=None)[0]
+    for number, of_day in zip(own.days.days[1:6], own.days.correlation[1:6, 3], strict=True):
+        rows = day == number
+        expected = np.corrcoef(values[rows, 3], said[rows])[0, 1]
+        assert of_day == pytest.approx(expected, abs=0.01)
 
 
 def test_what_wanders_is_known(made):
@@ -100,6 +127,17 @@ def test_a_bundle_brings_it_by_domain_and_an_older_one_has_none(tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(ArtefactError, match=r"days\.parquet: damaged or exchanged"):
         bundle.load(tmp_path / "eurusd")
+
+
+def test_dependence_of_an_older_baseline_is_not_judged(tmp_path):
+    own = models()["eurusd"].statistics
+    older = own.columns.loc[:, ~own.columns.columns.str.match("neighbour|weight")]
+    (tmp_path / "baseline").mkdir()
+    replace(own, columns=older.assign(partner=-1)).save(tmp_path)
+    read = baseline.read(tmp_path)
+    assert np.isnan(read.days.correlation).all()
+    assert (dependence.of(read.columns)[0] == -1).all()
+    assert np.array_equal(read.days.mean, own.days.mean, equal_nan=True)
 
 
 def test_its_days_end_with_what_the_model_had_seen():

@@ -11,7 +11,7 @@ from bqx.learning import baseline, hours
 from bqx.learning.day_statistics import day_statistics
 from bqx.market import sessions
 from bqx.market.bars import Bars
-from bqx.monitoring import bar_quality, drift
+from bqx.monitoring import bar_quality, drift, standstill
 from bqx.monitoring.panel import Day, Panel
 from bqx.monitoring.volatility import Steps
 
@@ -76,6 +76,23 @@ def test_dependence_that_is_lost_is_found_with_equal_margins():
     assert not found["columns"]
 
 
+def test_dependence_on_the_size_of_others_that_is_lost_is_found():
+    """One column follows from two others, and goes along with neither; its distribution stays."""
+    x, minutes = rows_of(12)
+    x[:, 11] = 0.5 * np.abs(x[:, 8]) + 0.3 * x[:, 9] + 0.2 * x[:, 11]
+    x[:, 11] -= x[:, 11].mean()
+    quiet = judged(x, minutes).statistics.set_index("statistic")["alarm"]
+    assert not quiet.any()
+    day = sessions.trading_days(minutes)
+    later = np.flatnonzero(day >= np.unique(day)[1 + BASE + 2])
+    x[later, 11] = x[later - 144, 11]
+    verdict = judged(x, minutes)
+    found = verdict.statistics.set_index("statistic")["alarm"]
+    assert found[["columns", "dependence"]].tolist() == [False, True]
+    moved = verdict.columns[verdict.columns["drifted"]].set_index("column")
+    assert moved.loc["column_11", "measure"] == "dependence"
+
+
 def test_fixed_thresholds_alarm_on_quiet_days_and_stand_beside():
     shares = [drift.by_fixed_thresholds(judged(*rows_of(s)).columns) for s in range(3, 6)]
     assert np.mean([of["KL above 0.1 (warning)"] for of in shares]) > 0.5
@@ -120,7 +137,8 @@ def test_a_pair_stands_still_when_nothing_changes():
 
 def frozen(bars):
     still = {pair: int(hours.standstills(own)[-1]) for pair, own in bars.items()}
-    return bar_quality.frozen(still, usual_hours(), int(bars["eurusd"].minutes[-1]))
+    ranges = {p: bar_quality.recent_range(p, hours.columns_of(own)) for p, own in bars.items()}
+    return bar_quality.frozen(still, ranges, usual_hours(), int(bars["eurusd"].minutes[-1]))
 
 
 def usual_hours():
@@ -141,21 +159,46 @@ def test_one_pair_may_pause_for_as_long_as_it_usually_does_and_the_feed_may_not(
         together = {p: own.rows(start - 60, start + 4) for p, own in stopped.items()}
         assert frozen(together) == list(grids())
     # By the hours of three weeks; by those of months it is sooner.
-    assert found["noon"] <= 8 < found["rollover"]
+    assert found["noon"] <= 6 < found["rollover"]
+
+
+def hours_of(still, lively):
+    """Hours of 100 days, with standstills and log ranges by hour."""
+    number = np.arange(24 * 100)
+    values = {"range": lively(number), "still": still(number)}
+    return pd.DataFrame({"market_hour": number} | values)
+
+
+MINUTE = int(sessions.open_minutes(np.array([24 * 1_440 * 400 + 7 * 60]))[0])
 
 
 def test_a_standstill_is_unusual_by_the_tail_of_those_of_its_hour():
-    minute = int(sessions.open_minutes(np.array([24 * 1_440 * 400 + 7 * 60]))[0])
-    market_hour = np.arange(24 * 100)
-    still = np.where(market_hour % 24 == 7, 5, 1)
-    frame = pd.DataFrame({"market_hour": market_hour, "range": 0.0, "still": still})
-    usual = [hours.longest_usual(frame, minute + 60 * k) for k in range(-3, 4)]
-    # Hours beside it count as well; a third of them stood still for four minutes more than one.
-    share, mean = 101 / 301, 401 / 101
-    expected = 1 + mean * np.log(share / hours.CHANCE)
-    assert usual[2:5] == pytest.approx([min(expected, hours.LONGEST)] * 3)
-    assert usual[0] == pytest.approx(1 + np.log(1 / 301 / hours.CHANCE))
-    assert hours.longest_usual(frame.drop(columns="still"), minute) == hours.LONGEST
+    one = hours_of(lambda n: np.where(n % 24 == 7, 4, 1), lambda n: 0.0 * n)
+    usual = [standstill.longest_usual("a", {"a": one}, MINUTE + 60 * k, {}) for k in (0, 1, 5)]
+    # 360 hours are those most alike: 100 of that hour, 200 of those beside it, and 60 further away.
+    goes_on = 1 - 101 / (300 + 1 / 0.9)
+    expected = 2 + np.log(standstill.CHANCE) / np.log(goes_on)
+    assert usual[0] == pytest.approx(expected)
+    beside = 2 + np.log(standstill.CHANCE / (101 / 361)) / np.log(goes_on)
+    assert usual[1] == pytest.approx(beside)
+    assert usual[2] == pytest.approx(2 + np.log(standstill.CHANCE * 361) / np.log(0.1))
+    older = {"a": one.drop(columns="still")}
+    assert standstill.longest_usual("a", older, MINUTE, {}) == hours.LONGEST
+
+
+def test_a_pair_may_stand_still_where_the_others_are_quiet_and_not_where_they_move():
+    still = hours_of(lambda n: np.where(n // 24 % 4 == 0, 4, 1), lambda n: 0.0 * n)
+    others = hours_of(lambda n: 1 + 0 * n, lambda n: np.where(n // 24 % 4 == 0, -1.0, 1.0))
+    known = {"a": still, "b": others}
+    quiet, lively = (
+        standstill.longest_usual("a", known, MINUTE, {"a": 0.0, "b": level})
+        for level in (-1.0, 1.0)
+    )
+    assert lively == pytest.approx(2 + np.log(standstill.CHANCE * 361) / np.log(0.1))
+    assert quiet > 2 * lively
+    # Its own bars, which stand still, tell nothing of it.
+    known["a"]["range"] = np.where(known["a"]["still"] > 1, 5.0, -5.0)
+    assert standstill.longest_usual("a", known, MINUTE, {"a": 5.0, "b": 1.0}) == lively
 
 
 def test_on_quiet_days_no_feed_is_called_frozen():

@@ -18,18 +18,17 @@ from bqx.feature_store.history import History
 from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
 from bqx.files import read_parquet, sha256, write_parquet
-from bqx.learning import hours, losses, targets
+from bqx.learning import dependence, hours, losses, targets
 from bqx.learning.baseline_files import FILES, path_of
 from bqx.learning.day_statistics import (
     BINS,
-    Days,
     DayStatistics,
     Matrix,
     day_statistics,
     memory,
     scaled,
 )
-from bqx.market import pairs, sessions
+from bqx.market import sessions
 from bqx.market.bars import Bars
 
 if TYPE_CHECKING:
@@ -47,24 +46,21 @@ DOMAIN = "bars"
 WANDERING = 0.5
 """Correlation of daily means with those of the day before from which a column wanders, as a rate
 does, and is not cut off."""
-LEAST, SAME = 0.3, 0.999
-"""Least correlation of a partner, and from which on it is none, since the two are one."""
 
 
 def bar_columns(bars: Bars) -> Matrix:
     """(T, 3) columns of `BARS`; NaN where a bar is absent or carried."""
-    frame, smallest = bars.frame, 0.1 * pairs.pip(bars.pair)
-    high, low, close = (frame[name].to_numpy(np.float64) for name in ("high", "low", "close"))
+    close = bars.close
     spread = np.where(bars.spread > 0, bars.spread, np.nan)
     returns = 1e4 * np.diff(np.log(close), prepend=np.nan)
     columns = np.column_stack(
         [
-            np.log(1e4 * np.maximum(high - low, smallest) / close),
+            hours.log_ranges(bars.pair, hours.columns_of(bars)),
             returns,
             np.log(1e4 * spread / close),
         ]
     )
-    columns[frame["filled"].to_numpy(bool)] = np.nan
+    columns[bars.frame["filled"].to_numpy(bool)] = np.nan
     return columns.astype(np.float32)
 
 
@@ -73,8 +69,8 @@ class Baseline:
     """Statistics of a pair's columns and forecasts in the days before its model was served.
 
     ``columns`` : one row per column: column, domain, lookback (bars), rows, missing (share), mean,
-    std, min, max, percentiles ``p01``.. ``p99``, ``decile_1``.. ``decile_9``, ``partner`` (number
-    of the column that it goes along with most, -1 for none), extremes over the hours:
+    std, min, max, percentiles ``p01``.. ``p99``, ``decile_1``.. ``decile_9``, its neighbours and
+    their weights, see `dependence.of`, extremes over the hours:
     ``hour_mean_lo`` and ``_hi``, ``hour_std_lo`` and ``_hi`` of values as in ``days``; and
     ``wanders``, whether its level does.
     ``days`` : by day.
@@ -116,6 +112,9 @@ def read(bundle: Path) -> Baseline:
     """Read what `Baseline.save` wrote."""
     columns, rows, hours, performance = (read_parquet(path_of(bundle, name)) for name in FILES)
     days = rows["day"].unique()
+    if "neighbour_1" not in columns:  # an older bundle's: dependence is not judged
+        columns = pd.concat([columns, dependence.none(len(columns))], axis=1)
+        rows["correlation"] = np.nan
     shape = (len(days), len(columns))
     counts = rows[[f"decile_{k}" for k in range(BINS)]].to_numpy(np.float64)
     names = ("missing", "mean", "deviation", "correlation")
@@ -182,8 +181,11 @@ def of_columns(
     frame = _described(x, columns)
     day = sessions.trading_days(minutes)
     frame["wanders"] = False
-    frame["partner"] = _partners(x, frame)
-    frame["wanders"] = memory(day_statistics(x, day, frame).mean) > WANDERING
+    alone = pd.concat([frame, dependence.none(len(frame))], axis=1)
+    frame["wanders"] = memory(day_statistics(x, day, alone).mean) > WANDERING
+    kept = dependence.thinned(len(x))
+    neighbours = dependence.chosen(scaled(x[kept], frame), day[kept])
+    frame = pd.concat([frame, neighbours], axis=1)
     days = day_statistics(x, day, frame)
     frame = pd.concat([frame, _hourly(x, minutes, frame)], axis=1)
     return Baseline(frame, days, hours, performance)
@@ -257,21 +259,6 @@ def _described(x: Matrix, columns: Sequence[Column | str]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _partners(x: Matrix, columns: pd.DataFrame) -> Days:
-    """(F,) number of the column that each goes along with most, -1 for none."""
-    values = scaled(x, columns)
-    known = np.isfinite(values)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    values = np.where(known, values - mean, 0.0)
-    length = np.sqrt((values**2).sum(axis=0))
-    values /= np.where(length > 0, length, np.inf)
-    correlation = np.abs(values.T @ values)
-    np.fill_diagonal(correlation, 0.0)
-    correlation[correlation > SAME] = 0.0
-    best = correlation.argmax(axis=1)
-    return np.where(correlation.max(axis=1) > LEAST, best, -1)
 
 
 def _hourly(x: Matrix, minutes: NDArray[np.int64], columns: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.learning import dependence
 
 Matrix = NDArray[np.float32]
 Series = NDArray[np.float64]
@@ -21,20 +22,30 @@ _MIDDLE = 4.653
 
 @kernel(nogil=True)
 def _summed(
-    x: Matrix, day: Days, days: int, edges: Series, *, scaled: Series, cut: Series, partner: Days
+    x: Matrix,
+    day: Days,
+    days: int,
+    edges: Series,
+    *,
+    scaled: Series,
+    cut: Series,
+    neighbours: Days,
+    weights: Series,
 ) -> tuple[Series, Series, Series]:
-    """(D, F, BINS) counts, (D, F) missing, (D, F, 6) sums of v, v v, and n, w, w w, v w beside the
-    partner's w, of values scaled by (F, 2) centres and deviations and cut
-    off."""
+    """(D, F, BINS) counts, (D, F) missing, (D, F, 6) sums of v, v v, and n, w, w w, v w beside what
+    the neighbours say, w, of values scaled by (F, 2) centres and deviations and cut off."""
     rows, width = x.shape
     counts = np.zeros((days, width, edges.shape[1] + 1))
     missing = np.zeros((days, width))
     sums = np.zeros((days, width, 6))
+    values = np.empty(width)
     for t in range(rows):
         d = day[t]
         for f in range(width):
             value = float(x[t, f])
+            values[f] = min(max((value - scaled[f, 0]) / scaled[f, 1], -cut[f]), cut[f])
             if np.isnan(value):
+                values[f] = np.nan
                 missing[d, f] += 1.0
                 continue
             place = 0
@@ -42,18 +53,23 @@ def _summed(
                 if value >= edges[f, k]:
                     place += 1
             counts[d, f, place] += 1.0
-            v = min(max((value - scaled[f, 0]) / scaled[f, 1], -cut[f]), cut[f])
-            sums[d, f, 0] += v
-            sums[d, f, 1] += v * v
-            p = partner[f]
-            if p >= 0:
-                other = float(x[t, p])
-                if not np.isnan(other):
-                    w = min(max((other - scaled[p, 0]) / scaled[p, 1], -cut[p]), cut[p])
-                    sums[d, f, 2] += 1.0
-                    sums[d, f, 3] += w
-                    sums[d, f, 4] += w * w
-                    sums[d, f, 5] += v * w
+            sums[d, f, 0] += values[f]
+            sums[d, f, 1] += values[f] * values[f]
+        for f in range(width):
+            if np.isnan(values[f]) or neighbours[f, 0] < 0:
+                continue
+            w = 0.0
+            for k in range(neighbours.shape[1]):
+                p = neighbours[f, k]
+                if p >= width:
+                    w += weights[f, k] * abs(values[p - width])
+                elif p >= 0:
+                    w += weights[f, k] * values[p]
+            if not np.isnan(w):
+                sums[d, f, 2] += 1.0
+                sums[d, f, 3] += w
+                sums[d, f, 4] += w * w
+                sums[d, f, 5] += values[f] * w
     return counts, missing, sums
 
 
@@ -64,7 +80,8 @@ class DayStatistics:
     ``days`` : (D,) trading days, see `sessions.trading_days`.
     ``counts`` : (D, F, BINS) rows by the baseline's deciles; ``missing`` : (D, F) rows without a
     value; ``mean``, ``deviation`` : (D, F) of values scaled by `scale_of` and cut off;
-    ``correlation`` : (D, F) with the partner column, NaN without one.
+    ``correlation`` : (D, F) with what the column's neighbours say, NaN without any, see
+    `dependence`.
     """
 
     days: Days
@@ -123,6 +140,7 @@ def day_statistics(x: Matrix, day: Days, columns: pd.DataFrame) -> DayStatistics
     """
     days, place = np.unique(day, return_inverse=True)
     edges = columns[[f"decile_{k}" for k in range(1, BINS)]].to_numpy(np.float64)
+    neighbours, weights = dependence.of(columns)
     counts, missing, sums = _summed(
         np.ascontiguousarray(x, np.float32),
         place.astype(np.int64),
@@ -130,14 +148,15 @@ def day_statistics(x: Matrix, day: Days, columns: pd.DataFrame) -> DayStatistics
         edges,
         scaled=scale_of(columns),
         cut=cuts(columns)[1],
-        partner=columns["partner"].to_numpy(np.int64),
+        neighbours=neighbours,
+        weights=weights,
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         rows = counts.sum(axis=2)
         mean = sums[..., 0] / rows
         deviation = np.sqrt(np.maximum(sums[..., 1] / rows - mean**2, 0.0))
         both, w, ww, vw = np.moveaxis(sums[..., 2:], -1, 0)
-        # Where one of the two is absent its partner's sums stand for all rows, which are few.
+        # Where a neighbour is absent the column's own sums stand for all rows, which are few more.
         covariance = vw / both - mean * w / both
         spread = deviation * np.sqrt(np.maximum(ww / both - (w / both) ** 2, 0.0))
         correlation = np.where(spread > 1e-9, np.clip(covariance / spread, -1.0, 1.0), np.nan)

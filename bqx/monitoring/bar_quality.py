@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.learning.hours import longest_usual, standstills
+from bqx.learning.hours import columns_of, log_ranges, standstills
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, base, quote
 from bqx.monitoring import quality
+from bqx.monitoring.standstill import longest_usual
 
 STILL = 4
 """Minutes without any change after which the whole feed stands still, where half of the pairs do at
 once: on six majors that happened on Christmas alone. A pair by itself may do so for as long as it
-usually does at that time of the day, see `hours.longest_usual`."""
+usually does while the others move as they do, see `standstill.longest_usual`."""
+RECENT = 10
+"""Newest minutes that tell how lively a pair is."""
 SPIKE = 10.0
 """Robust deviations of a one-minute return that is a spike where the next one takes it back."""
 _BACK = 0.8
@@ -25,18 +28,32 @@ _BACK = 0.8
 Series = NDArray[np.float64]
 
 
-def frozen(still: Mapping[str, int], hours: Mapping[str, pd.DataFrame], minute: int) -> list[str]:
+def frozen(
+    still: Mapping[str, int],
+    ranges: Mapping[str, float],
+    hours: Mapping[str, pd.DataFrame],
+    minute: int,
+) -> list[str]:
     """Pairs whose feed stands still at an epoch minute.
 
     Parameters
     ----------
-    still : minutes for which each has not moved; hours : of the baselines of those for which that
-        is `STILL` or more, since no pair is used to less.
+    still : minutes for which each has not moved; ranges : see `recent_range`.
+    hours : of the baselines of all, where any has not moved for `STILL` minutes, since no pair is
+        used to less.
     """
     stopped = [pair for pair, minutes in still.items() if minutes >= STILL]
     if len(stopped) >= max(len(still) / 2, 2):
         return stopped
-    return [p for p in stopped if still[p] >= longest_usual(hours[p], minute)]
+    return [p for p in stopped if still[p] >= longest_usual(p, hours, minute, ranges)]
+
+
+def recent_range(pair: str, columns: Series) -> float:
+    """Mean log range of the newest `RECENT` minutes of (7, T) bars, see `hours.log_ranges`; NaN
+    where none has a bar."""
+    newest = log_ranges(pair, columns[:, -RECENT:])
+    newest = newest[np.isfinite(newest)]
+    return float(newest.mean()) if len(newest) else np.nan
 
 
 def spikes(bars: Bars) -> pd.DatetimeIndex:
@@ -108,9 +125,10 @@ def measures(
     first = min(own.ts[0] for own in last.values())
     residuals = triangle_residuals(bars).loc[first:].median().abs()
     still = {pair: int(standstills(own)[-1]) for pair, own in bars.items()}
+    ranges = {pair: recent_range(pair, columns_of(own)) for pair, own in bars.items()}
     minute = int(next(iter(bars.values())).minutes[-1])
     return {
-        "frozen_pairs": float(len(frozen(still, hours, minute))),
+        "frozen_pairs": float(len(frozen(still, ranges, hours, minute))),
         "quality_gaps": float(sum(len(quality.gaps(own)) for own in last.values())),
         "spikes": float(sum((spikes(own) >= first).sum() for own in bars.values())),
         "triangle_residual_bp": float(residuals.max()) if residuals.notna().any() else 0.0,

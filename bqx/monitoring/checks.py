@@ -37,7 +37,7 @@ DAY_MINUTES = 24 * 60
 
 def minutely(feed: Feed, end: int) -> Verdicts:
     """Whether bars still come, at an epoch minute: feeds that stand still, the newest bar's age."""
-    frozen = bar_quality.frozen(feed.still, feed.hours, end - 1)
+    frozen = bar_quality.frozen(feed.still, feed.ranges, feed.hours, end - 1)
     measured = {
         "frozen_pairs": float(len(frozen)),
         "newest_bar_age_minutes": _age(feed.newest, end),

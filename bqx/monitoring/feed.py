@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
@@ -17,23 +16,21 @@ from bqx.learning.baseline_files import FOLDER
 from bqx.learning.hours import still_minutes
 from bqx.market import bar_arrays, sessions
 from bqx.monitoring import objects
-from bqx.monitoring.bar_quality import STILL
+from bqx.monitoring.bar_quality import STILL, recent_range
 from bqx.monitoring.capture import FACTS, MODELS
-
-Minutes = NDArray[np.int64]
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
     """How the bars of the forecast pairs come.
 
-    ``still`` : minutes for which a pair's have stood still; ``hours`` : of the baselines of those
-    that may be frozen; ``newest`` : epoch minute of the newest bar of any, None for none;
-    ``answers`` : (status, ms).
+    ``still`` : minutes for which a pair's have stood still; ``ranges`` : how lively it is, see
+    `bar_quality.recent_range`; ``hours`` : of their baselines, where any may be frozen;
+    ``newest`` : epoch minute of the newest bar of any, None for none; ``answers`` : (status, ms).
     """
 
     still: Mapping[str, int]
+    ranges: Mapping[str, float]
     hours: Mapping[str, pd.DataFrame]
     newest: int | None
     answers: pd.DataFrame
@@ -53,26 +50,27 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     number = {pair: code for code, pair in enumerate(codes.dictionary.to_pylist())}
     columns = np.array([rows.bars[name].to_numpy() for name in bar_arrays.COLUMNS])
     grid = sessions.grid(first, end - 1)
-    still, hours, newest = {}, {}, []
-    for pair, model in models.items():
+    bars, newest = {}, []
+    for pair in models:
         own = (
             (codes.indices.to_numpy() == number.get(pair, -1))
             & (minutes >= first)
             & (minutes < end)
         )
-        own_bars = minutes[own], columns[:, own]
+        bars[pair] = minutes[own], columns[:, own]
         newest.append(int(minutes[own].max(initial=first - 1)))
-        # Carrying a close over every hole, which the model's facts may not allow, no pair stands
-        # still for less; most need no look at its model.
-        still[pair] = _still(*own_bars, grid, len(grid))
-        if still[pair] >= STILL:
+    # Carrying a close over every hole, which the model's facts may not allow, no pair stands
+    # still for less; most minutes need no look at any model.
+    on_grid = {p: bar_arrays.on_grid(*own, grid, len(grid)) for p, own in bars.items()}
+    still = {pair: int(still_minutes(own)[-1]) for pair, own in on_grid.items()}
+    hours: dict[str, pd.DataFrame] = {}
+    if max(still.values(), default=0) >= STILL:
+        for pair, model in models.items():
             facts, hours[pair] = _model(folder, model)
-            still[pair] = _still(*own_bars, grid, int(facts["max_fill"]))
-    return Feed(still, hours, max(newest, default=None), answers)
-
-
-def _still(minutes: Minutes, columns: Array, grid: Minutes, max_fill: int) -> int:
-    return int(still_minutes(bar_arrays.on_grid(minutes, columns, grid, max_fill))[-1])
+            on_grid[pair] = bar_arrays.on_grid(*bars[pair], grid, int(facts["max_fill"]))
+            still[pair] = int(still_minutes(on_grid[pair])[-1])
+    ranges = {pair: recent_range(pair, own) for pair, own in on_grid.items()}
+    return Feed(still, ranges, hours, max(newest, default=None), answers)
 
 
 def _model(folder: Folder, model: str) -> tuple[dict[str, Any], pd.DataFrame]:

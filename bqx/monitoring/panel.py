@@ -40,6 +40,9 @@ LEAST_SHARE = 0.3
 """Least share of a usual day's rows by which a day is judged."""
 _FLOOR = 0.03
 """Least deviation between days of a mean or a log deviation: below it differences mean nothing."""
+_USUAL = 1.0
+"""Deviations of the farthest dependence of a day that are as good as none, where few columns have
+neighbours."""
 
 
 @dataclass(frozen=True)
@@ -240,11 +243,11 @@ def _distance(usual: Series, later: Series, *, own: bool) -> Series:
 
 
 def _farthest(scores: Mapping[str, Series]) -> dict[str, float]:
-    """Largest distance of one day, of the columns by themselves and of their dependence."""
+    """Largest distance of one day, of the columns by themselves and of dependence that is less."""
     alone = np.concatenate([scores[name] for name in ("mean", "spread")])
     return {
         "columns": float(np.nanmax(np.abs(alone), initial=1e-3)),
-        "dependence": float(np.nanmax(np.abs(scores["dependence"]), initial=1e-3)),
+        "dependence": float(np.nanmax(-scores["dependence"], initial=_USUAL)),
     }
 
 

@@ -138,7 +138,15 @@ def approvals(registry: Path, since: float, until: float) -> Numbers:
 
 
 def trainings(place: Path, since: float, until: float) -> Numbers:
-    """Trainings of the local platform that began, and that failed, between two such times."""
+    """Trainings of the local platform that began, and that failed, between two such times.
+
+    Raises ParameterError where there is no folder.
+    """
+    if not place.is_dir():
+        raise ParameterError(
+            f"--platform: no folder, got {place}; expected one of `bqx cloud local train` such as "
+            "runs/cloud."
+        )
     jobs = [path for path in (place / "training").glob("*/") if path.is_dir()]
     begun = [path / "input/config/hyperparameters.json" for path in jobs]
     failed = [path / "output/failure" for path in jobs]

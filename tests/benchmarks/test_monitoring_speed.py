@@ -41,7 +41,10 @@ EMPTY = pd.DataFrame({"day": [], "loss": [], "known_loss": [], "rows": []})
 
 
 def columns(rows: int, width: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(rows, width)).astype(np.float32)
+    """Columns of which every second one follows from the others."""
+    x = np.random.default_rng(seed).normal(size=(rows, width))
+    x[:, 1::2] += x[:, ::2] + np.abs(np.roll(x[:, ::2], 1, axis=1))
+    return x.astype(np.float32)
 
 
 def test_a_day_of_a_panel(results: dict[str, Any]) -> None:
@@ -77,13 +80,13 @@ def test_a_large_baseline_block_by_block(results: dict[str, Any], large: int) ->
     width, block = 1_000, 20 * sessions.DAY
     rng = np.random.default_rng(0)
     described = baseline.of_columns(
-        rng.normal(size=(block, width)).astype(np.float32),
+        columns(block, width, 0),
         sessions.grid(28_400_040, 28_400_040 + 40 * 1_440)[:block],
         [f"column_{i}" for i in range(width)],
         hours=EMPTY_HOURS,
         performance=EMPTY,
     ).columns
-    noise = rng.normal(size=(block + 997, width)).astype(np.float32)
+    noise = columns(block + 997, width, 1)
     spent, rows, days = 0.0, 0, []
     for first in range(0, large, block):
         # Other rows of the same noise: drawing it anew would take longer than its statistics.
@@ -98,7 +101,7 @@ def test_a_large_baseline_block_by_block(results: dict[str, Any], large: int) ->
     assert sum(own.rows.sum() for own in days) == large * width
     means = np.concatenate([own.mean for own in days])
     assert means.shape == (-(-large // sessions.DAY), width)
-    assert np.abs(means[:-1]).mean() < 0.1
+    assert np.abs(means[:-1]).mean() < 0.3
     seconds_ = spent * A_LARGE / large
     Goal(
         f"statistics by day of {large:,} rows x 1,000 columns, block by block, for 3 million",

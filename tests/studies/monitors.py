@@ -85,6 +85,7 @@ def render(found: dict[str, Any]) -> str:
             "First day on which the panel alarms, market by market; a dash where it did not within"
             " three days.\n",
             _days(found),
+            _lost(found),
             _turned(found),
             _sooner(found),
             _real(found),
@@ -130,6 +131,15 @@ def _day(day: int | None) -> str:
     return "–" if day is None else str(day)
 
 
+def _lost(found: dict[str, Any]) -> str:
+    records = [of["lost_dependence"] for of in found["null"]]
+    alarms, columns = (sum(map(count, records)) for count in (lambda of: sum(of.values()), len))
+    return (
+        "Of the columns of a pair that follow from others, each made independent by itself, "
+        f"{alarms} of {columns} alarmed on the first day.\n"
+    )
+
+
 def _turned(found: dict[str, Any]) -> str:
     lines = [f"{of['mode']}: {_day(of['found']['bqx'])}" for of in found.get("planted", [])]
     return (
@@ -141,18 +151,50 @@ def _turned(found: dict[str, Any]) -> str:
 def _sooner(found: dict[str, Any]) -> str:
     hours = [_day(of["broken_hours"]) for of in found["null"]]
     quiet = [of["quiet_hours"] for of in found["null"]]
-    frozen = [of["frozen"] for of in found["null"]]
-    after = ", ".join(str(of["found_after"]) for of in frozen)
-    alone = ", ".join(str(of["found_alone_after"]) for of in frozen if "found_alone_after" in of)
-    of_one = f", one of its pairs after {alone}" if alone else ""
+    after = ", ".join(str(of["frozen"]["found_after"]) for of in found["null"])
+    rows = [
+        (FEEDS.get(name, "28 pairs, simulated without a shift"), *_standing(records))
+        for name, records in (
+            ("null", [of["frozen"] for of in found["null"]]),
+            *((name, [of]) for name, of in found.get("standstills", {}).items()),
+        )
+    ]
+    heads = (
+        "bars", "days", "false alarms", "of them on closed days", "stops",
+        "busy hours: within 5 minutes", "median", "quiet hours: within 5", "median",
+    )  # fmt: skip
     return f"""## Within the hour
 
 A column that keeps one value is found by the hourly check after {", ".join(hours)} hour(s); of
 {sum(of["hours"] for of in quiet)} quiet hours of all pairs {sum(of["alarms"] for of in quiet)}
-alarmed. A feed that stops is called frozen after {after}
-minutes{of_one}; of {sum(of["minutes"] for of in frozen)} minutes of feeds that did not stop
-{sum(of["alarms"] for of in frozen)} were.
-"""
+alarmed. A whole feed that stops is called frozen after {after} minutes.
+
+One pair that stops while the others go on, at minutes drawn at random, and pairs that were called
+frozen where none was stopped. Busy hours are the twelve from 2:00 in New York on; closed days those
+on which no pair was quoted for an hour, as at Christmas.
+
+{table(heads, rows)}"""
+
+
+FEEDS = {
+    "m1": "six majors of 2018, each day by the 84 before it",
+    "m1_ticks": "twelve pairs, February and March 2018, by the 21 days before",
+}
+
+
+def _standing(records: list[dict[str, Any]]) -> tuple[Any, ...]:
+    """Days, alarms, those on closed days, stops, and how soon these were found."""
+    totals = [sum(of[name] for of in records) for name in ("days", "alarms", "on_closed_days")]
+    minutes = {
+        name: [m for of in records for m in of["found_alone_after"][name]]
+        for name in ("busy", "quiet")
+    }
+    soon = [
+        value
+        for own in minutes.values()
+        for value in (f"{np.mean(np.array(own) <= 5):.0%}", f"{np.median(own):.0f} min")
+    ]
+    return (*totals, sum(map(len, minutes.values())), *soon)
 
 
 def _real(found: dict[str, Any]) -> str:

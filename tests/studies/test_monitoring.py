@@ -1,12 +1,14 @@
 """How often monitors alarm where nothing happened, and how soon they find what did."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from detectors import panel_of, verdicts
+from detectors import bqx, panel_of, verdicts
+from feeds import feeds_of, quiet, stopped
 from simulated import DATA
 from streams import (
     BASELINE_DAYS,
@@ -16,6 +18,7 @@ from streams import (
     Stream,
     apart,
     constant,
+    day_of,
     days_of,
     flipped,
     louder,
@@ -25,20 +28,21 @@ from streams import (
     stream,
 )
 
-from bqx.learning import hours
-from bqx.learning.baseline import Baseline
+from bqx.learning import dependence
 from bqx.market import bars as bar_frames
 from bqx.market import sessions, simulated
 from bqx.market.bars import Bars, align, validate
-from bqx.monitoring import bar_quality
 from bqx.monitoring.captured import PairRows
 from bqx.monitoring.checks import broken_columns
+from bqx.monitoring.panel import Panel
 
 pytestmark = pytest.mark.studies
 
 MARKETS, DRAWS, PLANTED = 6, 10, 4
 FOLLOWED = 3
 """Days after a shift within which it may be found."""
+STOPS = 100
+"""Stops of a pair's feed that are drawn at random."""
 LATER = 12
 """Day of the later ones on which a shift begins."""
 
@@ -64,7 +68,7 @@ def null_market(seed: int) -> dict[str, Any]:
     days = days_of(next(iter(bars.values())))
     first, later = days[BASELINE_DAYS], days[BASELINE_DAYS:][:LATER_DAYS].tolist()
     panel = panel_of(streams, first)
-    quiet = verdicts(panel, streams, first, later)
+    alarms = verdicts(panel, streams, first, later)
     begin = later[LATER]
     followed = later[LATER : LATER + FOLLOWED]
     rng = np.random.default_rng(seed)
@@ -81,13 +85,14 @@ def null_market(seed: int) -> dict[str, Any]:
         )
     }
     return {
-        "quiet": {name: int(np.sum(values)) for name, values in quiet.items()},
+        "quiet": {name: int(np.sum(values)) for name, values in alarms.items()},
         "days": len(later),
         "column": COLUMNS[column].name,
         "found": found,
+        "lost_dependence": _each_apart(panel, streams, pair, begin),
         "broken_hours": _hours(streams[pair], panel.baselines[pair], begin, column),
         "quiet_hours": _quiet_hours(streams, panel.baselines, later[:2]),
-        "frozen": _frozen(bars, panel.baselines, later),
+        "frozen": _frozen(bars, later),
     }
 
 
@@ -97,6 +102,20 @@ def _found(
     """On which of the days after a shift a detector first alarms, from 1 on; None for on none."""
     alarms = verdicts(panel, streams, first, days)
     return {n: 1 + values.index(True) if any(values) else None for n, values in alarms.items()}
+
+
+def _each_apart(panel: Panel, streams: dict[str, Stream], pair: str, day: int) -> dict[str, bool]:
+    """Whether the dependence of a pair's columns, lost one at a time, alarms on its first day, of
+    those that follow from others."""
+    known = panel.baselines[pair]
+    days = {name: day_of(own, panel.baselines[name], day) for name, own in streams.items()}
+    found = {}
+    for column, of in enumerate(COLUMNS):
+        if dependence.of(known.columns)[0][column, 0] >= 0:
+            changed = day_of(apart(streams[pair], day, column), known, day)
+            statistics = panel.judge(days | {pair: changed}).statistics.set_index("statistic")
+            found[of.name] = bool(statistics.loc["dependence", "alarm"])
+    return found
 
 
 def _louder(bars: dict[str, Bars], streams: dict[str, Stream], begin: int) -> dict[str, Stream]:
@@ -169,69 +188,19 @@ def _between(own: Stream, known: Any, begin: int) -> PairRows:
     return PairRows(bars, known, "study", own.rows[kept] - first, x, {}, {})
 
 
-def _frozen(bars: dict[str, Bars], known: dict[str, Baseline], days: list[int]) -> dict[str, Any]:
-    """Minutes in which a feed was called frozen without being so, and minutes until a feed that
-    stops is, all of it or a pair alone."""
-    usual = {pair: own.hours for pair, own in known.items()}
-    minutes = next(iter(bars.values())).minutes
-    rows = np.flatnonzero(np.isin(sessions.trading_days(minutes), days))
-    looked_at = rows[::31].tolist()
-    alarms = sum(
-        bool(_called({p: own.rows(row - 40, row + 1) for p, own in bars.items()}, usual))
-        for row in looked_at
-    )
-    # In the busy hours of a day.
-    row, delays = int(rows[len(rows) // 2]) + 14 * 60, {}
-    for name, pairs in (("found_after", list(bars)), ("found_alone_after", list(bars)[:1])):
-        for delay in range(1, 61):
-            seen = {p: own.rows(row - 40, row + delay) for p, own in bars.items()}
-            seen |= {p: _stopped(seen[p], 40) for p in pairs}
-            if _called(seen, usual):
-                delays[name] = delay
-                break
-    return {"minutes": len(looked_at), "alarms": alarms, **delays}
-
-
-def _called(bars: dict[str, Bars], usual: dict[str, pd.DataFrame]) -> list[str]:
-    still = {pair: int(hours.standstills(own)[-1]) for pair, own in bars.items()}
-    return bar_quality.frozen(still, usual, int(next(iter(bars.values())).minutes[-1]))
-
-
-def standstills(bars: dict[str, Bars]) -> dict[str, Any]:
-    """How often pairs of real bars are called frozen, by the hours of the 84 days before each day:
-    times that this begins, and those on days on which no pair was quoted for an hour."""
-    still = np.column_stack([hours.standstills(own) for own in bars.values()])
-    minutes = next(iter(bars.values())).minutes
-    day = sessions.trading_days(minutes)
-    closed = day[(still >= 60).all(axis=1)]
-    alarm = np.zeros(len(minutes), bool)
-    days = np.unique(day)[BASELINE_DAYS:]
-    for number in days.tolist():
-        known = (day < number) & (day >= np.unique(day[day < number])[-BASELINE_DAYS])
-        rows = np.flatnonzero(day == number)
-        most = [_most(own, known, minutes[rows]) for own in bars.values()]
-        together = (still[rows] >= bar_quality.STILL).sum(axis=1) >= max(len(bars) / 2, 2)
-        alarm[rows] = together | (still[rows] >= np.column_stack(most)).any(axis=1)
-    begun = day[alarm & ~np.r_[False, alarm[:-1]]]
+def _frozen(bars: dict[str, Bars], days: list[int]) -> dict[str, Any]:
+    """How often a pair is called frozen without being so, and minutes until a feed that stops is,
+    all of it or a pair alone."""
+    feeds = feeds_of(bars)
+    usual = feeds.known(days[0], BASELINE_DAYS)
+    row = int(np.searchsorted(feeds.day, days[len(days) // 2]))
+    every = range(len(bars))
+    together = (m for m in count(1) if feeds.called(row + m, usual, dict.fromkeys(every, m)))
     return {
-        "days": len(days),
-        "alarms": len(begun),
-        "on_closed_days": int(np.isin(begun, closed).sum()),
+        **quiet(feeds, days, BASELINE_DAYS),
+        "found_after": next(together),
+        "found_alone_after": stopped(feeds, days, BASELINE_DAYS, STOPS),
     }
-
-
-def _most(bars: Bars, known: np.ndarray, minutes: np.ndarray) -> np.ndarray:
-    """Minutes that a pair may stand still at some minutes, by the hours of known rows."""
-    usual = hours.of_bars(bars, known, np.zeros(len(bars)))
-    hour = sessions.market_minutes(minutes) // 60
-    by_hour = {h: hours.longest_usual(usual, int(minutes[hour == h][0])) for h in np.unique(hour)}
-    return np.array([by_hour[h] for h in hour])
-
-
-def _stopped(bars: Bars, row: int) -> Bars:
-    frame = bars.frame.copy()
-    frame.iloc[row:, :4] = np.nan
-    return Bars(bars.pair, frame, bars.baseline)
 
 
 def planted_market(mode: str, seed: int) -> dict[str, Any]:
@@ -245,15 +214,19 @@ def planted_market(mode: str, seed: int) -> dict[str, Any]:
     panel = panel_of(streams, first)
     begin = later[LATER]
     turned = {pair: flipped(own, forecasts[pair], begin) for pair, own in streams.items()}
-    found = _found(panel, turned, first, later[LATER : LATER + FOLLOWED])
-    return {"mode": mode, "found": found}
+    alarms = [bqx(panel, turned, day)["bqx"] for day in later[LATER : LATER + FOLLOWED]]
+    return {"mode": mode, "found": {"bqx": 1 + alarms.index(True) if any(alarms) else None}}
 
 
-def real_bars() -> dict[str, Bars]:
-    frames = {
-        path.stem: validate(pd.read_parquet(path).set_index("ts_utc"), path.stem)
-        for path in sorted(Path(DATA / "m1").glob("*.parquet"))
-    }
+REAL = {"m1": ("2018-01-01", "2019-01-01", 84), "m1_ticks": ("2018-02-06", "2018-03-23", 21)}
+"""Folders of real bars, what of them has no holes of days, and days of the baseline."""
+
+
+def real_bars(kind: str, since: str, until: str) -> dict[str, Bars]:
+    frames = {}
+    for path in sorted(Path(DATA / kind).glob("*.parquet")):
+        frame = pd.read_parquet(path).set_index("ts_utc")
+        frames[path.stem] = validate(frame.loc[since:until], path.stem)
     return bar_frames.align(frames)
 
 
@@ -288,6 +261,7 @@ def test_quiet_and_shifted_markets(seed: int, studied: dict[str, Any]) -> None:
     assert found["quiet"]["bqx"] <= 2
     assert found["broken_hours"] == 1
     assert found["frozen"]["found_after"] <= 5
+    assert np.median(found["frozen"]["found_alone_after"]["busy"]) <= 5
 
 
 @pytest.mark.parametrize("seed", range(PLANTED))
@@ -302,7 +276,7 @@ def test_a_turned_sign(mode: str, seed: int, studied: dict[str, Any]) -> None:
 def real() -> tuple[dict[str, Bars], dict[str, Stream]]:
     if not (DATA / "m1").exists():
         pytest.skip("real bars are not on this machine")
-    bars = real_bars()
+    bars = real_bars("m1", *REAL["m1"][:2])
     return bars, streams_of(bars, 1)
 
 
@@ -313,8 +287,15 @@ def test_real_days(
     studied.setdefault("real", []).append(real_draw(*real, seed))
 
 
-def test_real_standstills(
-    real: tuple[dict[str, Bars], dict[str, Stream]], studied: dict[str, Any]
-) -> None:
-    studied["standstills"] = found = standstills(real[0])
-    assert found["alarms"] - found["on_closed_days"] <= 0.05 * found["days"]
+@pytest.mark.parametrize("kind", sorted(REAL))
+def test_real_standstills(kind: str, studied: dict[str, Any]) -> None:
+    if not (DATA / kind).exists():
+        pytest.skip("real bars are not on this machine")
+    since, until, baseline = REAL[kind]
+    feeds = feeds_of(real_bars(kind, since, until))
+    days = np.unique(feeds.day)[baseline:].tolist()
+    found = quiet(feeds, days, baseline) | {
+        "found_alone_after": stopped(feeds, days, baseline, 3 * STOPS)
+    }
+    studied.setdefault("standstills", {})[kind] = found
+    assert found["alarms"] - found["on_closed_days"] <= 0.05 * found["days"] + 1
