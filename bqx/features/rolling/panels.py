@@ -55,7 +55,7 @@ def index(bars: Bars, pair: str) -> F:
 def returns(bars: Bars, pair: str) -> F:
     """(T,) one-row log returns."""
 
-    return shared(bars, f"return:{pair}", lambda: log_returns(closes(bars, pair)))
+    return shared(bars, f"return:{pair}", lambda: log_returns(closes(bars, pair), 1))
 
 
 def momentum(bars: Bars, pair: str, window: int = BQX_WINDOW) -> F:
