@@ -100,6 +100,22 @@ def read(x: Array, first_minute: int, *window: int) -> Array:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """A kernel as two, so that the rows of the first are kept while bars move on.
+
+    ``first`` takes what the kernel takes and gives (T, K), a row of which depends on
+    ``rows(*window)`` rows of the source; ``last(y, first_minute, *window)`` makes what the kernel
+    gives, a row of it of ``reads(*window)`` of these.
+    """
+
+    first: Callable[..., Array]
+    last: Callable[..., Array]
+    _: KW_ONLY
+    rows: Callable[..., int]
+    reads: Callable[..., int]
+
+
+@dataclass(frozen=True)
 class Family:
     """A kernel ``(x, first_minute, *window) -> (T, outputs)`` over sources and windows.
 
@@ -127,6 +143,8 @@ class Family:
     causality: tuple[tuple[int, ...], ...] = ()
     fit: Callable[[Array, int], Array] | None = None
     pool: Callable[[Sequence[Array], NDArray[np.int64], int], Array] | None = None
+    steps: Steps | None = None
+    abreast: Callable[[Array], Array] | None = None
     title: str = ""
     formula: str = ""
 

@@ -1,57 +1,85 @@
-"""Series of a source that are kept while the bars of their pairs move on.
+"""Series that are kept while the bars of their pairs move on.
 
-A row of a source is decided by so many bars, whatever history it is computed from. Rows that are
-there therefore stay, and those of new and of corrected bars are computed: what is kept is what the
-batch has, bit for bit.
+A row of a source is decided by so many bars, whatever history it is computed from, and so is a row
+of the first step of a kernel. Rows that are there therefore stay, and those of new and of corrected
+bars are computed: what is kept is what the batch has, bit for bit.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from bqx.features.spec import Source
+from bqx.features.spec import Array, Source
 from bqx.market.bars import Bars
 
 _SPARE = 512  # rows, so that those kept are seldom moved
 
 
+@dataclass(frozen=True)
+class Move:
+    """What has become of the bars since the last time.
+
+    ``newer`` : of the newest rows so many have come or changed; ``ahead`` of them have come.
+    """
+
+    market_minute: int
+    newer: int
+    ahead: int
+
+
 class KeptSeries:
-    """The last rows of a source, of several pairs.
+    """The last rows of a series of several pairs.
 
     Parameters
     ----------
     length : rows that are kept.
-    reach : bars that decide one of its rows.
-    shape : () of a source of one column, (C,) of several.
+    reach : bars, or rows of what it is made of, that decide one of its rows.
+    shape : () of one column, (C,) of several.
 
     Attributes
     ----------
     values : (pairs, room, ...) whose rows before ``end`` are there, ``count`` of them.
     """
 
-    def __init__(
-        self, source: Source, length: int, reach: int, *, pairs: int, shape: tuple[int, ...]
-    ) -> None:
-        self.source = source
+    def __init__(self, length: int, reach: int, *, pairs: int, shape: tuple[int, ...]) -> None:
         self.length, self.reach = length, reach
         self.values = np.empty((pairs, length + _SPARE, *shape))
         self.end = self.count = 0
 
-    def forget(self, rows: int) -> None:
-        """Drop so many of the newest rows."""
-        rows = min(rows, self.count)
-        self.end -= rows
-        self.count -= rows
+    def rows_of(self, move: Move) -> int:
+        """How many of the newest rows have to be computed."""
+        return min(move.newer, self.length)
 
-    def take(self, bars: Sequence[Bars], rows: int) -> None:
-        """Add the last rows of the bars of each pair, no more than are kept."""
+    def go_on(self, move: Move) -> Array:
+        """(pairs, rows, ...) to be filled with the newest rows."""
+        gone = min(move.newer - move.ahead, self.count)
+        rows = self.rows_of(move)
+        self.end, self.count = self.end - gone, self.count - gone
         if self.end + rows > self.values.shape[1]:
             kept = min(self.count, self.length - rows)
             self.values[:, :kept] = self.values[:, self.end - kept : self.end]
             self.end = self.count = kept
-        filled = slice(self.end, self.end + rows)
-        for values, pair_bars in zip(self.values, bars, strict=True):
+        self.end, self.count = self.end + rows, min(self.count + rows, self.length)
+        return self.values[:, self.end - rows : self.end]
+
+    def newest(self, rows: int) -> Array:
+        """(pairs, rows, ...) of the newest rows, fewer where there are not so many."""
+        return self.values[:, self.end - min(rows, self.count) : self.end]
+
+
+class KeptSource(KeptSeries):
+    """The last rows of a source."""
+
+    def __init__(
+        self, source: Source, length: int, reach: int, *, pairs: int, shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(length, reach, pairs=pairs, shape=shape)
+        self.source = source
+
+    def take(self, bars: Sequence[Bars], move: Move) -> None:
+        """Compute the newest rows from the bars of each pair."""
+        newest = self.go_on(move)
+        for values, pair_bars in zip(newest, bars, strict=True):
             x = self.source.build(pair_bars)
-            values[filled] = x[len(x) - rows :]
-        self.end += rows
-        self.count = min(self.count + rows, self.length)
+            values[:] = x[len(x) - len(values) :]

@@ -8,6 +8,7 @@ loop, which holds no lock of the interpreter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from bqx.compiled import call, kernel, pointer, with_item
 from bqx.features.engine.batched import address_of
-from bqx.features.engine.compute import PlannedCall, parameters_of
-from bqx.features.engine.kept_series import KeptSeries
-from bqx.features.spec import Array, read
+from bqx.features.engine.compute import parameters_of
+from bqx.features.engine.kept_series import KeptSeries, Move
+from bqx.features.spec import Array, Feature, read
 
 Numbers = NDArray[np.int64]
+Fits = Sequence[Mapping[str, Array] | None]
 
 _TOGETHER = 8  # calls in one piece of work
 
@@ -35,13 +37,15 @@ def _run(
     parameters: Array | None,
     places: tuple[Numbers, Numbers],
     out: NDArray[Any],
+    finite: bool,
 ) -> None:
-    """Run kernels on each pair's series, and copy the last row of what they give.
+    """Run kernels on each pair's series, and copy the last rows of what they give.
 
     ``calls`` (n, 3) : address of the kernel, and its first and the end of its ``places``: outputs,
-    and the columns of ``out`` that they fill. ``series`` (n, 4) : address of the first pair's first
-    row, bytes to the next pair's, rows and columns. ``numbers`` (n, 1 or more) : a kernel's first
-    minute and windows. ``alike`` : tuples as long as a series' shape and as the numbers.
+    and the columns of ``out`` (pairs, rows, columns) that they fill. ``series`` (n, 4) : address of
+    the first pair's first row, bytes to the next pair's, rows and columns. ``numbers`` (n, 1 or
+    more) : a kernel's first minute and windows. ``alike`` : tuples as long as a series' shape and
+    as the numbers. ``finite`` : infinite becomes NaN.
     """
     shape, minute_and_windows = alike
     for i in range(len(calls)):
@@ -56,47 +60,91 @@ def _run(
                 values = call(calls[i, 0], arguments)
             else:
                 values = call(calls[i, 0], arguments + (parameters[pair],))  # noqa: RUF005
-            last = len(values) - 1
-            for place in range(calls[i, 1], calls[i, 2]):
-                value = values[last, places[0][place]]
-                out[pair, places[1][place]] = np.nan if abs(value) == np.inf else value
+            filled = out[pair]
+            above = len(values) - len(filled)
+            for row in range(len(filled)):
+                for place in range(calls[i, 1], calls[i, 2]):
+                    value = values[above + row, places[0][place]]
+                    nothing = finite and abs(value) == np.inf
+                    filled[row, places[1][place]] = np.nan if nothing else value
 
 
-class _Alike:
-    """Calls of kernels that take alike arguments.
+@dataclass(frozen=True)
+class Reading:
+    """A kernel on the newest rows of a series.
 
-    ``fitted`` : they take parameters; of such there is one.
+    ``rows`` : that it reads, where there are so many. ``outputs`` : those wanted, and the
+    ``columns`` that they fill. ``feature`` : one of those it is run for.
     """
 
-    def __init__(self, members: Sequence[tuple[PlannedCall, KeptSeries, int, int]]) -> None:
-        calls = [member[0] for member in members]
-        ends = np.cumsum([0, *(len(call.outputs) for call in calls)])
-        addresses = [member[3] for member in members]
-        self.calls = calls
+    kernel: Callable[..., Array]
+    series: KeptSeries
+    rows: int
+    window: tuple[int, ...]
+    outputs: Numbers
+    columns: Numbers
+    feature: Feature
+    fitted: bool
+
+    @property
+    def address(self) -> int | None:
+        """Where the kernel lies, None for one that Python calls."""
+        if self.feature.family.abreast:
+            return None
+        dimensions = self.series.values.ndim - 1
+        return address_of(self.kernel, dimensions, len(self.window), self.fitted)
+
+    @property
+    def alike(self) -> tuple[Any, ...]:
+        """The same for kernels that can be called by one loop."""
+        own = id(self) if self.fitted else None
+        return self.address is None, self.series.values.ndim, len(self.window), own
+
+    def parameters(self, fits: Fits) -> Array | None:
+        """(pairs, P) of the fit."""
+        return np.array([parameters_of(self.feature, of) for of in fits]) if self.fitted else None
+
+
+class Readings:
+    """Readings that are alike, see `Reading.alike`."""
+
+    def __init__(self, members: Sequence[Reading]) -> None:
+        # Those that take longest begin first, so that no thread waits for one at the end.
+        self.members = sorted(members, key=lambda reading: -reading.rows)
+        self._first = self.members[0]
+        self._compiled = self._first.address is not None
+        ends = np.cumsum([0, *(len(reading.outputs) for reading in self.members)])
+        addresses = [reading.address or 0 for reading in self.members]
         self._calls = np.column_stack([addresses, ends[:-1], ends[1:]])
         self._places = (
-            np.concatenate([call.outputs for call in calls]),
-            np.concatenate([call.columns for call in calls]),
+            np.concatenate([reading.outputs for reading in self.members]),
+            np.concatenate([reading.columns for reading in self.members]),
         )
-        self._windows = np.array([call.window for call in calls], dtype=np.int64)
-        self._series = [member[1] for member in members]
-        self._rows = np.array([member[2] for member in members])
-        self._fitted = calls[0].feature if calls[0].feature.fit_key else None
-        self._shape = (0,) * (self._series[0].values.ndim - 1)
+        self._windows = np.array([reading.window for reading in self.members], dtype=np.int64)
+        self._rows = np.array([reading.rows for reading in self.members])
 
     def works(
-        self, market_minute: int, out: NDArray[Any], fits: Sequence[Mapping[str, Array] | None]
+        self, market_minute: int, out: NDArray[Any], fits: Fits, *, finite: bool = True
     ) -> Iterator[Callable[[], None]]:
-        kept = np.array([_lying(series) for series in self._series])
-        rows = np.minimum(self._rows, kept[:, 3])
-        series = np.column_stack([kept[:, 0] - rows * kept[:, 2], kept[:, 1], rows, kept[:, 4]])
+        """What is to be done to fill ``out`` (pairs, rows, columns) with the newest rows.
+
+        ``finite`` : infinite becomes NaN.
+        """
+        if not self._compiled:
+            for reading in self.members:
+                yield partial(_interpreted, reading, market_minute, out, fits=fits, finite=finite)
+            return
+        lying = np.array([_lying(reading.series) for reading in self.members])
+        # To fill several rows, a kernel reads as many more.
+        rows = np.minimum(self._rows + out.shape[1] - 1, lying[:, 3])
+        series = np.column_stack([lying[:, 0] - rows * lying[:, 2], lying[:, 1], rows, lying[:, 4]])
         numbers = np.column_stack([market_minute + 1 - rows, self._windows])
-        alike = self._shape, (0,) * numbers.shape[1]
-        parameters = self._fitted and np.array([parameters_of(self._fitted, of) for of in fits])
-        for first in range(0, len(rows), _TOGETHER):
-            some = slice(first, first + _TOGETHER)
+        alike = (0,) * (self._first.series.values.ndim - 1), (0,) * numbers.shape[1]
+        parameters = self._first.parameters(fits)
+        for start in range(0, len(rows), _TOGETHER):
+            some = slice(start, start + _TOGETHER)
             arguments = self._calls[some], series[some], numbers[some], alike, parameters
-            yield partial(_run, *arguments, self._places, out)
+            yield partial(_run, *arguments, self._places, out, finite)
 
 
 def _lying(series: KeptSeries) -> tuple[int, int, int, int, int]:
@@ -107,58 +155,59 @@ def _lying(series: KeptSeries) -> tuple[int, int, int, int, int]:
     return address, *values.strides[:2], series.count, values[0, 0].size
 
 
-class NewestCalls:
-    """Calls of kernels on the newest rows of series.
+def _interpreted(
+    reading: Reading, market_minute: int, out: NDArray[Any], *, fits: Fits, finite: bool
+) -> None:
+    """Run a kernel that Python calls."""
+    wanted = out.shape[1]
+    newest = reading.series.newest(reading.rows + wanted - 1)
+    if reading.kernel is read:
+        values = newest[:, -wanted:, reading.outputs]
+    elif abreast := reading.feature.family.abreast:
+        values = abreast(newest)[:, None, reading.outputs]
+    else:
+        numbers = (market_minute + 1 - newest.shape[1], *reading.window)
+        fitted = reading.parameters(fits)
+        arguments = [
+            numbers if fitted is None else (*numbers, of)
+            for of in (newest if fitted is None else fitted)
+        ]
+        values = np.array(
+            [
+                reading.kernel(x, *more)[-wanted:, reading.outputs]
+                for x, more in zip(newest, arguments, strict=True)
+            ]
+        )
+    out[:, :, reading.columns] = np.where(np.isinf(values), np.nan, values) if finite else values
+
+
+class FirstStep:
+    """The rows of a kernel's first step, and what reads them.
 
     Parameters
     ----------
-    series : that each call reads.
-    rows : of them that it reads, where there are so many.
+    reading : of the first step; the rows that it reads are those that decide one of its rows.
     """
 
-    def __init__(
-        self, calls: Sequence[PlannedCall], series: Sequence[KeptSeries], rows: Sequence[int]
-    ) -> None:
-        alike: dict[Any, list[tuple[PlannedCall, KeptSeries, int, int]]] = {}
-        self._interpreted = []
-        for number, (task, kept, read_rows) in enumerate(zip(calls, series, rows, strict=True)):
-            dimensions, fitted = kept.values.ndim - 1, bool(task.feature.fit_key)
-            at = address_of(task.kernel, dimensions, len(task.window), fitted)
-            if at is None:
-                self._interpreted.append((task, kept, read_rows))
-                continue
-            key = number if fitted else (dimensions, len(task.window))
-            alike.setdefault(key, []).append((task, kept, read_rows, at))
-        self._alike = [
-            _Alike(sorted(members, key=lambda member: -member[2])) for members in alike.values()
-        ]
+    def __init__(self, kept: KeptSeries, reading: Reading, readings: Sequence[Reading]) -> None:
+        self._kept = kept
+        self._first = Readings([reading])
+        self._then = alike(readings)
 
-    def works(
-        self, market_minute: int, out: NDArray[Any], fits: Sequence[Mapping[str, Array] | None]
-    ) -> Iterator[Callable[[], None]]:
-        """What is to be done for the newest row, see `RunningPlan.works`."""
-        for calls in self._alike:
-            yield from calls.works(market_minute, out, fits)
-        for task, series, rows in self._interpreted:
-            yield partial(_interpreted, task, series, rows, (market_minute, out, fits))
+    def run(self, move: Move, out: NDArray[Any], fits: Fits) -> None:
+        """Compute the rows that are new, then what reads them."""
+        newest = self._kept.go_on(move)
+        if newest.shape[1]:
+            for work in self._first.works(move.market_minute, newest, fits, finite=False):
+                work()
+        for readings in self._then:
+            for work in readings.works(move.market_minute, out, fits):
+                work()
 
 
-def _interpreted(
-    task: PlannedCall,
-    series: KeptSeries,
-    rows: int,
-    rest: tuple[int, NDArray[Any], Sequence[Mapping[str, Array] | None]],
-) -> None:
-    """Run a kernel that Python calls."""
-    market_minute, out, fits = rest
-    count = min(rows, series.count)
-    newest = series.values[:, series.end - count : series.end]
-    if task.kernel is read:
-        values = newest[:, -1][:, task.outputs]
-    else:
-        numbers = (market_minute + 1 - count, *task.window)
-        values = np.empty((len(newest), len(task.outputs)))
-        for pair, x in enumerate(newest):
-            fitted = (parameters_of(task.feature, fits[pair]),) if task.feature.fit_key else ()
-            values[pair] = task.kernel(x, *numbers, *fitted)[-1, task.outputs]
-    out[:, task.columns] = np.where(np.isinf(values), np.nan, values)
+def alike(readings: Sequence[Reading]) -> list[Readings]:
+    """Readings by what can be called by one loop."""
+    grouped: dict[Any, list[Reading]] = {}
+    for reading in readings:
+        grouped.setdefault(reading.alike, []).append(reading)
+    return [Readings(members) for members in grouped.values()]

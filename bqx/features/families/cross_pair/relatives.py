@@ -19,7 +19,7 @@ from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import F, first_block, mean_std, square_sums
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import SIGNED, Output, Source
+from bqx.features.spec import SIGNED, Output, Source, Steps
 from bqx.market.sessions import DAY
 
 MEMORY = 240
@@ -30,7 +30,7 @@ LEADS = 5
 
 
 @kernel
-def _with_relatives(x: F, first_minute: int, window: int) -> F:
+def with_relatives(x: F, first_minute: int, window: int) -> F:
     """Correlations with four relatives, the deviation over the mean of theirs, and the means of
     the first and the last two correlations: (T, 7).
     """
@@ -54,7 +54,7 @@ def relatives(x: F, first_minute: int, window: int) -> F:
     Columns: the pair, two relatives of its base, two of its quote.
     """
     out = np.empty((len(x), 8))
-    readings = _with_relatives(x, first_minute, window)
+    readings = with_relatives(x, first_minute, window)
     out[:, :4] = readings[:, :4]
     out[:, 4:6] = readings[:, 5:] - shifted(readings[:, 5:], window)
     out[:, 6] = best_lead(x, first_minute, window)
@@ -63,15 +63,19 @@ def relatives(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
-def relatives_over_time(x: F, first_minute: int, window: int) -> F:
-    """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
-    out = np.empty((len(x), 3))
-    readings = _with_relatives(x, first_minute, window)
+def _over_time(readings: F, first_minute: int, window: int) -> F:
+    out = np.empty((len(readings), 3))
     base, quote = readings[:, 5].copy(), readings[:, 6].copy()
     out[:, 0] = z_score(base, MEMORY, first_minute)
     out[:, 1] = z_score(quote, MEMORY, first_minute)
     out[:, 2] = mean_std((base + quote) / 2.0, MEMORY, first_minute, 1)[1]
     return out
+
+
+@kernel
+def relatives_over_time(x: F, first_minute: int, window: int) -> F:
+    """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
+    return _over_time(with_relatives(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -138,6 +142,12 @@ def spread(x: F, first_minute: int, window: int) -> F:
 def cointegration(x: F, first_minute: int, window: int) -> F:
     """Level regressed on those of two relatives of the base: (T, 4), see ``regress``."""
     return regress(x, window, first_minute)
+
+
+@kernel
+def cointegration_of_one(x: F, first_minute: int, window: int) -> F:
+    """Level regressed on that of the first relative of the base: (T, 1)."""
+    return regress(x, window, first_minute)[:, 3:]
 
 
 RELATIVES = (
@@ -246,7 +256,14 @@ _relatives = partial(
 
 FAMILIES = (
     _relatives(relatives, _NOW),
-    _relatives(relatives_over_time, _OVER_TIME, lookback=lambda window: window + MEMORY - 1),
+    _relatives(
+        relatives_over_time,
+        _OVER_TIME,
+        lookback=lambda window: window + MEMORY - 1,
+        steps=Steps(
+            with_relatives, _over_time, rows=lambda window: window, reads=lambda window: MEMORY
+        ),
+    ),
     _correlation(
         "relative_spread",
         spread,
@@ -266,7 +283,7 @@ FAMILIES = (
     ),
     _correlation(
         "cointegration_of_one",
-        lambda x, first_minute, window: cointegration(x, first_minute, window)[:, 3:],
+        cointegration_of_one,
         {"residual": Output("1", alias="cointegration_residual")},
         sources=LEVELS[:1],
         windows=DAY,

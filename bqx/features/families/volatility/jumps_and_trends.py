@@ -23,7 +23,7 @@ from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import count, deviation, share, tercile, z_score
 from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.sources import RATE
-from bqx.features.spec import FLAG, SIGNED, Output
+from bqx.features.spec import FLAG, SIGNED, Output, Steps
 from bqx.market.sessions import DAY
 
 BEFORE = 60
@@ -57,22 +57,29 @@ def sigma_before(returns: F, first_minute: int) -> F:
 
 
 @kernel
-def jumps(x: F, first_minute: int) -> F:
-    """Eight readings of jumps: (T, 8), see the outputs below."""
+def _jumped(x: F, first_minute: int) -> F:
+    """Flags of returns beyond 2.5 and 3 deviations, direction and size: (T, 4)."""
     rows = len(x)
-    out = np.full((rows, 8), np.nan)
+    out = np.full((rows, 4), np.nan)
     returns = log_returns(x)
     sigma = sigma_before(returns, first_minute)
-    flags = np.full(rows, np.nan)
     for row in range(rows):
         size = abs(returns[row])
         if not (np.isnan(size) or np.isnan(sigma[row])):
             out[row, 0] = size > SMALLER_JUMP * sigma[row]
-            flags[row] = size > JUMP * sigma[row]
-            out[row, 5] = np.sign(returns[row]) * flags[row]
+            out[row, 1] = size > JUMP * sigma[row]
+            out[row, 2] = np.sign(returns[row]) * out[row, 1]
             if sigma[row] > 0.0:
-                out[row, 6] = size / sigma[row]
-    out[:, 1] = flags
+                out[row, 3] = size / sigma[row]
+    return out
+
+
+@kernel
+def _since_jumps(jumped: F, first_minute: int) -> F:
+    rows = len(jumped)
+    out = np.full((rows, 8), np.nan)
+    flags = jumped[:, 1].copy()
+    out[:, :2], out[:, 5:7] = jumped[:, :2], jumped[:, 2:]
     out[:, 2] = count(flags, SHORT)
     out[:, 3] = count(flags, LONG)
     clean = clean_rows(flags)
@@ -87,38 +94,74 @@ def jumps(x: F, first_minute: int) -> F:
 
 
 @kernel
-def volatility(x: F, first_minute: int) -> F:
-    """Ten readings of volatility: (T, 10), see the outputs below."""
+def jumps(x: F, first_minute: int) -> F:
+    """Eight readings of jumps: (T, 8), see the outputs below."""
+    return _since_jumps(_jumped(x, first_minute), first_minute)
+
+
+@kernel
+def _deviations(x: F, first_minute: int) -> F:
+    """Deviation of returns over 20 and 60 rows, exponential and GARCH volatility: (T, 4)."""
     rows = len(x)
-    out = np.full((rows, 10), np.nan)
+    out = np.full((rows, 4), np.nan)
     returns = log_returns(x)
     squares = returns * returns
-    short = deviation(returns, SHORT, first_minute)
-    long = deviation(returns, LONG, first_minute)
+    out[:, 0] = deviation(returns, SHORT, first_minute)
+    out[:, 1] = deviation(returns, LONG, first_minute)
     variance = deviation(returns, DAY, first_minute) ** 2
-    out[:, 0] = tercile(share(short, DAY))
-    out[:, 1] = tercile(share(long, DAY))
-    out[:, 3] = z_score(short, RANKED, first_minute, ROUNDING)
-    out[:, 4] = share(short, RANKED)
     # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
     decay = 1.0 - GARCH_BETA
     recent = ewm_mean(squares, decay, DAY, DAY, first_minute)
     omega = (1.0 - GARCH_ALPHA - GARCH_BETA) * variance
     smooth = ema(squares, 30, first_minute)
     for row in range(1, rows):
+        out[row, 2] = np.sqrt(max(smooth[row], 0.0)) if smooth[row] == smooth[row] else np.nan
+        if not np.isnan(recent[row]):
+            out[row, 3] = np.sqrt(max((omega[row] + GARCH_ALPHA * recent[row]) / decay, 0.0))
+    return out
+
+
+@kernel
+def _placed(deviations: F, first_minute: int) -> F:
+    rows = len(deviations)
+    out = np.full((rows, 3), np.nan)
+    for k in range(2):
+        out[:, k] = tercile(share(deviations[:, k].copy(), DAY))
+    for row in range(1, rows):
         if not np.isnan(out[row, 0] - out[row - 1, 0]):
             out[row, 2] = out[row, 0] != out[row - 1, 0]
+    return out
+
+
+@kernel
+def volatility_states(x: F, first_minute: int) -> F:
+    """Three readings of where volatility stands within a day: (T, 3), see the outputs below."""
+    return _placed(_deviations(x, first_minute), first_minute)
+
+
+@kernel
+def _compared(deviations: F, first_minute: int) -> F:
+    rows = len(deviations)
+    out = np.full((rows, 7), np.nan)
+    short, long = deviations[:, 0].copy(), deviations[:, 1].copy()
+    out[:, 0] = z_score(short, RANKED, first_minute, ROUNDING)
+    out[:, 1] = share(short, RANKED)
+    out[:, 5:] = deviations[:, 2:]
+    for row in range(1, rows):
         if row >= 2 * SHORT:
-            out[row, 5] = (short[row] - short[row - SHORT]) - (
+            out[row, 2] = (short[row] - short[row - SHORT]) - (
                 short[row - SHORT] - short[row - 2 * SHORT]
             )
         if not np.isnan(long[row]):
-            out[row, 6] = short[row] > EXPANDED * long[row]
-            out[row, 7] = short[row] < COMPRESSED * long[row]
-        out[row, 8] = np.sqrt(max(smooth[row], 0.0)) if smooth[row] == smooth[row] else np.nan
-        if not np.isnan(recent[row]):
-            out[row, 9] = np.sqrt(max((omega[row] + GARCH_ALPHA * recent[row]) / decay, 0.0))
+            out[row, 3] = short[row] > EXPANDED * long[row]
+            out[row, 4] = short[row] < COMPRESSED * long[row]
     return out
+
+
+@kernel
+def volatility(x: F, first_minute: int) -> F:
+    """Seven readings of volatility: (T, 7), see the outputs below."""
+    return _compared(_deviations(x, first_minute), first_minute)
 
 
 @kernel
@@ -290,9 +333,31 @@ sideways_20: Flag of a market without trend
 )
 
 _event = partial(family, table="event_regime", sources=RATE, laggable=False)
+_volatility = partial(_event, "volatility", about="deviation of log returns")
+_STATES = ("regime_20", "regime_60", "transition")
+
+
+def _run_in() -> int:
+    return DAY + 1
+
 
 FAMILIES = (
-    _event("jump", jumps, _JUMPS, about="moves beyond a multiple of the 60 returns' deviation"),
-    _event("volatility", volatility, _VOLATILITY, about="deviation of log returns"),
+    _event(
+        "jump",
+        jumps,
+        _JUMPS,
+        about="moves beyond a multiple of the 60 returns' deviation",
+        steps=Steps(_jumped, _since_jumps, rows=lambda: _JUMPED, reads=lambda: DAY),
+    ),
+    _volatility(
+        volatility_states,
+        {name: output for name, output in _VOLATILITY.items() if name in _STATES},
+        steps=Steps(_deviations, _placed, rows=_run_in, reads=lambda: DAY + 1),
+    ),
+    _volatility(
+        volatility,
+        {name: output for name, output in _VOLATILITY.items() if name not in _STATES},
+        steps=Steps(_deviations, _compared, rows=_run_in, reads=lambda: RANKED),
+    ),
     _event("trend_state", trend, _TREND, about="straight line through the trailing window"),
 )

@@ -29,7 +29,7 @@ from bqx.features.rolling.volatility import (
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import CLOSE, FLAG, Output, Source
+from bqx.features.spec import CLOSE, FLAG, Output, Source, Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -83,15 +83,30 @@ def of_bqx(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
+def _state_of_rate(x: F, first_minute: int, window: int) -> F:
+    return high_state(mean_root(log_returns(x), window, first_minute)).reshape(-1, 1)
+
+
+@kernel
+def _state_of_bqx(x: F, first_minute: int, window: int) -> F:
+    return high_state(mean_root(changes(x, 1), window, first_minute)).reshape(-1, 1)
+
+
+@kernel
+def _held(state: F, first_minute: int, window: int) -> F:
+    return high_or_low(state[:, 0].copy())
+
+
+@kernel
 def states_of_rate(x: F, first_minute: int, window: int) -> F:
     """Three readings of the state that the rate's volatility is in: (T, 3), see the outputs."""
-    return high_or_low(mean_root(log_returns(x), window, first_minute))
+    return _held(_state_of_rate(x, first_minute, window), first_minute, window)
 
 
 @kernel
 def states_of_bqx(x: F, first_minute: int, window: int) -> F:
     """Three readings of the state that BQX's volatility is in: (T, 3), see the outputs."""
-    return high_or_low(mean_root(changes(x, 1), window, first_minute))
+    return _held(_state_of_bqx(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -283,8 +298,20 @@ _realized = partial(
 FAMILIES = (
     _realized("realized", of_rate, _OF_RATE | _MOVES_OF_RATE, sources=RATE_BARS, lookback=_change),
     _realized("realized", of_bqx, _OF_BQX | _MOVES_OF_BQX, sources=BQX, lookback=_change),
-    _realized("realized", states_of_rate, _STATES_OF_RATE, sources=RATE),
-    _realized("realized", states_of_bqx, _STATES_OF_BQX, sources=BQX),
+    _realized(
+        "realized",
+        states_of_rate,
+        _STATES_OF_RATE,
+        sources=RATE,
+        steps=Steps(_state_of_rate, _held, rows=_state, reads=lambda window: DAY),
+    ),
+    _realized(
+        "realized",
+        states_of_bqx,
+        _STATES_OF_BQX,
+        sources=BQX,
+        steps=Steps(_state_of_bqx, _held, rows=_state, reads=lambda window: DAY),
+    ),
     _realized(
         "realized_5m",
         of_buckets,
