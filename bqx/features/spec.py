@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bqx.features.steps import Steps
 from bqx.files import digest
 from bqx.market.bars import Bars
 from bqx.reached_code import code_hash
@@ -97,22 +98,6 @@ def _none(*window: int) -> int:
 def read(x: Array, first_minute: int, *window: int) -> Array:
     """Columns that their source has made; lookbacks of outputs then count bars."""
     return x
-
-
-@dataclass(frozen=True)
-class Steps:
-    """A kernel as two, so that the rows of the first are kept while bars move on.
-
-    ``first`` takes what the kernel takes and gives (T, K), a row of which depends on
-    ``rows(*window)`` rows of the source; ``last(y, first_minute, *window)`` makes what the kernel
-    gives, a row of it of ``reads(*window)`` of these.
-    """
-
-    first: Callable[..., Array]
-    last: Callable[..., Array]
-    _: KW_ONLY
-    rows: Callable[..., int]
-    reads: Callable[..., int]
 
 
 @dataclass(frozen=True)

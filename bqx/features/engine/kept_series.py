@@ -79,7 +79,8 @@ class KeptSource(KeptSeries):
 
     def take(self, bars: Sequence[Bars], move: Move) -> None:
         """Compute the newest rows from the bars of each pair."""
-        newest = self.go_on(move)
-        for values, pair_bars in zip(newest, bars, strict=True):
+        if not move.newer:
+            return
+        for values, pair_bars in zip(self.go_on(move), bars, strict=True):
             x = self.source.build(pair_bars)
             values[:] = x[len(x) - len(values) :]

@@ -10,7 +10,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from bqx.errors import BarError
 from bqx.features.engine.bar_window import BarWindow
-from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import warm_up
 from bqx.features.engine.newest_bars import checked
 from bqx.features.engine.running import RunningPlan
@@ -96,7 +95,7 @@ class LiveWindow(BarWindow):
         self._need_one()
         out = np.full((len(self.pairs), len(self.features)), np.nan, self.dtype)
         fits = [self.fits.get(pair) for pair in self.pairs]
-        in_threads(self._plan.works(out, fits), len(os.sched_getaffinity(0)))
+        self._plan.run(out, fits, len(os.sched_getaffinity(0)))
         return out
 
     def _follows(self, ts: pd.Timestamp) -> tuple[int, int]:

@@ -196,8 +196,8 @@ class FirstStep:
 
     def run(self, move: Move, out: NDArray[Any], fits: Fits) -> None:
         """Compute the rows that are new, then what reads them."""
-        newest = self._kept.go_on(move)
-        if newest.shape[1]:
+        if move.newer:
+            newest = self._kept.go_on(move)
             for work in self._first.works(move.market_minute, newest, fits, finite=False):
                 work()
         for readings in self._then:

@@ -15,7 +15,7 @@ from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
 from bqx.market.sessions import DAY
 
 
-@kernel
+@kernel(nogil=True)
 def path(x: F, loadings: F, first_minute: int, window: int) -> F:
     """Factor of returns under each row's loadings: (T, C), (T, C) -> (T, 6).
 

@@ -11,7 +11,8 @@ from bqx.features.rolling.multivariate import correlations, snapped
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import SIGNED, Output, Source, Steps
+from bqx.features.spec import SIGNED, Output, Source
+from bqx.features.steps import Steps
 
 MEMORY = 240
 """Rows over which the mean correlation is watched."""

@@ -102,7 +102,7 @@ def _products(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@kernel
+@kernel(nogil=True)
 def together(x: F, first_minute: int, window: int, since: int) -> F:
     """Covariance of the dollar pairs' returns in basis points: (T, 5) -> (T, 8).
 

@@ -17,7 +17,8 @@ from bqx.features.rolling.products import mean, products
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source, Steps
+from bqx.features.spec import Family, Output, Source
+from bqx.features.steps import Steps
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
 SHARED, ALONE = WINDOWS[:2], WINDOWS[2:]

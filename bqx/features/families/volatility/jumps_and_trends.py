@@ -15,15 +15,17 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.families.volatility.trend_states import LONG, SHORT, trend
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import F, trend_sums
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import count, deviation, share, tercile, z_score
 from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.sources import RATE
-from bqx.features.spec import FLAG, SIGNED, Output, Steps
+from bqx.features.spec import FLAG, SIGNED, Output
+from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
 
 BEFORE = 60
@@ -32,20 +34,14 @@ BEFORE = 60
 JUMP, SMALLER_JUMP = 3.0, 2.5
 """Deviations beyond which a return is a jump."""
 
-SHORT, LONG, RANKED = 20, 60, 100
-"""Rows of short and long readings; values of short volatility among which it is placed."""
+RANKED = 100
+"""Values of short volatility among which it is placed."""
 
 EXPANDED, COMPRESSED = 1.25, 0.8
 """Short over long volatility from which it counts as expanded, and below which as compressed."""
 
 GARCH_ALPHA, GARCH_BETA = 0.05, 0.90
 """Fixed weights of the last squared return and of the last variance; no fit, hence no fold."""
-
-WEAK, STRONG = 0.3, 1.0
-"""Trend scores that part the five classes of trend."""
-
-SIDEWAYS = 0.25
-"""R² of the line below which a market goes sideways."""
 
 
 @kernel
@@ -123,11 +119,10 @@ def _deviations(x: F, first_minute: int) -> F:
 
 @kernel
 def _placed(deviations: F, first_minute: int) -> F:
-    rows = len(deviations)
-    out = np.full((rows, 3), np.nan)
+    out = np.full((len(deviations), 3), np.nan)
     for k in range(2):
         out[:, k] = tercile(share(deviations[:, k].copy(), DAY))
-    for row in range(1, rows):
+    for row in range(1, len(out)):
         if not np.isnan(out[row, 0] - out[row - 1, 0]):
             out[row, 2] = out[row, 0] != out[row - 1, 0]
     return out
@@ -149,9 +144,8 @@ def _compared(deviations: F, first_minute: int) -> F:
     out[:, 5:] = deviations[:, 2:]
     for row in range(1, rows):
         if row >= 2 * SHORT:
-            out[row, 2] = (short[row] - short[row - SHORT]) - (
-                short[row - SHORT] - short[row - 2 * SHORT]
-            )
+            before = short[row - SHORT]
+            out[row, 2] = (short[row] - before) - (before - short[row - 2 * SHORT])
         if not np.isnan(long[row]):
             out[row, 3] = short[row] > EXPANDED * long[row]
             out[row, 4] = short[row] < COMPRESSED * long[row]
@@ -162,63 +156,6 @@ def _compared(deviations: F, first_minute: int) -> F:
 def volatility(x: F, first_minute: int) -> F:
     """Seven readings of volatility: (T, 7), see the outputs below."""
     return _compared(_deviations(x, first_minute), first_minute)
-
-
-@kernel
-def line(x: F, returns: F, window: int, first_minute: int) -> tuple[F, F, F]:
-    """Class of trend, R² and slope of the straight line: three (T,) arrays.
-
-    Classes run from -2 (strongly down) to 2, 0 in a flat window, which has no R².
-
-    The score is the line's rise over the window, over the deviation of returns times the square
-    root of the window: on a random walk its deviation is about 1.1 and the classes hold alike.
-    """
-    rows = len(x)
-    grade, strength, steep = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
-    sums = trend_sums(x, window, first_minute)
-    sigma = deviation(returns, window, first_minute)
-    m2, root = window * (window * window - 1.0) / 12.0, np.sqrt(window)
-    for row in range(rows):
-        steep[row] = sums[row, 1] / m2
-        if sums[row, 3] > 0.0:
-            whole = sums[row, 3] - sums[row, 0] * sums[row, 0] / window
-            strength[row] = min(steep[row] * sums[row, 1] / whole, 1.0)
-        if sigma[row] > 0.0:
-            size = abs(steep[row]) * root / (x[row] * sigma[row])
-            sign = 1.0 if steep[row] > 0.0 else -1.0
-            grade[row] = sign * (2.0 if size > STRONG else 1.0) if size > WEAK else 0.0
-        elif sigma[row] == 0.0:
-            grade[row] = 0.0
-    return grade, strength, steep
-
-
-@kernel
-def trend(x: F, first_minute: int) -> F:
-    """Eight readings of trend: (T, 8), see the outputs below."""
-    rows = len(x)
-    out = np.full((rows, 8), np.nan)
-    clean, returns = clean_rows(x), log_returns(x)
-    out[:, 0], out[:, 2], steep = line(x, returns, SHORT, first_minute)
-    out[:, 1], out[:, 3], _ = line(x, returns, LONG, first_minute)
-    up, down = np.full(rows, np.nan), np.full(rows, np.nan)
-    for row in range(1, rows):
-        if clean[row] > 1:
-            up[row], down[row] = x[row] > x[row - 1], x[row] < x[row - 1]
-    up, down = count(up, SHORT), count(down, SHORT)
-    for row in range(rows):
-        if clean[row] > SHORT:
-            net = x[row] - x[row - SHORT]
-            agreeing = up[row] if net > 0.0 else down[row]
-            out[row, 4] = agreeing / SHORT if net != 0.0 else 0.5
-        if clean[row] > 2 * SHORT:
-            earlier = x[row - SHORT] - x[row - 2 * SHORT]
-            net = x[row] - x[row - SHORT]
-            out[row, 5] = (net > 0.0 and earlier < 0.0) or (net < 0.0 and earlier > 0.0)
-        if row >= SHORT:
-            out[row, 6] = steep[row] - steep[row - SHORT]
-        if clean[row] >= SHORT:
-            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - ROUNDING else 1.0
-    return out
 
 
 def _reading(rows: int, alias: str, unit: str = "1", *bounds: float, **more: Any) -> Output:
@@ -352,7 +289,7 @@ FAMILIES = (
     _volatility(
         volatility_states,
         {name: output for name, output in _VOLATILITY.items() if name in _STATES},
-        steps=Steps(_deviations, _placed, rows=_run_in, reads=lambda: DAY + 1),
+        steps=Steps(_deviations, _placed, rows=_run_in, reads=_run_in),
     ),
     _volatility(
         volatility,
