@@ -29,6 +29,7 @@ try:
     from numba.core.caching import IndexDataCacheFile, NullCache
     from numba.core.compiler import CompileResult
     from numba.core.dispatcher import Dispatcher
+    from numba.cpython.unsafe.tuple import tuple_setitem
     from numba.extending import intrinsic
 except ImportError:
     NATIVE = False
@@ -69,8 +70,11 @@ def _folders(function: Callable[..., Any]) -> Iterator[Path]:
 
 pointer: Any = None
 call: Any = None
+with_item: Any = None
+"""A tuple of whole numbers with another one at a place."""
 
 if NATIVE:
+    with_item = tuple_setitem
 
     class _Kept(NullCache):
         """A kernel's compiled forms on disk: a file for each of its signatures and processors."""

@@ -114,9 +114,8 @@ def reworded(package: Path) -> None:
 
 MINE = """
 from bqx.features.families.calendar import CLOCK
-from bqx.features.rolling import panels
-from bqx.features.spec import Family, Output
-FAMILIES = (Family("mine", "mine", panels.read, {"": Output("1")}, ((),), (CLOCK,), "mine"),)
+from bqx.features.spec import Family, Output, read
+FAMILIES = (Family("mine", "mine", read, {"": Output("1")}, ((),), (CLOCK,), "mine"),)
 """
 
 

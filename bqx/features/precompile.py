@@ -16,6 +16,7 @@ from bqx.compiled import GENERIC
 from bqx.features import catalog
 from bqx.features.engine.compute import compute
 from bqx.features.engine.fitting import fit, pool
+from bqx.features.engine.live_window import LiveWindow
 from bqx.features.engine.requirements import bars_of, walk
 from bqx.features.spec import Feature
 
@@ -100,4 +101,6 @@ def compile_family(names: Sequence[str]) -> None:
     features = [catalog.FEATURES[name] for name in names]
     bars, rows = bars_of("eurusd", walk(ROWS)), np.arange(ROWS)
     shared = pool({bars.pair: bars}, features, rows)
-    compute(bars, features, fits=fit(bars, features, rows).beside(shared).parameters)
+    fits = fit(bars, features, rows).beside(shared).parameters
+    compute(bars, features, fits=fits)
+    LiveWindow.of({bars.pair: bars}, features, fits={bars.pair: fits}).values()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bqx.features.steps import Steps
 from bqx.files import digest
 from bqx.market.bars import Bars
 from bqx.reached_code import code_hash
@@ -40,7 +41,8 @@ class Source:
     wanted (see ``bars.Panel``); ``lookback`` counts the bars behind one of its rows,
     that row's own bar included; ``unit`` is what ``{u}`` stands for in the units of outputs.
     ``inputs`` are features that it is made of: ``build(bars, values)`` is then given their values
-    (n, len(inputs)) on the last n bars. ``series`` is what titles call it.
+    (n, len(inputs)) on the last n bars. ``series`` is what titles call it. ``reach`` counts the
+    bars behind the column that looks back furthest, where that is more than ``lookback``.
     """
 
     key: str
@@ -50,6 +52,7 @@ class Source:
     build: Callable[..., Array]
     inputs: tuple["Feature", ...] = field(default=(), repr=False)
     series: str = ""
+    reach: int = 0
 
     def identity(self) -> str:
         """SHA-256 of what decides the series: its code, lookback and inputs."""
@@ -92,6 +95,11 @@ def _none(*window: int) -> int:
     return 0
 
 
+def read(x: Array, first_minute: int, *window: int) -> Array:
+    """Columns that their source has made; lookbacks of outputs then count bars."""
+    return x
+
+
 @dataclass(frozen=True)
 class Family:
     """A kernel ``(x, first_minute, *window) -> (T, outputs)`` over sources and windows.
@@ -120,6 +128,8 @@ class Family:
     causality: tuple[tuple[int, ...], ...] = ()
     fit: Callable[[Array, int], Array] | None = None
     pool: Callable[[Sequence[Array], NDArray[np.int64], int], Array] | None = None
+    steps: Steps | None = None
+    abreast: Callable[[Array], Array] | None = None
     title: str = ""
     formula: str = ""
 

@@ -52,6 +52,9 @@ class BarWindow:
         self._newest = np.full((count, len(COLUMNS)), np.nan)
         self._missing = np.full(count, max_fill + 1)
         self._counts_volume = np.zeros(count, dtype=bool)
+        # Which change of the window was the last of a row.
+        self._changes = 0
+        self._changed = np.zeros(room, dtype=np.int64)
 
     def __len__(self) -> int:
         return self._end - self._first
@@ -66,6 +69,16 @@ class BarWindow:
     def market_minute(self) -> int:
         """Number of the newest minute, see `sessions.market_minutes`."""
         return self._market
+
+    @property
+    def changes(self) -> int:
+        """Number of the last change of any row, see `changed_since`."""
+        return self._changes
+
+    def changed_since(self, change: int) -> int:
+        """How many of the newest rows have come, or have another bar, or have one behind them."""
+        later = self._changed[self._first : self._end] > change
+        return len(later) - int(np.argmax(later)) if later.any() else 0
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -85,6 +98,7 @@ class BarWindow:
             self._remember(i, history[pair], rows)
         self._minutes[:rows] = grid.minutes[len(grid) - rows :]
         self._first, self._end = 0, rows
+        self._change(0, rows)
         self._market = grid.first_market_minute + len(grid) - 1
 
     def _remember(self, i: int, bars: Bars, rows: int) -> None:
@@ -201,6 +215,7 @@ class BarWindow:
                 self._missing[i] = len(minutes) - 1 - own[-1]
         self._minutes[:rows] = grid
         self._first, self._end = 0, rows
+        self._change(0, rows)
         self._market = int(sessions.market_minutes(minutes[-1:])[0]) if rows else 0
 
     def _append(self, minute: int, market: int) -> None:
@@ -210,6 +225,7 @@ class BarWindow:
         self._bars[:, FILLED, row] = 0.0
         self._closes[row] = np.nan
         self._minutes[row] = minute
+        self._change(row, row + 1)
         self._missing += 1
         self._end, self._market = row + 1, market
         self._first = max(self._first, self._end - self.length)
@@ -218,6 +234,8 @@ class BarWindow:
         if np.isfinite(bar[VOLUME]) and not self._counts_volume[i]:
             self._counts_volume[i] = True
             self._bars[i, VOLUME, self._bars[i, FILLED] == 1.0] = 0.0
+            self._change(self._first, self._end)
+        self._change(row, row + 1)
         self._bars[i, :FILLED, row] = bar
         self._bars[i, FILLED, row] = 0.0
         self._closes[row, self._places[i]] = bar[CLOSE]
@@ -239,6 +257,11 @@ class BarWindow:
         self._bars[i, SPREAD, rows] = bar[SPREAD]
         self._bars[i, FILLED, rows] = 1.0
         self._closes[rows, self._places[i]] = bar[CLOSE]
+        self._change(rows.start, rows.stop)
+
+    def _change(self, start: int, stop: int) -> None:
+        self._changes += 1
+        self._changed[start:stop] = self._changes
 
     def _need_one(self) -> None:
         if not len(self):
@@ -262,4 +285,5 @@ class BarWindow:
         self._bars[:, :, start] = self._bars[:, :, newest]
         self._closes[start] = self._closes[newest]
         self._minutes[start] = self._minutes[newest]
+        self._changed[start] = self._changed[newest]
         self._first, self._end = 0, self.length - 1

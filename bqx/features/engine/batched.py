@@ -89,7 +89,7 @@ def _run(
 
 
 @cache
-def _address(function: Any, dimensions: int, windows: int, fitted: bool) -> int | None:
+def address_of(function: Any, dimensions: int, windows: int, fitted: bool) -> int | None:
     """Where a family's compiled kernel lies, None for one that Python calls."""
     signature = (
         types.Array(types.float64, dimensions, "C"),
@@ -122,7 +122,7 @@ class Series:
         start, stop = max(rows.start - self._missing, 0), rows.stop - self._missing
         numbers = (self._first_minute + start + self._missing, *task.window)
         columns, places = (task.outputs, task.columns), (filled.start, filled.stop)
-        at = _address(task.kernel, len(self.shape), len(task.window), bool(parameters))
+        at = address_of(task.kernel, len(self.shape), len(task.window), bool(parameters))
         if at is not None:
             fits = np.array(parameters) if parameters else None
             series = self._addresses, self.shape

@@ -90,7 +90,7 @@ class Plan:
         fits : of each pair, see `compute`.
         """
         parameters = [
-            [_parameters(call.feature, of or {}) for of in fits] if call.feature.fit_key else []
+            [parameters_of(call.feature, of) for of in fits] if call.feature.fit_key else []
             for call in self.calls
         ]
         calls = list(zip(self.calls, parameters, strict=True))
@@ -172,8 +172,9 @@ def _planned(features: Sequence[Feature], columns: list[int]) -> PlannedCall:
     return PlannedCall(family.kernel, first.window, outputs, np.array(columns), first, rows)
 
 
-def _parameters(feature: Feature, fits: Mapping[str, Array]) -> Array:
+def parameters_of(feature: Feature, fits: Mapping[str, Array] | None) -> Array:
     """What the kernel of a fitted family takes after the windows."""
+    fits = fits or {}
     if feature.fit_key not in fits:
         raise ParameterError(
             f"{feature.name}: not fitted, got fits of {', '.join(fits) or 'nothing'}; expected "

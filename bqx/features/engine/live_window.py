@@ -1,7 +1,7 @@
 """Features of the newest minute of all pairs, from a window of bars that moves with the market."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from bqx.errors import BarError
 from bqx.features.engine.bar_window import BarWindow
-from bqx.features.engine.batched import in_threads
-from bqx.features.engine.compute import tiers
-from bqx.features.engine.newest_bars import checked, newest
+from bqx.features.engine.compute import warm_up
+from bqx.features.engine.newest_bars import checked
+from bqx.features.engine.running import RunningPlan
 from bqx.features.spec import Array, Feature
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -46,10 +46,9 @@ class LiveWindow(BarWindow):
         fits: Mapping[str, Mapping[str, Array]] | None = None,
     ) -> None:
         self.features = tuple(features)
-        self._plans = tiers(self.features)
-        lookback = max((plan.lookback for _, plan in self._plans), default=1)
-        super().__init__(tuple(baselines), lookback, max_fill)
+        super().__init__(tuple(baselines), warm_up(features), max_fill)
         self.baselines = dict(baselines)
+        self._plan = RunningPlan(self.features, self, self.baselines)
         self.dtype = dtype
         self.fits = fits or {}
 
@@ -94,21 +93,10 @@ class LiveWindow(BarWindow):
         Raises BarError when there is no minute yet.
         """
         self._need_one()
-        outs = [
-            np.empty((len(self.pairs), len(plan.features), 1), self.dtype)
-            for _, plan in self._plans
-        ]
-        in_threads(self._works(outs), len(os.sched_getaffinity(0)))
-        out = np.empty((len(self.pairs), len(self.features)), self.dtype)
-        for (columns, _), values in zip(self._plans, outs, strict=True):
-            out[:, columns] = values[:, :, 0]
-        return out
-
-    def _works(self, outs: Sequence[NDArray[Any]]) -> Iterator[Callable[[], None]]:
+        out = np.full((len(self.pairs), len(self.features)), np.nan, self.dtype)
         fits = [self.fits.get(pair) for pair in self.pairs]
-        for (_, plan), out in zip(self._plans, outs, strict=True):
-            rows = self.slice(max(plan.lookback, 1))
-            yield from plan.works(newest(rows, self.pairs, self.baselines), out, fits)
+        self._plan.run(out, fits, len(os.sched_getaffinity(0)))
+        return out
 
     def _follows(self, ts: pd.Timestamp) -> tuple[int, int]:
         where = f"live window: {ts}"

@@ -95,13 +95,18 @@ class NewestBars(Bars):
         )
 
 
-def newest(rows: Slice, pairs: Sequence[str], baselines: Mapping[str, float]) -> list[NewestBars]:
-    """Bars of the pairs of a slice and their panel; pairs without a baseline are absent."""
+def newest(
+    rows: Slice, pairs: Sequence[str], baselines: Mapping[str, float], *, wanted: int = 1
+) -> list[NewestBars]:
+    """Bars of the pairs of a slice and their panel; pairs without a baseline are absent.
+
+    ``wanted`` : rows at the end whose features are asked for.
+    """
     every = np.array([baselines.get(pair, np.nan) for pair in PAIRS])
     closes = rows.closes
     if any(pair not in baselines for pair in pairs):
         closes = np.where(np.isnan(every), np.nan, closes)
-    panel = Panel(closes, every, wanted=1)
+    panel = Panel(closes, every, wanted)
     return [
         NewestBars(
             pair,

@@ -17,7 +17,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import CLOCK_RATE
-from bqx.features.spec import FLAG, SIGNED, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Output, Source, read
 from bqx.market import sessions
 from bqx.market.bars import Bars
 
@@ -154,7 +154,7 @@ def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
 _time = partial(family, table="time", laggable=False)
 
 FAMILIES = (
-    _time("", panels.read, _OUTPUTS, sources=CLOCK, about="clock and calendar"),
+    _time("", read, _OUTPUTS, sources=CLOCK, about="clock and calendar"),
     _time(
         "session_vol_regime",
         volatility_state,

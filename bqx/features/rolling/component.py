@@ -64,7 +64,7 @@ def _loadings(values: F, vector: F, start: F, lane: int, out: F) -> None:
             out[j] = np.copysign(1.0, side) * vector[j * LANES + lane]
 
 
-@kernel
+@kernel(nogil=True)
 def component(x: F, window: int, first_minute: int, start: F, since: int, centred: bool) -> F:
     """Leading component of the windows that end at row ``since`` or later: (T, C) -> (T, C + 1).
 

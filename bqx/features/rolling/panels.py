@@ -55,7 +55,7 @@ def index(bars: Bars, pair: str) -> F:
 def returns(bars: Bars, pair: str) -> F:
     """(T,) one-row log returns."""
 
-    return shared(bars, f"return:{pair}", lambda: log_returns(closes(bars, pair)))
+    return shared(bars, f"return:{pair}", lambda: log_returns(closes(bars, pair), 1))
 
 
 def momentum(bars: Bars, pair: str, window: int = BQX_WINDOW) -> F:
@@ -156,8 +156,3 @@ def triangle_momentum(bars: Bars, pair: str) -> F:
         return _residual(bars, pair, rates[0] - rates[1] - rates[2])
 
     return shared(bars, f"triangle bqx:{sides}", make)
-
-
-def read(x: F, first_minute: int, *window: int) -> F:
-    """Columns that their source has made, for all pairs where they are the same."""
-    return x

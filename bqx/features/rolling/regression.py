@@ -7,7 +7,7 @@ from bqx.features.rolling.sums import F, first_block
 from bqx.features.rolling.tolerances import COLLINEAR
 
 
-@kernel
+@kernel(nogil=True)
 def regress(x: F, window: int, first_minute: int) -> F:
     """Column 0 on columns 1 and 2 and a constant over each window: (T, 3) -> (T, 4).
 

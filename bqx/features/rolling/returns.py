@@ -46,7 +46,7 @@ def log_returns(x: F, rows: int = 1) -> F:
 
 
 def _returns(bars: Bars) -> F:
-    return log_returns(bars.index)
+    return log_returns(bars.index, 1)
 
 
 RETURN = Source("return", "rate", "1", 2, _returns, series="log returns")

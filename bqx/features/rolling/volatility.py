@@ -156,13 +156,12 @@ def mean_root(returns: F, window: int, first_minute: int) -> F:
 
 
 @kernel
-def high_or_low(volatility: F) -> F:
+def high_or_low(state: F) -> F:
     """The high state, rows in the present state (to 1,440), share of the last 1,440 rows that
     changed it: (T, 3).
     """
-    rows = len(volatility)
+    rows = len(state)
     out = np.full((rows, 3), np.nan)
-    state = high_state(volatility)
     out[:, 0] = state
     clean = clean_rows(state)
     flips = np.full(rows, np.nan)

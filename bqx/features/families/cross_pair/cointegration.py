@@ -31,7 +31,7 @@ from bqx.features.rolling.regression import regress
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import COLLINEAR
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, SIGNED, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Output, Source, read
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -246,7 +246,7 @@ _ACROSS = (
 _SPANNED = {"z_gap": ("rate_ect_z_score_w{0}", "bqx_ect_z_score_w{0}")}
 _ABOUT = "residual of levels regressed on others over 1,440 rows, the same for all pairs"
 
-_correction = partial(family, "ect", panels.read, table="error_correction", windows=DAY)
+_correction = partial(family, "ect", read, table="error_correction", windows=DAY)
 
 FAMILIES = (
     *(

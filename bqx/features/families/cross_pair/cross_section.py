@@ -13,13 +13,12 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component, projected
-from bqx.features.rolling.panels import read
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Output, Source
+from bqx.features.spec import Output, Source, read
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS
 from bqx.market.sessions import DAY

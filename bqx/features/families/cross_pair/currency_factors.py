@@ -6,16 +6,16 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component
-from bqx.features.rolling.panels import DOLLAR_PAIRS, read
+from bqx.features.rolling.panels import DOLLAR_PAIRS
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import totals
-from bqx.features.spec import Output, Source
+from bqx.features.spec import Output, Source, read
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
 from bqx.market.sessions import DAY
 
 
-@kernel
+@kernel(nogil=True)
 def path(x: F, loadings: F, first_minute: int, window: int) -> F:
     """Factor of returns under each row's loadings: (T, C), (T, C) -> (T, 6).
 

@@ -12,6 +12,7 @@ from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import SIGNED, Output, Source
+from bqx.features.steps import Steps
 
 MEMORY = 240
 """Rows over which the mean correlation is watched."""
@@ -19,19 +20,27 @@ MEMORY = 240
 
 @kernel
 def peers(x: F, first_minute: int, window: int) -> F:
-    """Mean correlation with the six pairs of the base, of the quote, and the deviation of their
-    mean over 240 rows: (T, 13) -> (T, 3).
-    """
+    """Mean correlation with the six pairs of the base and of the quote: (T, 13) -> (T, 2)."""
     rows = len(x)
-    out = np.zeros((rows, 3))
+    out = np.zeros((rows, 2))
     correlated = correlations(x, window, first_minute)
     for row in range(rows):
         for j in range(6):
             out[row, 0] += correlated[row, j] / 6.0
             out[row, 1] += correlated[row, j + 6] / 6.0
-    both = (out[:, 0] + out[:, 1]) / 2.0
-    out[:, 2] = mean_std(both, MEMORY, first_minute, 1)[1]
     return out
+
+
+@kernel
+def _deviation(correlated: F, first_minute: int, window: int) -> F:
+    both = (correlated[:, 0] + correlated[:, 1]) / 2.0
+    return mean_std(both, MEMORY, first_minute, 1)[1].reshape(-1, 1)
+
+
+@kernel
+def stability(x: F, first_minute: int, window: int) -> F:
+    """Deviation over 240 rows of the mean correlation with all peers: (T, 13) -> (T, 1)."""
+    return _deviation(peers(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -134,12 +143,13 @@ FAMILIES = (
     ),
     _correlation(
         "peers_stability",
-        lambda x, first_minute, window: peers(x, first_minute, window)[:, 2:],
+        stability,
         Output("1", 0.0, 1.1, alias="correlation_stability"),
         sources=PEERS[:1],
         windows=60,
         title="Deviation of the mean correlation with all peers",
         formula="std(mean(corr(x, x[k], {0}), k in peers), 240)",
         lookback=lambda window: window + MEMORY - 1,
+        steps=Steps(peers, _deviation, rows=lambda window: window, reads=lambda window: MEMORY),
     ),
 )

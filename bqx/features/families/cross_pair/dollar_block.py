@@ -13,12 +13,12 @@ from bqx.features.declare import described, family
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import correlations, cross_sums
-from bqx.features.rolling.panels import MAJORS, read
+from bqx.features.rolling.panels import MAJORS
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import OFF_DIAGONAL
 from bqx.features.rolling.trailing import highest_share, tercile, z_score, zone
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, SIGNED, Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, read
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -102,7 +102,7 @@ def _products(x: F, window: int, first_minute: int) -> F:
     return out
 
 
-@kernel
+@kernel(nogil=True)
 def together(x: F, first_minute: int, window: int, since: int) -> F:
     """Covariance of the dollar pairs' returns in basis points: (T, 5) -> (T, 8).
 

@@ -138,7 +138,14 @@ SISTERS_BQX = Source("sisters", "cross", "1", BQX_WINDOW + 1, _sisters(panels.mo
 SISTERS_MOVES = Source("sisters", "cross", "1", BQX_WINDOW + 2, _sisters(panels.moves))
 """One-row changes of these."""
 
-LEADERS = Source("leader", "cross", "1", LEADER_WINDOW + 1, _candidates)
+LEADERS = Source(
+    "leader",
+    "cross",
+    "1",
+    LEADER_WINDOW + 1,
+    _candidates,
+    reach=BQX_WINDOW + LEADER_WINDOW,
+)
 """Log returns of the pair and its five sisters; of these BQX over 60 rows, and the quadratic term
 over 60 rows of BQX_15.
 """

@@ -12,11 +12,11 @@ from bqx.features.declare import described, family
 from bqx.features.rolling import panels
 from bqx.features.rolling.ago import changes
 from bqx.features.rolling.multivariate import correlations, shifted, snapped
-from bqx.features.rolling.panels import DOLLAR_PAIRS, read
+from bqx.features.rolling.panels import DOLLAR_PAIRS
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score, zone
 from bqx.features.sources import BQX_WINDOW, momentum
-from bqx.features.spec import FLAG, SIGNED, Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, read
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 

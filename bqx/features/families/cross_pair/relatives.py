@@ -13,24 +13,23 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.families.cross_pair.best_lead import LEADS, best_lead
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
 from bqx.features.rolling.regression import regress
-from bqx.features.rolling.sums import F, first_block, mean_std, square_sums
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import SIGNED, Output, Source
+from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
 
 MEMORY = 240
 """Rows of correlations among which one is placed."""
 
-LEADS = 5
-"""Rows by which a pair may lead or follow."""
-
 
 @kernel
-def _with_relatives(x: F, first_minute: int, window: int) -> F:
+def with_relatives(x: F, first_minute: int, window: int) -> F:
     """Correlations with four relatives, the deviation over the mean of theirs, and the means of
     the first and the last two correlations: (T, 7).
     """
@@ -54,7 +53,7 @@ def relatives(x: F, first_minute: int, window: int) -> F:
     Columns: the pair, two relatives of its base, two of its quote.
     """
     out = np.empty((len(x), 8))
-    readings = _with_relatives(x, first_minute, window)
+    readings = with_relatives(x, first_minute, window)
     out[:, :4] = readings[:, :4]
     out[:, 4:6] = readings[:, 5:] - shifted(readings[:, 5:], window)
     out[:, 6] = best_lead(x, first_minute, window)
@@ -63,10 +62,8 @@ def relatives(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
-def relatives_over_time(x: F, first_minute: int, window: int) -> F:
-    """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
-    out = np.empty((len(x), 3))
-    readings = _with_relatives(x, first_minute, window)
+def _over_time(readings: F, first_minute: int, window: int) -> F:
+    out = np.empty((len(readings), 3))
     base, quote = readings[:, 5].copy(), readings[:, 6].copy()
     out[:, 0] = z_score(base, MEMORY, first_minute)
     out[:, 1] = z_score(quote, MEMORY, first_minute)
@@ -75,57 +72,9 @@ def relatives_over_time(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
-def best_lead(x: F, first_minute: int, window: int) -> F:
-    """Rows, in fifths from -1 to 1, by which the relatives' mean leads the pair best: (T,).
-
-    The pair's window ends five rows ago; the relatives' windows lie from five rows after it to
-    five before. The largest correlation wins, of equal ones the shortest lead.
-    """
-    rows = len(x)
-    out = np.full(rows, np.nan)
-    own = shifted(x[:, 0].copy(), LEADS)
-    mean = (x[:, 1] + x[:, 2] + x[:, 3] + x[:, 4]) / 4.0
-    lags = 2 * LEADS + 1
-    own_sum, own_square, _ = square_sums(own, window, first_minute)
-    level, weight, reference = square_sums(mean, window, first_minute)
-    for row in range(rows):
-        squares = weight[row] - level[row] * level[row] / window
-        # One over the deviation of the relatives' window.
-        weight[row] = 1.0 / np.sqrt(squares if squares > 0.0 else np.nan)
-        level[row] = reference[row] + level[row] / window
-    products, correlated, tail = np.empty(lags), np.empty(lags), np.zeros((window + 1, lags))
-    for start in range(first_block(first_minute, window), rows, window):
-        products[:] = 0.0
-        for i in range(min(window, start - lags + 1)):
-            d = own[start - 1 - i] - own[start]
-            for j in range(lags):
-                products[j] += d * (mean[start - 1 - i - j] - mean[start])
-                tail[i + 1, j] = products[j]
-        products[:] = 0.0
-        for row in range(max(start, lags - 1), min(start + window, rows)):
-            d = own[row] - own[start]
-            for j in range(lags):
-                products[j] += d * (mean[row - j] - mean[start])
-            before = window - (row - start + 1)
-            squares = own_square[row] - own_sum[row] * own_sum[row] / window
-            if before > start - lags + 1 or not squares > 0.0:
-                continue
-            for j in range(lags):
-                centre = level[row - j] - mean[start]
-                together = products[j] + tail[before, j] - own_sum[row] * centre
-                correlated[j] = together * weight[row - j]
-            out[row] = _lead(correlated)
-    return out
-
-
-@kernel
-def _lead(correlated: F) -> float:
-    """Lead of the largest of eleven correlations, in fifths, the shortest first; NaN with a gap."""
-    best = LEADS
-    for k in range(1, LEADS + 1):
-        for j in (LEADS - k, LEADS + k):
-            best = j if correlated[j] > correlated[best] else best
-    return np.nan if np.isnan(correlated.sum()) else (best - LEADS) / LEADS
+def relatives_over_time(x: F, first_minute: int, window: int) -> F:
+    """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
+    return _over_time(with_relatives(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -138,6 +87,12 @@ def spread(x: F, first_minute: int, window: int) -> F:
 def cointegration(x: F, first_minute: int, window: int) -> F:
     """Level regressed on those of two relatives of the base: (T, 4), see ``regress``."""
     return regress(x, window, first_minute)
+
+
+@kernel
+def cointegration_of_one(x: F, first_minute: int, window: int) -> F:
+    """Level regressed on that of the first relative of the base: (T, 1)."""
+    return regress(x, window, first_minute)[:, 3:]
 
 
 RELATIVES = (
@@ -246,7 +201,14 @@ _relatives = partial(
 
 FAMILIES = (
     _relatives(relatives, _NOW),
-    _relatives(relatives_over_time, _OVER_TIME, lookback=lambda window: window + MEMORY - 1),
+    _relatives(
+        relatives_over_time,
+        _OVER_TIME,
+        lookback=lambda window: window + MEMORY - 1,
+        steps=Steps(
+            with_relatives, _over_time, rows=lambda window: window, reads=lambda window: MEMORY
+        ),
+    ),
     _correlation(
         "relative_spread",
         spread,
@@ -266,7 +228,7 @@ FAMILIES = (
     ),
     _correlation(
         "cointegration_of_one",
-        lambda x, first_minute, window: cointegration(x, first_minute, window)[:, 3:],
+        cointegration_of_one,
         {"residual": Output("1", alias="cointegration_residual")},
         sources=LEVELS[:1],
         windows=DAY,

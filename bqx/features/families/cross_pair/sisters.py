@@ -59,10 +59,14 @@ def residual(x: F, first_minute: int) -> F:
     return out
 
 
+@kernel
 def aligned(x: F, first_minute: int) -> F:
     """Whether both columns have one sign: (T, 2) -> (T, 1)."""
-    same = (np.sign(x[:, :1]) == np.sign(x[:, 1:])).astype(np.float64)
-    return np.where(np.isnan(x).any(axis=1, keepdims=True), np.nan, same)
+    out = np.empty((len(x), 1))
+    for row in range(len(x)):
+        same = np.sign(x[row, 0]) == np.sign(x[row, 1])
+        out[row, 0] = np.nan if np.isnan(x[row, 0] + x[row, 1]) else 1.0 if same else 0.0
+    return out
 
 
 def _sister(rank: int) -> Source:

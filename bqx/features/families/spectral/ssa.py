@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
@@ -118,19 +119,17 @@ def _read(z: F, variance: float, values: F, vectors: F, lane: int, u: F, out: F)
 
 
 @kernel
-def ssa(x: F, first_minute: int) -> F:
-    """Components at the newest row, their shares, and how well they part: (T, 10)."""
-    rows = len(x)
-    out = np.full((rows, 10), np.nan)
+def _decomposed(x: F, ends: NDArray[np.int64], out: F) -> None:
+    """Readings (n, 10) of the windows that end at some rows, several side by side."""
     z, c = np.zeros((LANES, WINDOW + LENGTH)), np.empty((LANES, LENGTH))
     near, far = np.empty((LENGTH - 1) * LANES), np.empty(LENGTH * LANES)
     matrix = np.zeros(width(HALF) * width(HALF) * LANES)
     values, vectors = np.empty((6, LANES)), np.empty((4, HALF * LANES))
     u = np.empty(LENGTH)
-    for first in range(WINDOW - 1, rows, LANES):
-        lanes = min(LANES, rows - first)
+    for first in range(0, len(ends), LANES):
+        lanes = min(LANES, len(ends) - first)
         for lane in range(lanes):
-            _covariances(x, first + lane, z[lane], c[lane])
+            _covariances(x, ends[first + lane], z[lane], c[lane])
         spread(c, near, far, lanes)
         for side in range(2):
             fill(matrix, near, far, 1.0 - 2.0 * side)
@@ -139,6 +138,23 @@ def ssa(x: F, first_minute: int) -> F:
             # NaN in a window stays in its lane.
             if c[lane, 0] > 0.0 and c[lane, 0] < np.inf:
                 _read(z[lane], c[lane, 0], values, vectors, lane, u, out[first + lane])
+
+
+@kernel
+def ssa(x: F, first_minute: int) -> F:
+    """Components at the newest row, their shares, and how well they part: (T, 10)."""
+    out = np.full((len(x), 10), np.nan)
+    _decomposed(x, np.arange(WINDOW - 1, len(x)), out[WINDOW - 1 :])
+    return out
+
+
+@kernel(nogil=True)
+def of_all(x: F) -> F:
+    """The newest row of several series: (P, T) -> (P, 10)."""
+    series, rows = x.shape
+    out = np.full((series, 10), np.nan)
+    if rows >= WINDOW:
+        _decomposed(x.copy().reshape(-1), (np.arange(series) + 1) * rows - 1, out)
     return out
 
 
@@ -199,6 +215,7 @@ _ssa = partial(
     about="singular spectrum of the last 128 rows",
     lookback=rows,
     laggable=False,
+    abreast=of_all,
 )
 
 FAMILIES = (_ssa(_outputs("idx"), sources=RATE), _ssa(_outputs("bqx"), sources=BQX))

@@ -29,7 +29,7 @@ from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, Output, Source
+from bqx.features.spec import FLAG, Output, Source, read
 from bqx.market.bars import Bars, Panel
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
 from bqx.market.sessions import DAY
@@ -134,11 +134,6 @@ SISTER_TRENDS = Source("sister", "cross", "1", BQX_WINDOW + WINDOW, _of_sisters)
 """Terms of the pair's BQX trend less those of its two sisters."""
 
 
-def as_built(x: F, first_minute: int) -> F:
-    """The source itself, whose columns are the features."""
-    return x
-
-
 _NOUNS = {"t2": "curvature", "t1": "slope", "b": "start level"}
 _SERIES = {"rate": ("the rate index", "I", 0), "bqx": ("BQX", "B", BQX_WINDOW)}
 
@@ -210,7 +205,7 @@ _SISTERS = {
 _parabolic = partial(
     family,
     "parabolic",
-    as_built,
+    read,
     table="parabolic",
     about="quadratic trends against those of other pairs",
     laggable=False,

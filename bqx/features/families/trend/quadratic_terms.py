@@ -18,6 +18,7 @@ from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source
+from bqx.features.steps import Steps
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
 SHARED, ALONE = WINDOWS[:2], WINDOWS[2:]
@@ -85,14 +86,19 @@ _CROSS = np.array([1, 2, 3, 5, 6, 8])
 
 
 @kernel
-def term_covariance(x: F, first_minute: int, window: int) -> F:
-    """Covariances (ddof 1) of the terms of ``window`` rows over as many rows: (T, 6)."""
-    sums = products(terms(x, first_minute, window)[:, :4].copy(), window, first_minute)
-    out = np.empty((len(x), len(_CROSS)))
-    for row in range(len(x)):
+def _covariance(y: F, first_minute: int, window: int) -> F:
+    sums = products(y[:, :4].copy(), window, first_minute)
+    out = np.empty((len(y), len(_CROSS)))
+    for row in range(len(y)):
         for i in range(len(_CROSS)):
             out[row, i] = sums[row, _CROSS[i]] / (window - 1.0)
     return out
+
+
+@kernel
+def term_covariance(x: F, first_minute: int, window: int) -> F:
+    """Covariances (ddof 1) of the terms of ``window`` rows over as many rows: (T, 6)."""
+    return _covariance(terms(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -260,6 +266,7 @@ FAMILIES = (
         windows=WINDOWS,
         about="covariance over the window's rows of two terms of the window",
         lookback=lambda w: 2 * w - 1,
+        steps=Steps(terms, _covariance, rows=lambda w: w, reads=lambda w: w),
     ),
     family(
         "term_company",

@@ -15,15 +15,17 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.families.volatility.trend_states import LONG, SHORT, trend
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import F, trend_sums
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import count, deviation, share, tercile, z_score
 from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.sources import RATE
 from bqx.features.spec import FLAG, SIGNED, Output
+from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
 
 BEFORE = 60
@@ -32,20 +34,14 @@ BEFORE = 60
 JUMP, SMALLER_JUMP = 3.0, 2.5
 """Deviations beyond which a return is a jump."""
 
-SHORT, LONG, RANKED = 20, 60, 100
-"""Rows of short and long readings; values of short volatility among which it is placed."""
+RANKED = 100
+"""Values of short volatility among which it is placed."""
 
 EXPANDED, COMPRESSED = 1.25, 0.8
 """Short over long volatility from which it counts as expanded, and below which as compressed."""
 
 GARCH_ALPHA, GARCH_BETA = 0.05, 0.90
 """Fixed weights of the last squared return and of the last variance; no fit, hence no fold."""
-
-WEAK, STRONG = 0.3, 1.0
-"""Trend scores that part the five classes of trend."""
-
-SIDEWAYS = 0.25
-"""R² of the line below which a market goes sideways."""
 
 
 @kernel
@@ -57,22 +53,29 @@ def sigma_before(returns: F, first_minute: int) -> F:
 
 
 @kernel
-def jumps(x: F, first_minute: int) -> F:
-    """Eight readings of jumps: (T, 8), see the outputs below."""
+def _jumped(x: F, first_minute: int) -> F:
+    """Flags of returns beyond 2.5 and 3 deviations, direction and size: (T, 4)."""
     rows = len(x)
-    out = np.full((rows, 8), np.nan)
+    out = np.full((rows, 4), np.nan)
     returns = log_returns(x)
     sigma = sigma_before(returns, first_minute)
-    flags = np.full(rows, np.nan)
     for row in range(rows):
         size = abs(returns[row])
         if not (np.isnan(size) or np.isnan(sigma[row])):
             out[row, 0] = size > SMALLER_JUMP * sigma[row]
-            flags[row] = size > JUMP * sigma[row]
-            out[row, 5] = np.sign(returns[row]) * flags[row]
+            out[row, 1] = size > JUMP * sigma[row]
+            out[row, 2] = np.sign(returns[row]) * out[row, 1]
             if sigma[row] > 0.0:
-                out[row, 6] = size / sigma[row]
-    out[:, 1] = flags
+                out[row, 3] = size / sigma[row]
+    return out
+
+
+@kernel
+def _since_jumps(jumped: F, first_minute: int) -> F:
+    rows = len(jumped)
+    out = np.full((rows, 8), np.nan)
+    flags = jumped[:, 1].copy()
+    out[:, :2], out[:, 5:7] = jumped[:, :2], jumped[:, 2:]
     out[:, 2] = count(flags, SHORT)
     out[:, 3] = count(flags, LONG)
     clean = clean_rows(flags)
@@ -87,95 +90,72 @@ def jumps(x: F, first_minute: int) -> F:
 
 
 @kernel
-def volatility(x: F, first_minute: int) -> F:
-    """Ten readings of volatility: (T, 10), see the outputs below."""
+def jumps(x: F, first_minute: int) -> F:
+    """Eight readings of jumps: (T, 8), see the outputs below."""
+    return _since_jumps(_jumped(x, first_minute), first_minute)
+
+
+@kernel
+def _deviations(x: F, first_minute: int) -> F:
+    """Deviation of returns over 20 and 60 rows, exponential and GARCH volatility: (T, 4)."""
     rows = len(x)
-    out = np.full((rows, 10), np.nan)
+    out = np.full((rows, 4), np.nan)
     returns = log_returns(x)
     squares = returns * returns
-    short = deviation(returns, SHORT, first_minute)
-    long = deviation(returns, LONG, first_minute)
+    out[:, 0] = deviation(returns, SHORT, first_minute)
+    out[:, 1] = deviation(returns, LONG, first_minute)
     variance = deviation(returns, DAY, first_minute) ** 2
-    out[:, 0] = tercile(share(short, DAY))
-    out[:, 1] = tercile(share(long, DAY))
-    out[:, 3] = z_score(short, RANKED, first_minute, ROUNDING)
-    out[:, 4] = share(short, RANKED)
     # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
     decay = 1.0 - GARCH_BETA
     recent = ewm_mean(squares, decay, DAY, DAY, first_minute)
     omega = (1.0 - GARCH_ALPHA - GARCH_BETA) * variance
     smooth = ema(squares, 30, first_minute)
     for row in range(1, rows):
+        out[row, 2] = np.sqrt(max(smooth[row], 0.0)) if smooth[row] == smooth[row] else np.nan
+        if not np.isnan(recent[row]):
+            out[row, 3] = np.sqrt(max((omega[row] + GARCH_ALPHA * recent[row]) / decay, 0.0))
+    return out
+
+
+@kernel
+def _placed(deviations: F, first_minute: int) -> F:
+    out = np.full((len(deviations), 3), np.nan)
+    for k in range(2):
+        out[:, k] = tercile(share(deviations[:, k].copy(), DAY))
+    for row in range(1, len(out)):
         if not np.isnan(out[row, 0] - out[row - 1, 0]):
             out[row, 2] = out[row, 0] != out[row - 1, 0]
-        if row >= 2 * SHORT:
-            out[row, 5] = (short[row] - short[row - SHORT]) - (
-                short[row - SHORT] - short[row - 2 * SHORT]
-            )
-        if not np.isnan(long[row]):
-            out[row, 6] = short[row] > EXPANDED * long[row]
-            out[row, 7] = short[row] < COMPRESSED * long[row]
-        out[row, 8] = np.sqrt(max(smooth[row], 0.0)) if smooth[row] == smooth[row] else np.nan
-        if not np.isnan(recent[row]):
-            out[row, 9] = np.sqrt(max((omega[row] + GARCH_ALPHA * recent[row]) / decay, 0.0))
     return out
 
 
 @kernel
-def line(x: F, returns: F, window: int, first_minute: int) -> tuple[F, F, F]:
-    """Class of trend, R² and slope of the straight line: three (T,) arrays.
-
-    Classes run from -2 (strongly down) to 2, 0 in a flat window, which has no R².
-
-    The score is the line's rise over the window, over the deviation of returns times the square
-    root of the window: on a random walk its deviation is about 1.1 and the classes hold alike.
-    """
-    rows = len(x)
-    grade, strength, steep = np.full(rows, np.nan), np.full(rows, np.nan), np.full(rows, np.nan)
-    sums = trend_sums(x, window, first_minute)
-    sigma = deviation(returns, window, first_minute)
-    m2, root = window * (window * window - 1.0) / 12.0, np.sqrt(window)
-    for row in range(rows):
-        steep[row] = sums[row, 1] / m2
-        if sums[row, 3] > 0.0:
-            whole = sums[row, 3] - sums[row, 0] * sums[row, 0] / window
-            strength[row] = min(steep[row] * sums[row, 1] / whole, 1.0)
-        if sigma[row] > 0.0:
-            size = abs(steep[row]) * root / (x[row] * sigma[row])
-            sign = 1.0 if steep[row] > 0.0 else -1.0
-            grade[row] = sign * (2.0 if size > STRONG else 1.0) if size > WEAK else 0.0
-        elif sigma[row] == 0.0:
-            grade[row] = 0.0
-    return grade, strength, steep
+def volatility_states(x: F, first_minute: int) -> F:
+    """Three readings of where volatility stands within a day: (T, 3), see the outputs below."""
+    return _placed(_deviations(x, first_minute), first_minute)
 
 
 @kernel
-def trend(x: F, first_minute: int) -> F:
-    """Eight readings of trend: (T, 8), see the outputs below."""
-    rows = len(x)
-    out = np.full((rows, 8), np.nan)
-    clean, returns = clean_rows(x), log_returns(x)
-    out[:, 0], out[:, 2], steep = line(x, returns, SHORT, first_minute)
-    out[:, 1], out[:, 3], _ = line(x, returns, LONG, first_minute)
-    up, down = np.full(rows, np.nan), np.full(rows, np.nan)
+def _compared(deviations: F, first_minute: int) -> F:
+    rows = len(deviations)
+    out = np.full((rows, 7), np.nan)
+    short, long = deviations[:, 0].copy(), deviations[:, 1].copy()
+    out[:, 0] = z_score(short, RANKED, first_minute, ROUNDING)
+    out[:, 1] = share(short, RANKED)
+    out[:, 5:] = deviations[:, 2:]
     for row in range(1, rows):
-        if clean[row] > 1:
-            up[row], down[row] = x[row] > x[row - 1], x[row] < x[row - 1]
-    up, down = count(up, SHORT), count(down, SHORT)
-    for row in range(rows):
-        if clean[row] > SHORT:
-            net = x[row] - x[row - SHORT]
-            agreeing = up[row] if net > 0.0 else down[row]
-            out[row, 4] = agreeing / SHORT if net != 0.0 else 0.5
-        if clean[row] > 2 * SHORT:
-            earlier = x[row - SHORT] - x[row - 2 * SHORT]
-            net = x[row] - x[row - SHORT]
-            out[row, 5] = (net > 0.0 and earlier < 0.0) or (net < 0.0 and earlier > 0.0)
-        if row >= SHORT:
-            out[row, 6] = steep[row] - steep[row - SHORT]
-        if clean[row] >= SHORT:
-            out[row, 7] = 0.0 if out[row, 2] >= SIDEWAYS - ROUNDING else 1.0
+        if row >= 2 * SHORT:
+            before = short[row - SHORT]
+            out[row, 2] = (short[row] - before) - (before - short[row - 2 * SHORT])
+        if not np.isnan(long[row]):
+            out[row, 3] = short[row] > EXPANDED * long[row]
+            out[row, 4] = short[row] < COMPRESSED * long[row]
     return out
+
+
+@kernel
+def volatility(x: F, first_minute: int) -> F:
+    """Seven readings of volatility: (T, 7), see the outputs below."""
+    return _compared(_deviations(x, first_minute), first_minute)
 
 
 def _reading(rows: int, alias: str, unit: str = "1", *bounds: float, **more: Any) -> Output:
@@ -290,9 +270,31 @@ sideways_20: Flag of a market without trend
 )
 
 _event = partial(family, table="event_regime", sources=RATE, laggable=False)
+_volatility = partial(_event, "volatility", about="deviation of log returns")
+_STATES = ("regime_20", "regime_60", "transition")
+
+
+def _run_in() -> int:
+    return DAY + 1
+
 
 FAMILIES = (
-    _event("jump", jumps, _JUMPS, about="moves beyond a multiple of the 60 returns' deviation"),
-    _event("volatility", volatility, _VOLATILITY, about="deviation of log returns"),
+    _event(
+        "jump",
+        jumps,
+        _JUMPS,
+        about="moves beyond a multiple of the 60 returns' deviation",
+        steps=Steps(_jumped, _since_jumps, rows=lambda: _JUMPED, reads=lambda: DAY),
+    ),
+    _volatility(
+        volatility_states,
+        {name: output for name, output in _VOLATILITY.items() if name in _STATES},
+        steps=Steps(_deviations, _placed, rows=_run_in, reads=_run_in),
+    ),
+    _volatility(
+        volatility,
+        {name: output for name, output in _VOLATILITY.items() if name not in _STATES},
+        steps=Steps(_deviations, _compared, rows=_run_in, reads=lambda: RANKED),
+    ),
     _event("trend_state", trend, _TREND, about="straight line through the trailing window"),
 )

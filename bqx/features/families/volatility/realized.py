@@ -13,6 +13,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.families.volatility import high_states
 from bqx.features.rolling import resampled
 from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import ema_run_in
@@ -22,14 +23,12 @@ from bqx.features.rolling.volatility import (
     SLOW,
     by_products,
     by_ranges,
-    high_or_low,
-    high_state,
-    mean_root,
     over_before,
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
 from bqx.features.spec import CLOSE, FLAG, Output, Source
+from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -83,18 +82,6 @@ def of_bqx(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
-def states_of_rate(x: F, first_minute: int, window: int) -> F:
-    """Three readings of the state that the rate's volatility is in: (T, 3), see the outputs."""
-    return high_or_low(mean_root(log_returns(x), window, first_minute))
-
-
-@kernel
-def states_of_bqx(x: F, first_minute: int, window: int) -> F:
-    """Three readings of the state that BQX's volatility is in: (T, 3), see the outputs."""
-    return high_or_low(mean_root(changes(x, 1), window, first_minute))
-
-
-@kernel
 def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
     """Seven readings of the last complete five-minute buckets: (T, 7), see the outputs below.
 
@@ -111,19 +98,6 @@ def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
     for k in range(7):
         readings = ranges[:, k].copy() if k < 4 else products[:, k - 4].copy()
         out[:, k] = resampled.carried(readings, close, need + (k > 2), BUCKET, first_minute)
-    return out
-
-
-@kernel
-def agreeing(x: F, first_minute: int, window: int) -> F:
-    """Whether the states of rate and BQX agree: (T, 1)."""
-    rows = len(x)
-    out = np.full((rows, 1), np.nan)
-    rate_high = high_state(mean_root(log_returns(x[:, 0].copy()), window, first_minute))
-    bqx_high = high_state(mean_root(changes(x[:, 1].copy(), 1), window, first_minute))
-    for row in range(rows):
-        if not np.isnan(rate_high[row] + bqx_high[row]):
-            out[row, 0] = rate_high[row] == bqx_high[row]
     return out
 
 
@@ -148,6 +122,10 @@ def _change(window: int) -> int:
 
 def _state(window: int) -> int:
     return window + DAY
+
+
+def _day(window: int) -> int:
+    return DAY
 
 
 def _states(window: int) -> int:
@@ -283,8 +261,24 @@ _realized = partial(
 FAMILIES = (
     _realized("realized", of_rate, _OF_RATE | _MOVES_OF_RATE, sources=RATE_BARS, lookback=_change),
     _realized("realized", of_bqx, _OF_BQX | _MOVES_OF_BQX, sources=BQX, lookback=_change),
-    _realized("realized", states_of_rate, _STATES_OF_RATE, sources=RATE),
-    _realized("realized", states_of_bqx, _STATES_OF_BQX, sources=BQX),
+    _realized(
+        "realized",
+        high_states.states_of_rate,
+        _STATES_OF_RATE,
+        sources=RATE,
+        steps=Steps(
+            high_states.state_of_rate, high_states.held, rows=_state, reads=lambda window: DAY
+        ),
+    ),
+    _realized(
+        "realized",
+        high_states.states_of_bqx,
+        _STATES_OF_BQX,
+        sources=BQX,
+        steps=Steps(
+            high_states.state_of_bqx, high_states.held, rows=_state, reads=lambda window: DAY
+        ),
+    ),
     _realized(
         "realized_5m",
         of_buckets,
@@ -293,6 +287,6 @@ FAMILIES = (
         about="realized over the last complete five-minute clock buckets",
         lookback=lambda window: _buckets(window) + 1,
     ),
-    _realized("realized", agreeing, _ALIGNMENT, sources=RATE_AND_BQX),
+    _realized("realized", high_states.agreeing, _ALIGNMENT, sources=RATE_AND_BQX),
     _realized("realized", across, _ACROSS, sources=RATE_AND_BQX, lookback=_change),
 )

@@ -33,7 +33,7 @@ TREND = 60
 
 
 def _returns(bars: Bars) -> F:
-    return log_returns(bars.index)
+    return log_returns(bars.index, 1)
 
 
 def _changes(bars: Bars) -> F:

@@ -1,0 +1,207 @@
+"""Features of the newest row of several pairs, from series that are kept as their bars move on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.features.engine.bar_window import BarWindow
+from bqx.features.engine.batched import in_threads
+from bqx.features.engine.compute import Plan, PlannedCall, parameters_of
+from bqx.features.engine.kept_series import KeptSeries, KeptSource, Move
+from bqx.features.engine.newest_bars import NewestBars, newest
+from bqx.features.engine.newest_calls import FirstStep, Fits, Reading, Readings, alike
+from bqx.features.spec import Feature, read
+from bqx.features.steps import Steps
+from bqx.market.bars import Bars
+
+Work = Callable[[], None]
+
+_LONG = 256
+"""Bars behind a row of a source whose build is mostly compiled work, which any thread can do."""
+
+
+class RunningPlan:
+    """What has to run every minute for features of the newest row of a window.
+
+    Kernels and the order of their sums are the batch's. A source's rows are kept from minute to
+    minute, and those of a kernel's first step (`Steps`); features of a source that is made of
+    features are computed from the bars.
+
+    Parameters
+    ----------
+    features : in the order wanted.
+    window : that is moved between calls.
+    baselines : of pairs of the window; others are absent.
+    """
+
+    def __init__(
+        self, features: Sequence[Feature], window: BarWindow, baselines: Mapping[str, float]
+    ) -> None:
+        plan = Plan(features)
+        self._window, self._baselines = window, baselines
+        self._calls = [call for call in plan.calls if not call.feature.source.inputs]
+        self._sources: list[_Source] | None = None
+        stacked = [n for n, feature in enumerate(features) if feature.source.inputs]
+        self._stacked = np.array(stacked, dtype=np.int64)
+        self._from_bars = Plan([features[n] for n in stacked])
+        self._seen = self._market = 0
+
+    def run(self, out: NDArray[Any], fits: Fits, threads: int) -> None:
+        """Fill ``out`` (pairs, features) with the values of the window's newest row.
+
+        ``fits`` : of each pair, see `compute`.
+        """
+        window = self._window
+        if self._sources is None:
+            self._sources = self._prepared(fits)
+        newer = window.changed_since(self._seen)
+        # Of what was there nothing is left where all rows are new.
+        ahead = window.market_minute - self._market if newer < len(window) else 0
+        move = Move(window.market_minute, newer, ahead)
+        self._seen = 0  # after an error everything is computed anew
+        in_threads(self._works(self._sources, move, out, fits), threads)
+        self._seen, self._market = window.changes, window.market_minute
+
+    def _works(
+        self, sources: Sequence[_Source], move: Move, out: NDArray[Any], fits: Fits
+    ) -> Iterator[Work]:
+        row = out[:, None]
+        shared = self._shared_bars([source.kept for source in sources], move)
+        for source in sources:
+            bars = shared.get(source.kept, ())
+            if source.kept.reach > _LONG:
+                yield partial(source.run, bars, move, row, fits)
+            else:
+                # Kernels run in other threads while Python makes the series of the next source.
+                source.kept.take(bars, move)
+                yield from source.works(move, row, fits)
+        if len(self._stacked):
+            yield partial(self._compute_stacked, out, fits)
+
+    def _bars(self, rows: int, wanted: int = 1) -> list[NewestBars]:
+        window = self._window
+        return newest(window.slice(rows), window.pairs, self._baselines, wanted=wanted)
+
+    def _shared_bars(
+        self, kept: Sequence[KeptSource], move: Move
+    ) -> dict[KeptSource, list[NewestBars]]:
+        """Bars for each source: those that read alike numbers share what is made of them."""
+        alike_sizes: dict[tuple[int, int], list[tuple[KeptSource, int, int]]] = {}
+        for source in kept if move.newer else ():
+            rows = source.rows_of(move)
+            read_rows = min(source.reach - 1 + rows, len(self._window))
+            key = read_rows.bit_length(), rows.bit_length()
+            alike_sizes.setdefault(key, []).append((source, read_rows, rows))
+        shared: dict[KeptSource, list[NewestBars]] = {}
+        for members in alike_sizes.values():
+            most = max(read_rows for _, read_rows, _ in members)
+            bars = self._bars(most, max(rows for _, _, rows in members))
+            shared |= dict.fromkeys((source for source, _, _ in members), bars)
+        return shared
+
+    def _prepared(self, fits: Fits) -> list[_Source]:
+        bars = self._bars(1)
+        of_source: dict[int, list[PlannedCall]] = {}
+        for call in self._calls:
+            of_source.setdefault(id(call.feature.source), []).append(call)
+        sources = [_prepared_source(calls, bars, fits) for calls in of_source.values()]
+        # Long ones first, then those whose kernels take longest.
+        work = {id(source): sum(reading.rows for reading in source.all) for source in sources}
+        return sorted(sources, key=lambda of: (of.kept.reach <= _LONG, -work[id(of)]))
+
+    def _compute_stacked(self, out: NDArray[Any], fits: Fits) -> None:
+        values = np.empty((len(out), len(self._stacked), 1), out.dtype)
+        bars = self._bars(max(self._from_bars.lookback, 1))
+        for work in self._from_bars.works(bars, values, fits):
+            work()
+        out[:, self._stacked] = values[:, :, 0]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A source, and what reads it."""
+
+    kept: KeptSource
+    all: Sequence[Reading]
+    steps: Sequence[FirstStep]
+
+    @cached_property
+    def _alike(self) -> list[Readings]:
+        return alike(self.all)
+
+    def works(self, move: Move, out: NDArray[Any], fits: Fits) -> Iterator[Work]:
+        """What is to be done when the series is there."""
+        for step in self.steps:
+            yield partial(step.run, move, out, fits)
+        for readings in self._alike:
+            yield from readings.works(move.market_minute, out, fits)
+
+    def run(self, bars: Sequence[Bars], move: Move, out: NDArray[Any], fits: Fits) -> None:
+        """Make the series, then what reads it."""
+        self.kept.take(bars, move)
+        for work in self.works(move, out, fits):
+            work()
+
+
+def _prepared_source(
+    calls: Sequence[PlannedCall], bars: Sequence[NewestBars], fits: Fits
+) -> _Source:
+    source = calls[0].feature.source
+    shape = source.build(bars[0]).shape[1:]
+    length = max(_rows_read(call, len(shape)) for call in calls)
+    reach = max(source.lookback, source.reach, *map(_bars_of_a_row, calls))
+    kept = KeptSource(source, length, reach, pairs=len(bars), shape=shape)
+    readings, of_step = [], dict[Any, list[tuple[PlannedCall, Steps]]]()
+    for call in calls:
+        if steps := call.feature.family.steps:
+            key = id(steps.first), call.window, call.feature.fit_key
+            of_step.setdefault(key, []).append((call, steps))
+        else:
+            readings.append(_reading(call, call.kernel, kept, _rows_read(call, len(shape))))
+    return _Source(kept, readings, [_first_step(of, kept, fits) for of in of_step.values()])
+
+
+def _reading(
+    call: PlannedCall, kernel: Callable[..., Any], series: KeptSeries, rows: int
+) -> Reading:
+    """A call's kernel, or the last step of it, on the newest rows of a series."""
+    fitted = bool(call.feature.fit_key) and kernel is call.kernel
+    return Reading(
+        kernel, series, rows, call.window, call.outputs, call.columns, call.feature, fitted
+    )
+
+
+def _first_step(
+    readers: Sequence[tuple[PlannedCall, Steps]], series: KeptSource, fits: Fits
+) -> FirstStep:
+    """The first step of some calls, and the calls that read it."""
+    (call, steps), *_ = readers
+    feature, window, fitted = call.feature, call.window, bool(call.feature.fit_key)
+    probe = np.full((1, *series.values.shape[2:]), np.nan)
+    parameters = (parameters_of(feature, fits[0]),) if fitted else ()
+    columns = np.arange(steps.first(probe, 0, *window, *parameters).shape[1])
+    behind = int(steps.rows(*window))
+    longest = max(int(of.reads(*window)) for _, of in readers)
+    kept = KeptSeries(longest, behind, pairs=len(series.values), shape=columns.shape)
+    first = Reading(steps.first, series, behind, window, columns, columns, feature, fitted)
+    readings = [_reading(of, step.last, kept, int(step.reads(*window))) for of, step in readers]
+    return FirstStep(kept, first, readings)
+
+
+def _rows_read(call: PlannedCall, dimensions: int) -> int:
+    """Rows of its source that decide a call's newest value."""
+    if call.kernel is read:
+        return 1
+    # Columns may differ in what lies behind a row of theirs.
+    return call.rows if dimensions else call.rows - max(call.feature.source.lookback, 1) + 1
+
+
+def _bars_of_a_row(call: PlannedCall) -> int:
+    """Bars that decide a row of a source that has made the columns of a call."""
+    return call.rows if call.kernel is read else 1

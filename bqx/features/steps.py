@@ -1,0 +1,25 @@
+"""Kernels that are made of two, of which the first's rows can be kept."""
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A kernel as two, so that the rows of the first are kept while bars move on.
+
+    ``first`` takes what the kernel takes and gives (T, K), a row of which depends on
+    ``rows(*window)`` rows of the source; ``last(y, first_minute, *window)`` makes what the kernel
+    gives, a row of it of ``reads(*window)`` of these.
+    """
+
+    first: Callable[..., Array]
+    last: Callable[..., Array]
+    _: KW_ONLY
+    rows: Callable[..., int]
+    reads: Callable[..., int]
