@@ -18,9 +18,10 @@ from bqx.features.declare import described, family
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.standing import share, tercile_of_ties
 from bqx.features.rolling.sums import F, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import count, deviation, share, tercile, z_score
+from bqx.features.rolling.trailing import count, deviation, z_score
 from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.sources import RATE
 from bqx.features.spec import FLAG, SIGNED, Output
@@ -96,8 +97,8 @@ def volatility(x: F, first_minute: int) -> F:
     short = deviation(returns, SHORT, first_minute)
     long = deviation(returns, LONG, first_minute)
     variance = deviation(returns, DAY, first_minute) ** 2
-    out[:, 0] = tercile(share(short, DAY))
-    out[:, 1] = tercile(share(long, DAY))
+    out[:, 0] = tercile_of_ties(short, DAY)
+    out[:, 1] = tercile_of_ties(long, DAY)
     out[:, 3] = z_score(short, RANKED, first_minute, ROUNDING)
     out[:, 4] = share(short, RANKED)
     # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
