@@ -208,7 +208,8 @@ def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
 
     The larger of the sums upwards and (then negative) downwards, started from 0, in deviations
     (ddof 1) of the last ``memory`` values, not fewer than ``window``; whether it is an alarm; rows
-    since it was 0. The allowance is that of the row itself, hence of order ``window`` a row. ``window`` is a multiple of four.
+    since it was 0. The allowance is that of the row itself, hence of order ``window`` a row, which
+    is a multiple of four.
     """
     rows = len(x)
     out = np.full((rows, 3), np.nan)
