@@ -14,8 +14,8 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F, mean_std
-from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import CLOCK_RATE
 from bqx.features.spec import FLAG, SIGNED, Output, Source, read
 from bqx.market import sessions
@@ -148,7 +148,7 @@ def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
     its ``memory`` last values, its own included.
     """
     volatility = mean_std(log_returns(x), window, first_minute, 1)[1]
-    return tercile(highest_share(volatility, memory)).reshape(-1, 1)
+    return tercile(volatility, memory).reshape(-1, 1)
 
 
 _time = partial(family, table="time", laggable=False)

@@ -5,6 +5,7 @@ Continuous inspection schemes, Biometrika 41 (1954).
 """
 
 from math import lgamma
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,22 +170,36 @@ def run_lengths(x: F, first_minute: int, window: int, parameters: F) -> F:
 
 
 @kernel
+def _higher(total: float, most: float, at: float, step: float, back: float) -> Any:
+    """A sum one step further, the largest so far and how many rows back that is."""
+    total += step
+    return total, total if total > most else most, back if total > most else at
+
+
+@kernel
 def _sums(x: F, start: int, window: int, std: F, room: F) -> None:
     """Sums upwards and downwards over the windows that end at rows from ``start`` on.
 
-    ``room`` (6 x 64) : the sums, the largest of each, and the rows back to these.
+    ``room`` (6 x 64) : the sums, the largest of each, and the rows back to these. Four rows back at
+    a time, so that it is seldom read and written.
     """
-    for i in range(window):
-        values, back = x[start - i :], i + 1.0
+    for i in range(0, window, 4):
+        values, back = x[start - i - 3 :], float(i)
         for k in range(len(std)):
             drift = DRIFT * std[k]
-            up, down = room[k] + (values[k] - drift), room[k + 64] - (values[k] + drift)
-            most, least = room[k + 128], room[k + 192]
-            room[k], room[k + 64] = up, down
-            room[k + 256] = back if up > most else room[k + 256]
-            room[k + 320] = back if down > least else room[k + 320]
-            room[k + 128] = up if up > most else most
-            room[k + 192] = down if down > least else least
+            three, two, one, now = values[k], values[k + 1], values[k + 2], values[k + 3]
+            up, most, risen = room[k], room[k + 128], room[k + 256]
+            up, most, risen = _higher(up, most, risen, now - drift, back + 1.0)
+            up, most, risen = _higher(up, most, risen, one - drift, back + 2.0)
+            up, most, risen = _higher(up, most, risen, two - drift, back + 3.0)
+            up, most, risen = _higher(up, most, risen, three - drift, back + 4.0)
+            room[k], room[k + 128], room[k + 256] = up, most, risen
+            down, least, fallen = room[k + 64], room[k + 192], room[k + 320]
+            down, least, fallen = _higher(down, least, fallen, -(now + drift), back + 1.0)
+            down, least, fallen = _higher(down, least, fallen, -(one + drift), back + 2.0)
+            down, least, fallen = _higher(down, least, fallen, -(two + drift), back + 3.0)
+            down, least, fallen = _higher(down, least, fallen, -(three + drift), back + 4.0)
+            room[k + 64], room[k + 192], room[k + 320] = down, least, fallen
 
 
 @kernel
@@ -193,7 +208,8 @@ def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
 
     The larger of the sums upwards and (then negative) downwards, started from 0, in deviations
     (ddof 1) of the last ``memory`` values, not fewer than ``window``; whether it is an alarm; rows
-    since it was 0. The allowance is that of the row itself, hence of order ``window`` a row.
+    since it was 0. The allowance is that of the row itself, hence of order ``window`` a row, which
+    is a multiple of four.
     """
     rows = len(x)
     out = np.full((rows, 3), np.nan)

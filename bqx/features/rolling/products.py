@@ -4,7 +4,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F, first_block, join
-from bqx.features.rolling.weighted import block_sums
+from bqx.features.rolling.weighted import block_rows, block_sums
 
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
@@ -13,22 +13,16 @@ PRODUCTS = SERIES * (SERIES + 1) // 2
 @kernel
 def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
-    rows = len(x)
-    total, before, reference = np.empty(rows), np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, window):
-        begin, stop = max(start, 0), min(start + window, rows)
-        values, r, q = x[begin:stop], x[begin], x[min(stop, rows - 1)]
-        head, tail, of = total[begin:stop], before[begin:stop], reference[begin:stop]
-        newer = older = 0.0
-        for i in range(len(values)):
-            newer += values[i] - r
-            head[i], of[i] = newer, r
-            back = np.uint64(len(values) - 1 - i)  # never counted from the end: no check for it
-            older += values[back] - q
-            tail[back] = older
-        if start >= 0:
-            tail[0] = 0.0
-    join(total, before, window)
+    rows, even = len(x), np.ones(window)
+    total, older, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, 2 * window):
+        block_sums(x, start, even, even, total, older)
+        for block in (start, start + window):
+            begin, _, stop = block_rows(block, window, rows)
+            of, r = reference[begin:stop], x[begin:stop]
+            for i in range(len(of)):
+                of[i] = r[0]
+    join(total, older, window)
     return total, reference
 
 
@@ -40,10 +34,9 @@ def mean(x: F, window: int, first_minute: int) -> F:
     for start in range(first_block(first_minute, window) - window, rows, 2 * window):
         block_sums(x, start, even, even, out, older)
         for block in (start, start + window):
-            begin, stop = max(block, 0), min(block + window, rows)
-            ahead = max(begin, min(window - 1, stop))
-            out[begin:ahead] = np.nan
-            into, rest, r = out[ahead:stop], older[ahead - window + 1 :], x[begin:stop]
+            begin, whole, stop = block_rows(block, window, rows)
+            out[begin:whole] = np.nan
+            into, rest, r = out[whole:stop], older[whole - window + 1 :], x[begin:stop]
             for i in range(len(into)):
                 into[i] = r[0] + (into[i] + rest[i]) / window
     return out

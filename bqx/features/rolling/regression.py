@@ -3,20 +3,36 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block
+from bqx.features.rolling.sums import F, first_block, product_sums, square_sums
 from bqx.features.rolling.tolerances import COLLINEAR
+
+
+@kernel
+def residual_on_one(y: F, x: F, window: int, first_minute: int) -> F:
+    """Last residual of ``y`` on ``x`` and a constant over each window: (T,), NaN for a flat one."""
+    total, square, reference = square_sums(y, window, first_minute)
+    total_x, square_x, reference_x = square_sums(x, window, first_minute)
+    out, w = product_sums(y, x, window, first_minute), float(window)
+    for row in range(len(y)):
+        yy = square[row] - total[row] * total[row] / w
+        xx = square_x[row] - total_x[row] * total_x[row] / w
+        slope = (out[row] - total[row] * total_x[row] / w) / xx
+        own = (y[row] - reference[row]) - total[row] / w
+        residual = own - slope * ((x[row] - reference_x[row]) - total_x[row] / w)
+        out[row] = residual if yy > 0.0 and xx > 0.0 else np.nan
+    return out
 
 
 @kernel(nogil=True)
 def regress(x: F, window: int, first_minute: int) -> F:
-    """Column 0 on columns 1 and 2 and a constant over each window: (T, 3) -> (T, 4).
+    """Column 0 on columns 1 and 2 and a constant over each window: (T, 3) -> (T, 3).
 
-    Last residual, its score among the window's residuals (ddof 1), the half-life of a departure
-    in rows, and the last residual on column 1 alone. The half-life reads one row more: it is that
-    of a regression of the residuals' changes on the residual before; NaN where none returns.
+    Last residual, its score among the window's residuals (ddof 1), and the half-life of a departure
+    in rows. The half-life reads one row more: it is that of a regression of the residuals' changes
+    on the residual before; NaN where none returns.
     """
     rows = len(x)
-    out = np.full((rows, 4), np.nan)
+    out = np.full((rows, 3), np.nan)
     # Per row: 3 values, their 6 products, 9 products of a value before and a change.
     total, tail = np.empty(18), np.empty((window, 18))
     d, change = np.empty(3), np.empty(3)
@@ -62,8 +78,6 @@ def _solve(out: F, x: F, row: int, start: int, window: int, sums: F) -> None:
     own = (x[row, 0] - x[start, 0]) - sums[0] / w
     first = (x[row, 1] - x[start, 1]) - sums[1] / w
     second = (x[row, 2] - x[start, 2]) - sums[2] / w
-    if yy > 0.0 and aa > 0.0:
-        out[row, 3] = own - y1 / aa * first
     det = aa * bb - ab * ab
     if not (yy > 0.0 and det > COLLINEAR * aa * bb):
         return

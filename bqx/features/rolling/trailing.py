@@ -1,18 +1,14 @@
-"""What several families read from trailing windows: changes, sums, scores, ranks.
+"""What several families read from trailing windows: changes, sums, scores, counts.
 
 As in ``rolling``, a value depends on the rows of its window alone. Sums of floats use blocks
 anchored at market minutes; whole numbers are counted as the window moves, which is exact.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.sums import F, first_block, join, mean_std, square_sums, trend_sums
-
-LOW, HIGH = 1.0 / 3.0, 2.0 / 3.0
-"""Shares that part the three states of a regime."""
 
 
 @kernel
@@ -93,71 +89,6 @@ def slope(x: F, window: int, first_minute: int) -> F:
     scale = 12.0 / (window * (window * window - 1.0))
     for row in range(len(x)):
         out[row] = sums[row, 1] * scale
-    return out
-
-
-@kernel(fastmath={"reassoc", "nsz"})
-def _below(values: NDArray[np.float32], value: np.float32) -> np.float32:
-    # Whole numbers below 2^24: the order of addition does not matter, and they add side by side.
-    one, none = np.float32(1.0), np.float32(0.0)
-    number = none
-    for i in range(len(values)):
-        number += one if values[i] < value else none
-    return number
-
-
-@kernel
-def smaller(x: F, window: int) -> F:
-    """How many of the last ``window`` values are smaller than the current one: (T,).
-
-    Values are compared in single precision, so that rounding does not part what is equal.
-    """
-    rows = len(x)
-    out = np.full(rows, np.nan)
-    clean = clean_rows(x)
-    single = x.astype(np.float32)
-    for row in range(rows):
-        if clean[row] >= window:
-            out[row] = _below(single[row - window + 1 : row + 1], single[row])
-    return out
-
-
-@kernel
-def share(x: F, window: int) -> F:
-    """Rank of each value among the last ``window``, ties averaged, as a share: (T,), to 1."""
-    out, larger = smaller(x, window), smaller(-x, window)
-    for row in range(len(x)):
-        out[row] = 0.5 * (out[row] + (window - larger[row]) + 1.0) / window
-    return out
-
-
-@kernel(fastmath={"reassoc", "nsz"})
-def _not_above(values: F, value: float) -> float:
-    # Whole numbers: the order of addition does not matter.
-    number = 0.0
-    for i in range(len(values)):
-        number += 1.0 if values[i] <= value else 0.0
-    return number
-
-
-@kernel
-def highest_share(x: F, window: int) -> F:
-    """Rank of each value among the last ``window``, ties at the highest, as a share: (T,), to 1."""
-    out = np.full(len(x), np.nan)
-    clean = clean_rows(x)
-    for row in range(len(x)):
-        if clean[row] >= window:
-            out[row] = _not_above(x[row - window + 1 : row + 1], x[row]) / window
-    return out
-
-
-@kernel
-def tercile(ranks: F) -> F:
-    """0, 1 or 2: the third that each rank (a share) belongs to, NaN where it is: (T,)."""
-    out = np.empty(len(ranks))
-    for row in range(len(ranks)):
-        third = 0.0 if ranks[row] <= LOW else 1.0 if ranks[row] <= HIGH else 2.0
-        out[row] = third if ranks[row] == ranks[row] else np.nan
     return out
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.exponential import ema
+from bqx.features.rolling.standing import above
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import count, deviation, smaller, total, totals
+from bqx.features.rolling.trailing import count, deviation, total, totals
 from bqx.features.spec import OPEN
 from bqx.market.sessions import DAY
 
@@ -122,13 +123,7 @@ def by_products(returns: F, window: int, first_minute: int) -> F:
 @kernel
 def high_state(volatility: F) -> F:
     """Whether volatility is above the 67th percentile of its last 1,440 values: (T,), 0 or 1."""
-    # With linear interpolation a member exceeds a quantile exactly where more than that share of
-    # the other members is smaller.
-    out = smaller(volatility, DAY)
-    for row in range(len(out)):
-        high = 1.0 if out[row] > HIGH * (DAY - 1) else 0.0
-        out[row] = high if out[row] == out[row] else np.nan
-    return out
+    return above(volatility, DAY, HIGH)
 
 
 @kernel

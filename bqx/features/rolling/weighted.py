@@ -11,6 +11,13 @@ from bqx.features.rolling.sums import F, first_block
 
 
 @kernel
+def block_rows(start: int, window: int, rows: int) -> tuple[int, int, int]:
+    """First row of a block, the first that ends a whole window, and the row after its last."""
+    begin, stop = max(start, 0), min(start + window, rows)
+    return begin, max(begin, min(window - 1, stop)), stop
+
+
+@kernel
 def block_sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
     """Weighted sums within two blocks, as long as the weights, of distances from a value at hand.
 
@@ -27,7 +34,7 @@ def block_sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> N
 
 @kernel
 def _sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
-    begin, stop = max(start, 0), min(start + len(fading), len(x))
+    begin, _, stop = block_rows(start, len(fading), len(x))
     if begin >= stop:
         return
     values, r, q = x[begin:stop], x[begin], x[min(stop, len(x) - 1)]
@@ -95,18 +102,14 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
 def _whole(x: F, start: int, powers: F, left: float, out: F, older: F) -> None:
     """Means of the windows that end in a block, in place of the sums since its start."""
     run_in = len(powers) - 1
-    begin, stop = max(start, 0), min(start + run_in, len(x))
-    if begin >= stop:
-        return
-    ahead = min(max(run_in - 1 - begin, 0), stop - begin) if start >= 0 else stop - begin
-    out[begin : begin + ahead] = np.nan
-    oldest = begin + ahead - run_in + 1
-    into, r = out[begin + ahead : stop], x[begin]
-    first, rest = x[max(oldest, 0) :], older[max(oldest, 0) :]
-    now, then = powers[ahead:], powers[ahead + 1 :]
+    begin, whole, stop = block_rows(start, run_in, len(x))
+    out[begin:whole] = np.nan
+    into, r = out[whole:stop], x[begin:stop]
+    first, rest = x[max(whole - run_in + 1, 0) :], older[max(whole - run_in + 1, 0) :]
+    now, then = powers[whole - begin :], powers[whole - begin + 1 :]
     for i in range(len(into)):
-        since = now[i] * into[i] + left * (first[i] - r)
-        into[i] = r + (since + then[i] * rest[i])
+        since = now[i] * into[i] + left * (first[i] - r[0])
+        into[i] = r[0] + (since + then[i] * rest[i])
 
 
 @kernel

@@ -27,7 +27,7 @@ from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.products import products
-from bqx.features.rolling.regression import regress
+from bqx.features.rolling.regression import regress, residual_on_one
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import COLLINEAR
 from bqx.features.sources import BQX_WINDOW
@@ -38,10 +38,10 @@ from bqx.market.sessions import DAY
 SPAN = 20
 """Rows of a velocity, and of the correlation of the two domains."""
 
-# The level that is explained, and those that explain it; one that stands twice counts once.
+# The level that is explained, and those that explain it.
 TRIANGLE = ("eurusd", "gbpusd", "eurgbp")
-CLUSTER = ("audusd", "nzdusd", "nzdusd")
-CROSS = ("eurusd", "audusd", "audusd")
+CLUSTER = ("audusd", "nzdusd")
+CROSS = ("eurusd", "audusd")
 MAJORS = ("eurusd", "gbpusd", "audusd")
 
 
@@ -100,13 +100,16 @@ def _ect(bars: Bars, domain: str) -> F:
         def fitted(group: tuple[str, ...]) -> F:
             return regress(panels.stack(bars, level, group), DAY, first)
 
+        def on_one(group: tuple[str, ...]) -> F:
+            return residual_on_one(*(level(bars, pair) for pair in group), DAY, first)
+
         built = np.isnan(panels.triangle_residual(bars, TRIANGLE[0]))
         majors = fitted(MAJORS)
         speed = moving(majors[:, 0].copy(), SPAN)
         columns = [
             np.where(built, np.nan, fitted(TRIANGLE)[:, 0]),
-            fitted(CLUSTER)[:, 3],
-            fitted(CROSS)[:, 3],
+            on_one(CLUSTER),
+            on_one(CROSS),
             majors[:, 0],
             speed[:, 0],
             speed[:, 1],

@@ -14,9 +14,10 @@ from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import correlations, cross_sums
 from bqx.features.rolling.panels import MAJORS
+from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import OFF_DIAGONAL
-from bqx.features.rolling.trailing import highest_share, tercile, z_score, zone
+from bqx.features.rolling.trailing import z_score, zone
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, read
 from bqx.market.bars import Bars
@@ -134,7 +135,7 @@ def together(x: F, first_minute: int, window: int, since: int) -> F:
         if trace > 0.0:
             out[row, 3] = min(out[row, 2] / trace, 1.0)
     means, late = out[:, 6].copy(), max(since - DAY + 1, 0)
-    out[late:, 4] = tercile(highest_share(means[late:], DAY))
+    out[late:, 4] = tercile(means[late:], DAY)
     scores = z_score(means, MEMORY, first_minute)
     for row in range(rows):
         out[row, 5] = abs(zone(scores[row], -_BREAKOUT, _BREAKOUT))

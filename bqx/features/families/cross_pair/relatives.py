@@ -16,7 +16,7 @@ from bqx.features.declare import described, family
 from bqx.features.families.cross_pair.best_lead import LEADS, best_lead
 from bqx.features.rolling import panels
 from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
-from bqx.features.rolling.regression import regress
+from bqx.features.rolling.regression import regress, residual_on_one
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
@@ -85,14 +85,15 @@ def spread(x: F, first_minute: int, window: int) -> F:
 
 @kernel
 def cointegration(x: F, first_minute: int, window: int) -> F:
-    """Level regressed on those of two relatives of the base: (T, 4), see ``regress``."""
+    """Level regressed on those of two relatives of the base: (T, 3), see ``regress``."""
     return regress(x, window, first_minute)
 
 
 @kernel
 def cointegration_of_one(x: F, first_minute: int, window: int) -> F:
     """Level regressed on that of the first relative of the base: (T, 1)."""
-    return regress(x, window, first_minute)[:, 3:]
+    own, relative = x[:, 0].copy(), x[:, 1].copy()
+    return residual_on_one(own, relative, window, first_minute).reshape(-1, 1)
 
 
 RELATIVES = (

@@ -8,9 +8,10 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.microstructure.volume import change, regime, trend
+from bqx.features.rolling.standing import share
 from bqx.features.rolling.sums import F, extremes, largest
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import deviation, mean_deviation, share, z_score
+from bqx.features.rolling.trailing import deviation, mean_deviation, z_score
 from bqx.features.spec import FLAG, Output, Source
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY

@@ -10,14 +10,13 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling.ago import rise
+from bqx.features.rolling.standing import tercile_of_ties
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import (
     deviation,
     mean_deviation,
-    share,
     slope,
-    tercile,
     total,
     z_score,
 )
@@ -109,7 +108,7 @@ def change(x: F, first_minute: int, rows: int) -> F:
 @kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile of the mean among its ``memory`` last values: (T, 1)."""
-    return tercile(share(total(x, window, first_minute), memory)).reshape(-1, 1)
+    return tercile_of_ties(total(x, window, first_minute), memory).reshape(-1, 1)
 
 
 SAME = {"volume_trend_slope": "rate_volume_trend_w60"}

@@ -14,9 +14,9 @@ from bqx.features.declare import Windows, family
 from bqx.features.families.technical.resampled import LONG, SHORT
 from bqx.features.rolling import resampled
 from bqx.features.rolling.products import mean
+from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F, largest, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import highest_share, tercile
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Family, Output, Source
 from bqx.market.sessions import DAY
@@ -91,11 +91,11 @@ def _regimes(x: F, first_minute: int, size: int, plain: bool) -> F:
     out = np.full((rows, 1), np.nan)
     move = resampled.moves(resampled.closes(x, size, first_minute), plain)
     need = (VOL + day) * size
-    coarse = tercile(highest_share(resampled.volatility(move, VOL), day))
+    coarse = tercile(resampled.volatility(move, VOL), day)
     coarse = resampled.carried(coarse, x, need, size, first_minute)
     late = need - DAY - VOL
     vol = resampled.volatility(resampled.moves(x[late:], plain), VOL)
-    fine = tercile(highest_share(vol, DAY))
+    fine = tercile(vol, DAY)
     for row in range(late, rows):
         if not np.isnan(coarse[row] + fine[row - late]):
             out[row, 0] = coarse[row] == fine[row - late]

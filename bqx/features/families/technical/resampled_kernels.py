@@ -12,8 +12,9 @@ from bqx.features.families.technical import bollinger
 from bqx.features.rolling import exponential, resampled
 from bqx.features.rolling.comoments import autocorrelation, comoments, correlation
 from bqx.features.rolling.products import mean
+from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F, extremes
-from bqx.features.rolling.trailing import highest_share, tercile, z_score
+from bqx.features.rolling.trailing import z_score
 from bqx.features.spec import BQX_COLUMN, CLOSE, RATE_COLUMN
 from bqx.market.sessions import DAY
 
@@ -128,7 +129,7 @@ def states(x: F, first_minute: int, size: int) -> F:
             jumps[i] = hits
     out = np.empty((len(x), 4))
     out[:, 0] = resampled.carried(move, x, 2 * size, size, first_minute)
-    regime = tercile(highest_share(vols, day))
+    regime = tercile(vols, day)
     out[:, 1] = resampled.carried(regime, x, (20 + day) * size, size, first_minute)
     out[:, 2] = resampled.carried(trend, x, 10 * size, size, first_minute)
     out[:, 3] = resampled.carried(jumps, x, (day + 1) * size, size, first_minute)

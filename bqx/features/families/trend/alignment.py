@@ -8,9 +8,10 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
+from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import CANCELLED
-from bqx.features.rolling.trailing import highest_share, tercile, zone
+from bqx.features.rolling.trailing import zone
 from bqx.features.sources import RATE
 from bqx.features.spec import Output
 from bqx.market import sessions
@@ -37,7 +38,7 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     It is placed among its ``memory`` last values, its own included.
     """
     volatility = bqx.spread(x, first_minute, window)[:, 1].copy()
-    return tercile(highest_share(volatility, memory)).reshape(-1, 1)
+    return tercile(volatility, memory).reshape(-1, 1)
 
 
 @kernel

@@ -19,9 +19,10 @@ from bqx.features.families.volatility.trend_states import LONG, SHORT, trend
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.standing import share, tercile_of_ties
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import count, deviation, share, tercile, z_score
+from bqx.features.rolling.trailing import count, deviation, z_score
 from bqx.features.rolling.weighted import ewm_mean
 from bqx.features.sources import RATE
 from bqx.features.spec import FLAG, SIGNED, Output
@@ -72,8 +73,7 @@ def _jumped(x: F, first_minute: int) -> F:
 
 @kernel
 def _since_jumps(jumped: F, first_minute: int) -> F:
-    rows = len(jumped)
-    out = np.full((rows, 8), np.nan)
+    rows, out = len(jumped), np.full((len(jumped), 8), np.nan)
     flags = jumped[:, 1].copy()
     out[:, :2], out[:, 5:7] = jumped[:, :2], jumped[:, 2:]
     out[:, 2] = count(flags, SHORT)
@@ -121,7 +121,7 @@ def _deviations(x: F, first_minute: int) -> F:
 def _placed(deviations: F, first_minute: int) -> F:
     out = np.full((len(deviations), 3), np.nan)
     for k in range(2):
-        out[:, k] = tercile(share(deviations[:, k].copy(), DAY))
+        out[:, k] = tercile_of_ties(deviations[:, k].copy(), DAY)
     for row in range(1, len(out)):
         if not np.isnan(out[row, 0] - out[row - 1, 0]):
             out[row, 2] = out[row, 0] != out[row - 1, 0]
