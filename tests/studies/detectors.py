@@ -50,6 +50,7 @@ def two_sample(
         for column in range(later.shape[1]):
             values, usual = later[:, column], reference[:, column]
             values = values[np.isfinite(values)][:CURRENT]
+            usual = usual[np.isfinite(usual)]
             if not len(values) or not len(usual):
                 continue
             few = usual[:: max(len(usual) // 1_000, 1)]
@@ -70,7 +71,7 @@ def reference_of(streams: Mapping[str, Stream], first: int) -> list[np.ndarray]:
     for own in streams.values():
         rows = own.x[own.day < first]
         out.append(rows[:: max(len(rows) // REFERENCE, 1)])
-    return [np.where(np.isfinite(rows), rows, np.nanmean(rows, axis=0)) for rows in out]
+    return out
 
 
 RIVER = {
