@@ -188,7 +188,8 @@ def test_trainings_that_began_and_failed_are_counted(tmp_path):
     counted = [sources.trainings(tmp_path, since, since + 100) for since in (100, 200, 300)]
     assert [own["retraining_started"] for own in counted] == [1, 2, 0]
     assert [own["training_failed"] for own in counted] == [0, 1, 0]
-    assert sources.trainings(tmp_path / "absent", 0, 1)["training_failed"] == 0
+    with pytest.raises(ParameterError, match=r"--platform: no folder, got .*absent; expected one"):
+        sources.trainings(tmp_path / "absent", 0, 1)
 
 
 def test_charges_are_those_of_this_month(monkeypatch):
