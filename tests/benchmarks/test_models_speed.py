@@ -192,4 +192,8 @@ def test_pure_noise_earns_nothing() -> None:
             assert ends.low <= 0 <= ends.high or gain.sum() < 0
         own = products(ahead, truth, np.arange(len(truth)) * 5)
         evidence = weigh({"eurusd": own}, tuple(HORIZONS))["eurusd"]
-        assert max(evidence.betas.values()) < 0.2
+        # A share may be large where the forecasts are small: what it gains on its own rows counts.
+        kept_of = ahead * np.array([evidence.betas[horizon] for horizon in HORIZONS])
+        gained = 1.0 - float(((truth - kept_of) ** 2).sum() / (truth**2).sum())
+        print(f"{name}: kept {evidence.betas}, skill on the same rows {gained:.6f}")
+        assert gained < 1e-3
