@@ -16,6 +16,7 @@ from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store.object_store import Folder
 from bqx.files import read_json
+from bqx.learning import baseline
 from bqx.learning.day_statistics import DayStatistics
 from bqx.learning.targets import make
 from bqx.market import sessions
@@ -30,6 +31,8 @@ from bqx.monitoring import (
     watch,
 )
 from bqx.monitoring.capture import Capture
+from bqx.monitoring.captured import PairRows
+from bqx.monitoring.checks import broken_columns
 from bqx.monitoring.panel import Panel
 from bqx.monitoring.watch import watch as run
 from bqx.params import Params
@@ -145,6 +148,30 @@ def test_a_broken_column_is_found_within_the_hour(begun):
     assert verdict["measurements"]["broken_columns"] == 1.0
 
 
+def test_a_column_that_may_keep_its_value_for_an_hour_is_broken_once_it_has_seen_only_newer_bars():
+    """A running maximum of two hours; one of few values may keep its own for ever."""
+    bars = grids()["eurusd"].rows(0, 3_000)
+    high = pd.Series(bars.close).rolling(120, min_periods=1).max().to_numpy()
+    x = np.column_stack((high, np.arange(len(bars)) // 1_000)).astype(np.float32)
+    rows = np.flatnonzero(np.isfinite(bars.close))
+    own = baseline.of_columns(
+        x[rows],
+        bars.minutes[rows],
+        ["highest", "stage"],
+        hours=pd.DataFrame(),
+        performance=pd.DataFrame(),
+    )
+    own = replace(own, columns=own.columns.assign(lookback=120))
+    broken = x.copy()
+    broken[2_500:, 0] = x[2_499, 0]
+    for stop, faults in ((2_600, []), (2_670, []), (2_690, ["highest has one value"])):
+        kept = rows[rows < stop]
+        until = bars.rows(0, stop)
+        first = int(until.minutes[-60])
+        assert broken_columns(PairRows(until, own, "", kept, broken[kept], {}, {}), first) == faults
+        assert broken_columns(PairRows(until, own, "", kept, x[kept], {}, {}), first) == []
+
+
 def test_a_feed_that_stops_is_found_within_five_minutes(begun):
     stopped = DAY + 300
     feed(str(begun), DAY, stopped, share=0.2, hourly=False)
@@ -155,6 +182,16 @@ def test_a_feed_that_stops_is_found_within_five_minutes(begun):
     assert after["measurements"]["frozen_pairs"] == 3.0
     assert "stands still" in after["sentence"]
     assert read_json(begun / measured.FILE)["measurements"]["frozen_pairs"] == 3.0
+
+
+def test_a_pair_that_stops_alone_is_found_after_five_minutes_for_as_long_as_it_is_gone(tmp_path):
+    stopped = DAY + 15 * 60
+    bars = grids() | {"eurusd": altered(stopped, "stopped")["eurusd"]}
+    feed(str(tmp_path), stopped - 125, stopped + 80, bars=bars, share=0.2, hourly=False)
+    for minutes, frozen in ((4, 0.0), (5, 1.0), (29, 1.0), (30, 1.0), (31, 1.0), (80, 1.0)):
+        verdict = run(str(tmp_path), "minute", at(stopped, minutes - 1 + 2))
+        assert verdict["measurements"]["frozen_pairs"] == frozen, minutes
+    assert verdict["reasons"] == ["eurusd: the feed stands still"]
 
 
 def verdicts(folder):

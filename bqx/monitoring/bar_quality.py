@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.learning.hours import columns_of, log_ranges, standstills
+from bqx.learning.hours import LONGEST, columns_of, log_ranges, standstills
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, base, quote
 from bqx.monitoring import quality
@@ -45,7 +45,11 @@ def frozen(
     stopped = [pair for pair, minutes in still.items() if minutes >= STILL]
     if len(stopped) >= max(len(still) / 2, 2):
         return stopped
-    return [p for p in stopped if still[p] >= longest_usual(p, hours, minute, ranges)]
+    return [
+        pair
+        for pair in stopped
+        if still[pair] >= LONGEST or still[pair] >= longest_usual(pair, hours, minute, ranges)
+    ]
 
 
 def recent_range(pair: str, columns: Series) -> float:

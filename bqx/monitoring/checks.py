@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.learning.baseline import BARS, Baseline
-from bqx.learning.day_statistics import day_statistics, scaled
+from bqx.learning.day_statistics import BINS, day_statistics, scaled
 from bqx.learning.hours import mean_range
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -187,7 +187,7 @@ def broken_columns(rows: PairRows, first: int) -> list[str]:
     judged = known >= LEAST_ROWS
     faults = {
         "no value": (known == 0) & (columns["rows"].to_numpy() > 0) & _complete(rows, columns),
-        "one value": judged & (deviation < 1e-9) & (low > 1e-6),
+        "one value": (judged & (deviation < 1e-9) & (low > 1e-6)) | _stuck(rows, columns),
         "another scale": judged & ((deviation > BEYOND * high) | (BEYOND * deviation < low)),
         "another level": judged
         & ~columns["wanders"].to_numpy(bool)
@@ -204,6 +204,19 @@ def broken_columns(rows: PairRows, first: int) -> list[str]:
     return out
 
 
+def _stuck(rows: PairRows, columns: pd.DataFrame) -> NDArray[np.bool_]:
+    """(C,) whether a column kept one value for an hour longer than it looks back, as far as that is
+    known: one such as a maximum may keep its value for so long, and for no longer. What takes few
+    values, some of its deciles alike, may."""
+    deciles = columns[[f"decile_{k}" for k in range(1, BINS)]].to_numpy()
+    stuck = (np.diff(deciles, axis=1) > 0).all(axis=1)
+    since = np.searchsorted(rows.rows, rows.rows[-1] - columns["lookback"].to_numpy() - 60)
+    for column in np.flatnonzero(stuck):
+        values = rows.x[since[column] :, column]
+        stuck[column] = since[column] > 0 and len(values) >= LEAST_ROWS and not np.ptp(values)
+    return stuck
+
+
 def _complete(rows: PairRows, columns: pd.DataFrame) -> NDArray[np.bool_]:
     """(C,) whether all bars that a column reads at the last row are there, as far as is known."""
     missing = np.isnan(rows.bars.close)
@@ -218,9 +231,9 @@ def _newest(bars: Bars) -> int:
     return int(present[-1]) if len(present) else int(bars.minutes[0]) - 1
 
 
-def _age(newest: int | None, end: int) -> float:
+def _age(newest: int, end: int) -> float:
     """Open minutes from the end of the newest bar of any pair to a time."""
-    since = np.arange(end if newest is None else newest + 1, end)
+    since = np.arange(newest + 1, end)
     return float(sessions.is_open(since).sum()) if len(since) else 0.0
 
 

@@ -9,30 +9,35 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
 from bqx.learning.baseline_files import FOLDER
-from bqx.learning.hours import still_minutes
+from bqx.learning.hours import LONGEST, still_minutes
 from bqx.market import bar_arrays, sessions
 from bqx.monitoring import objects
 from bqx.monitoring.bar_quality import STILL, recent_range
 from bqx.monitoring.capture import FACTS, MODELS
+
+_MADE = ["pair", "model"]
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
     """How the bars of the forecast pairs come.
 
-    ``still`` : minutes for which a pair's have stood still; ``ranges`` : how lively it is, see
+    ``still`` : minutes for which a pair's have stood still, of one that came within a trading day
+    and does not any more too; ``ranges`` : how lively it is, see
     `bar_quality.recent_range`; ``hours`` : of their baselines, where any may be frozen;
-    ``newest`` : epoch minute of the newest bar of any, None for none; ``answers`` : (status, ms).
+    ``newest`` : epoch minute of the newest bar of any, or the one before the window;
+    ``answers`` : (status, ms).
     """
 
     still: Mapping[str, int]
     ranges: Mapping[str, float]
     hours: Mapping[str, pd.DataFrame]
-    newest: int | None
+    newest: int
     answers: pd.DataFrame
 
 
@@ -42,21 +47,21 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     Raises ArtefactError where an object or a model is damaged.
     """
     rows = objects.read(folder, named)
-    answers = rows.answers.to_pandas()
-    made = rows.forecasts.select(["pair", "model", "minute"]).to_pylist()
-    models = {row["pair"]: row["model"] for row in made if first <= row["minute"] < end}
+    hourly = objects.hourly(folder, end)
+    earlier = objects.read(folder, hourly) if hourly else rows
     minutes = rows.bars["minute"].to_numpy()
+    here = (minutes >= first) & (minutes < end)
+    came = set(rows.bars["pair"].filter(pa.array(here)).to_pylist())
+    # Of few minutes the forecasts are captured: the window may have none of a pair that came.
+    made = [row for own in (earlier, rows) for row in own.forecasts.select(_MADE).to_pylist()]
+    models = {own["pair"]: own["model"] for own in made if own["pair"] in came}
     codes = rows.bars["pair"].combine_chunks().dictionary_encode()
     number = {pair: code for code, pair in enumerate(codes.dictionary.to_pylist())}
     columns = np.array([rows.bars[name].to_numpy() for name in bar_arrays.COLUMNS])
     grid = sessions.grid(first, end - 1)
     bars, newest = {}, []
     for pair in models:
-        own = (
-            (codes.indices.to_numpy() == number.get(pair, -1))
-            & (minutes >= first)
-            & (minutes < end)
-        )
+        own = here & (codes.indices.to_numpy() == number[pair])
         bars[pair] = minutes[own], columns[:, own]
         newest.append(int(minutes[own].max(initial=first - 1)))
     # Carrying a close over every hole, which the model's facts may not allow, no pair stands
@@ -69,8 +74,11 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
             facts, hours[pair] = _model(folder, model)
             on_grid[pair] = bar_arrays.on_grid(*bars[pair], grid, int(facts["max_fill"]))
             still[pair] = int(still_minutes(on_grid[pair])[-1])
+    if len(grid) >= LONGEST:
+        gone = set(earlier.bars["pair"].to_pylist()) - came
+        still |= dict.fromkeys(sorted(gone), len(grid))
     ranges = {pair: recent_range(pair, own) for pair, own in on_grid.items()}
-    return Feed(still, ranges, hours, max(newest, default=None), answers)
+    return Feed(still, ranges, hours, max(newest, default=first - 1), rows.answers.to_pandas())
 
 
 def _model(folder: Folder, model: str) -> tuple[dict[str, Any], pd.DataFrame]:

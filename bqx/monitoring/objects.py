@@ -18,6 +18,8 @@ from bqx.monitoring.capture import ANSWER, BAR, FORECAST, MINUTES, SCHEMA
 
 EVER = 1 << 31
 """An epoch minute after all of a capture."""
+LONGEST_PAUSE = 5 * sessions.DAY
+"""Minutes that hold a trading day's worth of open ones, with a weekend and a holiday."""
 
 
 def first_minute(folder: Folder, since: int = 0) -> int | None:
@@ -45,14 +47,28 @@ def names(folder: Folder, first: int, stop: int) -> list[str]:
     )
 
 
+def hourly(folder: Folder, stop: int) -> list[str]:
+    """Objects of the full hours among the last trading day's worth of minutes before one."""
+    minutes = sessions.grid(stop - LONGEST_PAUSE, stop - 1)[-sessions.DAY :]
+    hours = set(minutes[minutes % 60 == 0].tolist())
+    named = names(folder, int(minutes[0]), stop) if len(minutes) else []
+    return [name for name in named if _minute(name) in hours]
+
+
 def _of_day(folder: Folder, day: str) -> dict[str, int]:
     """Names of a day's objects, and their minutes."""
-    start = _start(day)
-    return {
-        f"{MINUTES}/{day}/{name}": start + 60 * int(name[:2]) + int(name[2:4])
+    named = [
+        f"{MINUTES}/{day}/{name}"
         for name in Folder(f"{folder.place}/{MINUTES}/{day}").listed()
         if name.endswith(".parquet")
-    }
+    ]
+    return {name: _minute(name) for name in named}
+
+
+def _minute(name: str) -> int:
+    """Epoch minute of an object."""
+    day, time = name.split("/")[-2:]
+    return _start(day) + 60 * int(time[:2]) + int(time[2:4])
 
 
 _COLUMNS = {

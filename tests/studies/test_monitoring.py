@@ -259,8 +259,8 @@ def test_quiet_and_shifted_markets(seed: int, studied: dict[str, Any]) -> None:
     found = null_market(seed)
     studied.setdefault("null", []).append(found)
     assert found["quiet"]["bqx"] <= 2
-    # The highest of two hours may stand still for one of them.
-    assert found["broken_hours"] == 1 or "_max_" in found["column"]
+    # A running maximum of two hours may keep its value for as long.
+    assert found["broken_hours"] <= (4 if found["column"].endswith("w120") else 1)
     assert found["frozen"]["found_after"] <= 5
     assert np.median(found["frozen"]["found_alone_after"]["busy"]) <= 5
 
