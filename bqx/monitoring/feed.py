@@ -5,6 +5,7 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,6 @@ from bqx.market import bar_arrays, sessions
 from bqx.monitoring import objects
 from bqx.monitoring.bar_quality import STILL, recent_range
 from bqx.monitoring.capture import FACTS, MODELS
-
-_MADE = ["pair", "model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +46,12 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     Raises ArtefactError where an object or a model is damaged.
     """
     rows = objects.read(folder, named)
-    hourly = objects.hourly(folder, end)
-    earlier = objects.read(folder, hourly) if hourly else rows
+    earlier, models = _earlier(folder.place, (end - 1) // 60)
     minutes = rows.bars["minute"].to_numpy()
     here = (minutes >= first) & (minutes < end)
     came = set(rows.bars["pair"].filter(pa.array(here)).to_pylist())
     # Of few minutes the forecasts are captured: the window may have none of a pair that came.
-    made = [row for own in (earlier, rows) for row in own.forecasts.select(_MADE).to_pylist()]
-    models = {own["pair"]: own["model"] for own in made if own["pair"] in came}
+    models = {pair: model for pair, model in {**models, **_models(rows)}.items() if pair in came}
     codes = rows.bars["pair"].combine_chunks().dictionary_encode()
     number = {pair: code for code, pair in enumerate(codes.dictionary.to_pylist())}
     columns = np.array([rows.bars[name].to_numpy() for name in bar_arrays.COLUMNS])
@@ -71,24 +68,42 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     hours: dict[str, pd.DataFrame] = {}
     if max(still.values(), default=0) >= STILL:
         for pair, model in models.items():
-            facts, hours[pair] = _model(folder, model)
+            facts, hours[pair] = _model(folder.place, model)
             on_grid[pair] = bar_arrays.on_grid(*bars[pair], grid, int(facts["max_fill"]))
             still[pair] = int(still_minutes(on_grid[pair])[-1])
     if len(grid) >= LONGEST:
-        gone = set(earlier.bars["pair"].to_pylist()) - came
-        still |= dict.fromkeys(sorted(gone), len(grid))
+        still |= dict.fromkeys(sorted(earlier - came), len(grid))
     ranges = {pair: recent_range(pair, own) for pair, own in on_grid.items()}
     return Feed(still, ranges, hours, max(newest, default=first - 1), rows.answers.to_pandas())
 
 
-def _model(folder: Folder, model: str) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Facts of a model, and the hours of its baseline."""
+@lru_cache(maxsize=4)
+def _earlier(place: str, hour: int) -> tuple[frozenset[str], dict[str, str]]:
+    """Pairs that came in the trading day before an hour, and by pair the model that forecast, as
+    the objects of its full hours tell."""
+    named = objects.hourly(Folder(place), 60 * hour)
+    if not named:
+        return frozenset(), {}
+    rows = objects.read(Folder(place), named)
+    return frozenset(rows.bars["pair"].to_pylist()), _models(rows)
+
+
+def _models(rows: objects.Rows) -> dict[str, str]:
+    """The newest model of each pair."""
+    made = rows.forecasts.select(["pair", "model"]).to_pylist()
+    return {own["pair"]: own["model"] for own in made}
+
+
+@lru_cache(maxsize=64)
+def _model(place: str, model: str) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Facts of a model, and the hours of its baseline, which are written once."""
+    folder = Folder(place)
     facts: dict[str, Any] = folder.read_json(f"{MODELS}/{model}/{FACTS}")
     path = f"{MODELS}/{model}/{FOLDER}/hours.parquet"
     content = folder.read(path)
     if hashlib.sha256(content).hexdigest() != facts["files"]["hours"]:
         raise ArtefactError(
-            f"{folder.place}/{path}: damaged or exchanged, got other bytes; expected those of its "
+            f"{place}/{path}: damaged or exchanged, got other bytes; expected those of its "
             f"{FACTS}. Remove the model's folder: the server writes it anew when it starts."
         )
     return facts, pd.read_parquet(io.BytesIO(content))

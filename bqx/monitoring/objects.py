@@ -48,10 +48,11 @@ def names(folder: Folder, first: int, stop: int) -> list[str]:
 
 
 def hourly(folder: Folder, stop: int) -> list[str]:
-    """Objects of the full hours among the last trading day's worth of minutes before one."""
-    minutes = sessions.grid(stop - LONGEST_PAUSE, stop - 1)[-sessions.DAY :]
+    """Objects of the full hours before the one of an epoch minute, as far as a trading day back."""
+    last = stop // 60 * 60
+    minutes = sessions.grid(last - LONGEST_PAUSE, last - 1)[-sessions.DAY :]
     hours = set(minutes[minutes % 60 == 0].tolist())
-    named = names(folder, int(minutes[0]), stop) if len(minutes) else []
+    named = names(folder, int(minutes[0]), last) if len(minutes) else []
     return [name for name in named if _minute(name) in hours]
 
 

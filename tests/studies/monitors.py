@@ -149,9 +149,9 @@ def _turned(found: dict[str, Any]) -> str:
 
 
 def _sooner(found: dict[str, Any]) -> str:
-    hours = [_day(of["broken_hours"]) for of in found["null"] if "_max_" not in of["column"]]
-    stood = [of["column"] for of in found["null"] if "_max_" in of["column"]]
-    rest = f"; {', '.join(stood)} may stand still so long by itself" if stood else ""
+    hours = [_day(of["broken_hours"]) for of in found["null"]]
+    highest = [of["column"] for of in found["null"] if "_max_" in of["column"]]
+    rest = f"; {', '.join(highest)} may keep its value for two by itself" if highest else ""
     quiet = [of["quiet_hours"] for of in found["null"]]
     after = ", ".join(str(of["frozen"]["found_after"]) for of in found["null"])
     rows = [
@@ -168,7 +168,7 @@ def _sooner(found: dict[str, Any]) -> str:
     return f"""## Within the hour
 
 A column that keeps one value is found by the hourly check after {", ".join(hours)} hour(s)
-(the broken column of each market{rest}); of
+(a column of each market{rest}); of
 {sum(of["hours"] for of in quiet)} quiet hours of all pairs {sum(of["alarms"] for of in quiet)}
 alarmed. A whole feed that stops is called frozen after {after} minutes.
 
