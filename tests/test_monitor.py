@@ -164,7 +164,7 @@ def test_a_column_that_may_keep_its_value_for_an_hour_is_broken_once_it_has_seen
     own = replace(own, columns=own.columns.assign(lookback=120))
     broken = x.copy()
     broken[2_500:, 0] = x[2_499, 0]
-    for stop, faults in ((2_600, []), (2_670, []), (2_690, ["highest has one value"])):
+    for stop, faults in ((2_600, []), (2_790, []), (2_810, ["highest has one value"])):
         kept = rows[rows < stop]
         until = bars.rows(0, stop)
         first = int(until.minutes[-60])

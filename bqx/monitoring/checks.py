@@ -205,12 +205,14 @@ def broken_columns(rows: PairRows, first: int) -> list[str]:
 
 
 def _stuck(rows: PairRows, columns: pd.DataFrame) -> NDArray[np.bool_]:
-    """(C,) whether a column kept one value for an hour longer than it looks back, as far as that is
-    known: one such as a maximum may keep its value for so long, and for no longer. What takes few
-    values, some of its deciles alike, may."""
+    """(C,) whether a column kept one value for an hour longer than twice as far as it looks back.
+
+    One such as a maximum may keep its value for as long as it looks back, and longer where a rate
+    comes back to where it was; what takes few values, some of its deciles alike, for ever.
+    """
     deciles = columns[[f"decile_{k}" for k in range(1, BINS)]].to_numpy()
     stuck = (np.diff(deciles, axis=1) > 0).all(axis=1)
-    since = np.searchsorted(rows.rows, rows.rows[-1] - columns["lookback"].to_numpy() - 60)
+    since = np.searchsorted(rows.rows, rows.rows[-1] - 2 * columns["lookback"].to_numpy() - 60)
     for column in np.flatnonzero(stuck):
         values = rows.x[since[column] :, column]
         stuck[column] = since[column] > 0 and len(values) >= LEAST_ROWS and not np.ptp(values)

@@ -151,7 +151,7 @@ def _turned(found: dict[str, Any]) -> str:
 def _sooner(found: dict[str, Any]) -> str:
     hours = [_day(of["broken_hours"]) for of in found["null"]]
     highest = [of["column"] for of in found["null"] if "_max_" in of["column"]]
-    rest = f"; {', '.join(highest)} may keep its value for two by itself" if highest else ""
+    rest = f"; {', '.join(highest)} may keep its value for hours by itself" if highest else ""
     quiet = [of["quiet_hours"] for of in found["null"]]
     after = ", ".join(str(of["frozen"]["found_after"]) for of in found["null"])
     rows = [
