@@ -130,5 +130,5 @@ def locked(place: Path) -> Iterator[None]:
         "from there once that one has ended."
     )
     with alone(place / ".lock", busy):
-        remove_leftovers(place)
+        remove_leftovers(place / ROUNDS)
         yield

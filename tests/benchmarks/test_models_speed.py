@@ -10,6 +10,7 @@ import pytest
 import xgboost
 from measure import Goal
 from numpy.typing import NDArray
+from servers import keep
 from sklearn.ensemble import RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
@@ -44,10 +45,6 @@ def seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
-
-
-def keep(results: dict[str, Any], what: str, value: float, unit: str) -> None:
-    results.setdefault("times", []).append((what, value, unit))
 
 
 def test_selection_of_a_pairs_columns(results: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What retraining promotes where nothing is, and what it is worth after a market has turned."""
 
 import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ FOLLOWED = timedelta(weeks=4)
 LEARNT = ("six months", "since the change")
 
 Rows = list[dict[str, Any]]
+Frames = dict[str, pd.DataFrame]
 
 
 def oracle(seed: int) -> tuple[pd.Series, pd.Series]:
@@ -122,19 +124,28 @@ def nulls(tmp_path_factory: pytest.TempPathFactory, studied: dict[str, Any]) -> 
     return counts
 
 
+def challengers_after(
+    factory: pytest.TempPathFactory, later: Callable[[int], Frames]
+) -> Iterator[tuple[int, Frames, dict[str, Any]]]:
+    """Seed, bars and challenger, one after the other, of strong markets that turn into others."""
+    for seed in SEEDS:
+        regimes = made.market("strong", DAYS, seed), later(seed + 1)
+        frames = {PAIR: made.spliced(regimes, (str(TURN.date()),))[PAIR]}
+        for row in after_the_turn(factory.mktemp(f"turned-{seed}"), frames):
+            yield seed, frames, row
+        made.market.cache_clear()
+        made.opposite.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def into_nothing(tmp_path_factory: pytest.TempPathFactory, studied: dict[str, Any]) -> Rows:
     rows = []
-    for seed in SEEDS:
-        folder = tmp_path_factory.mktemp(f"nothing-{seed}")
-        regimes = made.market("strong", DAYS, seed), made.market("null", DAYS, seed + 1)
-        frames = {PAIR: made.spliced(regimes, (str(TURN.date()),))[PAIR]}
-        rows += [
-            {name: value for name, value in row.items() if name != "trained"} | {"seed": seed}
-            for row in after_the_turn(folder, frames)
-        ]
-        made.market.cache_clear()
-        print(rows[-len(WEEKS) :], flush=True)
+    for seed, _, row in challengers_after(
+        tmp_path_factory, lambda seed: made.market("null", DAYS, seed)
+    ):
+        del row["trained"]
+        rows.append(row | {"seed": seed})
+        print(rows[-1], flush=True)
     studied["into_nothing"] = rows
     return rows
 
@@ -142,16 +153,12 @@ def into_nothing(tmp_path_factory: pytest.TempPathFactory, studied: dict[str, An
 @pytest.fixture(scope="module")
 def recovery(tmp_path_factory: pytest.TempPathFactory, studied: dict[str, Any]) -> Rows:
     rows = []
-    for seed in SEEDS:
-        folder = tmp_path_factory.mktemp(f"recovery-{seed}")
-        frames = {PAIR: made.turned((str(TURN.date()),), DAYS, seed)[PAIR]}
-        for row in after_the_turn(folder, frames):
-            trained, now = row.pop("trained"), TURN + timedelta(weeks=row["weeks"], hours=2)
-            rows.append(row | {"seed": seed, **worth(frames, trained, now, seed)})
-            print(rows[-1], flush=True)
-        made.market.cache_clear()
-        made.opposite.cache_clear()
-        made.turned.cache_clear()
+    for seed, frames, row in challengers_after(
+        tmp_path_factory, lambda seed: made.opposite(DAYS, seed)
+    ):
+        trained, now = row.pop("trained"), TURN + timedelta(weeks=row["weeks"], hours=2)
+        rows.append(row | {"seed": seed, **worth(frames, trained, now, seed)})
+        print(rows[-1], flush=True)
     studied["recovery"] = rows
     return rows
 
