@@ -17,7 +17,6 @@ _LEFT_OUT = {"ctx", "kind", "type_comment", "type_params", "annotation", "return
 _INSTALLED = tuple(
     f"{Path(sysconfig.get_path(name)).resolve()}/" for name in ("stdlib", "purelib", "platlib")
 )
-_EMPTY = ("None", "[]")
 
 
 class Definition(NamedTuple):
@@ -43,19 +42,20 @@ def is_installed(path: str) -> bool:
 
 def normal(node: Any) -> str:
     """Text of a syntax tree, a list of trees or what they hold."""
+    if isinstance(node, list):
+        return f"[{', '.join([normal(item) for item in node if not _is_prose(item)])}]"
+    if not isinstance(node, ast.AST):
+        return ascii(node)
     if isinstance(node, ast.Constant):
         return f"{type(node.value).__name__} {node.value!a}"
     if isinstance(node, ast.JoinedStr):
         # Python 3.12 ends some with an empty text.
         texts = [text for text in map(normal, node.values) if text != "str ''"]
         return f"JoinedStr[{', '.join(texts)}]"
-    if isinstance(node, ast.AST):
-        fields = [(name, normal(getattr(node, name, None))) for name in node._fields]
-        shown = [f"{n}={t}" for n, t in fields if n not in _LEFT_OUT and t not in _EMPTY]
-        return f"{type(node).__name__}({', '.join(shown)})"
-    if isinstance(node, list):
-        return f"[{', '.join(normal(item) for item in node if not _is_prose(item))}]"
-    return ascii(node)
+    kept = [(name, getattr(node, name, None)) for name in node._fields if name not in _LEFT_OUT]
+    fields = [(name, normal(value)) for name, value in kept if value is not None]
+    shown = [f"{name}={text}" for name, text in fields if text != "[]"]
+    return f"{type(node).__name__}({', '.join(shown)})"
 
 
 def bytecode(code: CodeType) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from bqx import code_text
 
+_ROOT = Path(code_text.__file__).parents[1]
+
 _NAMED = re.compile(rf"str '({code_text.PACKAGE}(?:\.\w+)+)'")
 """A module that a text names in a string."""
 
@@ -74,8 +76,6 @@ def _imported(imports: tuple[tuple[str, str], ...], package: str) -> Iterator[st
 @cache
 def _path(module: str) -> str:
     """A module's source file, empty where there is no such module."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return ""
-    return str(spec.origin) if spec and spec.origin else ""
+    place = _ROOT.joinpath(*module.split("."))
+    files = (place / "__init__.py", place.with_name(f"{place.name}.py"))
+    return next((str(file) for file in files if file.is_file()), "")

@@ -12,8 +12,10 @@ from bqx.evaluation import skill
 from bqx.learning import targets
 from bqx.market.bars import Bars
 from bqx.params import Params
+from bqx.runs import artefacts
 from bqx.runs.artefacts import Source
-from bqx.stages.scoring import conditions_of, forecast_rows
+from bqx.stages.pair_scores import on_rows
+from bqx.stages.scoring import conditions_of
 from bqx.trading import backtest, benchmarks, costs, own_signal, performance, signals
 from bqx.trading.backtest import Backtest
 from bqx.trading.costs import Costs
@@ -118,7 +120,9 @@ def trade(source: Source, bars: Bars, params: Params) -> Accounts:
     # What is still held after the last forecast belongs to its condition.
     conditions = conditions_of(source, bars).ffill().fillna("")
     out = Accounts(np.zeros(len(bars)), np.zeros(len(bars)), priced.fill, first=len(bars))
-    for horizon, forecast in forecast_rows(source, bars).items():
+    for horizon, forecast in on_rows(
+        artefacts.FORECASTS.read(source, pair=bars.pair), bars
+    ).items():
         forecast_made = np.isfinite(forecast)
         rows = judged_rows(forecast, horizon)
         out.first, out.last = min(out.first, rows.start), max(out.last, rows.stop)

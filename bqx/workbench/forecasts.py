@@ -16,7 +16,7 @@ from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import Params
 from bqx.stages.accounts import judged_rows
-from bqx.stages.scoring import on_rows
+from bqx.stages.pair_scores import on_rows
 from bqx.trading import backtest, costs, own_signal, performance, signals
 from bqx.trading.costs import Costs
 
