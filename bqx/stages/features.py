@@ -11,7 +11,7 @@ from bqx.database import published
 from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store import build as building
 from bqx.feature_store import manifest as manifests
-from bqx.feature_store import month_file
+from bqx.feature_store import month_file, pair_months
 from bqx.feature_store.history import History
 from bqx.feature_store.object_store import Folder
 from bqx.feature_store.store import Store
@@ -22,7 +22,6 @@ from bqx.features.spec import Feature
 from bqx.files import digest
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
-from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run, Stage
@@ -79,7 +78,6 @@ def certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
 def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
     """Write the files whose bars or columns are not what they were; the others stay."""
     tables = catalog.tables(features)
-    names = {table: [f.name for f in members] for table, members in tables.items()}
     months = building.months_of(next(iter(bars.values())))
     origin = {"bars": stage.run.manifest["data_hash"], "months": list(months)}
     key = digest(origin)
@@ -93,20 +91,22 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         pair: building.missing(folder, before, tables, pair, list(months), key) for pair in bars
     }
     files = {path: before["files"].get(path) for own in paths.values() for path in own}
+    made = {path for of_pair in absent.values() for path in of_pair}
+    stage.add(*(f"{FOLDER}/{path}" for path in files if path not in made))
     address = (stage.run.params.published,) if stage.run.params.published else ()
 
-    def write(pair: str, written: dict[str, Any]) -> None:
-        files.update(written)
-        stage.add(*(f"{FOLDER}/{path}" for path in paths[pair]))
+    def write(entries: dict[str, Any]) -> None:
+        files.update(entries)
+        stage.add(*(f"{FOLDER}/{path}" for path in entries))
 
-    tasks = {
-        pair: (own, names, months, absent[pair], folder.place, key, *address)
-        for pair, own in bars.items()
-    }
-    over_pairs(
-        published.write_pair if address else building.write_pair,
-        tasks,
+    pair_months.make(
+        bars,
+        months,
+        tables,
+        absent,
         stage.run.params.workers,
+        work=published.write_files if address else pair_months.write_files,
+        place=(folder.place, key, *address),
         write=write,
         backend=stage.run.params.backend,
     )
