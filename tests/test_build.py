@@ -224,7 +224,7 @@ def test_two_workers_write_the_same_bytes(backend: Backend, folder: Path, tmp_pa
     assert files(tmp_path / "two") == files(tmp_path / "one")
 
 
-def test_a_month_is_shared_among_workers_only_where_months_are_fewer(
+def test_workers_share_a_month_only_where_months_do_not_go_round(
     grids: dict[str, Bars],
 ) -> None:
     months = building.months_of(grids["eurusd"])
@@ -234,7 +234,7 @@ def test_a_month_is_shared_among_workers_only_where_months_are_fewer(
     by_month = [[f"{p} 2024-02" for p in grids], [f"{p} 2024-03" for p in pairs]]
     for workers in (1, 2):
         assert [list(group) for group in pair_months.groups(months, absent, workers)] == by_month
-    parts = [list(group) for group in pair_months.groups(months, absent, 3)]
+    parts = [list(group) for group in pair_months.groups(months, absent, 4)]
     assert parts == [by_month[0][::2], by_month[0][1::2], by_month[1][:1], by_month[1][1:]]
     assert all(len(group) == 1 for group in pair_months.groups(months, absent, 16))
 

@@ -12,8 +12,8 @@ from bqx.errors import DatabaseError
 from bqx.feature_store import month_file, pair_months
 from bqx.feature_store.object_store import Folder
 from bqx.feature_store.pair_months import PairMonth
-from bqx.features import catalog
 from bqx.features.engine.compute import Plan
+from bqx.features.lags import Column
 from bqx.features.spec import Feature
 
 KEY = "published"
@@ -41,7 +41,7 @@ def write_files(
         for name in stored:
             path = month_file.path_of(name, month.bars.pair, month.month)
             if path in month.paths:
-                features = [catalog.FEATURES[f] for f in tables[name] if isinstance(f, str)]
+                features = [f.feature for f in tables[name] if isinstance(f, Column)]
                 values = _read(engine, month, features)
                 entries[path] = pair_months.write_file(
                     folder, path, month, features, values=values, key=key

@@ -7,6 +7,7 @@ other pairs than their own, is then made once for all of them.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from bqx.feature_store import checked_parquet, month_file
 from bqx.feature_store.object_store import Folder
 from bqx.features import catalog
 from bqx.features.engine.compute import Plan, warm_up
+from bqx.features.lags import Column
 from bqx.features.spec import Feature
 from bqx.market.bars import Bars
 from bqx.parallel import Backend, over_groups
@@ -27,8 +29,8 @@ Entry = dict[str, Any]
 Months = dict[str, tuple[int, int]]
 """First row of each month and the row that follows its last."""
 
-Tables = Mapping[str, Sequence[Feature | str]]
-"""Features of each table; those of the catalog by name, since they travel so."""
+Tables = Mapping[str, Sequence[Feature | Column]]
+"""Features of each table; those of the catalog as columns, which other processes find by name."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,19 @@ def make(
     absent : paths of each pair, in the months and tables.
     work : `write_files`, or what takes the same and gives as much.
     place : what it takes after the month and the tables.
-    write : called with the entries of files that are finished, a month or a part of its pairs at a
-        time.
+    write : called with the entries of files that are finished, a group at a time, see `groups`.
 
     Raises BqxError : months of pairs failed; the others are made.
     """
     lookback = max(map(warm_up, tables.values()))
-    by_name = {table: _by_name(members) for table, members in tables.items()}
+    sent = {table: _sent(members) for table, members in tables.items()}
 
     def task(order: tuple[str, str, Collection[str]]) -> tuple[Any, ...]:
         pair, month, paths = order
         (start, stop), bars = months[month], grids[pair]
         until = bars.ts[stop] if stop < len(bars) else None
         rows = bars.rows(max(0, start - lookback + 1), stop)
-        return PairMonth(month, rows, stop - start, until, paths), by_name, *place
+        return PairMonth(month, rows, stop - start, until, paths), sent, *place
 
     def write_all(results: dict[str, dict[str, Entry]]) -> None:
         write({path: entry for of_pair in results.values() for path, entry in of_pair.items()})
@@ -103,9 +104,9 @@ def make(
 def groups(
     months: Collection[str], absent: Mapping[str, Collection[str]], workers: int
 ) -> list[dict[str, tuple[str, str, list[str]]]]:
-    """Pairs, months and paths that are made together: those of a month.
+    """Pairs, months and paths that are made together, as many groups for each worker.
 
-    Where there are fewer months than workers, a month's pairs are made in parts.
+    A group is a month, or a part of its pairs where the months cannot be shared out evenly.
     """
     by_month: list[list[tuple[str, str, list[str]]]] = []
     for month in months:
@@ -115,7 +116,7 @@ def groups(
         }
         by_month.append([(pair, month, some) for pair, some in paths.items() if some])
     orders = [of_month for of_month in by_month if of_month]
-    parts = -(-workers // max(len(orders), 1))
+    parts = workers // gcd(workers, len(orders))
     return [
         {f"{pair} {month}": (pair, month, paths) for pair, month, paths in of_month[part::parts]}
         for of_month in orders
@@ -123,10 +124,11 @@ def groups(
     ]
 
 
-def _by_name(features: Sequence[Feature]) -> list[Feature | str]:
-    # A compiled kernel that travels to another process is compiled there again, a name is not.
+def _sent(features: Sequence[Feature]) -> list[Feature | Column]:
     known = catalog.FEATURES
-    return [f.name if f.name in known and known[f.name].family is f.family else f for f in features]
+    return [
+        Column(f) if f.name in known and known[f.name].family is f.family else f for f in features
+    ]
 
 
 def write_files(month: PairMonth, tables: Tables, place: str, key: str) -> dict[str, Entry]:
@@ -137,7 +139,7 @@ def write_files(month: PairMonth, tables: Tables, place: str, key: str) -> dict[
         for table, members in tables.items():
             path = month_file.path_of(table, month.bars.pair, month.month)
             if path in month.paths:
-                plan = Plan([catalog.FEATURES[f] if isinstance(f, str) else f for f in members])
+                plan = Plan([f.feature if isinstance(f, Column) else f for f in members])
                 values = plan(month.bars, last=month.rows)
                 files[path] = writer.submit(
                     write_file, folder, path, month, plan.features, values=values, key=key

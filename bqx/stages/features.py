@@ -1,6 +1,6 @@
 """Notebook 02: the catalog's features of every pair, published as a store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from bqx.feature_store.store import Store
 from bqx.features import catalog
 from bqx.features.engine.compute import table, warm_up
 from bqx.features.engine.requirements import INPUTS, needs
+from bqx.features.lags import Column
 from bqx.features.spec import Feature
 from bqx.files import digest
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
+from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.run import Run, Stage
@@ -58,7 +60,7 @@ def build(params: Params) -> pd.DataFrame:
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         artefacts.CATALOG.write(stage, catalog.frame(features).to_dict("records"))
         _write(stage, bars, features)
-    return _shares(Store(run.folder / FOLDER), bars, features)
+    return _shares(run, bars, features)
 
 
 def certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
@@ -130,17 +132,28 @@ def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
     return {pair: History(own, folder) for pair, own in bars.items()}
 
 
-def _shares(store: Store, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:
-    shares = []
-    for pair, own in bars.items():
-        for members in catalog.tables(features).values():
-            frame = store.read(pair, members).iloc[warm_up(members) :]
-            moments = {"missing": frame.isna().mean(), "mean": frame.mean()}
-            table = pd.DataFrame(moments | {"deviation": frame.std(ddof=0)})
-            shares.append(table.rename_axis("feature").reset_index().assign(pair=pair))
-            never = [member for member in members if table.loc[member.name, "missing"] == 1.0]
-            missed = needs(never, pair, _lacking(own))
-            shares[-1]["needs"] = [" ".join(missed.get(name, ())) for name in table.index]
+def _shares(run: Run, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:
+    columns, place = [Column(feature) for feature in features], str(run.folder / FOLDER)
+    tasks = {pair: (place, pair, columns, _lacking(own)) for pair, own in bars.items()}
+    shares: dict[str, pd.DataFrame] = {}
+    workers, backend = run.params.workers, run.params.backend
+    over_pairs(_pair_shares, tasks, workers, write=shares.__setitem__, backend=backend)
+    return pd.concat([shares[pair] for pair in bars], ignore_index=True)
+
+
+def _pair_shares(
+    place: str, pair: str, columns: Sequence[Column], lacking: tuple[str, ...]
+) -> pd.DataFrame:
+    """What a pair's files hold of each feature; ``lacking`` is what its bars lack."""
+    store, shares = Store(place), []
+    for members in catalog.tables(column.feature for column in columns).values():
+        frame = store.read(pair, members).iloc[warm_up(members) :]
+        moments = {"missing": frame.isna().mean(), "mean": frame.mean()}
+        table = pd.DataFrame(moments | {"deviation": frame.std(ddof=0)})
+        shares.append(table.rename_axis("feature").reset_index().assign(pair=pair))
+        never = [member for member in members if table.loc[member.name, "missing"] == 1.0]
+        missed = needs(never, pair, lacking)
+        shares[-1]["needs"] = [" ".join(missed.get(name, ())) for name in table.index]
     return pd.concat(shares, ignore_index=True)
 
 
