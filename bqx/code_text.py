@@ -8,6 +8,7 @@ import linecache
 import sysconfig
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ _LEFT_OUT = {"ctx", "kind", "type_comment", "type_params", "annotation", "return
 _INSTALLED = tuple(
     f"{Path(sysconfig.get_path(name)).resolve()}/" for name in ("stdlib", "purelib", "platlib")
 )
+_PARSING = Lock()
 
 
 class Definition(NamedTuple):
@@ -85,6 +87,13 @@ def module(path: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 def tree(path: str) -> ast.Module:
     """Syntax tree of a file; an empty one where it cannot be read as Python."""
     return _tree(path, _stamp(path))
+
+
+def parse(source: str) -> ast.Module:
+    """Syntax tree of a source; SyntaxError, ValueError where it is none of Python."""
+    # Python 3.11 counts the depth of the trees of all threads together, and finds it wrong.
+    with _PARSING:
+        return ast.parse(source)
 
 
 def imports(node: ast.AST) -> tuple[tuple[str, str], ...]:
@@ -199,7 +208,7 @@ def _module(path: str, stamp: int) -> tuple[str, tuple[tuple[str, str], ...]]:
 @cache
 def _tree(path: str, stamp: int) -> ast.Module:
     try:
-        return ast.parse(_source(path, stamp))
+        return parse(_source(path, stamp))
     except (SyntaxError, ValueError):
         return ast.Module([], [])
 

@@ -1,6 +1,5 @@
 """What code a module's work can depend on: a hash over it and every module that it imports."""
 
-import ast
 import hashlib
 import importlib.util
 import re
@@ -42,7 +41,7 @@ def module_hash(*names: str) -> str:
 
 def imports_of(source: str) -> tuple[str, ...]:
     """Modules, and what may be modules, that some source imports, such as a notebook's cells."""
-    return tuple(dict.fromkeys(_imported(code_text.imports(ast.parse(source)), "")))
+    return tuple(dict.fromkeys(_imported(code_text.imports(code_text.parse(source)), "")))
 
 
 def absolute(module: str, package: str) -> str:

@@ -1,7 +1,7 @@
-"""One piece of work per pair, several at a time: on this machine or on a cluster."""
+"""Pieces of work, several at a time: on this machine or on a cluster."""
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
@@ -11,10 +11,14 @@ from tqdm import tqdm
 from bqx.errors import BqxError
 
 Backend = Literal["processes", "threads", "dask"]
-"""Where pairs are worked on: on this machine, or on the cluster whose scheduler stands in
+"""Where pieces are worked on: on this machine, or on the cluster whose scheduler stands in
 DASK_SCHEDULER_ADDRESS (where that is not set, processes of this machine for as long as it takes).
 """
 
+NAMED = 3
+"""Pieces that failed for one reason, named in its message."""
+
+Order = TypeVar("Order")
 Result = TypeVar("Result")
 
 
@@ -40,21 +44,72 @@ def over_pairs(
     ------
     BqxError : pairs failed; named once the others are written.
     """
+
+    def write_all(results: dict[str, Result]) -> None:
+        for pair, result in results.items():
+            write(pair, result)
+
+    groups = [{pair: task} for pair, task in tasks.items()]
+    over_groups(work, groups, workers, task=tuple, write=write_all, units="pairs", backend=backend)
+
+
+def over_groups(
+    work: Callable[..., Result],
+    groups: Sequence[Mapping[str, Order]],
+    workers: int,
+    *,
+    task: Callable[[Order], tuple[Any, ...]],
+    write: Callable[[dict[str, Result]], None],
+    units: str,
+    backend: Backend = "processes",
+) -> None:
+    """Call ``work(*task(order))`` for each order, with a progress bar; a group is one worker's.
+
+    What the tasks of a group share is one object where they are worked on, so that what the work
+    makes of it is made once for all of them.
+
+    Parameters
+    ----------
+    groups : orders by the labels that name them in errors.
+    task : the arguments of an order, asked for shortly before they are needed.
+    write : called in this process with the results of a group, by label, as soon as it is ready.
+    units : what orders are, such as pairs.
+    work, workers, backend : as of `over_pairs`.
+
+    Raises
+    ------
+    BqxError : orders failed; named once the others are written.
+    """
     failed: dict[str, Exception] = {}
-    with _working(backend, max(min(workers, len(tasks)), 1)):
+    count = sum(map(len, groups))
+    with (
+        _working(backend, max(min(workers, len(groups)), 1)),
+        tqdm(total=count, unit=f" {units}") as progress,
+    ):
         attempts = joblib.Parallel(return_as="generator_unordered")(
-            joblib.delayed(_attempt)(work, pair, task) for pair, task in tasks.items()
+            joblib.delayed(_attempts)(work, {label: task(group[label]) for label in group})
+            for group in groups
         )
-        for pair, result in tqdm(attempts, total=len(tasks), unit="pair"):
-            if isinstance(result, Exception):
-                failed[pair] = result
-            else:
-                write(pair, result)
+        for results in attempts:
+            progress.update(len(results))
+            errors = {k: result for k, result in results.items() if isinstance(result, Exception)}
+            write({label: result for label, result in results.items() if label not in errors})
+            failed |= errors
     if failed:
-        reasons = "; ".join(f"{pair}: {failed[pair]}" for pair in sorted(failed))
-        raise BqxError(f"{len(failed)} of {len(tasks)} pairs failed: {reasons}") from failed[
+        raise BqxError(f"{len(failed)} of {count} {units} failed: {_reasons(failed)}") from failed[
             min(failed)
         ]
+
+
+def _reasons(failed: Mapping[str, Exception]) -> str:
+    labels: dict[str, list[str]] = {}
+    for label in sorted(failed):
+        labels.setdefault(str(failed[label]), []).append(label)
+    return "; ".join(
+        f"{', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''}: {reason}"
+        for reason, names in labels.items()
+        for more in [len(names) - NAMED]
+    )
 
 
 @contextmanager
@@ -85,12 +140,17 @@ def _cluster(workers: int) -> Any:
         ) from error
 
 
-def _attempt(
-    work: Callable[..., Result], pair: str, task: tuple[Any, ...]
-) -> tuple[str, Result | Exception]:
-    try:
-        return pair, work(*task)
-    except Exception as error:
-        # A traceback does not travel between processes, its text does.
-        error.add_note(traceback.format_exc())
-        return pair, error
+def _attempts(
+    work: Callable[..., Result], tasks: dict[str, tuple[Any, ...]]
+) -> dict[str, Result | Exception]:
+    results: dict[str, Result | Exception] = {}
+    while tasks:
+        # A task that is done is let go, with all that the work has made of it.
+        label = next(iter(tasks))
+        try:
+            results[label] = work(*tasks.pop(label))
+        except Exception as error:
+            # A traceback does not travel between processes, its text does.
+            error.add_note(traceback.format_exc())
+            results[label] = error
+    return results

@@ -16,6 +16,7 @@ import pytest
 from bqx import cli
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.feature_store import build as building
+from bqx.feature_store import pair_months
 from bqx.feature_store.build import build
 from bqx.features import catalog
 from bqx.features.engine.compute import Plan, compute
@@ -223,6 +224,21 @@ def test_two_workers_write_the_same_bytes(backend: Backend, folder: Path, tmp_pa
     assert files(tmp_path / "two") == files(tmp_path / "one")
 
 
+def test_workers_share_a_month_only_where_months_do_not_go_round(
+    grids: dict[str, Bars],
+) -> None:
+    months = building.months_of(grids["eurusd"])
+    absent = {pair: [f"reg/{pair}/{month}.parquet" for month in months] for pair in grids}
+    absent["gbpusd"].pop()
+    pairs = [pair for pair in grids if pair != "gbpusd"]
+    by_month = [[f"{p} 2024-02" for p in grids], [f"{p} 2024-03" for p in pairs]]
+    for workers in (1, 2):
+        assert [list(group) for group in pair_months.groups(months, absent, workers)] == by_month
+    parts = [list(group) for group in pair_months.groups(months, absent, 4)]
+    assert parts == [by_month[0][::2], by_month[0][1::2], by_month[1][:1], by_month[1][1:]]
+    assert all(len(group) == 1 for group in pair_months.groups(months, absent, 16))
+
+
 def test_what_fails_leaves_no_half_file(
     folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,13 +252,41 @@ def test_what_fails_leaves_no_half_file(
         return computed(self, bars, *given, **more)
 
     monkeypatch.setattr(Plan, "__call__", fail)
-    with pytest.raises(BqxError, match="1 of 3 pairs failed: gbpusd: planted"):
+    told = "1 of 6 months of pairs failed: gbpusd 2024-03: planted"
+    with pytest.raises(BqxError, match=told):
         build(folder, tmp_path, FEATURES)
-    assert set(files(tmp_path)) > set(json.loads((tmp_path / "manifest.json").read_text())["files"])
+    listed = set(json.loads((tmp_path / "manifest.json").read_text())["files"])
+    finished = set(files(tmp_path))
+    assert listed < finished
+    assert {path.split("/", 1)[1] for path in finished - listed} == {"gbpusd/2024-03.parquet"}
     monkeypatch.undo()
-    # What gbpusd had finished counts.
+    # What the month had finished counts.
     assert build(folder, tmp_path, FEATURES) == len(TABLES) - 1
     assert files(tmp_path) == files(whole)
+
+
+@pytest.mark.parametrize("backend", ["processes", "threads"])
+def test_what_pairs_share_is_made_once_a_month(
+    backend: Backend, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def shared(bars: Bars) -> np.ndarray:
+        def make() -> np.ndarray:
+            made.append(len(bars))
+            return peers(bars)
+
+        assert bars.panel is not None
+        return np.asarray(bars.panel.derived("peers of the test", make))
+
+    source = Source("sharers", "cross", "1", 1, shared)
+    family = Family("planted", "crossed", mean, {"": Output("1")}, ((40,),), (source,), "of peers")
+    (feature,) = family.features()
+    assert build(folder, tmp_path, [feature], backend=backend) == 6
+    months = bar_frames.align(readers.read_folder(folder))["eurusd"].ts.strftime("%Y-%m")
+    first, second = (int((months == month).sum()) for month in MONTHS)
+    # Of the month before, the rows that a value looks back on.
+    assert made == [first, second + feature.lookback - 1]
 
 
 def test_leavings_of_a_killed_build_are_swept(folder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from distributed import LocalCluster
 
 from bqx.errors import BqxError
-from bqx.parallel import Backend, over_pairs
+from bqx.parallel import Backend, over_groups, over_pairs
 
 TASKS = {"eurusd": (4.0,), "gbpusd": (-1.0,), "usdjpy": (9.0,)}
 
@@ -41,6 +41,46 @@ def test_a_failing_pair_is_named_after_the_others_are_written(backend: Backend) 
     assert written == {"eurusd": 2.0, "usdjpy": 3.0}
     assert caught.value.__cause__ is not None
     assert "root_of" in caught.value.__cause__.__notes__[0]
+
+
+def met_before(shared: list[str], name: str) -> list[str]:
+    shared.append(name)
+    return list(shared)
+
+
+@pytest.mark.parametrize("backend", get_args(Backend))
+def test_what_a_group_shares_is_one_object_where_it_is_worked_on(backend: Backend) -> None:
+    shared = {month: [month] for month in ("January", "February")}
+    groups = [{f"{pair} {month}": (pair, month) for pair in TASKS} for month in shared]
+    asked: list[str] = []
+    written: list[dict[str, list[str]]] = []
+
+    def task(order: tuple[str, str]) -> tuple[list[str], str]:
+        asked.append(order[0])
+        return shared[order[1]], order[0]
+
+    over_groups(
+        met_before, groups, 2, task=task, write=written.append, units="months", backend=backend
+    )
+    assert asked == 2 * list(TASKS)
+    for month, group in zip(shared, sorted(written, key=min, reverse=True), strict=True):
+        names = [month, *TASKS]
+        assert group == {f"{names[k]} {month}": names[: k + 1] for k in range(1, len(names))}
+
+
+def test_one_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [{f"eurusd 2024-0{month}": -1.0 for month in range(1, 7)}, {"gbpusd 2024-01": -2.0}]
+    written: list[dict[str, float]] = []
+    with pytest.raises(BqxError) as caught:
+        over_groups(
+            root_of, groups, 1, task=lambda value: (value,), write=written.append, units="months"
+        )
+    assert str(caught.value) == (
+        "7 of 7 months failed: eurusd 2024-01, eurusd 2024-02, eurusd 2024-03 and 3 more: root: "
+        "negative, got -1.0; gbpusd 2024-01: root: negative, got -2.0"
+    )
+    assert written == [{}, {}]
+    assert "7/7" in capsys.readouterr().err
 
 
 def test_one_process_is_this_one() -> None:

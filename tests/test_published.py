@@ -7,7 +7,7 @@ from sqlalchemy import text
 from bqx.database import loads, schema
 from bqx.database.connect import ENVIRONMENT, URL_NAME
 from bqx.errors import BqxError
-from bqx.feature_store import build
+from bqx.feature_store import pair_months
 from bqx.feature_store.store import Store
 from bqx.params import Params, load
 from bqx.runs.run import Run
@@ -53,7 +53,7 @@ def forbidden(*arguments, **settings):
 
 
 def test_artefacts_are_those_of_a_run_that_computes(computed, database, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "write_pair", forbidden)
+    monkeypatch.setattr(pair_months, "write_files", forbidden)
     _, outputs, keys = computed
     assert sum(path.startswith("features/") for path in outputs) > 20
     assert ran(tmp_path / "read", published=named(database)) == (outputs, keys)

@@ -1,15 +1,19 @@
 """The hash of reached code follows every way in which a function reaches what decides its value."""
 
+import gc
 import importlib.util
 import itertools
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from bqx import code_text
 from bqx.reached_code import code_hash
 
 BASE = '''
@@ -238,3 +242,22 @@ def reads_modules(name: str) -> bool:
 
 def reads_path(name: str) -> bool:
     return name in sys.path
+
+
+def let_others_in(phase: str, info: dict[str, int]) -> None:
+    time.sleep(1e-4)
+
+
+def test_threads_read_code_at_one_time() -> None:
+    source = "\n".join(f"a{k} = (b + {k}) * c[{k}]" for k in range(200))
+    # A collector that runs Python, as a Dask worker has, lets other threads in amid a tree.
+    gc.callbacks.append(let_others_in)
+    threshold = gc.get_threshold()
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            trees = list(pool.map(code_text.parse, [source] * 8))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(let_others_in)
+    assert {len(tree.body) for tree in trees} == {200}

@@ -1,6 +1,6 @@
 """Features that a database holds as the files of a store: the bytes that computing them gives."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,27 +9,21 @@ from sqlalchemy import Engine
 from bqx.database import reads, schema
 from bqx.database.connect import connect, named
 from bqx.errors import DatabaseError
-from bqx.feature_store import build, month_file
+from bqx.feature_store import month_file, pair_months
 from bqx.feature_store.object_store import Folder
-from bqx.features import catalog
+from bqx.feature_store.pair_months import PairMonth
 from bqx.features.engine.compute import Plan
+from bqx.features.lags import Column
 from bqx.features.spec import Feature
-from bqx.market.bars import Bars
 
 KEY = "published"
 """The parameter that names the database."""
 
 
-def write_pair(
-    bars: Bars,
-    tables: Mapping[str, Sequence[str]],
-    months: build.Months,
-    paths: Collection[str],
-    place: str,
-    key: str,
-    address: str,
-) -> dict[str, build.Entry]:
-    """Write some files of a pair as `build.write_pair` does, of values that a database holds.
+def write_files(
+    month: PairMonth, tables: pair_months.Tables, place: str, key: str, address: str
+) -> dict[str, pair_months.Entry]:
+    """Write the files of a month as `pair_months.write_files` does, of values in a database.
 
     Tables that no database has, of a user's own features, are computed.
 
@@ -39,44 +33,39 @@ def write_pair(
 
     Raises DatabaseError where it cannot be read, or holds features of other bars or code.
     """
-    stored = {name: members for name, members in tables.items() if name in schema.tables()}
+    stored = [name for name in tables if name in schema.tables()]
     rest = {name: members for name, members in tables.items() if name not in stored}
-    entries = build.write_pair(bars, rest, months, paths, place, key) if rest else {}
+    entries = pair_months.write_files(month, rest, place, key) if rest else {}
     engine, folder = connect(named(address, KEY)), Folder(place)
     try:
-        for name, members in stored.items():
-            features = [catalog.FEATURES[member] for member in members]
-            for month, span in months.items():
-                path = month_file.path_of(name, bars.pair, month)
-                if path in paths:
-                    values = _read(engine, bars, features, span)
-                    rows = bars.ts[slice(*span)]
-                    entries[path] = build.write_month(
-                        folder, path, rows, features, values=values, key=key
-                    )
+        for name in stored:
+            path = month_file.path_of(name, month.bars.pair, month.month)
+            if path in month.paths:
+                features = [f.feature for f in tables[name] if isinstance(f, Column)]
+                values = _read(engine, month, features)
+                entries[path] = pair_months.write_file(
+                    folder, path, month, features, values=values, key=key
+                )
     finally:
         engine.dispose()
     return entries
 
 
-def _read(
-    engine: Engine, bars: Bars, features: Sequence[Feature], span: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Values of a month, the last of which are those of these bars."""
-    start, stop = span
-    end = bars.ts[stop] if stop < len(bars) else None
-    frame = reads.read_features(engine, bars.pair, features, since=bars.ts[start], until=end)
+def _read(engine: Engine, month: PairMonth, features: Sequence[Feature]) -> NDArray[np.float32]:
+    """Values of a month, the last of which are those of its bars."""
+    bars, ts = month.bars, month.ts
+    frame = reads.read_features(engine, bars.pair, features, since=ts[0], until=month.until)
     values = frame.to_numpy(np.float32)
-    same = frame.index.equals(bars.ts[start:stop])
+    same = frame.index.equals(ts)
     if same:
         plan = Plan(features)
-        last = plan(bars.rows(max(0, stop - plan.lookback), stop), last=1)
+        last = plan(bars.rows(max(0, len(bars) - plan.lookback), len(bars)), last=1)
         same = np.array_equal(values[-1:], last, equal_nan=True)
     if not same:
         relation = schema.relation(features[0].table, bars.pair)
         raise DatabaseError(
-            f"{relation}: features of other bars, got {len(frame):,} rows from {bars.ts[start]} "
-            f"to {bars.ts[stop - 1]} with other times or values; expected those of the run's "
-            f"{stop - start:,}. Publish them again by `bqx db load`, or leave {KEY} out."
+            f"{relation}: features of other bars, got {len(frame):,} rows from {ts[0]} "
+            f"to {ts[-1]} with other times or values; expected those of the run's "
+            f"{month.rows:,}. Publish them again by `bqx db load`, or leave {KEY} out."
         )
     return values

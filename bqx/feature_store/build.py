@@ -11,27 +11,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
-from bqx.feature_store import checked_parquet, manifest, month_file
+from bqx.feature_store import manifest, month_file, pair_months
 from bqx.feature_store.object_store import Folder
+from bqx.feature_store.pair_months import Entry, Months
 from bqx.features import catalog
-from bqx.features.engine.compute import Plan
 from bqx.features.spec import Feature
 from bqx.files import digest, sha256
 from bqx.market import bars as bar_frames
 from bqx.market import readers
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
-from bqx.parallel import Backend, over_pairs
+from bqx.parallel import Backend
 from bqx.reached_code import code_hash
-
-Entry = dict[str, Any]
-"""What the manifest says of a file."""
-
-Months = dict[str, tuple[int, int]]
-"""First row of each month and the row that follows its last."""
 
 
 def build(
@@ -56,7 +49,7 @@ def build(
     pairs : default all that are in the folder.
     since, until : first row, and the row that is no longer written; default all. The values are
         those of the whole, bit for bit.
-    workers, backend : pairs at a time, and where; see `parallel.over_pairs`.
+    workers, backend : months at a time, and where; see `parallel.over_groups`.
     declared : what only the user can know of the files, see `readers.read_folder`.
 
     Returns
@@ -67,7 +60,7 @@ def build(
     ------
     ArtefactError : the store cannot be read or written; what was finished stays.
     BarError, ParameterError : see `readers.read_folder`; no rows between ``since`` and ``until``.
-    BqxError : pairs failed; the others are written.
+    BqxError : months of pairs failed; the others are written.
     """
     features = tuple(feature for feature in features if not feature.fit_key)
     said = {key: value for key, value in (declared or {}).items() if value}
@@ -150,81 +143,22 @@ class _Work:
         absent = self.absent(months)
         self.write_manifest(months)
 
-        def write(pair: str, made: dict[str, Entry]) -> None:
+        def write(made: dict[str, Entry]) -> None:
             self.manifest["files"].update(made)
             self.write_manifest(months)
 
-        by_name = {table: _by_name(members) for table, members in self.tables.items()}
-        tasks = {
-            pair: (grids[pair], by_name, months, paths, self.folder.place, self.key)
-            for pair, paths in absent.items()
-            if paths
-        }
-        over_pairs(write_pair, tasks, workers, write=write, backend=backend)
+        pair_months.make(
+            grids,
+            months,
+            self.tables,
+            absent,
+            workers,
+            work=pair_months.write_files,
+            place=(self.folder.place, self.key),
+            write=write,
+            backend=backend,
+        )
         return sum(map(len, absent.values()))
-
-
-def _by_name(features: Sequence[Feature]) -> list[Feature | str]:
-    # A compiled kernel that travels to another process is compiled there again, a name is not.
-    known = catalog.FEATURES
-    return [f.name if f.name in known and known[f.name].family is f.family else f for f in features]
-
-
-def write_pair(
-    bars: Bars,
-    tables: Mapping[str, Sequence[Feature | str]],
-    months: Months,
-    paths: Collection[str],
-    place: str,
-    key: str,
-) -> dict[str, Entry]:
-    """Write some files of a pair, month by month; what the manifest is to say of each."""
-    plans = {
-        name: Plan([catalog.FEATURES[f] if isinstance(f, str) else f for f in members])
-        for name, members in tables.items()
-    }
-    lookback = max(plan.lookback for plan in plans.values())
-    folder, made = Folder(place), {}
-    for month, (start, stop) in months.items():
-        # One slice for all tables, so that they share what their sources make of the panel.
-        part = bars.rows(max(0, start - lookback + 1), stop)
-        for name, plan in plans.items():
-            path = month_file.path_of(name, bars.pair, month)
-            if path in paths:
-                values = plan(part, last=stop - start)
-                rows = bars.ts[start:stop]
-                made[path] = write_month(folder, path, rows, plan.features, values=values, key=key)
-    return made
-
-
-def write_month(
-    folder: Folder,
-    path: str,
-    ts: pd.DatetimeIndex,
-    features: Sequence[Feature],
-    *,
-    values: NDArray[np.float32],
-    key: str,
-) -> Entry:
-    """Write a month's file, see `month_file.encode`; what the manifest is to say of it."""
-    content = month_file.encode(path, ts, features, values=values, key=key)
-    folder.write(path, content)
-    _, pair, name = path.split("/")
-    return _entry(content, features, (pair, Path(name).stem, len(ts)), key=key)
-
-
-def _entry(
-    content: bytes, features: Sequence[Feature], facts: tuple[str, str, int], *, key: str
-) -> Entry:
-    """What the manifest says of a file; ``facts`` are its pair, month and rows."""
-    return {
-        "table": features[0].table,
-        **dict(zip(("pair", "month", "rows"), facts, strict=True)),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        **checked_parquet.tail(content),
-        "key": key,
-        "columns": catalog.catalog_hash(features),
-    }
 
 
 def missing(
@@ -253,7 +187,9 @@ def missing(
         if rows is None:
             absent.append(path)
         else:
-            manifest["files"][path] = _entry(content, features, (pair, month, rows), key=key)
+            facts = (pair, month, rows)
+            entry = pair_months.entry_of(content, features, facts, key=key, sha256=sha256)
+            manifest["files"][path] = entry
     return absent
 
 

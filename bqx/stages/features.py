@@ -1,6 +1,6 @@
 """Notebook 02: the catalog's features of every pair, published as a store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ from bqx.database import published
 from bqx.errors import ArtefactError, ParameterError
 from bqx.feature_store import build as building
 from bqx.feature_store import manifest as manifests
-from bqx.feature_store import month_file
+from bqx.feature_store import month_file, pair_months
 from bqx.feature_store.history import History
 from bqx.feature_store.object_store import Folder
 from bqx.feature_store.store import Store
 from bqx.features import catalog
 from bqx.features.engine.compute import table, warm_up
 from bqx.features.engine.requirements import INPUTS, needs
+from bqx.features.lags import Column
 from bqx.features.spec import Feature
 from bqx.files import digest
 from bqx.market.bars import Bars
@@ -59,7 +60,7 @@ def build(params: Params) -> pd.DataFrame:
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         artefacts.CATALOG.write(stage, catalog.frame(features).to_dict("records"))
         _write(stage, bars, features)
-    return _shares(Store(run.folder / FOLDER), bars, features)
+    return _shares(run, bars, features)
 
 
 def certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
@@ -79,7 +80,6 @@ def certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
 def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
     """Write the files whose bars or columns are not what they were; the others stay."""
     tables = catalog.tables(features)
-    names = {table: [f.name for f in members] for table, members in tables.items()}
     months = building.months_of(next(iter(bars.values())))
     origin = {"bars": stage.run.manifest["data_hash"], "months": list(months)}
     key = digest(origin)
@@ -93,20 +93,22 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
         pair: building.missing(folder, before, tables, pair, list(months), key) for pair in bars
     }
     files = {path: before["files"].get(path) for own in paths.values() for path in own}
+    made = {path for of_pair in absent.values() for path in of_pair}
+    stage.add(*(f"{FOLDER}/{path}" for path in files if path not in made))
     address = (stage.run.params.published,) if stage.run.params.published else ()
 
-    def write(pair: str, written: dict[str, Any]) -> None:
-        files.update(written)
-        stage.add(*(f"{FOLDER}/{path}" for path in paths[pair]))
+    def write(entries: dict[str, Any]) -> None:
+        files.update(entries)
+        stage.add(*(f"{FOLDER}/{path}" for path in entries))
 
-    tasks = {
-        pair: (own, names, months, absent[pair], folder.place, key, *address)
-        for pair, own in bars.items()
-    }
-    over_pairs(
-        published.write_pair if address else building.write_pair,
-        tasks,
+    pair_months.make(
+        bars,
+        months,
+        tables,
+        absent,
         stage.run.params.workers,
+        work=published.write_files if address else pair_months.write_files,
+        place=(folder.place, key, *address),
         write=write,
         backend=stage.run.params.backend,
     )
@@ -130,17 +132,28 @@ def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
     return {pair: History(own, folder) for pair, own in bars.items()}
 
 
-def _shares(store: Store, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:
-    shares = []
-    for pair, own in bars.items():
-        for members in catalog.tables(features).values():
-            frame = store.read(pair, members).iloc[warm_up(members) :]
-            moments = {"missing": frame.isna().mean(), "mean": frame.mean()}
-            table = pd.DataFrame(moments | {"deviation": frame.std(ddof=0)})
-            shares.append(table.rename_axis("feature").reset_index().assign(pair=pair))
-            never = [member for member in members if table.loc[member.name, "missing"] == 1.0]
-            missed = needs(never, pair, _lacking(own))
-            shares[-1]["needs"] = [" ".join(missed.get(name, ())) for name in table.index]
+def _shares(run: Run, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:
+    columns, place = [Column(feature) for feature in features], str(run.folder / FOLDER)
+    tasks = {pair: (place, pair, columns, _lacking(own)) for pair, own in bars.items()}
+    shares: dict[str, pd.DataFrame] = {}
+    workers, backend = run.params.workers, run.params.backend
+    over_pairs(_pair_shares, tasks, workers, write=shares.__setitem__, backend=backend)
+    return pd.concat([shares[pair] for pair in bars], ignore_index=True)
+
+
+def _pair_shares(
+    place: str, pair: str, columns: Sequence[Column], lacking: tuple[str, ...]
+) -> pd.DataFrame:
+    """What a pair's files hold of each feature; ``lacking`` is what its bars lack."""
+    store, shares = Store(place), []
+    for members in catalog.tables(column.feature for column in columns).values():
+        frame = store.read(pair, members).iloc[warm_up(members) :]
+        moments = {"missing": frame.isna().mean(), "mean": frame.mean()}
+        table = pd.DataFrame(moments | {"deviation": frame.std(ddof=0)})
+        shares.append(table.rename_axis("feature").reset_index().assign(pair=pair))
+        never = [member for member in members if table.loc[member.name, "missing"] == 1.0]
+        missed = needs(never, pair, lacking)
+        shares[-1]["needs"] = [" ".join(missed.get(name, ())) for name in table.index]
     return pd.concat(shares, ignore_index=True)
 
 
