@@ -12,7 +12,7 @@ from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.sums import F
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
 
-_LANES = 8  # windows at a time
+_LANES = 16  # windows at a time
 
 
 @kernel

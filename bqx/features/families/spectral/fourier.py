@@ -3,7 +3,7 @@
 The window's mean is removed, a symmetric Hann window applied, and the zero frequency left out: 64
 bins at multiples of 1/128 cycles a row. *Power* is a bin's share of the sum over bins, an *energy*
 the root of the mean square that a band contributes to the weighted window. Every window is
-transformed anew, eight at a time, so that a value is a function of its rows alone.
+transformed anew, sixteen at a time, so that a value is a function of its rows alone.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ STEADY = 10
 LEAK = 2
 """Bins on either side of a peak that belong to it."""
 
-_LANES = 8  # windows at a time
+_LANES = 16  # windows at a time
 
 _HANN = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / (WINDOW - 1))
 _COS = np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)
@@ -103,7 +103,7 @@ def _unfold(re: F, im: F, real: F, imag: F, lanes: int) -> None:
 
 @kernel
 def transforms(x: F, first: int, real: F, imag: F, re: F, im: F, lanes: int) -> None:
-    """Spectra of the windows that end at rows ``first`` to ``first + 7``: two (64, 8)."""
+    """Spectra of the windows that end at rows ``first`` to ``first + 15``: two (64, 16)."""
     for lane in range(lanes):
         _load(x, first + lane, re, im, lane)
     _transform(re, im, lanes)
