@@ -36,9 +36,7 @@ def reads_others(features: list[Feature], bars: Bars) -> bool:
     return not np.array_equal(alone, among, equal_nan=True)
 
 
-def measured(
-    features: list[Feature], bars: dict[str, Bars], *, shared: bool
-) -> dict[str, float]:
+def measured(features: list[Feature], bars: dict[str, Bars], *, shared: bool) -> dict[str, float]:
     """A family with its source, and without it where other families read the source too.
 
     What other pairs give is made once for all 28: families that read it are measured over them.
