@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -58,10 +58,12 @@ def panel(rows: int) -> dict[str, Bars]:
     return bar_frames.join({pair: bars.rows(0, rows) for pair, bars in grids.items()})
 
 
-def fresh(bars: Bars) -> Bars:
-    """The same bars, with nothing made of them or of their panel yet."""
-    assert bars.panel is not None
-    return replace(bars, panel=Panel(bars.panel.closes, bars.panel.baselines))
+def fresh(bars: Iterable[Bars]) -> list[Bars]:
+    """The same bars of pairs of one panel, with nothing made of them or of it yet."""
+    first, *others = bars
+    assert first.panel is not None
+    panel = Panel(first.panel.closes, first.panel.baselines)
+    return [replace(each, panel=panel) for each in (first, *others)]
 
 
 def seconds(work: Callable[[], object], budget: float = 1.0) -> float:

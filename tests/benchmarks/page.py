@@ -92,8 +92,9 @@ def _families(found: dict[str, Any]) -> str:
     beside, alone = _tables(found)
     return f"""Nanoseconds of one thread for an output value, over {found["rows"]:,} rows. What
 several families read, such as BQX itself, is not part of a family's own time; "with its source"
-adds it. What other pairs give is made for one pair here, though 28 share it. A peer's time is that
-of a value too: none gives just what a family gives.
+adds it. A family that reads other pairs is measured over all 28, which share what these give, as
+in a build and in a live minute. A peer's time is that of a value too: none gives just what a
+family gives.
 
 ```{{figure}} benchmarks.png
 :name: benchmarks

@@ -122,6 +122,8 @@ class Readings:
         )
         self._windows = np.array([reading.window for reading in self.members], dtype=np.int64)
         self._rows = np.array([reading.rows for reading in self.members])
+        # Where each series begins, bytes to the next pair's and from row to row, and columns.
+        self._lying = np.array([_lying(reading.series) for reading in self.members])
 
     def works(
         self, market_minute: int, out: NDArray[Any], fits: Fits, *, finite: bool = True
@@ -134,11 +136,13 @@ class Readings:
             for reading in self.members:
                 yield partial(_interpreted, reading, market_minute, out, fits=fits, finite=finite)
             return
-        lying = np.array([_lying(reading.series) for reading in self.members])
+        kept = [(reading.series.end, reading.series.count) for reading in self.members]
+        ends, counts = np.array(kept).T
+        begin, pair, row, columns = self._lying.T
         # To fill several rows, a kernel reads as many more.
-        rows = np.minimum(self._rows + out.shape[1] - 1, lying[:, 3])
-        series = np.column_stack([lying[:, 0] - rows * lying[:, 2], lying[:, 1], rows, lying[:, 4]])
-        numbers = np.column_stack([market_minute + 1 - rows, self._windows])
+        rows = np.minimum(self._rows + out.shape[1] - 1, counts)
+        series = np.array([begin + (ends - rows) * row, pair, rows, columns]).T.copy()
+        numbers = np.concatenate(((market_minute + 1 - rows)[:, None], self._windows), axis=1)
         alike = (0,) * (self._first.series.values.ndim - 1), (0,) * numbers.shape[1]
         parameters = self._first.parameters(fits)
         for start in range(0, len(rows), _TOGETHER):
@@ -147,12 +151,10 @@ class Readings:
             yield partial(_run, *arguments, self._places, out, finite)
 
 
-def _lying(series: KeptSeries) -> tuple[int, int, int, int, int]:
-    """Address of the row after the newest, bytes to the next pair's and from row to row, rows and
-    columns."""
+def _lying(series: KeptSeries) -> tuple[int, int, int, int]:
+    """Address of the first row, bytes to the next pair's and from row to row, and columns."""
     values = series.values
-    address = values.__array_interface__["data"][0] + series.end * values.strides[1]
-    return address, *values.strides[:2], series.count, values[0, 0].size
+    return values.__array_interface__["data"][0], *values.strides[:2], values[0, 0].size
 
 
 def _interpreted(

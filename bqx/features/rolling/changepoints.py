@@ -73,12 +73,17 @@ def _densities(
     none = len(out) - len(mean)
     whole, inner, step = factors[0, none:], factors[1, none:], factors[2, none:]
     density = out[none:]
+    # One loop over fewer arrays each: over more, the compiler makes no vector instructions.
     for i in range(len(mean)):
         d = z - mean[i]
-        after = np.sqrt(spread[i] * spread[i] + inner[i] * d * d)
+        square[i] = np.sqrt(spread[i] * spread[i] + inner[i] * d * d)
+    for i in range(len(mean)):
         density[i] = whole[i] / spread[i]
+    for i in range(len(mean)):
+        mean[i] += (z - mean[i]) * step[i]
+    for i in range(len(mean)):
+        after = square[i]
         square[i] = spread[i] / after
-        mean[i] += d * step[i]
         spread[i] = after
     for digit in range(len(powers)):
         power = powers[digit, none:]
@@ -97,24 +102,21 @@ def _total(w: F) -> float:
 
 
 @kernel
-def _grow(w: F, density: F, share: float) -> None:
-    for i in range(len(w)):
-        value = w[i] * (density[i] * share)
-        w[i] = 0.0 if value < FORGOTTEN else value
-
-
-@kernel
 def _detect(table: F, start: int, rows: int, window: int, out: F) -> None:
     """Readings of rows ``start + window - 1`` on, by a detection that begins at ``start``."""
-    longest = len(table)
+    longest, densities = len(table), table.reshape(-1)
     w = np.zeros(longest)
     w[0] = total = 1.0
     likely = 0
     new = HAZARD / (1.0 - HAZARD)
     for i in range(1, min(longest, rows - start)):
-        density = table[(start + i) % longest]
-        _grow(w[:i], density[longest - 1 - i : longest - 1], 1.0 / total)
-        w[i] = new * density[longest - 1]
+        end = ((start + i) % longest + 1) * longest - 1
+        share, first = 1.0 / total, np.uint64(end - i)
+        # Without a slice, which costs more than short runs do.
+        for j in range(i):
+            value = w[j] * (densities[first + np.uint64(j)] * share)
+            w[j] = 0.0 if value < FORGOTTEN else value
+        w[i] = new * densities[end]
         total = _total(w[: i + 1])
         if i >= window - 1:
             length = 0.0

@@ -1,4 +1,4 @@
-"""Leading eigenvalues and eigenvectors of symmetric matrices, decomposed directly, 16 at a time.
+"""Leading eigenvalues and eigenvectors of symmetric matrices, decomposed directly, 64 at a time.
 
 Reflections make each matrix tridiagonal, bisection by Sturm's count parts its largest eigenvalues,
 twisted factorisations find their vectors, and the reflections turn these back. Nothing depends on
@@ -30,7 +30,7 @@ TWISTS = 3
 
 @kernel
 def _count(d: F, s: F, x: F, pivot: F, above: F, lanes: int) -> None:
-    """Next pivot of matrices less ``x``, and how many were positive so far: (16,) each."""
+    """Next pivot of matrices less ``x``, and how many were positive so far: (64,) each."""
     for k in range(lanes):
         now = (d[k] - x[k]) - s[k] / pivot[k]
         pivot[k] = now if abs(now) > NO_PIVOT else -NO_PIVOT
@@ -39,7 +39,7 @@ def _count(d: F, s: F, x: F, pivot: F, above: F, lanes: int) -> None:
 
 @kernel
 def _part(low: F, high: F, parted: F, lanes: int) -> float:
-    """Note in which lanes the brackets (count x 16) have parted; lanes in which they have not."""
+    """Note in which lanes the brackets (count x 64) have parted; lanes in which they have not."""
     left = 0.0
     for k in range(lanes):
         apart = True
@@ -55,7 +55,7 @@ def _part(low: F, high: F, parted: F, lanes: int) -> float:
 
 @kernel
 def _bisect(diagonal: F, square: F, size: int, values: F, lanes: int) -> None:
-    """Largest eigenvalues (count x 16), larger first, each the middle of its last bracket.
+    """Largest eigenvalues (count x 64), larger first, each the middle of its last bracket.
 
     As many lie above a number as pivots of the matrix less that number are positive. ``square`` :
     of what stands beside the diagonal, before each row.
@@ -83,7 +83,7 @@ def _bisect(diagonal: F, square: F, size: int, values: F, lanes: int) -> None:
 
 @kernel
 def _twist(diagonal: F, beside: F, size: int, value: F, vector: F, room: F, lanes: int) -> None:
-    """Vector (size x 16) of an eigenvalue (16,), of length 1; the value is mended by its vector.
+    """Vector (size x 64) of an eigenvalue (64,), of length 1; the value is mended by its vector.
 
     Pivots from the top and from the bottom meet at the row where the vector is largest.
     """
@@ -134,7 +134,7 @@ def _twist(diagonal: F, beside: F, size: int, value: F, vector: F, room: F, lane
 
 @kernel
 def _restore(matrix: F, factor: F, size: int, vector: F, lanes: int) -> None:
-    """Turn a vector (size x 16) of the reduced matrix into one of the matrix."""
+    """Turn a vector (size x 64) of the reduced matrix into one of the matrix."""
     long = width(size) * LANES
     along = np.empty(LANES)
     for step in range(size - 2, -1, -1):
@@ -159,10 +159,10 @@ def leading(matrix: F, size: int, values: F, vectors: F, lanes: int) -> None:
 
     Parameters
     ----------
-    matrix : (width x width x 16) of which blocks of four by four are read up to the diagonal, with
+    matrix : (width x width x 64) of which blocks of four by four are read up to the diagonal, with
         zeros beyond ``size``; it is overwritten.
-    values : (count, 16) that is filled.
-    vectors : (count - 1, size x 16) that is filled, of length 1, with either sign.
+    values : (count, 64) that is filled.
+    vectors : (count - 1, size x 64) that is filled, of length 1, with either sign.
     lanes : matrices there are.
     """
     count, rows = len(values), size * LANES

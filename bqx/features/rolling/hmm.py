@@ -31,6 +31,9 @@ _ROUNDS, _GAIN = 300, 1e-7
 _FLOOR, _RARE = 1e-3, 1e-5
 _RESCALE = 16
 
+Matrix = tuple[float, float, float, float, float, float, float, float, float]
+"""Rows of a matrix (3, 3), one after the other, which the processor keeps in its registers."""
+
 
 @kernel
 def stationary(matrix: F) -> F:
@@ -179,33 +182,40 @@ def learn(moves: F, first_minute: int) -> F:
 
 
 @kernel
-def _scaled(matrix: F) -> None:
-    total = matrix.sum()
-    for i in range(STATES):
-        for j in range(STATES):
-            matrix[i, j] /= total
+def _scaled(m: Matrix) -> Matrix:
+    a, b, c, d, e, f, g, h, i = m
+    total = a + b + c + d + e + f + g + h + i
+    return (
+        a / total, b / total, c / total, d / total, e / total, f / total, g / total, h / total,
+        i / total,
+    )  # fmt: skip
 
 
 @kernel
-def _times(a: F, b: F, out: F) -> None:
-    for i in range(STATES):
-        for j in range(STATES):
-            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+def _times(x: Matrix, y: Matrix) -> Matrix:
+    a, b, c, d, e, f, g, h, i = x
+    p, q, r, s, t, u, v, w, z = y
+    return (
+        a * p + b * s + c * v, a * q + b * t + c * w, a * r + b * u + c * z,
+        d * p + e * s + f * v, d * q + e * t + f * w, d * r + e * u + f * z,
+        g * p + h * s + i * v, g * q + h * t + i * w, g * r + h * u + i * z,
+    )  # fmt: skip
 
 
 @kernel
-def _step(matrix: F, density: F, out: F) -> None:
+def _step(matrix: Matrix, density: F) -> Matrix:
     """What a move does: a transition, then the densities of the move under the states."""
-    for i in range(STATES):
-        for j in range(STATES):
-            out[i, j] = matrix[i, j] * density[j]
+    a, b, c, d, e, f, g, h, i = matrix
+    p, q, r = density
+    return a * p, b * q, c * r, d * p, e * q, f * r, g * p, h * q, i * r
 
 
 @kernel
-def _led(start: F, product: F, out: F) -> float:
+def _led(start: F, product: Matrix, out: F) -> float:
     """Weights of the states after a product of steps, from those before; returns their sum."""
-    for j in range(STATES):
-        out[j] = start[0] * product[0, j] + start[1] * product[1, j] + start[2] * product[2, j]
+    a, b, c, d, e, f, g, h, i = product
+    x, y, z = start[0], start[1], start[2]
+    out[0], out[1], out[2] = x * a + y * d + z * g, x * b + y * e + z * h, x * c + y * f + z * i
     return out[0] + out[1] + out[2]
 
 
@@ -217,28 +227,24 @@ def filtered(x: F, first_minute: int, window: int, parameters: F) -> F:
     """
     rows = len(x)
     out = np.full((rows, STATES), np.nan)
-    matrix = np.ascontiguousarray(parameters[MATRIX:MEAN]).reshape((STATES, STATES))
+    a, b, c, d, e, f, g, h, i = parameters[MATRIX:MEAN]
+    matrix, one = (a, b, c, d, e, f, g, h, i), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     density, _ = likelihoods(x, parameters[MEAN:VARIANCE], parameters[VARIANCE:PARAMETERS])
     # Weights before a block, from those of the window's beginning so many rows earlier.
     tail = np.empty((window + 1, STATES))
     tail[0] = parameters[START:MATRIX]
-    step, product, longer = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for start in range(first_block(first_minute, window), rows, window):
-        product[:] = np.eye(STATES)
-        for i in range(min(window, start)):
-            _step(matrix, density[start - 1 - i], step)
-            _times(step, product, longer)
-            product, longer = longer, product
-            if i % _RESCALE == 0:
-                _scaled(product)
-            _led(tail[0], product, tail[i + 1])
-        product[:] = np.eye(STATES)
+        product = one
+        for back in range(min(window, start)):
+            product = _times(_step(matrix, density[start - 1 - back]), product)
+            if back % _RESCALE == 0:
+                product = _scaled(product)
+            _led(tail[0], product, tail[back + 1])
+        product = one
         for row in range(start, min(start + window, rows)):
-            _step(matrix, density[row], step)
-            _times(product, step, longer)
-            product, longer = longer, product
+            product = _times(product, _step(matrix, density[row]))
             if (row - start) % _RESCALE == 0:
-                _scaled(product)
+                product = _scaled(product)
             before = window - (row - start + 1)
             if before <= start:
                 total = _led(tail[before], product, out[row])

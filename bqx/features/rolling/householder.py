@@ -1,6 +1,6 @@
-"""Symmetric matrices made tridiagonal by Householder's reflections, 16 matrices at a time.
+"""Symmetric matrices made tridiagonal by Householder's reflections, 64 matrices at a time.
 
-One matrix stands in each lane: an array (n, 16) holds the lanes last, flat, so that operations on
+One matrix stands in each lane: an array (n, 64) holds the lanes last, flat, so that operations on
 them become vector instructions; the number of lanes is an argument, since loops over a known number
 are unrolled and then not turned into any. A lane never reads another.
 
@@ -12,13 +12,14 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F
 
-LANES = 16
+LANES = 64
 COLUMNS = 4
 """Columns of a matrix that are worked on at a time: rows are filled up to a multiple of it."""
 
+W, U, P = LANES, 2 * LANES, 3 * LANES
 SIDES = 4 * LANES
 """What stands for a row of a matrix during a step: both sides of the last update, the reflection
-and its product with the matrix."""
+and its product with the matrix, and where the latter three begin."""
 
 
 @kernel
@@ -29,31 +30,31 @@ def width(size: int) -> int:
 
 @kernel
 def _block(a: F, b: F, own: F, c: F, mirrored: float, lanes: int) -> None:
-    """Bring two rows (4 x 16) of a block up to date and multiply them, and their mirror, too.
+    """Bring two rows (4 x 64) of a block up to date and multiply them, and their mirror, too.
 
     ``own``, ``c`` : what stands for the two rows and for the four columns.
     """
     for k in range(lanes):
-        v, w, u = own[k], own[k + 16], own[k + 32]
-        p, q, r = own[k + 64], own[k + 80], own[k + 96]
-        a0 = a[k] - (v * c[k + 16] + w * c[k])
-        a1 = a[k + 16] - (v * c[k + 80] + w * c[k + 64])
-        a2 = a[k + 32] - (v * c[k + 144] + w * c[k + 128])
-        a3 = a[k + 48] - (v * c[k + 208] + w * c[k + 192])
-        b0 = b[k] - (p * c[k + 16] + q * c[k])
-        b1 = b[k + 16] - (p * c[k + 80] + q * c[k + 64])
-        b2 = b[k + 32] - (p * c[k + 144] + q * c[k + 128])
-        b3 = b[k + 48] - (p * c[k + 208] + q * c[k + 192])
-        a[k], a[k + 16], a[k + 32], a[k + 48] = a0, a1, a2, a3
-        b[k], b[k + 16], b[k + 32], b[k + 48] = b0, b1, b2, b3
-        c0, c1, c2, c3 = c[k + 32], c[k + 96], c[k + 160], c[k + 224]
-        own[k + 48] += (a0 * c0 + a1 * c1) + (a2 * c2 + a3 * c3)
-        own[k + 112] += (b0 * c0 + b1 * c1) + (b2 * c2 + b3 * c3)
+        v, w, u = own[k], own[k + W], own[k + U]
+        p, q, r = own[k + SIDES], own[k + SIDES + W], own[k + SIDES + U]
+        a0 = a[k] - (v * c[k + W] + w * c[k])
+        a1 = a[k + W] - (v * c[k + SIDES + W] + w * c[k + SIDES])
+        a2 = a[k + U] - (v * c[k + 2 * SIDES + W] + w * c[k + 2 * SIDES])
+        a3 = a[k + P] - (v * c[k + 3 * SIDES + W] + w * c[k + 3 * SIDES])
+        b0 = b[k] - (p * c[k + W] + q * c[k])
+        b1 = b[k + W] - (p * c[k + SIDES + W] + q * c[k + SIDES])
+        b2 = b[k + U] - (p * c[k + 2 * SIDES + W] + q * c[k + 2 * SIDES])
+        b3 = b[k + P] - (p * c[k + 3 * SIDES + W] + q * c[k + 3 * SIDES])
+        a[k], a[k + W], a[k + U], a[k + P] = a0, a1, a2, a3
+        b[k], b[k + W], b[k + U], b[k + P] = b0, b1, b2, b3
+        c0, c1, c2, c3 = c[k + U], c[k + SIDES + U], c[k + 2 * SIDES + U], c[k + 3 * SIDES + U]
+        own[k + P] += (a0 * c0 + a1 * c1) + (a2 * c2 + a3 * c3)
+        own[k + SIDES + P] += (b0 * c0 + b1 * c1) + (b2 * c2 + b3 * c3)
         u, r = mirrored * u, mirrored * r
-        c[k + 48] += a0 * u + b0 * r
-        c[k + 112] += a1 * u + b1 * r
-        c[k + 176] += a2 * u + b2 * r
-        c[k + 240] += a3 * u + b3 * r
+        c[k + P] += a0 * u + b0 * r
+        c[k + SIDES + P] += a1 * u + b1 * r
+        c[k + 2 * SIDES + P] += a2 * u + b2 * r
+        c[k + 3 * SIDES + P] += a3 * u + b3 * r
 
 
 @kernel
@@ -72,8 +73,8 @@ def _update(matrix: F, sides: F, own: F, size: int, first: int, lanes: int) -> N
             c = sides[j * SIDES : (j + COLUMNS) * SIDES]
             _block(a, b, own, c, 1.0 if j < edge else 0.0, lanes)
         for k in range(lanes):
-            sides[i * SIDES + k + 48] = own[k + 48]
-            sides[(i + 1) * SIDES + k + 48] = own[k + 112]
+            sides[i * SIDES + k + P] = own[k + P]
+            sides[(i + 1) * SIDES + k + P] = own[k + SIDES + P]
 
 
 @kernel
@@ -89,11 +90,11 @@ def _reflect(matrix: F, sides: F, step: int, size: int, beside: F, factor: F, la
         at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
         own = sides[i * SIDES : (i + 1) * SIDES]
         for k in range(lanes):
-            value = at[k] - (own[k] * corner[k + 16] + own[k + 16] * corner[k])
+            value = at[k] - (own[k] * corner[k + W] + own[k + W] * corner[k])
             at[k] = value
             square[k] += value * value if i > step else 0.0
     for k in range(lanes):
-        corner[k] = corner[k + 16] = corner[k + 32] = 0.0
+        corner[k] = corner[k + W] = corner[k + U] = 0.0
     if step == size - 1:
         return
     first = matrix[(step + 1) * long + step * LANES : (step + 1) * long + (step + 1) * LANES]
@@ -109,18 +110,18 @@ def _reflect(matrix: F, sides: F, step: int, size: int, beside: F, factor: F, la
         at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
         own = sides[i * SIDES : (i + 1) * SIDES]
         for k in range(lanes):
-            own[k + 32], own[k + 48] = at[k], 0.0
+            own[k + U], own[k + P] = at[k], 0.0
 
 
 @kernel
 def tridiagonal(
     matrix: F, size: int, diagonal: F, beside: F, factor: F, room: F, lanes: int
 ) -> None:
-    """Reduce matrices (size x width x 16), of which the lower half is read, to three diagonals.
+    """Reduce matrices (size x width x 64), of which the lower half is read, to three diagonals.
 
-    ``diagonal``, ``beside`` and ``factor`` (size x 16): the elements on and below the diagonal, and
+    ``diagonal``, ``beside`` and ``factor`` (size x 64): the elements on and below the diagonal, and
     2 over the squared length of each reflection, which the matrix then holds in its columns.
-    ``room`` (4 x width x 16 and 128 more).
+    ``room`` (4 x width x 64 and 512 more).
     """
     long = width(size) * LANES
     own, sides = room[: 2 * SIDES], room[2 * SIDES :]
@@ -136,11 +137,11 @@ def tridiagonal(
         for i in range(step + 1, size):
             side = sides[i * SIDES : (i + 1) * SIDES]
             for k in range(lanes):
-                along[k] += side[k + 32] * side[k + 48]
+                along[k] += side[k + U] * side[k + P]
         for k in range(lanes):
             along[k] *= 0.5 * factor[step * LANES + k]
         for i in range(step + 1, size):
             side = sides[i * SIDES : (i + 1) * SIDES]
             for k in range(lanes):
-                u = side[k + 32]
-                side[k], side[k + 16] = u, factor[step * LANES + k] * (side[k + 48] - along[k] * u)
+                u = side[k + U]
+                side[k], side[k + W] = u, factor[step * LANES + k] * (side[k + P] - along[k] * u)

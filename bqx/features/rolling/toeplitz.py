@@ -15,8 +15,8 @@ HALF = LENGTH // 2
 
 @kernel
 def spread(c: F, near: F, far: F, lanes: int) -> None:
-    """Lag covariances (16, 60) over their trace, as diagonals (59 x 16) from row 29 to row 0, and
-    reversed (60 x 16); zeros where there are none.
+    """Lag covariances (64, 60) over their trace, as diagonals (59 x 64) from row 29 to row 0, and
+    reversed (60 x 64); zeros where there are none.
     """
     for k in range(lanes):
         known = c[k, 0] > 0.0 and c[k, 0] < np.inf

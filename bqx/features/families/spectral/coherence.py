@@ -7,12 +7,46 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
-from bqx.features.families.spectral.fourier import BANDS, BINS, LEAK, WINDOW, peak, rows, transforms
-from bqx.features.rolling.comoments import BOTH
+from bqx.features.families.spectral.fourier import (
+    BANDS,
+    BINS,
+    BOTH,
+    LANES,
+    LEAK,
+    WINDOW,
+    bin_of,
+    rows,
+    transforms,
+)
+from bqx.features.rolling import comoments
 from bqx.features.rolling.sums import F
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
 
-_LANES = 8  # windows at a time
+
+@kernel
+def _band(x: F, y: F, band: tuple[int, int], sums: F, lanes: int) -> None:
+    """Sums of a band's powers of either spectrum and of its cross spectrum: (4 x 32)."""
+    sums[:] = 0.0
+    for k in range(band[0] - 1, band[1]):
+        one, two = bin_of(x, k), bin_of(y, k)
+        for i in range(lanes):
+            a, b, c, d = one[i], one[i + LANES], two[i], two[i + LANES]
+            sums[i] += a * a + b * b
+            sums[i + LANES] += c * c + d * d
+            sums[i + 2 * LANES] += a * c + b * d
+            sums[i + 3 * LANES] += b * c - a * d
+
+
+@kernel
+def _peaks(x: F, peaks: F, lanes: int) -> None:
+    """Strongest bins, counted from 0, and their power: (2 x 32)."""
+    for k in range(BINS):
+        of = bin_of(x, k)
+        for i in range(lanes):
+            power, most = of[i] * of[i] + of[i + LANES] * of[i + LANES], peaks[i + LANES]
+            better = k == 0 or power > most
+            peaks[i] = float(k) if better else peaks[i]
+            peaks[i + LANES] = power if better else most
 
 
 @kernel
@@ -21,33 +55,30 @@ def coherence(both: F, first_minute: int) -> F:
     rows = len(both)
     out = np.full((rows, 5), np.nan)
     x, y = both[:, RATE_COLUMN].copy(), both[:, BQX_COLUMN].copy()
-    re, im = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    a, b = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    c, d = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    for first in range(WINDOW - 1, rows, _LANES):
-        lanes = min(_LANES, rows - first)
-        transforms(x, first, a, b, re, im, lanes)
-        transforms(y, first, c, d, re, im, lanes)
-        rate_power, bqx_power = a * a + b * b, c * c + d * d
-        same, turned = a * c + b * d, b * c - a * d
-        for lane in range(lanes):
-            whole = 0.0
-            for i in range(3):
-                p = q = r = s = 0.0
-                for k in range(BANDS[i][0] - 1, BANDS[i][1]):
-                    p += rate_power[k, lane]
-                    q += bqx_power[k, lane]
-                    r += same[k, lane]
-                    s += turned[k, lane]
-                whole += p + q
+    whole, sums = np.empty(LANES), np.empty(4 * LANES)
+    of_x, of_y = np.empty(BINS * BOTH), np.empty(BINS * BOTH)
+    peaks_x, peaks_y = np.zeros(BOTH), np.zeros(BOTH)
+    for first in range(WINDOW - 1, rows, LANES):
+        lanes = min(LANES, rows - first)
+        transforms(x, first, of_x, lanes)
+        transforms(y, first, of_y, lanes)
+        whole[:] = 0.0
+        for i in range(3):
+            _band(of_x, of_y, BANDS[i], sums, lanes)
+            for lane in range(lanes):
+                p, q = sums[lane], sums[lane + LANES]
+                r, s = sums[lane + 2 * LANES], sums[lane + 3 * LANES]
+                whole[lane] += p + q
                 if p > 0.0 and q > 0.0:
                     out[first + lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
-            rate_peak, bqx_peak = peak(rate_power[:, lane]), peak(bqx_power[:, lane])
-            flat = not (rate_power[rate_peak, lane] > 0.0 and bqx_power[bqx_peak, lane] > 0.0)
-            if np.isnan(whole) or flat:
-                continue
-            out[first + lane, 3] = 1.0 if abs(rate_peak - bqx_peak) > LEAK else 0.0
-            out[first + lane, 4] = float(rate_peak - bqx_peak) / WINDOW
+        _peaks(of_x, peaks_x, lanes)
+        _peaks(of_y, peaks_y, lanes)
+        for lane in range(lanes):
+            peaked = peaks_x[lane + LANES] > 0.0 and peaks_y[lane + LANES] > 0.0
+            if peaked and not np.isnan(whole[lane]):
+                gap = peaks_x[lane] - peaks_y[lane]
+                out[first + lane, 3] = 1.0 if abs(gap) > LEAK else 0.0
+                out[first + lane, 4] = gap / WINDOW
     return out
 
 
@@ -85,7 +116,7 @@ FAMILIES = (
         coherence,
         _COHERENCE,
         table="spectral",
-        sources=BOTH,
+        sources=comoments.BOTH,
         about="spectrum of the last 128 rows",
         lookback=rows,
         laggable=False,

@@ -3,7 +3,7 @@
 The window's mean is removed, a symmetric Hann window applied, and the zero frequency left out: 64
 bins at multiples of 1/128 cycles a row. *Power* is a bin's share of the sum over bins, an *energy*
 the root of the mean square that a band contributes to the weighted window. Every window is
-transformed anew, eight at a time, so that a value is a function of its rows alone.
+transformed anew, 32 at a time, so that a value is a function of its rows alone.
 """
 
 from dataclasses import replace
@@ -38,7 +38,11 @@ STEADY = 10
 LEAK = 2
 """Bins on either side of a peak that belong to it."""
 
-_LANES = 8  # windows at a time
+LANES = 32
+"""Windows that are transformed side by side."""
+
+BOTH = 2 * LANES
+"""Real and imaginary parts of them."""
 
 _HANN = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(WINDOW) / (WINDOW - 1))
 _COS = np.cos(2.0 * np.pi * np.arange(WINDOW) / WINDOW)
@@ -51,21 +55,35 @@ _SCALE = 2.0 / (WINDOW * float((_HANN**2).sum()))
 
 
 @kernel
-def _load(x: F, last: int, re: F, im: F, lane: int) -> None:
-    """Weighted window that ends at row ``last``: even rows to ``re``, odd rows to ``im``."""
-    first = last - WINDOW + 1
-    centre = 0.0
+def _load(x: F, first: int, z: F, lanes: int) -> None:
+    """Weighted windows that end from row ``first`` on: their even rows, then their odd ones."""
+    newest, centre = x[first : first + lanes], np.zeros(lanes)
     for i in range(WINDOW - 1):
-        centre += x[first + i] - x[last]
-    centre /= WINDOW
+        value = x[first - WINDOW + 1 + i : first - WINDOW + 1 + i + lanes]
+        for k in range(lanes):
+            centre[k] += value[k] - newest[k]
+    for k in range(lanes):
+        centre[k] /= WINDOW
     for i in range(BINS):
-        at = _REVERSED[i]
-        re[at, lane] = _HANN[2 * i] * ((x[first + 2 * i] - x[last]) - centre)
-        im[at, lane] = _HANN[2 * i + 1] * ((x[first + 2 * i + 1] - x[last]) - centre)
+        row = first - WINDOW + 1 + 2 * i
+        even, odd = x[row : row + lanes], x[row + 1 : row + 1 + lanes]
+        to = z[_REVERSED[i] * BOTH : (_REVERSED[i] + 1) * BOTH]
+        for k in range(lanes):
+            to[k] = _HANN[2 * i] * ((even[k] - newest[k]) - centre[k])
+            to[k + LANES] = _HANN[2 * i + 1] * ((odd[k] - newest[k]) - centre[k])
 
 
 @kernel
-def _transform(re: F, im: F, lanes: int) -> None:
+def _butterfly(top: F, low: F, c: float, s: float, lanes: int) -> None:
+    for k in range(lanes):
+        re, im, p, q = top[k], top[k + LANES], low[k], low[k + LANES]
+        a, b = p * c + q * s, q * c - p * s
+        low[k], low[k + LANES] = re - a, im - b
+        top[k], top[k + LANES] = re + a, im + b
+
+
+@kernel
+def _transform(z: F, lanes: int) -> None:
     """Fourier transform of 64 complex numbers in bit-reversed order, in place, lane by lane."""
     half = 1
     while half < BINS:
@@ -74,40 +92,52 @@ def _transform(re: F, im: F, lanes: int) -> None:
             c, s = _COS[k * stride], _SIN[k * stride]
             for top in range(k, BINS, 2 * half):
                 low = top + half
-                for lane in range(lanes):
-                    a = re[low, lane] * c + im[low, lane] * s
-                    b = im[low, lane] * c - re[low, lane] * s
-                    re[low, lane] = re[top, lane] - a
-                    im[low, lane] = im[top, lane] - b
-                    re[top, lane] += a
-                    im[top, lane] += b
+                of_top, of_low = z[top * BOTH : (top + 1) * BOTH], z[low * BOTH : (low + 1) * BOTH]
+                _butterfly(of_top, of_low, c, s, lanes)
         half *= 2
 
 
 @kernel
-def _unfold(re: F, im: F, real: F, imag: F, lanes: int) -> None:
-    """Bins 1 to 64 of the windows whose even and odd rows were transformed together."""
-    for k in range(1, BINS):
-        c, s = _COS[k], _SIN[k]
-        for lane in range(lanes):
-            ea = 0.5 * (re[k, lane] + re[BINS - k, lane])
-            eb = 0.5 * (im[k, lane] - im[BINS - k, lane])
-            oa = 0.5 * (im[k, lane] + im[BINS - k, lane])
-            ob = -0.5 * (re[k, lane] - re[BINS - k, lane])
-            real[k - 1, lane] = ea + (oa * c + ob * s)
-            imag[k - 1, lane] = eb + (ob * c - oa * s)
-    for lane in range(lanes):
-        real[BINS - 1, lane] = re[0, lane] - im[0, lane]
-        imag[BINS - 1, lane] = 0.0
+def _unfolded(own: F, back: F, turn: tuple[float, float], turned: Any, lanes: int) -> None:
+    for k in range(lanes):
+        a, b, p, q = own[k], own[k + LANES], back[k], back[k + LANES]
+        ea, eb, oa, ob = 0.5 * (a + p), 0.5 * (b - q), 0.5 * (b + q), -0.5 * (a - p)
+        own[k] = ea + (oa * turn[0] + ob * turn[1])
+        own[k + LANES] = eb + (ob * turn[0] - oa * turn[1])
+        eb, ob = 0.5 * (q - b), -0.5 * (p - a)
+        back[k] = ea + (oa * turned[0] + ob * turned[1])
+        back[k + LANES] = eb + (ob * turned[0] - oa * turned[1])
 
 
 @kernel
-def transforms(x: F, first: int, real: F, imag: F, re: F, im: F, lanes: int) -> None:
-    """Spectra of the windows that end at rows ``first`` to ``first + 7``: two (64, 8)."""
-    for lane in range(lanes):
-        _load(x, first + lane, re, im, lane)
-    _transform(re, im, lanes)
-    _unfold(re, im, real, imag, lanes)
+def _unfold(z: F, lanes: int) -> None:
+    """Bins 0 to 63 of the windows whose even and odd rows were transformed together; bin 64 in
+    place of 0.
+    """
+    for k in range(1, BINS // 2 + 1):
+        j = BINS - k
+        own, back = z[k * BOTH : (k + 1) * BOTH], z[j * BOTH : (j + 1) * BOTH]
+        _unfolded(own, back, (_COS[k], _SIN[k]), (_COS[j], _SIN[j]), lanes)
+    for k in range(lanes):
+        z[k], z[k + LANES] = z[k] - z[k + LANES], 0.0
+
+
+@kernel
+def transforms(x: F, first: int, z: F, lanes: int) -> None:
+    """Spectra ``z`` (64 x 64) of the windows that end at rows ``first`` to ``first + 31``.
+
+    Of bin 64, then of every bin from 1 to 63, the real and then the imaginary parts.
+    """
+    _load(x, first, z, lanes)
+    _transform(z, lanes)
+    _unfold(z, lanes)
+
+
+@kernel
+def bin_of(z: F, k: int) -> F:
+    """Real and then imaginary parts of a bin, counted from 0: (64,)."""
+    row = (k + 1) % BINS
+    return z[row * BOTH : (row + 1) * BOTH]
 
 
 @kernel
@@ -167,16 +197,17 @@ def spectrum(x: F, first_minute: int) -> F:
     rows = len(x)
     out = np.full((rows, 16), np.nan)
     bins = np.full(rows, -1, dtype=np.int64)
-    re, im = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
-    real, imag = np.empty((BINS, _LANES)), np.empty((BINS, _LANES))
+    z = np.empty(BINS * BOTH)
     power, log = np.empty(BINS), np.empty(BINS)
-    for first in range(WINDOW - 1, rows, _LANES):
-        lanes = min(_LANES, rows - first)
-        transforms(x, first, real, imag, re, im, lanes)
+    for first in range(WINDOW - 1, rows, LANES):
+        lanes = min(LANES, rows - first)
+        transforms(x, first, z, lanes)
         for lane in range(lanes):
             total = 0.0
             for k in range(BINS):
-                power[k] = real[k, lane] * real[k, lane] + imag[k, lane] * imag[k, lane]
+                of = bin_of(z, k)
+                re, im = of[lane], of[lane + LANES]
+                power[k] = re * re + im * im
                 total += power[k]
             if total > 0.0 and total < np.inf:
                 bins[first + lane] = peak(power)

@@ -61,7 +61,7 @@ def _covariances(x: F, row: int, z: F, c: F) -> None:
 
 @kernel
 def _order(values: F, lane: int) -> tuple[int, int, int, int]:
-    """Places of a lane's four largest of six eigenvalues (6, 16), larger first."""
+    """Places of a lane's four largest of six eigenvalues (6, 64), larger first."""
     places = np.full(4, -1)
     for rank in range(4):
         for k in range(6):
@@ -85,7 +85,7 @@ def _score(z: F, vector: F, flip: float, lane: int, u: F) -> float:
 @kernel
 def _read(z: F, variance: float, values: F, vectors: F, lane: int, u: F, out: F) -> None:
     """Readings of one window (128,) from a lane of the three largest eigenvalues of either half,
-    shares of the trace (6, 16), and of the vectors of the first two of them (4, 30 x 16).
+    shares of the trace (6, 64), and of the vectors of the first two of them (4, 30 x 64).
 
     ``u`` (60,) is room for a whole vector. NaN where rounding decides which vectors are meant.
     """

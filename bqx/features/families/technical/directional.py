@@ -27,6 +27,7 @@ from bqx.features.rolling.exponential import (
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, HIGH, LOW, Output
+from bqx.features.steps import Steps
 
 
 @kernel
@@ -83,8 +84,8 @@ def atr_ratio(ohlc: F, first_minute: int, short: int, long: int) -> F:
 
 
 @kernel
-def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
-    """Directional movement: three (T,), +DI, -DI and DX, percent."""
+def movement(ohlc: F, first_minute: int, n: int) -> F:
+    """Directional movement: (T, 3), +DI, -DI and DX, percent."""
     rows = len(ohlc)
     up, down = np.full(rows, np.nan), np.full(rows, np.nan)
     for row in range(1, rows):
@@ -93,29 +94,41 @@ def movement(ohlc: F, first_minute: int, n: int) -> tuple[F, F, F]:
         rising, falling = rise > fall and rise > 0.0, fall > rise and fall > 0.0
         nothing = 0.0 if rise == rise and fall == fall else np.nan
         up[row], down[row] = rise if rising else nothing, fall if falling else nothing
-    plus, minus = wilder(up, n, first_minute), wilder(down, n, first_minute)
-    apart = wilder(true_range(ohlc), n, first_minute)
+    out = np.empty((3, rows))
+    out[0], out[1] = wilder(up, n, first_minute), wilder(down, n, first_minute)
+    plus, minus, apart = out[0], out[1], out[2]
+    apart[:] = wilder(true_range(ohlc), n, first_minute)
     for row in range(rows):
         plus_di, minus_di = 100.0 * (plus[row] / apart[row]), 100.0 * (minus[row] / apart[row])
         plus[row], minus[row] = plus_di, minus_di
         apart[row] = 100.0 * (abs(plus_di - minus_di) / (plus_di + minus_di))
-    return plus, minus, apart
+    return out.T
 
 
 @kernel
-def directional(ohlc: F, first_minute: int, n: int) -> F:
-    """Directional movement: (T, 6) ADX, +DI, -DI, their difference, DX, five-row change of ADX."""
-    out = np.empty((6, len(ohlc)))
-    out[1], out[2], out[4] = movement(ohlc, first_minute, n)
+def _averaged(moved: F, first_minute: int, n: int) -> F:
+    out = np.empty((6, len(moved)))
+    out[1], out[2], out[4] = moved.T
     out[0] = wilder(out[4], n, first_minute)
     out[3], out[5] = out[1] - out[2], changes(out[0], DELTA)
     return out.T
 
 
 @kernel
+def directional(ohlc: F, first_minute: int, n: int) -> F:
+    """Directional movement: (T, 6) ADX, +DI, -DI, their difference, DX, five-row change of ADX."""
+    return _averaged(movement(ohlc, first_minute, n), first_minute, n)
+
+
+@kernel
+def _index(moved: F, first_minute: int, n: int) -> F:
+    return wilder(moved[:, 2].copy(), n, first_minute).reshape(-1, 1)
+
+
+@kernel
 def adx(ohlc: F, first_minute: int, n: int) -> F:
     """Average directional index: (T, 1)."""
-    return wilder(movement(ohlc, first_minute, n)[2], n, first_minute).reshape(-1, 1)
+    return _index(movement(ohlc, first_minute, n), first_minute, n)
 
 
 def _adx(n: int) -> int:
@@ -202,14 +215,33 @@ _RATIO = Output(
     formula="ATR({0}) / ATR({1})",
 )
 
-_technical = partial(family, table="technical", about="directional movement, Wilder", lookback=_adx)
+_directional = partial(
+    family,
+    "directional",
+    table="technical",
+    about="directional movement, Wilder",
+    lookback=_adx,
+    sources=(RATE_BARS, BQX_BARS),
+)
 _atr = partial(
     family, "atr", table="technical", about="average true range, Wilder", lookback=wilder_change
 )
 
 FAMILIES = (
-    _technical("directional", directional, _DIRECTIONAL, windows=14, sources=(RATE_BARS, BQX_BARS)),
-    _technical("directional", adx, {"adx": _ADX}, windows=28, sources=(RATE_BARS, BQX_BARS)),
+    _directional(
+        directional,
+        _DIRECTIONAL,
+        windows=14,
+        steps=Steps(
+            movement, _averaged, rows=wilder_change, reads=lambda n: wilder_run_in(n) + DELTA
+        ),
+    ),
+    _directional(
+        adx,
+        {"adx": _ADX},
+        windows=28,
+        steps=Steps(movement, _index, rows=wilder_change, reads=wilder_run_in),
+    ),
     _atr(atr_readings, _RATE_PERCENT | {"z_60": _SCORE}, windows=14, sources=RATE_BARS),
     _atr(atr_percent, _RATE_PERCENT, windows=28, sources=RATE_BARS),
     _atr(atr_readings_bqx, _BQX_PERCENT | {"z_60": _SCORE}, windows=14, sources=BQX_LINE),

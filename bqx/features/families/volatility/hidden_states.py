@@ -17,29 +17,46 @@ WITHIN = 5
 
 
 @kernel
+def _likeliest(p: F, row: int) -> int:
+    """State of the largest probability, the first of equal ones."""
+    two = 1 if p[row, 1] > p[row, 0] else 0
+    return 2 if p[row, 2] > p[row, two] else two
+
+
+@kernel
+def _run(p: F, duration: F, since: int, before: int) -> tuple[int, int]:
+    """Rows for which the states (T, 3) have had the same largest one, after a run of ``since`` rows
+    of a state ``before``; the last run and its state, -1 where there is none.
+    """
+    for row in range(len(p)):
+        now = -1 if np.isnan(p[row, 0]) else _likeliest(p, row)
+        since = since + 1 if now == before else 1
+        before = now
+        duration[row] = since if now >= 0 else np.nan
+    return since, before
+
+
+@kernel
 def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Rows for which a state has been the likeliest: (T,), to 1,440.
 
     NaN until 1,440 rows of states are known.
     """
     rows, first = len(x), window + DAY - 2
-    out = np.full(rows, np.nan)
-    clean = clean_rows(x)
+    out, clean = np.full(rows, np.nan), clean_rows(x)
+    begin = max(first - 2 * window, 0)
+    known = begin + window - 1
+    p = hmm.filtered(x[begin:], first_minute + begin, window, parameters)[window - 1 :]
+    _run(p, out[known:], 0, -1)
     # The run that the first value belongs to has mostly begun a little before; if not, all rows
     # tell.
-    for begin in (max(first - 2 * window, 0), 0):
-        p = hmm.filtered(x[begin:], first_minute + begin, window, parameters)
-        duration, before, changed = 0, -1, False
-        for row in range(begin + window - 1, rows):
-            now_states = p[row - begin]
-            now = -1 if np.isnan(now_states[0]) else int(np.argmax(now_states))
-            changed = changed or (row <= first and duration > 0 and now != before)
-            duration = duration + 1 if now == before else 1
-            before = now
-            if clean[row] > first and now >= 0:
-                out[row] = min(duration, DAY)
-        if changed:
-            break
+    if rows > first and out[first] == first - known + 1:
+        earlier = hmm.filtered(x[:known], first_minute, window, parameters)[window - 1 :]
+        since, before = _run(earlier, out[window - 1 : known], 0, -1)
+        _run(p, out[known:], since, before)
+    for row in range(rows):
+        known_so_far = clean[row] > first and not np.isnan(out[row])
+        out[row] = min(out[row], DAY) if known_so_far else np.nan
     return out
 
 
@@ -60,7 +77,7 @@ def states(x: F, first_minute: int, window: int, parameters: F) -> F:
     for row in range(rows):
         if np.isnan(p[row, 0]):
             continue
-        likeliest = int(np.argmax(p[row]))
+        likeliest = _likeliest(p, row)
         stays = persists = entropy = 0.0
         for k in range(hmm.STATES):
             stays += p[row, k] * matrix[k, likeliest]
@@ -76,11 +93,11 @@ def _fresh(p: F) -> F:
     """Whether the likeliest of states (T, 3) has changed within 5 rows, if all are known: (T,)."""
     out = np.full(len(p), np.nan)
     for row in range(WITHIN - 1, len(p)):
-        now, same = int(np.argmax(p[row])), True
+        now, same = _likeliest(p, row), True
         finite = not np.isnan(p[row, 0])
         for k in range(1, WITHIN):
             finite = finite and not np.isnan(p[row - k, 0])
-            same = same and int(np.argmax(p[row - k])) == now
+            same = same and _likeliest(p, row - k) == now
         if finite:
             out[row] = not same
     return out
