@@ -1,5 +1,6 @@
 """The same indicator by bqx, by TA-Lib and by wickra, which keeps its streaming bits in a batch."""
 
+import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,6 +100,17 @@ def indicators(s: Series) -> list[Indicator]:
     ]
 
 
+def keep_freed_memory() -> None:
+    """Keep what is freed in the process: pages that are mapped anew for each array would be part
+    of the time, more of them the more arrays there are. By glibc; elsewhere nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(trim_threshold, 1 << 30)
+        mallopt(mmap_threshold, 1 << 30)
+
+
 def nanoseconds(*works: Callable[[], object]) -> list[float]:
     """Median CPU time of each for a row, run by turns."""
     spent: list[list[int]] = [[] for _ in works]
@@ -112,6 +124,7 @@ def nanoseconds(*works: Callable[[], object]) -> list[float]:
 
 @pytest.fixture(scope="module")
 def timed(results: dict[str, Any]) -> list[dict[str, Any]]:
+    keep_freed_memory()
     found = []
     for own in indicators(Series.of(panel(ROWS)[PAIR])):
         lines, theirs = np.atleast_2d(own.bqx()), np.atleast_2d(own.talib())

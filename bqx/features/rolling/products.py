@@ -4,7 +4,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F, first_block, join
-from bqx.features.rolling.weighted import block_rows, block_sums
+from bqx.features.rolling.weighted import BLOCKS, block_rows, block_sums
 
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
@@ -15,9 +15,9 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
     rows, even = len(x), np.ones(window)
     total, older, reference = np.empty(rows), np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, 2 * window):
+    for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
         block_sums(x, start, even, even, total, older)
-        for block in (start, start + window):
+        for block in range(start, start + BLOCKS * window, window):
             begin, _, stop = block_rows(block, window, rows)
             of, r = reference[begin:stop], x[begin:stop]
             for i in range(len(of)):
@@ -31,9 +31,9 @@ def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
     rows, even = len(x), np.ones(window)
     out, older = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, 2 * window):
+    for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
         block_sums(x, start, even, even, out, older)
-        for block in (start, start + window):
+        for block in range(start, start + BLOCKS * window, window):
             begin, whole, stop = block_rows(block, window, rows)
             out[begin:whole] = np.nan
             into, rest, r = out[whole:stop], older[whole - window + 1 :], x[begin:stop]

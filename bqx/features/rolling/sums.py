@@ -104,28 +104,84 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     rows = len(x)
     total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
     total_before, square_before = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, window):
-        begin, stop = max(start, 0), min(start + window, rows)
-        values, r, q = x[begin:stop], x[begin], x[min(stop, rows - 1)]
-        t, s, origin = total[begin:stop], square[begin:stop], reference[begin:stop]
-        tb, sb = total_before[begin:stop], square_before[begin:stop]
-        count = len(values)
-        t1 = t2 = s1 = s2 = 0.0
-        for i in range(count):
-            d = values[i] - r
-            t1 += d
-            s1 += d * d
-            t[i], s[i], origin[i] = t1, s1, r
-            back = np.uint64(count - 1 - i)  # never counted from the end: no check for it
-            d = values[back] - q
-            t2 += d
-            s2 += d * d
-            tb[back], sb[back] = t2, s2
-        if start >= 0:
-            tb[0] = sb[0] = 0.0
+    for start in range(first_block(first_minute, window) - window, rows, 2 * window):
+        stop = start + 2 * window
+        if start >= 0 and stop <= rows:
+            _squares_since(x, start, window, total, square)
+            _squares_until(x, start, window, total_before, square_before)
+        else:
+            for block in (start, start + window):
+                _squares(x, block, window, (total, square), (total_before, square_before))
+        for block in (max(start, 0), start + window):
+            for row in range(block, min(block + window, rows)):
+                reference[row] = x[block]
     join(total, total_before, window)
     join(square, square_before, window)
     return total, square, reference
+
+
+@kernel
+def _squares(x: F, start: int, window: int, newer: tuple[F, F], older: tuple[F, F]) -> None:
+    """Sums and sums of squares within a block, from its first row on and from its end backwards."""
+    begin, stop = max(start, 0), min(start + window, len(x))
+    if begin >= stop:
+        return
+    values, r, q = x[begin:stop], x[begin], x[min(stop, len(x) - 1)]
+    t, s = newer[0][begin:stop], newer[1][begin:stop]
+    tb, sb = older[0][begin:stop], older[1][begin:stop]
+    t1 = t2 = s1 = s2 = 0.0
+    for i in range(len(values)):
+        d = values[i] - r
+        t1 += d
+        s1 += d * d
+        t[i], s[i] = t1, s1
+        back = np.uint64(len(values) - 1 - i)  # never counted from the end: no check for it
+        d = values[back] - q
+        t2 += d
+        s2 += d * d
+        tb[back], sb[back] = t2, s2
+    if start >= 0:
+        tb[0] = sb[0] = 0.0
+
+
+@kernel
+def _squares_since(x: F, start: int, window: int, total: F, square: F) -> None:
+    """From the first row of two whole blocks on, at once: each sum waits for the one before it."""
+    middle, stop = start + window, start + 2 * window
+    one, two, r, q = x[start:middle], x[middle:stop], x[start], x[middle]
+    t, s, next_t, next_s = (
+        *(total[start:middle], square[start:middle]),
+        *(total[middle:stop], square[middle:stop]),
+    )
+    t1 = t2 = s1 = s2 = 0.0
+    for i in range(window):
+        d, e = one[i] - r, two[i] - q
+        t1 += d
+        t2 += e
+        s1 += d * d
+        s2 += e * e
+        t[i], s[i], next_t[i], next_s[i] = t1, s1, t2, s2
+
+
+@kernel
+def _squares_until(x: F, start: int, window: int, total: F, square: F) -> None:
+    """From the end of two whole blocks backwards, at once."""
+    middle, stop = start + window, start + 2 * window
+    one, two, r, q = x[start:middle], x[middle:stop], x[middle], x[min(stop, len(x) - 1)]
+    t, s, next_t, next_s = (
+        *(total[start:middle], square[start:middle]),
+        *(total[middle:stop], square[middle:stop]),
+    )
+    t1 = t2 = s1 = s2 = 0.0
+    for i in range(window):
+        row = np.uint64(window - 1 - i)
+        d, e = one[row] - r, two[row] - q
+        t1 += d
+        t2 += e
+        s1 += d * d
+        s2 += e * e
+        t[row], s[row], next_t[row], next_s[row] = t1, s1, t2, s2
+    t[0] = s[0] = next_t[0] = next_s[0] = 0.0
 
 
 @kernel

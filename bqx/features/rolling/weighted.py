@@ -1,6 +1,6 @@
-"""Weighted sums within blocks, two blocks at a time, and the exponential means made of them.
+"""Weighted sums within blocks, four blocks at a time, and the exponential means made of them.
 
-A sum waits for the one before it, and blocks do not depend on each other: two of them in one loop
+A sum waits for the one before it, and blocks do not depend on each other: four of them in one loop
 take little longer than one. Every value has the bits that one block after the other gives it.
 """
 
@@ -8,6 +8,9 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F, first_block
+
+BLOCKS = 4
+"""Blocks whose sums are taken at once."""
 
 
 @kernel
@@ -19,17 +22,20 @@ def block_rows(start: int, window: int, rows: int) -> tuple[int, int, int]:
 
 @kernel
 def block_sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
-    """Weighted sums within two blocks, as long as the weights, of distances from a value at hand.
+    """Weighted sums within `BLOCKS` blocks, as long as the weights, of distances from a value at
+    hand.
 
     ``newer`` : from a block's first row on, of distances from that row; ``older`` : from its end
     backwards, of distances from the row after it, 0 at a whole block's first row.
     """
-    middle = start + len(fading)
-    if start >= 0 and middle + len(fading) <= len(x):
-        _two_sums(x, start, growing, fading, newer, older)
+    size = len(fading)
+    stop = start + BLOCKS * size
+    if start >= 0 and stop <= len(x):
+        _sums_since(x, start, growing, newer)
+        _sums_until(x, start, fading, older)
     else:
-        _sums(x, start, growing, fading, newer, older)
-        _sums(x, middle, growing, fading, newer, older)
+        for block in range(start, stop, size):
+            _sums(x, block, growing, fading, newer, older)
 
 
 @kernel
@@ -51,25 +57,41 @@ def _sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
 
 
 @kernel
-def _two_sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
-    """Of two whole blocks at once, since each sum waits for the one before it."""
-    size = len(fading)
-    middle, stop = start + size, start + 2 * size
-    one, two = x[start:middle], x[middle:stop]
-    r, q, p = x[start], x[middle], x[min(stop, len(x) - 1)]
-    head, tail = newer[start:middle], older[start:middle]
-    next_head, next_tail = newer[middle:stop], older[middle:stop]
-    ahead = back = next_ahead = next_back = 0.0
+def _sums_since(x: F, start: int, weights: F, out: F) -> None:
+    """From the first row of four whole blocks on, at once: each sum waits for the one before it."""
+    size = len(weights)
+    second, third, fourth = start + size, start + 2 * size, start + 3 * size
+    a, b, c, d = x[start:second], x[second:third], x[third:fourth], x[fourth : fourth + size]
+    into_a, into_b, into_c = out[start:second], out[second:third], out[third:fourth]
+    into_d, p, q, r, s = out[fourth : fourth + size], a[0], b[0], c[0], d[0]
+    sum_a = sum_b = sum_c = sum_d = 0.0
     for i in range(size):
-        up, down = growing[i], fading[i]
-        last = np.uint64(size - 1 - i)
-        ahead += up * (one[i] - r)
-        next_ahead += up * (two[i] - q)
-        back += down * (one[last] - q)
-        next_back += down * (two[last] - p)
-        head[i], next_head[i] = ahead, next_ahead
-        tail[last], next_tail[last] = back, next_back
-    tail[0] = next_tail[0] = 0.0
+        weight = weights[i]
+        sum_a += weight * (a[i] - p)
+        sum_b += weight * (b[i] - q)
+        sum_c += weight * (c[i] - r)
+        sum_d += weight * (d[i] - s)
+        into_a[i], into_b[i], into_c[i], into_d[i] = sum_a, sum_b, sum_c, sum_d
+
+
+@kernel
+def _sums_until(x: F, start: int, weights: F, out: F) -> None:
+    """From the end of four whole blocks backwards, at once."""
+    size = len(weights)
+    second, third, fourth = start + size, start + 2 * size, start + 3 * size
+    a, b, c, d = x[start:second], x[second:third], x[third:fourth], x[fourth : fourth + size]
+    into_a, into_b, into_c = out[start:second], out[second:third], out[third:fourth]
+    into_d, p, q, r = out[fourth : fourth + size], b[0], c[0], d[0]
+    s = x[min(fourth + size, len(x) - 1)]
+    sum_a = sum_b = sum_c = sum_d = 0.0
+    for i in range(size):
+        weight, row = weights[i], np.uint64(size - 1 - i)
+        sum_a += weight * (a[row] - p)
+        sum_b += weight * (b[row] - q)
+        sum_c += weight * (c[row] - r)
+        sum_d += weight * (d[row] - s)
+        into_a[row], into_b[row], into_c[row], into_d[row] = sum_a, sum_b, sum_c, sum_d
+    into_a[0] = into_b[0] = into_c[0] = into_d[0] = 0.0
 
 
 @kernel
@@ -88,10 +110,9 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
         powers[i + 1] = powers[i] * keep
     growing, fading, left = alpha / powers, alpha * powers, powers[run_in]
     out, older = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, run_in) - run_in, rows, 2 * run_in):
-        second = start + run_in
+    for start in range(first_block(first_minute, run_in) - run_in, rows, BLOCKS * run_in):
         block_sums(x, start, growing[:run_in], fading[:run_in], out, older)
-        for block in (start, second):
+        for block in range(start, start + BLOCKS * run_in, run_in):
             _whole(x, block, powers, left, out, older)
     if min_rows < run_in:
         _young(out, x, alpha, run_in, min_rows)

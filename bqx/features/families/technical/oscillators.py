@@ -58,7 +58,7 @@ def ema_gap(x: F, first_minute: int, fast: int, slow: int) -> F:
 @kernel
 def convergence(x: F, first_minute: int, fast: int, slow: int, signal: int) -> tuple[F, F, F]:
     """Difference of two exponential means, its own exponential mean, and their gap: (T,) each."""
-    line = ema_gap(x, first_minute, fast, slow)[:, 0]
+    line = ema(x, fast, first_minute) - ema(x, slow, first_minute)
     slower = ema(line, signal, first_minute)
     return line, slower, line - slower
 
