@@ -16,15 +16,17 @@ from live_market import PAIRS as LIVE
 from live_market import bundles, frames, until
 from monitored import Clock, feed, grids, models, newest, row_of_day
 
-from bqx.errors import ArtefactError, ParameterError
+from bqx.errors import ArtefactError, ParameterError, RequestError
 from bqx.feature_store.object_store import Folder
 from bqx.learning import targets
 from bqx.learning.bundle import Prediction
 from bqx.monitoring import captured, objects
 from bqx.monitoring.capture import Capture, model_name, sampled
+from bqx.monitoring.models import baseline_file
 from bqx.serving import captured as serving_capture
 from bqx.serving import live
 from bqx.serving.app import app
+from bqx.serving.forecast import forecast_of
 from bqx.serving.models import Models
 
 FIRST = row_of_day(23)
@@ -203,12 +205,58 @@ def test_a_place_that_cannot_be_written_stops_no_forecast(tmp_path, capsys):
     assert "capture: " in capsys.readouterr().err
 
 
+def test_a_place_that_has_room_again_has_all(tmp_path):
+    blocks = [tmp_path / "minutes", tmp_path / "models"]
+    for block in blocks:
+        block.write_text("a file")
+    clock = Clock()
+    capture = Capture(str(tmp_path), 1.0, clock)
+    model, forecast = models()["eurusd"], {15: Prediction(15, 0, 0, 0.1, 1, 0, 0)}
+    for row in range(FIRST, FIRST + 60):
+        if row == FIRST + 58:
+            for block in blocks:
+                block.unlink()
+        clock.now = 60.0 * minute(row) + 61.0
+        capture.forecast(model, None, newest(grids()["eurusd"], row, 80), forecast)
+    capture.flush()
+    own = captured.read(Folder(tmp_path), minute(FIRST), minute(FIRST + 60), 5).pairs["eurusd"]
+    truth = grids()["eurusd"].rows(FIRST, FIRST + 60)
+    sent = np.isfinite(truth.close) & ~truth.frame["filled"].to_numpy()
+    assert np.array_equal(own.bars.close[-60:][sent], truth.close[sent])
+
+
+@pytest.mark.parametrize("damage", ["{}", "[1]", "files", "absent"])
+def test_a_damaged_model_is_named(damage, tmp_path):
+    feed(str(tmp_path), FIRST, FIRST + 30, hourly=False)
+    folder = tmp_path / "models" / model_name(models()["eurusd"])
+    if damage == "files":
+        (folder / "baseline" / "hours.parquet").write_bytes(b"PAR1")
+    elif damage == "absent":
+        (folder / "facts.json").unlink()
+    else:
+        (folder / "facts.json").write_text(damage)
+    with pytest.raises(ArtefactError, match=f"{folder}/.*(expected|room)"):
+        captured.read(Folder(tmp_path), minute(FIRST), minute(FIRST + 30), 5)
+    with pytest.raises(ArtefactError, match=str(folder)):
+        baseline_file(str(tmp_path), folder.name, "hours")
+
+
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
     monkeypatch.setattr(serving_capture, "_captures", {})
     monkeypatch.setenv(serving_capture.PLACE, str(tmp_path / "capture"))
     monkeypatch.setenv(serving_capture.SHARE, "1")
     return tmp_path
+
+
+def test_bars_are_written_down_before_a_pair_has_a_forecast(environment):
+    with pytest.raises(RequestError, match="too few"):
+        forecast_of(models()["eurusd"], None, newest(grids()["eurusd"], FIRST))
+    serving_capture.flush()
+    folder = Folder(environment / "capture")
+    rows = objects.read(folder, objects.names(folder, 0, objects.EVER))
+    assert rows.bars["minute"].to_pylist()[-1] == minute(FIRST)
+    assert not len(rows.forecasts)
 
 
 @pytest.mark.anyio

@@ -301,6 +301,7 @@ def test_a_line_is_a_bar_or_nothing():
         {"open": True},
         {"open": []},
         {"open": 10**400},
+        {"volume": 1e308},
     ):
         assert parsed(json.dumps(good | change).encode()) is None
     for text in (b"", b"{", b"[]", b"3", b"null", b"\xff", b"[" * 4_000, b"{}"):

@@ -229,7 +229,7 @@ def test_a_triangle_that_does_not_close_is_measured():
     frame = bars["eurusd"].frame.copy()
     frame.iloc[-60:, :4] *= 1.001
     shifted = bars | {"eurusd": replace(bars["eurusd"], frame=frame)}
-    usual = bar_quality.measures(bars, usual_hours(), 60)["triangle_residual_bp"]
-    found = bar_quality.measures(shifted, usual_hours(), 60)["triangle_residual_bp"]
+    usual = bar_quality.measures(bars, 60)["triangle_residual_bp"]
+    found = bar_quality.measures(shifted, 60)["triangle_residual_bp"]
     assert usual < 1.0
     assert found == pytest.approx(10.0, abs=1.0)

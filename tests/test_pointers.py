@@ -53,7 +53,16 @@ def test_a_pointer_goes_on_and_back():
 
 
 @pytest.mark.parametrize(
-    "values", [{"stable": ""}, {"share": 5.0}, {"canary": TWO, "share": 101.0}, {"pair": "xxx"}]
+    "values",
+    [
+        {"stable": ""},
+        {"share": 5.0},
+        {"canary": TWO, "share": 101.0},
+        {"pair": "xxx"},
+        {"stable": "gbpusd/1.tar.gz"},
+        {"canary": "../1.tar.gz"},
+        {"stable": "eurusd/../gbpusd/1.tar.gz"},
+    ],
 )
 def test_what_is_no_pointer_is_refused(values):
     with pytest.raises(ParameterError):
@@ -135,6 +144,21 @@ def test_a_good_canary_takes_over_and_can_go_back(platform, asking, capsys, tmp_
     assert own.pointers.read("eurusd").stable == ONE
     assert cli.main(["cloud", "local", "point", *place, "forecasts", "eurusd", "none"]) == 2
     assert "KEY: not there" in capsys.readouterr().err
+
+
+def test_an_endpoint_of_another_kind_has_no_pointers(tmp_path, capsys):
+    own = Endpoints(tmp_path)
+    with own.state.changed() as endpoints:
+        endpoints["forecasts"] = [
+            Variant(name=name, model=f"{name}.tar.gz", weight=0.5) for name in ("blue", "green")
+        ]
+    place = ["--place", str(tmp_path)]
+    for command in (
+        ["point", *place, "forecasts", "eurusd", ONE],
+        ["experiment", *place, "forecasts", "eurusd"],
+    ):
+        assert cli.main(["cloud", "local", *command]) == 2
+        assert "no folder of archives, got blue, green" in capsys.readouterr().err
 
 
 def test_a_guard_of_the_skill_rolls_a_canary_back(platform):

@@ -304,6 +304,7 @@ def test_too_few_bars_say_how_many_it_needs(client, made, history):
         ({"ts_utc": [20240108]}, "ISO times"),
         ({"ts_utc": ["1800-01-01T00:00:00Z"]}, "from 1990"),
         ({"ts_utc": ["99999-01-01T00:00:00Z"]}, "ISO times"),
+        ({"ts_utc": ["\ud800"]}, "bars: ts_utc 1: wrong shape, got '.ud800'; expected ISO times"),
         ({"ts_utc": []}, "one length"),
         ({"ts_utc": "2024-01-08T00:00:00Z"}, "one length"),
         ({"mood": [1.0]}, "maybe volume, spread"),
@@ -315,6 +316,14 @@ def test_shapes_that_are_wrong_are_refused(change, text):
     one = {name: [1.1] for name in bars.RATES} | {"ts_utc": ["2024-01-08T00:00:00Z"]}
     with pytest.raises(RequestError, match=text):
         live.parse({"pair": PAIR, "bars": one | change})
+
+
+@pytest.mark.parametrize("time", ["soon", None, 5, "2024-13-01T00:00:00Z", "1800-01-01T00:00:00Z"])
+def test_a_wrong_time_is_told_by_its_row(time):
+    stamps = ["2024-01-08T00:00:00Z", "2024-01-08T00:01:00+00:00", time]
+    one = {name: [1.1] * 3 for name in bars.RATES} | {"ts_utc": stamps}
+    with pytest.raises(RequestError, match=f"bars: ts_utc 3: wrong shape, got {time!r}; expected"):
+        live.parse({"pair": PAIR, "bars": one})
 
 
 @pytest.mark.parametrize("content", [None, 3, [], {}, {"pair": PAIR}, {"pair": 1, "bars": {}}])

@@ -38,6 +38,12 @@ class Pointer:
 
     def __post_init__(self) -> None:
         check(self.pair)
+        for key in filter(None, (self.stable, self.canary, self.before)):
+            if not key.startswith(f"{self.pair}/") or ".." in key.split("/"):
+                raise ParameterError(
+                    f"pointer of {self.pair}: a key of another pair, got {key!r:.60}; expected "
+                    f"one such as {self.pair}/0001.tar.gz."
+                )
         if not self.stable or not 0.0 <= self.share <= 100.0 or (self.share and not self.canary):
             raise ParameterError(
                 f"pointer of {self.pair}: none, got {self.stable!r:.60}, {self.canary!r:.60} and "

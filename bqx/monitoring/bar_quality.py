@@ -114,25 +114,25 @@ def _turns(three: tuple[str, str, str]) -> dict[str, float]:
     return signs
 
 
-def measures(
-    bars: Mapping[str, Bars], hours: Mapping[str, pd.DataFrame], rows: int
-) -> dict[str, float]:
-    """Quality of the last rows of bars on one grid, the ones before for comparison; ``hours`` : of
-    their baselines.
+def frozen_at_end(bars: Mapping[str, Bars], hours: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Pairs whose feed stands still at the last row of bars on one grid, see `frozen`."""
+    still = {pair: int(standstills(own)[-1]) for pair, own in bars.items()}
+    ranges = {pair: recent_range(pair, columns_of(own)) for pair, own in bars.items()}
+    return frozen(still, ranges, hours, int(next(iter(bars.values())).minutes[-1]))
+
+
+def measures(bars: Mapping[str, Bars], rows: int) -> dict[str, float]:
+    """Quality of the last rows of bars on one grid, the ones before for comparison.
 
     Returns
     -------
-    ``frozen_pairs``; ``quality_gaps`` : holes that no close was carried through; ``spikes``;
+    ``quality_gaps`` : holes that no close was carried through; ``spikes``;
     ``triangle_residual_bp`` : largest median residual of a triangle, bp.
     """
     last = {pair: own.rows(max(len(own) - rows, 0), len(own)) for pair, own in bars.items()}
     first = min(own.ts[0] for own in last.values())
     residuals = triangle_residuals(bars).loc[first:].median().abs()
-    still = {pair: int(standstills(own)[-1]) for pair, own in bars.items()}
-    ranges = {pair: recent_range(pair, columns_of(own)) for pair, own in bars.items()}
-    minute = int(next(iter(bars.values())).minutes[-1])
     return {
-        "frozen_pairs": float(len(frozen(still, ranges, hours, minute))),
         "quality_gaps": float(sum(len(quality.gaps(own)) for own in last.values())),
         "spikes": float(sum((spikes(own) >= first).sum() for own in bars.values())),
         "triangle_residual_bp": float(residuals.max()) if residuals.notna().any() else 0.0,

@@ -106,7 +106,7 @@ class Capture:
         self._bars: dict[tuple[str, int], tuple[float, ...]] = {}
         self._seen: dict[str, int] = {}
         self._rows: list[dict[str, Any]] = []
-        self._models: dict[int, tuple[Bundle, str]] = {}
+        self._models: dict[int, Bundle] = {}
         self._open = self._minute()
         self._numbers = itertools.count()
 
@@ -117,8 +117,8 @@ class Capture:
         bars: NewestBars,
         predictions: Mapping[int, Prediction],
     ) -> None:
-        """Write down a forecast for the last of some bars, given its (1, C) columns, and the bars
-        that were not seen before."""
+        """Write down the bars that were not seen before and a forecast for the last of them, given
+        its (1, C) columns; without predictions, where the bars do not suffice, they alone."""
         pair, minute = bundle.pair, int(bars.minutes[-1])
         with self._lock:
             due = self._due()
@@ -126,7 +126,7 @@ class Capture:
             count = FIRST if last is None else min(max(minute - last, 0) + AGAIN, FIRST)
             self._add_bars(pair, bars.minutes[-count:], bars.newest_columns(count))
             self._seen[pair] = max(minute, last or minute)
-            if sampled(minute, self.share):
+            if predictions and sampled(minute, self.share):
                 model = self._model(bundle)
                 self._rows.append(
                     {
@@ -144,7 +144,6 @@ class Capture:
                         },
                     }
                 )
-
         self._write(due)
 
     def answer(self, status: int, milliseconds: float) -> None:
@@ -196,11 +195,13 @@ class Capture:
 
     def _model(self, bundle: Bundle) -> str:
         """Name of a bundle's model, whose baseline is written when it is first seen."""
-        known = self._models.get(id(bundle))
-        if known is None:
-            known = self._models[id(bundle)] = bundle, model_name(bundle)
-            self._attempt(lambda: write_model(self.folder, bundle))
-        return known[1]
+        name = model_name(bundle)
+        if id(bundle) not in self._models and (
+            self._attempt(lambda: write_model(self.folder, bundle)) or bundle.statistics is None
+        ):
+            # Else its next forecast tries again: a disk that was full may have room by then.
+            self._models[id(bundle)] = bundle
+        return name
 
     def _write(self, taken: _Minute | None) -> None:
         """Write some rows, outside of the lock: who forecasts meanwhile does not wait."""
@@ -209,14 +210,18 @@ class Capture:
         minute, bars, rows = taken
         stamp = sessions.timestamps(np.array([minute]))[0]
         name = f"{MINUTES}/{stamp:%Y-%m-%d/%H%M}-{self._process}{next(self._numbers):04x}.parquet"
-        self._attempt(lambda: self.folder.write(name, _content(bars, rows, minute)))
+        if not self._attempt(lambda: self.folder.write(name, _content(bars, rows, minute))):
+            # Once there is room again the bars of the day before are written.
+            self._seen = {}
 
-    def _attempt(self, write: Callable[[], object]) -> None:
+    def _attempt(self, write: Callable[[], object]) -> bool:
         # Who asks for a forecast gets it, whether or not it can be written down.
         try:
             write()
         except BqxError as error:
             print(f"capture: {error}", file=sys.stderr)
+            return False
+        return True
 
 
 def _content(

@@ -19,13 +19,12 @@ from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
 from bqx.learning import baseline, losses, targets
 from bqx.learning.baseline import Baseline
-from bqx.learning.baseline_files import FILES, FOLDER, StoredBaseline
+from bqx.learning.baseline_files import FILES, FOLDER, path_of
 from bqx.learning.targets import Target
 from bqx.market import bars as bar_frames
 from bqx.market import sessions
 from bqx.market.bars import Bars
-from bqx.monitoring import objects
-from bqx.monitoring.capture import FACTS, MODELS
+from bqx.monitoring import models, objects
 
 Minutes = NDArray[np.int64]
 Series = NDArray[np.float64]
@@ -146,13 +145,13 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
     bars, made = (of[of["minute"].between(first, end - 1)] for of in (bars, made))
     made = made.drop_duplicates("id")
     # Of a pair whose model was exchanged meanwhile the newest counts.
-    models = made.groupby("pair")["model"].last()
-    facts = {pair: _model(folder.place, model) for pair, model in models.items()}
+    newest = made.groupby("pair")["model"].last()
+    facts = {pair: _model(folder.place, model) for pair, model in newest.items()}
     frames = {pair: own for pair, own in bars.groupby("pair") if pair in facts}
     grids = _grids(frames, facts, end)
     return Period(
         {
-            pair: _rows(own, models[pair], made[made["model"] == models[pair]], facts[pair])
+            pair: _rows(own, newest[pair], made[made["model"] == newest[pair]], facts[pair])
             for pair, own in grids.items()
         },
         rows.answers.to_pandas(),
@@ -182,17 +181,12 @@ def by_model(folder: Folder, pair: str) -> dict[str, PairRows]:
 @lru_cache(maxsize=64)
 def _model(place: str, name: str) -> tuple[dict[str, Any], Baseline]:
     """Facts of a model and its baseline, which are written once."""
-    folder = Folder(place)
-    facts = folder.read_json(f"{MODELS}/{name}/{FACTS}")
     with TemporaryDirectory() as temporary:
+        (Path(temporary) / FOLDER).mkdir()
         for part in FILES:
-            path = f"{FOLDER}/{part}.parquet"
-            target = Path(temporary) / path
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(folder.read(f"{MODELS}/{name}/{path}"))
-        own = StoredBaseline(Path(temporary), facts["files"]).read()
-    assert own is not None
-    return facts, own
+            content = models.baseline_file(place, name, part)
+            path_of(Path(temporary), part).write_bytes(content)
+        return models.facts(place, name), baseline.read(Path(temporary))
 
 
 def _grids(

@@ -4,7 +4,7 @@ Each gives one mapping with its verdict, what led to it, and its measurements; w
 on what was known at the end of its period alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,7 @@ def minutely(feed: Feed, end: int) -> Verdicts:
         "newest_bar_age_minutes": _age(feed.newest, end),
         **_answers(feed.answers),
     }
-    reasons = [f"{', '.join(frozen)}: the feed stands still"] if frozen else []
-    return _verdict(reasons, measured)
+    return _verdict(_standstill(frozen), measured)
 
 
 def hourly(period: Period, end: int) -> Verdicts:
@@ -52,12 +51,13 @@ def hourly(period: Period, end: int) -> Verdicts:
     pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
     bars = {pair: own.bars for pair, own in pairs.items()}
     hours = {pair: own.baseline.hours for pair, own in pairs.items()}
-    measured = bar_quality.measures(bars, hours, 60)
+    frozen = bar_quality.frozen_at_end(bars, hours)
     broken = {pair: broken_columns(own, end - 60) for pair, own in pairs.items()}
     reasons = [f"{pair}: {why}" for pair, columns in broken.items() for why in columns]
-    if measured["frozen_pairs"]:
-        reasons.append(f"{measured['frozen_pairs']:.0f} pairs stand still")
-    measured |= {
+    reasons += _standstill(frozen)
+    measured = {
+        **bar_quality.measures(bars, 60),
+        "frozen_pairs": float(len(frozen)),
         "broken_columns": float(sum(map(len, broken.values()))),
         "newest_bar_age_minutes": _age(max(map(_newest, bars.values())), end),
         **_answers(period.answers),
@@ -225,6 +225,10 @@ def _complete(rows: PairRows, columns: pd.DataFrame) -> NDArray[np.bool_]:
     since = len(missing) - 1 - int(np.flatnonzero(missing)[-1]) if missing.any() else len(missing)
     # The rows of the hour reach back further than the last one.
     return np.minimum(columns["lookback"].to_numpy() + 60, len(missing)) <= since
+
+
+def _standstill(frozen: Sequence[str]) -> list[str]:
+    return [f"{', '.join(frozen)}: the feed stands still"] if frozen else []
 
 
 def _newest(bars: Bars) -> int:

@@ -1,25 +1,20 @@
 """The newest bars of a capture, as the check of a minute reads them: no column, no baseline but for
 the hours of its bars."""
 
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bqx.errors import ArtefactError
 from bqx.feature_store.object_store import Folder
-from bqx.learning.baseline_files import FOLDER
 from bqx.learning.hours import LONGEST, still_minutes
 from bqx.market import bar_arrays, sessions
-from bqx.monitoring import objects
+from bqx.monitoring import models, objects
 from bqx.monitoring.bar_quality import STILL, recent_range
-from bqx.monitoring.capture import FACTS, MODELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +41,18 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     Raises ArtefactError where an object or a model is damaged.
     """
     rows = objects.read(folder, named)
-    earlier, models = _earlier(folder.place, (end - 1) // 60)
+    earlier, served = _earlier(folder.place, (end - 1) // 60)
     minutes = rows.bars["minute"].to_numpy()
     here = (minutes >= first) & (minutes < end)
     came = set(rows.bars["pair"].filter(pa.array(here)).to_pylist())
     # Of few minutes the forecasts are captured: the window may have none of a pair that came.
-    models = {pair: model for pair, model in {**models, **_models(rows)}.items() if pair in came}
+    served = {pair: model for pair, model in {**served, **_models(rows)}.items() if pair in came}
     codes = rows.bars["pair"].combine_chunks().dictionary_encode()
     number = {pair: code for code, pair in enumerate(codes.dictionary.to_pylist())}
     columns = np.array([rows.bars[name].to_numpy() for name in bar_arrays.COLUMNS])
     grid = sessions.grid(first, end - 1)
     bars, newest = {}, []
-    for pair in models:
+    for pair in served:
         own = here & (codes.indices.to_numpy() == number[pair])
         bars[pair] = minutes[own], columns[:, own]
         newest.append(int(minutes[own].max(initial=first - 1)))
@@ -67,9 +62,10 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     still = {pair: int(still_minutes(own)[-1]) for pair, own in on_grid.items()}
     hours: dict[str, pd.DataFrame] = {}
     if max(still.values(), default=0) >= STILL:
-        for pair, model in models.items():
-            facts, hours[pair] = _model(folder.place, model)
-            on_grid[pair] = bar_arrays.on_grid(*bars[pair], grid, int(facts["max_fill"]))
+        for pair, model in served.items():
+            hours[pair] = _hours(folder.place, model)
+            fill = int(models.facts(folder.place, model)["max_fill"])
+            on_grid[pair] = bar_arrays.on_grid(*bars[pair], grid, fill)
             still[pair] = int(still_minutes(on_grid[pair])[-1])
     if len(grid) >= LONGEST:
         still |= dict.fromkeys(sorted(earlier - came), len(grid))
@@ -95,15 +91,6 @@ def _models(rows: objects.Rows) -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def _model(place: str, model: str) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Facts of a model, and the hours of its baseline, which are written once."""
-    folder = Folder(place)
-    facts: dict[str, Any] = folder.read_json(f"{MODELS}/{model}/{FACTS}")
-    path = f"{MODELS}/{model}/{FOLDER}/hours.parquet"
-    content = folder.read(path)
-    if hashlib.sha256(content).hexdigest() != facts["files"]["hours"]:
-        raise ArtefactError(
-            f"{place}/{path}: damaged or exchanged, got other bytes; expected those of its "
-            f"{FACTS}. Remove the model's folder: the server writes it anew when it starts."
-        )
-    return facts, pd.read_parquet(io.BytesIO(content))
+def _hours(place: str, model: str) -> pd.DataFrame:
+    """Hours of a model's baseline, which are written once."""
+    return pd.read_parquet(io.BytesIO(models.baseline_file(place, model, "hours")))

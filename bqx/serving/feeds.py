@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from bqx.errors import ParameterError
 from bqx.files import open_regular
 from bqx.serving.live_panel import FedBar
+from bqx.serving.sent import LARGEST
 
 LONGEST = 4_096
 """Bytes of a line; longer ones are none of bars."""
@@ -66,7 +67,7 @@ def parsed(line: bytes) -> FedBar | None:
         kinds = {type(content[name]) for name in bar}
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         return None
-    if not good or not kinds <= {int, float}:
+    if not good or not kinds <= {int, float} or max(bar.values(), default=0.0) >= LARGEST:
         return None
     return FedBar(content["pair"], int(seconds) // 60, bar)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bqx.errors import RequestError
 from bqx.learning.bundle import Bundle, Prediction
 from bqx.market import sessions
 from bqx.market.bars import Bars
@@ -58,7 +59,12 @@ def forecast_of(bundle: Bundle, x: NDArray[np.float32] | None, bars: Bars) -> Fo
 
     Raises RequestError where the bars do not suffice.
     """
-    predictions = bundle.forecasts(x, bars)
+    try:
+        predictions = bundle.forecasts(x, bars)
+    except RequestError:
+        # A pair that is back after a hole has bars long before it has a forecast again.
+        captured.forecast(bundle, x, bars, {})
+        raise
     captured.forecast(bundle, x, bars, predictions)
     costs = Costs(bars, TRADING)
     signals = {

@@ -104,7 +104,7 @@ def _bars(
             columns[COLUMNS.index(name)] = _numbers(where, name, lists[name])
     if needed == ("close",):
         columns[: len(RATES)] = columns[COLUMNS.index("close")]
-    return Sent(_stamps(lists["ts_utc"]), columns)
+    return Sent(_stamps(where, lists["ts_utc"]), columns)
 
 
 def _keys(value: Any) -> str:
@@ -139,34 +139,33 @@ def _clipped(value: float | None) -> float:
     return float(value) if abs(value) < LARGEST else np.inf
 
 
-def _stamps(values: list[Any]) -> NDArray[np.int64]:
-    rule = "ISO times such as '2024-01-08T09:30:00Z'"
-    if set(map(type, values)) != {str}:
-        raise shape("ts_utc", "other than text", rule)
+def _stamps(where: str, values: list[Any]) -> NDArray[np.int64]:
     stamps = _plain(values)
     if stamps is None:
         # Times of other forms are rare; those of the plain one need no pandas.
         import pandas as pd
 
-        try:
-            times = pd.to_datetime(values, utc=True, format="ISO8601")
-        except (ValueError, OverflowError) as error:
-            raise shape("ts_utc", str(error)[:80], rule) from None
-        if times.isna().any():
-            raise shape("ts_utc", str(values[int(times.isna().argmax())])[:40], rule)
+        texts = [value if type(value) is str and value.isascii() else "" for value in values]
+        times = pd.to_datetime(texts, utc=True, format="ISO8601", errors="coerce")
+        _check_times(where, values, times.isna(), "ISO times such as '2024-01-08T09:30:00Z'")
         # Before it is converted to nanoseconds, which end with the year 2262.
         outside = (times.year < 1990) | (times.year >= 2100)
         stamps = np.zeros(0, np.int64) if outside.any() else times.as_unit("ns").asi8
     else:
         outside = (stamps < EARLIEST) | (stamps >= LATEST)
-    if outside.any():
-        raise shape("ts_utc", str(values[int(outside.argmax())])[:40], "times from 1990 to 2099")
+    _check_times(where, values, outside, "times from 1990 to 2099")
     return stamps
+
+
+def _check_times(where: str, values: list[Any], wrong: NDArray[np.bool_], rule: str) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise shape(f"{where}: ts_utc {row + 1}", repr(values[row])[:40], rule)
 
 
 def _plain(values: list[str]) -> NDArray[np.int64] | None:
     """Nanoseconds of times of the form `_PLAIN`, None where one has another or is no time."""
-    if set(map(len, values)) != {len(_PLAIN)}:
+    if set(map(type, values)) != {str} or set(map(len, values)) != {len(_PLAIN)}:
         return None
     try:
         text = np.frombuffer("".join(values).encode("ascii"), np.uint8).reshape(-1, len(_PLAIN))

@@ -202,7 +202,7 @@ def _point(asked: argparse.Namespace) -> int:
     from bqx.cloud.pointers import Pointer
 
     own = Endpoints(asked.place)
-    (variant,) = own.state.variants(asked.name)
+    variant = own.state.only_variant(asked.name)
     back = asked.key == "back" and asked.share is None and asked.canary is None
     if not back and not (Path(variant.model) / asked.key).is_file():
         raise ParameterError(
@@ -235,7 +235,7 @@ def _experiment(asked: argparse.Namespace) -> int:
     from bqx.serving.captured import PLACE
 
     own = Endpoints(asked.place)
-    (variant,) = own.state.variants(asked.name)
+    variant = own.state.only_variant(asked.name)
     if PLACE not in variant.variables:
         raise ParameterError(
             f"endpoint {asked.name}: captures nothing, got no --capture; expected a folder. Deploy "

@@ -71,6 +71,17 @@ class State:
             raise ParameterError(f"endpoint: not there, got {endpoint!r:.60}; expected {names}.")
         return known[endpoint]
 
+    def only_variant(self, endpoint: str) -> Variant:
+        """The variant of an endpoint of many models; ParameterError where it is another kind."""
+        known = self.variants(endpoint)
+        if len(known) > 1 or not known[0].many:
+            names = ", ".join(variant.name for variant in known)
+            raise ParameterError(
+                f"endpoint {endpoint}: no folder of archives, got {names}; expected one that "
+                "`deploy` made of VARIANT=FOLDER."
+            )
+        return known[0]
+
     @contextmanager
     def changed(self) -> Iterator[Endpoints]:
         """All endpoints, written back when the block succeeds."""
