@@ -1,7 +1,7 @@
 """A whole run of 18 months: bars, v3's features, selection, models, backtest, and the book.
 
 ``BQX_WHOLE`` names the numbers of pairs that are run, ``2,4`` where it is not set; the time of 28
-is reckoned from how it grows where 28 is not among them.
+is reckoned from how it grows where 28 is not among them. The least number is run through Dask too.
 """
 
 import os
@@ -17,6 +17,8 @@ from servers import keep
 from bqx import stages
 from bqx.files import read_json
 from bqx.market.pairs import LIQUIDITY
+from bqx.parallel import Backend
+from bqx.runs import artefacts
 
 pytestmark = pytest.mark.benchmarks
 
@@ -31,12 +33,12 @@ SETTINGS = (
 """Eighteen months in five folds, a row in fifteen, as ``params/real.yaml`` has it."""
 
 
-def whole(pairs: int, folder: Path) -> dict[str, Any]:
-    """Minutes, peak memory and bytes of a run from start to finish, and minutes by notebook."""
+def whole(pairs: int, folder: Path, backend: Backend = "processes") -> dict[str, Any]:
+    """Minutes, peak memory and bytes of a run from start to finish, minutes by notebook, scores."""
     out, chosen = folder / "run", f"pairs=[{', '.join(LIQUIDITY[:pairs])}]"
     command = python(
         *("-m", "bqx.cli", "run", str(ROOT / "params" / "v3.yaml")),
-        *("--set", chosen, *SETTINGS, "--out", str(out)),
+        *("--set", chosen, f"backend={backend}", *SETTINGS, "--out", str(out)),
     )
     start = time.perf_counter()
     memory = peak(command)
@@ -45,7 +47,9 @@ def whole(pairs: int, folder: Path) -> dict[str, Any]:
     notebooks = read_json(out / "manifest.json")["notebooks"]
     spent = {name: own["seconds"] / 60.0 for name, own in notebooks.items()}
     spent["book"] = minutes - sum(spent.values())
-    return {"pairs": pairs, "minutes": minutes, "peak_gb": memory, "gb": size, "notebooks": spent}
+    scores = read_json(out / artefacts.SCORES.path())
+    return {"pairs": pairs, "minutes": minutes, "peak_gb": memory, "gb": size, "notebooks": spent,
+            "scores": scores}  # fmt: skip
 
 
 def reckoned(runs: list[dict[str, Any]], name: str) -> float:
@@ -62,11 +66,15 @@ def test_a_run_from_start_to_finish(
     for count in COUNTS:
         (tmp_path / str(count)).mkdir()
         runs.append(whole(count, tmp_path / str(count)))
-        print(runs[-1], flush=True)
+        print({name: value for name, value in runs[-1].items() if name != "scores"}, flush=True)
         for name, minutes in runs[-1]["notebooks"].items():
             keep(results, f"{count} pairs, {name}", minutes, "minutes")
         keep(results, f"{count} pairs, all", runs[-1]["minutes"], "minutes")
         keep(results, f"{count} pairs, on disk", runs[-1]["gb"], "GB")
+    (tmp_path / "dask").mkdir()
+    spread = whole(COUNTS[0], tmp_path / "dask", "dask")
+    keep(results, f"{COUNTS[0]} pairs, all, Dask on two workers", spread["minutes"], "minutes")
+    assert spread["scores"] == runs[0]["scores"]
     largest = runs[-1]
     how = f"from runs of {' and '.join(map(str, COUNTS))}"
     known = largest["pairs"] == len(LIQUIDITY)
