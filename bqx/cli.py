@@ -6,8 +6,8 @@ imported there, since notebooks, server and kernels take seconds to import.
 
 import argparse
 import io
-import logging
 import json
+import logging
 import os
 import signal
 import sys
