@@ -7,6 +7,7 @@ imported there, since notebooks, server and kernels take seconds to import.
 import argparse
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
+        # Else a task that ran a notebook's cell tells its traceback when it is collected.
+        logging.getLogger("asyncio").disabled = True
         print("bqx: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
 

@@ -259,3 +259,28 @@ def test_wrong_usage_exits_with_status_two(arguments, capsys):
 def test_a_run_without_a_file_asks_for_one(capsys):
     assert cli.main(["run"]) == 2
     assert "got no file of parameters; expected one such as" in capsys.readouterr().err
+
+
+INTERRUPTED = """
+import asyncio, os, signal
+from bqx import cli
+
+async def cell():
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(5.0)
+
+def run(*arguments):
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(loop.create_task(cell()))
+
+cli._bars = run
+raise SystemExit(cli.main(["bars", "."]))
+"""
+
+
+def test_a_run_that_is_ended_says_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 130
+    assert done.stderr == "bqx: interrupted; the same command goes on from here\n"

@@ -96,6 +96,8 @@ def test_no_two_sentences_contradict_each_other(drawn):
     assert not (no[0] and "is not certain" in text)
     assert not ("No part of any forecast was kept" in text and "What was kept" in text)
     assert not ("would have lost at no cost" in text and "would have paid" in text)
+    # What a forecast expects and up to which cost all of them pay are not about one trade.
+    assert ("since a position lasts for many forecasts" in text) == ("would have paid" in text)
     assert "nan" not in text
     assert "None" not in text
 

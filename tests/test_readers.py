@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bqx.errors import BarError, BqxError, ParameterError
 from bqx.market import sessions
-from bqx.market.bars import validate
+from bqx.market.bars import to_grid, validate
 from bqx.market.readers import clocks, pair_of, read, read_folder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -112,6 +112,15 @@ def test_oanda_bid_and_ask_without_incomplete_candles(bars, tmp_path):
     got = read(tmp_path / "EUR_USD.csv")
     assert_bars(got, bars[:-1])
     np.testing.assert_allclose(got["spread"], np.maximum(spread, 0)[:-1], atol=1e-12)
+
+
+def test_bars_of_a_run_without_what_it_filled(bars, tmp_path):
+    raw = bars.drop(bars.index[[100, 101, *range(500, 540)]])
+    grid = to_grid(raw.assign(spread=1e-4))
+    assert grid["filled"].any()
+    assert grid["close"].isna().any()
+    grid.to_parquet(tmp_path / "eurusd.parquet")
+    assert_bars(read(tmp_path / "eurusd.parquet"), raw)
 
 
 def test_oanda_short_names_after_a_comment(bars, tmp_path):

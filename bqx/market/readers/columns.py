@@ -19,7 +19,10 @@ _SIDES: tuple[Side, ...] = ("bid", "", "ask", "mid")
 _ZONES = {"EET": "Europe/Athens", "CET": "Europe/Berlin", "GMT": "UTC", "UTC": "UTC"}
 """Clocks of the zones that JForex writes behind the name of the time."""
 
-WORDS = ("date", "time", "complete")
+MARKS = {"complete": ("false", "0"), "filled": ("true", "1")}
+"""Columns that mark rows which are no bars, and by what: OANDA's open candles, and the minutes of
+a run's own bars that carry the last close."""
+WORDS = ("date", "time", *MARKS)
 """Columns that hold text; the others hold numbers."""
 
 
@@ -65,7 +68,7 @@ def columns_of(headers: list[str], where: str) -> Columns:
                 "HistData, MetaTrader, Dukascopy, FXCM or OANDA, or a header with ts_utc, open, "
                 "high, low, close. Name the columns so."
             )
-    indices["complete"] = _first(plains, ("complete",))
+    indices |= {mark: _first(plains, (mark,)) for mark in MARKS}
     indices["spread"] = _first(plains, tuple(_SPREADS))
     if side == "bid":
         indices["ask_close"] = _rates(plains, "ask")["close"]

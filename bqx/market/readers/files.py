@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bqx.errors import BarError
 from bqx.market.readers import text
-from bqx.market.readers.columns import WORDS, Columns, columns_of
+from bqx.market.readers.columns import MARKS, WORDS, Columns, columns_of
 from bqx.market.readers.times import (
     GENERIC,
     HISTDATA,
@@ -39,7 +39,7 @@ class Table:
     """Columns of a file as they stand in it.
 
     ``stamps`` : (T,) times without a zone; UTC where ``zoned``.
-    ``frame`` : (T,) rows of numbers, and of text in ``complete``.
+    ``frame`` : (T,) rows of numbers, and of text in `columns.MARKS`.
     ``lines`` : (T,) line of each row in the file, or None where there are no lines.
     ``columns`` : what their names say.
     """
@@ -215,8 +215,9 @@ def _parquet(content: bytes, where: str) -> Table:
         numbers = [name for name in columns.values() if name not in WORDS]
         frame = rows.select(numbers).cast(pa.schema([(n, pa.float64()) for n in numbers]))
         times = _times(rows)
-        if "complete" in columns.values():
-            frame = frame.append_column("complete", rows["complete"].cast(pa.string()))
+        for mark in MARKS:
+            if mark in columns.values():
+                frame = frame.append_column(mark, rows[mark].cast(pa.string()))
     except (pa.ArrowException, OSError) as error:
         raise BarError(
             f"{where}: cannot be read as Parquet, got {error}; expected a whole file with times "

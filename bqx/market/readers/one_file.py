@@ -15,6 +15,7 @@ from bqx.market.bars import RATES
 from bqx.market.declared import Clock, Declared, Side, option
 from bqx.market.pairs import check
 from bqx.market.readers import clocks, files, spreads
+from bqx.market.readers.columns import MARKS
 from bqx.market.readers.names import pair_of, side_of
 from bqx.market.readers.times import DUKASCOPY, HISTDATA, Source
 
@@ -109,8 +110,11 @@ def _bar_rows(table: files.Table, file: FileBars) -> _Rows:
     lines = np.arange(1, len(frame) + 1) if table.lines is None else table.lines
     rows = _Rows(table.stamps, frame, lines)
     is_bar = np.ones(len(frame), dtype=bool)
-    if "complete" in frame:
-        is_bar &= ~frame["complete"].str.lower().isin(("false", "0")).to_numpy(dtype=bool)
+    for mark in MARKS.keys() & set(frame):
+        is_bar &= ~frame[mark].str.lower().isin(MARKS[mark]).to_numpy(dtype=bool)
+    if "filled" in frame:
+        # Of a run's own bars the minutes of longer holes have no rate.
+        is_bar &= frame[list(RATES)].notna().any(axis=1).to_numpy()
     if table.source is DUKASCOPY and "volume" in frame:
         is_flat = (frame["high"] == frame["low"]) & (frame["volume"] == 0)
         is_bar &= ~is_flat.to_numpy()

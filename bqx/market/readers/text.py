@@ -68,7 +68,7 @@ def is_ticks(text: str) -> bool:
 
 
 def columns(text: str, layout: Layout, where: str) -> pa.Table:
-    """Read the columns of a text file: times and ``complete`` as text, the rest as float64.
+    """Read the columns of a text file: times and `columns.MARKS` as text, the rest as float64.
 
     Raises
     ------
