@@ -33,6 +33,7 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import SIGNED, Output
+from bqx.features.steps import Steps
 
 _BACK = SCORE_ROWS - 1
 
@@ -56,11 +57,29 @@ def ema_gap(x: F, first_minute: int, fast: int, slow: int) -> F:
 
 
 @kernel
-def convergence(x: F, first_minute: int, fast: int, slow: int, signal: int) -> tuple[F, F, F]:
-    """Difference of two exponential means, its own exponential mean, and their gap: (T,) each."""
-    line = ema_gap(x, first_minute, fast, slow)[:, 0]
-    slower = ema(line, signal, first_minute)
-    return line, slower, line - slower
+def _line(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
+    """Difference of two exponential means, beside the series: (T, 2)."""
+    out = np.empty((2, len(x)))
+    out[0], out[1] = ema_gap(x, first_minute, fast, slow)[:, 0], x
+    return out.T
+
+
+@kernel
+def _signalled(lines: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
+    rows = len(lines)
+    out = np.empty((6, rows))
+    line, x, gap = out[0], lines[:, 1].copy(), out[2]
+    line[:] = lines[:, 0]
+    out[1] = ema(line, signal, first_minute)
+    gap[:] = line - out[1]
+    out[3] = changes(gap, 1)
+    out[4] = score(gap, x, SCORE_ROWS, first_minute)
+    out[5, :1] = np.nan
+    for row in range(1, rows):
+        now, before = gap[row], gap[row - 1]
+        turn = 1.0 if now > 0.0 >= before else -1.0 if now < 0.0 <= before else 0.0
+        out[5, row] = turn if now == now and before == before else np.nan
+    return out.T
 
 
 @kernel
@@ -70,18 +89,8 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     The difference of two exponential means, its own exponential mean, their gap (histogram), the
     histogram's change over one row and score, and 1 or -1 where it turns positive or negative.
     """
-    rows = len(x)
-    out = np.empty((6, rows))
-    line, slower, gap = convergence(x, first_minute, fast, slow, signal)
-    out[0], out[1], out[2] = line, slower, gap
-    out[3] = changes(gap, 1)
-    out[4] = score(gap, x, SCORE_ROWS, first_minute)
-    out[5, :1] = np.nan
-    for row in range(1, rows):
-        now, before = gap[row], gap[row - 1]
-        turn = 1.0 if now > 0.0 >= before else -1.0 if now < 0.0 <= before else 0.0
-        out[5, row] = turn if now == now and before == before else np.nan
-    return out.T
+    lines = _line(x, first_minute, fast, slow, signal)
+    return _signalled(lines, first_minute, fast, slow, signal)
 
 
 @kernel
@@ -250,7 +259,18 @@ _roc_of_bqx = partial(
 FAMILIES = (
     _rsi(rsi_readings, _RSI_READINGS, windows=14),
     _rsi(rsi, _RSI, windows=(7, 21, 28)),
-    _macd(macd, _MACD, windows=((12, 26, 9),), lookback=_histogram),
+    _macd(
+        macd,
+        _MACD,
+        windows=((12, 26, 9),),
+        lookback=_histogram,
+        steps=Steps(
+            _line,
+            _signalled,
+            rows=lambda fast, slow, signal: ema_run_in(slow),
+            reads=lambda fast, slow, signal: ema_run_in(signal) + _BACK,
+        ),
+    ),
     _macd(ema_gap, {"line": replace(_LINE, alias="macd_line_{0}_{1}")}, windows=((5, 35),)),
     _roc(roc_readings, _roc_outputs(_roc_rows, _ROC), windows=12),
     _roc(roc, _ROC, windows=(5, 25, 60)),
