@@ -130,7 +130,7 @@ class LiveWindow(BarWindow):
     def _put_newest(self, i: int, bar: Array) -> None:
         row = self._end - 1
         before = row - int(self._missing[i])
-        if row - before - 1 <= self.max_fill:
+        if 0 < row - before - 1 <= self.max_fill:
             self._carry(i, before, row, self._newest[i])
         self._write(i, row, bar)
         self._newest[i], self._missing[i] = bar, 0

@@ -69,6 +69,11 @@ class NewestBars(Bars):
         return 100.0 * columns[: len(RATES)].T / self.baseline
 
     @cached_property
+    def index(self) -> NDArray[np.float64]:
+        """(T,) rate index of the closes, points."""
+        return 100.0 * self.close / self.baseline
+
+    @cached_property
     def frame(self) -> pd.DataFrame:
         """(T,) rows, for sources that read it."""
         import pandas as pd
@@ -133,7 +138,7 @@ def checked(pair: str, bar: Mapping[str, float]) -> Array:
         ) from None
     opened, high, low, close, volume, spread = values
     good = 0.0 < low <= opened <= high < np.inf and low <= close <= high
-    if not good or volume < 0.0 or spread < 0.0 or np.isinf([volume, spread]).any():
+    if not good or volume < 0.0 or spread < 0.0 or np.inf in (volume, spread):
         raise BarError(
             f"live window: {pair}: no bar, got {dict(bar)}; expected finite positive rates between "
             "low and high, volume and spread >= 0 or absent. Leave the bar out."

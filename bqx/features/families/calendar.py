@@ -108,7 +108,7 @@ _OUTPUTS = {
 }
 
 _AHEAD = 256
-"""Minutes whose readings are made together for those who ask for a minute at a time."""
+"""Open minutes whose readings are made together for those who ask for a minute at a time."""
 
 
 def calendar(minutes: NDArray[np.int64]) -> F:
@@ -138,18 +138,20 @@ def calendar(minutes: NDArray[np.int64]) -> F:
 
 def _calendar(bars: Bars) -> F:
     def make() -> F:
-        minutes = bars.minutes[panels.since(bars) :]
-        if len(minutes) > _AHEAD:
-            return calendar(minutes)
-        return np.array([_ahead(minute // _AHEAD)[minute % _AHEAD] for minute in minutes.tolist()])
+        since, rows = panels.since(bars), len(bars)
+        if not 0 < rows - since <= _AHEAD:
+            return calendar(bars.minutes[since:])
+        first = bars.first_market_minute
+        market = range(first + since, first + rows)
+        return np.array([_ahead(minute // _AHEAD)[minute % _AHEAD] for minute in market])
 
     return panels.shared(bars, "calendar", make)
 
 
 @lru_cache(maxsize=2)
 def _ahead(part: int) -> F:
-    """Readings of a part of the clock: one minute alone takes nearly as long."""
-    return calendar(np.arange(part * _AHEAD, (part + 1) * _AHEAD))
+    """Readings of a part of the open market's clock: one minute alone takes nearly as long."""
+    return calendar(sessions.open_minutes(np.arange(part * _AHEAD, (part + 1) * _AHEAD)))
 
 
 CLOCK = Source("clock", "clock", "1", 0, _calendar)

@@ -53,23 +53,29 @@ def coefficients(x: F) -> F:
     Filters act on differences from the newest value, and levels are kept as distances from the
     series: a flat stretch has details of exactly 0, and the series' level costs no digits.
     """
-    rows = len(x)
-    out = np.full((rows, 4), np.nan)
-    off = np.zeros(rows)
+    out = np.full((4, len(x)), np.nan)
+    off = np.zeros(len(x))
     for level in range(3):
         step = 2**level
-        smooth = np.full(rows, np.nan)
-        for row in range(7 * step, rows):
-            low = high = 0.0
-            for k in range(1, 8):
-                d = (x[row - k * step] - x[row]) + (off[row - k * step] - off[row])
-                low += _LOW[k] * d
-                high += _HIGH[k] * d
-            smooth[row] = off[row] + low
-            out[row, level] = high
+        first = 7 * step
+        smooth = np.full(len(x), np.nan)
+        _filter(x, off, step, _LOW, smooth[first:])
+        _filter(x, off, step, _HIGH, out[level, first:])
+        smooth[first:] += off[first:]
         off = smooth
-    out[:, 3] = off
-    return out
+    out[3] = off
+    return out.T
+
+
+@kernel
+def _filter(x: F, off: F, step: int, taps: F, out: F) -> None:
+    """Sum of the taps times the distances of earlier values from that of each row."""
+    now, off_now = x[7 * step :], off[7 * step :]
+    out[:] = 0.0
+    for k in range(1, 8):
+        tap, past, off_past = taps[k], x[(7 - k) * step :], off[(7 - k) * step :]
+        for i in range(len(out)):
+            out[i] += tap * ((past[i] - now[i]) + (off_past[i] - off_now[i]))
 
 
 @kernel

@@ -33,6 +33,7 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import SIGNED, Output
+from bqx.features.steps import Steps
 
 _BACK = SCORE_ROWS - 1
 
@@ -56,23 +57,27 @@ def ema_gap(x: F, first_minute: int, fast: int, slow: int) -> F:
 
 
 @kernel
-def convergence(x: F, first_minute: int, fast: int, slow: int, signal: int) -> tuple[F, F, F]:
-    """Difference of two exponential means, its own exponential mean, and their gap: (T,) each."""
-    line = ema(x, fast, first_minute) - ema(x, slow, first_minute)
-    slower = ema(line, signal, first_minute)
-    return line, slower, line - slower
+def _line(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
+    """Difference of two exponential means, beside the series: (T, 2)."""
+    out = np.empty((2, len(x)))
+    out[0] = ema(x, fast, first_minute) - ema(x, slow, first_minute)
+    out[1] = x
+    return out.T
 
 
 @kernel
-def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
-    """Convergence and divergence of means: (T, 6).
+def signalled(line: F, first_minute: int, signal: int) -> tuple[F, F]:
+    """Exponential mean of a line, and what the line has above it: (T,) each."""
+    slower = ema(line, signal, first_minute)
+    return slower, line - slower
 
-    The difference of two exponential means, its own exponential mean, their gap (histogram), the
-    histogram's change over one row and score, and 1 or -1 where it turns positive or negative.
-    """
-    rows = len(x)
+
+@kernel
+def _line_readings(lines: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
+    rows = len(lines)
     out = np.empty((6, rows))
-    line, slower, gap = convergence(x, first_minute, fast, slow, signal)
+    line, x = lines[:, 0].copy(), lines[:, 1].copy()
+    slower, gap = signalled(line, first_minute, signal)
     out[0], out[1], out[2] = line, slower, gap
     out[3] = changes(gap, 1)
     out[4] = score(gap, x, SCORE_ROWS, first_minute)
@@ -82,6 +87,17 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
         turn = 1.0 if now > 0.0 >= before else -1.0 if now < 0.0 <= before else 0.0
         out[5, row] = turn if now == now and before == before else np.nan
     return out.T
+
+
+@kernel
+def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
+    """Convergence and divergence of means: (T, 6).
+
+    The difference of two exponential means, its own exponential mean, their gap (histogram), the
+    histogram's change over one row and score, and 1 or -1 where it turns positive or negative.
+    """
+    lines = _line(x, first_minute, fast, slow, signal)
+    return _line_readings(lines, first_minute, fast, slow, signal)
 
 
 @kernel
@@ -250,7 +266,18 @@ _roc_of_bqx = partial(
 FAMILIES = (
     _rsi(rsi_readings, _RSI_READINGS, windows=14),
     _rsi(rsi, _RSI, windows=(7, 21, 28)),
-    _macd(macd, _MACD, windows=((12, 26, 9),), lookback=_histogram),
+    _macd(
+        macd,
+        _MACD,
+        windows=((12, 26, 9),),
+        lookback=_histogram,
+        steps=Steps(
+            _line,
+            _line_readings,
+            rows=lambda fast, slow, signal: ema_run_in(slow),
+            reads=lambda fast, slow, signal: ema_run_in(signal) + _BACK,
+        ),
+    ),
     _macd(ema_gap, {"line": replace(_LINE, alias="macd_line_{0}_{1}")}, windows=((5, 35),)),
     _roc(roc_readings, _roc_outputs(_roc_rows, _ROC), windows=12),
     _roc(roc, _ROC, windows=(5, 25, 60)),

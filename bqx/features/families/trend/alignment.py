@@ -8,6 +8,9 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
+from bqx.features.families.trend.quadratic_terms import explained
+from bqx.features.rolling.ago import clean_rows
+from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import CANCELLED
@@ -44,15 +47,19 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
 @kernel
 def strength(x: F, first_minute: int) -> F:
     """Mean R² of the parabolas through the past rows of the six windows: (T, 1)."""
-    out = np.full((len(x), 1), np.nan)
+    rows, clean = len(x), clean_rows(x)
+    out = np.full((rows, 1), np.nan)
     # There is no value before the longest window has one.
     longest = int(FITS.max())
     out[longest:] = 0.0
     for i in range(len(FITS)):
-        late = longest - FITS[i]
-        fits = quadratic_terms.parabola(x[late:], first_minute + late, FITS[i])
-        for row in range(longest, len(x)):
-            out[row, 0] += fits[row - late, 5]
+        window, late = FITS[i], longest - FITS[i]
+        fitted = fit(x[late:], window, first_minute + late)
+        for row in range(longest, rows):
+            share = explained(fitted[row - late - 1, 3], fitted[row - late - 1, 4], window)
+            # A window that is flat has no share, and one with a hole no value.
+            flat = share != share and clean[row - 1] >= window
+            out[row, 0] += 0.0 if flat else share
     return out / len(FITS)
 
 

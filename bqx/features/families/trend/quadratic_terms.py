@@ -26,6 +26,13 @@ SHARED, ALONE = WINDOWS[:2], WINDOWS[2:]
 
 
 @kernel
+def explained(sigma: float, rmse: float, window: int) -> float:
+    """Share of a window's variance that its fit explains, NaN of a flat one."""
+    rest = 1.0 - rmse * rmse * window / (sigma * sigma * (window - 1.0))
+    return 0.0 if rest < 0.0 else 1.0 if rest > 1.0 else rest
+
+
+@kernel
 def curve(x: F, first_minute: int, window: int) -> F:
     """Fit of each window: (T, 6) a2, a1, a0, R², root mean square and last of the residuals.
 
@@ -39,11 +46,10 @@ def curve(x: F, first_minute: int, window: int) -> F:
         sigma, rmse, now, middle = fitted[row, 3], fitted[row, 4], x[row], centre[row]
         # A window with a mean and no deviation is flat.
         flat = middle == middle and sigma != sigma
-        rest = 1.0 - rmse * rmse * window / (sigma * sigma * (window - 1.0))
         out[0, row] = 0.0 if flat else fitted[row, 0]
         out[1, row] = 0.0 if flat else fitted[row, 1]
         out[2, row] = now if flat else middle + fitted[row, 2]
-        out[3, row] = 0.0 if rest < 0.0 else 1.0 if rest > 1.0 else rest
+        out[3, row] = explained(sigma, rmse, window)
         out[4, row] = 0.0 if flat else rmse
         out[5, row] = 0.0 if flat else fitted[row, 5]
     return out.T
