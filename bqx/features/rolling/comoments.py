@@ -3,7 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, product_sums, square_sums
+from bqx.features.rolling.sums import F, square_and_product_sums, square_sums
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Source
 from bqx.market.bars import Bars
@@ -27,8 +27,7 @@ def comoments(x: F, y: F, window: int, first_minute: int) -> F:
     rows = len(x)
     out = np.empty((5, rows))
     sum_x, square_x, from_x = square_sums(x, window, first_minute)
-    sum_y, square_y, from_y = square_sums(y, window, first_minute)
-    products = product_sums(x, y, window, first_minute)
+    sum_y, square_y, from_y, products = square_and_product_sums(x, y, window, first_minute)
     for row in range(rows):
         # Where one series has no sums neither has the other. Squares are those of distances from a
         # value inside the window: 0 where it is flat.

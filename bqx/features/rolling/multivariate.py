@@ -5,7 +5,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.sums import F, product_sums, square_sums
+from bqx.features.rolling.sums import F, square_and_product_sums, square_sums
 from bqx.features.rolling.tolerances import AT_REST
 
 
@@ -19,16 +19,16 @@ def cross_sums(x: F, window: int, first_minute: int) -> F:
     rows, columns = x.shape
     out = np.empty((2 * columns - 1, rows))
     own = x[:, 0].copy()
-    first = square_sums(own, window, first_minute)[0]
-    for j in range(columns):
+    first, square, _ = square_sums(own, window, first_minute)
+    for row in range(rows):
+        out[0, row] = square[row] - first[row] * first[row] / window
+    for j in range(1, columns):
         other = x[:, j].copy()
-        total, square, _ = square_sums(other, window, first_minute)
+        total, square, _, product = square_and_product_sums(own, other, window, first_minute)
         for row in range(rows):
             out[j, row] = square[row] - total[row] * total[row] / window
-        if j > 0:
-            product = product_sums(own, other, window, first_minute)
-            for row in range(rows):
-                out[columns + j - 1, row] = product[row] - total[row] * (first[row] / window)
+        for row in range(rows):
+            out[columns + j - 1, row] = product[row] - total[row] * (first[row] / window)
     return out.T
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block, product_sums, square_sums
+from bqx.features.rolling.sums import F, first_block, square_and_product_sums, square_sums
 from bqx.features.rolling.tolerances import COLLINEAR
 
 
@@ -11,8 +11,8 @@ from bqx.features.rolling.tolerances import COLLINEAR
 def residual_on_one(y: F, x: F, window: int, first_minute: int) -> F:
     """Last residual of ``y`` on ``x`` and a constant over each window: (T,), NaN for a flat one."""
     total, square, reference = square_sums(y, window, first_minute)
-    total_x, square_x, reference_x = square_sums(x, window, first_minute)
-    out, w = product_sums(y, x, window, first_minute), float(window)
+    total_x, square_x, reference_x, out = square_and_product_sums(y, x, window, first_minute)
+    w = float(window)
     for row in range(len(y)):
         yy = square[row] - total[row] * total[row] / w
         xx = square_x[row] - total_x[row] * total_x[row] / w

@@ -185,26 +185,41 @@ def _squares_until(x: F, start: int, window: int, total: F, square: F) -> None:
 
 
 @kernel
-def product_sums(x: F, y: F, window: int, first_minute: int) -> F:
-    """Sum of ``(x - r)(y - q)`` over each window: (T,), the references as in ``square_sums``."""
+def square_and_product_sums(x: F, y: F, window: int, first_minute: int) -> tuple[F, F, F, F]:
+    """What ``square_sums`` gives of ``y``, and the sum of ``(x - q)(y - r)`` over each window.
+
+    Four (T,) arrays, the references ``q`` and ``r`` as in ``square_sums``. A sum waits for the one
+    before it, and those of a row do not wait for each other.
+    """
     rows = len(x)
-    total, before = np.empty(rows), np.empty(rows)
+    total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    product, before = np.empty(rows), np.empty((3, rows))
     for start in range(first_block(first_minute, window) - window, rows, window):
         begin, stop = max(start, 0), min(start + window, rows)
         one, other, after = x[begin:stop], y[begin:stop], min(stop, rows - 1)
-        r, q, next_r, next_q = x[begin], y[begin], x[after], y[after]
-        head, tail = total[begin:stop], before[begin:stop]
-        newer = older = 0.0
+        q, r, next_q, next_r = x[begin], y[begin], x[after], y[after]
+        t, s, origin = total[begin:stop], square[begin:stop], reference[begin:stop]
+        p, older = product[begin:stop], before[:, begin:stop]
+        tb, sb, pb = older
+        t1 = t2 = s1 = s2 = p1 = p2 = 0.0
         for i in range(len(one)):
-            newer += (one[i] - r) * (other[i] - q)
-            head[i] = newer
-            back = np.uint64(len(one) - 1 - i)
-            older += (one[back] - next_r) * (other[back] - next_q)
-            tail[back] = older
+            d = other[i] - r
+            t1 += d
+            s1 += d * d
+            p1 += (one[i] - q) * d
+            t[i], s[i], p[i], origin[i] = t1, s1, p1, r
+            back = np.uint64(len(one) - 1 - i)  # never counted from the end: no check for it
+            d = other[back] - next_r
+            t2 += d
+            s2 += d * d
+            p2 += (one[back] - next_q) * d
+            tb[back], sb[back], pb[back] = t2, s2, p2
         if start >= 0:
-            tail[0] = 0.0
-    join(total, before, window)
-    return total
+            older[:, 0] = 0.0
+    join(total, before[0], window)
+    join(square, before[1], window)
+    join(product, before[2], window)
+    return total, square, reference, product
 
 
 @kernel

@@ -58,19 +58,20 @@ _SCALE = 2.0 / (WINDOW * float((_HANN**2).sum()))
 def _load(x: F, first: int, z: F, lanes: int) -> None:
     """Weighted windows that end from row ``first`` on: their even rows, then their odd ones."""
     newest, centre = x[first : first + lanes], np.zeros(lanes)
+    # Rows are found without slices, which cost more than so few windows do.
     for i in range(WINDOW - 1):
-        value = x[first - WINDOW + 1 + i : first - WINDOW + 1 + i + lanes]
+        row = np.uint64(first - WINDOW + 1 + i)
         for k in range(lanes):
-            centre[k] += value[k] - newest[k]
+            centre[k] += x[row + np.uint64(k)] - newest[k]
     for k in range(lanes):
         centre[k] /= WINDOW
     for i in range(BINS):
-        row = first - WINDOW + 1 + 2 * i
-        even, odd = x[row : row + lanes], x[row + 1 : row + 1 + lanes]
+        even, odd = np.uint64(first - WINDOW + 1 + 2 * i), np.uint64(first - WINDOW + 2 + 2 * i)
         to = z[_REVERSED[i] * BOTH : (_REVERSED[i] + 1) * BOTH]
         for k in range(lanes):
-            to[k] = _HANN[2 * i] * ((even[k] - newest[k]) - centre[k])
-            to[k + LANES] = _HANN[2 * i + 1] * ((odd[k] - newest[k]) - centre[k])
+            own = (x[even + np.uint64(k)] - newest[k]) - centre[k]
+            after = (x[odd + np.uint64(k)] - newest[k]) - centre[k]
+            to[k], to[k + LANES] = _HANN[2 * i] * own, _HANN[2 * i + 1] * after
 
 
 @kernel
