@@ -1,25 +1,16 @@
 """Spectra of the rate index and of BQX together: how alike their bands are, and their peaks.
 
-Windows and transforms are those of `fourier`.
+Windows are those of `fourier`.
 """
 
 import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
-from bqx.features.families.spectral.fourier import (
-    BANDS,
-    BINS,
-    BOTH,
-    LANES,
-    LEAK,
-    WINDOW,
-    bin_of,
-    rows,
-    transforms,
-)
+from bqx.features.families.spectral.fourier import BANDS, LEAK, rows
 from bqx.features.rolling import comoments
 from bqx.features.rolling.sums import F
+from bqx.features.rolling.transforms import BINS, BOTH, LANES, WINDOW, bin_of, transforms
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
 
 
