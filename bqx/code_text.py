@@ -34,6 +34,7 @@ class Definition(NamedTuple):
     imports: tuple[tuple[str, str], ...]
 
 
+@cache
 def is_installed(path: str) -> bool:
     """Whether a file is the standard library's or an installed package's."""
     if path.startswith("<frozen"):

@@ -30,8 +30,9 @@ TIME = pa.timestamp("ns", tz="UTC")
 def listed(features: Sequence[Feature]) -> list[dict[str, Any]]:
     """Content of the catalog beside the files."""
     return [
-        {name: feature.row()[name] for name in LISTED} | {"identity": feature.identity()}
+        {name: row[name] for name in LISTED} | {"identity": feature.identity()}
         for feature in features
+        for row in [feature.row()]
     ]
 
 
