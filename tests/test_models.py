@@ -216,3 +216,8 @@ def test_a_stray_or_linked_file_is_refused(folder):
     (folder / "extra.py").write_text("print()")
     with pytest.raises(ArtefactError, match="other files, got extra.py"):
         models.load(folder)
+
+
+def test_a_forecast_of_another_shape_is_told():
+    with pytest.raises(ParameterError, match=r"models: a forecast of another shape, got \(3,\)"):
+        models.point(np.zeros(3))

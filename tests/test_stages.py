@@ -486,6 +486,28 @@ def test_a_tear_sheet_of_a_run_reads_its_own_bars(
     assert "of eurusd, gbpusd: training and validation rows" in shown
 
 
+def test_a_domain_is_short_of_its_share_only_where_the_forest_saw_more(
+    planted: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns, chosen = selection.columns_of(planted), selection.build(planted.params)
+    assert not selection.short_of_share(planted.params, chosen)
+    rate = {column.name: column for column in columns if column.domain == "rate"}
+    alone = {
+        pair: tuple(
+            replace(own, columns=tuple(name for name in own.columns if name in rate))
+            for own in selections
+        )
+        for pair, selections in chosen.items()
+    }
+    short = selection.short_of_share(planted.params, alone)
+    assert len(short) == sum(map(len, chosen.values()))
+    assert short[0] == "eurusd, fold 0: bqx"
+    monkeypatch.setattr(selection, "columns_of", lambda run: tuple(rate.values()))
+    assert not selection.short_of_share(planted.params, alone)
+    # What a cell to try leaves out need not be there.
+    assert selection.without(planted.params, "bqx")["without bqx"].notna().any()
+
+
 def test_cells_to_try_change_one_thing_and_store_nothing(planted: Run) -> None:
     before = planted.outputs
     trials = len(known_trials.copy(planted.folder).read().entries)

@@ -25,6 +25,8 @@ from bqx.stages.features import histories
 from bqx.stages.lagging import columns_of
 
 NAME = "05_selection"
+SHARED = ("rate", "bqx")
+"""Domains that ``domain_share`` is about."""
 
 
 def split_of(source: Source, dataset: Dataset) -> Split:
@@ -142,6 +144,24 @@ def domains(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> pd.Data
     return pd.DataFrame(rows).groupby("pair").min()
 
 
+def short_of_share(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> list[str]:
+    """Pairs and domains of which fewer columns were chosen than ``domain_share`` says, though the
+    forest saw more; none where quotas or a least importance stand before the share."""
+    if params.quotas or params.least_importance:
+        return []
+    columns = columns_of(Run.open(params.folder, params))
+    names = {name: {c.name for c in columns if c.domain == name} for name in SHARED}
+    short = []
+    for pair, selections in chosen.items():
+        for fold, selection in enumerate(selections):
+            share = params.domain_share * len(selection.columns)
+            for domain, own in names.items():
+                least = min(share, len(own.difference(selection.dropped)))
+                if len(own.intersection(selection.columns)) < least:
+                    short.append(f"{pair}, fold {fold}: {domain}")
+    return short
+
+
 def stability(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
     """Likeness of the columns of neighbouring folds: one row per pair and fold but the first.
 
@@ -186,14 +206,14 @@ def without(params: Params, domain: str, pair: str = "") -> pd.DataFrame:
     Nothing is stored. One row per column of either choice: its importance with and without, NaN
     where it is not chosen.
 
-    Raises ParameterError for a domain that no column is of.
+    Raises ParameterError for an unknown domain, or the only one.
     """
     run = Run.open(params.folder, params)
     params, dataset = settled(run), load(run)
     columns = columns_of(run)
     left = tuple(column for column in columns if column.domain != domain)
-    if not 0 < len(left) < len(columns):
-        domains = dict.fromkeys(column.domain for column in columns)
+    domains = dict.fromkeys((*SHARED, *(column.domain for column in columns)))
+    if not left or domain not in domains:
         raise ParameterError(
             f"domain: cannot be left out, got {domain!r}; expected one of {', '.join(domains)}, "
             "and not the only one."

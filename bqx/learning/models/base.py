@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bqx.errors import ParameterError
 from bqx.features.lags import Column
 from bqx.learning.models import artefact
 from bqx.learning.models.artefact import Parts
@@ -156,5 +157,13 @@ class Model:
 
 
 def point(forecast: Vector) -> Vector:
-    """(n, H) point forecasts: those given, or the middle one of (n, H, Q) quantiles."""
+    """(n, H) point forecasts: those given, or the middle one of (n, H, Q) quantiles.
+
+    Raises ParameterError where a model gives another shape.
+    """
+    if np.ndim(forecast) not in (2, 3):
+        raise ParameterError(
+            f"models: a forecast of another shape, got {np.shape(forecast)}; expected one value "
+            "per row and horizon. Mend the model's predict."
+        )
     return forecast if forecast.ndim == 2 else forecast[:, :, forecast.shape[2] // 2]
