@@ -371,7 +371,27 @@ def test_command_certifies_a_profile(folder: Path, capsys, monkeypatch) -> None:
         ("1 / 0", "features: cannot be imported, got"),
         ("exit(0)", "a module of yours ended the process, got exit 0"),
         ("(BEHIND, BEHIND)", "two features share a name"),
-        ("(family('bad', lambda x, m, w: x, lambda w: 1),)", "gives another shape, got float64"),
+        (
+            "(family('bad', lambda x, m, w: x, lambda w: 1),)",
+            "rate_bad_w3: its kernel gives another array, got float64 (1,); expected float64 "
+            "(1, 1), one row for each bar and one column for each declared output. Mend ",
+        ),
+        ("(family('bad', lambda x, m, w: np.stack([x, x], 1), lambda w: 1),)", "float64 (1, 2); "),
+        ("(family('bad', lambda x, m, w: x[:5, None], lambda w: 1),)", "float64 (5, 1); "),
+        (
+            "(family('bad', lambda x, m, w: x[:, None].astype('f4'), lambda w: 1),)",
+            "got float32 (1, 1); ",
+        ),
+        ("(family('bad', lambda x, m, w: 1.0, lambda w: 1),)", "got float; expected"),
+        (
+            "(family('MY feat!', behind, lambda w: 4),)",
+            "features: no name of a feature, got 'rate_MY feat!_w3' of family 'MY feat!'; expected "
+            "lower-case letters, digits and underscores, a letter first, at most 63. Rename it in ",
+        ),
+        (
+            "(Family('bad', 'my table', behind, {'': Output('1')}, ((3,),), (RATE,), 'bad'),)",
+            "features: no name of a table, got 'my table_idx' of family 'bad'",
+        ),
         ("(family('bad', lambda x, m, w: x.nope, lambda w: 1),)", "its kernel fails on 1 rows"),
         (
             "(family('bad', lambda x, m, w: np.lib.stride_tricks.sliding_window_view(x, w), "

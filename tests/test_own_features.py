@@ -113,8 +113,9 @@ def test_a_leak_stops_the_run_and_names_the_bar(file: Path, tmp_path: Path) -> N
         (AHEAD, "rate_step_w5: reads ahead"),
         (OWN.replace("x[window:] -", "y[window:] -"), "rate_step_w5: its kernel fails"),
         (OWN.replace("return out", "return out[1:]"), "rate_step_w5: its kernel gives another"),
+        (OWN.replace("len(x), 1", "len(x), 2"), "rate_step_w5: its kernel gives another array"),
     ],
-    ids=["ahead", "fails", "shape"],
+    ids=["ahead", "fails", "rows", "columns"],
 )
 def test_no_tear_sheet_is_made_of_what_reads_ahead_or_fails(
     content: str, message: str, file: Path, tmp_path: Path
@@ -160,6 +161,7 @@ def test_the_environment_names_files(file: Path) -> None:
         (OWN.replace('"step", "mine"', '"quadratic_r2", "mine"').replace("(5,)", "(15,)"), "taken"),
         ("FAMILIES = ()", "no families"),
         ("import absent_module", "cannot be imported"),
+        (OWN.replace('"step", "mine"', '"MY feat!", "mine"'), "no name of a feature"),
     ],
 )
 def test_what_cannot_join_is_refused(content: str, message: str, file: Path) -> None:

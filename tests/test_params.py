@@ -97,7 +97,17 @@ def test_overrides_win_and_are_yaml(tmp_path):
         ("seed: true", "seed has a wrong value, got True"),
         ("seed: -1", "got -1; expected greater than or equal to 0"),
         ("workers: 0", "workers has a wrong value, got 0"),
-        ("horizons: []", "at least 1 item"),
+        (
+            "horizons: []",
+            r"horizons has a wrong value, got \[\]; expected one or more ascending minutes, such "
+            r"as \[15, 30, 45\]\.$",
+        ),
+        (
+            "models: []",
+            r"got \[\]; expected a list of one or more models, such as \[ridge, xgboost\]",
+        ),
+        ("clock: []", r"wrong value, got \[\]; .* one or more \[from date, clock\]\.$"),
+        ("out: ''", r"out has a wrong value, got ''; expected a path of 1 to 1,000 printable"),
         ("horizons: 15", "got 15; expected a list of minutes"),
         ("horizons: [30, 15]", r"got \[30, 15\]; expected ascending minutes, each once"),
         ("lags: [60, 60]", "ascending minutes"),

@@ -241,12 +241,22 @@ def test_a_round_of_a_later_time_waits(begun, tmp_path):
     assert not first_round(folder).has(JUDGED)
 
 
-def test_the_report_shows_both_models_and_both_rules(promoted):
+def test_the_report_shows_both_models_and_both_rules(promoted, watched):
     text = report.text(first_round(promoted))
     assert text.startswith("Subject: bqx retraining 2024-03-18T0200: 2 promoted, under watch\n\n")
-    for line in ("challenger", "champion", "martingale", "gate: passed", "within 2 %: promote"):
+    for line in ("challenger", "martingale", "gate: passed", "within 2 %: promote"):
         assert line in text
     assert (first_round(promoted).folder / report.FILE).read_text(encoding="utf-8") == text
+    after = report.text(watched[1][1])
+    assert "  champion  " in after
+    assert "no version is served" not in after
+
+
+def test_the_report_of_a_first_round_says_that_no_version_is_served(promoted):
+    text = report.text(first_round(promoted))
+    assert "no version is served: the challenger is compared with the martingale" in text
+    assert "promoted, follows no version" in text
+    assert "champion" not in text
 
 
 # What is judged
@@ -273,7 +283,7 @@ def test_scores_are_those_of_their_definitions():
             "label": label,
             "raw": forecast,
             "challenger": 0.5 * forecast,
-            "champion": 0.0,
+            "champion": 0.25 * forecast,
             "sigma": sigma,
             "known": known,
             "actual": known + sigma * label,
@@ -283,10 +293,16 @@ def test_scores_are_those_of_their_definitions():
     skill = 1 - np.mean((label - 0.5 * forecast) ** 2) / np.mean(label**2)
     assert scores["challenger"]["skill"] == pytest.approx(skill)
     r2 = 1 - np.sum((sigma * label) ** 2) / np.sum((table.actual - table.actual.mean()) ** 2)
-    assert scores["champion"]["r2"] == scores["martingale"]["r2"] == pytest.approx(r2)
-    assert scores["champion"]["skill"] == 0.0
-    gains = label**2 - (label - 0.5 * forecast) ** 2
-    assert judgement.gain(table).to_numpy() == pytest.approx(gains)
+    assert scores["martingale"]["r2"] == pytest.approx(r2)
+    assert scores["martingale"]["skill"] == 0.0
+    before = 1 - np.mean((label - 0.25 * forecast) ** 2) / np.mean(label**2)
+    assert scores["champion"]["skill"] == pytest.approx(before)
+    loss = (label - 0.5 * forecast) ** 2
+    gains = judgement.gain(table).to_numpy()
+    assert gains == pytest.approx((label - 0.25 * forecast) ** 2 - loss)
+    first = table.drop(columns="champion")
+    assert judgement.scores_of(first) == {k: v for k, v in scores.items() if k != "champion"}
+    assert judgement.gain(first).to_numpy() == pytest.approx(label**2 - loss)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +348,24 @@ def test_a_forecast_without_information_does_not_pass(begun):
     signs = np.random.default_rng(1).choice([-1.0, 1.0], 10_000)[done.compared["day"] % 10_000]
     table = done.compared.assign(label=done.compared["label"] * signs)
     (own,) = judgement.judge({PAIR: replace(done, compared=table)}, 0).values()
-    assert {reason.rule for reason in own.reasons} == {judgement.INFORMATION, judgement.BETTER}
+    assert {reason.rule for reason in own.reasons} == {judgement.INFORMATION, judgement.FIRST}
+
+
+def test_where_nothing_is_served_no_served_version_is_named(begun):
+    done = training.read(first_round(begun).trained(PAIR))
+    quiet = done.compared.assign(challenger=0.0)
+    (own,) = judgement.judge({PAIR: replace(done, compared=quiet)}, 0).values()
+    (against,) = own.reasons
+    assert str(against).startswith(
+        "no version is served: t of the gain over the martingale: 0, nothing is kept of its "
+        "forecasts, expected > "
+    )
+    assert [veto.rule for veto in trial.vetoes(quiet)] == ["gain over the martingale"]
+    beside = trial.vetoes(quiet.assign(champion=0.0))
+    assert [veto.rule for veto in beside] == [
+        "gain over the served version",
+        "gain over the martingale",
+    ]
 
 
 # Since a change

@@ -177,6 +177,20 @@ def test_an_unknown_pair_is_not_found(client, request_of):
     refused(client.post("/invocations", json=request_of | {"pair": "xxxyyy"}), 404, "pair", PAIR)
 
 
+def test_a_pair_may_be_in_large_letters(client, request_of):
+    answer = client.post("/invocations", json=request_of | {"pair": PAIR.upper()})
+    assert answer.status_code == 200
+    assert answer.json() == client.post("/invocations", json=request_of).json()
+
+
+def test_a_pair_of_the_panel_may_be_in_large_letters_and_stands_once(request_of):
+    lists = {name: request_of["bars"][name] for name in ("ts_utc", "close")}
+    pair, _, panel = live.parse(request_of | {"panel": {"GBPUSD": lists}})
+    assert (pair, list(panel)) == (PAIR, ["gbpusd"])
+    with pytest.raises(RequestError, match=r"panel: wrong shape, got 'GBPUSD'; .* each once"):
+        live.parse(request_of | {"panel": {"gbpusd": lists, "GBPUSD": lists}})
+
+
 def test_too_large_a_body_is_refused(client):
     refused(client.post("/invocations", content=b" " * (LARGEST + 1)), 413, "size", "6,000,000")
 

@@ -153,6 +153,13 @@ def test_no_path_of_any_command_may_be_empty(capsys: pytest.CaptureFixture[str])
         assert printed(capsys, command)[0] == 2
 
 
+def test_no_option_leaves_its_sentence_to_the_next() -> None:
+    every = [action for own in parsers(cli._parser()) for action in own._actions]
+    said = {f"{action.dest}: {action.help}" for action in every if action.help}
+    assert len(said) > 100
+    assert not [text for text in said if text.endswith(("default", ";", ",", ":"))]
+
+
 REAL = [
     ["alert", "--budget"],
     ["cost", "budgets", "--account", "x", "--budget"],

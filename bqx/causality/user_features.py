@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.errors import BqxError, ParameterError
+from bqx.features import catalog
+from bqx.features.engine.compute import Plan
 from bqx.features.spec import Feature
 from bqx.market.bars import Bars
 
@@ -13,24 +15,27 @@ Array = NDArray[np.float64]
 
 
 def try_kernels(bars: Bars, features: Sequence[Feature], fits: Mapping[str, Array]) -> None:
-    """Compute a few rows of each kernel.
+    """Compute a few rows of each kernel that is none of the catalog's.
 
-    Raises ParameterError for one that fails, or does not give (T, outputs).
+    Raises ParameterError for one that fails, or does not give float64 (T, outputs).
     """
-    # Kernels of others are tried one by one first, so that an error names its feature.
-    for feature in {(id(f.family), f.source.key, f.window): f for f in features}.values():
+    # One may give more columns than a family of the catalog declares: others declare the rest.
+    known = set(map(id, catalog.FAMILIES))
+    own = [feature for feature in features if id(feature.family) not in known]
+    for feature in {(id(f.family), f.source.key, f.window): f for f in own}.values():
         learnt = (fits[feature.fit_key],) if feature.fit_key else ()
         # One row is fewer than most windows have: a history's first bars are no reason to fail.
         for rows in sorted({1, min(len(bars), 100), min(len(bars), max(feature.lookback, 1))}):
-            _try_kernel(bars.rows(0, rows), feature, learnt)
+            _try_kernel(bars.rows(0, rows), feature, fits, learnt)
 
 
-def _try_kernel(bars: Bars, feature: Feature, learnt: tuple[Array, ...]) -> None:
-    rows, columns = len(bars), len(feature.family.outputs)
+def _try_kernel(
+    bars: Bars, feature: Feature, fits: Mapping[str, Array], learnt: tuple[Array, ...]
+) -> None:
+    rows, columns, source = len(bars), len(feature.family.outputs), feature.source
     try:
-        if feature.source.inputs:
-            return  # of the catalog's own kind, whose kernels are tried by the cuts
-        x = np.ascontiguousarray(feature.source.build(bars))
+        inputs = (Plan(source.inputs)(bars, np.float64, fits=fits),) if source.inputs else ()
+        x = np.ascontiguousarray(source.build(bars, *inputs))
         made = feature.family.kernel(x, bars.first_market_minute, *feature.window, *learnt)
     except BqxError:
         raise
@@ -43,9 +48,10 @@ def _try_kernel(bars: Bars, feature: Feature, learnt: tuple[Array, ...]) -> None
     if rows < feature.lookback:
         return  # whatever it says of too few rows is compared like all other values
     is_table = isinstance(made, np.ndarray) and made.ndim == 2 and made.dtype == np.float64
-    if not is_table or len(made) != rows or made.shape[1] < columns:
+    if not is_table or made.shape != (rows, columns):
         got = f"{getattr(made, 'dtype', type(made).__name__)} {getattr(made, 'shape', '')}"
         raise ParameterError(
-            f"{feature.name}: its kernel gives another shape, got {got}; expected float64 "
-            f"({rows}, {columns}): a row a bar, a column an output. Mend the kernel."
+            f"{feature.name}: its kernel gives another array, got {got.strip()}; expected float64 "
+            f"({rows}, {columns}), one row for each bar and one column for each declared output. "
+            "Mend the kernel, or what its family declares."
         )

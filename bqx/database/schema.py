@@ -1,6 +1,5 @@
 """The schema ``bqx``: its SQL from the catalog, its making, and its version."""
 
-import re
 import textwrap
 from collections.abc import Sequence
 from functools import cache
@@ -14,7 +13,7 @@ from bqx.database.connect import shown
 from bqx.database.failures import explained
 from bqx.errors import ArtefactError, DatabaseError, ParameterError
 from bqx.features import catalog
-from bqx.features.spec import Feature
+from bqx.features.spec import NAME, NAME_RULE, Feature
 from bqx.market.pairs import check
 
 VERSION = 2
@@ -30,8 +29,6 @@ PATIENCE = 30
 
 _NAMES = {"backward_bqx": "bqx"}
 """Families whose table has another name in SQL."""
-
-_NAME = re.compile("[a-z][a-z0-9_]{0,62}")
 
 MOST_COLUMNS, MOST_BYTES = 1_600, 8_160
 """Of a PostgreSQL table; bytes of a row that is not stored out of line."""
@@ -94,10 +91,9 @@ def _type(table: str, members: Sequence[Feature]) -> str:
 
 def _check_names(names: Sequence[str]) -> None:
     for name in names:
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ParameterError(
-                f"catalog: no name of a column, got {name!r}; expected lower-case letters, digits "
-                "and underscores, at most 63. Rename it."
+                f"catalog: no name of a column, got {name!r}; expected {NAME_RULE}. Rename it."
             )
 
 

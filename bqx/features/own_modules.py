@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bqx.errors import ParameterError
-from bqx.features.spec import Family
+from bqx.features.spec import NAME, NAME_RULE, Family
 
 _FILES: dict[str, Path] = {}
 
@@ -20,7 +20,8 @@ def families(name: str) -> tuple[Family, ...]:
 
     Raises
     ------
-    ParameterError : no such module, one that fails on import, or one without families.
+    ParameterError : no such module, one that fails on import, one without families, or a name
+        that no file and no column can have.
     """
     try:
         module = _of_file(Path(name)) if name.endswith(".py") else _imported(name)
@@ -36,7 +37,20 @@ def families(name: str) -> tuple[Family, ...]:
             f"features: no families, got {type(declared).__name__} for FAMILIES of {name!r}; "
             "expected a tuple of bqx.features.spec.Family. Declare it in the module."
         )
+    for family in listed:
+        _check_names(family, name)
     return tuple(listed)
+
+
+def _check_names(family: Family, where: str) -> None:
+    features = family.features()
+    names = [("feature", f.name) for f in features] + [("table", f.table) for f in features]
+    for kind, name in names:
+        if not NAME.fullmatch(name):
+            raise ParameterError(
+                f"features: no name of a {kind}, got {name!r} of family {family.name!r}; expected "
+                f"{NAME_RULE}. Rename it in {where}."
+            )
 
 
 def _imported(name: str) -> ModuleType:

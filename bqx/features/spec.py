@@ -4,6 +4,7 @@ Names, units, lookbacks, tables, counts and the lag grid all derive from the dec
 family; nothing about a feature is ever read back out of its name.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
@@ -19,6 +20,12 @@ from bqx.market.bars import Bars
 from bqx.reached_code import code_hash
 
 Array = NDArray[np.float64]
+
+NAME = re.compile("[a-z][a-z0-9_]{0,62}")
+"""Names of features and tables, which are those of files and of a database's columns too."""
+
+NAME_RULE = "lower-case letters, digits and underscores, a letter first, at most 63"
+"""The same in words."""
 
 FLAG = ("1", 0.0, 1.0)
 """Unit and bounds of a flag, a probability or a share."""

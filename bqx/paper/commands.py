@@ -28,12 +28,23 @@ def add(commands: "Commands") -> None:
         metavar="DIR",
         help="statements, fills and state",
     )
-    parser.add_argument("--from", dest="first", default="", metavar="TIME", help="UTC; default")
-    parser.add_argument("--to", dest="last", default="", metavar="TIME", help="the last week")
+    parser.add_argument(
+        "--from",
+        dest="first",
+        default="",
+        metavar="TIME",
+        help="first minute, UTC; default a week before the last",
+    )
+    parser.add_argument(
+        "--to", dest="last", default="", metavar="TIME", help="last minute, UTC; default the newest"
+    )
     parser.add_argument("--pair", default="", help="this pair alone")
     parser.add_argument("--unapproved", action="store_true", help="also what is not approved")
     parser.add_argument(
-        "--latency", default="", metavar="MS,MS", help="median and 99th percentile of an order's"
+        "--latency",
+        default="",
+        metavar="MS,MS",
+        help="median and 99th percentile of an order's delay",
     )
     parser.add_argument(
         "--speed", type=float, default=0.0, metavar="X", help="times the clock's; 0 for the fastest"

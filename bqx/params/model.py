@@ -11,7 +11,7 @@ from bqx.market.declared import Side, SpreadUnit, Stamped
 from bqx.market.pairs import PAIRS
 from bqx.parallel import Backend
 from bqx.params import rules
-from bqx.params.rules import Clock, Count, Market, Minutes, Size
+from bqx.params.rules import Clock, Count, Horizons, Market, Minutes, Size
 
 
 class Lengths(NamedTuple):
@@ -34,7 +34,7 @@ class Params(BaseModel):
         allow_inf_nan=False,
     )
 
-    out: Annotated[str, BeforeValidator(rules.place)] = Field("runs/ci", min_length=1)
+    out: Annotated[str, BeforeValidator(rules.place)] = "runs/ci"
     """Run folder, from the project's root."""
     seed: int = Field(0, ge=0, lt=1 << 32)
     """Seed of everything random."""
@@ -82,7 +82,7 @@ class Params(BaseModel):
     """Window of the target, minutes, or matched to the horizon."""
     target: Literal["delta", "level", "scaled"] = "delta"
     """Target in the scores."""
-    horizons: Minutes = Field((15, 30, 45, 60, 75), min_length=1)
+    horizons: Horizons = (15, 30, 45, 60, 75)
     """Horizons, minutes."""
     profile: Literal["core", "v1", "v2", "v3", "v4", "v4_encoded", "learned", "full"] = "core"
     """Named list of features."""

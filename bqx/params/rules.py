@@ -55,6 +55,13 @@ def ascending(values: Any) -> Any:
     return tuple(values)
 
 
+def horizons(values: Any) -> Any:
+    """Minutes, at least one of them."""
+    if values in ([], ()):
+        raise ValueError("one or more ascending minutes, such as [15, 30, 45]")
+    return values
+
+
 def near(value: Any, known: Iterable[str]) -> str:
     """What a value that is unknown may mean.
 
@@ -91,10 +98,8 @@ def own_model(name: Any) -> tuple[str, str] | None:
 
 def models(values: Any) -> Any:
     """Names of models as a tuple, each once, a user's own after those of the register."""
-    if not isinstance(values, list | tuple) or not values:
-        raise ValueError("a list of models, each once")
-    if len(set(map(str, values))) < len(values):
-        raise ValueError("a list of models, each once")
+    if not isinstance(values, list | tuple) or not 0 < len(set(map(str, values))) == len(values):
+        raise ValueError("a list of one or more models, such as [ridge, xgboost], each once")
     for value in values:
         if str(value) not in MODELS and not own_model(value):
             raise ValueError(
@@ -159,10 +164,10 @@ def market(value: Any) -> Any:
 
 def place(value: Any) -> Any:
     """A path that every file system can hold."""
-    rule = "a path of printable characters, at most 1,000, each name in it at most 200 bytes"
+    rule = "a path of 1 to 1,000 printable characters, each name in it at most 200 bytes"
     if not isinstance(value, str):
         return value  # which the type refuses
-    if not value.isprintable() or len(value) > 1_000:
+    if not value.isprintable() or not 1 <= len(value) <= 1_000:
         raise ValueError(rule)
     if any(len(name.encode()) > 200 for name in value.split("/")):
         raise ValueError(rule)
@@ -185,7 +190,7 @@ def bars(value: Any) -> Any:
         if not value.startswith(ADDRESSES):
             raise ValueError(f"a folder or file, or an address that begins with {ADDRESSES}")
         return value
-    return place(value)
+    return value and place(value)
 
 
 def published(value: Any) -> Any:
@@ -197,7 +202,7 @@ def published(value: Any) -> Any:
 
 def clock(value: Any) -> Any:
     """A clock, or the clocks from given dates on."""
-    rule = "'', a time zone, 'UTC+2', or a list of [from date, clock]"
+    rule = "'', a time zone, 'UTC+2', or a list of one or more [from date, clock]"
     if isinstance(value, str):
         return value
     if not isinstance(value, list | tuple) or not value:
@@ -222,10 +227,8 @@ def interest(values: Any) -> Any:
     rule = f"a number for each of {', '.join(CURRENCIES)}"
     if not isinstance(values, dict) or set(values) != set(CURRENCIES):
         raise ValueError(rule)
-    for value in values.values():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (number and isfinite(value)):
-            raise ValueError(rule)
+    if not all(map(_number, values.values())):
+        raise ValueError(rule)
     return {name: float(values[name]) for name in CURRENCIES}
 
 
@@ -290,6 +293,7 @@ MOST = 1_000_000
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Size = Annotated[int, Field(ge=0, le=MOST)]
 Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]
+Horizons = Annotated[Minutes, BeforeValidator(horizons)]
 
 Clock = Annotated[str | tuple[tuple[str, str], ...], BeforeValidator(clock)]
 """A clock, or (from ISO date, clock) ranges."""

@@ -51,14 +51,14 @@ def compared(
     Returns
     -------
     DataFrame : ts_utc, day, horizon; ``label`` the innovation, ``raw`` the challenger's forecast
-        before shrinkage, ``challenger`` and ``champion`` what is kept of theirs (0 without a
-        champion), all in sigma; ``sigma`` in BQX; ``actual`` and ``known`` the parameters' target
-        and what the martingale forecasts of it, in BQX.
+        before shrinkage, ``challenger`` and ``champion`` what is kept of theirs (no such column
+        without a champion), all in sigma; ``sigma`` in BQX; ``actual`` and ``known`` the
+        parameters' target and what the martingale forecasts of it, in BQX.
     """
     if champion is not None:
         _check(challenger, champion)
     raw = of(challenger, bars, rows)
-    kept = {CHALLENGER: raw * betas(challenger), CHAMPION: np.zeros_like(raw)}
+    kept = {CHALLENGER: raw * betas(challenger)}
     if champion is not None:
         own = of(champion, bars, rows) * betas(champion)
         kept[CHAMPION] = own[:, [champion.horizons.index(h) for h in challenger.horizons]]
@@ -78,7 +78,7 @@ def compared(
         }
         frames.append(pd.DataFrame(values))
     frame = pd.concat(frames, ignore_index=True)
-    return frame[np.isfinite(frame[["label", "raw", CHAMPION]]).all(axis=1)].reset_index(drop=True)
+    return frame[np.isfinite(frame[["label", "raw", *kept]]).all(axis=1)].reset_index(drop=True)
 
 
 def _check(challenger: Bundle, champion: Bundle) -> None:

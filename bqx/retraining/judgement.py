@@ -16,6 +16,11 @@ from bqx.serving.registry import gate
 
 INFORMATION = "t of the claim of information"
 BETTER = "t of the gain over the served version"
+FIRST = "no version is served: t of the gain over the martingale"
+NOTHING_KEPT = "nothing is kept of its forecasts"
+MARTINGALE = "martingale"
+MODELS = (CHALLENGER, CHAMPION, MARTINGALE)
+"""Those that are scored beside each other, by the names of their scores."""
 WITHIN = 0.02
 """Share of R² that a new model may lose by one of the documents' rules."""
 REVIEW = 0.05
@@ -28,7 +33,7 @@ class Judgement:
 
     ``reasons`` : against it; none where it passes. ``horizons`` : those at which it gains.
     ``documents`` : their rules' answers by name, which decide nothing here.
-    ``scores`` : of challenger and champion on the same rows, see `scores_of`.
+    ``scores`` : of the models on the same rows, see `scores_of`.
     """
 
     pair: str
@@ -62,7 +67,7 @@ def judge(trained: Mapping[str, Trained], seed: int) -> dict[str, Judgement]:
         if not row["claimed"]:
             against.append(Reason(INFORMATION, float(row["t"]), ">", float(row["bound"])))
         if not is_better:
-            against.append(Reason(BETTER, float(t), ">", float(bound)))
+            against.append(_not_better(own.compared, float(t), float(bound)))
         scores = scores_of(own.compared)
         out[pair] = Judgement(
             pair,
@@ -92,10 +97,19 @@ def _products(pair: str, compared: pd.DataFrame) -> pd.DataFrame:
     return daily.assign(fold=0, pair=pair)
 
 
+def _not_better(compared: pd.DataFrame, t: float, bound: float) -> Reason:
+    """What a challenger does not beat: the served version, or the martingale where none is."""
+    rule = BETTER if CHAMPION in compared else FIRST
+    note = "" if compared[CHALLENGER].any() else NOTHING_KEPT
+    return Reason(rule, t, ">", bound, note=note)
+
+
 def gain(compared: pd.DataFrame) -> pd.Series:
-    """(n,) squared error of the champion less that of the challenger, in sigma squared."""
+    """(n,) squared error of the champion, the martingale where there is none, less that of the
+    challenger, in sigma squared."""
     label = compared["label"]
-    return (label - compared[CHAMPION]) ** 2 - (label - compared[CHALLENGER]) ** 2
+    before = compared.get(CHAMPION, 0.0)
+    return (label - before) ** 2 - (label - compared[CHALLENGER]) ** 2
 
 
 def _gains(trained: Mapping[str, Trained]) -> pd.DataFrame:
@@ -112,11 +126,13 @@ def _gaining(compared: pd.DataFrame) -> tuple[int, ...]:
 
 
 def scores_of(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Of challenger, champion and martingale: ``skill`` and ``mae`` in sigma, ``r2`` and
-    ``direction`` of the target, means over the horizons."""
+    """Of challenger, champion where there is one, and martingale: ``skill`` and ``mae`` in sigma,
+    ``r2`` and ``direction`` of the target, means over the horizons."""
     out = {}
-    for name in (CHALLENGER, CHAMPION, "martingale"):
-        forecast = compared[name] if name in compared else pd.Series(0.0, compared.index)
+    for name in MODELS:
+        if name == CHAMPION and CHAMPION not in compared:
+            continue
+        forecast = pd.Series(0.0, compared.index) if name == MARTINGALE else compared[name]
         rows = []
         for _, own in compared.groupby("horizon"):
             error = own["label"] - forecast[own.index]
@@ -139,7 +155,8 @@ def scores_of(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
 def documents(scores: Mapping[str, Mapping[str, float]], own: Trained) -> dict[str, str]:
     """What the documents' rules say of a challenger: they compare one number of two samples, which
     on a market without information is as good as a coin, and lets nearly all pass within 2 %."""
-    new, current = scores[CHALLENGER]["r2"], scores[CHAMPION]["r2"]
+    before = CHAMPION if CHAMPION in scores else MARTINGALE
+    new, current = scores[CHALLENGER]["r2"], scores[before]["r2"]
     missing = sorted(set(own.needed) - set(own.present))
     review = new < current - REVIEW or bool(missing)
     return {

@@ -240,9 +240,9 @@ class Loop:
     ) -> dict[str, Any]:
         """Serve again what a version followed, or nothing; how long that took, seconds."""
         day, t = found
-        reason = Reason(
-            "t of the gain over what it follows", t, ">", trial.WORSE, note=f"day {day}"
-        )
+        follows = "the version that it follows" if before else "the martingale"
+        rule = f"t of the gain over {follows}"
+        reason = Reason(rule, t, ">", trial.WORSE, note=f"day {day}")
         start = time.perf_counter()
         if before is not None:
             why = f"instead of version {version.number}: {reason}"

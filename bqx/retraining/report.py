@@ -5,7 +5,8 @@ from typing import Any
 
 from bqx.evaluation.reasons import Reason
 from bqx.files import atomic
-from bqx.retraining.forecasts import CHALLENGER, CHAMPION
+from bqx.retraining.forecasts import CHAMPION
+from bqx.retraining.judgement import MODELS
 from bqx.retraining.rounds import BEGUN, JUDGED, PROMOTED, REGISTERED, SHADOWED, WATCHED, Round
 
 FILE = "report.txt"
@@ -48,6 +49,8 @@ def _state(own: Round) -> str:
 def _judged(own: Round, pair: str, of: Mapping[str, Any]) -> list[str]:
     version = own.read(REGISTERED)["versions"].get(pair) if own.has(REGISTERED) else None
     lines = [f"{pair}, version {version or 'to come'}", *_table(of["scores"])]
+    if CHAMPION not in of["scores"]:
+        lines.append("  no version is served: the challenger is compared with the martingale")
     if of["since"]:
         lines.append(f"  learnt since the served version does worse: {of['since']}")
     lines.append(f"  gate: {_reasons(of['reasons']) or 'passed'}")
@@ -56,7 +59,8 @@ def _judged(own: Round, pair: str, of: Mapping[str, Any]) -> list[str]:
         lines.append(f"  shadow: {_reasons(shadow['reasons']) or 'passed'}")
         lines += _table(shadow["scores"])
     if own.has(PROMOTED) and (entry := own.read(PROMOTED)["pairs"].get(pair)):
-        lines.append(f"  promoted, follows version {entry['follows'] or 'none'}")
+        follows = f"version {entry['follows']}" if entry["follows"] else "no version"
+        lines.append(f"  promoted, follows {follows}")
     if own.has(WATCHED) and (kept := own.read(WATCHED)["pairs"].get(pair)):
         told = {key: kept[key] for key in ("reason", "served", "seconds") if key in kept}
         rest = "".join(f", {key} {value}" for key, value in told.items())
@@ -69,7 +73,7 @@ def _table(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]:
         return []
     names = ("skill", "mae", "r2", "direction")
     lines = [f"  {'':<12}" + "".join(f"{name:>11}" for name in names)]
-    for model in (CHALLENGER, CHAMPION, "martingale"):
+    for model in (name for name in MODELS if name in scores):
         values = [scores[model][name] for name in names]
         cells = [f"{'-':>11}" if value is None else f"{value:>11.4f}" for value in values]
         lines.append(f"  {model:<12}" + "".join(cells))

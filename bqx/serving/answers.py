@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from bqx.errors import AbsentBarError
 from bqx.serving.forecast import Forecast, number
 from bqx.serving.models import Served
+from bqx.serving.sent import asked
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Side = Literal["BUY", "SELL", "HOLD"]
@@ -21,7 +22,7 @@ class Answer(BaseModel):
 class PredictRequest(Answer):
     """What is asked of ``POST /predict``."""
 
-    pair: Annotated[str, Field(examples=["eurusd"])]
+    pair: Annotated[str, AfterValidator(asked), Field(examples=["eurusd"])]
     """Pair such as eurusd, in small or large letters."""
     timestamp: AwareDatetime | None = None
     """Open of the bar, with its offset; default the pair's newest."""

@@ -107,7 +107,7 @@ async def _predict(request: Request) -> Response:
 async def _answer(
     live: LiveFeed, asked: PredictRequest, started: float, *, counted: Counter
 ) -> Response:
-    pair, minute = asked.pair.lower(), asked.minute
+    pair, minute = asked.pair, asked.minute
     if pair not in live.panel.bundles:
         pairs = ", ".join(live.panel.bundles) or "none at present"
         return refusal(

@@ -90,7 +90,7 @@ class Function:
             served = self.served(pair)
             return served, live.newest(served.bundle, sent, panel)
         request = PredictRequest.model_validate_json(json.dumps(content))
-        served = self.served(request.pair.lower())
+        served = self.served(request.pair)
         if served.bundle.pair not in self.panel.bundles:
             # Says why it is not forecast beside the others.
             self.panel.newest(served.bundle.pair)

@@ -129,7 +129,7 @@ def _predict(content: Content) -> Content:
         captured.flush()
         behind = 0 if "bars" in content else own.panel.minutes_behind(forecast)
         return own.answer(forecast, behind, started)
-    pair = PredictRequest.model_validate_json(json.dumps(content)).pair.lower()
+    pair = PredictRequest.model_validate_json(json.dumps(content)).pair
     if FORECASTS.address:
         answer = _ahead(pair)
         milliseconds = 1e3 * (time.perf_counter() - started)

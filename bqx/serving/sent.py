@@ -62,12 +62,17 @@ class Sent:
         return self if within.all() else Sent(self.stamps[within], self.columns[:, within])
 
 
+def asked(pair: str) -> str:
+    """The pair that a request names, in small or large letters."""
+    return pair.lower()
+
+
 def parse(content: Any) -> tuple[str, Sent, dict[str, Sent]]:
     """Pair, bars and closes of other pairs of a decoded JSON request.
 
     Raises RequestError for anything but a pair, bars of lists of one length (``ts_utc`` ISO times
     in UTC, finite numbers for open, high, low and close, numbers or null for volume and spread),
-    and maybe a panel of such lists ``ts_utc`` and ``close`` by pair.
+    and maybe a panel of such lists ``ts_utc`` and ``close`` by pair, each once.
     """
     if not isinstance(content, dict) or not {"pair", "bars"} <= set(content) <= _REQUEST:
         raise shape("request", _keys(content), "an object with 'pair', 'bars', maybe 'panel'")
@@ -76,11 +81,13 @@ def parse(content: Any) -> tuple[str, Sent, dict[str, Sent]]:
         raise shape("pair", type(pair).__name__, "a text such as 'eurusd'")
     if not isinstance(panel, dict):
         raise shape("panel", type(panel).__name__, "an object of closes by pair")
-    unknown = sorted(set(panel) - set(PAIRS))
-    if unknown:
-        raise shape("panel", f"{unknown[0][:20]!r}", "closes by pair, such as 'gbpusd'")
-    closes = {other: _bars(f"panel {other}", lists, ("close",)) for other, lists in panel.items()}
-    return pair, _bars("bars", content["bars"], RATES, optional=OPTIONAL), closes
+    closes: dict[str, Sent] = {}
+    for name, lists in panel.items():
+        other = asked(name)
+        if other not in PAIRS or other in closes:
+            raise shape("panel", f"{name[:20]!r}", "closes by pair, such as 'gbpusd', each once")
+        closes[other] = _bars(f"panel {other}", lists, ("close",))
+    return asked(pair), _bars("bars", content["bars"], RATES, optional=OPTIONAL), closes
 
 
 def shape(where: str, got: str, rule: str) -> RequestError:
