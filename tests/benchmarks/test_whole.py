@@ -91,7 +91,7 @@ def test_a_build_against_writing_its_bytes(tmp_path: Path, results: dict[str, An
     Goal(
         "v3 build of all 28 pairs, of the time to write its bytes",
         every["build_s"] / every["write_s"],
-        3.0, 8.0, "times", "computing the values takes the rest",
+        3.0, 8.0, "times", "two thirds is computing, most of that eigenvectors of singular spectra",
         more=False,
     ).check(results)  # fmt: skip
 
