@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bqx.errors import BarError
 from bqx.market import sessions
-from bqx.market.bars import COLUMNS, RATES, Bars, align, baseline, to_grid, validate
+from bqx.market.bars import COLUMNS, RATES, Bars, Panel, align, baseline, to_grid, validate
 
 OPENING = pd.Timestamp("2018-03-11 21:00", tz="UTC")
 """A Sunday opening on summer time."""
@@ -227,3 +227,13 @@ def test_pairs_are_aligned_from_the_first_bar_of_any_to_the_last():
     np.testing.assert_array_equal(np.isnan(got["usdjpy"].close), np.arange(40) >= 25)
     later = align(frames, since=OPENING + pd.Timedelta(minutes=20))
     assert later["usdjpy"].baseline == frames["usdjpy"]["close"].iloc[20]
+
+
+def test_a_slice_is_given_though_another_thread_puts_its_own_in_its_place():
+    class Replaced(dict):
+        def __setitem__(self, rows, part):
+            super().__setitem__(rows, part)
+            self.clear()
+
+    panel = Panel(np.arange(280.0).reshape(10, 28), np.ones(28), _slice=Replaced())
+    np.testing.assert_array_equal(panel.rows(2, 5).closes, panel.closes[2:5])

@@ -143,10 +143,13 @@ class Panel:
 
     def rows(self, start: int, stop: int) -> Panel:
         """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
-        if (start, stop) not in self._slice:
+        part = self._slice.get((start, stop))
+        if part is None:
+            part = Panel(self.closes[start:stop], self.baselines, self.wanted)
+            # Another thread may put its own slice in place of this one.
             self._slice.clear()
-            self._slice[start, stop] = Panel(self.closes[start:stop], self.baselines, self.wanted)
-        return self._slice[start, stop]
+            self._slice[start, stop] = part
+        return part
 
     def __getstate__(self) -> dict[str, Any]:
         return {"closes": self.closes, "baselines": self.baselines, "_derived": {}, "_slice": {}}
