@@ -231,6 +231,14 @@ def test_every_cell_of_the_skill_figure_has_its_interval() -> None:
     assert drawn == len(CELLS)
 
 
+def test_where_nothing_was_traded_there_is_no_axis_of_sharpe_ratios() -> None:
+    nothing = dict.fromkeys(("net_sharpe", "net_sharpe_lo", "net_sharpe_hi"))
+    skill, sharpe = figures.verdict(VERDICT.assign(**nothing)).axes
+    assert skill.axison
+    assert not sharpe.axison
+    assert [text.get_text() for text in sharpe.texts] == ["net Sharpe ratio: nothing was traded"]
+
+
 def test_a_matrix_writes_the_values_that_exist() -> None:
     figure = figures.matrix(MATRIX, "skill")
     assert len(figure.axes[0].texts) == 3

@@ -142,3 +142,8 @@ def test_of_many_cells_the_first_are_named():
     told = lines.promoted({"cells": cells, "of": 30, "against": {}}, can_trade=True)
     assert told.startswith("Promoted: 20 of 30 cells: eurusd 0 min,")
     assert told.endswith("eurusd 5 min and 14 more.")
+
+
+def test_a_cost_below_nothing_is_none_that_would_have_paid():
+    assert lines.paying(-0.12) == "trading every forecast would have lost at no cost at all"
+    assert "up to a cost of 0.12 bp" in lines.paying(0.12)

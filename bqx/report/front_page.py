@@ -119,8 +119,9 @@ def render(name: str, verdict: dict[str, Any], drift: str) -> str:
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": _number, "span": span, "short": _short}
-    environment.filters |= {"basis": _basis, "basis_span": basis_span, "claim": claims.sentence}
+    environment.filters |= {"number": _number, "span": span, "short": _short, "basis": _basis}
+    environment.filters |= {"basis_span": basis_span, "claim": claims.sentence}
+    environment.filters |= {"paying": lines.paying}
     template = environment.from_string(TEMPLATES[name].read_text(encoding="utf-8"))
     reasons = registry.against(verdict["registry"])
     return template.render(

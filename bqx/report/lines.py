@@ -142,16 +142,20 @@ def tradable(answer: Record, claimed: bool) -> str:
 def _paid(answer: Record) -> str:
     if answer["expected_move"] is None or answer["break_even_cost"] is None:
         return f"No forecast expects a move; entry and exit cost {answer['round_trip']:.2f} bp"
-    # Else a cost beyond what a forecast expects would contradict it.
-    would = (
-        "since a position lasts for many forecasts, trading every one would have paid up to a "
-        f"cost of {answer['break_even_cost']:.2f} bp"
-        if answer["break_even_cost"] > 0
-        else "trading every forecast would have lost at no cost at all"
-    )
     return (
         f"A forecast expects {answer['expected_move']:.2f} bp on average where entry and exit "
-        f"cost {answer['round_trip']:.2f} bp; {would}"
+        f"cost {answer['round_trip']:.2f} bp; {paying(answer['break_even_cost'])}"
+    )
+
+
+def paying(break_even_cost: float) -> str:
+    """Up to which cost of a round trip, in bp, trading every forecast would have paid."""
+    if break_even_cost <= 0:
+        return "trading every forecast would have lost at no cost at all"
+    # Else a cost beyond what a forecast expects would contradict it.
+    return (
+        "since a position lasts for many forecasts, trading every one would have paid up to a "
+        f"cost of {break_even_cost:.2f} bp"
     )
 
 

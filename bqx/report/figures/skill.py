@@ -76,13 +76,15 @@ def draw_verdict(panels: Any, horizons: pd.DataFrame) -> None:
             horizons[column].to_numpy(float) * scale
             for column in (name, f"{name}_lo", f"{name}_hi")
         )
+        if np.isnan(value).all():
+            axes.set_axis_off()
+            note(axes, f"{label}: nothing was traded")
+            continue
         lengths = np.maximum(np.nan_to_num([value - low, high - value]), 0.0)
         axes.errorbar(names, value, lengths, fmt="o", ms=6, lw=2, color=BLUE)
         axes.axhline(0, color="black", lw=1)
         axes.set(xlabel="horizon (min)", ylabel=label)
         axes.margins(x=0.1)
-        if np.isnan(value).all():
-            note(axes, "nothing was traded")
 
 
 @styled
