@@ -20,6 +20,7 @@ from bqx.errors import ArtefactError, ParameterError, RequestError
 from bqx.feature_store.object_store import Folder
 from bqx.learning import targets
 from bqx.learning.bundle import Prediction
+from bqx.monitoring import capture as capture_module
 from bqx.monitoring import captured, objects
 from bqx.monitoring.capture import Capture, model_name, sampled
 from bqx.monitoring.models import baseline_file
@@ -223,6 +224,22 @@ def test_a_place_that_has_room_again_has_all(tmp_path):
     truth = grids()["eurusd"].rows(FIRST, FIRST + 60)
     sent = np.isfinite(truth.close) & ~truth.frame["filled"].to_numpy()
     assert np.array_equal(own.bars.close[-60:][sent], truth.close[sent])
+
+
+def test_a_model_that_cannot_be_written_is_tried_once_a_minute(tmp_path, monkeypatch):
+    (tmp_path / "models").write_text("a file")
+    clock, tries = Clock(), []
+    write = capture_module.write_model
+    monkeypatch.setattr(
+        capture_module, "write_model", lambda *given: tries.append(clock.now) or write(*given)
+    )
+    capture = Capture(str(tmp_path), 1.0, clock)
+    model, forecast = models()["eurusd"], {15: Prediction(15, 0, 0, 0.1, 1, 0, 0)}
+    for row in (FIRST, FIRST + 1):
+        clock.now = 60.0 * minute(row) + 61.0
+        for _ in range(3):
+            capture.forecast(model, None, newest(grids()["eurusd"], row, 80), forecast)
+    assert tries == [60.0 * minute(row) + 61.0 for row in (FIRST, FIRST + 1)]
 
 
 @pytest.mark.parametrize("damage", ["{}", "[1]", "files", "absent"])

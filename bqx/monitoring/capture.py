@@ -106,7 +106,7 @@ class Capture:
         self._bars: dict[tuple[str, int], tuple[float, ...]] = {}
         self._seen: dict[str, int] = {}
         self._rows: list[dict[str, Any]] = []
-        self._models: dict[int, Bundle] = {}
+        self._models, self._tried = dict[int, Bundle](), set[int]()
         self._open = self._minute()
         self._numbers = itertools.count()
 
@@ -173,6 +173,7 @@ class Capture:
         if minute == self._open:
             return None
         taken, self._open = self._taken(), minute
+        self._tried.clear()  # a disk that was full may have room by now
         return taken
 
     def _taken(self) -> _Minute:
@@ -195,13 +196,12 @@ class Capture:
 
     def _model(self, bundle: Bundle) -> str:
         """Name of a bundle's model, whose baseline is written when it is first seen."""
-        name = model_name(bundle)
-        if id(bundle) not in self._models and (
-            self._attempt(lambda: write_model(self.folder, bundle)) or bundle.statistics is None
-        ):
-            # Else its next forecast tries again: a disk that was full may have room by then.
-            self._models[id(bundle)] = bundle
-        return name
+        number = id(bundle)
+        if number not in self._models and number not in self._tried:
+            self._tried.add(number)
+            if self._attempt(lambda: write_model(self.folder, bundle)) or bundle.statistics is None:
+                self._models[number] = bundle
+        return model_name(bundle)
 
     def _write(self, taken: _Minute | None) -> None:
         """Write some rows, outside of the lock: who forecasts meanwhile does not wait."""

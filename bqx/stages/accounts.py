@@ -120,9 +120,8 @@ def trade(source: Source, bars: Bars, params: Params) -> Accounts:
     # What is still held after the last forecast belongs to its condition.
     conditions = conditions_of(source, bars).ffill().fillna("")
     out = Accounts(np.zeros(len(bars)), np.zeros(len(bars)), priced.fill, first=len(bars))
-    for horizon, forecast in on_rows(
-        artefacts.FORECASTS.read(source, pair=bars.pair), bars
-    ).items():
+    forecasts = artefacts.FORECASTS.read(source, pair=bars.pair)
+    for horizon, forecast in on_rows(forecasts, bars).items():
         forecast_made = np.isfinite(forecast)
         rows = judged_rows(forecast, horizon)
         out.first, out.last = min(out.first, rows.start), max(out.last, rows.stop)
