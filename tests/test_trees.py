@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bqx.errors import ArtefactError
 from bqx.learning.models import make, trees, ubj
-from bqx.learning.models.xgb import FEW
+from bqx.learning.models.boosters import FEW
 from bqx.params import Params
 
 RNG = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def own(model, x):
     return np.column_stack([part.reshape(len(x), -1) for part in made])
 
 
-@pytest.mark.parametrize("name", ["xgboost", "xgboost_quantile"])
+@pytest.mark.parametrize("name", ["xgboost", "xgboost_quantile", "forest"])
 @pytest.mark.parametrize("depth", [1, 2, 9])
 def test_bits_are_those_of_xgboost(name, depth):
     model = fitted(name, max_depth=depth, min_samples_leaf=1e-3)

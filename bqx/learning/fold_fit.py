@@ -137,11 +137,13 @@ def lesson(
 
 def fit_models(model: Model, rows: Lesson) -> tuple[Model, Model]:
     """Models of the training rows, and of these and the later ones, by the same settings."""
-    early, late = samples.stopping_parts(rows.train, rows.horizon)
-    validation = (rows.x[late], rows.y[late])
-    chosen = model.fit(
-        rows.x[early], rows.y[early], weight=rows.weight[early], validation=validation
-    )
+    chosen = model
+    if model.CHOOSES:
+        early, late = samples.stopping_parts(rows.train, rows.horizon)
+        validation = (rows.x[late], rows.y[late])
+        chosen = model.fit(
+            rows.x[early], rows.y[early], weight=rows.weight[early], validation=validation
+        )
     unseen = chosen.unfitted().fit(Design(rows.x), rows.y, weight=rows.weight)
     final = chosen.unfitted().fit(
         np.concatenate((rows.x, rows.later_x)),

@@ -103,8 +103,8 @@ def _parts(folder: Path, files: Mapping[str, Any]) -> Parts:
             )
         if _pickled(content):
             raise ArtefactError(
-                f"{folder / file}: unsafe, got a pickle; expected UBJ, JSON, skops "
-                "or safetensors. Do not load it."
+                f"{folder / file}: unsafe, got a pickle; expected UBJ, JSON or "
+                "safetensors. Do not load it."
             )
     return parts
 

@@ -50,6 +50,7 @@ class Model:
     ``SPACE`` : range of each setting that a search chooses.
     ``RUN_KEYS`` : settings that a run's parameters give, with the parameter of each.
     ``EXTRA`` : packages of an extra that it needs.
+    ``CHOOSES`` : whether validation rows choose a setting of it.
     ``POOLED`` : whether it is fitted to the rows of all pairs at once; `of` then gives each its
         own.
     """
@@ -59,6 +60,7 @@ class Model:
     SPACE: ClassVar[dict[str, Range]] = {}
     RUN_KEYS: ClassVar[dict[str, str]] = {"random_state": "seed"}
     EXTRA: ClassVar[tuple[str, ...]] = ()
+    CHOOSES: ClassVar[bool] = True
     POOLED: ClassVar[bool] = False
 
     random_state: int = 0

@@ -1,21 +1,16 @@
-"""Gradient-boosted trees, shallow and strongly regularised: minute returns are mostly noise.
-
-Only a fit, many rows and SHAP values need XGBoost itself: a server walks the trees as stored.
-"""
+"""Gradient-boosted trees, shallow and strongly regularised: minute returns are mostly noise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from bqx.learning.models import trees
-from bqx.learning.models.artefact import Parts
-from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.base import Input, Later, Range, Vector, Weight
+from bqx.learning.models.boosters import BINS, Boosters
+from bqx.learning.models.design import design
 
 if TYPE_CHECKING:
     import xgboost
@@ -24,14 +19,11 @@ PATIENCE = 30
 """Rounds without progress on the validation rows that stop the boosting."""
 MAX_FEATURES = 0.3
 """Share of columns that a split may use."""
-BINS = 64
-FEW = 64
-"""Most rows that the compiled walk forecasts; XGBoost, block by block, is faster on many."""
 
 
 @dataclass
-class XGBoost(Model):
-    """One booster per horizon under squared error; NaN columns are read as they are.
+class XGBoost(Boosters):
+    """One booster per horizon under squared error.
 
     ``n_estimators`` : most rounds before a fit with validation rows, those kept after it: one
         number for all horizons, since where a single one stops is mostly chance.
@@ -41,9 +33,7 @@ class XGBoost(Model):
     """
 
     NAME: ClassVar[str] = "xgboost"
-    # The forecast of one who knows nothing is 0, whatever the training rows drifted.
-    OBJECTIVE: ClassVar[dict[str, Any]] = {"base_score": 0.0}
-    RUN_KEYS: ClassVar[dict[str, str]] = Model.RUN_KEYS | {
+    RUN_KEYS: ClassVar[dict[str, str]] = Boosters.RUN_KEYS | {
         "n_estimators": "rounds",
         "max_depth": "depth",
         "learning_rate": "learning_rate",
@@ -64,28 +54,12 @@ class XGBoost(Model):
     min_samples_leaf: float = 0.02
     min_child_weight: float | None = None
     reg_lambda: float | None = None
-    stored: tuple[bytes, ...] = field(default=(), init=False, repr=False)
-
-    @cached_property
-    def boosters(self) -> tuple[xgboost.Booster, ...]:
-        """One per horizon."""
-        import xgboost
-
-        boosters = []
-        for content in self.stored:
-            booster = xgboost.Booster({"nthread": 1})
-            booster.load_model(bytearray(content))
-            boosters.append(booster)
-        return tuple(boosters)
-
-    @cached_property
-    def walked(self) -> trees.Trees:
-        """The same, to be walked."""
-        return trees.of(self.stored)
 
     def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows choose the rounds."""
-        settings = self.OBJECTIVE | {
+        settings: dict[str, Any] = {
+            **(self.GROWTH | self.OBJECTIVE),
+            "colsample_bynode": MAX_FEATURES,
             "seed": self.random_state,
             "max_depth": self.max_depth,
             "learning_rate": self.learning_rate,
@@ -95,84 +69,41 @@ class XGBoost(Model):
         for name in ("min_child_weight", "reg_lambda"):
             own = getattr(self, name)
             settings[name] = self.min_samples_leaf * len(rows) if own is None else own
-        rows.binned(BINS).set_weight(
-            np.ones(len(rows)) if weight is None else weight / weight.mean()
-        )
-        self.n_estimators, boosters = boost(settings, self.n_estimators, rows, y, validation)
-        self._take(tuple(bytes(booster.save_raw("ubj")) for booster in boosters))
+        binned = self._binned(rows, weight)
+        later = validation and (design(validation[0]).binned(BINS, rows), validation[1])
+        self.n_estimators, boosters = boost(settings, self.n_estimators, binned, y, later)
+        self._keep(boosters)
         return self
-
-    def predict(self, X: Input) -> Vector:
-        """(n, H) forecasts of (n, C) columns."""
-        return self.outputs(X)
-
-    def outputs(self, X: Input) -> Vector:
-        """(n, H) forecasts of all boosters side by side, or (n, H x Q) where each has several."""
-        values = np.ascontiguousarray(design(X).values)
-        if len(values) > FEW:
-            forecasts = [booster.inplace_predict(values) for booster in self.boosters]
-            return np.column_stack(forecasts).astype(np.float64)
-        return self.walked.predict(values).astype(np.float64)
-
-    def contributions(self, X: Matrix, seed: int = 0) -> Vector:
-        """(n, C, H) exact SHAP values against the rows that the trees have seen.
-
-        Source: Lundberg et al. (2020), as XGBoost has it.
-        """
-        import xgboost
-
-        rows = xgboost.DMatrix(X, nthread=1)
-        values = [booster.predict(rows, pred_contribs=True) for booster in self.boosters]
-        # Quantiles stand between rows and columns; the middle one is the forecast.
-        middle = [v if v.ndim == 2 else v[:, v.shape[1] // 2] for v in values]
-        return np.stack([v[:, :-1].astype(np.float64) for v in middle], axis=2)
-
-    def parts(self) -> Parts:
-        """One UBJ file per horizon."""
-        return {f"{h}.ubj": content for h, content in enumerate(self.stored)}
-
-    def restore(self, parts: Parts) -> None:
-        """Take over what ``parts`` gave."""
-        self._take(tuple(parts[f"{h}.ubj"] for h in range(len(parts))))
-        # Refuses what is no tree while the model is read.
-        _ = self.walked
-
-    def _take(self, stored: tuple[bytes, ...]) -> None:
-        self.stored = stored
-        for name in ("boosters", "walked"):
-            vars(self).pop(name, None)
 
 
 def boost(
     settings: Mapping[str, Any],
     rounds: int,
-    rows: Design,
+    rows: xgboost.QuantileDMatrix,
     y: Vector,
-    validation: Later,
+    validation: tuple[xgboost.QuantileDMatrix, Vector] | None,
 ) -> tuple[int, tuple[xgboost.Booster, ...]]:
     """One booster per horizon on one binned matrix, and the rounds that they keep.
 
     Parameters
     ----------
-    settings : of the boosting.
+    settings : of XGBoost.
     rounds : most rounds with validation rows, else the rounds.
+    validation : binned rows and their (n, H) labels.
     """
     import xgboost
 
-    binned = rows.binned(BINS)
-    fixed = {"tree_method": "hist", "nthread": 1, "max_bin": BINS, "colsample_bynode": MAX_FEATURES}
-
     def train(h: int, most: int, **stopping: Any) -> xgboost.Booster:
-        binned.set_label(y[:, h])
-        return xgboost.train({**fixed, **settings}, binned, most, verbose_eval=False, **stopping)
+        rows.set_label(y[:, h])
+        return xgboost.train(dict(settings), rows, most, verbose_eval=False, **stopping)
 
     horizons = range(y.shape[1])
     if validation is None:
         return rounds, tuple(train(h, rounds) for h in horizons)
-    later = design(validation[0]).binned(BINS, rows)
+    later, labels = validation
     tried = []
     for h in horizons:
-        later.set_label(validation[1][:, h])
+        later.set_label(labels[:, h])
         tried.append(
             train(h, rounds, evals=[(later, "validation")], early_stopping_rounds=PATIENCE)
         )
