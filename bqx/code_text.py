@@ -4,6 +4,7 @@ Comments, docstrings, annotations, ``pass`` and the place in a file are left out
 """
 
 import ast
+import inspect
 import linecache
 import sysconfig
 from functools import cache
@@ -71,7 +72,9 @@ def bytecode(code: CodeType) -> str:
 def definition(code: CodeType) -> Definition | None:
     """The definition of a function's code; None where no file holds the source it was made of."""
     path = code.co_filename
-    return _definition(code, path, _stamp(path))
+    # Numba takes this flag from a kernel that is called under a profiler, and never gives it back.
+    whole = code.replace(co_flags=code.co_flags | inspect.CO_OPTIMIZED)
+    return _definition(whole, path, _stamp(path))
 
 
 def class_text(name: str, path: str) -> str:

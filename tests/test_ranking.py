@@ -57,15 +57,31 @@ def test_second_opinions_agree_on_what_matters():
 
 def test_shap_values_add_up_to_the_forecast():
     forest = grow()
-    rows = X[:5].copy()
-    parts = forest.boosters[0].predict(xgboost.DMatrix(rows), pred_contribs=True)
-    np.testing.assert_allclose(parts.sum(axis=1), forest.predict(rows)[:, 0], rtol=1e-4, atol=1e-6)
-    assert ranking.shap(forest.boosters, X[:200])[0] == pytest.approx(
-        np.mean(
-            [np.abs(b.predict(xgboost.DMatrix(X[:200]), pred_contribs=True)[:, 0]).mean()
-             for b in forest.boosters]
-        ), rel=1e-5,
-    )  # fmt: skip
+    (part,) = forest.parts
+    rows = X[:200].copy()
+    values = np.array([b.predict(xgboost.DMatrix(rows), pred_contribs=True) for b in part.boosters])
+    np.testing.assert_allclose(values.sum(axis=2).T, forest.predict(rows), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        forest.shap(rows), np.abs(values[:, :, :-1]).mean(axis=(0, 1)), rtol=1e-5
+    )
+
+
+def test_many_columns_are_parted_among_the_trees(monkeypatch):
+    whole = grow(max_features=0.2)
+    monkeypatch.setattr(ranking, "ALL_SEEN", 20)
+    monkeypatch.setattr(ranking, "SEEN", 11)
+    forest = grow(max_features=0.2)
+    seen = np.sort(np.concatenate([part.columns for part in forest.parts]))
+    np.testing.assert_array_equal(seen, EVERY)
+    assert [len(part.columns) for part in forest.parts] == [10, 10, 10]
+    assert set(np.argsort(-forest.gains)[:4]) == set(np.argsort(-whole.gains)[:4])
+    assert np.corrcoef(forest.gains, whole.gains)[0, 1] > 0.9
+    # As many trees, and each part adds its share to the forecast.
+    trees = sum(len(b.get_dump()) for part in forest.parts for b in part.boosters)
+    assert trees == sum(len(b.get_dump()) for b in whole.parts[0].boosters) + 3
+    assert np.corrcoef(forest.predict(X)[:, 0], whole.predict(X)[:, 0])[0, 1] > 0.8
+    np.testing.assert_array_equal(forest.gains, grow(max_features=0.2).gains)
+    assert set(np.argsort(-forest.shap(X[:500]))[:2]) == {0, 1}
 
 
 def test_borda_joins_five_rankers_and_puts_the_best_first():

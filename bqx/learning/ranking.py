@@ -4,7 +4,6 @@ The forest is boosting's of one round with many trees on binned columns: it asks
 which of a few bins a row falls in, where scikit-learn's sorts the rows anew at every split.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,10 @@ Vector = NDArray[np.float64]
 
 MAX_FEATURES = 0.1
 """Share of columns that the forest tries at a split."""
+ALL_SEEN = 1_000
+"""Most columns of which every tree sees all."""
+SEEN = 400
+"""Most columns that a tree sees where there are more."""
 MAX_SAMPLES = 0.5
 """Share of rows that a tree sees."""
 MIN_SAMPLES_LEAF = 0.01
@@ -66,20 +69,42 @@ class Growth:
     random_state: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Trees that see the same columns: ``columns`` of those that the forest was grown on, and one
+    booster per horizon."""
+
+    columns: NDArray[np.int64] | slice
+    boosters: tuple[xgboost.Booster, ...]
+
+
 @dataclass
 class Forest:
-    """One forest per horizon over the same bins.
+    """Forests of each horizon, in parts that see other columns.
 
-    ``gains`` : (C,) total gain of each column over all horizons, in variances of a label.
+    ``gains`` : (c,) total gain of each column over all horizons, in variances of a label.
     """
 
-    boosters: tuple[xgboost.Booster, ...]
+    parts: tuple[Part, ...]
     gains: Vector
 
     def predict(self, x: Matrix) -> Vector:
         """(n, H) forecasts."""
-        rows = np.ascontiguousarray(x)
-        return np.column_stack([booster.inplace_predict(rows) for booster in self.boosters])
+        made = [
+            np.column_stack([booster.inplace_predict(rows) for booster in part.boosters])
+            for part in self.parts
+            for rows in (np.ascontiguousarray(x[:, part.columns]),)
+        ]
+        return np.asarray(np.mean(made, axis=0))
+
+    def shap(self, x: Matrix) -> Vector:
+        """(c,) mean absolute SHAP value of each column, mean over horizons."""
+        out = np.empty(len(self.gains))
+        for part in self.parts:
+            rows = xgboost.DMatrix(x[:, part.columns], nthread=1)
+            values = [b.predict(rows, pred_contribs=True)[:, :-1] for b in part.boosters]
+            out[part.columns] = np.mean(np.abs(values), axis=(0, 1))
+        return out / len(self.parts)
 
 
 def grow(
@@ -93,6 +118,9 @@ def grow(
 ) -> Forest:
     """A forest over some columns, its trees shared out among the horizons.
 
+    Where the columns are many, each tree sees a part of them, of which a split looks at so many
+    more: a split's histograms are made of all that its tree sees.
+
     Parameters
     ----------
     x : (n, C) columns, NaN allowed.
@@ -100,23 +128,48 @@ def grow(
     columns : (c,) columns of ``x`` to grow on.
     weight : (n,) of the rows, mean 1.
     max_features : share of the columns that a split looks at.
+
+    Source: Ho (1998), The random subspace method for constructing decision forests.
     """
-    edges = xgboost.QuantileDMatrix(x[thin(len(x), EDGES)][:, columns], max_bin=BINS, nthread=1)
-    binned = xgboost.QuantileDMatrix(_Blocks(x, columns), max_bin=BINS, nthread=1, ref=edges)
-    binned.set_weight(weight)
+    count = -(-len(columns) // SEEN) if len(columns) > ALL_SEEN else 1
+    parts: list[NDArray[np.int64] | slice] = [slice(None)]
+    if count > 1:
+        order = np.random.default_rng(growth.random_state).permutation(len(columns))
+        parts = [np.sort(part) for part in np.array_split(order, count)]
+    trees = -(-growth.n_estimators // (labels.shape[1] * count))
     settings = {
         "tree_method": "hist",
         "nthread": 1,
         "max_bin": BINS,
         "max_depth": growth.max_depth,
         "learning_rate": 1.0,
-        "num_parallel_tree": -(-growth.n_estimators // labels.shape[1]),
+        "num_parallel_tree": trees,
         "subsample": MAX_SAMPLES,
-        "colsample_bynode": max_features,
+        "colsample_bynode": min(max_features * count, 1.0),
         "min_child_weight": MIN_SAMPLES_LEAF * len(x),
         "reg_lambda": 0.0,
         "base_score": 0.0,
     }
+    grown, gains = [], np.zeros(len(columns))
+    for part in parts:
+        boosters, of_part = _boosters(x, labels, columns[part], weight, settings, growth)
+        gains[part] = of_part
+        grown.append(Part(part, boosters))
+    return Forest(tuple(grown), gains)
+
+
+def _boosters(
+    x: Matrix,
+    labels: Vector,
+    columns: NDArray[np.int64],
+    weight: Vector,
+    settings: dict[str, Any],
+    growth: Growth,
+) -> tuple[tuple[xgboost.Booster, ...], Vector]:
+    """One booster per horizon over the same bins, and the columns' gains in all of them."""
+    edges = xgboost.QuantileDMatrix(x[thin(len(x), EDGES)][:, columns], max_bin=BINS, nthread=1)
+    binned = xgboost.QuantileDMatrix(_Blocks(x, columns), max_bin=BINS, nthread=1, ref=edges)
+    binned.set_weight(weight)
     boosters, gains = [], np.zeros(len(columns))
     for h in range(labels.shape[1]):
         binned.set_label(labels[:, h])
@@ -124,7 +177,7 @@ def grow(
         for name, gain in booster.get_score(importance_type="total_gain").items():
             gains[int(name.removeprefix("f"))] += gain
         boosters.append(booster)
-    return Forest(tuple(boosters), gains)
+    return tuple(boosters), gains
 
 
 def shares(gains: Vector) -> Vector:
@@ -166,14 +219,7 @@ def second_opinions(
         rows[:, column] = draw.permutation(true)
         permuted[column] = (np.mean((truth - forest.predict(rows)) ** 2) - error) / power
         rows[:, column] = true
-    return permuted, shap(forest.boosters, rows)
-
-
-def shap(boosters: Sequence[xgboost.Booster], x: Matrix) -> Vector:
-    """(C,) mean absolute SHAP value of each column, mean over boosters."""
-    rows = xgboost.DMatrix(x, nthread=1)
-    values = [booster.predict(rows, pred_contribs=True)[:, :-1] for booster in boosters]
-    return np.asarray(np.mean(np.abs(values), axis=(0, 1)), np.float64)
+    return permuted, forest.shap(rows)
 
 
 def borda(
@@ -204,7 +250,7 @@ def borda(
         mutual_info_regression(z, mean, random_state=random_state),
         relevance,
         forest.gains,
-        shap(forest.boosters, rows),
+        forest.shap(rows),
         np.abs(path).sum(axis=1),
     )
     return np.mean([(stats.rankdata(s) - 1) / max(len(s) - 1, 1) for s in scores], axis=0)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
-from bqx.learning import samples
+from bqx.learning import fold_columns, samples
 from bqx.learning.folds import Fold
 from bqx.learning.models.scaler import Scaler
 from bqx.learning.selection import Facts, copies, facts_of, standardised, useful
@@ -97,18 +97,9 @@ def score_pair(
     """What a pair's training rows say of all columns, fold by fold."""
     bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
-    by_fold = [samples.training_rows(bars, columns, fold, labels, params) for fold in folds]
-    rows_of_all = np.unique(np.concatenate(by_fold))
-    fitted = np.array([bool(column.feature.fit_key) for column in columns])
-    own = [column for column in columns if column.feature.fit_key]
-    # What no fold fits is the same in all of them, and computed once.
-    free = history.matrix([c for c in columns if not c.feature.fit_key], rows_of_all)
     scores = []
-    for fold, rows in zip(folds, by_fold, strict=True):
-        x = np.empty((len(rows), len(columns)), np.float32)
-        x[:, ~fitted] = free[np.searchsorted(rows_of_all, rows)]
-        if own:
-            x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
+    of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
+    for fold, (rows, x) in zip(folds, of_folds, strict=True):
         scale = samples.scale_of(labels, rows)
         y = samples.cut(labels, rows, scale) / np.array(list(scale.values()))
         edges = np.linspace(fold.train[0], fold.train[-1] + 1, PARTS + 1)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
-from bqx.learning import pooled, samples
+from bqx.learning import fold_columns, pooled, samples
 from bqx.learning.fold_fit import FoldFit, Learnt, keep, learn_fold
 from bqx.learning.folds import Fold
 from bqx.learning.models import Vector, make, model_class
@@ -61,20 +61,17 @@ def select_pair(
     """
     bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
-    selections = []
-    for fold in folds:
-        rows = samples.training_rows(bars, columns, fold, labels, params)
-        selections.append(
-            select(
-                history.matrix(columns, rows, samples.fits_of(bars, columns, fold)),
-                samples.cut(labels, rows, samples.scale_of(labels, rows)),
-                columns,
-                day=sessions.trading_days(bars.minutes[rows]),
-                weight=uniqueness(rows, max(labels)),
-                settings=Settings.from_params(params),
-            )
+    return tuple(
+        select(
+            x,
+            samples.cut(labels, rows, samples.scale_of(labels, rows)),
+            columns,
+            day=sessions.trading_days(bars.minutes[rows]),
+            weight=uniqueness(rows, max(labels)),
+            settings=Settings.from_params(params),
         )
-    return tuple(selections)
+        for rows, x in fold_columns.training(history, columns, folds, labels=labels, params=params)
+    )
 
 
 def learn_pair(

@@ -1,0 +1,45 @@
+"""Columns of a pair on the training rows of every fold."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.feature_store.history import History
+from bqx.features.lags import Column
+from bqx.learning import samples
+from bqx.learning.folds import Fold
+from bqx.params import Params
+
+Rows = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+
+
+def training(
+    history: History,
+    columns: Sequence[Column],
+    folds: Sequence[Fold],
+    *,
+    labels: Mapping[int, NDArray[np.float64]],
+    params: Params,
+) -> Iterator[tuple[Rows, Matrix]]:
+    """Training rows of each fold, see `samples.training_rows`, and (n, C) the columns on them.
+
+    What no fold fits is the same in all of them, and read once.
+
+    Raises
+    ------
+    ParameterError : too few rows to learn from.
+    """
+    bars = history.bars
+    by_fold = [samples.training_rows(bars, columns, fold, labels, params) for fold in folds]
+    rows_of_all = np.unique(np.concatenate(by_fold))
+    fitted = np.array([bool(column.feature.fit_key) for column in columns])
+    own = [column for column in columns if column.feature.fit_key]
+    free = history.matrix([c for c in columns if not c.feature.fit_key], rows_of_all)
+    for fold, rows in zip(folds, by_fold, strict=True):
+        x = np.empty((len(rows), len(columns)), np.float32)
+        x[:, ~fitted] = free[np.searchsorted(rows_of_all, rows)]
+        if own:
+            x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
+        yield rows, x
