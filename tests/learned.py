@@ -8,7 +8,7 @@ import numpy as np
 from bqx.feature_store.history import History
 from bqx.features import catalog, lags
 from bqx.features.lags import Column
-from bqx.learning import folds, training
+from bqx.learning import folds, pair_selection, training
 from bqx.learning.folds import Fold
 from bqx.learning.selection import Selection
 from bqx.learning.training import PairResult
@@ -70,6 +70,6 @@ def learn(mode: str, seed: int) -> Learned:
     history = History(bars.align(frames)[PAIR])
     columns = some_columns()
     parts = make_folds(history.bars, columns)
-    selections = training.select_pair(history, columns, parts, PARAMS)
+    selections = pair_selection.select_pair(history, columns, parts, PARAMS)
     result = training.fit_pair(history, columns, parts, selections=selections, params=PARAMS)
     return Learned(history, columns, parts, selections, result)

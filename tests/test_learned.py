@@ -31,7 +31,7 @@ from bqx.features.families.learned import autoencoder, network
 from bqx.features.families.learned import embeddings as learned
 from bqx.features.families.learned.autoencoder import Settings
 from bqx.features.families.learned.network import Network, Scale
-from bqx.learning import bundle, samples, training
+from bqx.learning import bundle, pair_selection, samples, training
 from bqx.learning.folds import Fold
 from bqx.market import bars as bar_frames
 from bqx.market import simulated
@@ -505,7 +505,7 @@ def test_a_bundle_holds_the_code_and_forecasts_alone(planted: tuple, tmp_path: P
     columns = [*columns[:20], *(lags.Column(feature) for feature in FEATURES[64:])]
     (taught,) = samples.share(bars, columns, [fold])
     eurusd = bars["eurusd"]
-    chosen = training.select_pair(History(eurusd), columns, [taught], GIVEN)
+    chosen = pair_selection.select_pair(History(eurusd), columns, [taught], GIVEN)
     result = training.fit_pair(History(eurusd), columns, [taught], selections=chosen, params=GIVEN)
     assert any(column.domain == "learned" for column in result.fits[0].columns)
     made = bundle.bundle(eurusd, result.fits[0], GIVEN, {})

@@ -1,5 +1,6 @@
 """The hash of reached code follows every way in which a function reaches what decides its value."""
 
+import cProfile
 import gc
 import importlib.util
 import itertools
@@ -14,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from bqx import code_text
+from bqx.features.rolling.exponential import ema_run_in
 from bqx.reached_code import code_hash
 
 BASE = '''
@@ -224,6 +226,16 @@ def test_a_hash_does_not_depend_on_what_was_imported_or_used_before() -> None:
         for before in ("", "from bqx.features import catalog; ", use)
     }
     assert len(answers) == 1
+
+
+def test_a_kernel_that_was_called_under_a_profiler_has_the_same_hash() -> None:
+    before = code_hash(ema_run_in)
+    profiler = cProfile.Profile()
+    profiler.enable()
+    ema_run_in(5)
+    profiler.disable()
+    assert code_text.definition(ema_run_in.py_func.__code__) is not None
+    assert code_hash(ema_run_in) == before
 
 
 def test_what_else_was_imported_does_not_count() -> None:

@@ -550,4 +550,3 @@ def test_training_goes_verb_by_verb(null: Run) -> None:
     kept = steps.shrink()
     assert kept.stack().between(0, 1).all()
     pd.testing.assert_frame_equal(steps.score().shrinkage, kept)
-    assert not (null.folder / artefacts.SCREENS.path()).exists()

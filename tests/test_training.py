@@ -11,7 +11,7 @@ from bqx.feature_store.history import History
 from bqx.features import lags
 from bqx.features.catalog import join
 from bqx.features.families.volatility import regimes
-from bqx.learning import folds, samples, targets, training
+from bqx.learning import folds, pair_selection, samples, targets, training
 from bqx.learning.conformal import Intervals
 from bqx.market import bars as bar_frames
 from bqx.market import planted, simulated
@@ -103,7 +103,9 @@ def test_corrupting_all_bars_after_a_fold_leaves_it_untouched(tmp_path):
         0.5, 2.0, (len(frame) - fold.last_seen - 1, 1)
     )
     corrupt = Bars(PAIR, frame, learned.bars.baseline)
-    selections = training.select_pair(History(corrupt), learned.columns, learned.folds[:1], PARAMS)
+    selections = pair_selection.select_pair(
+        History(corrupt), learned.columns, learned.folds[:1], PARAMS
+    )
     assert selections == learned.selections[:1]
     result = training.fit_pair(
         History(corrupt),
@@ -132,7 +134,7 @@ def test_corrupting_the_test_days_of_a_combinatorial_fold_leaves_it_untouched(tm
     frame.iloc[held, :4] *= np.random.default_rng(0).uniform(0.5, 2.0, (held.stop - held.start, 1))
     found = []
     for bars in (learned.bars, Bars(PAIR, frame, learned.bars.baseline)):
-        selections = training.select_pair(History(bars), columns, [fold], PARAMS)
+        selections = pair_selection.select_pair(History(bars), columns, [fold], PARAMS)
         result = training.fit_pair(
             History(bars), columns, [fold], selections=selections, params=PARAMS
         )
@@ -202,7 +204,7 @@ def test_too_few_rows_name_pair_fold_and_mend():
     learned = learn("strong", 1)
     fold = dataclasses.replace(learned.folds[0], train=learned.folds[0].train[:900])
     with pytest.raises(ParameterError, match="eurusd fold 0: too few rows.*Raise train_days"):
-        training.select_pair(learned.history, learned.columns, [fold], PARAMS)
+        pair_selection.select_pair(learned.history, learned.columns, [fold], PARAMS)
 
 
 @pytest.mark.parametrize(("name", "what"), [("validation", "labels"), ("test", "bars")])
@@ -227,7 +229,7 @@ def test_all_pairs_give_the_same_in_other_processes(tmp_path):
     parts = learned.folds[:1]
     selected, results = {}, {}
     two = PARAMS.model_copy(update={"workers": 2})
-    training.select_all(panel, learned.columns, parts, params=two, write=selected.__setitem__)
+    pair_selection.select_all(panel, learned.columns, parts, params=two, write=selected.__setitem__)
     assert selected["eurusd"] == selected["gbpusd"] == learned.selections[:1]
     for name, params in (("one", PARAMS), ("two", two)):
         fitted = {}
@@ -265,7 +267,9 @@ def test_columns_read_from_a_store_teach_the_same_in_another_process(tmp_path):
     histories = {PAIR: History(learned.bars, str(tmp_path / "store"))}
     parts, selected, fitted = learned.folds[:1], {}, {}
     two = PARAMS.model_copy(update={"workers": 2})
-    training.select_all(histories, learned.columns, parts, params=two, write=selected.__setitem__)
+    pair_selection.select_all(
+        histories, learned.columns, parts, params=two, write=selected.__setitem__
+    )
     assert selected[PAIR] == learned.selections[:1]
     training.fit_all(
         histories,

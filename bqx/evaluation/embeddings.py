@@ -20,7 +20,7 @@ from bqx.features.families.learned.autoencoder import Settings
 from bqx.features.families.learned.network import Network, Scale
 from bqx.features.lags import Column
 from bqx.features.spec import Array
-from bqx.learning import losses, training
+from bqx.learning import losses, pair_selection, training
 from bqx.learning.folds import Fold, longest_run
 from bqx.market.bars import Bars
 from bqx.params import Params
@@ -218,7 +218,7 @@ def _losses(
     learnt = {column.name for column in columns if column.domain == SOURCE.domain}
     daily, shares = [], []
     for own in bars.values():
-        chosen = training.select_pair(History(own), columns, folds, params)
+        chosen = pair_selection.select_pair(History(own), columns, folds, params)
         shares += [
             sum(s for c, s in zip(each.columns, each.importance, strict=True) if c in learnt)
             for each in chosen

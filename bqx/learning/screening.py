@@ -20,6 +20,7 @@ from bqx.learning.folds import Fold
 from bqx.learning.models.scaler import Scaler
 from bqx.learning.selection import Facts, copies, facts_of, standardised, useful
 from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
 
@@ -82,32 +83,31 @@ def screen_all(
         write=scores.__setitem__,
         backend=params.backend,
     )
-    first = next(iter(histories.values()))
-    return tuple(
-        choose(
-            [scores[pair][number] for pair in histories], first, columns, fold=fold, params=params
-        )
-        for number, fold in enumerate(folds)
-    )
+    return choose_all(scores, histories, columns, folds, params)
 
 
 def score_pair(
     history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> tuple[Scores, ...]:
     """What a pair's training rows say of all columns, fold by fold."""
-    bars = history.bars
-    labels = samples.labels_of(samples.targets_of(bars, params))
-    scores = []
+    labels = samples.labels_of(samples.targets_of(history.bars, params))
     of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
-    for fold, (rows, x) in zip(folds, of_folds, strict=True):
-        scale = samples.scale_of(labels, rows)
-        y = samples.cut(labels, rows, scale) / np.array(list(scale.values()))
-        edges = np.linspace(fold.train[0], fold.train[-1] + 1, PARTS + 1)
-        starts = np.searchsorted(rows, edges)
-        with threadpool_limits(1):
-            facts = facts_of(x, y, sessions.trading_days(bars.minutes[rows]))
-            scores.append(Scores(facts, _sums(x, y, starts)))
-    return tuple(scores)
+    return tuple(
+        score(history.bars, fold, rows, x, labels)
+        for fold, (rows, x) in zip(folds, of_folds, strict=True)
+    )
+
+
+def score(
+    bars: Bars, fold: Fold, rows: Rows, x: NDArray[np.float32], labels: Mapping[int, Vector]
+) -> Scores:
+    """What (n, C) columns on the training rows of a pair's fold say, given its (T,) labels."""
+    scale = samples.scale_of(labels, rows)
+    y = samples.cut(labels, rows, scale) / np.array(list(scale.values()))
+    edges = np.linspace(fold.train[0], fold.train[-1] + 1, PARTS + 1)
+    with threadpool_limits(1):
+        facts = facts_of(x, y, sessions.trading_days(bars.minutes[rows]))
+        return Scores(facts, _sums(x, y, np.searchsorted(rows, edges)))
 
 
 def _sums(x: NDArray[np.float32], y: Vector, starts: Rows) -> NDArray[np.float32]:
@@ -119,6 +119,23 @@ def _sums(x: NDArray[np.float32], y: Vector, starts: Rows) -> NDArray[np.float32
         for part, (start, stop) in enumerate(pairwise(starts)):
             out[part, left : left + _WIDTH] = z[start:stop].T @ y[start:stop]
     return out
+
+
+def choose_all(
+    scores: Mapping[str, Sequence[Scores]],
+    histories: Mapping[str, History],
+    columns: Sequence[Column],
+    folds: Sequence[Fold],
+    params: Params,
+) -> tuple[Screen, ...]:
+    """Choose on every fold by the scores of all pairs, see `screen_all`."""
+    first = next(iter(histories.values()))
+    return tuple(
+        choose(
+            [scores[pair][number] for pair in histories], first, columns, fold=fold, params=params
+        )
+        for number, fold in enumerate(folds)
+    )
 
 
 def choose(

@@ -1,6 +1,6 @@
-"""Select columns for every pair and fit it, fold by fold, several pairs at a time."""
+"""Fit every pair, fold by fold, several pairs at a time."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +9,14 @@ import pandas as pd
 
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
-from bqx.learning import fold_columns, pooled, samples
+from bqx.learning import pooled, samples
 from bqx.learning.fold_fit import FoldFit, Learnt, keep, learn_fold
 from bqx.learning.folds import Fold
 from bqx.learning.models import Vector, make, model_class
 from bqx.learning.screening import Screen
-from bqx.learning.selection import Selection, Settings, select
+from bqx.learning.selection import Selection
 from bqx.learning.shrinkage import Evidence, weigh
 from bqx.learning.targets import Target
-from bqx.learning.weights import uniqueness
-from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
@@ -42,38 +40,6 @@ class PairResult:
     forecasts: pd.DataFrame
 
 
-def select_pair(
-    history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
-) -> tuple[Selection, ...]:
-    """Choose the columns of one pair on every fold, from its training rows alone.
-
-    Parameters
-    ----------
-    history : of the pair.
-    columns : candidates.
-    folds : over the rows of the bars.
-    params : horizons, target_window, stride, selected, domain_share, ranked_by, forest_trees,
-        forest_depth and seed are read.
-
-    Raises
-    ------
-    ParameterError : too few rows to learn from, or no column left.
-    """
-    bars = history.bars
-    labels = samples.labels_of(samples.targets_of(bars, params))
-    return tuple(
-        select(
-            x,
-            samples.cut(labels, rows, samples.scale_of(labels, rows)),
-            columns,
-            day=sessions.trading_days(bars.minutes[rows]),
-            weight=uniqueness(rows, max(labels)),
-            settings=Settings.from_params(params),
-        )
-        for rows, x in fold_columns.training(history, columns, folds, labels=labels, params=params)
-    )
-
-
 def learn_pair(
     history: History,
     columns: Sequence[Column],
@@ -90,7 +56,7 @@ def learn_pair(
 
     Parameters
     ----------
-    history, columns, folds : as for `select_pair`.
+    history, columns, folds : as for `pair_selection.select_pair`.
     selections : of the folds.
     params : horizons, target_window, stride, rounds, depth, learning_rate and seed are read.
     name : of the model; ``settings`` of each fold win over those of ``params``.
@@ -192,31 +158,6 @@ def _forecast(
         )
         frames.append(frame[np.isin(rows, fold.scored)])
     return pd.concat(frames)
-
-
-def select_all(
-    histories: Mapping[str, History],
-    columns: Sequence[Column],
-    folds: Sequence[Fold],
-    *,
-    params: Params,
-    write: Callable[[str, tuple[Selection, ...]], None],
-    done: Collection[str] = (),
-) -> None:
-    """`select_pair` for all pairs but those done, ``params.workers`` at a time.
-
-    ``write(pair, selections)`` is called in this process as soon as a pair is ready.
-
-    Raises
-    ------
-    BqxError : pairs failed; named once the others are written.
-    """
-    tasks = {
-        pair: (history, columns, folds, params)
-        for pair, history in histories.items()
-        if pair not in done
-    }
-    over_pairs(select_pair, tasks, params.workers, write=write, backend=params.backend)
 
 
 def fit_all(

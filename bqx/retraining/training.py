@@ -16,7 +16,7 @@ from bqx.evaluation import skill
 from bqx.feature_store.history import History
 from bqx.features import lags
 from bqx.files import check_seal, read_json, read_parquet, sealed, sha256, write_json, write_parquet
-from bqx.learning import baseline, bundle, samples, split, training
+from bqx.learning import baseline, bundle, pair_selection, samples, split, training
 from bqx.learning.bundle import Bundle
 from bqx.learning.fold_fit import FoldFit, learn_fold
 from bqx.learning.folds import Fold
@@ -124,7 +124,7 @@ def train(
 
 def _fitted(bars: Bars, fold: Fold, *, model: str, params: Params) -> FoldFit:
     columns, history = lags.candidates_of(params), History(bars)
-    (chosen,) = training.select_pair(history, columns, [fold], params)
+    (chosen,) = pair_selection.select_pair(history, columns, [fold], params)
     by_name = {column.name: column for column in columns}
     learnt = learn_fold(
         history,

@@ -176,10 +176,10 @@ SPLIT = Record("split.json", _05, _keys("parameters horizon lookback rows folds"
 _CHOSEN = _keys("columns importance permutation shap share needed candidates dropped")
 SELECTION = Records("selection/{pair}.json", _05, _CHOSEN)
 SHARED = Records("selection/shared.json", _05)
+SCREENS = Records("selection/pooled.json", _05, _keys("columns strength candidates dropped"))
+"""Columns of pooled models, a fold each."""
 STABILITY = Records("selection/stability.json", _05, _keys("pair fold jaccard kuncheva"))
 
-SCREENS = Records("candidates/pooled.json", _06, _keys("columns strength candidates dropped"))
-"""Columns of pooled models, a fold each, where there are such models."""
 
 FITS = Artefact("candidates/{model}/{pair}", _06)
 """A model's fits of a pair: the bundle of every fold, and the three below."""

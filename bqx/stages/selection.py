@@ -11,8 +11,9 @@ from scipy import stats
 from bqx.errors import ParameterError
 from bqx.features.documents.statements import NEEDED, every
 from bqx.features.lags import Column
-from bqx.learning import samples, split, training
+from bqx.learning import pair_selection, samples, split
 from bqx.learning.folds import Fold
+from bqx.learning.screening import Screen
 from bqx.learning.selection import Selection, jaccard, kuncheva
 from bqx.learning.split import Split
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -40,7 +41,7 @@ def fitted_folds(source: Source, dataset: Dataset) -> tuple[Fold, ...]:
 
 
 def build(params: Params) -> dict[str, tuple[Selection, ...]]:
-    """Split and select, and store both; returns the selections of every pair's folds.
+    """Split and select, for each pair and for pooled models; returns every pair's selections.
 
     Raises ParameterError for bars that leave a part of a fold without rows.
     """
@@ -64,7 +65,11 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
             shared = [fold.shared and fold.shared.to_json() for fold in folds]
             artefacts.SHARED.write(stage, shared)
         known, folds = histories(run, dataset.bars), fitted_folds(stage, dataset)
-        training.select_all(known, columns, folds, params=params, write=write, done=done)
+        if len(done) < len(known) or not stage.done(artefacts.SCREENS.path()):
+            pooled = pair_selection.select_all(
+                known, columns, folds, params=params, write=write, done=done
+            )
+            artefacts.SCREENS.write(stage, [asdict(screen) for screen in pooled])
         chosen = read(stage, dataset)
         artefacts.STABILITY.write(stage, stability(chosen).to_dict("records"))
     return chosen
@@ -76,6 +81,14 @@ def read(source: Source, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:
         pair: tuple(map(_selection, artefacts.SELECTION.read(source, pair=pair)))
         for pair in dataset.bars
     }
+
+
+def screens(source: Source) -> tuple[Screen, ...]:
+    """Stored columns of pooled models, fold by fold."""
+    return tuple(
+        Screen(**(row | {name: tuple(row[name]) for name in ("columns", "strength")}))
+        for row in artefacts.SCREENS.read(source)
+    )
 
 
 def _selection(row: dict[str, Any]) -> Selection:
@@ -224,7 +237,7 @@ def without(params: Params, domain: str, pair: str = "") -> pd.DataFrame:
     free = params.model_copy(update={"domain_share": 0.0, "quotas": {}})
     chosen = {
         "with": read(run, dataset)[pair][-1],
-        "without": training.select_pair(history, left, last, free)[0],
+        "without": pair_selection.select_pair(history, left, last, free)[0],
     }
     table = pd.DataFrame({k: pd.Series(own.importance, own.columns) for k, own in chosen.items()})
     order = table.sort_values(["without", "with"], ascending=False, kind="stable")

@@ -1,13 +1,10 @@
 """Notebook 06: models per pair and fold, the one that is used, and what its forecasts add."""
 
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pandas as pd
 
-from bqx.features.lags import Column
-from bqx.learning import screening
 from bqx.learning.models import model_class
 from bqx.learning.screening import Screen
 from bqx.market.bars import Bars
@@ -19,7 +16,6 @@ from bqx.runs.settled import settled
 from bqx.stages import candidates, scoring, selection
 from bqx.stages import remarks as sentences
 from bqx.stages.bars import load
-from bqx.stages.features import histories
 from bqx.stages.fitting import Work, fit
 from bqx.stages.lagging import columns_of
 from bqx.stages.scoring import Scoring
@@ -69,13 +65,13 @@ class Steps:
         Returns one row per model and fold: the fits, and the skill of their own forecasts on the
         validation rows.
         """
-        columns = columns_of(self._stage)
-        self._pooled = self._screens(columns)
+        if any(model_class(name).POOLED for name in self.params.models):
+            self._pooled = selection.screens(self._stage)
         fit(
             Work(
                 self._stage,
                 self.dataset,
-                columns,
+                columns_of(self._stage),
                 self._folds,
                 selections=selection.read(self._stage, self.dataset),
                 screens=self._pooled,
@@ -83,16 +79,6 @@ class Steps:
             )
         )
         return candidates.validated(self._stage, tuple(self.dataset.bars), self.params)
-
-    def _screens(self, columns: Sequence[Column]) -> tuple[Screen, ...]:
-        """Columns of pooled models by fold, none where no model is one."""
-        if not any(model_class(name).POOLED for name in self.params.models):
-            return ()
-        if not self._stage.done(artefacts.SCREENS.path()):
-            known = histories(self._stage.run, self.dataset.bars)
-            screened = screening.screen_all(known, columns, self._folds, self.params)
-            artefacts.SCREENS.write(self._stage, [asdict(screen) for screen in screened])
-        return screens(self._stage)
 
     def pooled(self) -> pd.DataFrame:
         """Columns that pooled models read: one row per column, its strength by fold, strongest
@@ -144,15 +130,6 @@ def build(params: Params) -> Result:
     steps.choose()
     steps.shrink()
     return steps.score()
-
-
-def screens(source: Source) -> tuple[Screen, ...]:
-    """Stored columns of pooled models, fold by fold."""
-    lists = ("columns", "strength")
-    return tuple(
-        Screen(**(row | {name: tuple(row[name]) for name in lists}))
-        for row in artefacts.SCREENS.read(source)
-    )
 
 
 def remarks(result: Result, params: Params) -> list[str]:

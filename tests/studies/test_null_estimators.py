@@ -15,7 +15,7 @@ from learned import PARAMS, make_folds, some_columns
 
 from bqx.evaluation import overfitting
 from bqx.feature_store.history import History
-from bqx.learning import training, tuning
+from bqx.learning import pair_selection, training, tuning
 from bqx.market import bars, simulated
 from bqx.market.pairs import LIQUIDITY
 
@@ -41,7 +41,7 @@ def one(seed: int) -> dict[str, Judged]:
     of = bars.align(frames)[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)[-1:]
-    selections = training.select_pair(History(of), columns, folds, given)
+    selections = pair_selection.select_pair(History(of), columns, folds, given)
     with tempfile.TemporaryDirectory() as folder:
         best = tuning.tune_pair(
             History(of),

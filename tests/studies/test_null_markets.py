@@ -15,7 +15,7 @@ from learned import PARAMS, make_folds, some_columns
 
 from bqx.evaluation import overfitting
 from bqx.feature_store.history import History
-from bqx.learning import targets, training
+from bqx.learning import pair_selection, targets, training
 from bqx.market import bars, simulated
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
@@ -36,7 +36,7 @@ def one(seed: int) -> tuple[Judged, float]:
     )[pair]
     columns = some_columns()
     folds = make_folds(of, columns, given)
-    selections = training.select_pair(History(of), columns, folds, given)
+    selections = pair_selection.select_pair(History(of), columns, folds, given)
     result = training.fit_pair(History(of), columns, folds, selections=selections, params=given)
     return judge(of, result.forecasts, given), _cost(of, result.forecasts)
 

@@ -14,7 +14,7 @@ from judged import HORIZONS
 
 from bqx.feature_store.history import History
 from bqx.features import catalog, lags
-from bqx.learning import folds, targets, training
+from bqx.learning import folds, pair_selection, targets, training
 from bqx.market import bars, planted, sessions, simulated
 from bqx.market.bars import Bars
 from bqx.params import Params
@@ -45,7 +45,7 @@ def recovered(kind: str, cross: bool, seed: int) -> dict[str, float]:
     parts = folds.rolling_origin(
         of.minutes, *GIVEN.lengths(days), GIVEN.embargo, max(HORIZONS), reach
     )[-1:]
-    selections = training.select_pair(History(of), columns, parts, GIVEN)
+    selections = pair_selection.select_pair(History(of), columns, parts, GIVEN)
     drift = made.planted
     assert drift is not None
     return {

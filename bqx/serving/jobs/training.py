@@ -17,7 +17,7 @@ from bqx.feature_store.history import History
 from bqx.features import lags
 from bqx.features.lags import Column
 from bqx.files import atomic, write_json
-from bqx.learning import baseline, bundle, samples, split, training
+from bqx.learning import baseline, bundle, pair_selection, samples, split, training
 from bqx.learning.fold_fit import learn_fold
 from bqx.learning.folds import Fold
 from bqx.learning.models import Model, make, model_class
@@ -109,7 +109,7 @@ def train(platform: Platform, folder: Path) -> None:
     (fold,) = samples.share(grids, columns, split.make(params, bars.minutes, columns).folds[-1:])
     first = _fitted(bars, columns[:1], fold, unfitted=make(FIRST, params), params=params)
     bundle.bundle(bars, first.fits[-1], params, {}).save(folder / f"0-{asked.pair}")
-    (chosen,) = training.select_pair(History(bars), columns, [fold], params)
+    (chosen,) = pair_selection.select_pair(History(bars), columns, [fold], params)
     by_name = {column.name: column for column in columns}
     own = tuple(by_name[name] for name in chosen.columns)
     model = make(asked.model, params, **asked.settings)

@@ -1,0 +1,110 @@
+"""Choose the columns of every pair, fold by fold, and those of pooled models on the same rows."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bqx.feature_store.history import History
+from bqx.features.lags import Column
+from bqx.learning import fold_columns, samples, screening
+from bqx.learning.folds import Fold
+from bqx.learning.screening import Scores, Screen
+from bqx.learning.selection import Selection, Settings, select
+from bqx.learning.weights import uniqueness
+from bqx.market import sessions
+from bqx.market.bars import Bars
+from bqx.parallel import over_pairs
+from bqx.params import Params
+
+Matrix = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+
+def select_pair(
+    history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+) -> tuple[Selection, ...]:
+    """Choose the columns of one pair on every fold, from its training rows alone.
+
+    Parameters
+    ----------
+    history : of the pair.
+    columns : candidates.
+    folds : over the rows of the bars.
+    params : horizons, target_window, stride, selected, domain_share, ranked_by, forest_trees,
+        forest_depth and seed are read.
+
+    Raises
+    ------
+    ParameterError : too few rows to learn from, or no column left.
+    """
+    labels = samples.labels_of(samples.targets_of(history.bars, params))
+    of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
+    return tuple(_select(history.bars, rows, x, columns, labels, params) for rows, x in of_folds)
+
+
+def _select(
+    bars: Bars,
+    rows: NDArray[np.int64],
+    x: Matrix,
+    columns: Sequence[Column],
+    labels: Mapping[int, Vector],
+    params: Params,
+) -> Selection:
+    return select(
+        x,
+        samples.cut(labels, rows, samples.scale_of(labels, rows)),
+        columns,
+        day=sessions.trading_days(bars.minutes[rows]),
+        weight=uniqueness(rows, max(labels)),
+        settings=Settings.from_params(params),
+    )
+
+
+def _select_and_score(
+    history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+) -> list[tuple[Selection, Scores]]:
+    """`select_pair` and `screening.score_pair` on columns that are read once."""
+    bars = history.bars
+    labels = samples.labels_of(samples.targets_of(bars, params))
+    of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
+    return [
+        (
+            _select(bars, rows, x, columns, labels, params),
+            screening.score(bars, fold, rows, x, labels),
+        )
+        for fold, (rows, x) in zip(folds, of_folds, strict=True)
+    ]
+
+
+def select_all(
+    histories: Mapping[str, History],
+    columns: Sequence[Column],
+    folds: Sequence[Fold],
+    *,
+    params: Params,
+    write: Callable[[str, tuple[Selection, ...]], None],
+    done: Collection[str] = (),
+) -> tuple[Screen, ...]:
+    """`select_pair` for all pairs but those done, and the columns of pooled models on every fold.
+
+    Both are of the same rows, which are read once; ``params.workers`` pairs at a time.
+    ``write(pair, selections)`` is called in this process as soon as a pair is ready.
+
+    Raises
+    ------
+    BqxError : pairs failed; named once the others are written.
+    """
+    scores: dict[str, Sequence[Scores]] = {}
+
+    def keep_both(pair: str, made: list[tuple[Selection, Scores]]) -> None:
+        scores[pair] = [own for _, own in made]
+        write(pair, tuple(selection for selection, _ in made))
+
+    workers, backend = params.workers, params.backend
+    tasks = {pair: (history, columns, folds, params) for pair, history in histories.items()}
+    ahead = {pair: task for pair, task in tasks.items() if pair not in done}
+    over_pairs(_select_and_score, ahead, workers, write=keep_both, backend=backend)
+    left = {pair: tasks[pair] for pair in done}
+    over_pairs(screening.score_pair, left, workers, write=scores.__setitem__, backend=backend)
+    return screening.choose_all(scores, histories, columns, folds, params)
