@@ -36,10 +36,12 @@ def training(
     rows_of_all = np.unique(np.concatenate(by_fold))
     fitted = np.array([bool(column.feature.fit_key) for column in columns])
     own = [column for column in columns if column.feature.fit_key]
-    free = history.matrix([c for c in columns if not c.feature.fit_key], rows_of_all)
+    every = np.empty((len(rows_of_all), len(columns)), np.float32)
+    every[:, ~fitted] = history.matrix(
+        [column for column in columns if not column.feature.fit_key], rows_of_all
+    )
     for fold, rows in zip(folds, by_fold, strict=True):
-        x = np.empty((len(rows), len(columns)), np.float32)
-        x[:, ~fitted] = free[np.searchsorted(rows_of_all, rows)]
+        x = every[np.searchsorted(rows_of_all, rows)]
         if own:
             x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
         yield rows, x

@@ -9,6 +9,7 @@ from measure import machine
 from written import code_of, note, rounded, table
 
 from bqx.files import read_json, write_json
+from bqx.market.pairs import LIQUIDITY
 from bqx.report import figures
 
 HERE = Path(__file__).resolve().parent
@@ -174,6 +175,24 @@ def _learning(found: dict[str, Any]) -> str:
     return table(("", "measured", ""), rows)
 
 
+def _start_to_finish(found: dict[str, Any]) -> str:
+    names = {"minutes": "all, minutes", "peak_gb": "memory, GB", "gb": "on disk, GB"}
+    rows = [
+        (names.get(name, name), *(f"{value:.3g}" for value in values))
+        for name, values in found["runs"].items()
+    ]
+    of, dask = found["pairs"], found["dask"]
+    heads = ("minutes", *(f"{pairs} pairs" for pairs in of), "28 pairs")
+    how = "" if of[-1] == len(LIQUIDITY) else " What 28 take is on the line through these runs."
+    return f"""Eighteen months of simulated bars, the 3,425 candidates of v3 down to 250,
+pooled ridge, forest and boosting for five horizons in five folds, a row in fifteen, backtest and
+book, with two processes.{how} The same {dask["pairs"]} pairs through Dask on two workers:
+{dask["minutes"]:.3g} minutes, {dask["gb"]:.2g} GB, and the same scores. The field's documents state
+180 to 200 minutes of features on 8 cores, and 28 instances with 8 to 15 minutes of training each.
+
+{table(heads, rows)}"""
+
+
 def _load(found: dict[str, Any]) -> str:
     beside = [
         (what, f"{ours:.3g}", f"{wanted:g}", "held" if ours <= wanted else "not held")
@@ -238,7 +257,7 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "test_database_speed": ("PostgreSQL", _database),
     "test_models_speed": ("Selection and learning", _learning),
     "test_trainings": ("Trainings of all pairs", _learning),
-    "test_start_to_finish": ("Start to finish", _learning),
+    "test_start_to_finish": ("Start to finish", _start_to_finish),
     "test_screening_speed": ("Screening", _learning),
     "test_backtest_speed": ("Backtest", _backtest),
     "test_monitoring_speed": ("Monitoring", _monitoring),
