@@ -3,8 +3,9 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block, join
-from bqx.features.rolling.weighted import BLOCKS, block_rows, block_sums
+from bqx.features.rolling.block_lanes import LANES
+from bqx.features.rolling.sums import BLOCKS, F, first_block, join
+from bqx.features.rolling.weighted import block_rows, block_sums
 
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
@@ -13,10 +14,10 @@ PRODUCTS = SERIES * (SERIES + 1) // 2
 @kernel
 def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
-    rows, even = len(x), np.ones(window)
+    rows, even = len(x), np.ones(window + LANES)
     total, older, reference = np.empty(rows), np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
-        block_sums(x, start, even, even, total, older)
+        block_sums(x, start, window, (even, even), total, older)
         for block in range(start, start + BLOCKS * window, window):
             begin, _, stop = block_rows(block, window, rows)
             of, r = reference[begin:stop], x[begin:stop]
@@ -29,10 +30,10 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
 @kernel
 def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
-    rows, even = len(x), np.ones(window)
+    rows, even = len(x), np.ones(window + LANES)
     out, older = np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
-        block_sums(x, start, even, even, out, older)
+        block_sums(x, start, window, (even, even), out, older)
         for block in range(start, start + BLOCKS * window, window):
             begin, whole, stop = block_rows(block, window, rows)
             out[begin:whole] = np.nan

@@ -13,14 +13,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
+from bqx.features.rolling.block_lanes import LANES, squares_since, squares_until
 
 F = NDArray[np.float64]
+
+BLOCKS = LANES
+"""Blocks whose sums are taken at once."""
+
+FEW = 3
+"""Blocks from which on sums in lanes, filled or not, are faster than one after the other."""
 
 
 @kernel
 def first_block(first_minute: int, size: int) -> int:
     """Row of the first market minute divisible by ``size``, given the market minute of row 0."""
     return (-first_minute) % size
+
+
+@kernel
+def among(start: int, size: int, x: F) -> tuple[int, int]:
+    """Of `BLOCKS` blocks, the first that may be summed in lanes, and how many: row and number."""
+    first, blocks = start, 0
+    if size >= LANES and x.strides[0] == x.itemsize:
+        for block in range(start, start + BLOCKS * size, size):
+            if block >= LANES and block + size + LANES <= len(x):
+                first = first if blocks else block
+                blocks += 1
+    return first, blocks if blocks >= FEW else 0
 
 
 @kernel
@@ -104,17 +123,18 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     rows = len(x)
     total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
     total_before, square_before = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, 2 * window):
-        stop = start + 2 * window
-        if start >= 0 and stop <= rows:
-            _squares_since(x, start, window, total, square)
-            _squares_until(x, start, window, total_before, square_before)
-        else:
-            for block in (start, start + window):
+    for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
+        first, blocks = among(start, window, x)
+        for block in range(start, start + BLOCKS * window, window):
+            if not first <= block < first + blocks * window:
                 _squares(x, block, window, (total, square), (total_before, square_before))
-        for block in (max(start, 0), start + window):
-            for row in range(block, min(block + window, rows)):
-                reference[row] = x[block]
+            for row in range(max(block, 0), min(block + window, rows)):
+                reference[row] = x[max(block, 0)]
+        if blocks:
+            squares_since(x, total, square, first, window, blocks)
+            squares_until(x, total_before, square_before, first, window, blocks)
+            for block in range(first, first + blocks * window, window):
+                total_before[block] = square_before[block] = 0.0
     join(total, total_before, window)
     join(square, square_before, window)
     return total, square, reference
@@ -142,46 +162,6 @@ def _squares(x: F, start: int, window: int, newer: tuple[F, F], older: tuple[F, 
         tb[back], sb[back] = t2, s2
     if start >= 0:
         tb[0] = sb[0] = 0.0
-
-
-@kernel
-def _squares_since(x: F, start: int, window: int, total: F, square: F) -> None:
-    """From the first row of two whole blocks on, at once: each sum waits for the one before it."""
-    middle, stop = start + window, start + 2 * window
-    one, two, r, q = x[start:middle], x[middle:stop], x[start], x[middle]
-    t, s, next_t, next_s = (
-        *(total[start:middle], square[start:middle]),
-        *(total[middle:stop], square[middle:stop]),
-    )
-    t1 = t2 = s1 = s2 = 0.0
-    for i in range(window):
-        d, e = one[i] - r, two[i] - q
-        t1 += d
-        t2 += e
-        s1 += d * d
-        s2 += e * e
-        t[i], s[i], next_t[i], next_s[i] = t1, s1, t2, s2
-
-
-@kernel
-def _squares_until(x: F, start: int, window: int, total: F, square: F) -> None:
-    """From the end of two whole blocks backwards, at once."""
-    middle, stop = start + window, start + 2 * window
-    one, two, r, q = x[start:middle], x[middle:stop], x[middle], x[min(stop, len(x) - 1)]
-    t, s, next_t, next_s = (
-        *(total[start:middle], square[start:middle]),
-        *(total[middle:stop], square[middle:stop]),
-    )
-    t1 = t2 = s1 = s2 = 0.0
-    for i in range(window):
-        row = np.uint64(window - 1 - i)
-        d, e = one[row] - r, two[row] - q
-        t1 += d
-        t2 += e
-        s1 += d * d
-        s2 += e * e
-        t[row], s[row], next_t[row], next_s[row] = t1, s1, t2, s2
-    t[0] = s[0] = next_t[0] = next_s[0] = 0.0
 
 
 @kernel

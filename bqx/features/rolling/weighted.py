@@ -1,16 +1,10 @@
-"""Weighted sums within blocks, four blocks at a time, and the exponential means made of them.
-
-A sum waits for the one before it, and blocks do not depend on each other: four of them in one loop
-take little longer than one. Every value has the bits that one block after the other gives it.
-"""
+"""Weighted sums within blocks, eight blocks at a time, and the exponential means made of them."""
 
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block
-
-BLOCKS = 4
-"""Blocks whose sums are taken at once."""
+from bqx.features.rolling.block_lanes import LANES, weighted_since, weighted_until
+from bqx.features.rolling.sums import BLOCKS, F, among, first_block
 
 
 @kernel
@@ -21,21 +15,23 @@ def block_rows(start: int, window: int, rows: int) -> tuple[int, int, int]:
 
 
 @kernel
-def block_sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
-    """Weighted sums within `BLOCKS` blocks, as long as the weights, of distances from a value at
-    hand.
+def block_sums(x: F, start: int, size: int, weights: tuple[F, F], newer: F, older: F) -> None:
+    """Weighted sums within `BLOCKS` blocks of ``size`` rows of distances from a value at hand.
 
-    ``newer`` : from a block's first row on, of distances from that row; ``older`` : from its end
-    backwards, of distances from the row after it, 0 at a whole block's first row.
+    ``weights`` : growing and fading, (size + `LANES` or more,) each. ``newer`` : from a block's
+    first row on, of distances from that row; ``older`` : from its end backwards, of distances from
+    the row after it, 0 at a whole block's first row.
     """
-    size = len(fading)
-    stop = start + BLOCKS * size
-    if start >= 0 and stop <= len(x):
-        _sums_since(x, start, growing, newer)
-        _sums_until(x, start, fading, older)
-    else:
-        for block in range(start, stop, size):
-            _sums(x, block, growing, fading, newer, older)
+    growing, fading = weights
+    first, blocks = among(start, size, x)
+    for block in range(start, start + BLOCKS * size, size):
+        if not first <= block < first + blocks * size:
+            _sums(x, block, growing[:size], fading[:size], newer, older)
+    if blocks:
+        weighted_since(x, growing, newer, first, size, blocks)
+        weighted_until(x, fading, older, first, size, blocks)
+        for block in range(first, first + blocks * size, size):
+            older[block] = 0.0
 
 
 @kernel
@@ -57,44 +53,6 @@ def _sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
 
 
 @kernel
-def _sums_since(x: F, start: int, weights: F, out: F) -> None:
-    """From the first row of four whole blocks on, at once: each sum waits for the one before it."""
-    size = len(weights)
-    second, third, fourth = start + size, start + 2 * size, start + 3 * size
-    a, b, c, d = x[start:second], x[second:third], x[third:fourth], x[fourth : fourth + size]
-    into_a, into_b, into_c = out[start:second], out[second:third], out[third:fourth]
-    into_d, p, q, r, s = out[fourth : fourth + size], a[0], b[0], c[0], d[0]
-    sum_a = sum_b = sum_c = sum_d = 0.0
-    for i in range(size):
-        weight = weights[i]
-        sum_a += weight * (a[i] - p)
-        sum_b += weight * (b[i] - q)
-        sum_c += weight * (c[i] - r)
-        sum_d += weight * (d[i] - s)
-        into_a[i], into_b[i], into_c[i], into_d[i] = sum_a, sum_b, sum_c, sum_d
-
-
-@kernel
-def _sums_until(x: F, start: int, weights: F, out: F) -> None:
-    """From the end of four whole blocks backwards, at once."""
-    size = len(weights)
-    second, third, fourth = start + size, start + 2 * size, start + 3 * size
-    a, b, c, d = x[start:second], x[second:third], x[third:fourth], x[fourth : fourth + size]
-    into_a, into_b, into_c = out[start:second], out[second:third], out[third:fourth]
-    into_d, p, q, r = out[fourth : fourth + size], b[0], c[0], d[0]
-    s = x[min(fourth + size, len(x) - 1)]
-    sum_a = sum_b = sum_c = sum_d = 0.0
-    for i in range(size):
-        weight, row = weights[i], np.uint64(size - 1 - i)
-        sum_a += weight * (a[row] - p)
-        sum_b += weight * (b[row] - q)
-        sum_c += weight * (c[row] - r)
-        sum_d += weight * (d[row] - s)
-        into_a[row], into_b[row], into_c[row], into_d[row] = sum_a, sum_b, sum_c, sum_d
-    into_a[0] = into_b[0] = into_c[0] = into_d[0] = 0.0
-
-
-@kernel
 def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) -> F:
     """Exponential mean of the last ``run_in`` rows, started from the oldest of them: (T,).
 
@@ -104,25 +62,24 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
     """
     rows = len(x)
     keep = 1.0 - alpha
-    powers = np.empty(run_in + 1)
-    powers[0] = 1.0
+    powers = np.ones(run_in + LANES)
     for i in range(run_in):
         powers[i + 1] = powers[i] * keep
-    growing, fading, left = alpha / powers, alpha * powers, powers[run_in]
+    weights = (alpha / powers, alpha * powers)
     out, older = np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, run_in) - run_in, rows, BLOCKS * run_in):
-        block_sums(x, start, growing[:run_in], fading[:run_in], out, older)
+        block_sums(x, start, run_in, weights, out, older)
         for block in range(start, start + BLOCKS * run_in, run_in):
-            _whole(x, block, powers, left, out, older)
+            _whole(x, block, powers[: run_in + 1], out, older)
     if min_rows < run_in:
         _young(out, x, alpha, run_in, min_rows)
     return out
 
 
 @kernel
-def _whole(x: F, start: int, powers: F, left: float, out: F, older: F) -> None:
+def _whole(x: F, start: int, powers: F, out: F, older: F) -> None:
     """Means of the windows that end in a block, in place of the sums since its start."""
-    run_in = len(powers) - 1
+    run_in, left = len(powers) - 1, powers[-1]
     begin, whole, stop = block_rows(start, run_in, len(x))
     out[begin:whole] = np.nan
     into, r = out[whole:stop], x[begin:stop]
