@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bqx.features.rolling import products, weighted
+from bqx.features.rolling import products, trailing, weighted
 from bqx.features.rolling import sums as rolling
 from bqx.features.sources import bqx, pseudo_bars
 
@@ -46,11 +46,19 @@ PRIMITIVES: dict[str, Callable[[Array, int, int], Array]] = {
     "ewm_mean": smooth,
 }
 
+
+def beside_squares(x: Array, window: int, minute: int) -> Array:
+    sums = products.square_and_product_sums(np.sqrt(np.abs(x)), x, window, minute)
+    return np.column_stack(sums)
+
+
 IN_LANES = {
     "mean_std": PRIMITIVES["mean_std"],
     "ewm_mean": smooth,
     "mean": lambda x, window, minute: products.mean(x, window, minute)[:, None],
     "shift_sums": lambda x, window, minute: np.column_stack(products.shift_sums(x, window, minute)),
+    "products": beside_squares,
+    "total": lambda x, window, minute: trailing.total(x, window, minute)[:, None],
 }
 
 
@@ -175,7 +183,9 @@ def test_nan_reaches_its_windows_and_no_further(
 
 
 @pytest.mark.parametrize("window", [7, 8, 9, 15, 16, 50])
-@pytest.mark.parametrize("name", ["mean_std", "ewm_mean", "mean", "shift_sums"])
+@pytest.mark.parametrize(
+    "name", ["mean_std", "ewm_mean", "mean", "shift_sums", "products", "total"]
+)
 def test_blocks_side_by_side_have_the_bits_of_one_alone(name: str, window: int) -> None:
     rng, primitive = np.random.default_rng(window), IN_LANES[name]
     x = LEVEL + rng.normal(size=31 * window + 5)

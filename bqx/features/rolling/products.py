@@ -3,9 +3,24 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import LANES
-from bqx.features.rolling.sums import BLOCKS, F, first_block, join
-from bqx.features.rolling.weighted import block_rows, block_sums
+from bqx.features.rolling.block_lanes import (
+    LANES,
+    mean_since,
+    products_since,
+    products_until,
+    weighted_since,
+)
+from bqx.features.rolling.blocks import (
+    F,
+    block_rows,
+    first_block,
+    in_lanes,
+    join,
+    outside,
+    refer,
+    stretch,
+)
+from bqx.features.rolling.weighted import block_sums
 
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
@@ -15,15 +30,16 @@ PRODUCTS = SERIES * (SERIES + 1) // 2
 def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
     rows, even = len(x), np.ones(window + LANES)
-    total, older, reference = np.empty(rows), np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
-        block_sums(x, start, window, (even, even), total, older)
-        for block in range(start, start + BLOCKS * window, window):
-            begin, _, stop = block_rows(block, window, rows)
-            of, r = reference[begin:stop], x[begin:stop]
-            for i in range(len(of)):
-                of[i] = r[0]
-    join(total, older, window)
+    total, reference, older = np.empty(rows), np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = block_sums(x, start, window, (even, even), total, older)
+        if stop > first:
+            outs = (total, reference)
+            weighted_since((x,), (even,), (older,), outs, first, stop, window)
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                refer(reference, x, window, block)
+                join(total, older, window, block)
     return total, reference
 
 
@@ -32,15 +48,73 @@ def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
     rows, even = len(x), np.ones(window + LANES)
     out, older = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
-        block_sums(x, start, window, (even, even), out, older)
-        for block in range(start, start + BLOCKS * window, window):
-            begin, whole, stop = block_rows(block, window, rows)
-            out[begin:whole] = np.nan
-            into, rest, r = out[whole:stop], older[whole - window + 1 :], x[begin:stop]
-            for i in range(len(into)):
-                into[i] = r[0] + (into[i] + rest[i]) / window
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = block_sums(x, start, window, (even, even), out, older)
+        if stop > first:
+            mean_since((x,), (even,), (older,), (out,), first, stop, window)
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                join(out, older, window, block)
+                begin, _, end = block_rows(block, window, rows)
+                into, r = out[begin:end], x[begin:end]
+                for i in range(len(into)):
+                    into[i] = r[0] + into[i] / window
     return out
+
+
+@kernel
+def square_and_product_sums(x: F, y: F, window: int, first_minute: int) -> tuple[F, F, F, F]:
+    """What ``square_sums`` gives of ``y``, and the sum of ``(x - q)(y - r)`` over each window.
+
+    Four (T,) arrays, the references ``q`` and ``r`` as in ``square_sums``.
+    """
+    rows = len(x)
+    newer, reference = (np.empty(rows), np.empty(rows), np.empty(rows)), np.empty(rows)
+    older = np.empty(rows), np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = in_lanes(start, window, y)
+        stop = stop if x.strides[0] == x.itemsize else first
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                _products(x, y, block, window, newer, older)
+        if stop > first:
+            products_until((y, x), (y,), (), older, first, stop, window)
+            outs = (newer[0], newer[1], newer[2], reference)
+            products_since((y, x), (y,), older, outs, first, stop, window)
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                refer(reference, y, window, block)
+                for k in range(len(newer)):
+                    join(newer[k], older[k], window, block)
+    return newer[0], newer[1], reference, newer[2]
+
+
+@kernel
+def _products(
+    x: F, y: F, start: int, window: int, newer: tuple[F, F, F], older: tuple[F, F, F]
+) -> None:
+    begin, _, stop = block_rows(start, window, len(x))
+    if begin >= stop:
+        return
+    one, other, after = x[begin:stop], y[begin:stop], min(stop, len(x) - 1)
+    q, r, next_q, next_r = x[begin], y[begin], x[after], y[after]
+    t, s, p = newer[0][begin:stop], newer[1][begin:stop], newer[2][begin:stop]
+    tb, sb, pb = older[0][begin:stop], older[1][begin:stop], older[2][begin:stop]
+    t1 = t2 = s1 = s2 = p1 = p2 = 0.0
+    for i in range(len(one)):
+        d = other[i] - r
+        t1 += d
+        s1 += d * d
+        p1 += (one[i] - q) * d
+        t[i], s[i], p[i] = t1, s1, p1
+        back = np.uint64(len(one) - 1 - i)  # never counted from the end: no check for it
+        d = other[back] - next_r
+        t2 += d
+        s2 += d * d
+        p2 += (one[back] - next_q) * d
+        tb[back], sb[back], pb[back] = t2, s2, p2
+    if start >= 0:
+        tb[0] = sb[0] = pb[0] = 0.0
 
 
 @kernel

@@ -3,35 +3,36 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import LANES, weighted_since, weighted_until
-from bqx.features.rolling.sums import BLOCKS, F, among, first_block
+from bqx.features.rolling.block_lanes import LANES, exponential_since, weighted_until
+from bqx.features.rolling.blocks import (
+    F,
+    block_rows,
+    first_block,
+    in_lanes,
+    outside,
+    stretch,
+)
 
 
 @kernel
-def block_rows(start: int, window: int, rows: int) -> tuple[int, int, int]:
-    """First row of a block, the first that ends a whole window, and the row after its last."""
-    begin, stop = max(start, 0), min(start + window, rows)
-    return begin, max(begin, min(window - 1, stop)), stop
-
-
-@kernel
-def block_sums(x: F, start: int, size: int, weights: tuple[F, F], newer: F, older: F) -> None:
+def block_sums(
+    x: F, start: int, size: int, weights: tuple[F, F], newer: F, older: F
+) -> tuple[int, int]:
     """Weighted sums within `BLOCKS` blocks of ``size`` rows of distances from a value at hand.
 
     ``weights`` : growing and fading, (size + `LANES` or more,) each. ``newer`` : from a block's
-    first row on, of distances from that row; ``older`` : from its end backwards, of distances from
-    the row after it, 0 at a whole block's first row.
+    first row on, of distances from that row, but for the blocks left to lanes: their first row and
+    the row after their last are returned. ``older`` : from its end backwards, of distances from the
+    row after it, 0 at a whole block's first row.
     """
     growing, fading = weights
-    first, blocks = among(start, size, x)
-    for block in range(start, start + BLOCKS * size, size):
-        if not first <= block < first + blocks * size:
+    first, stop = in_lanes(start, size, x)
+    for low, high in outside(start, first, stop, size, len(x)):
+        for block in range(low, high, size):
             _sums(x, block, growing[:size], fading[:size], newer, older)
-    if blocks:
-        weighted_since(x, growing, newer, first, size, blocks)
-        weighted_until(x, fading, older, first, size, blocks)
-        for block in range(first, first + blocks * size, size):
-            older[block] = 0.0
+    if stop > first:
+        weighted_until((x,), (fading,), (), (older,), first, stop, size)
+    return first, stop
 
 
 @kernel
@@ -53,6 +54,15 @@ def _sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
 
 
 @kernel
+def _powers(alpha: float, run_in: int) -> tuple[F, F, F]:
+    """Weights of sums from a block's start and up to its end, and powers of what a row leaves."""
+    powers = np.ones(run_in + LANES)
+    for i in range(run_in):
+        powers[i + 1] = powers[i] * (1.0 - alpha)
+    return alpha / powers, alpha * powers, powers
+
+
+@kernel
 def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) -> F:
     """Exponential mean of the last ``run_in`` rows, started from the oldest of them: (T,).
 
@@ -61,16 +71,15 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
     ``min_rows`` on, else NaN.
     """
     rows = len(x)
-    keep = 1.0 - alpha
-    powers = np.ones(run_in + LANES)
-    for i in range(run_in):
-        powers[i + 1] = powers[i] * keep
-    weights = (alpha / powers, alpha * powers)
+    growing, fading, powers = _powers(alpha, run_in)
     out, older = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, run_in) - run_in, rows, BLOCKS * run_in):
-        block_sums(x, start, run_in, weights, out, older)
-        for block in range(start, start + BLOCKS * run_in, run_in):
-            _whole(x, block, powers[: run_in + 1], out, older)
+    for start in range(first_block(first_minute, run_in) - run_in, rows, stretch(run_in)):
+        first, stop = block_sums(x, start, run_in, (growing, fading), out, older)
+        if stop > first:
+            exponential_since((x,), (growing, powers), (older,), (out,), first, stop, run_in)
+        for low, high in outside(start, first, stop, run_in, rows):
+            for block in range(low, high, run_in):
+                _whole(x, block, powers[: run_in + 1], out, older)
     if min_rows < run_in:
         _young(out, x, alpha, run_in, min_rows)
     return out
