@@ -182,7 +182,7 @@ def test_nan_reaches_its_windows_and_no_further(
     assert np.isnan(after[touched, 0]).all()
 
 
-@pytest.mark.parametrize("window", [7, 8, 9, 15, 16, 50])
+@pytest.mark.parametrize("window", [1, 2, 7, 8, 9, 15, 16, 50])
 @pytest.mark.parametrize(
     "name", ["mean_std", "ewm_mean", "mean", "shift_sums", "products", "total"]
 )

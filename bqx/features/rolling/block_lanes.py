@@ -125,23 +125,24 @@ class _Blocks:
     def _whole_tiles(self, whole: Any) -> list[Any]:
         b, before = self.b, self.b.block
         loop, done = b.append_basic_block(), b.append_basic_block()
-        b.branch(loop)
+        some = b.icmp_signed("<", _count(0), whole)
+        b.cbranch(some, loop, done)
         b.position_at_end(loop)
         i, sums = b.phi(_COUNT), [b.phi(_WIDE) for _ in range(self.sums)]
         row = b.sub(b.sub(self.size, _count(LANES)), i) if self.ending is None else i
         added = self._tile(row, i, sums)
         following = b.add(i, _count(LANES))
-        for value, start, later in zip(
-            (i, *sums),
-            (_count(0), *(ir.Constant(_WIDE, [0.0] * LANES) for _ in sums)),
-            (following, *added),
-            strict=True,
-        ):
-            value.add_incoming(start, before)
-            value.add_incoming(later, loop)
         b.cbranch(b.icmp_signed("<", following, whole), loop, done)
         b.position_at_end(done)
-        return added
+        last = [b.phi(_WIDE) for _ in sums]
+        nothing = ir.Constant(_WIDE, [0.0] * LANES)
+        for value, later in ((i, following), *zip(sums, added, strict=True)):
+            value.add_incoming(_count(0) if value is i else nothing, before)
+            value.add_incoming(later, loop)
+        for value, later in zip(last, added, strict=True):
+            value.add_incoming(nothing, before)
+            value.add_incoming(later, loop)
+        return last
 
     def _tile(self, row: Any, i: Any, sums: list[Any], own: Any = None) -> list[Any]:
         """Sums after eight rows of every block; only rows that are ``own`` are written anew."""
@@ -190,10 +191,6 @@ def _weighted(b: Any, _: Any, apart: list[Any], weight: Any, sums: list[Any]) ->
 
 def _squares(b: Any, _: Any, apart: list[Any], __: Any, sums: list[Any]) -> list[Any]:
     return [b.fadd(sums[0], apart[0]), b.fadd(sums[1], b.fmul(apart[0], apart[0]))]
-
-
-def _products(b: Any, _: Any, apart: list[Any], __: Any, sums: list[Any]) -> list[Any]:
-    return [*_squares(b, _, apart, __, sums[:2]), b.fadd(sums[2], b.fmul(apart[1], apart[0]))]
 
 
 def _whole(at: _Blocks, _: int, row: Any, __: Any, sums: list[Any]) -> list[Any]:
@@ -258,7 +255,6 @@ def _of_blocks(sums: int, step: Step, ending: Ending | None = None) -> Any:
 plain_until, plain_since = _of_blocks(1, _plain), _of_blocks(1, _plain, _whole)
 weighted_until, weighted_since = _of_blocks(1, _weighted), _of_blocks(1, _weighted, _with_origin)
 squares_until, squares_since = _of_blocks(2, _squares), _of_blocks(2, _squares, _with_origin)
-products_until, products_since = _of_blocks(3, _products), _of_blocks(3, _products, _with_origin)
 mean_since = _of_blocks(1, _weighted, _mean)
 exponential_since = _of_blocks(1, _weighted, _exponential)
 """Sums within the whole blocks of ``size`` rows from row ``start`` to row ``stop``, for kernels.

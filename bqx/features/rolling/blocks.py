@@ -44,7 +44,7 @@ def in_lanes(start: int, window: int, x: F) -> Rows:
     low, high = max(LANES, window - 1), len(x) - LANES
     first = start + max(0, -((start - low) // window)) * window
     blocks = (min(high, start + stretch(window)) - first) // window
-    can = window >= LANES and x.strides[0] == x.itemsize and blocks >= FEW
+    can = blocks >= FEW and x.strides[0] == x.itemsize
     return (first, first + blocks * window) if can else (start, start)
 
 
@@ -63,9 +63,11 @@ def refer(reference: F, x: F, window: int, start: int) -> None:
 
 
 @kernel
-def join(newer: F, older: F, window: int, start: int) -> None:
-    """Make sums from a block's start those of whole windows, NaN in warm-up."""
-    begin, whole, stop = block_rows(start, window, len(newer))
+def join(newer: F, older: F, window: int, low: int, high: int) -> None:
+    """Make sums in rows from ``low`` to ``high`` those of whole windows, NaN in warm-up."""
+    begin = max(low, 0)
+    stop = max(begin, min(high, len(newer)))
+    whole = max(begin, min(window - 1, stop))
     newer[begin:whole] = np.nan
     into, rest = newer[whole:stop], older[max(whole - window + 1, 0) :]
     for i in range(len(into)):

@@ -6,15 +6,12 @@ from bqx.compiled import kernel
 from bqx.features.rolling.block_lanes import (
     LANES,
     mean_since,
-    products_since,
-    products_until,
     weighted_since,
 )
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
     first_block,
-    in_lanes,
     join,
     outside,
     refer,
@@ -39,7 +36,7 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
         for low, high in outside(start, first, stop, window, len(x)):
             for block in range(low, high, window):
                 refer(reference, x, window, block)
-                join(total, older, window, block)
+            join(total, older, window, low, high)
     return total, reference
 
 
@@ -53,8 +50,8 @@ def mean(x: F, window: int, first_minute: int) -> F:
         if stop > first:
             mean_since((x,), (even,), (older,), (out,), first, stop, window)
         for low, high in outside(start, first, stop, window, len(x)):
+            join(out, older, window, low, high)
             for block in range(low, high, window):
-                join(out, older, window, block)
                 begin, _, end = block_rows(block, window, rows)
                 into, r = out[begin:end], x[begin:end]
                 for i in range(len(into)):
@@ -66,55 +63,38 @@ def mean(x: F, window: int, first_minute: int) -> F:
 def square_and_product_sums(x: F, y: F, window: int, first_minute: int) -> tuple[F, F, F, F]:
     """What ``square_sums`` gives of ``y``, and the sum of ``(x - q)(y - r)`` over each window.
 
-    Four (T,) arrays, the references ``q`` and ``r`` as in ``square_sums``.
+    Four (T,) arrays, the references ``q`` and ``r`` as in ``square_sums``. A sum waits for the one
+    before it, and those of a row do not wait for each other.
     """
     rows = len(x)
-    newer, reference = (np.empty(rows), np.empty(rows), np.empty(rows)), np.empty(rows)
-    older = np.empty(rows), np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
-        first, stop = in_lanes(start, window, y)
-        stop = stop if x.strides[0] == x.itemsize else first
-        for low, high in outside(start, first, stop, window, len(x)):
-            for block in range(low, high, window):
-                _products(x, y, block, window, newer, older)
-        if stop > first:
-            products_until((y, x), (y,), (), older, first, stop, window)
-            outs = (newer[0], newer[1], newer[2], reference)
-            products_since((y, x), (y,), older, outs, first, stop, window)
-        for low, high in outside(start, first, stop, window, len(x)):
-            for block in range(low, high, window):
-                refer(reference, y, window, block)
-                for k in range(len(newer)):
-                    join(newer[k], older[k], window, block)
-    return newer[0], newer[1], reference, newer[2]
-
-
-@kernel
-def _products(
-    x: F, y: F, start: int, window: int, newer: tuple[F, F, F], older: tuple[F, F, F]
-) -> None:
-    begin, _, stop = block_rows(start, window, len(x))
-    if begin >= stop:
-        return
-    one, other, after = x[begin:stop], y[begin:stop], min(stop, len(x) - 1)
-    q, r, next_q, next_r = x[begin], y[begin], x[after], y[after]
-    t, s, p = newer[0][begin:stop], newer[1][begin:stop], newer[2][begin:stop]
-    tb, sb, pb = older[0][begin:stop], older[1][begin:stop], older[2][begin:stop]
-    t1 = t2 = s1 = s2 = p1 = p2 = 0.0
-    for i in range(len(one)):
-        d = other[i] - r
-        t1 += d
-        s1 += d * d
-        p1 += (one[i] - q) * d
-        t[i], s[i], p[i] = t1, s1, p1
-        back = np.uint64(len(one) - 1 - i)  # never counted from the end: no check for it
-        d = other[back] - next_r
-        t2 += d
-        s2 += d * d
-        p2 += (one[back] - next_q) * d
-        tb[back], sb[back], pb[back] = t2, s2, p2
-    if start >= 0:
-        tb[0] = sb[0] = pb[0] = 0.0
+    total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    product, before = np.empty(rows), np.empty((3, rows))
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin, stop = max(start, 0), min(start + window, rows)
+        one, other, after = x[begin:stop], y[begin:stop], min(stop, rows - 1)
+        q, r, next_q, next_r = x[begin], y[begin], x[after], y[after]
+        t, s, origin = total[begin:stop], square[begin:stop], reference[begin:stop]
+        p, older = product[begin:stop], before[:, begin:stop]
+        tb, sb, pb = older
+        t1 = t2 = s1 = s2 = p1 = p2 = 0.0
+        for i in range(len(one)):
+            d = other[i] - r
+            t1 += d
+            s1 += d * d
+            p1 += (one[i] - q) * d
+            t[i], s[i], p[i], origin[i] = t1, s1, p1, r
+            back = np.uint64(len(one) - 1 - i)  # never counted from the end: no check for it
+            d = other[back] - next_r
+            t2 += d
+            s2 += d * d
+            p2 += (one[back] - next_q) * d
+            tb[back], sb[back], pb[back] = t2, s2, p2
+        if start >= 0:
+            older[:, 0] = 0.0
+    join(total, before[0], window, 0, rows)
+    join(square, before[1], window, 0, rows)
+    join(product, before[2], window, 0, rows)
+    return total, square, reference, product
 
 
 @kernel

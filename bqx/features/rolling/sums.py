@@ -118,8 +118,8 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
         for low, high in outside(start, first, stop, window, len(x)):
             for block in range(low, high, window):
                 refer(reference, x, window, block)
-                join(total, older[0], window, block)
-                join(square, older[1], window, block)
+            join(total, older[0], window, low, high)
+            join(square, older[1], window, low, high)
     return total, square, reference
 
 

@@ -35,8 +35,7 @@ def total(x: F, window: int, first_minute: int) -> F:
             plain_until((x,), (x,), (), (older,), first, stop, window)
             plain_since((x,), (x,), (older,), (out,), first, stop, window)
         for low, high in outside(start, first, stop, window, len(x)):
-            for block in range(low, high, window):
-                join(out, older, window, block)
+            join(out, older, window, low, high)
     return out
 
 
