@@ -58,24 +58,11 @@ def _sums(x: F, start: int, window: int, newer: F, older: F) -> None:
 
 @kernel
 def totals(x: F, window: int, first_minute: int) -> F:
-    """Rolling sums of the columns of ``x`` (T, K): (T, K)."""
-    rows, columns = x.shape
-    out = np.full((rows, columns), np.nan)
-    tail = np.empty((window, columns))
-    for start in range(first_block(first_minute, window), rows, window):
-        for i in range(min(window, start)):
-            for k in range(columns):
-                tail[i, k] = x[start - 1 - i, k] + (tail[i - 1, k] if i else 0.0)
-        forward = np.zeros(columns)
-        for row in range(start, min(start + window, rows)):
-            before = window - (row - start + 1)
-            for k in range(columns):
-                forward[k] += x[row, k]
-            if before > start:
-                continue
-            for k in range(columns):
-                out[row, k] = forward[k] + tail[before - 1, k] if before else forward[k]
-    return out
+    """Rolling sums of the columns of ``x`` (T, K): (T, K), by column."""
+    out = np.empty((x.shape[1], len(x)))
+    for k in range(len(out)):
+        out[k] = total(np.ascontiguousarray(x[:, k]), window, first_minute)
+    return out.T
 
 
 @kernel
