@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bqx.features.rolling import products, trailing, weighted
 from bqx.features.rolling import sums as rolling
-from bqx.features.rolling import weighted
 from bqx.features.sources import bqx, pseudo_bars
 
 Array = NDArray[np.float64]
@@ -44,6 +44,21 @@ PRIMITIVES: dict[str, Callable[[Array, int, int], Array]] = {
     "mean_std": means,
     "trend_sums": rolling.trend_sums,
     "ewm_mean": smooth,
+}
+
+
+def beside_squares(x: Array, window: int, minute: int) -> Array:
+    sums = products.square_and_product_sums(np.sqrt(np.abs(x)), x, window, minute)
+    return np.column_stack(sums)
+
+
+IN_LANES = {
+    "mean_std": PRIMITIVES["mean_std"],
+    "ewm_mean": smooth,
+    "mean": lambda x, window, minute: products.mean(x, window, minute)[:, None],
+    "shift_sums": lambda x, window, minute: np.column_stack(products.shift_sums(x, window, minute)),
+    "products": beside_squares,
+    "total": lambda x, window, minute: trailing.total(x, window, minute)[:, None],
 }
 
 
@@ -165,6 +180,24 @@ def test_nan_reaches_its_windows_and_no_further(
     touched = (rows >= hole) & (rows < hole + window)
     np.testing.assert_array_equal(after[~touched], before[~touched])
     assert np.isnan(after[touched, 0]).all()
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 8, 9, 15, 16, 50])
+@pytest.mark.parametrize(
+    "name", ["mean_std", "ewm_mean", "mean", "shift_sums", "products", "total"]
+)
+def test_blocks_side_by_side_have_the_bits_of_one_alone(name: str, window: int) -> None:
+    rng, primitive = np.random.default_rng(window), IN_LANES[name]
+    x = LEVEL + rng.normal(size=31 * window + 5)
+    x[rng.integers(0, len(x), 3)] = np.nan, np.inf, 1e300
+    for minute in (0, 3, window - 1):
+        whole = primitive(x, window, minute)
+        # Two blocks are too few for lanes, and so is what is not contiguous.
+        alone = [primitive(x[: row + 1][-window:], window, minute + max(row - window + 1, 0))[-1]
+                 for row in range(len(x))]  # fmt: skip
+        np.testing.assert_array_equal(whole[window - 1 :], alone[window - 1 :])
+        strided = np.column_stack([x, x])[:, 0]
+        np.testing.assert_array_equal(primitive(strided, window, minute), whole)
 
 
 @given(SERIES, WINDOWS)

@@ -40,7 +40,7 @@ class Indicator:
 
 def convergence(x: Array, fast: int, slow: int, signal: int) -> tuple[Array, ...]:
     """Line, signal and histogram alone of what the family reads more of."""
-    line = exponential.ema(x, fast, 0) - exponential.ema(x, slow, 0)
+    line = oscillators.mean_difference(x, 0, fast, slow)
     return line, *oscillators.signalled(line, 0, signal)
 
 

@@ -19,15 +19,15 @@ def clean_rows(x: F) -> NDArray[np.int64]:
 
 
 @kernel
-def last_moves(x: F) -> NDArray[np.int64]:
-    """Last row that differs from the one before: (T,)."""
-    out = np.empty(len(x), dtype=np.int64)
-    last = 0
+def blank_rests(out: F, x: F, window: int) -> None:
+    """Make NaN where ``x`` has not moved within the last ``window`` rows."""
+    rest = last = 0
     for row in range(1, len(x)):
-        last = row if x[row] != x[row - 1] else last
-        out[row] = last
-    out[0] = 0
-    return out
+        if x[row] == x[row - 1]:  # seldom: otherwise no row waits for the one before it
+            rest = rest + 1 if last == row - 1 else 1
+            last = row
+            if rest >= window - 1:
+                out[row] = np.nan
 
 
 @kernel

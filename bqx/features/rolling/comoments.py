@@ -3,7 +3,8 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, square_and_product_sums, square_sums
+from bqx.features.rolling.products import square_and_product_sums
+from bqx.features.rolling.sums import F, square_sums
 from bqx.features.sources import BQX_WINDOW, momentum
 from bqx.features.spec import Source
 from bqx.market.bars import Bars

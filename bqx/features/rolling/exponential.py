@@ -8,7 +8,7 @@ of the endless recursion left out is below 1e-8).
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.ago import changes, last_moves
+from bqx.features.rolling.ago import blank_rests, changes
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import z_score, zone
@@ -84,9 +84,8 @@ def score(values: F, x: F, window: int, first_minute: int) -> F:
     NaN where the values are flat over the window, or ``x``, which they are a reading of: a
     recursion over a flat stretch fades or rests, and its changes there are rounding.
     """
-    out, moved = z_score(values, window, first_minute), last_moves(x)
-    for row in range(len(values)):
-        out[row] = out[row] if moved[row] > row - window + 1 else np.nan
+    out = z_score(values, window, first_minute)
+    blank_rests(out, x, window)
     return out
 
 

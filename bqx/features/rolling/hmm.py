@@ -67,7 +67,9 @@ def likelihoods(x: F, mean: F, variance: F) -> tuple[F, F]:
             most = max(most, logs[k])
         scale[row] = most
         for k in range(STATES):
-            out[row, k] = np.nan if np.isnan(x[row]) else np.exp(logs[k] - most)
+            apart = logs[k] - most
+            share = 1.0 if apart == 0.0 else np.exp(apart)
+            out[row, k] = np.nan if np.isnan(x[row]) else share
     return out, scale
 
 

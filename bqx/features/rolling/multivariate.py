@@ -4,8 +4,8 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation
-from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.sums import F, square_and_product_sums, square_sums
+from bqx.features.rolling.products import shift_sums, square_and_product_sums
+from bqx.features.rolling.sums import F, square_sums
 from bqx.features.rolling.tolerances import AT_REST
 
 

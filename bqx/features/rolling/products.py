@@ -3,8 +3,21 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block, join
-from bqx.features.rolling.weighted import BLOCKS, block_rows, block_sums
+from bqx.features.rolling.block_lanes import (
+    LANES,
+    mean_since,
+    weighted_since,
+)
+from bqx.features.rolling.blocks import (
+    F,
+    block_rows,
+    first_block,
+    join,
+    outside,
+    refer,
+    stretch,
+)
+from bqx.features.rolling.weighted import block_sums
 
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
@@ -13,33 +26,75 @@ PRODUCTS = SERIES * (SERIES + 1) // 2
 @kernel
 def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
-    rows, even = len(x), np.ones(window)
-    total, older, reference = np.empty(rows), np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
-        block_sums(x, start, even, even, total, older)
-        for block in range(start, start + BLOCKS * window, window):
-            begin, _, stop = block_rows(block, window, rows)
-            of, r = reference[begin:stop], x[begin:stop]
-            for i in range(len(of)):
-                of[i] = r[0]
-    join(total, older, window)
+    rows, even = len(x), np.ones(window + LANES)
+    total, reference, older = np.empty(rows), np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = block_sums(x, start, window, (even, even), total, older)
+        if stop > first:
+            outs = (total, reference)
+            weighted_since((x,), (even,), (older,), outs, first, stop, window)
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                refer(reference, x, window, block)
+            join(total, older, window, low, high)
     return total, reference
 
 
 @kernel
 def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
-    rows, even = len(x), np.ones(window)
+    rows, even = len(x), np.ones(window + LANES)
     out, older = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, BLOCKS * window):
-        block_sums(x, start, even, even, out, older)
-        for block in range(start, start + BLOCKS * window, window):
-            begin, whole, stop = block_rows(block, window, rows)
-            out[begin:whole] = np.nan
-            into, rest, r = out[whole:stop], older[whole - window + 1 :], x[begin:stop]
-            for i in range(len(into)):
-                into[i] = r[0] + (into[i] + rest[i]) / window
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = block_sums(x, start, window, (even, even), out, older)
+        if stop > first:
+            mean_since((x,), (even,), (older,), (out,), first, stop, window)
+        for low, high in outside(start, first, stop, window, len(x)):
+            join(out, older, window, low, high)
+            for block in range(low, high, window):
+                begin, _, end = block_rows(block, window, rows)
+                into, r = out[begin:end], x[begin:end]
+                for i in range(len(into)):
+                    into[i] = r[0] + into[i] / window
     return out
+
+
+@kernel
+def square_and_product_sums(x: F, y: F, window: int, first_minute: int) -> tuple[F, F, F, F]:
+    """What ``square_sums`` gives of ``y``, and the sum of ``(x - q)(y - r)`` over each window.
+
+    Four (T,) arrays, the references ``q`` and ``r`` as in ``square_sums``. A sum waits for the one
+    before it, and those of a row do not wait for each other.
+    """
+    rows = len(x)
+    total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    product, before = np.empty(rows), np.empty((3, rows))
+    for start in range(first_block(first_minute, window) - window, rows, window):
+        begin, stop = max(start, 0), min(start + window, rows)
+        one, other, after = x[begin:stop], y[begin:stop], min(stop, rows - 1)
+        q, r, next_q, next_r = x[begin], y[begin], x[after], y[after]
+        t, s, origin = total[begin:stop], square[begin:stop], reference[begin:stop]
+        p, older = product[begin:stop], before[:, begin:stop]
+        tb, sb, pb = older
+        t1 = t2 = s1 = s2 = p1 = p2 = 0.0
+        for i in range(len(one)):
+            d = other[i] - r
+            t1 += d
+            s1 += d * d
+            p1 += (one[i] - q) * d
+            t[i], s[i], p[i], origin[i] = t1, s1, p1, r
+            back = np.uint64(len(one) - 1 - i)  # never counted from the end: no check for it
+            d = other[back] - next_r
+            t2 += d
+            s2 += d * d
+            p2 += (one[back] - next_q) * d
+            tb[back], sb[back], pb[back] = t2, s2, p2
+        if start >= 0:
+            older[:, 0] = 0.0
+    join(total, before[0], window, 0, rows)
+    join(square, before[1], window, 0, rows)
+    join(product, before[2], window, 0, rows)
+    return total, square, reference, product
 
 
 @kernel

@@ -3,7 +3,8 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block, square_and_product_sums, square_sums
+from bqx.features.rolling.products import square_and_product_sums
+from bqx.features.rolling.sums import F, first_block, square_sums
 from bqx.features.rolling.tolerances import COLLINEAR
 
 

@@ -10,17 +10,19 @@ put together from shorter windows: that loop adds several rows at a time.)
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-
-F = NDArray[np.float64]
-
-
-@kernel
-def first_block(first_minute: int, size: int) -> int:
-    """Row of the first market minute divisible by ``size``, given the market minute of row 0."""
-    return (-first_minute) % size
+from bqx.features.rolling.block_lanes import squares_since, squares_until
+from bqx.features.rolling.blocks import F as F
+from bqx.features.rolling.blocks import (
+    block_rows,
+    in_lanes,
+    join,
+    outside,
+    refer,
+    stretch,
+)
+from bqx.features.rolling.blocks import first_block as first_block
 
 
 @kernel
@@ -103,27 +105,28 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     """
     rows = len(x)
     total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
-    total_before, square_before = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, 2 * window):
-        stop = start + 2 * window
-        if start >= 0 and stop <= rows:
-            _squares_since(x, start, window, total, square)
-            _squares_until(x, start, window, total_before, square_before)
-        else:
-            for block in (start, start + window):
-                _squares(x, block, window, (total, square), (total_before, square_before))
-        for block in (max(start, 0), start + window):
-            for row in range(block, min(block + window, rows)):
-                reference[row] = x[block]
-    join(total, total_before, window)
-    join(square, square_before, window)
+    older = np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = in_lanes(start, window, x)
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                _squares(x, block, window, (total, square), older)
+        if stop > first:
+            squares_until((x,), (x,), (), older, first, stop, window)
+            outs = (total, square, reference)
+            squares_since((x,), (x,), older, outs, first, stop, window)
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                refer(reference, x, window, block)
+            join(total, older[0], window, low, high)
+            join(square, older[1], window, low, high)
     return total, square, reference
 
 
 @kernel
 def _squares(x: F, start: int, window: int, newer: tuple[F, F], older: tuple[F, F]) -> None:
     """Sums and sums of squares within a block, from its first row on and from its end backwards."""
-    begin, stop = max(start, 0), min(start + window, len(x))
+    begin, _, stop = block_rows(start, window, len(x))
     if begin >= stop:
         return
     values, r, q = x[begin:stop], x[begin], x[min(stop, len(x) - 1)]
@@ -142,94 +145,6 @@ def _squares(x: F, start: int, window: int, newer: tuple[F, F], older: tuple[F, 
         tb[back], sb[back] = t2, s2
     if start >= 0:
         tb[0] = sb[0] = 0.0
-
-
-@kernel
-def _squares_since(x: F, start: int, window: int, total: F, square: F) -> None:
-    """From the first row of two whole blocks on, at once: each sum waits for the one before it."""
-    middle, stop = start + window, start + 2 * window
-    one, two, r, q = x[start:middle], x[middle:stop], x[start], x[middle]
-    t, s, next_t, next_s = (
-        *(total[start:middle], square[start:middle]),
-        *(total[middle:stop], square[middle:stop]),
-    )
-    t1 = t2 = s1 = s2 = 0.0
-    for i in range(window):
-        d, e = one[i] - r, two[i] - q
-        t1 += d
-        t2 += e
-        s1 += d * d
-        s2 += e * e
-        t[i], s[i], next_t[i], next_s[i] = t1, s1, t2, s2
-
-
-@kernel
-def _squares_until(x: F, start: int, window: int, total: F, square: F) -> None:
-    """From the end of two whole blocks backwards, at once."""
-    middle, stop = start + window, start + 2 * window
-    one, two, r, q = x[start:middle], x[middle:stop], x[middle], x[min(stop, len(x) - 1)]
-    t, s, next_t, next_s = (
-        *(total[start:middle], square[start:middle]),
-        *(total[middle:stop], square[middle:stop]),
-    )
-    t1 = t2 = s1 = s2 = 0.0
-    for i in range(window):
-        row = np.uint64(window - 1 - i)
-        d, e = one[row] - r, two[row] - q
-        t1 += d
-        t2 += e
-        s1 += d * d
-        s2 += e * e
-        t[row], s[row], next_t[row], next_s[row] = t1, s1, t2, s2
-    t[0] = s[0] = next_t[0] = next_s[0] = 0.0
-
-
-@kernel
-def square_and_product_sums(x: F, y: F, window: int, first_minute: int) -> tuple[F, F, F, F]:
-    """What ``square_sums`` gives of ``y``, and the sum of ``(x - q)(y - r)`` over each window.
-
-    Four (T,) arrays, the references ``q`` and ``r`` as in ``square_sums``. A sum waits for the one
-    before it, and those of a row do not wait for each other.
-    """
-    rows = len(x)
-    total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
-    product, before = np.empty(rows), np.empty((3, rows))
-    for start in range(first_block(first_minute, window) - window, rows, window):
-        begin, stop = max(start, 0), min(start + window, rows)
-        one, other, after = x[begin:stop], y[begin:stop], min(stop, rows - 1)
-        q, r, next_q, next_r = x[begin], y[begin], x[after], y[after]
-        t, s, origin = total[begin:stop], square[begin:stop], reference[begin:stop]
-        p, older = product[begin:stop], before[:, begin:stop]
-        tb, sb, pb = older
-        t1 = t2 = s1 = s2 = p1 = p2 = 0.0
-        for i in range(len(one)):
-            d = other[i] - r
-            t1 += d
-            s1 += d * d
-            p1 += (one[i] - q) * d
-            t[i], s[i], p[i], origin[i] = t1, s1, p1, r
-            back = np.uint64(len(one) - 1 - i)  # never counted from the end: no check for it
-            d = other[back] - next_r
-            t2 += d
-            s2 += d * d
-            p2 += (one[back] - next_q) * d
-            tb[back], sb[back], pb[back] = t2, s2, p2
-        if start >= 0:
-            older[:, 0] = 0.0
-    join(total, before[0], window)
-    join(square, before[1], window)
-    join(product, before[2], window)
-    return total, square, reference, product
-
-
-@kernel
-def join(newer: F, older: F, window: int) -> None:
-    """Add sums from a block's start to those up to the end of the block before."""
-    ahead = min(window - 1, len(newer))
-    newer[:ahead] = np.nan
-    whole = newer[ahead:]
-    for i in range(len(whole)):
-        whole[i] += older[i]
 
 
 @kernel

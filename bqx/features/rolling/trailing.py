@@ -8,50 +8,61 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.sums import F, first_block, join, mean_std, square_sums, trend_sums
+from bqx.features.rolling.block_lanes import plain_since, plain_until
+from bqx.features.rolling.blocks import (
+    F,
+    block_rows,
+    first_block,
+    in_lanes,
+    join,
+    outside,
+    stretch,
+)
+from bqx.features.rolling.sums import mean_std, square_sums, trend_sums
 
 
 @kernel
 def total(x: F, window: int, first_minute: int) -> F:
     """Rolling sum: (T,). For values that do not cancel; else use ``rolling.power_sums``."""
     rows = len(x)
-    out, before = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, window) - window, rows, window):
-        begin, stop = max(start, 0), min(start + window, rows)
-        values, head, tail = x[begin:stop], out[begin:stop], before[begin:stop]
-        newer = older = 0.0
-        for i in range(len(values)):
-            newer += values[i]
-            head[i] = newer
-            back = np.uint64(len(values) - 1 - i)  # never counted from the end: no check for it
-            older += values[back]
-            tail[back] = older
-        if start >= 0:
-            tail[0] = 0.0
-    join(out, before, window)
+    out, older = np.empty(rows), np.empty(rows)
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = in_lanes(start, window, x)
+        for low, high in outside(start, first, stop, window, len(x)):
+            for block in range(low, high, window):
+                _sums(x, block, window, out, older)
+        if stop > first:
+            plain_until((x,), (x,), (), (older,), first, stop, window)
+            plain_since((x,), (x,), (older,), (out,), first, stop, window)
+        for low, high in outside(start, first, stop, window, len(x)):
+            join(out, older, window, low, high)
     return out
 
 
 @kernel
+def _sums(x: F, start: int, window: int, newer: F, older: F) -> None:
+    begin, _, stop = block_rows(start, window, len(x))
+    if begin >= stop:
+        return
+    values, head, tail = x[begin:stop], newer[begin:stop], older[begin:stop]
+    ahead = back = 0.0
+    for i in range(len(values)):
+        ahead += values[i]
+        head[i] = ahead
+        last = np.uint64(len(values) - 1 - i)  # never counted from the end: no check for it
+        back += values[last]
+        tail[last] = back
+    if start >= 0:
+        tail[0] = 0.0
+
+
+@kernel
 def totals(x: F, window: int, first_minute: int) -> F:
-    """Rolling sums of the columns of ``x`` (T, K): (T, K)."""
-    rows, columns = x.shape
-    out = np.full((rows, columns), np.nan)
-    tail = np.empty((window, columns))
-    for start in range(first_block(first_minute, window), rows, window):
-        for i in range(min(window, start)):
-            for k in range(columns):
-                tail[i, k] = x[start - 1 - i, k] + (tail[i - 1, k] if i else 0.0)
-        forward = np.zeros(columns)
-        for row in range(start, min(start + window, rows)):
-            before = window - (row - start + 1)
-            for k in range(columns):
-                forward[k] += x[row, k]
-            if before > start:
-                continue
-            for k in range(columns):
-                out[row, k] = forward[k] + tail[before - 1, k] if before else forward[k]
-    return out
+    """Rolling sums of the columns of ``x`` (T, K): (T, K), by column."""
+    out = np.empty((x.shape[1], len(x)))
+    for k in range(len(out)):
+        out[k] = total(np.ascontiguousarray(x[:, k]), window, first_minute)
+    return out.T
 
 
 @kernel

@@ -50,29 +50,29 @@ def by_ranges(over: F, window: int, first_minute: int) -> F:
     Parkinson, Garman-Klass, Rogers-Satchell, Yang-Zhang.
     """
     rows = len(over)
-    terms = np.empty((rows, 7))
+    terms = np.empty((7, rows))
     for row in range(rows):
-        gap, up, down, body = over[row]
+        gap, up, down, body = over[row, 0], over[row, 1], over[row, 2], over[row, 3]
         extent = up - down
-        terms[row, 0] = extent * extent
-        terms[row, 1] = 0.5 * extent * extent - _KLASS * body * body
-        terms[row, 2] = up * (up - body) + down * (down - body)
-        terms[row, 3], terms[row, 4] = gap, gap * gap
-        terms[row, 5], terms[row, 6] = body, body * body
-    sums = totals(terms, window, first_minute)
-    out = np.full((rows, 4), np.nan)
+        terms[0, row] = extent * extent
+        terms[1, row] = 0.5 * extent * extent - _KLASS * body * body
+        terms[2, row] = up * (up - body) + down * (down - body)
+        terms[3, row], terms[4, row] = gap, gap * gap
+        terms[5, row], terms[6, row] = body, body * body
+    sums = totals(terms.T, window, first_minute).T
+    out = np.empty((4, rows))
     share, free = 1.0 / window, 1.0 / (window - 1.0)
     k = 0.34 / (1.34 + (window + 1.0) / (window - 1.0))
     for row in range(rows):
-        extent, klass, satchell, gap, gaps, body, bodies = sums[row]
-        out[row, 0] = np.sqrt(extent * share * _PARKINSON)
-        out[row, 1] = np.sqrt(klass * share)
-        out[row, 2] = np.sqrt(satchell * share)
-        if not np.isnan(gap + body):
-            overnight = max(gaps - gap * gap * share, 0.0) * free
-            day = max(bodies - body * body * share, 0.0) * free
-            out[row, 3] = np.sqrt(overnight + k * day + (1.0 - k) * satchell * share)
-    return out
+        satchell, gap, body = sums[2, row], sums[3, row], sums[5, row]
+        out[0, row] = np.sqrt(sums[0, row] * share * _PARKINSON)
+        out[1, row], out[2, row] = np.sqrt(sums[1, row] * share), np.sqrt(satchell * share)
+        overnight, day = sums[4, row] - gap * gap * share, sums[6, row] - body * body * share
+        overnight = (overnight if overnight > 0.0 else 0.0) * free
+        day = (day if day > 0.0 else 0.0) * free
+        whole = np.sqrt(overnight + k * day + (1.0 - k) * satchell * share)
+        out[3, row] = whole if gap + body == gap + body else np.nan
+    return out.T
 
 
 @kernel
@@ -81,43 +81,39 @@ def by_products(returns: F, window: int, first_minute: int) -> F:
 
     Bipower variance, quarticity, jump test, signed jump, skewness, volatility (root mean square).
     """
-    rows = len(returns)
-    out = np.full((rows, 6), np.nan)
-    terms = np.empty((rows, 4))
+    rows, n = len(returns), float(window)
+    terms, roots = np.empty((4, rows)), np.empty(rows)
     pairs, triples = np.full(rows, np.nan), np.full(rows, np.nan)
-    powers = np.empty(rows)
+    for row in range(rows):
+        roots[row] = np.cbrt(abs(returns[row]))
     for row in range(rows):
         r = returns[row]
-        square = r * r
-        terms[row, 0], terms[row, 1] = square, square * square
-        terms[row, 2], terms[row, 3] = np.sign(r) * square, square * r
-        powers[row] = abs(r) * np.cbrt(abs(r))
-        if row >= 1:
-            pairs[row] = abs(r * returns[row - 1])
-        if row >= 2:
-            triples[row] = powers[row] * powers[row - 1] * powers[row - 2]
-    sums = totals(terms, window, first_minute)
+        square, sign = r * r, 1.0 if r > 0.0 else -1.0 if r < 0.0 else r
+        terms[0, row], terms[1, row] = square, square * square
+        terms[2, row], terms[3, row] = sign * square, square * r
+        roots[row] = abs(r) * roots[row]
+    for row in range(1, rows):
+        pairs[row] = abs(returns[row] * returns[row - 1])
+    for row in range(2, rows):
+        triples[row] = roots[row] * roots[row - 1] * roots[row - 2]
+    sums = totals(terms.T, window, first_minute).T
     pairs = total(pairs, window - 1, first_minute)
     triples = total(triples, window - 2, first_minute)
-    n = float(window)
+    out = np.empty((6, rows))
     for row in range(rows):
-        squares, fourths, signed, cubes = sums[row]
-        if np.isnan(squares):
-            continue
-        bipower = np.pi / 2.0 * (n / (n - 1.0)) * pairs[row]
-        out[row, 0] = bipower
-        out[row, 1] = n / 3.0 * fourths
-        out[row, 3] = signed
-        out[row, 5] = np.sqrt(squares / n)
-        if squares > 0.0:
-            noise = 1.0
-            if bipower > 0.0:
-                tripower = n * _TRIPOWER * (n / (n - 2.0)) * triples[row]
-                noise = max(1.0, tripower / (bipower * bipower))
-            share = (squares - bipower) / squares
-            out[row, 2] = share / np.sqrt(_JUMP_NOISE / n * noise)
-            out[row, 4] = np.sqrt(n) * cubes / (squares * np.sqrt(squares))
-    return out
+        squares, nothing = sums[0, row], 0.0 if sums[0, row] == sums[0, row] else np.nan
+        bipower = np.pi / 2.0 * (n / (n - 1.0)) * pairs[row] + nothing
+        tripower = n * _TRIPOWER * (n / (n - 2.0)) * triples[row]
+        over = tripower / (bipower * bipower)
+        noise = over if bipower > 0.0 and over > 1.0 else 1.0
+        share = (squares - bipower) / squares
+        jump = share / np.sqrt(_JUMP_NOISE / n * noise)
+        skew = np.sqrt(n) * sums[3, row] / (squares * np.sqrt(squares))
+        out[0, row], out[1, row] = bipower, n / 3.0 * sums[1, row] + nothing
+        out[2, row] = jump if squares > 0.0 else np.nan
+        out[3, row], out[4, row] = sums[2, row] + nothing, skew if squares > 0.0 else np.nan
+        out[5, row] = np.sqrt(squares / n)
+    return out.T
 
 
 @kernel

@@ -1,41 +1,38 @@
-"""Weighted sums within blocks, four blocks at a time, and the exponential means made of them.
-
-A sum waits for the one before it, and blocks do not depend on each other: four of them in one loop
-take little longer than one. Every value has the bits that one block after the other gives it.
-"""
+"""Weighted sums within blocks, eight blocks at a time, and the exponential means made of them."""
 
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block
-
-BLOCKS = 4
-"""Blocks whose sums are taken at once."""
-
-
-@kernel
-def block_rows(start: int, window: int, rows: int) -> tuple[int, int, int]:
-    """First row of a block, the first that ends a whole window, and the row after its last."""
-    begin, stop = max(start, 0), min(start + window, rows)
-    return begin, max(begin, min(window - 1, stop)), stop
+from bqx.features.rolling.block_lanes import LANES, exponential_since, weighted_until
+from bqx.features.rolling.blocks import (
+    F,
+    block_rows,
+    first_block,
+    in_lanes,
+    outside,
+    stretch,
+)
 
 
 @kernel
-def block_sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
-    """Weighted sums within `BLOCKS` blocks, as long as the weights, of distances from a value at
-    hand.
+def block_sums(
+    x: F, start: int, size: int, weights: tuple[F, F], newer: F, older: F
+) -> tuple[int, int]:
+    """Weighted sums within `BLOCKS` blocks of ``size`` rows of distances from a value at hand.
 
-    ``newer`` : from a block's first row on, of distances from that row; ``older`` : from its end
-    backwards, of distances from the row after it, 0 at a whole block's first row.
+    ``weights`` : growing and fading, (size + `LANES` or more,) each. ``newer`` : from a block's
+    first row on, of distances from that row, but for the blocks left to lanes: their first row and
+    the row after their last are returned. ``older`` : from its end backwards, of distances from the
+    row after it, 0 at a whole block's first row.
     """
-    size = len(fading)
-    stop = start + BLOCKS * size
-    if start >= 0 and stop <= len(x):
-        _sums_since(x, start, growing, newer)
-        _sums_until(x, start, fading, older)
-    else:
-        for block in range(start, stop, size):
-            _sums(x, block, growing, fading, newer, older)
+    growing, fading = weights
+    first, stop = in_lanes(start, size, x)
+    for low, high in outside(start, first, stop, size, len(x)):
+        for block in range(low, high, size):
+            _sums(x, block, growing[:size], fading[:size], newer, older)
+    if stop > first:
+        weighted_until((x,), (fading,), (), (older,), first, stop, size)
+    return first, stop
 
 
 @kernel
@@ -57,41 +54,12 @@ def _sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
 
 
 @kernel
-def _sums_since(x: F, start: int, weights: F, out: F) -> None:
-    """From the first row of four whole blocks on, at once: each sum waits for the one before it."""
-    size = len(weights)
-    second, third, fourth = start + size, start + 2 * size, start + 3 * size
-    a, b, c, d = x[start:second], x[second:third], x[third:fourth], x[fourth : fourth + size]
-    into_a, into_b, into_c = out[start:second], out[second:third], out[third:fourth]
-    into_d, p, q, r, s = out[fourth : fourth + size], a[0], b[0], c[0], d[0]
-    sum_a = sum_b = sum_c = sum_d = 0.0
-    for i in range(size):
-        weight = weights[i]
-        sum_a += weight * (a[i] - p)
-        sum_b += weight * (b[i] - q)
-        sum_c += weight * (c[i] - r)
-        sum_d += weight * (d[i] - s)
-        into_a[i], into_b[i], into_c[i], into_d[i] = sum_a, sum_b, sum_c, sum_d
-
-
-@kernel
-def _sums_until(x: F, start: int, weights: F, out: F) -> None:
-    """From the end of four whole blocks backwards, at once."""
-    size = len(weights)
-    second, third, fourth = start + size, start + 2 * size, start + 3 * size
-    a, b, c, d = x[start:second], x[second:third], x[third:fourth], x[fourth : fourth + size]
-    into_a, into_b, into_c = out[start:second], out[second:third], out[third:fourth]
-    into_d, p, q, r = out[fourth : fourth + size], b[0], c[0], d[0]
-    s = x[min(fourth + size, len(x) - 1)]
-    sum_a = sum_b = sum_c = sum_d = 0.0
-    for i in range(size):
-        weight, row = weights[i], np.uint64(size - 1 - i)
-        sum_a += weight * (a[row] - p)
-        sum_b += weight * (b[row] - q)
-        sum_c += weight * (c[row] - r)
-        sum_d += weight * (d[row] - s)
-        into_a[row], into_b[row], into_c[row], into_d[row] = sum_a, sum_b, sum_c, sum_d
-    into_a[0] = into_b[0] = into_c[0] = into_d[0] = 0.0
+def _powers(alpha: float, run_in: int) -> tuple[F, F, F]:
+    """Weights of sums from a block's start and up to its end, and powers of what a row leaves."""
+    powers = np.ones(run_in + LANES)
+    for i in range(run_in):
+        powers[i + 1] = powers[i] * (1.0 - alpha)
+    return alpha / powers, alpha * powers, powers
 
 
 @kernel
@@ -103,26 +71,24 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
     ``min_rows`` on, else NaN.
     """
     rows = len(x)
-    keep = 1.0 - alpha
-    powers = np.empty(run_in + 1)
-    powers[0] = 1.0
-    for i in range(run_in):
-        powers[i + 1] = powers[i] * keep
-    growing, fading, left = alpha / powers, alpha * powers, powers[run_in]
+    growing, fading, powers = _powers(alpha, run_in)
     out, older = np.empty(rows), np.empty(rows)
-    for start in range(first_block(first_minute, run_in) - run_in, rows, BLOCKS * run_in):
-        block_sums(x, start, growing[:run_in], fading[:run_in], out, older)
-        for block in range(start, start + BLOCKS * run_in, run_in):
-            _whole(x, block, powers, left, out, older)
+    for start in range(first_block(first_minute, run_in) - run_in, rows, stretch(run_in)):
+        first, stop = block_sums(x, start, run_in, (growing, fading), out, older)
+        if stop > first:
+            exponential_since((x,), (growing, powers), (older,), (out,), first, stop, run_in)
+        for low, high in outside(start, first, stop, run_in, rows):
+            for block in range(low, high, run_in):
+                _whole(x, block, powers[: run_in + 1], out, older)
     if min_rows < run_in:
         _young(out, x, alpha, run_in, min_rows)
     return out
 
 
 @kernel
-def _whole(x: F, start: int, powers: F, left: float, out: F, older: F) -> None:
+def _whole(x: F, start: int, powers: F, out: F, older: F) -> None:
     """Means of the windows that end in a block, in place of the sums since its start."""
-    run_in = len(powers) - 1
+    run_in, left = len(powers) - 1, powers[-1]
     begin, whole, stop = block_rows(start, run_in, len(x))
     out[begin:whole] = np.nan
     into, r = out[whole:stop], x[begin:stop]

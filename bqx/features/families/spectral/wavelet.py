@@ -93,59 +93,79 @@ def _spread(x: F, off: F, row: int) -> float:
 
 @kernel
 def _sums(c: F, first_minute: int) -> F:
-    """Sums of details, squares and neighbours over the coefficients of each row: (T, 8)."""
-    out = np.empty((len(c), 8))
-    for row in range(len(c)):
-        d1, d2, d3, _ = c[row]
-        before = c[row - 1, 2] if row else np.nan
-        out[row, 0], out[row, 1], out[row, 2], out[row, 3] = d1, d1 * d1, d2 * d2, d3 * d3
-        out[row, 4], out[row, 5], out[row, 6], out[row, 7] = (
-            d3,
-            before,
-            before * before,
-            d3 * before,
-        )
-    return totals(out, COUNT, first_minute)
+    """Sums of details, squares and neighbours over the coefficients of each row: (8, T)."""
+    rows, (d1, d2, d3, _) = len(c), c.T
+    out = np.empty((8, rows))
+    out[0], out[4], out[5, :1] = d1, d3, np.nan
+    out[5, 1:] = d3[: rows - 1]
+    for row in range(rows):
+        out[1, row], out[2, row], out[3, row] = d1[row] ** 2, d2[row] ** 2, d3[row] ** 2
+    for row in range(rows):
+        before = out[5, row]
+        out[6, row], out[7, row] = before * before, d3[row] * before
+    return totals(out.T, COUNT, first_minute).T
+
+
+@kernel
+def _smooth(x: F, off: F, first_minute: int, slope: F) -> F:
+    """Sum of squares of the approximation about its mean: (T,); its slope is written."""
+    trend = trend_sums(x + off, COUNT, first_minute).T
+    out, n = np.empty(len(x)), float(COUNT)
+    for row in range(len(x)):
+        total, square = trend[0, row], trend[3, row]
+        smooth = square - total * total / n
+        out[row] = smooth if total == total else np.nan
+        if smooth < max(LOST_SHAPE * square, n * (LOST * x[row]) ** 2):
+            out[row] = _spread(x, off, row)
+        slope[row] = trend[1, row] / (n * (n * n - 1.0) / 12.0)
+    return out
+
+
+@kernel
+def _entropies(energies: F, out: F) -> None:
+    """Entropy of the shares of three energies (8, T), and the largest of them."""
+    for row in range(out.shape[1]):
+        e1, e2, e3 = energies[1, row], energies[2, row], energies[3, row]
+        detail = e1 + e2 + e3
+        entropy = 0.0
+        for energy in (e1, e2, e3):
+            if energy > 0.0:
+                entropy -= energy / detail * np.log(energy / detail)
+        out[0, row] = entropy if detail > 0.0 else np.nan
+        out[2, row] = max(e1, e2, e3) / detail if detail > 0.0 else np.nan
 
 
 @kernel
 def wavelet(x: F, first_minute: int) -> F:
     """Readings of the coefficients: (T, 11), see the outputs."""
-    out = np.full((len(x), 11), np.nan)
+    rows, n = len(x), float(COUNT)
+    out = np.empty((11, rows))
     c = coefficients(x)
     sums = _sums(c, first_minute)
-    trend = trend_sums(x + c[:, 3], COUNT, first_minute)
-    top, bottom = extremes(c[:, 0].copy(), c[:, 0].copy(), COUNT)
-    n = float(COUNT)
-    for row in range(len(x)):
-        s = sums[row]
-        e1, e2, e3 = s[1], s[2], s[3]
-        out[row, 0], out[row, 1], out[row, 2] = np.sqrt(e1 / n), np.sqrt(e2 / n), np.sqrt(e3 / n)
-        smooth = max(trend[row, 3] - trend[row, 0] * trend[row, 0] / n, 0.0)
-        if np.isnan(trend[row, 0]):
-            smooth = np.nan
-        elif smooth < max(LOST_SHAPE * trend[row, 3], n * (LOST * x[row]) ** 2):
-            smooth = _spread(x, c[:, 3], row)
-        out[row, 3] = np.sqrt(smooth / n)
-        if e3 > 0.0:
-            out[row, 4] = e1 / e3
-        detail = e1 + e2 + e3
-        if detail > 0.0:
-            out[row, 5] = smooth / (smooth + detail)
-            entropy = 0.0
-            for energy in (e1, e2, e3):
-                if energy > 0.0:
-                    entropy -= energy / detail * np.log(energy / detail)
-            out[row, 6] = entropy
-            out[row, 8] = max(e1, e2, e3) / detail
-        if top[row] > bottom[row]:
-            spread = np.sqrt((e1 - s[0] * s[0] / n) / (n - 1.0))
-            out[row, 7] = max(top[row], -bottom[row]) / spread
-        out[row, 9] = correlation(
-            e3 - s[4] * s[4] / n, s[6] - s[5] * s[5] / n, s[7] - s[4] * s[5] / n
-        )
-        out[row, 10] = trend[row, 1] / (n * (n * n - 1.0) / 12.0)
-    return out
+    smooth = _smooth(x, c[:, 3], first_minute, out[10])
+    _entropies(sums, out[6:9])
+    details = c[:, 0].copy()
+    top, bottom = extremes(details, details, COUNT)
+    for row in range(rows):
+        out[0, row], out[1, row] = np.sqrt(sums[1, row] / n), np.sqrt(sums[2, row] / n)
+    for row in range(rows):
+        out[2, row], out[3, row] = np.sqrt(sums[3, row] / n), np.sqrt(smooth[row] / n)
+    for row in range(rows):
+        share = sums[1, row] / sums[3, row]
+        out[4, row] = share if sums[3, row] > 0.0 else np.nan
+    for row in range(rows):
+        detail = sums[1, row] + sums[2, row] + sums[3, row]
+        share = smooth[row] / (smooth[row] + detail)
+        out[5, row] = share if detail > 0.0 else np.nan
+    for row in range(rows):
+        spread = np.sqrt((sums[1, row] - sums[0, row] * sums[0, row] / n) / (n - 1.0))
+        most = max(top[row], -bottom[row]) / spread
+        out[7, row] = most if top[row] > bottom[row] else np.nan
+    for row in range(rows):
+        d, e = sums[4, row], sums[5, row]
+        out[9, row] = correlation(sums[3, row] - d * d / n, sums[6, row] - e * e / n,
+                                  sums[7, row] - d * e / n)  # fmt: skip
+    return out.T
 
 
 @kernel

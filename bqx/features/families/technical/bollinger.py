@@ -6,7 +6,6 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.ago import last_moves
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Output
@@ -27,13 +26,11 @@ def bands(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.empty((4, rows))
     mean, std = mean_std(x, window, first_minute, 0)
-    moved = last_moves(x)
     for row in range(rows):
-        now = x[row]
-        flat = row - moved[row] >= window - 1
-        middle = now if flat else mean[row]
-        half_width = 0.0 if flat else WIDTH * std[row]
-        percent_b = 0.5 + (now - middle) / (2.0 * half_width)
+        flat = std[row] == 0.0
+        middle = x[row] if flat else mean[row]
+        half_width = WIDTH * std[row]
+        percent_b = 0.5 + (x[row] - middle) / (2.0 * half_width)
         out[0, row], out[1, row], out[2, row] = middle + half_width, middle, middle - half_width
         out[3, row] = 0.5 if flat else percent_b
     return out.T

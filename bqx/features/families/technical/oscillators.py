@@ -51,16 +51,25 @@ def rsi_readings(x: F, first_minute: int, n: int) -> F:
 
 
 @kernel
-def ema_gap(x: F, first_minute: int, fast: int, slow: int) -> F:
+def mean_difference(x: F, first_minute: int, fast: int, slow: int) -> F:
+    """Difference of two exponential means: (T,)."""
+    out, slower = ema(x, fast, first_minute), ema(x, slow, first_minute)
+    for row in range(len(x)):
+        out[row] -= slower[row]
+    return out
+
+
+@kernel
+def macd_line(x: F, first_minute: int, fast: int, slow: int) -> F:
     """Difference of two exponential means: (T, 1)."""
-    return (ema(x, fast, first_minute) - ema(x, slow, first_minute)).reshape(-1, 1)
+    return mean_difference(x, first_minute, fast, slow).reshape(-1, 1)
 
 
 @kernel
 def _line(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     """Difference of two exponential means, beside the series: (T, 2)."""
     out = np.empty((2, len(x)))
-    out[0] = ema(x, fast, first_minute) - ema(x, slow, first_minute)
+    out[0] = mean_difference(x, first_minute, fast, slow)
     out[1] = x
     return out.T
 
@@ -68,8 +77,10 @@ def _line(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
 @kernel
 def signalled(line: F, first_minute: int, signal: int) -> tuple[F, F]:
     """Exponential mean of a line, and what the line has above it: (T,) each."""
-    slower = ema(line, signal, first_minute)
-    return slower, line - slower
+    slower, above = ema(line, signal, first_minute), np.empty(len(line))
+    for row in range(len(line)):
+        above[row] = line[row] - slower[row]
+    return slower, above
 
 
 @kernel
@@ -278,7 +289,7 @@ FAMILIES = (
             reads=lambda fast, slow, signal: ema_run_in(signal) + _BACK,
         ),
     ),
-    _macd(ema_gap, {"line": replace(_LINE, alias="macd_line_{0}_{1}")}, windows=((5, 35),)),
+    _macd(macd_line, {"line": replace(_LINE, alias="macd_line_{0}_{1}")}, windows=((5, 35),)),
     _roc(roc_readings, _roc_outputs(_roc_rows, _ROC), windows=12),
     _roc(roc, _ROC, windows=(5, 25, 60)),
     _roc_of_bqx(roc_bqx_readings, _roc_outputs(_roc_bqx_rows, _ROC_BQX), windows=12),

@@ -92,14 +92,13 @@ def states(x: F, first_minute: int, window: int, parameters: F) -> F:
 def _fresh(p: F) -> F:
     """Whether the likeliest of states (T, 3) has changed within 5 rows, if all are known: (T,)."""
     out = np.full(len(p), np.nan)
-    for row in range(WITHIN - 1, len(p)):
-        now, same = _likeliest(p, row), True
-        finite = not np.isnan(p[row, 0])
-        for k in range(1, WITHIN):
-            finite = finite and not np.isnan(p[row - k, 0])
-            same = same and _likeliest(p, row - k) == now
-        if finite:
-            out[row] = not same
+    since, known, before = 0, 0, -1
+    for row in range(len(p)):
+        now = -1 if np.isnan(p[row, 0]) else _likeliest(p, row)
+        known = known + 1 if now >= 0 else 0
+        since, before = since + 1 if now == before else 1, now
+        if known >= WITHIN:
+            out[row] = since < WITHIN
     return out
 
 
