@@ -21,9 +21,9 @@ _WIDE = ir.VectorType(_NUMBER, LANES)
 _SERIES = (types.float64, 1)
 _UNKNOWN = ir.Constant(_WIDE, ir.Undefined)
 
-Step = Callable[[Any, list[Any], list[Any], Any, list[Any]], list[Any]]
-"""From the builder, a row's values and distances in each series, its weight and the sums so far to
-the sums with it."""
+Step = Callable[[Any, Any, Any, Any, list[Any]], list[Any]]
+"""From the builder, a row's values, their distances and weight and the sums so far to the sums
+with it."""
 
 Ending = Callable[["_Blocks", int, Any, Any, list[Any]], list[Any]]
 """From the sums in eight rows of the block in a lane, its first row counted from the first block's
@@ -73,7 +73,7 @@ class _Blocks:
     """
 
     b: Any
-    x: list[Any]
+    x: Any
     weights: list[Any]
     older: list[Any]
     outs: list[Any]
@@ -100,15 +100,14 @@ class _Blocks:
     def _eight(self, first: Any) -> None:
         """Eight rows at a time, then those that are left."""
         b, last = self.b, self.b.sub(self.blocks, _count(1))
-        self.firsts, self.origins = [], [_UNKNOWN for _ in self.x]
+        self.firsts, self.origin = [], _UNKNOWN
         for k in range(LANES):
             block = b.add(first, _count(k))
             block = b.select(b.icmp_signed("<", block, last), block, last)
             self.firsts.append(b.mul(block, self.size))
             origin = b.add(self.firsts[k], self.size) if self.ending is None else self.firsts[k]
-            for of, x in enumerate(self.x):
-                number = b.load(_place(b, x, origin, _NUMBER))
-                self.origins[of] = b.insert_element(self.origins[of], number, _count(k))
+            number = b.load(_place(b, self.x, origin, _NUMBER))
+            self.origin = b.insert_element(self.origin, number, _count(k))
         rest = b.and_(self.size, _count(LANES - 1))
         whole = b.sub(self.size, rest)
         sums = self._whole_tiles(whole)
@@ -148,16 +147,13 @@ class _Blocks:
         """Sums after eight rows of every block; only rows that are ``own`` are written anew."""
         b = self.b
         rows = [b.add(first, row) for first in self.firsts]
-        columns = [
-            _turned(b, [b.load(_place(b, x, each), align=8) for each in rows]) for x in self.x
-        ]
+        columns = _turned(b, [b.load(_place(b, self.x, each), align=8) for each in rows])
         made: list[list[Any]] = [[None] * LANES for _ in sums]
         for k in range(LANES):
             at = LANES - 1 - k if self.ending is None else k
             weight = b.load(_place(b, self.weights[0], b.add(i, _count(k)), _NUMBER))
-            values = [x[at] for x in columns]
-            apart = [b.fsub(x, r) for x, r in zip(values, self.origins, strict=True)]
-            sums = self.step(b, values, apart, _in_all(b, weight), sums)
+            apart = b.fsub(columns[at], self.origin)
+            sums = self.step(b, columns[at], apart, _in_all(b, weight), sums)
             for of_rows, value in zip(made, sums, strict=True):
                 of_rows[at] = value
         made = [_turned(b, of_rows) for of_rows in made]
@@ -173,7 +169,7 @@ class _Blocks:
 
     def origin_of(self, lane: int) -> Any:
         """What a block's distances are from, in every place."""
-        return _in_all(self.b, self.b.extract_element(self.origins[0], _count(lane)))
+        return _in_all(self.b, self.b.extract_element(self.origin, _count(lane)))
 
     def oldest(self, address: Any, row: Any) -> Any:
         """Of a series, the first rows of the windows that end from a row on."""
@@ -181,16 +177,16 @@ class _Blocks:
         return self.b.load(_place(self.b, address, ahead), align=8)
 
 
-def _plain(b: Any, values: list[Any], _: Any, __: Any, sums: list[Any]) -> list[Any]:
-    return [b.fadd(sums[0], values[0])]
+def _plain(b: Any, values: Any, _: Any, __: Any, sums: list[Any]) -> list[Any]:
+    return [b.fadd(sums[0], values)]
 
 
-def _weighted(b: Any, _: Any, apart: list[Any], weight: Any, sums: list[Any]) -> list[Any]:
-    return [b.fadd(sums[0], b.fmul(weight, apart[0]))]
+def _weighted(b: Any, _: Any, apart: Any, weight: Any, sums: list[Any]) -> list[Any]:
+    return [b.fadd(sums[0], b.fmul(weight, apart))]
 
 
-def _squares(b: Any, _: Any, apart: list[Any], __: Any, sums: list[Any]) -> list[Any]:
-    return [b.fadd(sums[0], apart[0]), b.fadd(sums[1], b.fmul(apart[0], apart[0]))]
+def _squares(b: Any, _: Any, apart: Any, __: Any, sums: list[Any]) -> list[Any]:
+    return [b.fadd(sums[0], apart), b.fadd(sums[1], b.fmul(apart, apart))]
 
 
 def _whole(at: _Blocks, _: int, row: Any, __: Any, sums: list[Any]) -> list[Any]:
@@ -213,7 +209,7 @@ def _exponential(at: _Blocks, lane: int, row: Any, i: Any, sums: list[Any]) -> l
     b, powers, origin = at.b, at.weights[1], at.origin_of(lane)
     now, then = (b.load(_place(b, powers, b.add(i, _count(k))), align=8) for k in (0, 1))
     left = _in_all(b, b.load(_place(b, powers, at.size, _NUMBER)))
-    started = b.fmul(left, b.fsub(at.oldest(at.x[0], row), origin))
+    started = b.fmul(left, b.fsub(at.oldest(at.x, row), origin))
     since = b.fadd(b.fmul(now, sums[0]), started)
     before = b.fmul(then, at.oldest(at.older[0], row))
     return [b.fadd(origin, b.fadd(since, before))]
@@ -240,7 +236,7 @@ def _of_blocks(sums: int, step: Step, ending: Ending | None = None) -> Any:
             firsts = (start, _count(0), start, start)
             parts = zip(signature.args[:4], series, firsts, strict=True)
             at = [_addresses(context, b, kind, of, row) for kind, of, row in parts]
-            _Blocks(b, at[0], at[1], at[2], at[3], size, blocks, sums, step, ending).write()
+            _Blocks(b, at[0][0], at[1], at[2], at[3], size, blocks, sums, step, ending).write()
             return context.get_dummy_value()
 
         for each in (each for group in (x, weights, older, outs) for each in group):
@@ -267,9 +263,9 @@ beyond row 0. Plain sums are of the values themselves.
 
 Parameters
 ----------
-x : tuple of series (T,), of one or, for products, the one that squares are of and the other.
+x : tuple of the series (T,).
 weights : tuple of those of rows in the order of summing, (size + `LANES` or more,); the powers with
-    them for exponential means; of squares and products any series.
+    them for exponential means; of squares and plain sums the series.
 older : tuple of what ``until`` gave, (T,) each.
 outs : tuple of what is written, (T,) each.
 

@@ -18,7 +18,7 @@ from bqx.features.rolling.blocks import (
 def block_sums(
     x: F, start: int, size: int, weights: tuple[F, F], newer: F, older: F
 ) -> tuple[int, int]:
-    """Weighted sums within `BLOCKS` blocks of ``size`` rows of distances from a value at hand.
+    """Weighted sums within a stretch of blocks of ``size`` rows, of distances from a value at hand.
 
     ``weights`` : growing and fading, (size + `LANES` or more,) each. ``newer`` : from a block's
     first row on, of distances from that row, but for the blocks left to lanes: their first row and
