@@ -69,18 +69,32 @@ class KeptSeries:
 
 
 class KeptSource(KeptSeries):
-    """The last rows of a source."""
+    """The last rows of a source.
+
+    Attributes
+    ----------
+    corrected : (pairs,) whether rows that were there before may have got other values.
+    """
 
     def __init__(
         self, source: Source, length: int, reach: int, *, pairs: int, shape: tuple[int, ...]
     ) -> None:
         super().__init__(length, reach, pairs=pairs, shape=shape)
         self.source = source
+        self.corrected = np.ones(pairs, dtype=bool)
 
     def take(self, bars: Sequence[Bars], move: Move) -> None:
         """Compute the newest rows from the bars of each pair."""
         if not move.newer:
             return
-        for values, pair_bars in zip(self.go_on(move), bars, strict=True):
+        there = move.newer - move.ahead
+        before = self.newest(max(min(there, self.count, self.length - move.ahead), 0)).copy()
+        newest = self.go_on(move)
+        for values, pair_bars in zip(newest, bars, strict=True):
             x = self.source.build(pair_bars)
             values[:] = x[len(x) - len(values) :]
+        if before.shape[1] < there or not 0 < move.ahead <= self.length:
+            self.corrected[:] = True
+        else:
+            same = before.view(np.int64) == newest[:, :there].view(np.int64)
+            self.corrected = ~same.reshape(len(same), -1).all(axis=1)

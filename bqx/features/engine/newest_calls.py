@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bqx.compiled import call, kernel, pointer, with_item
 from bqx.features.engine.batched import address_of
 from bqx.features.engine.compute import parameters_of
-from bqx.features.engine.kept_series import KeptSeries, Move
+from bqx.features.engine.kept_series import KeptSeries
 from bqx.features.spec import Array, Feature, read
 
 Numbers = NDArray[np.int64]
@@ -74,7 +74,8 @@ class Reading:
     """A kernel on the newest rows of a series.
 
     ``rows`` : that it reads, where there are so many. ``outputs`` : those wanted, and the
-    ``columns`` that they fill. ``feature`` : one of those it is run for.
+    ``columns`` that they fill. ``feature`` : one of those it is run for. ``states`` (pairs, S) :
+    that the kernel takes in the place of a fit's parameters, and moves on.
     """
 
     kernel: Callable[..., Array]
@@ -85,6 +86,7 @@ class Reading:
     columns: Numbers
     feature: Feature
     fitted: bool
+    states: Array | None = None
 
     @property
     def address(self) -> int | None:
@@ -92,7 +94,8 @@ class Reading:
         if self.feature.family.abreast:
             return None
         dimensions = self.series.values.ndim - 1
-        return address_of(self.kernel, dimensions, len(self.window), self.fitted)
+        more = self.fitted or self.states is not None
+        return address_of(self.kernel, dimensions, len(self.window), more)
 
     @property
     def alike(self) -> tuple[Any, ...]:
@@ -101,7 +104,9 @@ class Reading:
         return self.address is None, self.series.values.ndim, len(self.window), own
 
     def parameters(self, fits: Fits) -> Array | None:
-        """(pairs, P) of the fit."""
+        """(pairs, P) of the fit, or the states."""
+        if self.states is not None:
+            return self.states
         return np.array([parameters_of(self.feature, of) for of in fits]) if self.fitted else None
 
 
@@ -181,30 +186,6 @@ def _interpreted(
             ]
         )
     out[:, :, reading.columns] = np.where(np.isinf(values), np.nan, values) if finite else values
-
-
-class FirstStep:
-    """The rows of a kernel's first step, and what reads them.
-
-    Parameters
-    ----------
-    reading : of the first step; the rows that it reads are those that decide one of its rows.
-    """
-
-    def __init__(self, kept: KeptSeries, reading: Reading, readings: Sequence[Reading]) -> None:
-        self._kept = kept
-        self._first = Readings([reading])
-        self._then = alike(readings)
-
-    def run(self, move: Move, out: NDArray[Any], fits: Fits) -> None:
-        """Compute the rows that are new, then what reads them."""
-        if move.newer:
-            newest = self._kept.go_on(move)
-            for work in self._first.works(move.market_minute, newest, fits, finite=False):
-                work()
-        for readings in self._then:
-            for work in readings.works(move.market_minute, out, fits):
-                work()
 
 
 def alike(readings: Sequence[Reading]) -> list[Readings]:

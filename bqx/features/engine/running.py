@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from bqx.features.engine.bar_window import BarWindow
 from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import Plan, PlannedCall, parameters_of
+from bqx.features.engine.first_steps import FirstStep, StatedStep
 from bqx.features.engine.kept_series import KeptSeries, KeptSource, Move
 from bqx.features.engine.newest_bars import NewestBars, newest
-from bqx.features.engine.newest_calls import FirstStep, Fits, Reading, Readings, alike
-from bqx.features.spec import Feature, read
+from bqx.features.engine.newest_calls import Fits, Reading, Readings, alike
+from bqx.features.spec import Array, Feature, read
 from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 
@@ -24,6 +25,9 @@ Work = Callable[[], None]
 
 _LONG = 256
 """Bars behind a row of a source whose build is mostly compiled work, which any thread can do."""
+
+_GOING = 15
+"""Minutes that nobody asked for after which a state still goes on."""
 
 
 class RunningPlan:
@@ -183,15 +187,24 @@ def _first_step(
     """The first step of some calls, and the calls that read it."""
     (call, steps), *_ = readers
     feature, window, fitted = call.feature, call.window, bool(call.feature.fit_key)
+
+    def begin(of: Mapping[str, Array] | None) -> Array:
+        assert steps.begin is not None
+        return steps.begin(*window, *([parameters_of(feature, of)] if fitted else []))
+
     probe = np.full((1, *series.values.shape[2:]), np.nan)
-    parameters = (parameters_of(feature, fits[0]),) if fitted else ()
-    columns = np.arange(steps.first(probe, 0, *window, *parameters).shape[1])
+    more = [begin(fits[0])] if steps.begin else [parameters_of(feature, fits[0])] if fitted else []
+    columns = np.arange(steps.first(probe, 0, *window, *more).shape[1])
     behind = int(steps.rows(*window))
     longest = max(int(of.reads(*window)) for _, of in readers)
-    kept = KeptSeries(longest, behind, pairs=len(series.values), shape=columns.shape)
-    first = Reading(steps.first, series, behind, window, columns, columns, feature, fitted)
+    kept_rows = max(longest, _GOING) if steps.begin else longest
+    kept = KeptSeries(kept_rows, behind, pairs=len(series.values), shape=columns.shape)
     readings = [_reading(of, step.last, kept, int(step.reads(*window))) for of, step in readers]
-    return FirstStep(kept, first, readings)
+    first = Reading(steps.first, series, behind, window, columns, columns, feature, fitted)
+    if not steps.begin:
+        return FirstStep(kept, first, readings)
+    states = np.empty((len(series.values), len(more[0])))
+    return StatedStep(kept, replace(first, rows=1, states=states), readings, begin, behind)
 
 
 def _rows_read(call: PlannedCall, dimensions: int) -> int:

@@ -17,7 +17,8 @@ from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, BQX_WINDOW, momentum
-from bqx.features.spec import FLAG, Family, Output, Source
+from bqx.features.spec import FLAG, Family, Output, Source, read
+from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -148,6 +149,10 @@ _RUNS = (
 )
 
 
+def _run_lengths_rows(window: int) -> int:
+    return window + changepoints.STEP - 1
+
+
 def _run_lengths(source: Source) -> Family:
     bounds = {"run_length": ("bar", 1.0, float(RUN))}
     return _regime(
@@ -166,8 +171,15 @@ def _run_lengths(source: Source) -> Family:
         windows=RUN,
         about="Bayesian detection of changes of moves with a constant hazard, over the last 250 to "
         "269 rows; the prior has the mean square of the training rows",
-        lookback=lambda window: window + changepoints.STEP - 1,
+        lookback=_run_lengths_rows,
         fit=changepoints.mean_square,
+        steps=Steps(
+            changepoints.go_on,
+            read,
+            rows=_run_lengths_rows,
+            reads=lambda window: 1,
+            begin=changepoints.begin,
+        ),
     )
 
 
