@@ -151,7 +151,7 @@ def _market(series: panels.Series) -> panels.Build:
         def make() -> F:
             return panels.stack(bars, series, MAJORS, panels.in_dollars(MAJORS)).mean(axis=1)
 
-        mean = panels.shared(bars, f"dollar mean:{series.__name__}", make)
+        mean = panels.shared(bars, f"dollar mean:{series.key}", make)
         return np.column_stack([series(bars, bars.pair), mean])
 
     return build
