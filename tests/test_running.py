@@ -54,6 +54,10 @@ def series(bars: Bars, family: Family, source: Source) -> NDArray[np.float64]:
     return np.ascontiguousarray(source.build(bars), dtype=np.float64)
 
 
+def fits_of(source: Source, family: Family) -> list[NDArray[np.float64]]:
+    return [FITS[f"{source.key}_{family.name}"]] if family.fit else []
+
+
 def stated() -> list[Family]:
     return [f for f in families("steps") if f.steps and f.steps.begin]
 
@@ -65,13 +69,14 @@ def test_two_steps_make_the_kernel(bars: Bars, family: Family) -> None:
     for source in family.sources:
         x = series(bars, family, source)
         for window in family.windows:
-            y = np.ascontiguousarray(steps.first(x, first, *window))
-            whole = family.kernel(x, first, *window)
+            fits = fits_of(source, family)
+            y = np.ascontiguousarray(steps.first(x, first, *window, *fits))
+            whole = family.kernel(x, first, *window, *fits)
             np.testing.assert_array_equal(steps.last(y, first, *window), whole)
             assert np.isfinite(whole[-1]).any()
             # A row of either depends on no more rows than it says.
             behind = len(x) - steps.rows(*window)
-            alone = steps.first(x[behind:], first + behind, *window)[-1]
+            alone = steps.first(x[behind:], first + behind, *window, *fits)[-1]
             np.testing.assert_array_equal(alone, y[-1])
             behind = len(y) - steps.reads(*window)
             alone = steps.last(y[behind:], first + behind, *window)[-1]
@@ -86,8 +91,7 @@ def test_a_state_goes_on_as_the_kernel_does(bars: Bars, family: Family) -> None:
     for source, window in product(family.sources, family.windows):
         x = series(bars, family, source)
         x[1_000] = np.nan
-        key = f"{source.key}_{family.name}"
-        fits = [FITS[key]] if key in FITS else []
+        fits = fits_of(source, family)
         state = steps.begin(*window, *fits)
         cuts = [
             *np.sort(np.random.default_rng(3).choice(len(x) - 8, 40)),

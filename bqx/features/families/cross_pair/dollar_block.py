@@ -60,6 +60,12 @@ def market(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
+def decoupled(x: F, first_minute: int, window: int) -> F:
+    """Whether the dollar explains little: (T, 2) -> (T, 1)."""
+    return market(x, first_minute, window)[:, 2:]
+
+
+@kernel
 def eigenvalues(matrix: F) -> F:
     """Eigenvalues of a symmetric matrix, by Jacobi's rotations in a fixed order; it is overwritten.
 
@@ -261,7 +267,7 @@ FAMILIES = (
     _market_family(MARKET[1], "bqx"),
     _correlation(
         "dollar",
-        lambda x, first_minute, window: market(x, first_minute, window)[:, 2:],
+        decoupled,
         {"decoupled": Output(*FLAG, alias="momentum_decoupling_flag")},
         sources=MARKET[1],
         windows=20,

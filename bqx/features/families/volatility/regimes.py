@@ -129,7 +129,14 @@ def _hidden(source: Source) -> tuple[Family, ...]:
     declare = partial(_state, sources=source, fit=hmm.learn)
     return (
         declare(hidden_states.states, _probabilities(domain)),
-        declare(hidden_states.durations, {"duration": duration}, lookback=_held),
+        declare(
+            hidden_states.durations,
+            {"duration": duration},
+            lookback=_held,
+            steps=Steps(
+                hidden_states.known, hidden_states.held, rows=lambda window: window, reads=_held
+            ),
+        ),
     )
 
 
@@ -261,6 +268,7 @@ _meeting = partial(
     about="likeliest states of log returns and of changes of BQX side by side",
     fit=hidden_states.learn_both,
 )
+_known = partial(Steps, hidden_states.known_of_both, rows=lambda window: window)
 
 FAMILIES = (
     *_hidden(RETURNS),
@@ -271,6 +279,15 @@ FAMILIES = (
     _run_lengths(CHANGES),
     _sums(BQX, "momentum", False),
     _sums(CHANGES, "velocity", True),
-    _meeting(hidden_states.meeting, _MEETING),
-    _meeting(hidden_states.lead, {"transition_lag": _LEAD}, lookback=_held),
+    _meeting(
+        hidden_states.meeting,
+        _MEETING,
+        steps=_known(hidden_states.met, reads=lambda window: hidden_states.WITHIN),
+    ),
+    _meeting(
+        hidden_states.lead,
+        {"transition_lag": _LEAD},
+        lookback=_held,
+        steps=_known(hidden_states.later, reads=_held),
+    ),
 )
