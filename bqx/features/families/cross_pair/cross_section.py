@@ -71,7 +71,14 @@ over 60 rows, deviation of one-row log returns over 60, triangle residual."""
 
 def _metric(bars: Bars, name: str) -> F:
     """Cross-section on the rows that are wanted."""
-    return panels.shared(bars, f"panel:{name}", lambda: METRICS[name](bars)[panels.since(bars) :])
+
+    def make() -> F:
+        since = panels.since(bars)
+        if name == "ect" or since <= WINDOW:
+            return METRICS[name](bars)[since:]
+        return METRICS[name](bars.rows(since - WINDOW, len(bars)))[WINDOW:]
+
+    return panels.shared(bars, f"panel:{name}", make)
 
 
 def _across(bars: Bars, name: str) -> F:
