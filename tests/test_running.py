@@ -1,6 +1,7 @@
 """Series that are kept between minutes: what they are of, and what a live window makes of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -26,7 +27,11 @@ FEATURES = tuple(catalog.profile())
 
 @pytest.fixture(scope="module")
 def bars() -> Bars:
-    return bars_of("eurusd", walk(ROWS))
+    whole = bars_of("eurusd", walk(ROWS))
+    # Highs and lows of their own: those of opens and closes alone have no swing.
+    apart = 1.0 + 1e-4 * np.random.default_rng(1).random((2, ROWS))
+    high, low = whole.frame["high"] * apart[0], whole.frame["low"] / apart[1]
+    return replace(whole, frame=whole.frame.assign(high=high, low=low))
 
 
 def sources() -> list[Source]:
