@@ -102,13 +102,26 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
     ``(1 - alpha) ** run_in``. Where fewer rows follow the last NaN, those there are, from
     ``min_rows`` on, else NaN.
     """
-    rows = len(x)
+    return faded(x, weights(alpha, run_in), min_rows, first_minute)
+
+
+@kernel
+def weights(alpha: float, run_in: int) -> tuple[F, F, F]:
+    """What ``ewm_mean`` weighs by: powers of ``1 - alpha``, ``alpha`` over and times these."""
     keep = 1.0 - alpha
     powers = np.empty(run_in + 1)
     powers[0] = 1.0
     for i in range(run_in):
         powers[i + 1] = powers[i] * keep
-    growing, fading, left = alpha / powers, alpha * powers, powers[run_in]
+    return powers, alpha / powers, alpha * powers
+
+
+@kernel
+def faded(x: F, by: tuple[F, F, F], min_rows: int, first_minute: int) -> F:
+    """``ewm_mean`` by its weights, which several series may share: (T,)."""
+    powers, growing, fading = by
+    rows, run_in = len(x), len(powers) - 1
+    alpha, left = growing[0], powers[run_in]
     out, older = np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, run_in) - run_in, rows, BLOCKS * run_in):
         block_sums(x, start, growing[:run_in], fading[:run_in], out, older)
