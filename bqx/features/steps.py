@@ -15,7 +15,9 @@ class Steps:
 
     ``first`` takes what the kernel takes and gives (T, K), a row of which depends on
     ``rows(*window)`` rows of the source; ``last(y, first_minute, *window)`` makes what the kernel
-    gives, a row of it of ``reads(*window)`` of these.
+    gives, a row of it of ``reads(*window)`` of these. With ``begin(*window[, parameters])``, a
+    state (S,) before any row, ``first`` takes the state after the rows before those it is given in
+    the place of the parameters, and leaves that after them.
     """
 
     first: Callable[..., Array]
@@ -23,3 +25,4 @@ class Steps:
     _: KW_ONLY
     rows: Callable[..., int]
     reads: Callable[..., int]
+    begin: Callable[..., Array] | None = None

@@ -5,13 +5,12 @@ of the first step of a kernel. Rows that are there therefore stay, and those of 
 bars are computed: what is kept is what the batch has, bit for bit.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bqx.features.engine.newest_bars import NewestOfPairs
 from bqx.features.spec import Array, Source
-from bqx.market.bars import Bars
 
 _SPARE = 512  # rows, so that those kept are seldom moved
 
@@ -69,18 +68,50 @@ class KeptSeries:
 
 
 class KeptSource(KeptSeries):
-    """The last rows of a source."""
+    """The last rows of a source.
+
+    ``end_to_end`` : whether it can be made for all pairs at once, see `EndToEnd`.
+
+    Attributes
+    ----------
+    corrected : (pairs,) whether rows that were there before may have got other values.
+    """
 
     def __init__(
-        self, source: Source, length: int, reach: int, *, pairs: int, shape: tuple[int, ...]
+        self,
+        source: Source,
+        length: int,
+        reach: int,
+        *,
+        pairs: int,
+        shape: tuple[int, ...],
+        end_to_end: bool,
     ) -> None:
         super().__init__(length, reach, pairs=pairs, shape=shape)
-        self.source = source
+        self.source, self._end_to_end = source, end_to_end
+        self.corrected = np.ones(pairs, dtype=bool)
 
-    def take(self, bars: Sequence[Bars], move: Move) -> None:
-        """Compute the newest rows from the bars of each pair."""
-        if not move.newer:
+    def take(self, bars: NewestOfPairs | None, move: Move) -> None:
+        """Compute the newest rows, if any, from the bars of each pair."""
+        if not bars:
             return
-        for values, pair_bars in zip(self.go_on(move), bars, strict=True):
+        there = move.newer - move.ahead
+        before = self.newest(max(min(there, self.count, self.length - move.ahead), 0)).copy()
+        newest = self.go_on(move)
+        self._fill(bars, newest)
+        if before.shape[1] < there or not 0 < move.ahead <= self.length:
+            self.corrected[:] = True
+        else:
+            same = before.view(np.int64) == newest[:, :there].view(np.int64)
+            self.corrected = ~same.reshape(len(same), -1).all(axis=1)
+
+    def _fill(self, bars: NewestOfPairs, newest: Array) -> None:
+        rows = newest.shape[1]
+        # Where there are not the bars behind the first row, a pair's would be those of another.
+        if self._end_to_end and len(bars.rows.minutes) >= self.reach - 1 + rows:
+            x = self.source.build(bars.end_to_end)
+            newest[:] = x.reshape(len(newest), -1, *x.shape[1:])[:, -rows:]
+            return
+        for values, pair_bars in zip(newest, bars.each, strict=True):
             x = self.source.build(pair_bars)
-            values[:] = x[len(x) - len(values) :]
+            values[:] = x[len(x) - rows :]

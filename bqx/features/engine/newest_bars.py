@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -98,6 +98,67 @@ class NewestBars(Bars):
             minutes=self.minutes[start:stop],
             market_minute=self.first_market_minute + stop - 1,
         )
+
+
+class EndToEnd:
+    """Bars of several pairs one after the other, as if they were of one.
+
+    What a row is made of, by so many bars of its own pair alone, is here made for all pairs at
+    once. There is no pair, minute, baseline or panel to be read.
+
+    Parameters
+    ----------
+    columns : (pairs, 7, T), see `Slice`.
+    baselines : (pairs,) quote units.
+    """
+
+    def __init__(self, columns: Array, baselines: Array) -> None:
+        self._columns = columns.transpose(1, 0, 2).reshape(columns.shape[1], -1)
+        self._baselines = np.repeat(baselines, columns.shape[2])
+        self.opened, self.close = self._columns[0], self._columns[CLOSE]
+        self.volume, self.spread = self._columns[VOLUME], self._columns[SPREAD]
+        self._derived: dict[str, Array] = {}
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    @cached_property
+    def ohlc(self) -> Array:
+        """(pairs T, 4) open, high, low, close on the rate index, points."""
+        return 100.0 * self._columns[: len(RATES)].T / self._baselines[:, None]
+
+    @cached_property
+    def index(self) -> Array:
+        """(pairs T,) rate index of the closes, points."""
+        return 100.0 * self.close / self._baselines
+
+    def derived(self, key: str, make: Callable[[], Array]) -> Array:
+        """What ``make`` gives, made once."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return self._derived[key]
+
+
+@dataclass(frozen=True)
+class NewestOfPairs:
+    """Newest bars of some pairs, see `newest`, as series are made of them."""
+
+    rows: Slice
+    pairs: Sequence[str]
+    baselines: Mapping[str, float]
+    wanted: int
+
+    @cached_property
+    def each(self) -> list[NewestBars]:
+        """Bars of every pair."""
+        return newest(self.rows, self.pairs, self.baselines, wanted=self.wanted)
+
+    @cached_property
+    def end_to_end(self) -> EndToEnd:
+        """Bars of all pairs as one."""
+        there = [pair in self.baselines for pair in self.pairs]
+        baselines = [self.baselines[pair] for pair in self.pairs if pair in self.baselines]
+        return EndToEnd(self.rows.columns[there], np.array(baselines))
 
 
 def newest(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bqx.compiled import call, kernel, pointer, with_item
 from bqx.features.engine.batched import address_of
 from bqx.features.engine.compute import parameters_of
-from bqx.features.engine.kept_series import KeptSeries, Move
+from bqx.features.engine.kept_series import KeptSeries
 from bqx.features.spec import Array, Feature, read
 
 Numbers = NDArray[np.int64]
@@ -31,42 +31,50 @@ _TOGETHER = 8  # calls in one piece of work
 @kernel(nogil=True)
 def _run(
     calls: Numbers,
-    series: Numbers,
-    numbers: Numbers,
+    now: tuple[int, int, int],
     alike: tuple[tuple[int, ...], tuple[int, ...]],
     parameters: Array | None,
-    places: tuple[Numbers, Numbers],
+    places: Numbers,
     out: NDArray[Any],
     finite: bool,
 ) -> None:
-    """Run kernels on each pair's series, and copy the last rows of what they give.
+    """Run kernels on each pair's newest rows of one series, and copy the last rows of what they
+    give.
 
-    ``calls`` (n, 3) : address of the kernel, and its first and the end of its ``places``: outputs,
-    and the columns of ``out`` (pairs, rows, columns) that they fill. ``series`` (n, 4) : address of
-    the first pair's first row, bytes to the next pair's, rows and columns. ``numbers`` (n, 1 or
-    more) : a kernel's first minute and windows. ``alike`` : tuples as long as a series' shape and
-    as the numbers. ``finite`` : infinite becomes NaN.
+    ``calls`` (n, 8 or more) : address of the kernel; first and end of its ``places`` (2, m), which
+    are outputs and columns of ``out`` (pairs, rows, columns) that they fill; where the series lies,
+    bytes to the next pair's and to the next row, and its columns; rows that are read for
+    one; windows. ``now`` : the newest market minute, the end of the series and how many of its rows
+    are there. ``alike`` : tuples as long as a series' shape, and as a kernel's numbers.
+    ``finite`` : infinite becomes NaN.
     """
-    shape, minute_and_windows = alike
+    shape, numbers = alike
+    minute, end, count = now
     for i in range(len(calls)):
-        for k in range(len(shape)):
-            shape = with_item(shape, k, series[i, 2 + k])
-        for k in range(len(minute_and_windows)):
-            minute_and_windows = with_item(minute_and_windows, k, numbers[i, k])
+        of = calls[i]
+        # To fill several rows, a kernel reads as many more.
+        rows = min(of[7] + out.shape[1] - 1, count)
+        shape = with_item(shape, 0, rows)
+        for k in range(1, len(shape)):
+            shape = with_item(shape, k, of[6])
+        numbers = with_item(numbers, 0, minute + 1 - rows)
+        for k in range(1, len(numbers)):
+            numbers = with_item(numbers, k, of[7 + k])
+        first_row = of[3] + (end - rows) * of[5]
         for pair in range(len(out)):
-            lies_at: Any = pointer(series[i, 0] + pair * series[i, 1])
-            arguments = (carray(lies_at, shape, np.float64),) + minute_and_windows  # noqa: RUF005
+            lies_at: Any = pointer(first_row + pair * of[4])
+            arguments = (carray(lies_at, shape, np.float64),) + numbers  # noqa: RUF005
             if parameters is None:
-                values = call(calls[i, 0], arguments)
+                values = call(of[0], arguments)
             else:
-                values = call(calls[i, 0], arguments + (parameters[pair],))  # noqa: RUF005
+                values = call(of[0], arguments + (parameters[pair],))  # noqa: RUF005
             filled = out[pair]
             above = len(values) - len(filled)
             for row in range(len(filled)):
-                for place in range(calls[i, 1], calls[i, 2]):
-                    value = values[above + row, places[0][place]]
+                for place in range(of[1], of[2]):
+                    value = values[above + row, places[0, place]]
                     nothing = finite and abs(value) == np.inf
-                    filled[row, places[1][place]] = np.nan if nothing else value
+                    filled[row, places[1, place]] = np.nan if nothing else value
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ class Reading:
     """A kernel on the newest rows of a series.
 
     ``rows`` : that it reads, where there are so many. ``outputs`` : those wanted, and the
-    ``columns`` that they fill. ``feature`` : one of those it is run for.
+    ``columns`` that they fill. ``feature`` : one of those it is run for. ``states`` (pairs, S) :
+    that the kernel takes in the place of a fit's parameters, and moves on.
     """
 
     kernel: Callable[..., Array]
@@ -85,6 +94,7 @@ class Reading:
     columns: Numbers
     feature: Feature
     fitted: bool
+    states: Array | None = None
 
     @property
     def address(self) -> int | None:
@@ -92,7 +102,8 @@ class Reading:
         if self.feature.family.abreast:
             return None
         dimensions = self.series.values.ndim - 1
-        return address_of(self.kernel, dimensions, len(self.window), self.fitted)
+        more = self.fitted or self.states is not None
+        return address_of(self.kernel, dimensions, len(self.window), more)
 
     @property
     def alike(self) -> tuple[Any, ...]:
@@ -101,29 +112,37 @@ class Reading:
         return self.address is None, self.series.values.ndim, len(self.window), own
 
     def parameters(self, fits: Fits) -> Array | None:
-        """(pairs, P) of the fit."""
+        """(pairs, P) of the fit, or the states."""
+        if self.states is not None:
+            return self.states
         return np.array([parameters_of(self.feature, of) for of in fits]) if self.fitted else None
 
 
 class Readings:
-    """Readings that are alike, see `Reading.alike`."""
+    """Readings of one series that are alike, see `Reading.alike`."""
 
     def __init__(self, members: Sequence[Reading]) -> None:
         # Those that take longest begin first, so that no thread waits for one at the end.
         self.members = sorted(members, key=lambda reading: -reading.rows)
-        self._first = self.members[0]
-        self._compiled = self._first.address is not None
+        first = self._first = self.members[0]
+        values = first.series.values
         ends = np.cumsum([0, *(len(reading.outputs) for reading in self.members)])
-        addresses = [reading.address or 0 for reading in self.members]
-        self._calls = np.column_stack([addresses, ends[:-1], ends[1:]])
-        self._places = (
-            np.concatenate([reading.outputs for reading in self.members]),
-            np.concatenate([reading.columns for reading in self.members]),
+        lying = values.__array_interface__["data"][0], *values.strides[:2], values[0, 0].size
+        calls = [
+            (reading.address or 0, *ends[i : i + 2], *lying, reading.rows, *reading.window)
+            for i, reading in enumerate(self.members)
+        ]
+        self._pieces = [
+            np.array(calls[start : start + _TOGETHER], dtype=np.int64)
+            for start in range(0, len(calls), _TOGETHER)
+        ]
+        self._places = np.array(
+            [
+                np.concatenate([reading.outputs for reading in self.members]),
+                np.concatenate([reading.columns for reading in self.members]),
+            ]
         )
-        self._windows = np.array([reading.window for reading in self.members], dtype=np.int64)
-        self._rows = np.array([reading.rows for reading in self.members])
-        # Where each series begins, bytes to the next pair's and from row to row, and columns.
-        self._lying = np.array([_lying(reading.series) for reading in self.members])
+        self._alike = (0,) * (values.ndim - 1), (0,) * (1 + len(first.window))
 
     def works(
         self, market_minute: int, out: NDArray[Any], fits: Fits, *, finite: bool = True
@@ -132,29 +151,14 @@ class Readings:
 
         ``finite`` : infinite becomes NaN.
         """
-        if not self._compiled:
+        if self._first.address is None:
             for reading in self.members:
                 yield partial(_interpreted, reading, market_minute, out, fits=fits, finite=finite)
             return
-        kept = [(reading.series.end, reading.series.count) for reading in self.members]
-        ends, counts = np.array(kept).T
-        begin, pair, row, columns = self._lying.T
-        # To fill several rows, a kernel reads as many more.
-        rows = np.minimum(self._rows + out.shape[1] - 1, counts)
-        series = np.array([begin + (ends - rows) * row, pair, rows, columns]).T.copy()
-        numbers = np.concatenate(((market_minute + 1 - rows)[:, None], self._windows), axis=1)
-        alike = (0,) * (self._first.series.values.ndim - 1), (0,) * numbers.shape[1]
+        now = market_minute, self._first.series.end, self._first.series.count
         parameters = self._first.parameters(fits)
-        for start in range(0, len(rows), _TOGETHER):
-            some = slice(start, start + _TOGETHER)
-            arguments = self._calls[some], series[some], numbers[some], alike, parameters
-            yield partial(_run, *arguments, self._places, out, finite)
-
-
-def _lying(series: KeptSeries) -> tuple[int, int, int, int]:
-    """Address of the first row, bytes to the next pair's and from row to row, and columns."""
-    values = series.values
-    return values.__array_interface__["data"][0], *values.strides[:2], values[0, 0].size
+        for calls in self._pieces:
+            yield partial(_run, calls, now, self._alike, parameters, self._places, out, finite)
 
 
 def _interpreted(
@@ -181,30 +185,6 @@ def _interpreted(
             ]
         )
     out[:, :, reading.columns] = np.where(np.isinf(values), np.nan, values) if finite else values
-
-
-class FirstStep:
-    """The rows of a kernel's first step, and what reads them.
-
-    Parameters
-    ----------
-    reading : of the first step; the rows that it reads are those that decide one of its rows.
-    """
-
-    def __init__(self, kept: KeptSeries, reading: Reading, readings: Sequence[Reading]) -> None:
-        self._kept = kept
-        self._first = Readings([reading])
-        self._then = alike(readings)
-
-    def run(self, move: Move, out: NDArray[Any], fits: Fits) -> None:
-        """Compute the rows that are new, then what reads them."""
-        if move.newer:
-            newest = self._kept.go_on(move)
-            for work in self._first.works(move.market_minute, newest, fits, finite=False):
-                work()
-        for readings in self._then:
-            for work in readings.works(move.market_minute, out, fits):
-                work()
 
 
 def alike(readings: Sequence[Reading]) -> list[Readings]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 from bqx.features.engine.bar_window import BarWindow
 from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import Plan, PlannedCall, parameters_of
+from bqx.features.engine.first_steps import FirstStep, StatedStep
 from bqx.features.engine.kept_series import KeptSeries, KeptSource, Move
-from bqx.features.engine.newest_bars import NewestBars, newest
-from bqx.features.engine.newest_calls import FirstStep, Fits, Reading, Readings, alike
-from bqx.features.spec import Feature, read
+from bqx.features.engine.newest_bars import EndToEnd, NewestOfPairs
+from bqx.features.engine.newest_calls import Fits, Reading, Readings, alike
+from bqx.features.spec import Array, Feature, Source, read
 from bqx.features.steps import Steps
-from bqx.market.bars import Bars
 
 Work = Callable[[], None]
 
 _LONG = 256
 """Bars behind a row of a source whose build is mostly compiled work, which any thread can do."""
+
+_GOING = 15
+"""Minutes that nobody asked for after which a state still goes on."""
 
 
 class RunningPlan:
@@ -74,7 +77,7 @@ class RunningPlan:
         row = out[:, None]
         shared = self._shared_bars([source.kept for source in sources], move)
         for source in sources:
-            bars = shared.get(source.kept, ())
+            bars = shared.get(source.kept)
             if source.kept.reach > _LONG:
                 yield partial(source.run, bars, move, row, fits)
             else:
@@ -84,13 +87,13 @@ class RunningPlan:
         if len(self._stacked):
             yield partial(self._compute_stacked, out, fits)
 
-    def _bars(self, rows: int, wanted: int = 1) -> list[NewestBars]:
+    def _bars(self, rows: int, wanted: int = 1) -> NewestOfPairs:
         window = self._window
-        return newest(window.slice(rows), window.pairs, self._baselines, wanted=wanted)
+        return NewestOfPairs(window.slice(rows), window.pairs, self._baselines, wanted)
 
     def _shared_bars(
         self, kept: Sequence[KeptSource], move: Move
-    ) -> dict[KeptSource, list[NewestBars]]:
+    ) -> dict[KeptSource, NewestOfPairs]:
         """Bars for each source: those that read alike numbers share what is made of them."""
         alike_sizes: dict[tuple[int, int], list[tuple[KeptSource, int, int]]] = {}
         for source in kept if move.newer else ():
@@ -98,7 +101,7 @@ class RunningPlan:
             read_rows = min(source.reach - 1 + rows, len(self._window))
             key = read_rows.bit_length(), rows.bit_length()
             alike_sizes.setdefault(key, []).append((source, read_rows, rows))
-        shared: dict[KeptSource, list[NewestBars]] = {}
+        shared: dict[KeptSource, NewestOfPairs] = {}
         for members in alike_sizes.values():
             most = max(read_rows for _, read_rows, _ in members)
             bars = self._bars(most, max(rows for _, _, rows in members))
@@ -118,7 +121,7 @@ class RunningPlan:
     def _compute_stacked(self, out: NDArray[Any], fits: Fits) -> None:
         values = np.empty((len(out), len(self._stacked), 1), out.dtype)
         bars = self._bars(max(self._from_bars.lookback, 1))
-        for work in self._from_bars.works(bars, values, fits):
+        for work in self._from_bars.works(bars.each, values, fits):
             work()
         out[:, self._stacked] = values[:, :, 0]
 
@@ -142,21 +145,21 @@ class _Source:
         for readings in self._alike:
             yield from readings.works(move.market_minute, out, fits)
 
-    def run(self, bars: Sequence[Bars], move: Move, out: NDArray[Any], fits: Fits) -> None:
+    def run(self, bars: NewestOfPairs | None, move: Move, out: NDArray[Any], fits: Fits) -> None:
         """Make the series, then what reads it."""
         self.kept.take(bars, move)
         for work in self.works(move, out, fits):
             work()
 
 
-def _prepared_source(
-    calls: Sequence[PlannedCall], bars: Sequence[NewestBars], fits: Fits
-) -> _Source:
+def _prepared_source(calls: Sequence[PlannedCall], bars: NewestOfPairs, fits: Fits) -> _Source:
     source = calls[0].feature.source
-    shape = source.build(bars[0]).shape[1:]
+    shape = source.build(bars.each[0]).shape[1:]
     length = max(_rows_read(call, len(shape)) for call in calls)
     reach = max(source.lookback, source.reach, *map(_bars_of_a_row, calls))
-    kept = KeptSource(source, length, reach, pairs=len(bars), shape=shape)
+    at_once = _reads_no_more(source, bars.end_to_end)
+    pairs = len(bars.each)
+    kept = KeptSource(source, length, reach, pairs=pairs, shape=shape, end_to_end=at_once)
     readings, of_step = [], dict[Any, list[tuple[PlannedCall, Steps]]]()
     for call in calls:
         if steps := call.feature.family.steps:
@@ -165,6 +168,15 @@ def _prepared_source(
         else:
             readings.append(_reading(call, call.kernel, kept, _rows_read(call, len(shape))))
     return _Source(kept, readings, [_first_step(of, kept, fits) for of in of_step.values()])
+
+
+def _reads_no_more(source: Source, bars: EndToEnd) -> bool:
+    """Whether a source reads no more of its bars than there is of several pairs'."""
+    try:
+        source.build(bars)
+    except AttributeError:
+        return False
+    return True
 
 
 def _reading(
@@ -183,15 +195,24 @@ def _first_step(
     """The first step of some calls, and the calls that read it."""
     (call, steps), *_ = readers
     feature, window, fitted = call.feature, call.window, bool(call.feature.fit_key)
+
+    def begin(of: Mapping[str, Array] | None) -> Array:
+        assert steps.begin is not None
+        return steps.begin(*window, *([parameters_of(feature, of)] if fitted else []))
+
     probe = np.full((1, *series.values.shape[2:]), np.nan)
-    parameters = (parameters_of(feature, fits[0]),) if fitted else ()
-    columns = np.arange(steps.first(probe, 0, *window, *parameters).shape[1])
+    more = [begin(fits[0])] if steps.begin else [parameters_of(feature, fits[0])] if fitted else []
+    columns = np.arange(steps.first(probe, 0, *window, *more).shape[1])
     behind = int(steps.rows(*window))
     longest = max(int(of.reads(*window)) for _, of in readers)
-    kept = KeptSeries(longest, behind, pairs=len(series.values), shape=columns.shape)
-    first = Reading(steps.first, series, behind, window, columns, columns, feature, fitted)
+    kept_rows = max(longest, _GOING) if steps.begin else longest
+    kept = KeptSeries(kept_rows, behind, pairs=len(series.values), shape=columns.shape)
     readings = [_reading(of, step.last, kept, int(step.reads(*window))) for of, step in readers]
-    return FirstStep(kept, first, readings)
+    first = Reading(steps.first, series, behind, window, columns, columns, feature, fitted)
+    if not steps.begin:
+        return FirstStep(kept, first, readings)
+    states = np.empty((len(series.values), len(more[0])))
+    return StatedStep(kept, replace(first, rows=1, states=states), readings, begin, behind)
 
 
 def _rows_read(call: PlannedCall, dimensions: int) -> int:

@@ -10,7 +10,15 @@ from bqx.features.rolling.sums import F
 @kernel
 def clean_rows(x: F) -> NDArray[np.int64]:
     """Rows since the last NaN, the current one included: (T,)."""
-    out = np.zeros(len(x), dtype=np.int64)
+    out = np.empty(len(x), dtype=np.int64)
+    holes = 0
+    for row in range(len(x)):
+        holes += x[row] != x[row]
+    if holes == 0:
+        # Most often, and the only way in which no row waits for the one before.
+        for row in range(len(x)):
+            out[row] = row + 1
+        return out
     run = 0
     for row in range(len(x)):
         run = 0 if np.isnan(x[row]) else run + 1

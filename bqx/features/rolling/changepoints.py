@@ -8,11 +8,9 @@ from math import lgamma
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.sums import F, first_block, mean_std
+from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.tolerances import FORGOTTEN
 
 HAZARD = 1.0 / 250.0
@@ -39,15 +37,13 @@ def mean_square(x: F, first_minute: int) -> F:
 
 
 @kernel
-def _constants(longest: int) -> tuple[F, NDArray[np.bool_]]:
-    """Factors of the densities after runs of ``reach - 1`` to 0 rows, (3, reach), and powers.
+def _constants(factors: F, powers: F) -> None:
+    """Fill the factors of the densities after runs of ``reach - 1`` to 0 rows, and their powers.
 
-    The factors of a density besides its spread, of a square in the scale, of a step in the mean;
-    the binary digits of the power ``n + 3`` of each run, (digits, reach).
+    ``factors`` (3, reach) : of a density besides its spread, of a square in the scale, of a step in
+    the mean; ``powers`` (digits, reach) : the binary digits of the power ``n + 3`` of each run.
     """
-    factors = np.empty((3, longest))
-    digits = int(np.log2(longest + 2)) + 1
-    powers = np.zeros((digits, longest), dtype=np.bool_)
+    digits, longest = powers.shape
     for i in range(longest):
         n = longest - 1 - i
         gamma = lgamma(1.5 + 0.5 * n) - lgamma(1.0 + 0.5 * n)
@@ -55,24 +51,20 @@ def _constants(longest: int) -> tuple[F, NDArray[np.bool_]]:
         factors[0, i] = np.exp(gamma) * np.sqrt(ratio / (2.0 * np.pi)) * (1.0 - HAZARD)
         factors[1, i], factors[2, i] = 0.5 * ratio, 1.0 / (2.0 + n)
         for digit in range(digits):
-            powers[digit, i] = (n + 3) >> digit & 1 == 1
-    return factors, powers
+            powers[digit, i] = (n + 3) >> digit & 1
 
 
 @kernel
-def _densities(
-    z: float, mean: F, spread: F, factors: F, powers: NDArray[np.bool_], square: F, out: F
-) -> None:
+def _density(z: float, mean: F, spread: F, tables: F, square: F, density: F) -> None:
     """Densities of a value after each run, times that of its growth; runs then take it in.
 
     A run has a normal-inverse-gamma prior of mean 0 and one row's weight, shape 1 and scale 1, so
     that its density is a Student's with whole degrees of freedom: the power of a quotient.
-    ``mean`` and ``spread`` (root of the scale) of each run, the longest first; of ``factors``,
-    ``powers`` and ``out`` they are the last ones.
+    ``mean`` and ``spread`` (root of the scale) of each run, the longest first; of ``tables``
+    (factors, powers) they are the last ones.
     """
-    none = len(out) - len(mean)
-    whole, inner, step = factors[0, none:], factors[1, none:], factors[2, none:]
-    density = out[none:]
+    none = tables.shape[1] - len(mean)
+    whole, inner, step = tables[0, none:], tables[1, none:], tables[2, none:]
     # One loop over fewer arrays each: over more, the compiler makes no vector instructions.
     for i in range(len(mean)):
         d = z - mean[i]
@@ -85,11 +77,31 @@ def _densities(
         after = square[i]
         square[i] = spread[i] / after
         spread[i] = after
-    for digit in range(len(powers)):
-        power = powers[digit, none:]
+    for digit in range(3, len(tables)):
+        power = tables[digit, none:]
         for i in range(len(mean)):
-            density[i] *= square[i] if power[i] else 1.0
+            density[i] *= square[i] if power[i] > 0.0 else 1.0
             square[i] *= square[i]
+
+
+@kernel
+def _densities(x: F, tables: F, runs: F, numbers: F, out: F) -> None:
+    """Fill (n, reach) densities of rows, see `_density`; the runs take them in."""
+    longest = out.shape[1]
+    mean, spread = runs[:2].reshape(-1), runs[2:].reshape(-1)
+    square, known, end = np.empty(longest), int(numbers[_ROWS]), int(numbers[_END])
+    for row in range(len(x)):
+        if end == len(mean):
+            mean[: longest - 1], spread[: longest - 1] = mean[1 - longest :], spread[1 - longest :]
+            end = longest - 1
+        mean[end], spread[end] = 0.0, 1.0
+        end, known = end + 1, min(known + 1, longest)
+        # Runs that began before the first row are never asked for.
+        none = longest - known
+        of = slice(end - known, end)
+        z = x[row] * numbers[_SCALE]
+        _density(z, mean[of], spread[of], tables, square, out[row, none:])
+    numbers[_ROWS], numbers[_END] = known, end
 
 
 @kernel(fastmath={"reassoc", "nsz"})
@@ -102,15 +114,21 @@ def _total(w: F) -> float:
 
 
 @kernel
-def _detect(table: F, start: int, rows: int, window: int, out: F) -> None:
-    """Readings of rows ``start + window - 1`` on, by a detection that begins at ``start``."""
-    longest, densities = len(table), table.reshape(-1)
-    w = np.zeros(longest)
-    w[0] = total = 1.0
-    likely = 0
+def _detect(age: int, w: F, sums: F, table: F, window: int, out: F) -> None:
+    """Take a detection, begun so many rows ago, through rows; fill their readings (n, 4), where it
+    has ``window`` rows.
+
+    ``w`` : weights of the runs by the row they begin with; ``sums`` : that of these, and the
+    likeliest; ``table`` (n, reach) : densities, the longest run first.
+    """
+    longest, densities = len(w), table.reshape(-1)
+    if age == 0:
+        w[0] = 1.0
+    total, likely = sums[0] if age else 1.0, int(sums[1])
     new = HAZARD / (1.0 - HAZARD)
-    for i in range(1, min(longest, rows - start)):
-        end = ((start + i) % longest + 1) * longest - 1
+    for i in range(max(age, 1), min(age + len(out), longest)):
+        row = i - age
+        end = (row + 1) * longest - 1
         share, first = 1.0 / total, np.uint64(end - i)
         # Without a slice, which costs more than short runs do.
         for j in range(i):
@@ -122,12 +140,69 @@ def _detect(table: F, start: int, rows: int, window: int, out: F) -> None:
             length = 0.0
             for j in range(i + 1):
                 length += w[j] * min(i + 1 - j, window)
-            row = start + i
             out[row, 0], out[row, 1] = length / total, w[i] / total
             out[row, 2] = w[likely] / total
             out[row, 3] = min(_total(w[likely + 1 : i + 1]) / total, 1.0)
         if i >= window - 2:
             likely = int(np.argmax(w[: i + 1]))
+    sums[0], sums[1] = total, likely
+
+
+_SCALE, _ROWS, _CLEAN, _END, _SUMS = range(5)
+"""Numbers of a state: its scale, rows so far, those since the last NaN, the end of the runs, and
+the sum and the likeliest run of each detection."""
+
+
+@kernel
+def _tables(window: int) -> tuple[int, int, int]:
+    """Rows of a state's tables: digits of powers, detections at once, and all; see `begin`."""
+    longest = window + STEP - 1
+    digits, detections = int(np.log2(longest + 2)) + 1, (longest + STEP - 1) // STEP
+    return digits, detections, 3 + digits + 4 + detections + 1
+
+
+@kernel
+def begin(window: int, parameters: F) -> F:
+    """State of `run_lengths` before its first row.
+
+    Rows of ``window + STEP - 1`` : factors (3), powers, means of runs by the row they begin with,
+    their spreads (2 each, so that they seldom have to be moved), weights of detections, numbers.
+    """
+    longest = window + STEP - 1
+    digits, _, count = _tables(window)
+    state = np.zeros((count, longest))
+    _constants(state[:3], state[3 : 3 + digits])
+    state[-1, _SCALE], state[-1, _END] = 1.0 / np.sqrt(parameters[0]), longest - 1
+    return state.reshape(-1)
+
+
+@kernel
+def go_on(x: F, first_minute: int, window: int, state: F) -> F:
+    """Readings of further rows (T, 4), see `run_lengths`; the state is then that after them."""
+    rows, longest = len(x), window + STEP - 1
+    digits, detections, _ = _tables(window)
+    parts, at = state.reshape(-1, longest), 3 + digits
+    weights, numbers = parts[at + 4 : -1], parts[-1]
+    sums = numbers[_SUMS : _SUMS + 2 * detections].reshape(detections, 2)
+    out = np.full((rows, 4), np.nan)
+    table = np.empty((min(rows, STEP), longest))
+    # A detection that begins does so with the first row of a stretch.
+    start, clean = 0, int(numbers[_CLEAN])
+    while start < rows:
+        minute = first_minute + start
+        stop = min(start + STEP - minute % STEP, rows)
+        known = min(int(numbers[_ROWS]) + 1, longest)
+        _densities(x[start:stop], parts[:at], parts[at : at + 4], numbers, table)
+        for age in range(minute % STEP, known, STEP):
+            number = (minute - age) // STEP % detections
+            _detect(age, weights[number], sums[number], table, window, out[start:stop])
+        for row in range(start, stop):
+            clean = 0 if np.isnan(x[row]) else clean + 1
+            if clean < longest:
+                out[row] = np.nan
+        start = stop
+    numbers[_CLEAN] = clean
+    return out
 
 
 @kernel
@@ -139,36 +214,7 @@ def run_lengths(x: F, first_minute: int, window: int, parameters: F) -> F:
     certainty of a new run, at the last market minute divisible by 20 that leaves ``window`` rows.
     ``parameters`` : mean square of the values, that scales the prior. Of order ``window`` a row.
     """
-    rows, longest = len(x), window + STEP - 1
-    out = np.full((rows, 4), np.nan)
-    scale = 1.0 / np.sqrt(parameters[0])
-    factors, powers = _constants(longest)
-    table, square = np.empty((longest, longest)), np.empty(longest)
-    # Runs by the row they begin with; the room is longer, so that they seldom have to be moved.
-    mean, spread = np.full(8 * longest, np.nan), np.full(8 * longest, np.nan)
-    end = longest - 1
-    at = first_block(first_minute, STEP)
-    clean = clean_rows(x)
-    for row in range(rows):
-        if end == len(mean):
-            mean[: longest - 1], spread[: longest - 1] = mean[1 - longest :], spread[1 - longest :]
-            end = longest - 1
-        mean[end], spread[end] = 0.0, 1.0
-        end += 1
-        # Runs that began before the first row are never asked for.
-        runs = slice(end - min(row + 1, longest), end)
-        z, densities = x[row] * scale, table[row % longest]
-        _densities(z, mean[runs], spread[runs], factors, powers, square, densities)
-        start = row - longest + 1
-        if start >= 0 and (start - at) % STEP == 0:
-            _detect(table, start, row + 1, window, out)
-    for start in range(max(rows - longest + 1, 0), rows - window + 1):
-        if (start - at) % STEP == 0:
-            _detect(table, start, rows, window, out)
-    for row in range(rows):
-        if clean[row] < longest:
-            out[row] = np.nan
-    return out
+    return go_on(x, first_minute, window, begin(window, parameters))
 
 
 @kernel

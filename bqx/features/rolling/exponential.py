@@ -12,7 +12,7 @@ from bqx.features.rolling.ago import blank_rests, changes
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import z_score, zone
-from bqx.features.rolling.weighted import ewm_mean
+from bqx.features.rolling.weighted import ewm_mean, faded, run_in_of, weights
 from bqx.features.spec import CLOSE, HIGH, LOW
 
 RUN_IN = 10
@@ -59,6 +59,18 @@ def wilder(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
 
 
 @kernel
+def wilder_weights(n: int, spans: int = RUN_IN) -> tuple[F, F, F]:
+    """Weights of Wilder means of length n, for several series, see `averaged`."""
+    return weights(2.0 / ((2 * n - 1) + 1.0), wilder_run_in(n, spans))
+
+
+@kernel
+def averaged(x: F, by: tuple[F, F, F], first_minute: int) -> F:
+    """Exponential or Wilder mean by its weights: (T,)."""
+    return faded(x, by, run_in_of(by), first_minute)
+
+
+@kernel
 def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     """Relative strength index, Wilder means of gains and losses: (T,), 0 to 100.
 
@@ -71,7 +83,8 @@ def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
         move = x[row] - x[row - 1]
         gain[row] = 0.0 if move < 0.0 else move
         loss[row] = 0.0 if move > 0.0 else -move
-    up, down = wilder(gain, n, first_minute, spans), wilder(loss, n, first_minute, spans)
+    by = wilder_weights(n, spans)
+    up, down = averaged(gain, by, first_minute), averaged(loss, by, first_minute)
     for row in range(rows):
         up[row] = 100.0 * (up[row] / (up[row] + down[row]))
     return up

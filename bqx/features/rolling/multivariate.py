@@ -55,7 +55,7 @@ def snapped(x: float) -> float:
     return 0.0 if abs(x) < AT_REST else x
 
 
-@kernel
+@kernel(nogil=True)
 def demeaned(x: F, window: int, first_minute: int) -> F:
     """Value less the mean of its window: (T,)."""
     total, reference = shift_sums(x, window, first_minute)

@@ -4,11 +4,14 @@ Everything here, a pair's own series included, comes from the panel's closes. An
 column of NaN, and so is every pair where there is no panel.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bqx.compiled import kernel
 from bqx.features.rolling.ago import changes
 from bqx.features.rolling.multivariate import demeaned
 from bqx.features.rolling.returns import log_returns
@@ -18,8 +21,8 @@ from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY, PAIRS, base, pip, quote, triangle
 from bqx.market.sessions import DAY
 
-Series = Callable[[Bars, str], F]
 Build = Callable[[Bars], F]
+OfPair = Callable[[Bars, str], F]
 
 MAJORS = ("eurusd", "gbpusd", "audusd", "nzdusd", "usdjpy")
 """The five dollar pairs that the inventory of features names."""
@@ -38,48 +41,108 @@ def since(bars: Bars) -> int:
     return bars.panel.since if bars.panel else 0
 
 
-def closes(bars: Bars, pair: str) -> F:
-    """(T,) closes, quote units."""
-    if bars.panel is None:
-        return np.full(len(bars), np.nan)
-    rates = bars.panel.closes[:, PAIRS.index(pair)]
-    return shared(bars, f"close:{pair}", lambda: np.ascontiguousarray(rates))
+@dataclass(frozen=True)
+class Series:
+    """A series of every pair of the panel, made once: ``every(bars)`` is (T, 28), in the order of
+    ``PAIRS``, and ``series(bars, pair)`` (T,) one of them.
+
+    ``make`` : (T, 28) from bars that have a panel. ``key`` names it in the panel.
+    """
+
+    key: str
+    make: Build
+
+    def every(self, bars: Bars) -> F:
+        """(T, 28) of all pairs, NaN without a panel."""
+        if bars.panel is None:
+            return np.full((len(bars), len(PAIRS)), np.nan)
+        return bars.panel.derived(f"every {self.key}", lambda: self.make(bars))
+
+    def __call__(self, bars: Bars, pair: str) -> F:
+        """(T,) of a pair."""
+        if bars.panel is None:
+            return np.full(len(bars), np.nan)
+        place = PAIRS.index(pair)
+        return bars.panel.derived(
+            f"{self.key}:{pair}", lambda: np.ascontiguousarray(self.every(bars)[:, place])
+        )
 
 
-def index(bars: Bars, pair: str) -> F:
-    """(T,) rate index, points."""
-    baseline = np.nan if bars.panel is None else bars.panel.baselines[PAIRS.index(pair)]
-    return shared(bars, f"index:{pair}", lambda: 100.0 * closes(bars, pair) / baseline)
+def of_each(series: OfPair) -> Build:
+    """(T, 28) from what makes (T,) of a pair."""
+    return lambda bars: np.column_stack([series(bars, pair) for pair in PAIRS])
 
 
-def returns(bars: Bars, pair: str) -> F:
-    """(T,) one-row log returns."""
-
-    return shared(bars, f"return:{pair}", lambda: log_returns(closes(bars, pair), 1))
-
-
-def momentum(bars: Bars, pair: str, window: int = BQX_WINDOW) -> F:
-    """(T,) BQX."""
-    return shared(bars, f"bqx{window}:{pair}", lambda: bqx(index(bars, pair), window))
+def _closes(bars: Bars) -> F:
+    assert bars.panel is not None
+    return bars.panel.closes
 
 
-def moves(bars: Bars, pair: str) -> F:
-    """(T,) one-row changes of BQX."""
-    return shared(bars, f"move:{pair}", lambda: changes(momentum(bars, pair), 1))
+def _index(bars: Bars) -> F:
+    assert bars.panel is not None
+    return bars.panel.index
 
 
-def level(bars: Bars, pair: str) -> F:
-    """(T,) log of the rate index, 0 at the baseline."""
-    return shared(bars, f"level:{pair}", lambda: np.log(index(bars, pair) / 100.0))
+@kernel
+def _returns(rates: F) -> F:
+    out = np.empty(rates.shape)
+    for k in range(rates.shape[1]):
+        out[:, k] = log_returns(rates[:, k].copy(), 1)
+    return out
 
 
-def stack(bars: Bars, series: Series, pairs: Iterable[str], signs: Iterable[float] = ()) -> F:
+@kernel
+def _momentum(index: F, window: int) -> F:
+    out = np.empty(index.shape)
+    for k in range(index.shape[1]):
+        out[:, k] = bqx(index[:, k].copy(), window)
+    return out
+
+
+@kernel
+def _moves(momentum: F) -> F:
+    out = np.empty(momentum.shape)
+    for k in range(momentum.shape[1]):
+        out[:, k] = changes(momentum[:, k].copy(), 1)
+    return out
+
+
+def momentum_over(window: int) -> Series:
+    """BQX of a window."""
+    return Series(f"bqx{window}", lambda bars: _momentum(index.every(bars), window))
+
+
+closes = Series("close", _closes)
+"""Closes, quote units."""
+
+index = Series("index", _index)
+"""Rate index, points."""
+
+returns = Series("return", lambda bars: _returns(closes.every(bars)))
+"""One-row log returns."""
+
+momentum = momentum_over(BQX_WINDOW)
+"""BQX."""
+
+moves = Series("move", lambda bars: _moves(momentum.every(bars)))
+"""One-row changes of BQX."""
+
+level = Series("level", lambda bars: np.log(index.every(bars) / 100.0))
+"""Log of the rate index, 0 at the baseline."""
+
+
+@cache
+def _places(pairs: tuple[str, ...]) -> NDArray[np.int64]:
+    return np.array([PAIRS.index(pair) for pair in pairs])
+
+
+def stack(
+    bars: Bars, series: Series, pairs: Sequence[str], signs: Sequence[float] | F | None = None
+) -> F:
     """(T, C) a series of each pair, times its sign."""
-    columns = [series(bars, pair) for pair in pairs]
-    turns = list(signs) or [1.0] * len(columns)
-    out = np.empty((len(bars), len(columns)))
-    for k, (x, turn) in enumerate(zip(columns, turns, strict=True)):
-        np.multiply(x, turn, out=out[:, k])
+    out = series.every(bars).take(_places(tuple(pairs)), axis=1)
+    if signs is not None:
+        out *= signs
     return out
 
 
@@ -98,15 +161,16 @@ def relatives(pair: str, of_base: bool) -> tuple[tuple[str, ...], tuple[float, .
 def turned(series: Series, of_base: int, of_quote: int) -> Build:
     """Build of a series of the pair itself, then of so many relatives of its base and quote."""
 
-    def build(bars: Bars) -> F:
-        names, signs = [bars.pair], [1.0]
+    @cache
+    def columns(pair: str) -> tuple[tuple[str, ...], F]:
+        names, signs = [pair], [1.0]
         for which, count in ((True, of_base), (False, of_quote)):
-            others, turns = relatives(bars.pair, which)
+            others, turns = relatives(pair, which)
             names += others[:count]
             signs += turns[:count]
-        return stack(bars, series, names, signs)
+        return tuple(names), np.array(signs)
 
-    return build
+    return lambda bars: stack(bars, series, *columns(bars.pair))
 
 
 def in_dollars(pairs: Iterable[str]) -> tuple[float, ...]:

@@ -80,15 +80,14 @@ def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
 
     NaN where fewer than ``need`` rows of ``x`` up to the row are without NaN.
     """
-    out = np.full(len(x), np.nan)
-    clean, bucket = clean_rows(x), -1
-    left = size - first_minute % size
-    for row in range(len(x)):
-        left -= 1
-        if left == 0:
-            left, bucket = size, bucket + 1
-        if clean[row] >= need and bucket >= 0:
-            out[row] = y[bucket]
+    out, clean = np.empty(len(x)), clean_rows(x)
+    end = size - first_minute % size - 1
+    out[:end] = np.nan
+    for bucket in range(count(len(x), size, first_minute)):
+        value, start = y[bucket], end + bucket * size
+        into, since = out[start : start + size], clean[start:]
+        for i in range(len(into)):
+            into[i] = value if since[i] >= need else np.nan
     return out
 
 

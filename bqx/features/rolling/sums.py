@@ -50,7 +50,7 @@ def largest(x: F, window: int) -> F:
     return top
 
 
-@kernel
+@kernel(nogil=True)
 def extremes(high: F, low: F, window: int) -> tuple[F, F]:
     """Rolling maximum of ``high`` and minimum of ``low``: two (T,) arrays, NaN in warm-up."""
     return largest(high, window), -largest(-low, window)

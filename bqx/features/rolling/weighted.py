@@ -54,12 +54,18 @@ def _sums(x: F, start: int, growing: F, fading: F, newer: F, older: F) -> None:
 
 
 @kernel
-def _powers(alpha: float, run_in: int) -> tuple[F, F, F]:
-    """Weights of sums from a block's start and up to its end, and powers of what a row leaves."""
+def weights(alpha: float, run_in: int) -> tuple[F, F, F]:
+    """What ``ewm_mean`` weighs by: powers of ``1 - alpha``, ``alpha`` over and times these."""
     powers = np.ones(run_in + LANES)
     for i in range(run_in):
         powers[i + 1] = powers[i] * (1.0 - alpha)
-    return alpha / powers, alpha * powers, powers
+    return powers, alpha / powers, alpha * powers
+
+
+@kernel
+def run_in_of(by: tuple[F, F, F]) -> int:
+    """Rows of the windows that some weights are for."""
+    return len(by[0]) - LANES
 
 
 @kernel
@@ -70,8 +76,14 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
     ``(1 - alpha) ** run_in``. Where fewer rows follow the last NaN, those there are, from
     ``min_rows`` on, else NaN.
     """
-    rows = len(x)
-    growing, fading, powers = _powers(alpha, run_in)
+    return faded(x, weights(alpha, run_in), min_rows, first_minute)
+
+
+@kernel
+def faded(x: F, by: tuple[F, F, F], min_rows: int, first_minute: int) -> F:
+    """``ewm_mean`` by its weights, which several series may share: (T,)."""
+    powers, growing, fading = by
+    rows, run_in, alpha = len(x), run_in_of(by), growing[0]
     out, older = np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, run_in) - run_in, rows, stretch(run_in)):
         first, stop = block_sums(x, start, run_in, (growing, fading), out, older)

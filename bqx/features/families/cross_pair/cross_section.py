@@ -39,10 +39,6 @@ def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
     return out
 
 
-def _all(bars: Bars, series: panels.Series) -> F:
-    return panels.stack(bars, series, PAIRS)
-
-
 def _trend(bars: Bars, pair: str) -> F:
     def make() -> F:
         terms = fit(panels.index(bars, pair), WINDOW, bars.first_market_minute)
@@ -51,27 +47,23 @@ def _trend(bars: Bars, pair: str) -> F:
     return panels.shared(bars, f"trend:{pair}", make)
 
 
-def _a1(bars: Bars, pair: str) -> F:
-    return _trend(bars, pair)[:, 1]
-
-
-def _a2(bars: Bars, pair: str) -> F:
-    return _trend(bars, pair)[:, 0]
-
-
-def _volatility(bars: Bars, pair: str) -> F:
+def _volatility_of(bars: Bars, pair: str) -> F:
     return mean_std(panels.returns(bars, pair), WINDOW, bars.first_market_minute, 1)[1]
 
 
+_a1 = panels.Series("a1", panels.of_each(lambda bars, pair: _trend(bars, pair)[:, 1]))
+_a2 = panels.Series("a2", panels.of_each(lambda bars, pair: _trend(bars, pair)[:, 0]))
+_volatility = panels.Series("volatility", panels.of_each(_volatility_of))
+
 METRICS = {
     "return": lambda bars: without_rounding(
-        totals(_all(bars, panels.returns), WINDOW, bars.first_market_minute)
+        totals(panels.returns.every(bars), WINDOW, bars.first_market_minute)
     ),
-    "bqx": lambda bars: without_rounding(_all(bars, panels.momentum)),
-    "a1": lambda bars: _all(bars, _a1),
-    "a2": lambda bars: _all(bars, _a2),
-    "vol": lambda bars: _all(bars, _volatility),
-    "ect": lambda bars: _all(bars, panels.triangle_residual),
+    "bqx": lambda bars: without_rounding(panels.momentum.every(bars)),
+    "a1": _a1.every,
+    "a2": _a2.every,
+    "vol": _volatility.every,
+    "ect": panels.of_each(panels.triangle_residual),
 }
 """(T, 28) cross-sections: log return over 60 rows, BQX_15, normalised terms of the quadratic trend
 over 60 rows, deviation of one-row log returns over 60, triangle residual."""
@@ -79,7 +71,14 @@ over 60 rows, deviation of one-row log returns over 60, triangle residual."""
 
 def _metric(bars: Bars, name: str) -> F:
     """Cross-section on the rows that are wanted."""
-    return panels.shared(bars, f"panel:{name}", lambda: METRICS[name](bars)[panels.since(bars) :])
+
+    def make() -> F:
+        since = panels.since(bars)
+        if name == "ect" or since <= WINDOW:
+            return METRICS[name](bars)[since:]
+        return METRICS[name](bars.rows(since - WINDOW, len(bars)))[WINDOW:]
+
+    return panels.shared(bars, f"panel:{name}", make)
 
 
 def _across(bars: Bars, name: str) -> F:
@@ -88,7 +87,7 @@ def _across(bars: Bars, name: str) -> F:
 
 def _component(bars: Bars) -> F:
     def make() -> F:
-        x = _all(bars, panels.returns)
+        x = panels.returns.every(bars)
         dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
         first, since = bars.first_market_minute, panels.since(bars)
         fitted = component(x, DAY, first, dollar, since, centred=True)

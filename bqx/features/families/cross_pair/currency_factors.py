@@ -86,9 +86,14 @@ def strength(bars: Bars, currency: str) -> F:
 
 
 def _indices(bars: Bars) -> F:
-    sides = [strength(bars, side(bars.pair)) for side in (base, quote)]
-    indices = [strength(bars, currency) for currency in CURRENCIES]
-    return np.column_stack([*indices, *sides, sides[0] - sides[1]])
+    def make() -> F:
+        return np.column_stack([strength(bars, currency) for currency in CURRENCIES])
+
+    own, other = (CURRENCIES.index(side(bars.pair)) for side in (base, quote))
+    indices = panels.shared(bars, "currencies", make)
+    out = indices.take([*range(len(CURRENCIES)), own, other, own], axis=1)
+    out[:, -1] -= indices[:, other]
+    return out
 
 
 FACTOR = Source("dollar", "cross", "1", 2, _factor)

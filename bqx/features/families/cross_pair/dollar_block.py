@@ -60,6 +60,12 @@ def market(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
+def decoupled(x: F, first_minute: int, window: int) -> F:
+    """Whether the dollar explains little: (T, 2) -> (T, 1)."""
+    return market(x, first_minute, window)[:, 2:]
+
+
+@kernel
 def eigenvalues(matrix: F) -> F:
     """Eigenvalues of a symmetric matrix, by Jacobi's rotations in a fixed order; it is overwritten.
 
@@ -151,7 +157,7 @@ def _market(series: panels.Series) -> panels.Build:
         def make() -> F:
             return panels.stack(bars, series, MAJORS, panels.in_dollars(MAJORS)).mean(axis=1)
 
-        mean = panels.shared(bars, f"dollar mean:{series.__name__}", make)
+        mean = panels.shared(bars, f"dollar mean:{series.key}", make)
         return np.column_stack([series(bars, bars.pair), mean])
 
     return build
@@ -261,7 +267,7 @@ FAMILIES = (
     _market_family(MARKET[1], "bqx"),
     _correlation(
         "dollar",
-        lambda x, first_minute, window: market(x, first_minute, window)[:, 2:],
+        decoupled,
         {"decoupled": Output(*FLAG, alias="momentum_decoupling_flag")},
         sources=MARKET[1],
         windows=20,

@@ -105,17 +105,14 @@ def leaders(pair: str, parameters: F) -> tuple[str | None, ...]:
     return tuple(None if np.isnan(k) else SISTERS[pair][int(k)] for k in parameters)
 
 
-def _momentum(bars: Bars, pair: str) -> F:
-    return panels.momentum(bars, pair, LEADER_WINDOW)
+def _quadratic_of(bars: Bars, pair: str) -> F:
+    end = LEADER_WINDOW - 1.0
+    x = panels.momentum(bars, pair)
+    return fit(x, LEADER_WINDOW, bars.first_market_minute)[:, 0] * (end * end)
 
 
-def _quadratic(bars: Bars, pair: str) -> F:
-    def make() -> F:
-        x = panels.momentum(bars, pair)
-        end = LEADER_WINDOW - 1.0
-        return fit(x, LEADER_WINDOW, bars.first_market_minute)[:, 0] * (end * end)
-
-    return panels.shared(bars, f"quadratic:{pair}", make)
+_momentum = panels.momentum_over(LEADER_WINDOW)
+_quadratic = panels.Series("quadratic", panels.of_each(_quadratic_of))
 
 
 def _sisters(series: panels.Series) -> panels.Build:

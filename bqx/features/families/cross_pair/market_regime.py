@@ -9,6 +9,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.families.cross_pair.dollar_block import with_majors
 from bqx.features.rolling import panels
 from bqx.features.rolling.ago import changes
 from bqx.features.rolling.multivariate import correlations, shifted, snapped
@@ -116,9 +117,8 @@ def _leading(bars: Bars) -> F:
 
 def _mood(bars: Bars) -> F:
     def make() -> F:
-        aud, nzd, chf, jpy = (
-            panels.momentum(bars, pair) for pair in ("audusd", "nzdusd", "usdchf", "usdjpy")
-        )
+        of = (panels.momentum(bars, pair) for pair in ("audusd", "nzdusd", "usdchf", "usdjpy"))
+        aud, nzd, chf, jpy = of
         # BQX falls when a rate rises.
         return mood((-aud - nzd) / 2.0 - (chf + jpy) / 2.0, bars.first_market_minute, DAY)
 
@@ -239,7 +239,7 @@ resid_z: Z-score of the parity error of eurusd's triangle in BQX
 FAMILIES = (
     _correlation(
         "term_corr",
-        lambda x, first_minute, window: correlations(x, window, first_minute),
+        with_majors,
         {
             f"corr_{w}_60": Output(
                 *SIGNED,

@@ -123,7 +123,7 @@ def _of(rank: int) -> tuple[Family, ...]:
     )
 
 
-def _one(series: panels.Series) -> panels.Build:
+def _one(series: panels.OfPair) -> panels.Build:
     return lambda bars: series(bars, bars.pair)
 
 

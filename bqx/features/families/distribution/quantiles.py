@@ -156,27 +156,32 @@ OUTPUTS: dict[str, Output] = {
         formula="-sum(p ln p), p shares of {0} rows in 10 bins",
     ),
 }
-_COLUMN = {name: i for i, name in enumerate(OUTPUTS)}
 _SPREADS = ("range", "iqr", "mad", "entropy")
 
 
-def _some(*names: str) -> Callable[[F, int, int], F]:
-    columns = [_COLUMN[name] for name in names]
-
-    def kernel(x: F, first_minute: int, window: int) -> F:
-        return order(x, first_minute, window)[:, columns]
-
-    return kernel
+@kernel
+def spreads(x: F, first_minute: int, window: int) -> F:
+    """Range, iqr, mad and entropy of each window: (T, 4)."""
+    return order(x, first_minute, window)[:, 7:]
 
 
-def _order(window: int, *names: str) -> Family:
+@kernel
+def upper(x: F, first_minute: int, window: int) -> F:
+    """Median, 75th and 90th percentile, and the spreads: (T, 7)."""
+    ordered = order(x, first_minute, window)
+    out = np.empty((len(x), 7))
+    out[:, :3], out[:, 3:] = ordered[:, 3:6], ordered[:, 7:]
+    return out
+
+
+def _order(kernel: Callable[[F, int, int], F], window: int, *names: str) -> Family:
     outputs = {name: OUTPUTS[name] for name in names}
     if {"p25", "p75"} <= set(names):
         spans = ("{s}_order_p75_w{0}", "{s}_order_p25_w{0}")
         outputs["iqr"] = replace(outputs["iqr"], spanned_by=spans)
     return family(
         "order",
-        _some(*names),
+        kernel,
         outputs,
         table="statistics",
         sources=(RATE, BQX),
@@ -186,7 +191,7 @@ def _order(window: int, *names: str) -> Family:
 
 
 FAMILIES = (
-    _order(15, *(f"p{p}" for p in PERCENTS), *_SPREADS),
-    _order(30, *_SPREADS),
-    _order(60, "p50", "p75", "p90", *_SPREADS),
+    _order(order, 15, *(f"p{p}" for p in PERCENTS), *_SPREADS),
+    _order(spreads, 30, *_SPREADS),
+    _order(upper, 60, "p50", "p75", "p90", *_SPREADS),
 )

@@ -44,9 +44,10 @@ RATE_VOLUME = Source("rate", "rate", "pt", 1, with_volume)
 """Rate index and volume."""
 
 
+@kernel
 def now(x: F, first_minute: int) -> F:
     """Volume itself: (T, 1)."""
-    return x.reshape(-1, 1)
+    return x.copy().reshape(-1, 1)
 
 
 @kernel

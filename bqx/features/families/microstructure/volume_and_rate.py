@@ -56,6 +56,7 @@ def flow(x: F, first_minute: int, window: int) -> F:
     return out
 
 
+@kernel
 def net(x: F, first_minute: int, window: int) -> F:
     """Volume on up rows minus down rows: (T, 1)."""
     return flow(x, first_minute, window)[:, :1]

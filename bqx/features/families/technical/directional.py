@@ -17,12 +17,14 @@ from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import (
     DELTA,
     SCORE_ROWS,
+    averaged,
     over_deviation,
     score,
     true_range,
     wilder,
     wilder_change,
     wilder_run_in,
+    wilder_weights,
 )
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_BARS, BQX_LINE, RATE_BARS
@@ -95,9 +97,10 @@ def movement(ohlc: F, first_minute: int, n: int) -> F:
         nothing = 0.0 if rise == rise and fall == fall else np.nan
         up[row], down[row] = rise if rising else nothing, fall if falling else nothing
     out = np.empty((3, rows))
-    out[0], out[1] = wilder(up, n, first_minute), wilder(down, n, first_minute)
+    by = wilder_weights(n)
+    out[0], out[1] = averaged(up, by, first_minute), averaged(down, by, first_minute)
     plus, minus, apart = out[0], out[1], out[2]
-    apart[:] = wilder(true_range(ohlc), n, first_minute)
+    apart[:] = averaged(true_range(ohlc), by, first_minute)
     for row in range(rows):
         plus_di, minus_di = 100.0 * (plus[row] / apart[row]), 100.0 * (minus[row] / apart[row])
         plus[row], minus[row] = plus_di, minus_di

@@ -20,6 +20,7 @@ from bqx.features.rolling.sums import F, extremes, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, FLAG, HIGH, LOW, Output, Source
+from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
 
 LOOKBACK = 100
@@ -76,48 +77,43 @@ def levels(ohlc: F, first_minute: int, window: int) -> F:
 
 
 @kernel
-def swings(high: F, low: F, memory: int) -> tuple[F, F, F, F]:
-    """Last known swing high and low: four (T,), its value and its age in rows for each.
+def swings(ohlc: F, first_minute: int, memory: int) -> F:
+    """What a row tells of swings: (T, 5).
 
-    NaN where the trailing ``memory`` rows hold none, and until they are all there.
+    The swing high and the swing low that are known with it, else NaN; high and low added, which is
+    NaN in a hole; the close; the mean true range.
     """
-    rows = len(high)
-    tops, bottoms = np.full(rows, np.nan), np.full(rows, np.nan)
-    top_ages, bottom_ages = np.full(rows, np.nan), np.full(rows, np.nan)
-    top = bottom = -memory
-    clean = clean_rows(high + low)
-    for row in range(rows):
-        c = row - 2
-        if c >= 2:
-            if high[c - 2] < high[c - 1] < high[c] and high[c] > high[c + 1] > high[c + 2]:
-                top = c
-            if low[c - 2] > low[c - 1] > low[c] and low[c] < low[c + 1] < low[c + 2]:
-                bottom = c
-        # The two rows before a fractal are part of it.
-        if clean[row] >= memory and row - top <= memory - 3:
-            tops[row], top_ages[row] = high[top], row - top
-        if clean[row] >= memory and row - bottom <= memory - 3:
-            bottoms[row], bottom_ages[row] = low[bottom], row - bottom
-    return tops, bottoms, top_ages, bottom_ages
+    out = np.full((len(ohlc), 5), np.nan)
+    mean_range = mean(true_range(ohlc), ATR_ROWS, first_minute)
+    for row in range(len(ohlc)):
+        out[row, 2], out[row, 3] = ohlc[row, HIGH] + ohlc[row, LOW], ohlc[row, CLOSE]
+        out[row, 4] = mean_range[row]
+        if row >= 4:
+            a, b, c, d, e = ohlc[row - 4 : row + 1, HIGH]
+            out[row, 0] = c if a < b < c and c > d > e else np.nan
+            a, b, c, d, e = ohlc[row - 4 : row + 1, LOW]
+            out[row, 1] = c if a > b > c and c < d < e else np.nan
+    return out
 
 
 @kernel
-def grid(ohlc: F, first_minute: int, memory: int) -> F:
-    """The close on the grid between the last swing high and the last swing low: (T, 12).
-
-    Distances from eight levels and from the nearest, place from the low (0) to the high (1)
-    within -0.5 to 1.5, rows since the later swing, and the range in mean true ranges, fading with
-    a day's constant. Where the last high lies below the last low the grid is upside down: range
-    and strength are negative. Place is NaN where the range is 0.
-    """
-    rows = len(ohlc)
+def between(known: F, first_minute: int, memory: int) -> F:
+    """The close on the grid between the last swings, see `grid`: (T, 5) -> (T, 12)."""
+    rows = len(known)
     out = np.full((rows, 12), np.nan)
-    tops, bottoms, top_ages, bottom_ages = swings(ohlc[:, HIGH], ohlc[:, LOW], memory)
-    mean_range = mean(true_range(ohlc), ATR_ROWS, first_minute)
+    clean = clean_rows(known[:, 2].copy())
+    high = low = 0.0
+    top = bottom = -memory
     for row in range(rows):
-        high, low, x = tops[row], bottoms[row], ohlc[row, CLOSE]
-        if np.isnan(high) or np.isnan(low):
+        # A swing is known two rows after its own.
+        if known[row, 0] == known[row, 0]:
+            high, top = known[row, 0], row - 2
+        if known[row, 1] == known[row, 1]:
+            low, bottom = known[row, 1], row - 2
+        # The two rows before a fractal are part of it.
+        if clean[row] < memory or row - min(top, bottom) > memory - 3:
             continue
+        x, mean_range = known[row, 3], known[row, 4]
         spread = high - low
         nearest = np.inf
         for i in range(len(_PARTS)):
@@ -127,11 +123,24 @@ def grid(ohlc: F, first_minute: int, memory: int) -> F:
         out[row, 8] = nearest
         if spread != 0.0:
             out[row, 9] = min(max((x - low) / spread, -0.5), 1.5)
-        age = min(top_ages[row], bottom_ages[row])
+        age = float(row - max(top, bottom))
         out[row, 10] = age
-        if mean_range[row] > 0.0:
-            out[row, 11] = spread / mean_range[row] * np.exp(-age / float(DAY))
+        if mean_range > 0.0:
+            out[row, 11] = spread / mean_range * np.exp(-age / float(DAY))
     return out
+
+
+@kernel
+def grid(ohlc: F, first_minute: int, memory: int) -> F:
+    """The close on the grid between the last swing high and the last swing low: (T, 12).
+
+    Distances from eight levels and from the nearest, place from the low (0) to the high (1)
+    within -0.5 to 1.5, rows since the later swing, and the range in mean true ranges, fading with
+    a day's constant. Where the last high lies below the last low the grid is upside down: range
+    and strength are negative. Place is NaN where the range is 0. NaN where the trailing ``memory``
+    rows hold no high or no low, and until they are all there.
+    """
+    return between(swings(ohlc, first_minute, memory), first_minute, memory)
 
 
 _RANGE = ("{s}_fibonacci_high_w{0}", "{s}_fibonacci_low_w{0}")
@@ -280,5 +289,6 @@ FAMILIES = (
         about="distance of the close from levels between the last swing high and low; where the "
         "high lies below the low the grid is upside down, place counts from the low down "
         "to the high, and strength is negative",
+        steps=Steps(swings, between, rows=lambda w: ATR_ROWS + 1, reads=lambda w: w),
     ),
 )

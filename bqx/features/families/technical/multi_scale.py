@@ -12,17 +12,26 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import Windows, family
 from bqx.features.families.technical.resampled import LONG, SHORT
+from bqx.features.families.technical.scale_regimes import (
+    VOL,
+    bqx_in_one,
+    moving_bqx,
+    moving_rate,
+    rate_in_one,
+    regimes,
+    regimes_of_bqx,
+)
 from bqx.features.rolling import resampled
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F, largest, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Family, Output, Source
+from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
 
-MEAN, VOL, COARSE = 10, 20, 8
-"""Values behind a mean or trend, a volatility, and a trend of 15-minute buckets."""
+MEAN, COARSE = 10, 8
+"""Values behind a mean or trend, and a trend of 15-minute buckets."""
 
 
 @kernel
@@ -83,35 +92,6 @@ def volatilities(x: F, first_minute: int, size: int) -> F:
 def volatilities_of_bqx(x: F, first_minute: int, size: int) -> F:
     """Volatility of BQX's rows against that of its buckets: (T, 2), see the outputs."""
     return _volatilities(x, first_minute, size, True)
-
-
-@kernel
-def _regimes(x: F, first_minute: int, size: int, plain: bool) -> F:
-    rows, day = len(x), DAY // size
-    out = np.full((rows, 1), np.nan)
-    move = resampled.moves(resampled.closes(x, size, first_minute), plain)
-    need = (VOL + day) * size
-    coarse = tercile(resampled.volatility(move, VOL), day)
-    coarse = resampled.carried(coarse, x, need, size, first_minute)
-    late = need - DAY - VOL
-    vol = resampled.volatility(resampled.moves(x[late:], plain), VOL)
-    fine = tercile(vol, DAY)
-    for row in range(late, rows):
-        if not np.isnan(coarse[row] + fine[row - late]):
-            out[row, 0] = coarse[row] == fine[row - late]
-    return out
-
-
-@kernel
-def regimes(x: F, first_minute: int, size: int) -> F:
-    """Whether the rate's rows and buckets are in one regime: (T, 1)."""
-    return _regimes(x, first_minute, size, False)
-
-
-@kernel
-def regimes_of_bqx(x: F, first_minute: int, size: int) -> F:
-    """Whether BQX's rows and buckets are in one regime: (T, 1)."""
-    return _regimes(x, first_minute, size, True)
 
 
 @kernel
@@ -213,16 +193,19 @@ def _against_of(
     flag = "scale_{0}m_divergence_flag" if dominance else "scale_divergence_flag"
     if source is RATE:
         kernels, lo, moves = (volatilities, regimes), 0.0, ("r", "r[{0}m]")
+        first, last = moving_rate, rate_in_one
     else:
         kernels, lo = (volatilities_of_bqx, regimes_of_bqx), -np.inf
+        first, last = moving_bqx, bqx_in_one
         moves = ("delta(x, 1)", "delta(x[{0}m], 1)")
+    steps = Steps(first, last, rows=lambda size: VOL + 1, reads=_regime_rows)
     volatility = _volatility(prefix, *moves)
     if not dominance:
         del volatility["dominance"]
     return (
         declare(trends, _trend_outputs(prefix, flag, lo), lookback=lambda size: MEAN * size),
         declare(kernels[0], volatility, lookback=_rows),
-        declare(kernels[1], _regime(prefix), lookback=_regime_rows),
+        declare(kernels[1], _regime(prefix), lookback=_regime_rows, steps=steps),
     )
 
 

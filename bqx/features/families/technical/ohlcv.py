@@ -22,6 +22,7 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import AT_REST
 from bqx.features.rolling.trailing import total
 from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, TICKS, Output, Source
+from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -38,17 +39,12 @@ VOLUME = Source("rate", "rate", "pt", 1, _bars_with_volume)
 
 
 @kernel
-def accumulation(x: F, first_minute: int, window: int) -> F:
-    """Sums over the window: (T, 5) obv, adl, vpt, nvi, pvi.
-
-    obv adds the volume of rising and subtracts that of falling closes; adl adds volume times the
-    close's place in its bar (-1 at the low, 1 at the high, 0 in a bar without extent); vpt adds
-    volume times the return. nvi and pvi compound the returns of rows whose volume fell or rose.
-    """
+def accrued(x: F, first_minute: int, window: int) -> F:
+    """What a row adds to each of the sums of `accumulation`: (T, 5)."""
     rows = len(x)
-    out = np.empty((rows, 5))
-    signed, trend = np.full(rows, np.nan), np.full(rows, np.nan)
-    calm, busy = np.full(rows, np.nan), np.full(rows, np.nan)
+    out = np.full((5, rows), np.nan)
+    signed, trend, calm, busy = out[0], out[2], out[3], out[4]
+    out[1] = placed(x)
     returns = log_returns(x[:, CLOSE].copy())
     for row in range(1, rows):
         now, before = x[row, CLOSE], x[row - 1, CLOSE]
@@ -58,12 +54,29 @@ def accumulation(x: F, first_minute: int, window: int) -> F:
             trend[row] = ticks * ((now - before) / before)
             calm[row] = returns[row] if ticks < earlier else 0.0
             busy[row] = returns[row] if ticks > earlier else 0.0
-    out[:, 0] = total(signed, window - 1, first_minute)
-    out[:, 1] = total(placed(x), window, first_minute)
-    out[:, 2] = total(trend, window - 1, first_minute)
-    out[:, 3] = START * np.exp(total(calm, window - 1, first_minute))
-    out[:, 4] = START * np.exp(total(busy, window - 1, first_minute))
-    return out
+    return out.T
+
+
+@kernel
+def accumulated(rows: F, first_minute: int, window: int) -> F:
+    """Sums of what rows have `accrued`: (T, 5)."""
+    out = np.empty((5, len(rows)))
+    for k in range(5):
+        out[k] = total(rows[:, k].copy(), window - (k != 1), first_minute)
+    for row in range(window - 2, len(rows)):
+        out[3, row], out[4, row] = START * np.exp(out[3, row]), START * np.exp(out[4, row])
+    return out.T
+
+
+@kernel
+def accumulation(x: F, first_minute: int, window: int) -> F:
+    """Sums over the window: (T, 5) obv, adl, vpt, nvi, pvi.
+
+    obv adds the volume of rising and subtracts that of falling closes; adl adds volume times the
+    close's place in its bar (-1 at the low, 1 at the high, 0 in a bar without extent); vpt adds
+    volume times the return. nvi and pvi compound the returns of rows whose volume fell or rose.
+    """
+    return accumulated(accrued(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -162,7 +175,12 @@ _indicator = partial(family, table="technical_ohlcv", sources=VOLUME, laggable=F
 
 FAMILIES = (
     _indicator(
-        "accumulation", accumulation, _SUMS, windows=DAY, about="sums of the trailing window"
+        "accumulation",
+        accumulation,
+        _SUMS,
+        windows=DAY,
+        about="sums of the trailing window",
+        steps=Steps(accrued, accumulated, rows=lambda window: 2, reads=lambda window: window),
     ),
     _indicator(
         "chaikin_flow",

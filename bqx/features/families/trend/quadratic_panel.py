@@ -42,6 +42,7 @@ WINDOW = 15
 """Window of the terms compared with sisters and behind the component."""
 
 _DOLLAR = np.array([float(base(p) == "USD") - float(quote(p) == "USD") for p in PAIRS])
+_LONGEST = max(WINDOWS)
 _ONE = [SLOTS.index((term, w)) for w in SIGNED for term in TERMS]
 
 
@@ -59,6 +60,30 @@ def _gather(x: F, t: F, sums: F, signs: F) -> None:
             sums[1, k, row] += term
             sums[2, k, row] += term * term
             signs[k, row] += 1.0 if term >= ROUNDING else 0.0
+
+
+@kernel(nogil=True)
+def _of_pairs(index: F, momentum: F, first_minute: int, since: int) -> tuple[F, F, F]:
+    """Sums and numbers of signs over the pairs on the rows from ``since`` on, of rate and BQX (T,
+    28): (2, 3, 12, n) and (2, 12, n); then trends of BQX over 15 rows, two (T, 28).
+    """
+    count, pairs = index.shape
+    # Rows behind the first one whose statistics are wanted.
+    start = max(since - (_LONGEST - 1), 0)
+    sums, signs = np.zeros((2, 3, 12, count - since)), np.zeros((2, 12, count - since))
+    trends = np.empty((2, count, pairs))
+    for i in range(pairs):
+        for domain in range(2):
+            read = (momentum if domain else index)[start:, i].copy()
+            t = terms(read, first_minute + start)
+            _gather(read, t[since - start :], sums[domain], signs[domain])
+        series = momentum[:, i].copy()
+        own, clean = normalised(series, first_minute, WINDOW), clean_rows(series)
+        for row in range(count):
+            for k in range(2):
+                flat = np.isnan(own[row, k]) and clean[row] >= WINDOW
+                trends[k, row, i] = 0.0 if flat else own[row, k]
+    return sums, signs, trends
 
 
 def _moments(sums: F) -> F:
@@ -88,21 +113,10 @@ def _panel(bars: Bars, panel: Panel) -> F:
     count, since = len(panel.closes), panel.since
     if np.isnan(panel.baselines).any():
         return np.full((count - since, 40), np.nan)
-    # The first row of the slice whose statistics are wanted, and the rows behind it.
-    behind = min(since, max(WINDOWS) - 1)
-    sums, signs = np.zeros((2, 3, 12, count - since)), np.zeros((2, 12, count - since))
-    trends = np.empty((count, len(PAIRS), 3))
-    for i, pair in enumerate(PAIRS):
-        series, own = panels.momentum(bars, pair), _own(bars, pair)
-        for domain, x in enumerate((panels.index(bars, pair), series)):
-            read = x[since - behind :]
-            t = terms(read, first_minute + since - behind)
-            _gather(read, t[behind:], sums[domain], signs[domain])
-        flat = np.isnan(own) & (clean_rows(series) >= WINDOW)[:, None]
-        trends[:, i] = np.where(flat, 0.0, own)
+    index, momentum = panels.index.every(bars), panels.momentum.every(bars)
+    sums, signs, trends = _of_pairs(index, momentum, first_minute, since)
     components = []
-    for k in range(2):
-        z = np.ascontiguousarray(trends[:, :, k])
+    for z in trends:
         late = max(since - 1, 0)
         fitted = component(z, DAY, first_minute, _DOLLAR, late, centred=False)
         leading = projected(z, fitted)

@@ -24,46 +24,35 @@ def _likeliest(p: F, row: int) -> int:
 
 
 @kernel
-def _run(p: F, duration: F, since: int, before: int) -> tuple[int, int]:
-    """Rows for which the states (T, 3) have had the same largest one, after a run of ``since`` rows
-    of a state ``before``; the last run and its state, -1 where there is none.
-    """
-    for row in range(len(p)):
-        now = -1 if np.isnan(p[row, 0]) else _likeliest(p, row)
-        since = since + 1 if now == before else 1
-        before = now
-        duration[row] = since if now >= 0 else np.nan
-    return since, before
+def known(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """Probabilities of the states, and the moves that they are given: (T, 4)."""
+    out = np.empty((len(x), hmm.STATES + 1))
+    out[:, : hmm.STATES] = hmm.filtered(x, first_minute, window, parameters)
+    out[:, hmm.STATES] = x
+    return out
 
 
 @kernel
-def _durations(x: F, first_minute: int, window: int, parameters: F) -> F:
-    """Rows for which a state has been the likeliest: (T,), to 1,440.
+def held(states: F, first_minute: int, window: int) -> F:
+    """Rows for which the likeliest of `known` states has been so: (T, 1), to 1,440.
 
     NaN until 1,440 rows of states are known.
     """
-    rows, first = len(x), window + DAY - 2
-    out, clean = np.full(rows, np.nan), clean_rows(x)
-    begin = max(first - 2 * window, 0)
-    known = begin + window - 1
-    p = hmm.filtered(x[begin:], first_minute + begin, window, parameters)[window - 1 :]
-    _run(p, out[known:], 0, -1)
-    # The run that the first value belongs to has mostly begun a little before; if not, all rows
-    # tell.
-    if rows > first and out[first] == first - known + 1:
-        earlier = hmm.filtered(x[:known], first_minute, window, parameters)[window - 1 :]
-        since, before = _run(earlier, out[window - 1 : known], 0, -1)
-        _run(p, out[known:], since, before)
-    for row in range(rows):
-        known_so_far = clean[row] > first and not np.isnan(out[row])
-        out[row] = min(out[row], DAY) if known_so_far else np.nan
+    out = np.full((len(states), 1), np.nan)
+    clean, since, before = clean_rows(states[:, hmm.STATES].copy()), 0, -1
+    for row in range(len(states)):
+        now = -1 if np.isnan(states[row, 0]) else _likeliest(states, row)
+        since = since + 1 if now == before else 1
+        before = now
+        if now >= 0 and clean[row] > window + DAY - 2:
+            out[row, 0] = min(since, DAY)
     return out
 
 
 @kernel
 def durations(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Rows for which the likeliest state has been so: (T, 1), to 1,440."""
-    return _durations(x, first_minute, window, parameters).reshape(-1, 1)
+    return held(known(x, first_minute, window, parameters), first_minute, window)
 
 
 @kernel
@@ -103,14 +92,22 @@ def _fresh(p: F) -> F:
 
 
 @kernel
-def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
-    """Two readings of the hidden states of rate and BQX: (T, 2), see the outputs below."""
-    rows, half = len(x), hmm.PARAMETERS
-    out = np.full((rows, 2), np.nan)
-    rate = hmm.filtered(x[:, 0].copy(), first_minute, window, parameters[:half])
-    bqx = hmm.filtered(x[:, 1].copy(), first_minute, window, parameters[half:])
+def known_of_both(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """What is `known` of rate and of BQX: (T, 2) -> (T, 8)."""
+    half, columns = hmm.PARAMETERS, hmm.STATES + 1
+    out = np.empty((len(x), 2 * columns))
+    out[:, :columns] = known(x[:, 0].copy(), first_minute, window, parameters[:half])
+    out[:, columns:] = known(x[:, 1].copy(), first_minute, window, parameters[half:])
+    return out
+
+
+@kernel
+def met(both: F, first_minute: int, window: int) -> F:
+    """Two readings of what is known of rate and BQX: (T, 2), see `meeting`."""
+    rate, bqx = both[:, : hmm.STATES], both[:, hmm.STATES + 1 : -1]
+    out = np.full((len(both), 2), np.nan)
     rate_fresh, bqx_fresh = _fresh(rate), _fresh(bqx)
-    for row in range(rows):
+    for row in range(len(both)):
         same = 0.0
         for k in range(hmm.STATES):
             same += rate[row, k] * bqx[row, k]
@@ -121,12 +118,22 @@ def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
 
 
 @kernel
+def meeting(x: F, first_minute: int, window: int, parameters: F) -> F:
+    """Two readings of the hidden states of rate and BQX: (T, 2), see the outputs below."""
+    return met(known_of_both(x, first_minute, window, parameters), first_minute, window)
+
+
+@kernel
+def later(both: F, first_minute: int, window: int) -> F:
+    """Duration of the rate's state less that of BQX's, of what is known of both: (T, 1)."""
+    rate = held(both[:, : hmm.STATES + 1], first_minute, window)
+    return rate - held(both[:, hmm.STATES + 1 :], first_minute, window)
+
+
+@kernel
 def lead(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Duration of the rate's state less that of BQX's: (T, 1)."""
-    half = hmm.PARAMETERS
-    rate = _durations(x[:, 0].copy(), first_minute, window, parameters[:half])
-    bqx = _durations(x[:, 1].copy(), first_minute, window, parameters[half:])
-    return (rate - bqx).reshape(-1, 1)
+    return later(known_of_both(x, first_minute, window, parameters), first_minute, window)
 
 
 @kernel

@@ -17,7 +17,8 @@ from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, BQX_WINDOW, momentum
-from bqx.features.spec import FLAG, Family, Output, Source
+from bqx.features.spec import FLAG, Family, Output, Source, read
+from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -128,7 +129,14 @@ def _hidden(source: Source) -> tuple[Family, ...]:
     declare = partial(_state, sources=source, fit=hmm.learn)
     return (
         declare(hidden_states.states, _probabilities(domain)),
-        declare(hidden_states.durations, {"duration": duration}, lookback=_held),
+        declare(
+            hidden_states.durations,
+            {"duration": duration},
+            lookback=_held,
+            steps=Steps(
+                hidden_states.known, hidden_states.held, rows=lambda window: window, reads=_held
+            ),
+        ),
     )
 
 
@@ -146,6 +154,10 @@ _RUNS = (
         "p(r <= argmax(p[t-1])), r in 1..{0}",
     ),
 )
+
+
+def _run_lengths_rows(window: int) -> int:
+    return window + changepoints.STEP - 1
 
 
 def _run_lengths(source: Source) -> Family:
@@ -166,8 +178,15 @@ def _run_lengths(source: Source) -> Family:
         windows=RUN,
         about="Bayesian detection of changes of moves with a constant hazard, over the last 250 to "
         "269 rows; the prior has the mean square of the training rows",
-        lookback=lambda window: window + changepoints.STEP - 1,
+        lookback=_run_lengths_rows,
         fit=changepoints.mean_square,
+        steps=Steps(
+            changepoints.go_on,
+            read,
+            rows=_run_lengths_rows,
+            reads=lambda window: 1,
+            begin=changepoints.begin,
+        ),
     )
 
 
@@ -249,6 +268,7 @@ _meeting = partial(
     about="likeliest states of log returns and of changes of BQX side by side",
     fit=hidden_states.learn_both,
 )
+_known = partial(Steps, hidden_states.known_of_both, rows=lambda window: window)
 
 FAMILIES = (
     *_hidden(RETURNS),
@@ -259,6 +279,15 @@ FAMILIES = (
     _run_lengths(CHANGES),
     _sums(BQX, "momentum", False),
     _sums(CHANGES, "velocity", True),
-    _meeting(hidden_states.meeting, _MEETING),
-    _meeting(hidden_states.lead, {"transition_lag": _LEAD}, lookback=_held),
+    _meeting(
+        hidden_states.meeting,
+        _MEETING,
+        steps=_known(hidden_states.met, reads=lambda window: hidden_states.WITHIN),
+    ),
+    _meeting(
+        hidden_states.lead,
+        {"transition_lag": _LEAD},
+        lookback=_held,
+        steps=_known(hidden_states.later, reads=_held),
+    ),
 )
