@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,17 @@ def test_start(what: str, code: str, goal: float, floor: float, results: dict[st
     Goal(
         what, min(found[1:]), goal, floor, "s", "numba and pandas are imported first", more=False
     ).check(results)
+
+
+def test_everything_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    start = time.perf_counter()
+    subprocess.run(
+        python("-m", "bqx.cli", "compile", "--profile", "full", "--workers", "2"), check=True
+    )
+    Goal(
+        "every kernel compiled, two processes", time.perf_counter() - start, 120.0, 900.0, "s",
+        "hundreds of kernels; LLVM takes most of it", more=False,
+    ).check(results)  # fmt: skip
