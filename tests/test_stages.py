@@ -532,6 +532,13 @@ def test_cells_to_try_change_one_thing_and_store_nothing(planted: Run) -> None:
         models.against(planted.params, "forest")
     study = Study.of_run(planted.folder)
     assert study.params.selected == SMALL.selected
+    assert study.published == str(planted.folder.resolve() / artefacts.FEATURES.path())
+    alone = Study.of(study.bars).features("rate_rsi_w14")
+    pd.testing.assert_frame_equal(study.features("rate_rsi_w14"), alone)
+    one = study.only(study.pairs[1])
+    assert one.pairs == study.pairs[1:2]
+    with pytest.raises(ParameterError, match="pair: not in the study, got 'nzdchf'"):
+        study.only("nzdchf")
     assert (
         study.fit("ridge", *selection.last_columns(planted.params)[:5]).score()["skill"].max() > 0
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from bqx.compiled import kernel
 from bqx.features.spec import Feature
 from bqx.market.bars import Bars
 
@@ -47,29 +48,59 @@ def features(values: NDArray[np.float32], members: Sequence[Feature]) -> pd.Data
 
 
 def _feature(column: NDArray[np.float32], feature: Feature) -> dict[str, Any]:
-    present = column[~np.isnan(column)].astype(np.float64)
+    # In order, NaN last: shares beyond a bound and quantiles are then places, not passes.
+    ordered = np.sort(column)
+    present = ordered[: int(np.searchsorted(ordered, np.nan))].astype(np.float64)
     slack = _ROUNDING * np.nan_to_num(np.abs([feature.lo, feature.hi]), posinf=0.0)
-    beyond = (present < feature.lo - slack[0]) | (present > feature.hi + slack[1])
     count = len(present)
-    quantiles = np.quantile(present, QUANTILES) if count else np.full(len(QUANTILES), np.nan)
+    quantiles = np.full(len(QUANTILES), np.nan)
+    moments = np.full(4, np.nan)
+    if count:
+        below, between = np.divmod(np.array(QUANTILES) * (count - 1), 1.0)
+        low = below.astype(np.int64)
+        high = np.minimum(low + 1, count - 1)
+        quantiles = present[low] + between * (present[high] - present[low])
+        moments = _moments(present)
     spread = (quantiles[3] - quantiles[1]) / ROBUST
-    far = np.abs(present - quantiles[2]) > OUTLIER * spread
-    constant = count > 0 and present.min() == present.max()
+    middle, far = quantiles[2], OUTLIER * spread
+    constant = count > 0 and present[0] == present[-1]
+    mean, variance, third, fourth = moments
     has_shape = count > 0 and not constant
     return {
         "feature": feature.name,
         "table": feature.table,
         "domain": feature.domain,
-        "missing": np.isnan(column).mean() if len(column) else np.nan,
-        "outside": beyond.mean() if count else np.nan,
-        "outliers": far.mean() if spread > 0 else np.nan,
+        "missing": 1.0 - count / len(column) if len(column) else np.nan,
+        "outside": _beyond(present, feature.lo - slack[0], feature.hi + slack[1]),
+        "outliers": _beyond(present, middle - far, middle + far) if spread > 0 else np.nan,
         "constant": constant,
-        "mean": present.mean() if count else np.nan,
-        "deviation": present.std(ddof=1) if count > 1 else np.nan,
-        "skewness": stats.skew(present) if has_shape else np.nan,
-        "kurtosis": stats.kurtosis(present) if has_shape else np.nan,
+        "mean": mean,
+        "deviation": np.sqrt(variance * count / (count - 1)) if count > 1 else np.nan,
+        "skewness": third / variance**1.5 if has_shape else np.nan,
+        "kurtosis": fourth / variance**2 - 3.0 if has_shape else np.nan,
         **{f"q{share * 100:02.0f}": q for share, q in zip(QUANTILES, quantiles, strict=True)},
     }
+
+
+def _beyond(ordered: NDArray[np.float64], lo: float, hi: float) -> float:
+    """Share of ordered values below ``lo`` or above ``hi``, NaN where there are none."""
+    inside = np.searchsorted(ordered, hi, "right") - np.searchsorted(ordered, lo)
+    return 1.0 - inside / len(ordered) if len(ordered) else np.nan
+
+
+@kernel
+def _moments(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean, and second to fourth moments about it: (4,)."""
+    out = np.zeros(4)
+    out[0] = x.mean()
+    for value in x:
+        apart = value - out[0]
+        square = apart * apart
+        out[1] += square
+        out[2] += square * apart
+        out[3] += square * square
+    out[1:] /= len(x)
+    return out
 
 
 def coverage(bars: Bars) -> dict[str, Any]:

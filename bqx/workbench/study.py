@@ -4,7 +4,7 @@ Everything is computed by the functions that a run's stages use, in memory and i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -30,6 +30,7 @@ from bqx.params import Params, from_settings
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
 from bqx.stages.bars import load, read_bars
+from bqx.stages.features import histories
 from bqx.workbench.columns import Wanted, columns_of, described
 from bqx.workbench.estimator import model_of
 from bqx.workbench.forecasts import Forecasts
@@ -47,10 +48,12 @@ class Study:
 
     ``bars`` : by pair, on the same rows.
     ``params`` : see ``bqx params``; the keys are those of a parameter file.
+    ``published`` : place of the features that a run has published of these bars, empty for none.
     """
 
     bars: Mapping[str, Bars]
     params: Params = field(default_factory=Params)
+    published: str = ""
 
     @classmethod
     def of(cls, bars: Mapping[str, Bars], **settings: Any) -> Self:
@@ -73,7 +76,13 @@ class Study:
     def of_run(cls, folder: str | Path) -> Self:
         """A study of the bars of a run, with the parameters that its notebooks have settled."""
         run = Run.open(Path(folder).absolute(), Params())
-        return cls(load(run).bars, settled(run))
+        bars = load(run).bars
+        place = next(iter(histories(run, bars).values())).place
+        return cls(bars, settled(run), place)
+
+    def only(self, *pairs: str) -> Self:
+        """The study of some of its pairs; their features still read all pairs of the bars."""
+        return replace(self, bars={pair: self._bars(pair) for pair in pairs})
 
     @property
     def pairs(self) -> tuple[str, ...]:
@@ -208,15 +217,10 @@ class Study:
     def _learnt(
         self, pair: str, model: Model, columns: tuple[Column, ...], folds: tuple[Fold, ...]
     ) -> tuple[Learnt, ...]:
-        history, targets = History(self.bars[pair]), self.targets(pair)
+        history, targets, own = self._history(pair), self.targets(pair), self.params
         return tuple(
             learn_fold(
-                history,
-                columns,
-                fold,
-                model=model.unfitted(),
-                targets=targets,
-                params=self.params,
+                *(history, columns, fold), model=model.unfitted(), targets=targets, params=own
             )
             for fold in folds
         )
@@ -224,10 +228,10 @@ class Study:
     def _learnt_together(
         self, model: Model, columns: tuple[Column, ...], folds: tuple[Fold, ...]
     ) -> dict[str, tuple[Learnt, ...]]:
-        histories = {pair: History(pair_bars) for pair, pair_bars in self.bars.items()}
-        screens = pooled_columns.screen_all(histories, columns, folds, self.params)
+        known = {pair: self._history(pair) for pair in self.bars}
+        screens = pooled_columns.screen_all(known, columns, folds, self.params)
         return pooled.learn_all(
-            histories, columns, folds, screens=screens, params=self.params, name=model.NAME
+            known, columns, folds, screens=screens, params=self.params, name=model.NAME
         )
 
     def _bars(self, pair: str) -> Bars:
@@ -250,9 +254,11 @@ class Study:
     def _matrix(
         self, columns: tuple[Column, ...], rows: NDArray[np.int64], fold: Fold, pair: str
     ) -> NDArray[np.float32]:
-        pair_bars = self._bars(pair)
-        fits = samples.fits_of(pair_bars, columns, fold)
-        return History(pair_bars).matrix(columns, rows, fits)
+        history = self._history(pair)
+        return history.matrix(columns, rows, samples.fits_of(history.bars, columns, fold))
+
+    def _history(self, pair: str) -> History:
+        return History(self._bars(pair), self.published)
 
     def _frame(
         self, columns: tuple[Column, ...], rows: NDArray[np.int64], fold: Fold, pair: str
