@@ -12,7 +12,7 @@ from bqx.errors import ArtefactError, ParameterError
 from bqx.features.catalog import join
 from bqx.features.engine.compute import compute, table
 from bqx.features.engine.fitting import Fits, fit
-from bqx.features.families.volatility import regimes
+from bqx.features.families.volatility import hidden_states, regimes
 from bqx.features.rolling import hmm
 from bqx.market.bars import Bars
 
@@ -76,6 +76,17 @@ def test_what_cannot_be_learnt_is_nan(x: NDArray[np.float64], clean: Bars) -> No
     assert np.isnan(hmm.learn(x, 0)).all()
     nothing = {key: value * np.nan for key, value in FITS.items()}
     assert np.isnan(compute(clean, FITTED, fits=nothing)).all()
+
+
+def test_states_of_two_columns_are_those_of_each_alone():
+    both = np.column_stack([sample(3_000, FITS[f"{name}_hmm"], 4) for name in ("rate", "bqx")])
+    found = hidden_states.learn_both(both, 0)
+    alone = [hmm.learn(column.copy(), 0) for column in both.T]
+    np.testing.assert_array_equal(found, np.concatenate(alone))
+    # What is remembered is nobody's to change.
+    first = hidden_states.learn(both[:, 0], 0)
+    first[:] = 0.0
+    np.testing.assert_array_equal(hidden_states.learn(both[:, 0], 0), alone[0])
 
 
 def test_a_fit_reads_its_rows_and_no_others(clean: Bars) -> None:

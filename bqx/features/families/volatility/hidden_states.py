@@ -4,6 +4,8 @@ rate and BQX meet.
 What needs the states of 1,440 rows stands apart from what needs the last one alone.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from bqx.compiled import kernel
@@ -136,11 +138,19 @@ def lead(x: F, first_minute: int, window: int, parameters: F) -> F:
     return later(known_of_both(x, first_minute, window, parameters), first_minute, window)
 
 
-@kernel
+@lru_cache(maxsize=16)
+def _learnt(moves: bytes, first_minute: int) -> F:
+    return np.asarray(hmm.learn(np.frombuffer(moves), first_minute))
+
+
+def learn(x: F, first_minute: int) -> F:
+    """Parameters of the model of moves: (18,), see `hmm.learn`.
+
+    What was learnt last is remembered: rate and BQX are asked for alone, and for both together.
+    """
+    return _learnt(x.tobytes(), first_minute).copy()
+
+
 def learn_both(x: F, first_minute: int) -> F:
     """Parameters of the models of two columns of moves, one after the other: (36,)."""
-    out = np.empty(2 * hmm.PARAMETERS)
-    for column in range(2):
-        found = hmm.learn(x[:, column].copy(), first_minute)
-        out[column * hmm.PARAMETERS : (column + 1) * hmm.PARAMETERS] = found
-    return out
+    return np.concatenate([learn(column, first_minute) for column in x.T])

@@ -126,7 +126,7 @@ def _hidden(source: Source) -> tuple[Family, ...]:
         title="Rows in the likeliest state of {x}, to 1,440",
         formula="rows since argmax(p) changed, p given the last {0} rows",
     )
-    declare = partial(_state, sources=source, fit=hmm.learn)
+    declare = partial(_state, sources=source, fit=hidden_states.learn)
     return (
         declare(hidden_states.states, _probabilities(domain)),
         declare(
