@@ -70,7 +70,7 @@ def _feature(column: NDArray[np.float32], feature: Feature) -> dict[str, Any]:
         "feature": feature.name,
         "table": feature.table,
         "domain": feature.domain,
-        "missing": 1.0 - count / len(column) if len(column) else np.nan,
+        "missing": (len(column) - count) / len(column) if len(column) else np.nan,
         "outside": _beyond(present, feature.lo - slack[0], feature.hi + slack[1]),
         "outliers": _beyond(present, middle - far, middle + far) if spread > 0 else np.nan,
         "constant": constant,
@@ -85,7 +85,7 @@ def _feature(column: NDArray[np.float32], feature: Feature) -> dict[str, Any]:
 def _beyond(ordered: NDArray[np.float64], lo: float, hi: float) -> float:
     """Share of ordered values below ``lo`` or above ``hi``, NaN where there are none."""
     inside = np.searchsorted(ordered, hi, "right") - np.searchsorted(ordered, lo)
-    return 1.0 - inside / len(ordered) if len(ordered) else np.nan
+    return (len(ordered) - inside) / len(ordered) if len(ordered) else np.nan
 
 
 @kernel
