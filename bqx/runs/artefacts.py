@@ -180,7 +180,6 @@ SCREENS = Records("selection/pooled.json", _05, _keys("columns strength candidat
 """Columns of pooled models, a fold each."""
 STABILITY = Records("selection/stability.json", _05, _keys("pair fold jaccard kuncheva"))
 
-
 FITS = Artefact("candidates/{model}/{pair}", _06)
 """A model's fits of a pair: the bundle of every fold, and the three below."""
 FIT = Artefact("candidates/{model}/{pair}/{fold}", _06)

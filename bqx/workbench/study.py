@@ -219,9 +219,7 @@ class Study:
     ) -> tuple[Learnt, ...]:
         history, targets, own = self._history(pair), self.targets(pair), self.params
         return tuple(
-            learn_fold(
-                *(history, columns, fold), model=model.unfitted(), targets=targets, params=own
-            )
+            learn_fold(history, columns, fold, model=model.unfitted(), targets=targets, params=own)
             for fold in folds
         )
 
