@@ -470,7 +470,7 @@ def test_prose_is_no_part_of_an_identity() -> None:
     spec = replace(feature.spec, title="Another", formula="0", about="no")
     family = replace(feature.family, outputs={**feature.family.outputs, feature.output: spec})
     assert replace(feature, family=family).title == "Another"
-    assert replace(feature, family=family).identity() == feature.identity()
+    assert replace(feature, family=family).identity == feature.identity
 
 
 def test_a_family_of_one_output_is_declared_without_tuples() -> None:

@@ -145,7 +145,7 @@ def test_what_belongs_to_another_catalog_or_build_is_told(
     with pytest.raises(ArtefactError, match="got absent; expected a table that was built"):
         store.read("gbpusd", [feature])
     with monkeypatch.context() as patch:
-        patch.setattr(Feature, "identity", lambda _: "changed")
+        patch.setattr(Feature, "identity", property(lambda _: "changed"))
         assert not store.has(feature)
         with pytest.raises(ArtefactError, match=f"got {feature.name} computed by other code"):
             store.read("eurusd", [feature])

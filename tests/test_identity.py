@@ -160,13 +160,13 @@ def test_a_bundle_is_refused_for_its_own_columns_alone(
     foreign = next(name for name in catalog.FEATURES if name not in made.identities)
     name = own if reads else foreign
     kernel = catalog.FEATURES[name].family.kernel
-    real = type(catalog.FEATURES[name]).identity
+    real = type(catalog.FEATURES[name]).identity.func
 
     def identity(feature: Any) -> str:
         return "changed" if feature.name == name else real(feature)
 
     assert callable(kernel)
-    monkeypatch.setattr(type(catalog.FEATURES[name]), "identity", identity)
+    monkeypatch.setattr(type(catalog.FEATURES[name]), "identity", property(identity))
     if not reads:
         assert bundle.load(tmp_path / "eurusd").columns == made.columns
         return
@@ -227,4 +227,4 @@ def test_functions_of_one_factory_and_lambdas_of_one_line_differ() -> None:
     one, other = (lambda x: x + 1.0), (lambda x: x + 2.0)
     assert code_hash(one) != code_hash(other)
     assert code_hash(factory(1.0)) == code_hash(factory(1.0)) != code_hash(factory(2.0))
-    assert len({f.identity() for f in catalog.FEATURES.values()}) == len(catalog.FEATURES)
+    assert len({f.identity for f in catalog.FEATURES.values()}) == len(catalog.FEATURES)

@@ -55,6 +55,22 @@ def test_second_opinions_agree_on_what_matters():
     assert abs(permuted[6:]).max() < 0.01 < permuted[0]
 
 
+@pytest.mark.parametrize("seen", [30, 11])
+def test_exchanged_columns_are_those_of_forecasts_made_anew(monkeypatch, seen):
+    monkeypatch.setattr(ranking, "ALL_SEEN", seen)
+    monkeypatch.setattr(ranking, "SEEN", seen)
+    forest, rows = grow(max_features=0.2), X[:200].copy()
+    rows[::7, :4] = np.nan
+    others = RNG.permuted(rows, axis=0)
+    found = forest.exchanged(rows, others)
+    for column in EVERY:
+        mixed = rows.copy()
+        mixed[:, column] = others[:, column]
+        expected = forest.predict(mixed) - forest.predict(rows)
+        np.testing.assert_allclose(found[column], expected, atol=1e-6)
+    assert abs(found).max() > 0.1
+
+
 def test_shap_values_add_up_to_the_forecast():
     forest = grow()
     (part,) = forest.parts

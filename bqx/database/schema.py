@@ -245,7 +245,7 @@ def require(connection: Connection, features: Sequence[Feature] = ()) -> None:
         {"names": [feature.name for feature in features]},
     )
     kept = {row.name: row.identity for row in rows}
-    unlike = [f.name for f in features if kept.get(f.name, f.identity()) != f.identity()]
+    unlike = [f.name for f in features if kept.get(f.name, f.identity) != f.identity]
     if unlike:
         raise DatabaseError(
             f"{where}: columns of other code, got another identity of {', '.join(unlike)}; "

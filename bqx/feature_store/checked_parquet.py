@@ -7,7 +7,7 @@ whoever names the file keeps the tail's hash. Any reader of Parquet skips what l
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -26,9 +26,10 @@ NEAR = 1 << 16
 def with_checksums(content: bytes) -> bytes:
     """A file of one row group with the checksums of its columns before the footer."""
     footer = len(content) - _END - int.from_bytes(content[-_END : -_END + 4], "little")
+    metadata = pq.read_metadata(pa.BufferReader(content))
     sums = [
         zlib.crc32(memoryview(content)[start:stop])
-        for start, stop in _spans(pq.read_metadata(pa.BufferReader(content)))
+        for start, stop in _spans(metadata, range(metadata.num_columns))
     ]
     return content[:footer] + np.array(sums, _CHECKSUM).tobytes() + content[footer:]
 
@@ -64,11 +65,8 @@ class CheckedParquet:
         self._file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(self._content)))
         count = self._file.metadata.num_columns
         self._sums = np.frombuffer(tail, _CHECKSUM, count)
-
-    @property
-    def schema(self) -> pa.Schema:
+        self.schema: pa.Schema = self._file.schema_arrow
         """Names, types and metadata of the columns."""
-        return self._file.schema_arrow
 
     def read(self, names: Sequence[str]) -> pa.Table:
         """Columns by name.
@@ -76,23 +74,23 @@ class CheckedParquet:
         Raises ValueError when one was altered.
         """
         indices = [self.schema.get_field_index(name) for name in names]
-        every = list(_spans(self._file.metadata))
-        for start, stop in _joined(sorted(every[i] for i in indices)):
+        spans = dict(zip(indices, _spans(self._file.metadata, indices), strict=True))
+        for start, stop in _joined(sorted(spans.values())):
             read = np.frombuffer(self._source.read_at(stop - start, start), np.uint8)
             if len(read) < stop - start:
                 raise ValueError("a column that is cut off")
             self._content[start:stop] = read
         for i in indices:
-            start, stop = every[i]
+            start, stop = spans[i]
             if zlib.crc32(self._content[start:stop].data) != self._sums[i]:
                 raise ValueError(f"an altered column {self.schema.names[i]}")
         return self._file.read(columns=list(names))
 
 
-def _spans(metadata: pq.FileMetaData) -> Iterator[tuple[int, int]]:
-    """First byte of each column and the byte after its last."""
+def _spans(metadata: pq.FileMetaData, columns: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """First byte of each of some columns and the byte after its last."""
     group = metadata.row_group(0)
-    for i in range(metadata.num_columns):
+    for i in columns:
         column = group.column(i)
         start = column.data_page_offset
         if column.has_dictionary_page:

@@ -30,7 +30,7 @@ TIME = pa.timestamp("ns", tz="UTC")
 def listed(features: Sequence[Feature]) -> list[dict[str, Any]]:
     """Content of the catalog beside the files."""
     return [
-        {name: row[name] for name in LISTED} | {"identity": feature.identity()}
+        {name: row[name] for name in LISTED} | {"identity": feature.identity}
         for feature in features
         for row in [feature.row()]
     ]
@@ -59,7 +59,7 @@ def encode(
     key : of what they were made from.
     """
     fields = [pa.field("ts_utc", TIME)]
-    fields += [pa.field(f.name, pa.float32(), metadata={IDENTITY: f.identity()}) for f in features]
+    fields += [pa.field(f.name, pa.float32(), metadata={IDENTITY: f.identity}) for f in features]
     arrays = [pa.array(ts.as_unit("ns").asi8, TIME)]
     # A NaN has many bit patterns, and which of them depends on the processor's operation.
     values = np.where(np.isnan(values), np.float32(np.nan), values)
@@ -87,7 +87,7 @@ def is_at(schema: pa.Schema, path: str, key: str) -> bool:
 
 def is_of(field: pa.Field, feature: Feature) -> bool:
     """Whether a column holds the values of a feature as its code computes them today."""
-    return (field.metadata or {}).get(IDENTITY) == feature.identity().encode()
+    return (field.metadata or {}).get(IDENTITY) == feature.identity.encode()
 
 
 def rows_of(content: bytes, path: str, key: str, *, features: Sequence[Feature]) -> int | None:

@@ -76,7 +76,7 @@ class Store:
 
     def has(self, feature: Feature) -> bool:
         """Whether the store has its values as the feature's code computes them today."""
-        return self._identities.get(feature.name) == feature.identity()
+        return self._identities.get(feature.name) == feature.identity
 
     def origin(self, pair: str) -> dict[str, Any]:
         """What a pair's files were made from: hash of the bars, catalog, code, parameters.

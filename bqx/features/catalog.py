@@ -160,7 +160,7 @@ def tables(features: Iterable[Feature]) -> dict[str, tuple[Feature, ...]]:
 
 def identities(features: Iterable[Feature]) -> dict[str, str]:
     """Identity of each feature by its name; see `Feature.identity`."""
-    return {feature.name: feature.identity() for feature in features}
+    return {feature.name: feature.identity for feature in features}
 
 
 def catalog_hash(features: Iterable[Feature]) -> str:
@@ -173,5 +173,5 @@ def changed(held: Mapping[str, str]) -> list[str]:
     return [
         name
         for name, identity in held.items()
-        if name not in FEATURES or FEATURES[name].identity() != identity
+        if name not in FEATURES or FEATURES[name].identity != identity
     ]

@@ -7,7 +7,7 @@ family; nothing about a feature is ever read back out of its name.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from typing import Any
 
@@ -61,9 +61,11 @@ class Source:
     series: str = ""
     reach: int = 0
 
+    @cached_property
     def identity(self) -> str:
         """SHA-256 of what decides the series: its code, lookback and inputs."""
-        return _identity(self)
+        inputs = [feature.identity for feature in self.inputs]
+        return digest([self.key, self.lookback, _code(self.build, Bars), inputs])
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,7 @@ class Feature:
         """Features of which this one is an exact linear combination."""
         return tuple(name.format(*self.window, s=self.source.key) for name in self.spec.spanned_by)
 
+    @cached_property
     def identity(self) -> str:
         """SHA-256 of what decides the values: the declaration without prose, and all code behind.
 
@@ -262,7 +265,7 @@ class Feature:
         family = self.family
         place = [family.name, self.output, list(family.outputs).index(self.output), self.window]
         code = _code(*filter(None, (family.kernel, family.fit, family.pool)))
-        return digest([self.name, self.source.identity(), place, self.lookback, self.skips, code])
+        return digest([self.name, self.source.identity, place, self.lookback, self.skips, code])
 
     def row(self) -> dict[str, Any]:
         """The feature as a row of the catalog table."""
@@ -286,12 +289,6 @@ class Feature:
 @cache
 def _code(*functions: Callable[..., Any]) -> str:
     return code_hash(*functions)
-
-
-@cache
-def _identity(source: Source) -> str:
-    inputs = [feature.identity() for feature in source.inputs]
-    return digest([source.key, source.lookback, _code(source.build, Bars), inputs])
 
 
 def unfolded(features: Iterable[Feature]) -> tuple[Feature, ...]:

@@ -195,7 +195,7 @@ def _described(column: Column) -> dict[str, Any]:
         "domain": column.domain,
         "lag": column.lag,
         "lookback": column.lookback,
-        "identity": column.feature.identity(),
+        "identity": column.feature.identity,
         **{key: feature[key] for key in keys},
     }
 

@@ -29,7 +29,7 @@ COPY = 0.95
 """Absolute correlation from which two columns count as copies of each other."""
 MOST_BETWEEN_DAYS = 0.7
 """Largest share of a column's variance that its daily means may carry."""
-COMPARED = 40_000
+COMPARED = 10_000
 """Most rows on which columns are compared with each other."""
 ASKED = 0.95
 """Share of the importance that the documents ask of the chosen columns."""

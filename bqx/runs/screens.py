@@ -51,7 +51,7 @@ class ScreenTrials:
 
 def number_of(column: Column) -> int:
     """A number of 63 bits that stands for what decides a column's values."""
-    text = f"{column.feature.identity()} {column.lag} {column.suffix}"
+    text = f"{column.feature.identity} {column.lag} {column.suffix}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 

@@ -21,7 +21,7 @@ def build(params: Params) -> pd.DataFrame:
     run = Run.open(params.folder, params)
     catalog.adopt(params.own_features)
     columns = lags.candidates_of(params)
-    own = {feature.name: feature.identity() for feature in catalog.own()}
+    own = {feature.name: feature.identity for feature in catalog.own()}
     rows = [
         {
             "column": column.name,

@@ -32,7 +32,7 @@ class RandomForest(Boosters):
     n_estimators: int = 100
     max_depth: int = 10
     # The documents' 10 rows are far from where the noise of minute returns ends.
-    min_samples_leaf: float = 0.005  # or an int, as in scikit-learn
+    min_samples_leaf: float = 0.02  # or an int, as in scikit-learn
     max_features: float = 0.3
     max_samples: float = 0.5
 

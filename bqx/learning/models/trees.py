@@ -45,7 +45,24 @@ class Trees:
 
     def predict(self, values: Matrix) -> Single:
         """(n, H) forecasts of (n, C) columns, NaN allowed."""
-        return np.asarray(_walk(values, *(getattr(self, field.name) for field in fields(self))))
+        return np.asarray(_walk(values, *self._nodes()))
+
+    def exchanged(self, values: Matrix, others: Matrix) -> Single:
+        """(C, n, H) that each column's value of ``others`` in its place adds to the forecasts.
+
+        A tree is walked again only for the columns that a row has met in it.
+        """
+        return np.asarray(_exchange(values, others, *self._nodes()))
+
+    def _nodes(self) -> tuple[NDArray[Any], ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+@kernel
+def _next(node, value, bound, left, right, absent):  # type: ignore[no-untyped-def]
+    if np.isnan(value):
+        return absent[node]
+    return left[node] if value < bound[node] else right[node]
 
 
 @kernel(nogil=True)
@@ -56,14 +73,33 @@ def _walk(values, column, bound, left, right, absent, roots, outputs, start):  #
         for tree in range(len(roots)):
             node = roots[tree]
             while column[node] != LEAF:
-                value = values[row, column[node]]
-                if np.isnan(value):
-                    node = absent[node]
-                elif value < bound[node]:
-                    node = left[node]
-                else:
-                    node = right[node]
+                node = _next(node, values[row, column[node]], bound, left, right, absent)
             out[row, outputs[tree]] += bound[node]
+    return out
+
+
+@kernel(nogil=True)
+def _exchange(values, others, column, bound, left, right, absent, roots, outputs, start):  # type: ignore[no-untyped-def]
+    rows, columns = values.shape
+    out = np.zeros((columns, rows, len(start)), np.float32)
+    tried = np.full(columns, -1)
+    for row in range(rows):
+        for tree in range(len(roots)):
+            end = roots[tree]
+            while column[end] != LEAF:
+                end = _next(end, values[row, column[end]], bound, left, right, absent)
+            met, turn = roots[tree], row * len(roots) + tree
+            while column[met] != LEAF:
+                asked = column[met]
+                if tried[asked] != turn:
+                    tried[asked] = turn
+                    node = met
+                    while column[node] != LEAF:
+                        other = column[node] == asked
+                        value = others[row, asked] if other else values[row, column[node]]
+                        node = _next(node, value, bound, left, right, absent)
+                    out[asked, row, outputs[tree]] += bound[node] - bound[end]
+                met = _next(met, values[row, column[met]], bound, left, right, absent)
     return out
 
 
