@@ -28,7 +28,7 @@ class Design:
 
     values: Matrix
     groups: tuple[tuple[str, int], ...] = ()
-    _binned: dict[tuple[int, int], tuple[xgboost.QuantileDMatrix, Design | None]] = field(
+    _binned: dict[int, xgboost.QuantileDMatrix] = field(
         default_factory=dict, init=False, repr=False
     )
 
@@ -45,17 +45,13 @@ class Design:
             for (pair, _), start, stop in zip(self.groups, ends, ends[1:], strict=False)
         }
 
-    def binned(self, bins: int, like: Design | None = None) -> xgboost.QuantileDMatrix:
-        """The matrix in so many bins, or in those of another one; made at the first call."""
-        key = (bins, id(like))
-        if key not in self._binned:
+    def binned(self, bins: int) -> xgboost.QuantileDMatrix:
+        """The matrix in so many bins, made at the first call."""
+        if bins not in self._binned:
             import xgboost
 
-            ref = None if like is None else like.binned(bins)
-            binned = xgboost.QuantileDMatrix(self.values, max_bin=bins, nthread=1, ref=ref)
-            # The other one is kept too, since its address is in the key.
-            self._binned[key] = (binned, like)
-        return self._binned[key][0]
+            self._binned[bins] = xgboost.QuantileDMatrix(self.values, max_bin=bins, nthread=1)
+        return self._binned[bins]
 
 
 def design(x: Matrix | Design) -> Design:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from bqx.learning.models.base import Input, Later, Range, Vector, Weight
-from bqx.learning.models.boosters import BINS, Boosters
+from bqx.learning.models.boosters import Boosters
 from bqx.learning.models.design import design
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class XGBoost(Boosters):
 
     def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
         """Fit to (n, C) columns and (n, H) labels; validation rows choose the rounds."""
+        import xgboost
+
         settings: dict[str, Any] = {
             **(self.GROWTH | self.OBJECTIVE),
             "colsample_bynode": MAX_FEATURES,
@@ -70,7 +72,11 @@ class XGBoost(Boosters):
             own = getattr(self, name)
             settings[name] = self.min_samples_leaf * len(rows) if own is None else own
         binned = self._binned(rows, weight)
-        later = validation and (design(validation[0]).binned(BINS, rows), validation[1])
+        later = validation and (
+            # Of binned rows XGBoost would put the values together anew for every tree.
+            xgboost.DMatrix(design(validation[0]).values, nthread=1),
+            validation[1],
+        )
         self.n_estimators, boosters = boost(settings, self.n_estimators, binned, y, later)
         self._keep(boosters)
         return self
@@ -81,7 +87,7 @@ def boost(
     rounds: int,
     rows: xgboost.QuantileDMatrix,
     y: Vector,
-    validation: tuple[xgboost.QuantileDMatrix, Vector] | None,
+    validation: tuple[xgboost.DMatrix, Vector] | None,
 ) -> tuple[int, tuple[xgboost.Booster, ...]]:
     """One booster per horizon on one binned matrix, and the rounds that they keep.
 
@@ -89,7 +95,7 @@ def boost(
     ----------
     settings : of XGBoost.
     rounds : most rounds with validation rows, else the rounds.
-    validation : binned rows and their (n, H) labels.
+    validation : rows and their (n, H) labels.
     """
     import xgboost
 
