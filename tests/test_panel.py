@@ -66,6 +66,25 @@ def test_a_mean_that_moved_names_its_column():
     assert moved.set_index("column").loc["column_11", "measure"] == "mean"
 
 
+@pytest.mark.parametrize("hours", [2, 5, 8])
+def test_a_day_that_lacks_hours_is_no_drift(hours):
+    """What follows the time of the day has another mean and another range without some hours."""
+    x, minutes = rows_of(4)
+    phase = 2 * np.pi * (minutes % 1440) / 1440
+    x[:, 10], x[:, 11] = np.cos(phase), np.cos(phase) + 0.1 * x[:, 11]
+    x[:, 9] = np.where(np.arange(len(x)) % 7 == 0, 3.0, 0.1) * x[:, 9]
+    day = sessions.trading_days(minutes)
+    later = day >= np.unique(day)[1 + BASE + 2]
+    assert not judged(x, minutes).alarm
+    start = 11 * 60
+    away = later & (minutes % 1440 >= start) & (minutes % 1440 < start + 60 * hours)
+    some = x.copy()
+    some[away] = np.nan
+    assert not judged(some, minutes).alarm
+    some[later & ~away, 11] += 1.5
+    assert judged(some, minutes).statistics.set_index("statistic").loc["columns", "alarm"]
+
+
 def test_dependence_that_is_lost_is_found_with_equal_margins():
     x, minutes = rows_of(2)
     day = sessions.trading_days(minutes)
