@@ -510,12 +510,29 @@ def test_the_command_needs_something_to_judge(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sns: {account: 1, region: x}", "sns.account"),
-        ("mail: {}", "mail: extra"),
-        ("email: {server: here, sender: a, recipients: [b]}", "email.server"),
-        ('email: {server: "h:25", sender: "a@b\\nBcc: c@d", recipients: [b@c]}', "email.sender"),
-        ('email: {server: "h:25", sender: a@b, recipients: ["b c@d"]}', "email.recipients"),
-        ("- a", "the file"),
+        ("sns: {account: 1, region: x}", "sns.account: a wrong value, got 1; expected twelve"),
+        ("sns: {region: x}", "sns.account: absent, got {'region': 'x'}; expected twelve digits"),
+        ("sns: x", "sns: a wrong value, got 'x'; expected account and region"),
+        ("mail: {}", "mail: unknown key, got {}; expected one of runbook, sns, slack, email."),
+        ("slack: {webhook: https://h/secret}", "slack.webhook: a wrong value, got 16 characters"),
+        ('email: {server: "h:25", sender: a@b, recipients: [a@b], password: "s-e"}', "got 3 char"),
+        ("slack: {hook: A}", "slack.hook: unknown key, got 'A'; expected one of webhook."),
+        ("email: {server: here, sender: a, recipients: [b]}", "email.server: a wrong value, got"),
+        ('email: {server: "h:25", sender: "a@b\\nBcc: c@d", recipients: [b@c]}', "email.sender: a"),
+        *(
+            (
+                f'email: {{server: "h:25", sender: a@b, recipients: {wrong}}}',
+                f"email.recipients{place}: a wrong value, got {got}; expected a list of one or "
+                "more addresses, such as [desk@example.org]. Correct it.",
+            )
+            for wrong, place, got in (
+                ("[]", "", "[]"),
+                ("a@b", "", "'a@b'"),
+                ("[1]", ".0", "1"),
+                ('["b c@d"]', ".0", "'b c@d'"),
+            )
+        ),
+        ("- a", "the file: a wrong value, got ['a']; expected runbook, sns, slack, email."),
         ("{", "cannot be read"),
         ("slack: {webhook: BQX_NOT_SET}", "BQX_NOT_SET: not set"),
     ],
