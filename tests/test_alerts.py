@@ -116,6 +116,19 @@ def test_the_rules_are_those_of_the_documents():
     assert {rule.metric for rule in RULES} <= {metric.name for metric in metrics.MEASURED}
 
 
+@pytest.mark.parametrize("name", ["r2_drop", "mae_warning", "mae_critical"])
+def test_what_a_usual_day_does_by_chance_is_no_alert(name):
+    rule = BY_NAME[name]
+    chance, numbers = metrics.chance_of(rule.metric), {rule.metric: bad(rule)}
+    assert judge(rule, Standing(), START, numbers | {chance: 0.2})[1] == ""
+    standing, change = judge(rule, Standing(), START, numbers | {chance: 0.001})
+    assert change == "fired"
+    assert rule.said(numbers | {chance: 0.001}).endswith("as bad with a chance of 0.001")
+    # Neither does it clear what fires: the value is still beyond.
+    after, change = judge(rule, standing, START + 60, numbers | {chance: 0.2})
+    assert (after.firing, change) == (START, "")
+
+
 def test_minutes_are_those_of_the_measurements_not_of_the_runs():
     rule = BY_NAME["endpoint_down"]
     # Over a hole, and when only a later one is there.
