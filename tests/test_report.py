@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -245,6 +246,15 @@ def test_killed_run_goes_on_where_it_was(sources, capsys, monkeypatch):
     runner.run(Params(out=str(sources / "run")), sources=sources)
     assert outcomes(capsys.readouterr().out) == {"01_bars": "kept", "04_lagging": "ran"}
     assert not half_written.exists()
+
+
+def test_a_disk_that_is_full_is_told_with_the_file(sources, monkeypatch):
+    def full(*_args, **_keywords):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(runner.papermill, "execute_notebook", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*failed/01_bars.ipynb"):
+        runner.run(params(sources), sources=sources)
 
 
 def test_upstream_artefacts_and_sources_are_part_of_the_key(sources):

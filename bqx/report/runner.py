@@ -219,6 +219,10 @@ def _execute(store: Run, notebook: Path) -> float:
         cell = _source_cell(notebook, begun[-1])
         what = "got a dead kernel, perhaps for lack of memory; expected it to run."
         raise BqxError(_failure(notebook, cell, what, failed)) from None
+    except OSError as error:
+        # A full disk does not say of which file.
+        error.filename = error.filename or str(failed)
+        raise
     failed.replace(done)
     if not any(failed.parent.iterdir()):
         failed.parent.rmdir()
