@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -42,6 +42,33 @@ def module_hash(*names: str) -> str:
 def imports_of(source: str) -> tuple[str, ...]:
     """Modules, and what may be modules, that some source imports, such as a notebook's cells."""
     return tuple(dict.fromkeys(_imported(code_text.imports(code_text.parse(source)), "")))
+
+
+def beside(file: Path) -> tuple[Path, ...]:
+    """A file of a user's own code and the files beside it that it imports, each once.
+
+    What is absent is no file, and what is no Python imports nothing.
+    """
+    found, waiting = dict[Path, None](), [file]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file():
+            continue
+        found[path] = None
+        for module, name in code_text.module(str(path))[1]:
+            parts = [part for part in f"{module}.{name}".split(".") if part]
+            if parts[0] != code_text.PACKAGE:
+                folders = (file.parent, path.parent) if module.startswith(".") else (file.parent,)
+                waiting += [near for folder in folders for near in _along(folder, parts)]
+    return tuple(found)
+
+
+def _along(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """What may be the files of a dotted name in a folder."""
+    for part in parts:
+        folder /= part
+        yield folder.with_name(f"{part}.py")
+        yield folder / "__init__.py"
 
 
 def absolute(module: str, package: str) -> str:

@@ -104,7 +104,10 @@ def over_groups(
 def _reasons(failed: Mapping[str, Exception]) -> str:
     labels: dict[str, list[str]] = {}
     for label in sorted(failed):
-        labels.setdefault(str(failed[label]), []).append(label)
+        error = failed[label]
+        # What a user's own code raises may say nothing without its kind, such as a KeyError.
+        kind = "" if isinstance(error, BqxError) else f"{type(error).__name__} "
+        labels.setdefault(f"{kind}{error}", []).append(label)
     return "; ".join(
         f"{', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''}: {reason}"
         for reason, names in labels.items()

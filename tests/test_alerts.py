@@ -116,6 +116,19 @@ def test_the_rules_are_those_of_the_documents():
     assert {rule.metric for rule in RULES} <= {metric.name for metric in metrics.MEASURED}
 
 
+@pytest.mark.parametrize("name", ["r2_drop", "mae_warning", "mae_critical"])
+def test_what_a_usual_day_does_by_chance_is_no_alert(name):
+    rule = BY_NAME[name]
+    chance, numbers = metrics.chance_of(rule.metric), {rule.metric: bad(rule)}
+    assert judge(rule, Standing(), START, numbers | {chance: 0.2})[1] == ""
+    standing, change = judge(rule, Standing(), START, numbers | {chance: 0.001})
+    assert change == "fired"
+    assert rule.said(numbers | {chance: 0.001}).endswith("as bad with a chance of 0.001")
+    # Neither does it clear what fires: the value is still beyond.
+    after, change = judge(rule, standing, START + 60, numbers | {chance: 0.2})
+    assert (after.firing, change) == (START, "")
+
+
 def test_minutes_are_those_of_the_measurements_not_of_the_runs():
     rule = BY_NAME["endpoint_down"]
     # Over a hole, and when only a later one is there.
@@ -510,12 +523,29 @@ def test_the_command_needs_something_to_judge(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sns: {account: 1, region: x}", "sns.account"),
-        ("mail: {}", "mail: extra"),
-        ("email: {server: here, sender: a, recipients: [b]}", "email.server"),
-        ('email: {server: "h:25", sender: "a@b\\nBcc: c@d", recipients: [b@c]}', "email.sender"),
-        ('email: {server: "h:25", sender: a@b, recipients: ["b c@d"]}', "email.recipients"),
-        ("- a", "the file"),
+        ("sns: {account: 1, region: x}", "sns.account: a wrong value, got 1; expected twelve"),
+        ("sns: {region: x}", "sns.account: absent, got {'region': 'x'}; expected twelve digits"),
+        ("sns: x", "sns: a wrong value, got 'x'; expected account and region"),
+        ("mail: {}", "mail: unknown key, got {}; expected one of runbook, sns, slack, email."),
+        ("slack: {webhook: https://h/secret}", "slack.webhook: a wrong value, got 16 characters"),
+        ('email: {server: "h:25", sender: a@b, recipients: [a@b], password: "s-e"}', "got 3 char"),
+        ("slack: {hook: A}", "slack.hook: unknown key, got 'A'; expected one of webhook."),
+        ("email: {server: here, sender: a, recipients: [b]}", "email.server: a wrong value, got"),
+        ('email: {server: "h:25", sender: "a@b\\nBcc: c@d", recipients: [b@c]}', "email.sender: a"),
+        *(
+            (
+                f'email: {{server: "h:25", sender: a@b, recipients: {wrong}}}',
+                f"email.recipients{place}: a wrong value, got {got}; expected a list of one or "
+                "more addresses, such as [desk@example.org]. Correct it.",
+            )
+            for wrong, place, got in (
+                ("[]", "", "[]"),
+                ("a@b", "", "'a@b'"),
+                ("[1]", ".0", "1"),
+                ('["b c@d"]', ".0", "'b c@d'"),
+            )
+        ),
+        ("- a", "the file: a wrong value, got ['a']; expected runbook, sns, slack, email."),
         ("{", "cannot be read"),
         ("slack: {webhook: BQX_NOT_SET}", "BQX_NOT_SET: not set"),
     ],

@@ -101,6 +101,22 @@ def test_correlations_of_days_are_those_of_numpy_with_a_regression():
         assert of_day == pytest.approx(expected, abs=0.01)
 
 
+def test_correlations_of_a_day_are_of_the_rows_with_all_neighbours(made):
+    """What stands in the other rows is none of theirs, however many they are."""
+    x, minutes, own = made
+    day = sessions.trading_days(minutes)
+    rows = np.flatnonzero(day == own.days.days[3])
+    gone = rows[: len(rows) // 3]
+    some = x.copy()
+    some[gone, 0] += 3.0
+    some[gone, 1] = np.nan
+    number = day_statistics(some[rows], day[rows], own.columns)
+    kept = rows[len(gone) :]
+    expected = day_statistics(x[kept], day[kept], own.columns)
+    assert number.correlation[0, 0] == pytest.approx(expected.correlation[0, 0], abs=1e-9)
+    assert number.mean[0, 0] > expected.mean[0, 0] + 0.5
+
+
 def test_what_wanders_is_known(made):
     assert made[2].columns["wanders"].tolist()[:4] == [False, False, False, True]
 

@@ -253,7 +253,7 @@ def test_what_fails_leaves_no_half_file(
         return computed(self, bars, *given, **more)
 
     monkeypatch.setattr(Plan, "__call__", fail)
-    told = "1 of 6 months of pairs failed: gbpusd 2024-03: planted"
+    told = "1 of 6 months of pairs failed: gbpusd 2024-03: ValueError planted"
     with pytest.raises(BqxError, match=told):
         build(folder, tmp_path, FEATURES)
     listed = set(json.loads((tmp_path / "manifest.json").read_text())["files"])

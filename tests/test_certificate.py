@@ -1,6 +1,7 @@
 """The certificate: planted leaks are all caught, honest features are not flagged."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -165,6 +166,20 @@ def test_a_short_lookback_is_an_offence(market_bars: dict[str, Bars]) -> None:
     assert proof.leaks == ()
     assert proof.status == 1
     assert proof.verdict.startswith("change_planted: not reproduced by its last 10 bars: ")
+
+
+def test_the_rounding_of_a_running_sum_is_shown_and_explained(market_bars: dict[str, Bars]) -> None:
+    mean = planted("mean", lambda bars: pd.Series(bars.index).rolling(30).mean().to_numpy(), 30)
+    proof = certificate.certify(market_bars, [mean], 8)
+    assert proof.status == 1
+    told = re.search(
+        r"its last 30 bars: (\S+) instead of (\S+) at .*pandas' rolling", proof.verdict
+    )
+    assert told
+    assert float(told[1]) == pytest.approx(float(told[2]))
+    assert float(told[1]) != float(told[2])
+    short = certificate.certify(market_bars, [planted("change", HONEST["change"][0], 10)], 8)
+    assert "rounding" not in short.verdict
 
 
 def test_padding_blindness_and_absence_are_told(market_bars: dict[str, Bars]) -> None:

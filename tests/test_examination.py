@@ -147,6 +147,27 @@ def test_a_feed_that_stood_still_is_set_aside(days, tmp_path):
     assert any("3,000 bars are set aside, since the rate stands still" in n for n in reading.notes)
 
 
+def test_a_feed_that_repeats_its_last_bar_is_set_aside(days, tmp_path):
+    bars = days.copy()
+    bars.iloc[1000:4000] = bars.iloc[999].to_numpy()
+    assert bars["high"].iloc[999] > bars["low"].iloc[999]
+    reading = examine(put(tmp_path, bars))
+    assert_bars(reading.frames["eurusd"], bars.drop(days.index[1000:4000]))
+    assert any("3,000 bars are set aside, since the rate stands still" in n for n in reading.notes)
+
+
+@pytest.mark.parametrize("later", [1, 2, 10])
+def test_closes_of_later_bars_are_refused(days, tmp_path, later):
+    bars = days.assign(open=days["close"].shift(1).bfill())
+    bars["high"], bars["low"] = bars[RATES].max(axis=1), bars[RATES].min(axis=1)
+    assert len(read(put(tmp_path, bars))) == len(bars)
+    bars["close"] = bars["close"].shift(-later).ffill()
+    bars["high"], bars["low"] = bars[RATES].max(axis=1), bars[RATES].min(axis=1)
+    told = f"closes that are {later} minutes? ahead of their bars, got .* Shift the column back"
+    with pytest.raises(BarError, match=told):
+        read(put(tmp_path, bars))
+
+
 def test_two_hours_without_a_move_are_no_fault(days, tmp_path):
     bars = days.copy()
     bars.iloc[1000:1120, :4] = bars["close"].iloc[999]

@@ -81,6 +81,7 @@ def test_a_quiet_day_is_quiet_and_measured(quiet):
     assert measured["panel_drift"] == 0.0
     assert set(measured) == {
         *("skill", "skill_drop", "mae", "mae_ratio", "r2", "r2_change", "direction_accuracy"),
+        *("skill_drop_chance", "mae_ratio_chance", "r2_change_chance"),
         *("drifted_features_share", "drifted_columns", "panel_drift"),
     }
     assert {"KL above 0.1 (warning)", "mean moved by over 0.05"} <= set(verdict["fixed"])

@@ -11,7 +11,7 @@ from bqx.learning import baseline, hours
 from bqx.learning.day_statistics import day_statistics
 from bqx.market import sessions
 from bqx.market.bars import Bars
-from bqx.monitoring import bar_quality, drift, standstill
+from bqx.monitoring import bar_quality, drift, metrics, performance, standstill
 from bqx.monitoring.panel import Day, Panel
 from bqx.monitoring.volatility import Steps
 
@@ -64,6 +64,25 @@ def test_a_mean_that_moved_names_its_column():
     moved = verdict.columns[verdict.columns["drifted"]]
     assert "column_11" in moved["column"].tolist()
     assert moved.set_index("column").loc["column_11", "measure"] == "mean"
+
+
+@pytest.mark.parametrize("hours", [2, 5, 8])
+def test_a_day_that_lacks_hours_is_no_drift(hours):
+    """What follows the time of the day has another mean and another range without some hours."""
+    x, minutes = rows_of(4)
+    phase = 2 * np.pi * (minutes % 1440) / 1440
+    x[:, 10], x[:, 11] = np.cos(phase), np.cos(phase) + 0.1 * x[:, 11]
+    x[:, 9] = np.where(np.arange(len(x)) % 7 == 0, 3.0, 0.1) * x[:, 9]
+    day = sessions.trading_days(minutes)
+    later = day >= np.unique(day)[1 + BASE + 2]
+    assert not judged(x, minutes).alarm
+    start = 11 * 60
+    away = later & (minutes % 1440 >= start) & (minutes % 1440 < start + 60 * hours)
+    some = x.copy()
+    some[away] = np.nan
+    assert not judged(some, minutes).alarm
+    some[later & ~away, 11] += 1.5
+    assert judged(some, minutes).statistics.set_index("statistic").loc["columns", "alarm"]
 
 
 def test_dependence_that_is_lost_is_found_with_equal_margins():
@@ -233,3 +252,44 @@ def test_a_triangle_that_does_not_close_is_measured():
     found = bar_quality.measures(shifted, 60)["triangle_residual_bp"]
     assert usual < 1.0
     assert found == pytest.approx(10.0, abs=1.0)
+
+
+def days_of(seed, days, rows=288, worse=1.0):
+    """How weak forecasts did on days of rows with fat tails, see `losses.of_days`."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for day in range(days):
+        innovation = rng.standard_t(4, rows) * np.exp(0.1 * rng.normal())
+        error = worse * innovation - 0.05 * rng.normal(size=rows)
+        known = rng.normal(size=rows)
+        frames.append(
+            {
+                "day": day,
+                "rows": float(rows),
+                "loss": (error**2).sum(),
+                "known_loss": (innovation**2).sum(),
+                "absolute": np.abs(error).sum(),
+                "error2": (error**2).sum(),
+                "label": (known + innovation).sum(),
+                "label2": ((known + innovation) ** 2).sum(),
+                "hits": rows / 2,
+                "signs": float(rows),
+            }
+        )
+    return pd.DataFrame(frames)
+
+
+@pytest.mark.parametrize("rows", [288, 40])
+def test_a_fall_of_r2_by_chance_is_told_from_one_that_is_none(rows):
+    """The documents' bound is passed on many quiet days of few rows, and their chance says so."""
+    usual = days_of(0, 60)
+    quiet = [performance.measured(days_of(seed, 1, rows), usual) for seed in range(1, 201)]
+    passed = [of["r2_change"] < -0.05 for of in quiet]
+    assert rows == 288 or np.mean(passed) > 0.2
+    for name in performance.ERRORS:
+        rare = [of[metrics.chance_of(name)] <= metrics.CHANCE for of in quiet]
+        assert np.mean(rare) <= 0.04
+    worse = performance.measured(days_of(9, 1, rows, worse=2.0), usual)
+    assert worse["r2_change"] < -0.05
+    assert worse[metrics.chance_of("r2_change")] <= metrics.CHANCE
+    assert metrics.chance_of("r2_change") not in performance.measured(days_of(9, 1), days_of(0, 9))

@@ -109,3 +109,12 @@ def test_no_scheduler_is_said_at_once() -> None:
         pytest.raises(BqxError, match="no scheduler answers, got tcp://127.0.0.1:1; expected one"),
     ):  # fmt: skip
         places(1, "dask")
+
+
+def test_what_is_no_error_of_bqx_is_told_with_its_kind() -> None:
+    with pytest.raises(BqxError, match="1 of 1 pairs failed: eurusd: KeyError 'eurusd'$"):
+        over_pairs(_absent, {"eurusd": ("eurusd",)}, 1, write=lambda pair, value: None)
+
+
+def _absent(name: str) -> None:
+    raise KeyError(name)

@@ -291,6 +291,63 @@ def test_files_that_are_no_bars(bars, tmp_path):
         read(path)
 
 
+def test_what_a_mac_puts_into_an_archive_is_left_alone(bars, tmp_path):
+    path = tmp_path / "DAT_ASCII_GBPUSD_M1_2018.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("__MACOSX/._DAT_ASCII_GBPUSD_M1_2018.csv", b"\x00\x05\x16\x07")
+        archive.writestr("DAT_ASCII_GBPUSD_M1_2018.csv", "\n".join(histdata(bars)))
+    assert_bars(read(path), bars, volume=False)
+    assert_bars(read_folder(tmp_path)["gbpusd"], bars, volume=False)
+    with zipfile.ZipFile(path, "w"):
+        pass
+    with pytest.raises(BarError, match=r"no single file of bars, got \[\]; expected one CSV"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("comma", "quote", "header"),
+    [(c, q, h) for c in (";", "\t") for q in ("", '"') for h in (True, False)] + [(",", '"', True)],
+)
+def test_a_comma_before_the_fraction(bars, tmp_path, comma, quote, header):
+    lines = []
+    for line in lines_of(bars, "UTC", "%Y-%m-%d %H:%M", ";"):
+        stamp, *numbers = line.replace(".", ",").split(";")
+        lines.append(comma.join([stamp, *(f"{quote}{number}{quote}" for number in numbers)]))
+    names = comma.join(["ts_utc", *RATES, "volume"])
+    path = write(tmp_path / "eurusd.csv", [names, *lines] if header else lines)
+    assert_bars(read(path), bars)
+    lines[9] = lines[9].replace("1,", "1.1,", 1)
+    write(path, [names, *lines])
+    with pytest.raises(BarError, match=r"line 11: open is no number, .* with a decimal comma"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["ts_utc,open,high,low,close"], "no bars, got a header alone; expected one bar a line"),
+        (
+            ["ts_utc,open,high,low,close", "1964-03-22 22:00,1.2,1.2,1.2,1.2"],
+            "line 2: no time of bars, got '1964-03-22 22:00'; expected one from 1970 to 2200",
+        ),
+        (
+            ["ts_utc,open,high,low,close,volume", '2018-03-01 22:00,1.2,1.2,1.2,1.2,"1,300"'],
+            "line 2: volume is no number, got '1,300'",
+        ),
+        (
+            [
+                "ts_utc,open,high,low,close",
+                *(f"2018-03-01 22:0{m},1.2,1.2,1.2,1.2" for m in (1, 3, 2)),
+            ],
+            r"line 4 .*expected ascending times \(1 such rows\)\. Sort the rows by their time",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_as_it_is(tmp_path, lines, told):
+    with pytest.raises(BarError, match=told):
+        read(write(tmp_path / "eurusd.csv", lines))
+
+
 def test_bad_parquet_files(bars, tmp_path):
     path = tmp_path / "eurusd.parquet"
     bars.to_parquet(path)

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -247,6 +248,15 @@ def test_killed_run_goes_on_where_it_was(sources, capsys, monkeypatch):
     assert not half_written.exists()
 
 
+def test_a_disk_that_is_full_is_told_with_the_file(sources, monkeypatch):
+    def full(*_args, **_keywords):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(runner.papermill, "execute_notebook", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*failed/01_bars.ipynb"):
+        runner.run(params(sources), sources=sources)
+
+
 def test_upstream_artefacts_and_sources_are_part_of_the_key(sources):
     run = Run.open(sources / "run", params(sources))
     path = sources / "notebooks" / "04_lagging.ipynb"
@@ -258,6 +268,35 @@ def test_upstream_artefacts_and_sources_are_part_of_the_key(sources):
     assert upstream != key
     notebook(sources, "04_lagging", "out = 'x'\nlags = [2]", LAGS)
     assert runner._key(run, path) != upstream
+
+
+@pytest.mark.parametrize(
+    ("stem", "named"),
+    [
+        ("02_features", {"features": ["mine.py"]}),
+        ("06_training", {"models": ["ridge", "mine.py:Mine"]}),
+        ("08_backtest", {"signal": "mine.py:side"}),
+    ],
+)
+@pytest.mark.parametrize("changed", ["mine.py", "beside.py", "kit/deep.py"])
+def test_a_users_own_code_is_part_of_the_key(sources, monkeypatch, stem, named, changed):
+    monkeypatch.chdir(sources)
+    path = notebook(sources, stem, "out = 'x'")
+    run = Run.open(sources / "run", params(sources, **named))
+    (sources / "kit").mkdir()
+    code = {
+        "mine.py": "import numpy as np\nfrom beside import f",
+        "beside.py": "import kit.deep",
+        "kit/deep.py": "import beside",
+        "elsewhere.py": "",
+    }
+    for name, text in code.items():
+        (sources / name).write_text(text)
+    key = runner._key(run, path)
+    (sources / "elsewhere.py").write_text("1")
+    assert runner._key(run, path) == key
+    (sources / changed).write_text(f"{code[changed]}\nX = 1")
+    assert runner._key(run, path) != key
 
 
 def test_files_of_bars_are_part_of_the_first_key(sources, tmp_path):

@@ -106,6 +106,16 @@ def test_what_begins_a_round_is_measured_by_the_monitor():
     assert {name for name, *_ in triggers.BOUNDS} <= metrics.of_writer("monitor")
 
 
+@pytest.mark.parametrize("name", ["r2_change", "mae_ratio", "skill_drop"])
+def test_what_a_usual_day_does_by_chance_begins_no_round(name):
+    now = datetime(2024, 7, 3, tzinfo=UTC)
+    measured = {name: {"r2_change": -0.2, "mae_ratio": 1.6, "skill_drop": 0.1}[name]}
+    last, chance = now - timedelta(days=1), metrics.chance_of(name)
+    assert triggers.fired(now, last, measured | {chance: 0.2}) == ()
+    (reason,) = triggers.fired(now, last, measured | {chance: 0.001})
+    assert reason.note == "a usual day is as bad with a chance of 0.001"
+
+
 def test_a_measurement_counts_once(tmp_path):
     path, now = tmp_path / "measurements.json", datetime(2024, 7, 3, tzinfo=UTC)
     write_json(path, {"at": "2024-07-02T12:00:00+00:00", "measurements": {"panel_drift": 1}})

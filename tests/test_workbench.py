@@ -22,6 +22,7 @@ from bqx.features.spec import Output
 from bqx.learning import training
 from bqx.market import sessions
 from bqx.workbench.columns import columns_of
+from bqx.workbench.forecasts import Forecasts
 from bqx.workbench.study import Study
 
 COLUMNS = ("rate_moments_z_score_w*", "rate_quadratic_b_norm_w90_lag60")
@@ -65,6 +66,18 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
         (lambda s: s.features("rate_nothing_w15"), "no column is called 'rate_nothing_w15'"),
         (lambda s: s.features("core", pair="eurjpy"), "pair: not in the study, got 'eurjpy'"),
         (lambda s: s.xy("core", horizon=30), "horizon: not in the study, got 30"),
+        (lambda s: s.xy("core", fold=9), "fold: not there, got 9; expected a number from 0 to"),
+        (lambda s: s.xy("core", fold="a"), "fold: not there, got 'a'"),
+        (lambda s: s.xy("core", fold=0, part="tset"), "part: not of a fold, got 'tset'"),
+        (lambda s: s.only(["eurusd"]), r"pair: not in the study, got \['eurusd'\]"),
+        (lambda s: s.features(), "features: none is named, got nothing"),
+        (lambda s: s.xy(), "features: none is named"),
+        (lambda s: s.screen(), "features: none is named"),
+        (lambda s: s.fit("ridge"), "features: none is named"),
+        (lambda s: s.features(["rate_rsi_w14"]), r"features: no name, got \['rate_rsi_w14'\]"),
+        (lambda s: s.features(None), "features: no name, got None"),
+        (lambda s: Forecasts(s.bars, s.params, {}).score("row"), "column: no forecast, got 'row'"),
+        (lambda s: Forecasts(s.bars, s.params, {}).account(-1), "spread_multiple has a wrong"),
         (lambda s: s.fit(3, "core"), "model: cannot be fitted, got int"),
         (lambda s: Study.simulated(horizon=15), "unknown parameter, got 'horizon'"),
         (lambda s: Study.simulated(days=0), "days has a wrong value, got 0"),
@@ -124,6 +137,34 @@ def test_an_estimator_of_scikit_learn_is_scored_and_traded(study: Study) -> None
     dearer = forecasts.account(spread_multiple=2.0)
     assert (dearer["trades"] < account["trades"]).all()
     assert "eurusd" in forecasts._repr_html_()
+
+
+class _Given(Ridge):
+    """Forecasts something else than a number for every row."""
+
+    def __init__(self, given=None) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.given = given
+
+    def predict(self, X):  # type: ignore[no-untyped-def]
+        """What is given, for as many rows."""
+        return self.given(len(X))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda n: np.full(n, np.nan), "forecasts that are no numbers, got nan and"),
+        (lambda n: np.r_[np.zeros(n - 1), np.inf], "forecasts that are no numbers, got inf and 1 "),
+        (lambda n: np.full(n, 1e300), "forecasts that are no numbers, got 1e"),
+        (lambda n: np.zeros(n + 1), "forecasts of another shape, got .* of estimator"),
+        (lambda n: 0.0, "a forecast of another shape"),
+    ],
+)
+def test_forecasts_that_are_none_are_refused(study: Study, given, message: str) -> None:  # type: ignore[no-untyped-def]
+    estimator = make_pipeline(SimpleImputer(), _Given(given))
+    with pytest.raises(ParameterError, match=message):
+        study.only("eurusd").fit(estimator, "rate_rsi_w14")
 
 
 def test_a_market_without_a_signal_has_no_skill() -> None:

@@ -29,6 +29,9 @@ BEFORE = 200
 TIERS = (16, 128, 512, 2_048)
 """Features of alike lookbacks are computed together, so that short windows read few rows."""
 
+ROUNDING = 1e-9
+"""Share of a value up to which a difference is taken for that of rounding in a message."""
+
 STATE = "state kept between calls"
 """What a value is read through that differs when it is computed again."""
 
@@ -59,7 +62,7 @@ class Leak:
         return size if np.isfinite(size) else None
 
     def __str__(self) -> str:
-        size = f"{self.before:.8g} to {self.after:.8g}"
+        size = " to ".join(apart(self.before, self.after))
         if self.first_read is None:
             return (
                 f"{self.feature}: not the same when computed again: {size} at {self.cut} of "
@@ -127,7 +130,23 @@ def insufficient_at(features: Features, bars: Bars, row: int, fits: Fits = None)
 
 def differs(feature: Feature, bars: Bars, row: int, few: float, whole: float) -> str:
     """How a value from the last bars alone differs from that of the whole history."""
-    return (
-        f"not reproduced by its last {feature.lookback:,} bars: {few:.8g} instead of "
-        f"{whole:.8g} at {bars.ts[row].isoformat()} of {bars.pair}"
+    place = f"{bars.ts[row].isoformat()} of {bars.pair}"
+    rounded = abs(few - whole) <= ROUNDING * abs(whole)
+    why = (
+        "; so small a difference is the rounding of a sum that runs on from row to row, such as "
+        "that of pandas' rolling: compute each window from its own values"
     )
+    return (
+        f"not reproduced by its last {feature.lookback:,} bars: "
+        f"{' instead of '.join(apart(few, whole))} at {place}{why if rounded else ''}"
+    )
+
+
+def apart(first: float, second: float) -> tuple[str, str]:
+    """Two numbers with as many digits as tell them apart.
+
+    >>> apart(0.1, 0.2), apart(0.1 + 0.2, 0.3)
+    (('0.1', '0.2'), ('0.30000000000000004', '0.29999999999999999'))
+    """
+    shown = [(f"{first:.{digits}g}", f"{second:.{digits}g}") for digits in range(8, 18)]
+    return next((pair for pair in shown if pair[0] != pair[1]), shown[-1])

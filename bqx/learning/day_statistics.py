@@ -32,12 +32,13 @@ def _summed(
     neighbours: Days,
     weights: Series,
 ) -> tuple[Series, Series, Series]:
-    """(D, F, BINS) counts, (D, F) missing, (D, F, 6) sums of v, v v, and n, w, w w, v w beside what
-    the neighbours say, w, of values scaled by (F, 2) centres and deviations and cut off."""
+    """(D, F, BINS) counts, (D, F) missing, (D, F, 8) sums of v, v v, and where the neighbours are
+    there of n, w, w w, v w, v, v v beside what these say, w, of values scaled by (F, 2) centres and
+    deviations and cut off."""
     rows, width = x.shape
     counts = np.zeros((days, width, edges.shape[1] + 1))
     missing = np.zeros((days, width))
-    sums = np.zeros((days, width, 6))
+    sums = np.zeros((days, width, 8))
     values = np.empty(width)
     for t in range(rows):
         d = day[t]
@@ -70,6 +71,8 @@ def _summed(
                 sums[d, f, 3] += w
                 sums[d, f, 4] += w * w
                 sums[d, f, 5] += values[f] * w
+                sums[d, f, 6] += values[f]
+                sums[d, f, 7] += values[f] * values[f]
     return counts, missing, sums
 
 
@@ -155,9 +158,10 @@ def day_statistics(x: Matrix, day: Days, columns: pd.DataFrame) -> DayStatistics
         rows = counts.sum(axis=2)
         mean = sums[..., 0] / rows
         deviation = np.sqrt(np.maximum(sums[..., 1] / rows - mean**2, 0.0))
-        both, w, ww, vw = np.moveaxis(sums[..., 2:], -1, 0)
-        # Where a neighbour is absent the column's own sums stand for all rows, which are few more.
-        covariance = vw / both - mean * w / both
-        spread = deviation * np.sqrt(np.maximum(ww / both - (w / both) ** 2, 0.0))
+        # The column's own mean is of rows in which a neighbour may be absent.
+        both, w, ww, vw, v, vv = np.moveaxis(sums[..., 2:], -1, 0)
+        covariance = vw / both - v / both * w / both
+        of_column = np.maximum(vv / both - (v / both) ** 2, 0.0)
+        spread = np.sqrt(of_column * np.maximum(ww / both - (w / both) ** 2, 0.0))
         correlation = np.where(spread > 1e-9, np.clip(covariance / spread, -1.0, 1.0), np.nan)
     return DayStatistics(days, counts, missing, mean, deviation, correlation)

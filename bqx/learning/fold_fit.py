@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bqx.errors import ParameterError
 from bqx.feature_store.history import History
 from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
@@ -195,7 +196,7 @@ def forecast_fold(
     """Forecasts of a fold's validation and test rows by the two models of `fit_models`."""
     bars, (seen, final) = history.bars, models
     validation = fold.validation[np.isfinite(bars.close[fold.validation])]
-    unseen = point(seen.predict(history.matrix(columns, validation, fits)))
+    unseen = _forecasts(seen, history.matrix(columns, validation, fits), len(labels))
     truth = np.column_stack([label[validation] for label in labels.values()])
     return Learnt(
         number=fold.number,
@@ -210,8 +211,29 @@ def forecast_fold(
         validation=validation,
         unseen=unseen.astype(np.float32),
         products=shrinkage.products(unseen, truth, validation),
-        ahead=point(final.predict(history.matrix(columns, fold.test, fits))),
+        ahead=_forecasts(final, history.matrix(columns, fold.test, fits), len(labels)),
     )
+
+
+def _forecasts(model: Model, x: Matrix, horizons: int) -> Vector:
+    """(n, H) point forecasts of (n, C) columns.
+
+    Raises ParameterError for another shape, and for one that is no number or too large for one.
+    """
+    forecasts = point(model.predict(x))
+    if forecasts.shape != (len(x), horizons):
+        raise ParameterError(
+            f"models: forecasts of another shape, got {forecasts.shape} of {model.NAME}; expected "
+            f"({len(x)}, {horizons}), one per row and horizon. Mend the model's predict."
+        )
+    wrong = ~(np.abs(forecasts) < np.finfo(np.float32).max)
+    if wrong.any():
+        raise ParameterError(
+            f"models: forecasts that are no numbers, got {forecasts[wrong][0]} and "
+            f"{wrong.sum() - 1:,} more of {wrong.size:,} of {model.NAME}; expected a finite "
+            "one for every row, absent columns or not. Mend the model's fit or predict."
+        )
+    return forecasts
 
 
 def keep(

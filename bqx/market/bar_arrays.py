@@ -23,6 +23,9 @@ CLOSE, VOLUME, SPREAD = (COLUMNS.index(name) for name in ("close", "volume", "sp
 FILLED = len(COLUMNS)
 """Column of the grid that says whether a bar was carried, 1 or 0."""
 
+ASCENDING = "ascending times"
+MEND, MENDS = "Drop the rows or fix the feed.", {ASCENDING: "Sort the rows by their time."}
+"""What a user does about rows that break a rule, and about those that break some."""
 Rule = tuple[NDArray[np.bool_], str, str]
 """Rows that break a rule, what is wrong with one of them, and the rule."""
 
@@ -53,7 +56,7 @@ def check(
 
             raise BarError(
                 f"{where} {line} ({pd.Timestamp(stamps[row], tz='UTC')}): {what.format(**values)}; "
-                f"expected {rule} ({int(broken.sum()):,} such rows). Drop the rows or fix the feed."
+                f"expected {rule} ({int(broken.sum()):,} such rows). {MENDS.get(rule, MEND)}"
             )
     return is_open
 
@@ -63,7 +66,7 @@ def _rules(
 ) -> Iterator[Rule]:
     """The rules of bars in their order; each stands on those above it."""
     step = np.diff(stamps, prepend=stamps[0] - 1)
-    yield step < 0, "the time is before the row above", "ascending times"
+    yield step < 0, "the time is before the row above", ASCENDING
     yield step == 0, "the time repeats the row above", "one bar a minute"
     yield stamps % 60_000_000_000 > 0, "the time has seconds", "whole minutes"
     rates = columns[: len(RATES)]

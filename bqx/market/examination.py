@@ -27,6 +27,10 @@ LONGEST_SPIKE = 5
 JUMP = 1.4
 """Factor from bar to bar that no rate of the eight currencies ever made."""
 
+AHEAD = 15
+"""Minutes by which closes may be looked for that are those of later bars."""
+FEWEST_BARS = 100
+"""Bars that are followed by the next minutes' bars, by which that is told."""
 STILL = 360
 """Open minutes for which no rate of a running feed stands still."""
 UNRECORDED = 60
@@ -115,14 +119,15 @@ def runs(close: Rates, shortest: int) -> NDArray[np.int64]:
 
 
 def still(minutes: Minutes, rates: Rates, stretches: NDArray[np.int64], shortest: int) -> Mask:
-    """(T,) rows of those stretches in which one rate stands still for some minutes or longer.
+    """(T,) rows of those stretches in which one bar stands for some minutes or longer.
 
-    The first row of a stretch, which moved to that rate, is no part of it.
+    The first row of a stretch, which moved to that rate, is no part of it, nor is a bar that has
+    other rates than the one after it.
     """
     stands = np.zeros(len(rates), dtype=bool)
     for start, stop in stretches:
         is_long = minutes[stop - 1] - minutes[start] >= shortest
-        if is_long and np.ptp(rates[start + 1 : stop]) == 0:
+        if is_long and (rates[start + 1 : stop] == rates[start + 1]).all():
             stands[start + 1 : stop] = True
     return stands
 
@@ -178,6 +183,29 @@ def jump(minutes: Minutes, close: Rates) -> int | None:
     changes = (ratio > JUMP) | (ratio < 1 / JUMP)
     changes &= np.diff(minutes) < sessions.WEEK
     return int(np.argmax(changes)) + 1 if changes.any() else None
+
+
+def ahead(minutes: Minutes, rates: Rates) -> str:
+    """Why closes are those of later bars; "" where they may be their own.
+
+    A bar opens where the one before it has closed, but for a fraction of what a minute moves:
+    closes that lie twice as near to a later bar's open were taken from the bar before that one.
+    """
+    near = np.zeros(1 + AHEAD)
+    for later in range(1 + AHEAD):
+        distance = later + 1
+        rows = np.flatnonzero(minutes[distance:] - minutes[:-distance] == distance)
+        if len(rows) < FEWEST_BARS:
+            return ""
+        near[later] = np.abs(rates[rows + distance, 0] - rates[rows, 3]).mean()
+    nearest = int(np.argmin(near))
+    if 2.0 * near[nearest] >= near[0]:
+        return ""
+    minute = f"{nearest} minute{'s' * (nearest > 1)}"
+    return (
+        f"closes that are {minute} ahead of their bars, got {near[0]:.2g} to the open of the next "
+        f"bar and {near[nearest]:.2g} to that of the bar {minute} after it, on average"
+    )
 
 
 def unrecorded(spread: Rates) -> Mask:

@@ -16,7 +16,7 @@ from bqx.learning.day_statistics import BINS, day_statistics, scaled
 from bqx.learning.hours import mean_range
 from bqx.market import sessions
 from bqx.market.bars import Bars
-from bqx.monitoring import bar_quality, change_points, drift
+from bqx.monitoring import bar_quality, change_points, drift, performance
 from bqx.monitoring.captured import PairRows, Period
 from bqx.monitoring.feed import Feed
 from bqx.monitoring.panel import Day, Panel, Verdict
@@ -107,7 +107,7 @@ def of_panel(
         "panel_drift": float(judged.alarm),
         "drifted_columns": float(len(moved)),
         "drifted_features_share": float(judged.columns["drifted"].mean()),
-        **_performance(
+        **performance.measured(
             pd.concat([day.performance for day in days.values()], ignore_index=True),
             pd.concat([baselines[pair].performance for pair in days], ignore_index=True),
         ),
@@ -249,30 +249,6 @@ def _answers(answers: pd.DataFrame) -> dict[str, float]:
     return {
         "latency_p99_ms": float(answers["ms"].quantile(0.99)),
         "error_rate": float((answers["status"] >= 500).mean()),
-    }
-
-
-def _performance(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
-    """Performance of a day beside that of the baseline's days."""
-    if day.empty or not day["rows"].sum():
-        return {}
-    now, before = _scored(day), _scored(usual) if len(usual) else {}
-    out = dict(now)
-    if before:
-        out["skill_drop"] = before["skill"] - now["skill"]
-        out["mae_ratio"] = now["mae"] / before["mae"]
-        out["r2_change"] = now["r2"] - before["r2"]
-    return out
-
-
-def _scored(frame: pd.DataFrame) -> dict[str, float]:
-    total = frame.sum(numeric_only=True)
-    spread = frame["label2"] - frame["label"] ** 2 / frame["rows"].clip(lower=1.0)
-    return {
-        "skill": float(1.0 - total["loss"] / total["known_loss"]),
-        "mae": float(total["absolute"] / total["rows"]),
-        "r2": float(1.0 - frame["error2"].sum() / spread.sum()),
-        "direction_accuracy": float(total["hits"] / max(total["signs"], 1.0)),
     }
 
 

@@ -4,6 +4,7 @@ The server's ``/metrics``, the dashboards, the alert rules and the figures read 
 that is not here is nowhere, and one that is here is everywhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,9 @@ MONITOR: tuple[Writer] = ("monitor",)
 ALERT: tuple[Writer] = ("alert",)
 ONLINE: tuple[Writer] = ("online",)
 SERVER: tuple[Writer] = ("server",)
+
+CHANCE = 0.01
+"""Share of days like the bundle's own on which a bound on a day's performance may be passed."""
 
 GROUPS = {
     "model": "Model",
@@ -69,6 +73,16 @@ METRICS = (
     Metric("mae_ratio", "model", "1", "mean absolute error over that of the bundle", MONITOR),
     Metric("r2", "model", "1", "raw R², last 24 hours; the martingale has most of it", MONITOR),
     Metric("r2_change", "model", "1", "raw R² less that of the bundle", MONITOR),
+    *(
+        Metric(
+            f"{name}_chance",
+            "model",
+            "1",
+            f"chance that a day like the bundle's own has so bad a {name}",
+            MONITOR,
+        )
+        for name in ("skill_drop", "mae_ratio", "r2_change")
+    ),
     Metric("direction_accuracy", "model", "1", "share of directions forecast right", MONITOR),
     Metric(
         "drifted_features_share",
@@ -150,3 +164,19 @@ def of_group(group: str) -> tuple[Metric, ...]:
 def of_writer(writer: Writer) -> set[str]:
     """Names of the metrics that one writes."""
     return {metric.name for metric in METRICS if writer in metric.writers}
+
+
+def chance_of(name: str) -> str:
+    """Name of the chance that a measurement is as bad on a day like the bundle's own."""
+    return f"{name}_chance"
+
+
+def is_usual(name: str, numbers: Mapping[str, float | None]) -> bool:
+    """Whether a measurement is as bad on more than a few days that are like the bundle's own; False
+    where that was not measured.
+
+    >>> is_usual("mae_ratio", {"mae_ratio_chance": 0.2}), is_usual("mae_ratio", {})
+    (True, False)
+    """
+    chance = numbers.get(chance_of(name))
+    return chance is not None and chance > CHANCE

@@ -17,9 +17,10 @@ from scipy import stats
 
 from bqx.errors import ParameterError
 from bqx.evaluation.screening import false_discovery_rate
-from bqx.learning.baseline import WANDERING, Baseline
-from bqx.learning.day_statistics import DayStatistics, memory
+from bqx.learning.baseline import Baseline
+from bqx.learning.day_statistics import DayStatistics
 from bqx.monitoring import drift
+from bqx.monitoring.usual import LEAST_DAYS, WHOLE, Usual
 from bqx.monitoring.volatility import HOURS, Steps
 
 Series = NDArray[np.float64]
@@ -34,12 +35,8 @@ SIZES = {
 """Share of quiet days on which a statistic may alarm."""
 DISCOVERY = 0.05
 """Share of columns called drifted that may be quiet ones."""
-LEAST_DAYS = 10
-"""Fewest days of a baseline."""
 LEAST_SHARE = 0.3
 """Least share of a usual day's rows by which a day is judged."""
-_FLOOR = 0.03
-"""Least deviation between days of a mean or a log deviation: below it differences mean nothing."""
 _USUAL = 1.0
 """Deviations of the farthest dependence of a day that are as good as none, where few columns have
 neighbours."""
@@ -82,7 +79,7 @@ class Panel:
                     f"at least {LEAST_DAYS}. Train on more days (train_days)."
                 )
         self._steps = Steps(*_mean_range({p: b.hours for p, b in self.baselines.items()}))
-        self._usual = {pair: _Usual(of.days) for pair, of in self.baselines.items()}
+        self._usual = {pair: Usual(of.days, of.columns) for pair, of in self.baselines.items()}
         self._skill = _skill({p: b.performance for p, b in self.baselines.items()})
         self._farthest = {
             name: np.log([values[name] for values in self._by_day().values()])
@@ -96,7 +93,7 @@ class Panel:
             scores = usual.of_baseline()
             own = self.baselines[pair].days
             rows = own.rows.max(axis=1) + own.missing.min(axis=1)
-            for number in np.flatnonzero(rows >= 0.9 * np.median(rows)):
+            for number in np.flatnonzero(rows >= WHOLE * np.median(rows)):
                 day = farthest.setdefault(int(own.days[number]), {})
                 for name, values in _farthest({k: v[number] for k, v in scores.items()}).items():
                     day[name] = max(day.get(name, 1e-3), values)
@@ -183,63 +180,6 @@ def _skill(performance: Mapping[str, pd.DataFrame]) -> pd.Series:
     summed = pd.concat(frames).groupby("day")[["loss", "known_loss", "rows"]].sum()
     whole = summed[summed["rows"] >= LEAST_SHARE * summed["rows"].median()]
     return 1.0 - whole["loss"] / whole["known_loss"]
-
-
-def _measures(days: DayStatistics) -> dict[str, Series]:
-    """(D, F) what is compared between days."""
-    return {
-        "mean": days.mean.copy(),
-        "spread": np.log(np.maximum(days.deviation, 1e-3)),
-        "dependence": np.arctanh(np.clip(days.correlation, -0.999, 0.999)),
-    }
-
-
-class _Usual:
-    """What the measures of a pair's columns are like from day to day.
-
-    A measure that remembers its yesterday, such as the mean of a rate's own level, is compared by
-    its change: it would leave the baseline by itself.
-    """
-
-    def __init__(self, days: DayStatistics) -> None:
-        self._values = _measures(days)
-        self._wandering = {name: memory(of) > WANDERING for name, of in self._values.items()}
-        for name, values in self._values.items():
-            moving = self._wandering[name]
-            values[1:, moving] = np.diff(values[:, moving], axis=0)
-            values[0, moving] = np.nan
-
-    def of_baseline(self) -> dict[str, Series]:
-        """(D, F) distances of the baseline's own days, each from the others."""
-        return {name: _distance(values, values, own=True) for name, values in self._values.items()}
-
-    def of(self, day: DayStatistics, before: DayStatistics | None) -> dict[str, Series]:
-        """(F,) distances of a day; NaN for the change of a measure without the day before."""
-        later = _measures(day)
-        earlier = None if before is None else _measures(before)
-        for name, values in later.items():
-            moving = self._wandering[name]
-            values[0, moving] -= np.nan if earlier is None else earlier[name][-1, moving]
-        return {
-            name: _distance(values, later[name], own=False)[0]
-            for name, values in self._values.items()
-        }
-
-
-def _distance(usual: Series, later: Series, *, own: bool) -> Series:
-    """(L, F) distances of later values from the (D, F) usual ones, in deviations between these;
-    ``own`` : they are the usual ones, and each is compared with the others."""
-    known = np.isfinite(usual)
-    filled = np.where(known, usual, 0.0)
-    count, total, square = known.sum(axis=0), filled.sum(axis=0), (filled**2).sum(axis=0)
-    less = filled if own else np.zeros_like(later)
-    n = count - known if own else count + np.zeros_like(later)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = (total - less) / n
-        variance = ((square - less**2) / n - centre**2) * n / (n - 1)
-        deviation = np.sqrt(np.maximum(variance, _FLOOR**2) * (1 + 1 / n))
-        distance = (later - centre) / deviation
-    return np.where(n >= LEAST_DAYS - 2, distance, np.nan)
 
 
 def _farthest(scores: Mapping[str, Series]) -> dict[str, float]:

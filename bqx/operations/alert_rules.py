@@ -1,5 +1,6 @@
 """When something is an alert: the rules, with the bounds that the field's documents state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,18 +41,20 @@ class Rule:
         """Whether a value is within the clearing bound."""
         return value <= self.clear if self.above else value >= self.clear
 
-    def said(self, value: float | None) -> str:
-        """The value beside its bound, in words; None where it was not measured again.
+    def said(self, numbers: Mapping[str, float | None]) -> str:
+        """The value among some measurements beside its bound, in words.
 
-        >>> BY_NAME["errors"].said(0.081)
+        >>> BY_NAME["errors"].said({"error_rate": 0.081})
         'error_rate is 0.081; alert above 0.05 for 5 minutes'
         """
+        value, chance = numbers.get(self.metric), numbers.get(metrics.chance_of(self.metric))
         side = "above" if self.above else "below"
         lasting = f" for {self.minutes:g} minutes" if self.minutes else ""
         unit = metrics.BY_NAME[self.metric].unit
         shown = "" if unit in ("1", "count") else f" {unit}"
         now = "still so" if value is None else f"{value:.4g}{shown}"
-        return f"{self.metric} is {now}; alert {side} {self.bound:g}{lasting}"
+        usual = "" if chance is None else f"; a usual day is as bad with a chance of {chance:.2g}"
+        return f"{self.metric} is {now}; alert {side} {self.bound:g}{lasting}{usual}"
 
 
 def _count(name: str, level: Level, title: str, runbook: str) -> Rule:

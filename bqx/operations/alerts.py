@@ -203,7 +203,7 @@ def _alert(rule: Rule, change: Change, measurements: Measurements, runbook: str)
         change=change,
         time=stamp,
         title=rule.title if change == "fired" else f"over: {rule.title}",
-        text=f"{rule.said(measurements.numbers.get(rule.metric))}, at {stamp}",
+        text=f"{rule.said(measurements.numbers)}, at {stamp}",
         runbook=f"{runbook}#{rule.runbook}",
     )
 

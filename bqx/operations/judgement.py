@@ -3,7 +3,8 @@
 A rule fires when every measurement over its minutes was beyond its bound, and clears when every
 measurement over its clearing minutes was within its clearing bound, which lies apart, so that a
 value at the bound does not alert again and again. Minutes are those of the measurements: a rule
-that is judged late judges as in time. One without the rule's metric, or not newer than the last
+that is judged late judges as in time. What a day like the bundle's own passes by chance, see
+`metrics.is_usual`, is not beyond a bound. One without the rule's metric, or not newer than the last
 with it, says nothing.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bqx.monitoring import metrics
 from bqx.operations.alert_rules import Rule
 
 
@@ -39,14 +41,15 @@ def judge(
     value = measurements.get(rule.metric)
     if value is None or math.isnan(value) or time <= (standing.time or -math.inf):
         return standing, ""
+    is_bad = rule.is_bad(value) and not metrics.is_usual(rule.metric, measurements)
     after = Standing(
         time,
-        _since(standing.bad_since, time) if rule.is_bad(value) else None,
+        _since(standing.bad_since, time) if is_bad else None,
         _since(standing.good_since, time) if rule.is_good(value) else None,
         standing.firing,
     )
     if rule.counts:
-        return after, "fired" if rule.is_bad(value) else ""
+        return after, "fired" if is_bad else ""
     if standing.firing is None and _lasts(after.bad_since, time, rule.minutes):
         return replace(after, firing=time), "fired"
     if standing.firing is not None and _lasts(after.good_since, time, rule.clear_minutes):

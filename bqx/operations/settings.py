@@ -1,8 +1,10 @@
 """Where alerts go, from one small YAML file; secrets stand in the environment, never in it."""
 
 import os
+import reprlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,7 +20,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 60
+
 _Mailbox = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+_Variable = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 
 
 class _Sns(_Model):
@@ -27,7 +34,7 @@ class _Sns(_Model):
 
 
 class _Slack(_Model):
-    webhook: str = "BQX_SLACK_WEBHOOK"
+    webhook: _Variable = "BQX_SLACK_WEBHOOK"
 
 
 class _Email(_Model):
@@ -35,7 +42,7 @@ class _Email(_Model):
     sender: _Mailbox
     recipients: Annotated[list[_Mailbox], Field(min_length=1)]
     user: str = ""
-    password: str = "BQX_SMTP_PASSWORD"
+    password: _Variable = "BQX_SMTP_PASSWORD"
     tls: bool = True
 
 
@@ -62,12 +69,7 @@ class Settings(_Model):
                 f"{', '.join(cls.model_fields)}."
             ) from None
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise ParameterError(
-                f"{path}: {where}: {first['msg'].lower()}, got {first['input']!r:.60}; expected "
-                "what the page on alerts shows."
-            ) from None
+            raise ParameterError(f"{path}: {_fault(error.errors()[0])}") from None
 
     def channels(self) -> list[Channel]:
         """The channels, standard error first.
@@ -88,6 +90,45 @@ class Settings(_Model):
                 Email(host, int(port), own.sender, recipients, own.user, password, own.tls)
             )
         return channels
+
+
+_CHANNELS: dict[str, type[_Model]] = {"sns": _Sns, "slack": _Slack, "email": _Email}
+_RULES = {
+    "runbook": "the address of a page",
+    "sns": "account and region, as in {account: '123456789012', region: us-east-1}",
+    "slack": "{} or {webhook: NAME}",
+    "email": "server, sender and recipients",
+    "account": "twelve digits between quotes, such as '123456789012'",
+    "region": "a region of AWS, such as us-east-1",
+    "webhook": "the name of a variable of the environment, such as BQX_SLACK_WEBHOOK",
+    "server": "host and port, such as mail.example.org:587",
+    "sender": "one address, such as bqx@example.org",
+    "recipients": "a list of one or more addresses, such as [desk@example.org]",
+    "user": "a name, where the server asks for one",
+    "password": "the name of a variable of the environment, such as BQX_SMTP_PASSWORD",
+    "tls": "true or false",
+}
+"""What is expected under each key."""
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    """What is wrong, of one of the errors that the schema has found."""
+    names = [str(name) for name in error["loc"]]
+    where, got = ".".join(names) or "the file", _SHOWN.repr(error["input"])
+    if names[-1:] in (["webhook"], ["password"]):
+        # Perhaps the secret itself.
+        got = f"{len(str(error['input']))} characters"
+    if error["type"] == "extra_forbidden":
+        model = _CHANNELS[names[0]] if len(names) > 1 else Settings
+        known = ", ".join(model.model_fields)
+        return f"{where}: unknown key, got {got}; expected one of {known}. Remove it."
+    rule = next((_RULES[name] for name in reversed(names) if name in _RULES), "")
+    if error["type"] == "missing":
+        return f"{where}: absent, got {got}; expected {rule}. Add it."
+    return (
+        f"{where}: a wrong value, got {got}; expected {rule or ', '.join(Settings.model_fields)}. "
+        "Correct it."
+    )
 
 
 def _webhook(name: str) -> str:

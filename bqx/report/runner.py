@@ -18,13 +18,12 @@ from bqx import errors
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.files import alone, remove_leftovers
 from bqx.imported_code import imports_of, module_hash
-from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
+from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params, own_code
 from bqx.report import beforehand, book, verdict
 from bqx.report.own_kernel import OwnKernel
 from bqx.runs import known_trials
 from bqx.runs.run import Run, digest, sha256
 from bqx.stages import fetched
-from bqx.trading import own_signal
 
 SOURCES = Path(__file__).resolve().parents[2]
 """Checkout with the folders ``notebooks`` and ``book``."""
@@ -167,8 +166,7 @@ def _key(store: Run, notebook: Path) -> str:
     keys = [key for key in NOTEBOOK_KEYS[notebook.stem] if key not in PLACE_KEYS]
     bars = store.params.bars_path if "bars" in keys else None
     files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
-    files += map(Path, store.params.own_features if "features" in keys else ())
-    files += map(Path, own_signal.files(store.params) if "signal" in keys else ())
+    files += map(Path, own_code.files(store.params, keys))
     return digest(
         [
             [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells],
@@ -221,6 +219,10 @@ def _execute(store: Run, notebook: Path) -> float:
         cell = _source_cell(notebook, begun[-1])
         what = "got a dead kernel, perhaps for lack of memory; expected it to run."
         raise BqxError(_failure(notebook, cell, what, failed)) from None
+    except OSError as error:
+        # A full disk does not say of which file.
+        error.filename = error.filename or str(failed)
+        raise
     failed.replace(done)
     if not any(failed.parent.iterdir()):
         failed.parent.rmdir()

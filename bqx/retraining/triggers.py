@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bqx.evaluation.reasons import Reason
 from bqx.monitoring import measured as files
+from bqx.monitoring import metrics
 
 WEEKDAY, HOUR = 0, 2
 """Monday at 02:00 UTC, when the FX week is some hours old."""
@@ -20,7 +21,8 @@ BOUNDS: tuple[tuple[str, str, float], ...] = (
     ("skill_drop", ">=", 0.02),
 )
 """Measurements that start a retraining, by name: the panel of inputs drifted, R² fell by 0.05, the
-error grew by 20 percent, as the documents have it, or skill fell by 2 percent of the variance."""
+error grew by 20 percent, as the documents have it, or skill fell by 2 percent of the variance; what
+a day like the bundle's own passes by chance starts none, see `metrics.is_usual`."""
 
 
 def scheduled(now: datetime) -> datetime:
@@ -49,8 +51,10 @@ def fired(
         reasons.append(Reason(SCHEDULED, note=f"last {last:%Y-%m-%d %H:%M}" if last else "first"))
     for name, sign, bound in BOUNDS:
         value = measured.get(name)
-        if value is not None:
-            reason = Reason.check(name, value, sign, bound=bound)
+        if value is not None and not metrics.is_usual(name, measured):
+            chance = measured.get(metrics.chance_of(name))
+            note = "" if chance is None else f"a usual day is as bad with a chance of {chance:.2g}"
+            reason = Reason.check(name, value, sign, bound=bound, note=note)
             reasons += [reason] if reason.passed else []
     return tuple(reasons)
 

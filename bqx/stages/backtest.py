@@ -9,7 +9,7 @@ import pandas as pd
 
 from bqx.errors import ParameterError
 from bqx.evaluation import skill
-from bqx.params import NOTEBOOK_KEYS, Params, from_settings
+from bqx.params import NOTEBOOK_KEYS, Params, from_settings, own_code
 from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
@@ -18,7 +18,7 @@ from bqx.runs.trials import Trial, cells
 from bqx.stages import candidates, promotion
 from bqx.stages.accounts import Accounts, trade
 from bqx.stages.bars import load
-from bqx.trading import backtest, costs, netting, own_signal, performance
+from bqx.trading import backtest, costs, netting, performance
 
 NAME = "08_backtest"
 
@@ -240,7 +240,7 @@ def build(params: Params) -> Result:
     params = settled(run, NAME)
     dataset = load(run)
     inputs = (artefacts.BARS, artefacts.SPLIT, artefacts.FORECASTS, artefacts.CONDITIONS)
-    files = (*artefacts.roots(*inputs), *own_signal.files(params))
+    files = (*artefacts.roots(*inputs), *own_code.files(params, ("signal",)))
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], files) as stage:
         accounts = {pair: trade(stage, bars, params) for pair, bars in dataset.bars.items()}
         for pair, own in accounts.items():

@@ -19,11 +19,6 @@ COSTS = np.full(9, 1e-4)
 """Expected moves and costs on which a user's rule is tried."""
 
 
-def files(params: Params) -> tuple[str, ...]:
-    """File of a user's own rule, if there is one."""
-    return (str(root() / params.signal.partition(":")[0]),) if params.signal else ()
-
-
 def rule_of(params: Params) -> Rule:
     """The rule by which a run trades.
 

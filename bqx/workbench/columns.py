@@ -26,9 +26,15 @@ def columns_of(wanted: Iterable[Wanted]) -> tuple[Column, ...]:
 
     Raises
     ------
-    ParameterError : a text that no column is called by.
+    ParameterError : nothing is wanted, or something that no column is called by.
     """
-    return tuple(dict.fromkeys(column for item in wanted for column in _columns(item)))
+    columns = tuple(dict.fromkeys(column for item in wanted for column in _columns(item)))
+    if not columns:
+        raise ParameterError(
+            "features: none is named, got nothing; expected names or patterns such as rate_rsi_*, "
+            "or core for those of a run."
+        )
+    return columns
 
 
 def _columns(wanted: Wanted) -> Iterator[Column]:
@@ -38,6 +44,11 @@ def _columns(wanted: Wanted) -> Iterator[Column]:
         yield Column(wanted)
     elif isinstance(wanted, Family):
         yield from map(Column, wanted.features())
+    elif not isinstance(wanted, str):
+        raise ParameterError(
+            f"features: no name, got {wanted!r:.60}; expected names and patterns one after the "
+            "other, features or families. Write study.features(*names) for those of a list."
+        )
     elif wanted in documents.NAMES:
         yield from map(Column, catalog.profile(wanted))
     else:

@@ -3,24 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bqx.errors import ParameterError
 from bqx.evaluation import skill
 from bqx.learning import targets
 from bqx.learning.targets import Target
 from bqx.learning.training import PairResult
 from bqx.market import sessions
 from bqx.market.bars import Bars
-from bqx.params import Params
+from bqx.params import Params, from_settings
 from bqx.stages.accounts import judged_rows
 from bqx.stages.pair_scores import on_rows
 from bqx.trading import backtest, costs, own_signal, performance, signals
 from bqx.trading.costs import Costs
 
 Series = NDArray[np.float64]
+Column = Literal["forecast", "raw"]
+"""Forecasts as far as they are kept, or the model's own."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,12 +54,16 @@ class Forecasts:
         table = pd.DataFrame(rows).T.rename_axis(index=["pair", "fold"])
         return table.rename_axis(columns="horizon (min)")
 
-    def score(self, column: str = "forecast") -> pd.DataFrame:
+    def score(self, column: Column = "forecast") -> pd.DataFrame:
         """Skill against the martingale forecast, one row per pair and horizon.
 
         ``column`` : ``forecast``, or ``raw`` for the model's own before it was shrunk. Intervals
         hold for all rows together.
         """
+        if column not in get_args(Column):
+            raise ParameterError(
+                f"column: no forecast, got {column!r}; expected {' or '.join(get_args(Column))}."
+            )
         cells = len(self.bars) * len(self.params.horizons)
         confidence = skill.simultaneous(self.params.confidence, cells)
         rows = {}
@@ -83,7 +91,7 @@ class Forecasts:
         ``spread_multiple`` : of the spread that is paid, on top of the parameter.
         """
         paid = self.params.spread_multiple * spread_multiple
-        params = self.params.model_copy(update={"spread_multiple": paid})
+        params = from_settings(self.params.model_dump() | {"spread_multiple": paid})
         rows = {}
         for pair, bars in self.bars.items():
             priced = costs.make(bars, params)

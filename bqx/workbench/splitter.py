@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from bqx.learning.folds import Fold
 from bqx.market import sessions
 
 Rows = NDArray[np.int64]
+Part = Literal["train", "validation", "test"]
+"""Rows of a fold."""
 
 WIDTH = 60
 """Characters of a fold's picture."""
@@ -60,6 +62,25 @@ class PurgedFolds:
         for fold in self.folds:
             learnt = np.isin(row, np.concatenate((fold.train, fold.validation)))
             yield np.flatnonzero(learnt), np.flatnonzero(np.isin(row, fold.test))
+
+    def rows(self, number: int, part: Part) -> Rows:
+        """Rows of the grid of a part of a fold.
+
+        Raises
+        ------
+        ParameterError : no such fold or part.
+        """
+        if number not in range(-len(self), len(self)):
+            raise ParameterError(
+                f"fold: not there, got {number!r}; expected a number from 0 to {len(self) - 1}. "
+                "study.folds shows them."
+            )
+        if part not in get_args(Part):
+            raise ParameterError(
+                f"part: not of a fold, got {part!r}; expected {', '.join(get_args(Part))}."
+            )
+        rows: Rows = getattr(self.folds[number], part)
+        return rows
 
     def table(self) -> pd.DataFrame:
         """One row per fold: first and last time and number of rows of each of its parts."""

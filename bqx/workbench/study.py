@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -34,10 +34,8 @@ from bqx.stages.features import histories
 from bqx.workbench.columns import Wanted, columns_of, described
 from bqx.workbench.estimator import model_of
 from bqx.workbench.forecasts import Forecasts
-from bqx.workbench.splitter import PurgedFolds
+from bqx.workbench.splitter import Part, PurgedFolds
 
-Part = Literal["train", "validation", "test"]
-"""Rows of a fold."""
 CELL = ["column", "horizon (min)"]
 """Index of a table of columns and horizons."""
 
@@ -80,9 +78,9 @@ class Study:
         place = next(iter(histories(run, bars).values())).place
         return cls(bars, settled(run), place)
 
-    def only(self, *pairs: str) -> Self:
+    def only(self, pair: str, *pairs: str) -> Self:
         """The study of some of its pairs; their features still read all pairs of the bars."""
-        return replace(self, bars={pair: self._bars(pair) for pair in pairs})
+        return replace(self, bars={each: self._bars(each) for each in (pair, *pairs)})
 
     @property
     def pairs(self) -> tuple[str, ...]:
@@ -150,13 +148,17 @@ class Study:
         ----------
         fold, part : rows of a part of a fold; without a fold, all rows.
         horizon : minutes; the first one where none is named.
+
+        Raises
+        ------
+        ParameterError : no such column, fold, part or horizon.
         """
         columns, horizon = columns_of(wanted), horizon or self.params.horizons[0]
-        own = self.folds_for(*columns)[fold or 0]
-        rows = np.arange(len(self.minutes)) if fold is None else getattr(own, part)
+        own = self.folds_for(*columns)
+        rows = np.arange(len(self.minutes)) if fold is None else own.rows(fold, part)
         label = self._label(pair, horizon)
         rows = rows[np.isfinite(label[rows])]
-        frame = self._frame(columns, rows, own, pair)
+        frame = self._frame(columns, rows, own[fold or 0], pair)
         whole = np.isfinite(frame.to_numpy()).all(axis=1)
         y = pd.Series(label[rows][whole], frame.index[whole], name=f"innovation in {horizon} min")
         return frame[whole], y
@@ -234,7 +236,7 @@ class Study:
 
     def _bars(self, pair: str) -> Bars:
         pair = pair or self.pairs[0]
-        if pair not in self.bars:
+        if not isinstance(pair, str) or pair not in self.bars:
             raise ParameterError(
                 f"pair: not in the study, got {pair!r}; expected one of {', '.join(self.bars)}."
             )

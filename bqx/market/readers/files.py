@@ -95,7 +95,7 @@ def kind_of(path: Path) -> str:
             start = file.read(_HEAD)
         if start.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(path) as archive:
-                member = next(n for n in archive.namelist() if n.lower().endswith(".csv"))
+                member = _members(archive)[0]
                 with archive.open(member) as packed:
                     start = packed.read(_HEAD)
         elif start.startswith(b"\x1f\x8b"):
@@ -105,7 +105,7 @@ def kind_of(path: Path) -> str:
             return "bars"
         utf16 = start.startswith((b"\xff\xfe", b"\xfe\xff"))
         top = start.decode("utf-16" if utf16 else "utf-8-sig", errors="ignore")
-    except (*_DAMAGED, StopIteration, UnicodeDecodeError):
+    except (*_DAMAGED, IndexError, UnicodeDecodeError):
         return "unknown"
     if text.is_ticks(top):
         return "ticks"
@@ -129,7 +129,7 @@ def _content(path: Path) -> bytes:
             )
         with path.open("rb") as file:
             start = file.read(4)
-        if start == b"PK\x03\x04":
+        if start in (b"PK\x03\x04", b"PK\x05\x06"):
             return _unzip(path)
         if start.startswith(b"\x1f\x8b"):
             with gzip.open(path) as packed:
@@ -143,7 +143,7 @@ def _content(path: Path) -> bytes:
 
 def _unzip(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        members = [m for m in archive.infolist() if m.filename.lower().endswith(".csv")]
+        members = _members(archive)
         if len(members) != 1:
             raise BarError(
                 f"{path.name}: no single file of bars, got {archive.namelist()}; expected one CSV "
@@ -154,6 +154,15 @@ def _unzip(path: Path) -> bytes:
         with archive.open(members[0]) as file:
             # What a member says of its size need not be true.
             return _sized(file.read(LARGEST + 1), path.name)
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """CSV files of an archive, but what a Mac puts beside each."""
+    return [
+        member
+        for member in archive.infolist()
+        if member.filename.lower().endswith(".csv") and not member.filename.startswith("__MACOSX/")
+    ]
 
 
 def _sized(content: bytes, where: str) -> bytes:

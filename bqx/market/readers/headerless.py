@@ -39,8 +39,8 @@ def columns_of(line: str, delimiter: str, where: str) -> Columns | None:
 
 
 def is_number(text: str) -> bool:
-    """Whether a field holds a number with a decimal point."""
-    return re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", text) is not None
+    """Whether a field holds a number with a decimal point or comma."""
+    return re.fullmatch(r"[+-]?\d+([.,]\d*)?([eE][+-]?\d+)?", text) is not None
 
 
 def _time_of(fields: list[str]) -> tuple[tuple[str, ...], list[str]]:

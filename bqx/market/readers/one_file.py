@@ -252,6 +252,8 @@ def _plausible(
         _refuse(file, f"{stray.sum():,} stray ticks", "at most 1 % of rows", "Fix the feed.")
     file.set_aside("stray ticks", int(stray.sum()))
     kept = ~stray
+    late = examination.ahead(minutes[kept], rates[kept])
+    _refuse(file, late, "closes of their own bars", "Shift the column back, or fetch the bars.")
     row = examination.jump(minutes[kept], rates[kept, 3])
     if row is not None:
         before, after = frame.index[kept][[row - 1, row]]

@@ -1,7 +1,10 @@
 """Bars in text: the layout of a file, its columns, and the line that is bad."""
 
 import re
-from dataclasses import dataclass
+from csv import reader
+from dataclasses import dataclass, replace
+from io import StringIO
+from itertools import islice
 from math import isnan
 
 import pyarrow as pa
@@ -12,16 +15,23 @@ from bqx.market.bars import RATES
 from bqx.market.readers import headerless
 from bqx.market.readers.columns import WORDS, Columns, columns_of, is_time, plain
 
+POINTS = {".": "point", ",": "comma"}
+_LONGEST = 100_000
+"""Characters of a line that are looked at."""
 _MAY_BE_BLANK = ("volume", "spread", "ask_close")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of a file are laid out; ``header`` : lines above the first bar."""
+    """How the lines of a file are laid out.
+
+    ``header`` : lines above the first bar; ``decimal`` : what stands before the fraction of a rate.
+    """
 
     delimiter: str
     header: int
     columns: Columns
+    decimal: str = "."
 
 
 def layout_of(text: str, where: str) -> Layout:
@@ -75,9 +85,14 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
     BarError : a line with too few or too many fields, or without a number.
     """
     names = [name for name in layout.columns.names if name]
+    body = _body(text)
+    first = next(islice(StringIO(body), layout.header, None), "")
+    if not first:
+        raise BarError(f"{where}: no bars, got a header alone; expected one bar a line. Remove it.")
+    layout = replace(layout, decimal=_decimal(first, layout))
     try:
         rows = csv.read_csv(
-            pa.BufferReader(_body(text).encode()),
+            pa.BufferReader(body.encode()),
             csv.ReadOptions(
                 column_names=[name or f"_{i}" for i, name in enumerate(layout.columns.names)],
                 skip_rows=layout.header,
@@ -86,6 +101,7 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
             csv.ConvertOptions(
                 column_types={n: pa.string() if n in WORDS else pa.float64() for n in names},
                 include_columns=names,
+                decimal_point=layout.decimal,
                 null_values=["", "nan", "NaN"],
             ),
         )
@@ -106,18 +122,35 @@ def _check_lines(text: str, layout: Layout, where: str) -> None:
     """Raise BarError for the first line with a wrong number of fields or without a number."""
     lines = _body(text).splitlines()
     for number, line in enumerate(lines[layout.header :], layout.header + 1):
-        fields = [field.strip('"') for field in line.split(layout.delimiter)]
+        fields = _fields(line, layout)
         if len(fields) != len(layout.columns.names):
             raise BarError(
                 f"{where} line {number:,}: {len(fields)} fields, got {line[:80]!r}; expected "
                 f"{len(layout.columns.names)}. Complete or delete the line."
             )
         for name, field in zip(layout.columns.names, fields, strict=True):
-            if name and name not in WORDS and not _is_number(field, name in _MAY_BE_BLANK):
+            if (
+                name
+                and name not in WORDS
+                and not _is_number(field.replace(layout.decimal, "."), name in _MAY_BE_BLANK)
+            ):
                 raise BarError(
                     f"{where} line {number:,}: {name} is no number, got {field[:40]!r}; expected "
-                    "a number with a decimal point. Correct or delete the line."
+                    f"a number with a decimal {POINTS[layout.decimal]}. Correct or delete the line."
                 )
+
+
+def _fields(line: str, layout: Layout) -> list[str]:
+    """Fields of a line; a quoted one may hold what stands between them."""
+    return next(reader([line[:_LONGEST]], delimiter=layout.delimiter), [""])
+
+
+def _decimal(line: str, layout: Layout) -> str:
+    """What stands before the fraction of a line's rates."""
+    named = zip(layout.columns.names, _fields(line, layout), strict=False)
+    rates = [field for name, field in named if name in RATES]
+    has_comma = any(re.fullmatch(r"\d+,\d+", rate.strip()) for rate in rates)
+    return "," if has_comma and not any("." in rate for rate in rates) else "."
 
 
 def _is_number(text: str, may_be_blank: bool) -> bool:

@@ -134,6 +134,11 @@ def read_times(
     bad = ~stamps.between(*_YEARS).to_numpy()
     if bad.any():
         row = int(np.argmax(bad))
+        if not stamps.isna()[row]:
+            raise BarError(
+                f"{where(row)}: no time of bars, got {str(values[row])!r}; expected one from "
+                f"{_YEARS[0].year} to {_YEARS[1].year} ({int(bad.sum()):,} such rows). Delete them."
+            )
         raise BarError(
             f"{where(row)}: no time, got {str(values[row])!r}; expected one written like "
             f"{str(values[0])!r} ({int(bad.sum()):,} such rows). Delete them."
