@@ -21,6 +21,9 @@ LANES = 8
 
 _NUMBERS = ir.VectorType(ir.DoubleType(), LANES)
 _TRUTHS = ir.VectorType(ir.IntType(1), LANES)
+_WHOLE = ir.VectorType(ir.IntType(64), LANES)
+_FRACTION, _BIAS, _ROOT_OF_HALF = 52, 1023, 0x3FE6A09E667F3BCD
+"""Of the bits of a number: those of its fraction, what its exponent is counted from, and one's."""
 _ARITHMETIC = {
     operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv",
 }  # fmt: skip
@@ -161,3 +164,72 @@ def signed(_: Any, value: Any, sign: Any) -> Any:
         return _called("copysign", builder, *values)
 
     return NUMBERS(value, sign), generate
+
+
+def _joined(join: Callable[..., Any]) -> Any:
+    """One number of the eight: neighbours joined first, then theirs."""
+
+    def typed(_: Any, value: Any) -> Any:
+        def generate(_: Any, builder: Any, __: Any, values: Any) -> Any:
+            parts = [builder.extract_element(values[0], ir.IntType(32)(k)) for k in range(LANES)]
+            while len(parts) > 1:
+                parts = [join(builder, *parts[k : k + 2]) for k in range(0, len(parts), 2)]
+            return parts[0]
+
+        return types.float64(value), generate
+
+    return intrinsic(typed)
+
+
+def _choice(sign: str) -> Callable[..., Any]:
+    return lambda builder, a, b: builder.select(builder.fcmp_ordered(sign, b, a), b, a)
+
+
+total = _joined(lambda builder, a, b: builder.fadd(a, b))
+largest, smallest = _joined(_choice(">")), _joined(_choice("<"))
+
+
+def _whole(number: int) -> Any:
+    return ir.Constant(_WHOLE, [number] * LANES)
+
+
+def _above(builder: Any, value: Any) -> Any:
+    """The bits of a number less those of the root of 1/2."""
+    return builder.sub(builder.bitcast(value, _WHOLE), _whole(_ROOT_OF_HALF))
+
+
+@_in_kernels
+def exponent(_: Any, value: Any) -> Any:
+    """The power of two by which positive numbers lie between the roots of 1/2 and of 2."""
+
+    def generate(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        power = builder.ashr(_above(builder, values[0]), _whole(_FRACTION))
+        return builder.sitofp(power, _NUMBERS)
+
+    return NUMBERS(value), generate
+
+
+@_in_kernels
+def mantissa(_: Any, value: Any) -> Any:
+    """Positive numbers without that power: between the roots of 1/2 and of 2."""
+
+    def generate(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        power = builder.and_(_above(builder, values[0]), _whole(-(1 << _FRACTION)))
+        return builder.bitcast(builder.sub(builder.bitcast(values[0], _WHOLE), power), _NUMBERS)
+
+    return NUMBERS(value), generate
+
+
+@_in_kernels
+def times_two(_: Any, value: Any, power: Any) -> Any:
+    """Numbers times whole powers of two, up to 1023; 0 for those below -1022."""
+
+    def generate(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        power = builder.fptosi(values[1], _WHOLE)
+        power = builder.select(
+            builder.icmp_signed("<", power, _whole(-_BIAS)), _whole(-_BIAS), power
+        )
+        bits = builder.shl(builder.add(power, _whole(_BIAS)), _whole(_FRACTION))
+        return builder.fmul(values[0], builder.bitcast(bits, _NUMBERS))
+
+    return NUMBERS(value, power), generate

@@ -7,7 +7,8 @@ import pytest
 
 from bqx import lanes
 from bqx.compiled import kernel
-from bqx.lanes import absolute, load, root, signed, store, where
+from bqx.features.rolling.powers import exp2, log2
+from bqx.lanes import absolute, largest, load, root, signed, smallest, store, total, where
 from bqx.reached_code import code_hash
 
 RNG = np.random.default_rng(0)
@@ -56,3 +57,45 @@ def test_a_kernel_in_lanes_counts_what_its_operators_do(monkeypatch: pytest.Monk
     assert code_hash(worked) == before
     monkeypatch.setattr(lanes, "module_hash", lambda name: "operators that do other things")
     assert code_hash(worked) != before
+
+
+@kernel
+def of_eight(x: Any) -> Any:
+    eight = load(x, 0)
+    return total(eight), largest(eight), smallest(eight)
+
+
+def test_one_number_of_eight() -> None:
+    x = RNG.normal(size=8)
+    pairs = x[::2] + x[1::2]
+    sum_of_all = (pairs[0] + pairs[1]) + (pairs[2] + pairs[3])
+    assert of_eight(x) == (sum_of_all, x.max(), x.min())
+
+
+@kernel
+def powers(x: Any, logarithms: Any, back: Any) -> None:
+    for at in range(0, len(x), 8):
+        store(logarithms, at, log2(load(x, at)))
+        store(back, at, exp2(load(logarithms, at)))
+
+
+def test_logarithms_and_powers_are_those_of_two() -> None:
+    sizes = 2.0 ** RNG.uniform(-1000.0, 1000.0, 79_984)
+    near = 1.0 + np.array([0.0, 1e-15, -1e-15, 1e-8, -1e-8, 0.41421356, -0.29289322, 1.0])
+    roots = np.sqrt(0.5) * (1.0 + np.arange(-4, 4) * 2.0**-53)
+    x = np.concatenate([sizes, near, roots])
+    logarithms, back = np.empty((2, len(x)))
+    powers(x, logarithms, back)
+    np.testing.assert_allclose(logarithms, np.log2(x), rtol=2.5e-16, atol=5e-16)
+    np.testing.assert_allclose(back, 2.0**logarithms, rtol=2.5e-14)
+
+
+@kernel
+def small(x: Any, out: Any) -> None:
+    store(out, 0, exp2(load(x, 0)))
+
+
+def test_powers_below_all_numbers_are_none() -> None:
+    x, out = np.array([-1021.0, -1030.0, -5e3, -1e18, 0.0, -1.0, 1.0, 1023.0]), np.empty(8)
+    small(x, out)
+    np.testing.assert_allclose(out, [2.0**-1021, 0, 0, 0, 1, 0.5, 2, 2.0**1023], rtol=2.5e-14)
