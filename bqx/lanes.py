@@ -118,6 +118,16 @@ def store(_: Any, array: Any, at: Any, value: Any) -> Any:
 
 
 @_in_kernels
+def alike(_: Any, number: Any) -> Any:
+    """A number in all eight lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _lanes(context, builder, signature.args[0], values[0])
+
+    return NUMBERS(number), generate
+
+
+@_in_kernels
 def where(_: Any, condition: Any, first: Any, second: Any) -> Any:
     """The first's number in lanes where the condition holds, the second's in others."""
 
