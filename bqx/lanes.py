@@ -27,7 +27,13 @@ _FRACTION, _BIAS, _ROOT_OF_HALF = 52, 1023, 0x3FE6A09E667F3BCD
 _ARITHMETIC = {
     operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv",
 }  # fmt: skip
-_COMPARISONS = {operator.gt: ">", operator.lt: "<", operator.ge: ">=", operator.le: "<="}
+_COMPARISONS = {
+    operator.gt: ">",
+    operator.lt: "<",
+    operator.ge: ">=",
+    operator.le: "<=",
+    operator.eq: "==",
+}
 
 
 class Eight(types.Type):

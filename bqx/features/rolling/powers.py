@@ -1,13 +1,15 @@
-"""Logarithms and powers of two, eight at a time, to 5e-16 of a unit and 1e-15 of their size.
+"""Logarithms and powers, eight at a time: those of two to 5e-16 of a unit and 1e-15 of their size.
 
 Polynomials fitted in Chebyshev's points: of the logarithm in the square of (m - 1) / (m + 1), m
 between the roots of 1/2 and of 2; of the power, less 1 and over its exponent, between -1/2 and
 1/2.
 """
 
+import numpy as np
+
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F
-from bqx.lanes import exponent, mantissa, times_two
+from bqx.lanes import LANES, alike, exponent, load, mantissa, store, times_two, where
 
 _NEAREST = 1.5 * 2.0**52
 """A number from which on no double has a fraction."""
@@ -42,3 +44,32 @@ def exp2(x: F) -> F:
     ) * q
     highest = 1.0206102205200309e-07 + 7.07639515540728e-09 * f
     return times_two(1.0 + f * (low + (high + highest * r) * r), power)
+
+
+@kernel
+def _eights(x: F) -> tuple[F, int]:
+    """Numbers and ones after them, to a multiple of eight."""
+    rows = len(x)
+    out = np.ones(-(-rows // LANES) * LANES)
+    out[:rows] = x
+    return out, rows
+
+
+@kernel
+def logarithms(x: F) -> F:
+    """Natural logarithms of positive numbers: (T,), 0 of 0, NaN of NaN."""
+    out, rows = _eights(x)
+    for i in range(0, rows, LANES):
+        value = load(out, i)
+        store(out, i, where(value == 0.0, alike(0.0), log2(value) * np.log(2.0) + value * 0.0))
+    return out[:rows]
+
+
+@kernel
+def raised(x: F, power: float) -> F:
+    """Numbers that are not negative to a positive power: (T,)."""
+    out, rows = _eights(x)
+    for i in range(0, rows, LANES):
+        value = load(out, i)
+        store(out, i, where(value == 0.0, alike(0.0), exp2(log2(value) * power) + value * 0.0))
+    return out[:rows]
