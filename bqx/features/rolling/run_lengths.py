@@ -112,22 +112,35 @@ def _take(state: F, z: float, numbers: F, size: int, runs: int, likelihood: F) -
 
 
 @kernel
-def _evidence(state: F, first: int, likelihood: F, sizes: tuple[int, int, int]) -> float:
-    """Likelihood of a detection's rows: the sum over its runs.
+def _renew(
+    state: F,
+    likelihood: F,
+    sizes: tuple[int, int],
+    detections: tuple[int, int],
+    ages: tuple[int, int],
+) -> None:
+    """Give the run that begins with the next row its weight in each detection: the probability of
+    its beginning times the likelihood of the rows so far, the sum over the runs.
 
-    ``sizes`` : runs, the length of a row of the state, and rows since the detection began.
+    ``sizes`` : runs, and the length of a row of the state. ``detections`` : the youngest and how
+    many there are at once. ``ages`` : rows since the youngest began, and the end of those known.
     """
-    runs, _, age = sizes
-    shortest = runs - 1 - age
-    every = load(state, first) * load(likelihood, shortest)
-    for i in range(LANES, age + 1, LANES):
-        every = every + load(state, first + i) * load(likelihood, shortest + i)
-    return total(every)
+    (runs, size), (number, count), (youngest, end) = sizes, detections, ages
+    for age in range(youngest, end, STEP):
+        first, shortest = (_WEIGHTS + number) * size, runs - 1 - age
+        if age == 0:
+            state[first : first + size] = 0.0
+            state[first] = 1.0
+        every = load(state, first) * load(likelihood, shortest)
+        for i in range(LANES, age + 1, LANES):
+            every = every + load(state, first + i) * load(likelihood, shortest + i)
+        state[first + age + 1] = _NEW * total(every)
+        number = number - 1 if number > 0 else count - 1
 
 
 @kernel
 def _likeliest(state: F, first: int, likelihood: F, sizes: tuple[int, int, int]) -> float:
-    """The run of the largest share, the longest of equal ones; sizes as in `_evidence`."""
+    """The run of the largest share, the longest of equal ones; sizes as in `_read`."""
     runs, size, age = sizes
     shortest = runs - 1 - age
     most = load(state, first) * load(likelihood, shortest)
@@ -143,7 +156,10 @@ def _likeliest(state: F, first: int, likelihood: F, sizes: tuple[int, int, int])
 def _read(
     state: F, first: int, likelihood: F, sizes: tuple[int, int, int], likely: float, out: F
 ) -> None:
-    """Fill the four readings (4,) of a row of a detection, see `run_lengths` and `_evidence`."""
+    """Fill the four readings (4,) of a row of a detection, see `run_lengths`.
+
+    ``sizes`` : runs, the length of a row of the state, and rows since the detection began.
+    """
     runs, size, age = sizes
     shortest = runs - 1 - age
     shares = load(state, first) * 0.0
@@ -172,19 +188,16 @@ def go_on(x: F, first_minute: int, window: int, state: F) -> F:
         _take(state, x[row] * numbers[_SCALE], numbers, size, runs, likelihood)
         numbers[_ROWS] = min(numbers[_ROWS] + 1.0, float(longest))
         numbers[_CLEAN] = 0.0 if np.isnan(x[row]) else numbers[_CLEAN] + 1.0
-        number = minute // STEP % detections
-        for age in range(minute % STEP, int(numbers[_ROWS]), STEP):
+        youngest, known = minute % STEP, int(numbers[_ROWS])
+        number, ages = minute // STEP % detections, (youngest, known)
+        _renew(state, likelihood, (runs, size), (number, detections), ages)
+        for age in range(window - 2 + (youngest - window + 2) % STEP, known, STEP):
+            number = (minute - age) // STEP % detections
             first, sizes = (_WEIGHTS + number) * size, (runs, size, age)
-            if age == 0:
-                state[first : first + size] = 0.0
-                state[first] = 1.0
-            state[first + age + 1] = _NEW * _evidence(state, first, likelihood, sizes)
             if age >= window - 1 and numbers[_CLEAN] >= longest:
                 likely = numbers[_LIKELIEST + number]
                 _read(state, first, likelihood, sizes, likely, out[row])
-            if age >= window - 2:
-                numbers[_LIKELIEST + number] = _likeliest(state, first, likelihood, sizes)
-            number = number - 1 if number > 0 else detections - 1
+            numbers[_LIKELIEST + number] = _likeliest(state, first, likelihood, sizes)
     return out
 
 

@@ -18,7 +18,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
-from bqx.features.rolling.sums import first_block, mean_std, square_sums
+from bqx.features.rolling.sums import mean_std, square_sums
 
 
 @kernel
