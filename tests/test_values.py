@@ -8,7 +8,8 @@ from bqx.features import catalog
 from bqx.features.families.spectral.ssa import ssa
 from bqx.features.rolling.component import component
 from bqx.features.rolling.eigenvectors import leading
-from bqx.features.rolling.householder import LANES, width
+from bqx.features.rolling.householder import ABREAST, whole, width
+from bqx.lanes import LANES
 from bqx.market.bars import COLUMNS, Bars, join
 from bqx.market.pairs import PAIRS, SISTERS
 
@@ -53,14 +54,18 @@ def test_a_reading_of_two_rows_has_no_value_across_a_hole(clean: Bars) -> None:
 
 
 def decomposed(matrices: list[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(count, n) eigenvalues and (count - 1, n, size) vectors of up to 16 matrices."""
+    """(count, n) eigenvalues and (count - 1, n, size) vectors of up to 64 matrices."""
     size = len(matrices[0])
-    lanes = np.zeros((width(size), width(size), LANES))
+    lanes = np.full((ABREAST // LANES, width(size), width(size), LANES), np.nan)
+    lanes[:, size:], lanes[:, :, size:] = 0.0, 0.0
     for k, matrix in enumerate(matrices):
-        lanes[:size, :size, k] = matrix / np.trace(matrix)
-    values, vectors = np.empty((count, LANES)), np.empty((count - 1, size * LANES))
-    leading(lanes.reshape(-1), size, values, vectors, len(matrices))
-    return values[:, : len(matrices)], vectors.reshape(count - 1, size, LANES).transpose(0, 2, 1)
+        lanes[k // LANES, :size, :size, k % LANES] = matrix / np.trace(matrix)
+    values, vectors = np.empty((count, ABREAST)), np.empty((count - 1, size * ABREAST))
+    room = lanes.reshape(-1)
+    leading(room, size, values, vectors, len(matrices))
+    # Nothing of a lane that was none may stay for a matrix that follows.
+    assert np.isfinite(room[: -(-len(matrices) // LANES) * whole(size)]).all()
+    return values[:, : len(matrices)], vectors.reshape(count - 1, size, ABREAST).transpose(0, 2, 1)
 
 
 @pytest.mark.parametrize("size", [2, 5, 7, 28, 30])

@@ -44,9 +44,15 @@ def comoments(x: F, y: F, window: int, first_minute: int) -> F:
 @kernel
 def correlation(sxx: float, syy: float, sxy: float) -> float:
     """Correlation of centred sums, NaN where a series is flat, never beyond 1."""
-    value = sxy / (np.sqrt(sxx) * np.sqrt(syy))
+    return correlation_by_roots(np.sqrt(sxx), np.sqrt(syy), sxy)
+
+
+@kernel
+def correlation_by_roots(root_x: float, root_y: float, sxy: float) -> float:
+    """The same, from the roots of the sums of squares."""
+    value = sxy / (root_x * root_y)
     value = 1.0 if value > 1.0 else -1.0 if value < -1.0 else value
-    return value if sxx > 0.0 and syy > 0.0 else np.nan
+    return value if root_x > 0.0 and root_y > 0.0 else np.nan
 
 
 @kernel

@@ -4,9 +4,10 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.eigenvectors import leading
-from bqx.features.rolling.householder import COLUMNS, LANES, width
+from bqx.features.rolling.householder import ABREAST, BLOCK, whole, width
 from bqx.features.rolling.sums import F, first_block
 from bqx.features.rolling.tolerances import UNDECIDED
+from bqx.lanes import LANES
 
 
 @kernel
@@ -31,6 +32,7 @@ def _moments(total: F, columns: int, window: int, centred: bool, matrix: F, lane
     since NaN would stay in the matrix for those that follow.
     """
     sums, long = total[len(total) - columns :], width(columns) * LANES
+    place = lane // LANES * whole(columns) + lane % LANES
     at, trace = 0, 0.0
     for k in range(columns):
         mean = sums[k] / window if centred else 0.0
@@ -43,9 +45,9 @@ def _moments(total: F, columns: int, window: int, centred: bool, matrix: F, lane
     for k in range(columns):
         for j in range(k, columns):
             value = total[at] / trace if moved else 0.0
-            matrix[j * long + k * LANES + lane] = value
-            if j // COLUMNS == k // COLUMNS:
-                matrix[k * long + j * LANES + lane] = value
+            matrix[place + j * long + k * LANES] = value
+            if j // BLOCK == k // BLOCK:
+                matrix[place + k * long + j * LANES] = value
             at += 1
     return moved
 
@@ -56,12 +58,12 @@ def _loadings(values: F, vector: F, start: F, lane: int, out: F) -> None:
     columns = len(start)
     side = length = 0.0
     for j in range(columns):
-        side += vector[j * LANES + lane] * start[j]
+        side += vector[j * ABREAST + lane] * start[j]
         length += start[j] * start[j]
     out[columns] = min(values[0, lane], 1.0)
     if values[0, lane] - values[1, lane] > UNDECIDED and abs(side) > UNDECIDED * np.sqrt(length):
         for j in range(columns):
-            out[j] = np.copysign(1.0, side) * vector[j * LANES + lane]
+            out[j] = np.copysign(1.0, side) * vector[j * ABREAST + lane]
 
 
 @kernel(nogil=True)
@@ -76,9 +78,9 @@ def component(x: F, window: int, first_minute: int, start: F, since: int, centre
     out = np.full((rows, columns + 1), np.nan)
     total = np.empty(columns * (columns + 1) // 2 + columns)
     tail = np.zeros((window + 1, len(total)))
-    matrix = np.zeros(width(columns) * width(columns) * LANES)
-    values, vectors = np.empty((2, LANES)), np.empty((1, columns * LANES))
-    moved = np.zeros(LANES, dtype=np.bool_)
+    matrix = np.zeros(ABREAST // LANES * whole(columns))
+    values, vectors = np.empty((2, ABREAST)), np.empty((1, columns * ABREAST))
+    moved = np.zeros(ABREAST, dtype=np.bool_)
     for block in range(first_block(first_minute, window), rows, window):
         if block + window <= since:
             continue
@@ -97,7 +99,7 @@ def component(x: F, window: int, first_minute: int, start: F, since: int, centre
                 sums = total + tail[before]
                 moved[lanes] = _moments(sums, columns, window, centred, matrix, lanes)
                 lanes += 1
-            if lanes == LANES or row == min(block + window, rows) - 1:
+            if lanes == ABREAST or row == min(block + window, rows) - 1:
                 leading(matrix, columns, values, vectors, lanes)
                 for lane in range(lanes):
                     if moved[lane]:

@@ -5,7 +5,7 @@ twisted factorisations find their vectors, and the reflections turn these back. 
 a start: values and vectors are good to the last digits that the gap to the next eigenvalue leaves.
 
 Matrices are positive semidefinite and scaled to a trace of at most 1, so that eigenvalues lie
-between 0 and 1. Lanes as in ``householder``.
+between 0 and 1. Lanes as in ``householder``, eight after eight.
 
 Source: G. Golub and C. Van Loan, Matrix Computations, 8.4; I. Dhillon and B. Parlett, Linear
 Algebra and its Applications 267 (1997), for twisted factorisations.
@@ -14,9 +14,10 @@ Algebra and its Applications 267 (1997), for twisted factorisations.
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.householder import LANES, SIDES, tridiagonal, width
+from bqx.features.rolling.householder import ABREAST, SIDES, tridiagonal, whole, width
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import COLLINEAR, NO_PIVOT
+from bqx.lanes import LANES, absolute, load, root, store, where
 
 HALVINGS = 34
 """Most halvings of an eigenvalue's bracket: to 6e-11, where nothing parts what is not parted."""
@@ -29,24 +30,28 @@ TWISTS = 3
 
 
 @kernel
-def _count(d: F, s: F, x: F, pivot: F, above: F, lanes: int) -> None:
-    """Next pivot of matrices less ``x``, and how many were positive so far: (64,) each."""
-    for k in range(lanes):
-        now = (d[k] - x[k]) - s[k] / pivot[k]
+def _count(d: F, s: F, row: int, x: F, pivot: F, above: F) -> None:
+    """Next pivot of matrices less ``x``, and how many were positive so far: (count x lanes) each.
+
+    ``row`` : where theirs begins in ``d`` and ``s``, which are no slices, since these cost more
+    than the loop; unsigned, as no place can then be counted from the end.
+    """
+    for k in range(np.uint64(len(x))):
+        now = (d[row + k] - x[k]) - s[row + k] / pivot[k]
         pivot[k] = now if abs(now) > NO_PIVOT else -NO_PIVOT
         above[k] += 1.0 if now > NO_PIVOT else 0.0
 
 
 @kernel
-def _part(low: F, high: F, parted: F, lanes: int) -> float:
-    """Note in which lanes the brackets (count x 64) have parted; lanes in which they have not."""
-    left = 0.0
+def _part(low: F, high: F, parted: F) -> float:
+    """Note in which lanes the brackets (count x lanes) have parted; how many others there are."""
+    lanes, left = len(parted), 0.0
     for k in range(lanes):
         apart = True
-        for m in range(k, len(low) - LANES, LANES):
-            gap = low[m] - high[m + LANES]
-            if m >= LANES:
-                gap = min(gap, low[m - LANES] - high[m])
+        for m in range(k, len(low) - lanes, lanes):
+            gap = low[m] - high[m + lanes]
+            if m >= lanes:
+                gap = min(gap, low[m - lanes] - high[m])
             apart = apart and APART * (high[m] - low[m]) <= gap
         parted[k] = 1.0 if apart else parted[k]
         left += 1.0 - parted[k]
@@ -54,103 +59,125 @@ def _part(low: F, high: F, parted: F, lanes: int) -> float:
 
 
 @kernel
+def _alike(rows: F, size: int, count: int, lanes: int) -> F:
+    """Rows (size x 64) for several eigenvalues at once: (size x count x lanes)."""
+    out = np.empty((size, count, lanes))
+    for i in range(size):
+        out[i] = rows[i * ABREAST : i * ABREAST + lanes]
+    return out.reshape(-1)
+
+
+@kernel
 def _bisect(diagonal: F, square: F, size: int, values: F, lanes: int) -> None:
-    """Largest eigenvalues (count x 64), larger first, each the middle of its last bracket.
+    """Largest eigenvalues (count, 64), larger first, each the middle of its last bracket.
 
     As many lie above a number as pivots of the matrix less that number are positive. ``square`` :
     of what stands beside the diagonal, before each row.
     """
     count = len(values)
-    low, high = np.zeros(count), np.full(count, 1.0 + COLLINEAR)
-    pivot, above, parted = np.empty(count), np.empty(count), np.zeros(LANES)
+    d, s = _alike(diagonal, size, count, lanes), _alike(square, size, count, lanes)
+    wide = count * lanes
+    low, high = np.zeros(wide), np.full(wide, 1.0 + COLLINEAR)
+    middle, pivot, above, parted = np.empty(wide), np.empty(wide), np.empty(wide), np.zeros(lanes)
     for _ in range(HALVINGS):
-        for m in range(count):
-            values[m] = 0.5 * (low[m] + high[m])
+        for m in range(wide):
+            middle[m] = 0.5 * (low[m] + high[m])
             pivot[m], above[m] = np.inf, 0.0
         for i in range(size):
-            d, s = diagonal[i * LANES : (i + 1) * LANES], square[i * LANES : (i + 1) * LANES]
-            for m in range(0, count, LANES):
-                _count(d, s, values[m:], pivot[m:], above[m:], lanes)
-        for m in range(count):
-            if parted[m % LANES] == 0.0:
-                enough = above[m] > m // LANES
-                low[m], high[m] = values[m] if enough else low[m], high[m] if enough else values[m]
-        if _part(low, high, parted, lanes) == 0.0:
+            _count(d, s, np.uint64(i * wide), middle, pivot, above)
+        for m in range(wide):
+            if parted[m % lanes] == 0.0:
+                enough = above[m] > m // lanes
+                low[m], high[m] = middle[m] if enough else low[m], high[m] if enough else middle[m]
+        if _part(low, high, parted) == 0.0:
             break
     for m in range(count):
-        values[m] = 0.5 * (low[m] + high[m])
+        for k in range(lanes):
+            values[m, k] = 0.5 * (low[m * lanes + k] + high[m * lanes + k])
 
 
 @kernel
-def _twist(diagonal: F, beside: F, size: int, value: F, vector: F, room: F, lanes: int) -> None:
-    """Vector (size x 64) of an eigenvalue (64,), of length 1; the value is mended by its vector.
+def _meeting(diagonal: F, beside: F, size: int, x: F, room: F, lane: int) -> tuple[F, F]:
+    """Fill the pivots from the top and from the bottom (size x 8 each) less ``x``.
 
-    Pivots from the top and from the bottom meet at the row where the vector is largest.
+    Returns what is least where they meet, and the row of that.
     """
-    top, bottom = room[: size * LANES], room[size * LANES : 2 * size * LANES]
-    least, best, length = np.full(LANES, np.inf), np.zeros(LANES), np.ones(LANES)
+    bottoms = size * LANES
+    down = up = x
     for i in range(size):
         j = size - 1 - i
-        d, e = diagonal[j * LANES : (j + 1) * LANES], diagonal[i * LANES : (i + 1) * LANES]
-        for k in range(lanes):
-            down, up = e[k] - value[k], d[k] - value[k]
-            if i > 0:
-                s, t = beside[(i - 1) * LANES + k], beside[j * LANES + k]
-                down -= s * s / top[(i - 1) * LANES + k]
-                up -= t * t / bottom[(j + 1) * LANES + k]
-            top[i * LANES + k] = down if abs(down) > NO_PIVOT else NO_PIVOT
-            bottom[j * LANES + k] = up if abs(up) > NO_PIVOT else NO_PIVOT
+        d, e = load(diagonal, j * ABREAST + lane), load(diagonal, i * ABREAST + lane)
+        if i == 0:
+            down, up = e - x, d - x
+        else:
+            s, t = load(beside, (i - 1) * ABREAST + lane), load(beside, j * ABREAST + lane)
+            down, up = (e - x) - s * s / down, (d - x) - t * t / up
+        down = where(absolute(down) > NO_PIVOT, down, NO_PIVOT)
+        up = where(absolute(up) > NO_PIVOT, up, NO_PIVOT)
+        store(room, i * LANES, down)
+        store(room, bottoms + j * LANES, up)
+    best = x * 0.0
+    least = best + np.inf
     for i in range(size):
-        for k in range(lanes):
-            at = i * LANES + k
-            meeting = top[at] + bottom[at] - (diagonal[at] - value[k])
-            vector[at] = meeting
-            better = abs(meeting) < abs(least[k])
-            least[k], best[k] = meeting if better else least[k], i if better else best[k]
-    for i in range(size):
-        for k in range(lanes):
-            vector[i * LANES + k] = 1.0 if i == best[k] else 0.0
-    for i in range(1, size):
-        j = size - 1 - i
-        for k in range(lanes):
-            after, at = (i - 1) * LANES + k, i * LANES + k
-            follows = -beside[after] * vector[after] / bottom[at]
-            vector[at] = follows if i > best[k] else vector[at]
-            before, at = (j + 1) * LANES + k, j * LANES + k
-            follows = -beside[at] * vector[before] / top[at]
-            vector[at] = follows if j < best[k] else vector[at]
-    for k in range(lanes):
-        length[k] = 0.0
-    for i in range(size):
-        for k in range(lanes):
-            length[k] += vector[i * LANES + k] * vector[i * LANES + k]
-    for k in range(lanes):
-        value[k] += least[k] / length[k]
-        length[k] = 1.0 / np.sqrt(length[k])
-    for i in range(size):
-        for k in range(lanes):
-            vector[i * LANES + k] *= length[k]
+        own = load(diagonal, i * ABREAST + lane) - x
+        met = load(room, i * LANES) + load(room, bottoms + i * LANES) - own
+        better = absolute(met) < absolute(least)
+        least, best = where(better, met, least), where(better, float(i), best)
+    return least, best
 
 
 @kernel
-def _restore(matrix: F, factor: F, size: int, vector: F, lanes: int) -> None:
-    """Turn a vector (size x 64) of the reduced matrix into one of the matrix."""
+def _twist(diagonal: F, beside: F, size: int, value: F, vector: F, room: F, lane: int) -> None:
+    """Vectors (size x 64) of eight eigenvalues (64,), of length 1; the values are mended by them.
+
+    Pivots from the top and from the bottom meet at the row where the vector is largest. ``room``
+    (2 x size x 8).
+    """
+    x = load(value, lane)
+    least, best = _meeting(diagonal, beside, size, x, room, lane)
+    element = where(best > 0.0, x * 0.0, 1.0)
+    store(vector, lane, element)
+    for i in range(1, size):
+        follows = load(beside, (i - 1) * ABREAST + lane) * element / load(room, (size + i) * LANES)
+        start = where(best > float(i), x * 0.0, 1.0)
+        element = where(best < float(i), follows * -1.0, start)
+        store(vector, i * ABREAST + lane, element)
+    for i in range(size - 2, -1, -1):
+        follows = load(beside, i * ABREAST + lane) * element / load(room, i * LANES)
+        element = where(best > float(i), follows * -1.0, load(vector, i * ABREAST + lane))
+        store(vector, i * ABREAST + lane, element)
+    length = x * 0.0
+    for i in range(size):
+        element = load(vector, i * ABREAST + lane)
+        length = length + element * element
+    store(value, lane, x + least / length)
+    scale = 1.0 / root(length)
+    for i in range(size):
+        at = i * ABREAST + lane
+        store(vector, at, load(vector, at) * scale)
+
+
+@kernel
+def _restore(matrix: F, factor: F, size: int, vector: F, lane: int) -> None:
+    """Turn vectors (size x 64) of eight reduced matrices into those of the matrices."""
     long = width(size) * LANES
-    along = np.empty(LANES)
     for step in range(size - 2, -1, -1):
-        along[:] = 0.0
+        along = load(vector, lane) * 0.0
         for i in range(step + 1, size):
-            at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
-            of = vector[i * LANES : (i + 1) * LANES]
-            for k in range(lanes):
-                along[k] += at[k] * of[k]
-        for k in range(lanes):
-            along[k] *= factor[step * LANES + k]
+            element = load(vector, i * ABREAST + lane)
+            along = along + load(matrix, i * long + step * LANES) * element
+        along = along * load(factor, step * ABREAST + lane)
         for i in range(step + 1, size):
-            at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
-            of = vector[i * LANES : (i + 1) * LANES]
-            for k in range(lanes):
-                of[k] -= along[k] * at[k]
+            at = i * ABREAST + lane
+            store(vector, at, load(vector, at) - along * load(matrix, i * long + step * LANES))
+
+
+@kernel
+def _clear(matrix: F, size: int, lanes: int) -> None:
+    """Zeros in the lanes after the last matrix: NaN from there would stay for those that follow."""
+    for lane in range(lanes, -(-lanes // LANES) * LANES):
+        of = matrix[lane // LANES * whole(size) : (lane // LANES + 1) * whole(size)]
+        of[lane % LANES :: LANES] = 0.0
 
 
 @kernel
@@ -159,20 +186,24 @@ def leading(matrix: F, size: int, values: F, vectors: F, lanes: int) -> None:
 
     Parameters
     ----------
-    matrix : (width x width x 64) of which blocks of four by four are read up to the diagonal, with
-        zeros beyond ``size``; it is overwritten.
+    matrix : (8 x width x width x 8), eight matrices after eight, of which blocks of four by four
+        are read up to the diagonal, with zeros beyond ``size``; it is overwritten.
     values : (count, 64) that is filled.
     vectors : (count - 1, size x 64) that is filled, of length 1, with either sign.
     lanes : matrices there are.
     """
-    count, rows = len(values), size * LANES
-    diagonal, beside, factor = np.empty(rows), np.empty(rows), np.empty(rows)
-    square = np.zeros(rows)
-    room = np.empty(SIDES * (width(size) + 2))
-    tridiagonal(matrix, size, diagonal, beside, factor, room, lanes)
-    square[LANES:] = beside[:-LANES] * beside[:-LANES]
-    _bisect(diagonal, square, size, values.reshape(-1), lanes)
-    for k in range(count - 1):
-        for _ in range(TWISTS):
-            _twist(diagonal, beside, size, values[k], vectors[k], room, lanes)
-        _restore(matrix, factor, size, vectors[k], lanes)
+    count, rows = len(values), size * ABREAST
+    diagonal, beside, factor = np.empty(rows), np.zeros(rows), np.empty(rows)
+    square, room = np.zeros(rows), np.empty(SIDES * width(size))
+    _clear(matrix, size, lanes)
+    for lane in range(0, lanes, LANES):
+        of = matrix[lane // LANES * whole(size) : (lane // LANES + 1) * whole(size)]
+        tridiagonal(of, size, diagonal, beside, factor, room, lane)
+    square[ABREAST:] = beside[:-ABREAST] * beside[:-ABREAST]
+    _bisect(diagonal, square, size, values, lanes)
+    for lane in range(0, lanes, LANES):
+        of = matrix[lane // LANES * whole(size) : (lane // LANES + 1) * whole(size)]
+        for k in range(count - 1):
+            for _ in range(TWISTS):
+                _twist(diagonal, beside, size, values[k], vectors[k], room, lane)
+            _restore(of, factor, size, vectors[k], lane)

@@ -1,8 +1,7 @@
-"""A hidden Markov model of three Gaussian states over moves: fitted once, then filtered forwards.
+"""A hidden Markov model of three Gaussian states over moves: fitted once.
 
 It is fitted on training rows by expectation and maximisation (Baum-Welch). Afterwards nothing is
-smoothed: a row's probabilities come from the last rows alone, filtered from the stationary
-distribution on.
+smoothed (see ``hmm_filter``).
 
 The observation is a move with its size. Since the size is a function of the move, the pair's
 density is that of the move: two Gaussians side by side would count each move twice, and states
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, first_block
+from bqx.features.rolling.sums import F
 
 STATES = 3
 START, MATRIX, MEAN, VARIANCE, PARAMETERS = 0, 3, 12, 15, 18
@@ -29,10 +28,6 @@ _ROUNDS, _GAIN = 300, 1e-7
 # Least share of all variance that a state may have, since rows without a move are no state, and
 # least probability of a transition.
 _FLOOR, _RARE = 1e-3, 1e-5
-_RESCALE = 16
-
-Matrix = tuple[float, float, float, float, float, float, float, float, float]
-"""Rows of a matrix (3, 3), one after the other, which the processor keeps in its registers."""
 
 
 @kernel
@@ -181,75 +176,3 @@ def learn(moves: F, first_minute: int) -> F:
             break
         before = likelihood
     return _ordered(matrix, mean, variance, scale)
-
-
-@kernel
-def _scaled(m: Matrix) -> Matrix:
-    a, b, c, d, e, f, g, h, i = m
-    total = a + b + c + d + e + f + g + h + i
-    return (
-        a / total, b / total, c / total, d / total, e / total, f / total, g / total, h / total,
-        i / total,
-    )  # fmt: skip
-
-
-@kernel
-def _times(x: Matrix, y: Matrix) -> Matrix:
-    a, b, c, d, e, f, g, h, i = x
-    p, q, r, s, t, u, v, w, z = y
-    return (
-        a * p + b * s + c * v, a * q + b * t + c * w, a * r + b * u + c * z,
-        d * p + e * s + f * v, d * q + e * t + f * w, d * r + e * u + f * z,
-        g * p + h * s + i * v, g * q + h * t + i * w, g * r + h * u + i * z,
-    )  # fmt: skip
-
-
-@kernel
-def _step(matrix: Matrix, density: F) -> Matrix:
-    """What a move does: a transition, then the densities of the move under the states."""
-    a, b, c, d, e, f, g, h, i = matrix
-    p, q, r = density
-    return a * p, b * q, c * r, d * p, e * q, f * r, g * p, h * q, i * r
-
-
-@kernel
-def _led(start: F, product: Matrix, out: F) -> float:
-    """Weights of the states after a product of steps, from those before; returns their sum."""
-    a, b, c, d, e, f, g, h, i = product
-    x, y, z = start[0], start[1], start[2]
-    out[0], out[1], out[2] = x * a + y * d + z * g, x * b + y * e + z * h, x * c + y * f + z * i
-    return out[0] + out[1] + out[2]
-
-
-@kernel
-def filtered(x: F, first_minute: int, window: int, parameters: F) -> F:
-    """Probabilities of the states given the last ``window`` moves and no other: (T, 3).
-
-    A window is a product of steps, taken in the two blocks of ``rolling.sums``.
-    """
-    rows = len(x)
-    out = np.full((rows, STATES), np.nan)
-    a, b, c, d, e, f, g, h, i = parameters[MATRIX:MEAN]
-    matrix, one = (a, b, c, d, e, f, g, h, i), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-    density, _ = likelihoods(x, parameters[MEAN:VARIANCE], parameters[VARIANCE:PARAMETERS])
-    # Weights before a block, from those of the window's beginning so many rows earlier.
-    tail = np.empty((window + 1, STATES))
-    tail[0] = parameters[START:MATRIX]
-    for start in range(first_block(first_minute, window), rows, window):
-        product = one
-        for back in range(min(window, start)):
-            product = _times(_step(matrix, density[start - 1 - back]), product)
-            if back % _RESCALE == 0:
-                product = _scaled(product)
-            _led(tail[0], product, tail[back + 1])
-        product = one
-        for row in range(start, min(start + window, rows)):
-            product = _times(product, _step(matrix, density[row]))
-            if (row - start) % _RESCALE == 0:
-                product = _scaled(product)
-            before = window - (row - start + 1)
-            if before <= start:
-                total = _led(tail[before], product, out[row])
-                for j in range(STATES):
-                    out[row, j] /= total
-    return out

@@ -1,22 +1,24 @@
-"""Symmetric matrices made tridiagonal by Householder's reflections, 64 matrices at a time.
+"""Symmetric matrices made tridiagonal by Householder's reflections, eight matrices at a time.
 
-One matrix stands in each lane: an array (n, 64) holds the lanes last, flat, so that operations on
-them become vector instructions; the number of lanes is an argument, since loops over a known number
-are unrolled and then not turned into any. A lane never reads another.
+One matrix stands in each lane (see ``bqx.lanes``): an array (n, 8) holds the lanes last, flat.
+Eight matrices of 30 by 30 stay in the processor's nearest cache. A lane never reads another.
 
 Source: G. Golub and C. Van Loan, Matrix Computations, 8.3.
 """
 
-import numpy as np
+from typing import Any
 
 from bqx.compiled import kernel
 from bqx.features.rolling.sums import F
+from bqx.lanes import LANES, absolute, load, root, signed, store, where
 
-LANES = 64
-COLUMNS = 4
-"""Columns of a matrix that are worked on at a time: rows are filled up to a multiple of it."""
+ABREAST = 64
+"""Matrices that are decomposed together: what is made of them has them last."""
 
-W, U, P = LANES, 2 * LANES, 3 * LANES
+BLOCK = 4
+"""Rows and columns that are worked on at a time: rows are filled up to a multiple of it."""
+
+_W, _U, _P = LANES, 2 * LANES, 3 * LANES
 SIDES = 4 * LANES
 """What stands for a row of a matrix during a step: both sides of the last update, the reflection
 and its product with the matrix, and where the latter three begin."""
@@ -25,123 +27,152 @@ and its product with the matrix, and where the latter three begin."""
 @kernel
 def width(size: int) -> int:
     """Length of a stored row of a matrix."""
-    return -(-size // COLUMNS) * COLUMNS
+    return -(-size // BLOCK) * BLOCK
 
 
 @kernel
-def _block(a: F, b: F, own: F, c: F, mirrored: float, lanes: int) -> None:
-    """Bring two rows (4 x 64) of a block up to date and multiply them, and their mirror, too.
+def whole(size: int) -> int:
+    """Length of eight stored matrices."""
+    return width(size) * width(size) * LANES
 
-    ``own``, ``c`` : what stands for the two rows and for the four columns.
+
+@kernel
+def _side(sides: F, at: int) -> tuple[F, F, F]:
+    """Both sides of the last update, and the reflection, of a row."""
+    return load(sides, at), load(sides, at + _W), load(sides, at + _U)
+
+
+@kernel
+def _element(matrix: F, at: int, row: tuple[F, F, F], column: tuple[F, F, F]) -> F:
+    """Bring an element up to date."""
+    value = load(matrix, at) - (row[0] * column[1] + row[1] * column[0])
+    store(matrix, at, value)
+    return value
+
+
+@kernel
+def _column(matrix: F, at: tuple[int, ...], rows: Any, sides: F, c: int, mirrored: bool) -> Any:
+    """Bring four elements of a column up to date, multiplied by the reflection's own.
+
+    ``at`` : where they are; ``rows`` : the `_side` of each.
     """
-    for k in range(lanes):
-        v, w, u = own[k], own[k + W], own[k + U]
-        p, q, r = own[k + SIDES], own[k + SIDES + W], own[k + SIDES + U]
-        a0 = a[k] - (v * c[k + W] + w * c[k])
-        a1 = a[k + W] - (v * c[k + SIDES + W] + w * c[k + SIDES])
-        a2 = a[k + U] - (v * c[k + 2 * SIDES + W] + w * c[k + 2 * SIDES])
-        a3 = a[k + P] - (v * c[k + 3 * SIDES + W] + w * c[k + 3 * SIDES])
-        b0 = b[k] - (p * c[k + W] + q * c[k])
-        b1 = b[k + W] - (p * c[k + SIDES + W] + q * c[k + SIDES])
-        b2 = b[k + U] - (p * c[k + 2 * SIDES + W] + q * c[k + 2 * SIDES])
-        b3 = b[k + P] - (p * c[k + 3 * SIDES + W] + q * c[k + 3 * SIDES])
-        a[k], a[k + W], a[k + U], a[k + P] = a0, a1, a2, a3
-        b[k], b[k + W], b[k + U], b[k + P] = b0, b1, b2, b3
-        c0, c1, c2, c3 = c[k + U], c[k + SIDES + U], c[k + 2 * SIDES + U], c[k + 3 * SIDES + U]
-        own[k + P] += (a0 * c0 + a1 * c1) + (a2 * c2 + a3 * c3)
-        own[k + SIDES + P] += (b0 * c0 + b1 * c1) + (b2 * c2 + b3 * c3)
-        u, r = mirrored * u, mirrored * r
-        c[k + P] += a0 * u + b0 * r
-        c[k + SIDES + P] += a1 * u + b1 * r
-        c[k + 2 * SIDES + P] += a2 * u + b2 * r
-        c[k + 3 * SIDES + P] += a3 * u + b3 * r
+    one, two, three, four = rows
+    column = _side(sides, c)
+    a = _element(matrix, at[0], one, column)
+    b = _element(matrix, at[1], two, column)
+    d = _element(matrix, at[2], three, column)
+    e = _element(matrix, at[3], four, column)
+    if mirrored:
+        product = load(sides, c + _P) + (a * one[2] + b * two[2])
+        store(sides, c + _P, product + (d * three[2] + e * four[2]))
+    u = column[2]
+    return a * u, b * u, d * u, e * u
 
 
 @kernel
-def _update(matrix: F, sides: F, own: F, size: int, first: int, lanes: int) -> None:
+def _block(matrix: F, at: Any, rows: Any, sides: F, c: int, products: Any, mirrored: bool) -> Any:
+    """Bring a block up to date and multiply it, and its mirror, by the reflection.
+
+    Returns the ``products`` of its rows with what lies left of it, and with it.
+    """
+    p, q, r, s = at
+    a = _column(matrix, at, rows, sides, c, mirrored)
+    at, c = (p + LANES, q + LANES, r + LANES, s + LANES), c + SIDES
+    b = _column(matrix, at, rows, sides, c, mirrored)
+    at, c = (p + 2 * LANES, q + 2 * LANES, r + 2 * LANES, s + 2 * LANES), c + SIDES
+    d = _column(matrix, at, rows, sides, c, mirrored)
+    at, c = (p + 3 * LANES, q + 3 * LANES, r + 3 * LANES, s + 3 * LANES), c + SIDES
+    e = _column(matrix, at, rows, sides, c, mirrored)
+    return (
+        products[0] + ((a[0] + b[0]) + (d[0] + e[0])),
+        products[1] + ((a[1] + b[1]) + (d[1] + e[1])),
+        products[2] + ((a[2] + b[2]) + (d[2] + e[2])),
+        products[3] + ((a[3] + b[3]) + (d[3] + e[3])),
+    )
+
+
+@kernel
+def _update(matrix: F, sides: F, size: int, first: int) -> None:
     """Bring the lower half up to date from row ``first`` on, and multiply it by the reflection.
 
-    Two rows by four columns at a time; the block on the diagonal is kept on both of its sides.
+    The block on the diagonal is kept on both of its sides.
     """
-    long = width(size) * LANES
-    for i in range(first - first % 2, size, 2):
-        own[:] = sides[i * SIDES : (i + 2) * SIDES]
-        edge = i - i % COLUMNS
-        for j in range(first - first % COLUMNS, edge + 1, COLUMNS):
-            a = matrix[i * long + j * LANES : i * long + (j + COLUMNS) * LANES]
-            b = matrix[(i + 1) * long + j * LANES : (i + 1) * long + (j + COLUMNS) * LANES]
-            c = sides[j * SIDES : (j + COLUMNS) * SIDES]
-            _block(a, b, own, c, 1.0 if j < edge else 0.0, lanes)
-        for k in range(lanes):
-            sides[i * SIDES + k + P] = own[k + P]
-            sides[(i + 1) * SIDES + k + P] = own[k + SIDES + P]
+    long, first = width(size) * LANES, first - first % BLOCK
+    for i in range(first, size, BLOCK):
+        own, two, three, four = i * SIDES, (i + 1) * SIDES, (i + 2) * SIDES, (i + 3) * SIDES
+        rows = _side(sides, own), _side(sides, two), _side(sides, three), _side(sides, four)
+        products = (
+            load(sides, own + _P), load(sides, two + _P), load(sides, three + _P),
+            load(sides, four + _P),
+        )  # fmt: skip
+        for j in range(first, i, BLOCK):
+            at = i * long + j * LANES
+            places = at, at + long, at + 2 * long, at + 3 * long
+            products = _block(matrix, places, rows, sides, j * SIDES, products, True)
+        at = i * long + i * LANES
+        places = at, at + long, at + 2 * long, at + 3 * long
+        products = _block(matrix, places, rows, sides, own, products, False)
+        store(sides, own + _P, products[0])
+        store(sides, two + _P, products[1])
+        store(sides, three + _P, products[2])
+        store(sides, four + _P, products[3])
 
 
 @kernel
-def _reflect(matrix: F, sides: F, step: int, size: int, beside: F, factor: F, lanes: int) -> None:
+def _reflect(matrix: F, sides: F, step: int, size: int, beside: F, factor: F, at: int) -> None:
     """Bring column ``step`` up to date and make the reflection that clears it below ``beside``.
 
     The reflection is kept in the column; ``factor`` is 2 over its squared length.
     """
-    long = width(size) * LANES
-    corner = sides[step * SIDES : (step + 1) * SIDES]
-    square = np.zeros(LANES)
+    long, here = width(size) * LANES, step * LANES
+    corner = _side(sides, step * SIDES)
+    square = corner[0] * 0.0
     for i in range(step, size):
-        at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
-        own = sides[i * SIDES : (i + 1) * SIDES]
-        for k in range(lanes):
-            value = at[k] - (own[k] * corner[k + W] + own[k + W] * corner[k])
-            at[k] = value
-            square[k] += value * value if i > step else 0.0
-    for k in range(lanes):
-        corner[k] = corner[k + W] = corner[k + U] = 0.0
+        value = _element(matrix, i * long + here, _side(sides, i * SIDES), corner)
+        if i > step:
+            square = square + value * value
+    for part in range(0, _P, LANES):
+        store(sides, step * SIDES + part, 0.0)
     if step == size - 1:
         return
-    first = matrix[(step + 1) * long + step * LANES : (step + 1) * long + (step + 1) * LANES]
-    for k in range(lanes):
-        value = first[k]
-        length = np.sqrt(square[k])
-        beside[k] = -np.copysign(length, value)
-        first[k] = value - beside[k]
-        # The squared length of the reflection, without the sum of squares again.
-        twice = square[k] + length * abs(value)
-        factor[k] = 1.0 / twice if twice > 0.0 else 0.0
+    below = (step + 1) * long + here
+    value, length = load(matrix, below), root(square)
+    element = signed(length, value) * -1.0
+    store(beside, at, element)
+    store(matrix, below, value - element)
+    # The squared length of the reflection, without the sum of squares again.
+    twice = square + length * absolute(value)
+    store(factor, at, where(twice > 0.0, 1.0 / twice, 0.0))
     for i in range(step + 1, size):
-        at = matrix[i * long + step * LANES : i * long + (step + 1) * LANES]
-        own = sides[i * SIDES : (i + 1) * SIDES]
-        for k in range(lanes):
-            own[k + U], own[k + P] = at[k], 0.0
+        store(sides, i * SIDES + _U, load(matrix, i * long + here))
+        store(sides, i * SIDES + _P, 0.0)
 
 
 @kernel
 def tridiagonal(
-    matrix: F, size: int, diagonal: F, beside: F, factor: F, room: F, lanes: int
+    matrix: F, size: int, diagonal: F, beside: F, factor: F, sides: F, lane: int
 ) -> None:
-    """Reduce matrices (size x width x 64), of which the lower half is read, to three diagonals.
+    """Reduce eight matrices (size x width x 8), of which the lower half is read, to diagonals.
 
-    ``diagonal``, ``beside`` and ``factor`` (size x 64): the elements on and below the diagonal, and
-    2 over the squared length of each reflection, which the matrix then holds in its columns.
-    ``room`` (4 x width x 64 and 512 more).
+    ``diagonal``, ``beside`` and ``factor`` (size x 64), from ``lane`` on: the elements on and below
+    the diagonal, and 2 over the squared length of each reflection, which the matrix then holds in
+    its columns. ``sides`` (4 x width x 8) is room.
     """
     long = width(size) * LANES
-    own, sides = room[: 2 * SIDES], room[2 * SIDES :]
     sides[:] = 0.0
     for step in range(size):
-        lane = slice(step * LANES, (step + 1) * LANES)
-        _reflect(matrix, sides, step, size, beside[lane], factor[lane], lanes)
-        diagonal[lane] = matrix[step * long + step * LANES : step * long + (step + 1) * LANES]
+        at = step * ABREAST + lane
+        _reflect(matrix, sides, step, size, beside, factor, at)
+        store(diagonal, at, load(matrix, step * long + step * LANES))
         if step == size - 1:
             return
-        _update(matrix, sides, own, size, step + 1, lanes)
-        along = np.zeros(LANES)
+        _update(matrix, sides, size, step + 1)
+        along = load(sides, 0) * 0.0
         for i in range(step + 1, size):
-            side = sides[i * SIDES : (i + 1) * SIDES]
-            for k in range(lanes):
-                along[k] += side[k + U] * side[k + P]
-        for k in range(lanes):
-            along[k] *= 0.5 * factor[step * LANES + k]
+            along = along + load(sides, i * SIDES + _U) * load(sides, i * SIDES + _P)
+        scale = load(factor, at)
+        along = along * (0.5 * scale)
         for i in range(step + 1, size):
-            side = sides[i * SIDES : (i + 1) * SIDES]
-            for k in range(lanes):
-                u = side[k + U]
-                side[k], side[k + W] = u, factor[step * LANES + k] * (side[k + P] - along[k] * u)
+            u = load(sides, i * SIDES + _U)
+            store(sides, i * SIDES, u)
+            store(sides, i * SIDES + _W, scale * (load(sides, i * SIDES + _P) - along * u))

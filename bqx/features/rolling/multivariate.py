@@ -3,10 +3,24 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.comoments import correlation
+from bqx.features.rolling.comoments import correlation_by_roots
 from bqx.features.rolling.products import shift_sums, square_and_product_sums
 from bqx.features.rolling.sums import F, square_sums
 from bqx.features.rolling.tolerances import AT_REST
+
+_AT_HAND = 64
+
+
+@kernel
+def by_column(x: F) -> F:
+    """Columns one after the other: (T, C) -> (C, T), some rows at a time, which stay at hand."""
+    rows, columns = x.shape
+    out = np.empty((columns, rows))
+    for start in range(0, rows, _AT_HAND):
+        for j in range(columns):
+            for row in range(start, min(start + _AT_HAND, rows)):
+                out[j, row] = x[row, j]
+    return out
 
 
 @kernel
@@ -18,13 +32,13 @@ def cross_sums(x: F, window: int, first_minute: int) -> F:
     """
     rows, columns = x.shape
     out = np.empty((2 * columns - 1, rows))
-    own = x[:, 0].copy()
+    series = by_column(x)
+    own = series[0]
     first, square, _ = square_sums(own, window, first_minute)
     for row in range(rows):
         out[0, row] = square[row] - first[row] * first[row] / window
     for j in range(1, columns):
-        other = x[:, j].copy()
-        total, square, _, product = square_and_product_sums(own, other, window, first_minute)
+        total, square, _, product = square_and_product_sums(own, series[j], window, first_minute)
         for row in range(rows):
             out[j, row] = square[row] - total[row] * total[row] / window
         for row in range(rows):
@@ -42,10 +56,11 @@ def correlations(x: F, window: int, first_minute: int) -> F:
 def correlations_of(sums: F) -> F:
     """Correlation of column 0 with each other column from ``cross_sums``: (T, C - 1)."""
     rows, columns = len(sums), (sums.shape[1] + 1) // 2
-    out = np.empty((columns - 1, rows))
+    out, root = np.empty((columns - 1, rows)), np.sqrt(sums[:, 0])
     for j in range(1, columns):
         for row in range(rows):
-            out[j - 1, row] = correlation(sums[row, 0], sums[row, j], sums[row, columns + j - 1])
+            other, product = np.sqrt(sums[row, j]), sums[row, columns + j - 1]
+            out[j - 1, row] = correlation_by_roots(root[row], other, product)
     return out.T
 
 

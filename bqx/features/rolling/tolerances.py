@@ -35,6 +35,3 @@ NO_PIVOT = 1e-60
 
 SILENT = 1e-12
 """Share of a spectrum's power that stands for none where a logarithm is taken."""
-
-FORGOTTEN = 1e-100
-"""Weight of a run that no sum feels; smaller ones would become denormal numbers, which are slow."""

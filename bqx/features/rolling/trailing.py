@@ -18,7 +18,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
-from bqx.features.rolling.sums import mean_std, square_sums, trend_sums
+from bqx.features.rolling.sums import mean_std, square_sums
 
 
 @kernel
@@ -94,12 +94,27 @@ def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
 
 @kernel
 def slope(x: F, window: int, first_minute: int) -> F:
-    """Slope of the least-squares line of each window: (T,), per row."""
-    sums = trend_sums(x, window, first_minute)
-    out = np.empty(len(x))
+    """Slope of the least-squares line of each window: (T,), per row; sums as in `trend_sums`."""
+    rows, half = len(x), 0.5 * (window - 1)
+    out, tail, steep = np.full(rows, np.nan), np.zeros(window), np.zeros(window)
     scale = 12.0 / (window * (window * window - 1.0))
-    for row in range(len(x)):
-        out[row] = sums[row, 1] * scale
+    for start in range(first_block(first_minute, window), rows, window):
+        sum_before = steep_before = 0.0
+        for i in range(min(window - 1, start)):
+            d = x[start - 1 - i] - x[start]
+            sum_before += d
+            steep_before += (-1.0 - i) * d
+            tail[i + 1], steep[i + 1] = sum_before, steep_before
+        total = rise = 0.0
+        for i in range(min(window, rows - start)):
+            d = x[start + i] - x[start]
+            total += d
+            rise += i * d
+            before = window - 1 - i
+            if before <= start:
+                middle = i - half
+                moment = (rise + steep[before]) - middle * (total + tail[before])
+                out[start + i] = moment * scale
     return out
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.exponential import ema
+from bqx.features.rolling.powers import raised
 from bqx.features.rolling.standing import above
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import count, deviation, total, totals
@@ -82,16 +83,13 @@ def by_products(returns: F, window: int, first_minute: int) -> F:
     Bipower variance, quarticity, jump test, signed jump, skewness, volatility (root mean square).
     """
     rows, n = len(returns), float(window)
-    terms, roots = np.empty((4, rows)), np.empty(rows)
+    terms, roots = np.empty((4, rows)), raised(np.abs(returns), 4.0 / 3.0)
     pairs, triples = np.full(rows, np.nan), np.full(rows, np.nan)
-    for row in range(rows):
-        roots[row] = np.cbrt(abs(returns[row]))
     for row in range(rows):
         r = returns[row]
         square, sign = r * r, 1.0 if r > 0.0 else -1.0 if r < 0.0 else r
         terms[0, row], terms[1, row] = square, square * square
         terms[2, row], terms[3, row] = sign * square, square * r
-        roots[row] = abs(r) * roots[row]
     for row in range(1, rows):
         pairs[row] = abs(returns[row] * returns[row - 1])
     for row in range(2, rows):

@@ -22,13 +22,14 @@ MEMORY = 240
 def peers(x: F, first_minute: int, window: int) -> F:
     """Mean correlation with the six pairs of the base and of the quote: (T, 13) -> (T, 2)."""
     rows = len(x)
-    out = np.zeros((rows, 2))
-    correlated = correlations(x, window, first_minute)
-    for row in range(rows):
-        for j in range(6):
-            out[row, 0] += correlated[row, j] / 6.0
-            out[row, 1] += correlated[row, j + 6] / 6.0
-    return out
+    out = np.zeros((2, rows))
+    correlated = correlations(x, window, first_minute).T
+    for j in range(6):
+        for row in range(rows):
+            out[0, row] += correlated[j, row] / 6.0
+        for row in range(rows):
+            out[1, row] += correlated[j + 6, row] / 6.0
+    return out.T
 
 
 @kernel

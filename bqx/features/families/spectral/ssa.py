@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.rolling.eigenvectors import leading
-from bqx.features.rolling.householder import LANES, width
+from bqx.features.rolling.householder import ABREAST, whole
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.toeplitz import HALF, LENGTH, fill, spread
 from bqx.features.rolling.tolerances import UNDECIDED
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Output
+from bqx.lanes import LANES
 
 WINDOW = 128
 END = 15
@@ -76,7 +77,7 @@ def _score(z: F, vector: F, flip: float, lane: int, u: F) -> float:
     """Product of a half's vector, unfolded into ``u`` (60,), with the last 60 rows."""
     score = 0.0
     for i in range(HALF):
-        value = vector[i * LANES + lane] * np.sqrt(0.5)
+        value = vector[i * ABREAST + lane] * np.sqrt(0.5)
         u[i], u[LENGTH - 1 - i] = value, flip * value
         score += value * (z[WINDOW - LENGTH + i] + flip * z[WINDOW - 1 - i])
     return score
@@ -121,13 +122,13 @@ def _read(z: F, variance: float, values: F, vectors: F, lane: int, u: F, out: F)
 @kernel
 def _decomposed(x: F, ends: NDArray[np.int64], out: F) -> None:
     """Readings (n, 10) of the windows that end at some rows, several side by side."""
-    z, c = np.zeros((LANES, WINDOW + LENGTH)), np.empty((LANES, LENGTH))
-    near, far = np.empty((LENGTH - 1) * LANES), np.empty(LENGTH * LANES)
-    matrix = np.zeros(width(HALF) * width(HALF) * LANES)
-    values, vectors = np.empty((6, LANES)), np.empty((4, HALF * LANES))
+    z, c = np.zeros((ABREAST, WINDOW + LENGTH)), np.empty((ABREAST, LENGTH))
+    near, far = np.empty((LENGTH - 1) * ABREAST), np.empty(LENGTH * ABREAST)
+    matrix = np.zeros(ABREAST // LANES * whole(HALF))
+    values, vectors = np.empty((6, ABREAST)), np.empty((4, HALF * ABREAST))
     u = np.empty(LENGTH)
-    for first in range(0, len(ends), LANES):
-        lanes = min(LANES, len(ends) - first)
+    for first in range(0, len(ends), ABREAST):
+        lanes = min(ABREAST, len(ends) - first)
         for lane in range(lanes):
             _covariances(x, ends[first + lane], z[lane], c[lane])
         spread(c, near, far, lanes)

@@ -17,11 +17,13 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
+from bqx.features.rolling.powers import logarithms
 from bqx.features.rolling.sums import F, extremes, trend_sums
 from bqx.features.rolling.tolerances import LOST, LOST_SHAPE
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, SIGNED, Output
+from bqx.lanes import LANES, alike, load, store
 
 _DB4 = np.array(
     [
@@ -56,26 +58,35 @@ def coefficients(x: F) -> F:
     out = np.full((4, len(x)), np.nan)
     off = np.zeros(len(x))
     for level in range(3):
-        step = 2**level
-        first = 7 * step
         smooth = np.full(len(x), np.nan)
-        _filter(x, off, step, _LOW, smooth[first:])
-        _filter(x, off, step, _HIGH, out[level, first:])
-        smooth[first:] += off[first:]
+        _filter(x, off, 2**level, smooth, out[level])
         off = smooth
     out[3] = off
     return out.T
 
 
 @kernel
-def _filter(x: F, off: F, step: int, taps: F, out: F) -> None:
-    """Sum of the taps times the distances of earlier values from that of each row."""
-    now, off_now = x[7 * step :], off[7 * step :]
-    out[:] = 0.0
-    for k in range(1, 8):
-        tap, past, off_past = taps[k], x[(7 - k) * step :], off[(7 - k) * step :]
-        for i in range(len(out)):
-            out[i] += tap * ((past[i] - now[i]) + (off_past[i] - off_now[i]))
+def _filter(x: F, off: F, step: int, smooth: F, detail: F) -> None:
+    """Sums of the taps times the distances of earlier values from that of each row.
+
+    That of the low pass counts from the series, as ``off`` does.
+    """
+    first = 7 * step
+    whole = first + max(len(x) - first, 0) // LANES * LANES
+    for row in range(first, whole, LANES):
+        now, off_now, low, high = load(x, row), load(off, row), alike(0.0), alike(0.0)
+        for k in range(1, 8):
+            apart = (load(x, row - k * step) - now) + (load(off, row - k * step) - off_now)
+            low, high = low + _LOW[k] * apart, high + _HIGH[k] * apart
+        store(smooth, row, low + off_now)
+        store(detail, row, high)
+    for row in range(max(first, whole), len(x)):
+        lower = higher = 0.0
+        for k in range(1, 8):
+            gap = (x[row - k * step] - x[row]) + (off[row - k * step] - off[row])
+            lower += _LOW[k] * gap
+            higher += _HIGH[k] * gap
+        smooth[row], detail[row] = lower + off[row], higher
 
 
 @kernel
@@ -124,15 +135,18 @@ def _smooth(x: F, off: F, first_minute: int, slope: F) -> F:
 @kernel
 def _entropies(energies: F, out: F) -> None:
     """Entropy of the shares of three energies (8, T), and the largest of them."""
-    for row in range(out.shape[1]):
+    detail = np.empty(out.shape[1])
+    for row in range(len(detail)):
         e1, e2, e3 = energies[1, row], energies[2, row], energies[3, row]
-        detail = e1 + e2 + e3
-        entropy = 0.0
-        for energy in (e1, e2, e3):
-            if energy > 0.0:
-                entropy -= energy / detail * np.log(energy / detail)
-        out[0, row] = entropy if detail > 0.0 else np.nan
-        out[2, row] = max(e1, e2, e3) / detail if detail > 0.0 else np.nan
+        every = e1 + e2 + e3
+        detail[row] = every if every > 0.0 else np.nan
+        out[0, row] = 0.0
+        out[2, row] = max(e1, e2, e3) / detail[row]
+    for level in range(1, 4):
+        share = energies[level] / detail
+        logarithm = logarithms(share)
+        for row in range(len(share)):
+            out[0, row] -= share[row] * logarithm[row]
 
 
 @kernel

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling import hmm
+from bqx.features.rolling import hmm, hmm_filter
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.sums import F
 from bqx.market.sessions import DAY
@@ -29,7 +29,7 @@ def _likeliest(p: F, row: int) -> int:
 def known(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Probabilities of the states, and the moves that they are given: (T, 4)."""
     out = np.empty((len(x), hmm.STATES + 1))
-    out[:, : hmm.STATES] = hmm.filtered(x, first_minute, window, parameters)
+    out[:, : hmm.STATES] = hmm_filter.filtered(x, first_minute, window, parameters)
     out[:, hmm.STATES] = x
     return out
 
@@ -62,7 +62,7 @@ def states(x: F, first_minute: int, window: int, parameters: F) -> F:
     """Six readings of the hidden state: (T, 6), see the outputs below."""
     rows = len(x)
     out = np.full((rows, 6), np.nan)
-    p = hmm.filtered(x, first_minute, window, parameters)
+    p = hmm_filter.filtered(x, first_minute, window, parameters)
     matrix = parameters[hmm.MATRIX : hmm.MEAN].reshape((hmm.STATES, hmm.STATES))
     out[:, :3] = p
     for row in range(rows):

@@ -1,5 +1,5 @@
-"""Regimes of both domains: hidden states, run lengths and cumulative sums (see ``markov`` and
-``changepoints``), and how the two domains' states meet.
+"""Regimes of both domains: hidden states, run lengths and cumulative sums (see ``hmm``,
+``run_lengths`` and ``changepoints``), and how the two domains' states meet.
 
 Of the rate, moves are log returns; of BQX, its one-row changes.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.volatility import hidden_states
-from bqx.features.rolling import changepoints, hmm
+from bqx.features.rolling import changepoints, hmm, run_lengths
 from bqx.features.rolling.ago import changes
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.returns import log_returns
@@ -157,14 +157,14 @@ _RUNS = (
 
 
 def _run_lengths_rows(window: int) -> int:
-    return window + changepoints.STEP - 1
+    return window + run_lengths.STEP - 1
 
 
 def _run_lengths(source: Source) -> Family:
     bounds = {"run_length": ("bar", 1.0, float(RUN))}
     return _regime(
         "bocpd",
-        changepoints.run_lengths,
+        run_lengths.run_lengths,
         {
             name: Output(
                 *bounds.get(name, FLAG),
@@ -179,13 +179,13 @@ def _run_lengths(source: Source) -> Family:
         about="Bayesian detection of changes of moves with a constant hazard, over the last 250 to "
         "269 rows; the prior has the mean square of the training rows",
         lookback=_run_lengths_rows,
-        fit=changepoints.mean_square,
+        fit=run_lengths.mean_square,
         steps=Steps(
-            changepoints.go_on,
+            run_lengths.go_on,
             read,
             rows=_run_lengths_rows,
             reads=lambda window: 1,
-            begin=changepoints.begin,
+            begin=run_lengths.begin,
         ),
     )
 
