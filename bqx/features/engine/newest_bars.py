@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from bqx.market.pairs import PAIRS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bqx.features.engine.kept_panel import KeptPanel
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -33,6 +35,24 @@ class Slice:
     columns: Array
     closes: Array
     market_minute: int
+
+
+@dataclass(frozen=True)
+class MovingPanel(Panel):
+    """A panel whose last row is the newest of all, so that series of it are kept in ``kept``."""
+
+    kept: KeptPanel | None = field(default=None, repr=False, compare=False)
+
+    def moving(self, key: str, reach: int, make: Callable[[Bars], Any], bars: Bars) -> Any:
+        """As of any panel; of a series that is kept only rows that are new are made."""
+        kept = self.kept
+        if kept is None:
+            return super().moving(key, reach, make, bars)
+        return self.derived(key, lambda: kept.newest(key, reach, make, bars))
+
+    def _part(self, start: int, stop: int) -> Panel:
+        kept = self.kept if stop == len(self.closes) else None
+        return MovingPanel(self.closes[start:stop], self.baselines, self.wanted, kept=kept)
 
 
 class NewestBars(Bars):
@@ -147,11 +167,12 @@ class NewestOfPairs:
     pairs: Sequence[str]
     baselines: Mapping[str, float]
     wanted: int
+    kept: KeptPanel | None = None
 
     @cached_property
     def each(self) -> list[NewestBars]:
         """Bars of every pair."""
-        return newest(self.rows, self.pairs, self.baselines, wanted=self.wanted)
+        return newest(self.rows, self.pairs, self.baselines, wanted=self.wanted, kept=self.kept)
 
     @cached_property
     def end_to_end(self) -> EndToEnd:
@@ -162,17 +183,23 @@ class NewestOfPairs:
 
 
 def newest(
-    rows: Slice, pairs: Sequence[str], baselines: Mapping[str, float], *, wanted: int = 1
+    rows: Slice,
+    pairs: Sequence[str],
+    baselines: Mapping[str, float],
+    *,
+    wanted: int = 1,
+    kept: KeptPanel | None = None,
 ) -> list[NewestBars]:
     """Bars of the pairs of a slice and their panel; pairs without a baseline are absent.
 
-    ``wanted`` : rows at the end whose features are asked for.
+    ``wanted`` : rows at the end whose features are asked for. ``kept`` : series of the panel, where
+    the last row is the newest of all.
     """
     every = np.array([baselines.get(pair, np.nan) for pair in PAIRS])
     closes = rows.closes
     if any(pair not in baselines for pair in pairs):
         closes = np.where(np.isnan(every), np.nan, closes)
-    panel = Panel(closes, every, wanted)
+    panel = MovingPanel(closes, every, wanted, kept=kept)
     return [
         NewestBars(
             pair,
