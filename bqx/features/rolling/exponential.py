@@ -108,11 +108,14 @@ def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
 
     The zone is 1 above the upper threshold, -1 below the lower one, 0 between or on them.
     """
-    rows = len(value)
-    out = np.empty((4, rows))
-    out[0], out[1] = value, changes(value, DELTA)
-    out[2] = score(value, x, SCORE_ROWS, first_minute)
-    for row in range(rows):
+    rows, first = len(value), 0
+    while first < rows and value[first] != value[first]:
+        first += 1  # a long warm-up is not scored
+    out = np.full((4, rows), np.nan)
+    there, under = value[first:], x[first:]
+    out[0, first:], out[1, first:] = there, changes(there, DELTA)
+    out[2, first:] = score(there, under, SCORE_ROWS, first_minute + first)
+    for row in range(first, rows):
         out[3, row] = zone(value[row], low - ROUNDING, high + ROUNDING)
     return out.T
 
