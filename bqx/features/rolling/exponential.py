@@ -71,6 +71,12 @@ def averaged(x: F, by: tuple[F, F, F], first_minute: int) -> F:
 
 
 @kernel
+def strength_of(gain: float, loss: float) -> float:
+    """Relative strength index of mean gains and losses, 0 to 100."""
+    return 100.0 * (gain / (gain + loss))
+
+
+@kernel
 def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     """Relative strength index, Wilder means of gains and losses: (T,), 0 to 100.
 
@@ -86,7 +92,7 @@ def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     by = wilder_weights(n, spans)
     up, down = averaged(gain, by, first_minute), averaged(loss, by, first_minute)
     for row in range(rows):
-        up[row] = 100.0 * (up[row] / (up[row] + down[row]))
+        up[row] = strength_of(up[row], down[row])
     return up
 
 
@@ -131,12 +137,26 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
 
 
 @kernel
+def range_of(high: float, low: float, before: float) -> float:
+    """Largest of high - low and the distances of both from the close before."""
+    widest = max(high - low, max(abs(high - before), abs(low - before)))
+    return widest if high == high and before == before else np.nan
+
+
+@kernel
 def true_range(ohlc: F) -> F:
-    """Largest of high - low and the distances of both from the close before: (T,)."""
+    """True range of each bar: (T,), see `range_of`."""
     out = np.empty(len(ohlc))
     out[:1] = np.nan
     for row in range(1, len(ohlc)):
-        before, high, low = ohlc[row - 1, CLOSE], ohlc[row, HIGH], ohlc[row, LOW]
-        widest = max(high - low, max(abs(high - before), abs(low - before)))
-        out[row] = widest if high == high and before == before else np.nan
+        out[row] = range_of(ohlc[row, HIGH], ohlc[row, LOW], ohlc[row - 1, CLOSE])
     return out
+
+
+@kernel
+def moved(rise: float, fall: float) -> tuple[float, float]:
+    """Directional movement up and down of a high that rose and a low that fell by so much."""
+    nothing = 0.0 if rise == rise and fall == fall else np.nan
+    up = rise if rise > fall and rise > 0.0 else nothing
+    down = fall if fall > rise and fall > 0.0 else nothing
+    return up, down
