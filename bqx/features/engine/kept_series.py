@@ -116,8 +116,7 @@ class KeptSource(KeptSeries):
             newest[:] = x.reshape(len(newest), -1, *x.shape[1:])[:, -rows:]
             return
         if isinstance(self.source.build, OfPairs):
-            each = bars.each
-            newest[:] = self.source.build.make(each[0], tuple(b.pair for b in each), rows)
+            newest[:] = self.source.build.make(bars.first, bars.there, rows)
             return
         for values, pair_bars in zip(newest, bars.each, strict=True):
             x = self.source.build(pair_bars)

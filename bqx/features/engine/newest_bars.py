@@ -161,7 +161,11 @@ class EndToEnd:
 
 @dataclass(frozen=True)
 class NewestOfPairs:
-    """Newest bars of some pairs, see `newest`, as series are made of them."""
+    """Newest bars of some pairs, as series are made of them.
+
+    ``wanted`` : rows at the end whose features are asked for. ``kept`` : series of the panel, where
+    the last row is the newest of all.
+    """
 
     rows: Slice
     pairs: Sequence[str]
@@ -170,48 +174,53 @@ class NewestOfPairs:
     kept: KeptPanel | None = None
 
     @cached_property
+    def there(self) -> tuple[str, ...]:
+        """Pairs that have a baseline; others are absent."""
+        return tuple(pair for pair in self.pairs if pair in self.baselines)
+
+    @cached_property
     def each(self) -> list[NewestBars]:
-        """Bars of every pair."""
-        return newest(self.rows, self.pairs, self.baselines, wanted=self.wanted, kept=self.kept)
+        """Bars of every pair that is there."""
+        return [self._of(pair) for pair in self.there]
+
+    @cached_property
+    def first(self) -> NewestBars:
+        """Bars of the first of them, for what is made of the panel."""
+        return self._of(self.there[0])
 
     @cached_property
     def end_to_end(self) -> EndToEnd:
-        """Bars of all pairs as one."""
-        there = [pair in self.baselines for pair in self.pairs]
-        baselines = [self.baselines[pair] for pair in self.pairs if pair in self.baselines]
-        return EndToEnd(self.rows.columns[there], np.array(baselines))
+        """Bars of all of them as one."""
+        columns = self.rows.columns[[pair in self.baselines for pair in self.pairs]]
+        return EndToEnd(columns, np.array([self.baselines[pair] for pair in self.there]))
+
+    @cached_property
+    def _panel(self) -> Panel:
+        every = np.array([self.baselines.get(pair, np.nan) for pair in PAIRS])
+        closes = self.rows.closes
+        if len(self.there) < len(self.pairs):
+            closes = np.where(np.isnan(every), np.nan, closes)
+        return MovingPanel(closes, every, self.wanted, kept=self.kept)
+
+    def _of(self, pair: str) -> NewestBars:
+        return NewestBars(
+            pair,
+            self.rows.columns[self.pairs.index(pair)],
+            self.baselines[pair],
+            panel=self._panel,
+            minutes=self.rows.minutes,
+            market_minute=self.rows.market_minute,
+        )
 
 
 def newest(
-    rows: Slice,
-    pairs: Sequence[str],
-    baselines: Mapping[str, float],
-    *,
-    wanted: int = 1,
-    kept: KeptPanel | None = None,
+    rows: Slice, pairs: Sequence[str], baselines: Mapping[str, float], *, wanted: int = 1
 ) -> list[NewestBars]:
     """Bars of the pairs of a slice and their panel; pairs without a baseline are absent.
 
-    ``wanted`` : rows at the end whose features are asked for. ``kept`` : series of the panel, where
-    the last row is the newest of all.
+    ``wanted`` : rows at the end whose features are asked for.
     """
-    every = np.array([baselines.get(pair, np.nan) for pair in PAIRS])
-    closes = rows.closes
-    if any(pair not in baselines for pair in pairs):
-        closes = np.where(np.isnan(every), np.nan, closes)
-    panel = MovingPanel(closes, every, wanted, kept=kept)
-    return [
-        NewestBars(
-            pair,
-            columns,
-            baselines[pair],
-            panel=panel,
-            minutes=rows.minutes,
-            market_minute=rows.market_minute,
-        )
-        for pair, columns in zip(pairs, rows.columns, strict=True)
-        if pair in baselines
-    ]
+    return NewestOfPairs(rows, pairs, baselines, wanted).each
 
 
 def checked(pair: str, bar: Mapping[str, float]) -> Array:
