@@ -7,6 +7,9 @@ from bqx.features.engine.kept_series import KeptSeries, Move
 from bqx.features.spec import Array
 from bqx.market.bars import Bars
 
+_MORE = 60
+"""Rows beyond those asked for: a window that is still filling asks for one more every minute."""
+
 
 class KeptPanel:
     """The last rows of the series that are made of a panel, by their key.
@@ -44,7 +47,7 @@ class KeptPanel:
                 kept = None
             if kept is None or kept.count < count:
                 values = make(bars)
-                kept = KeptSeries(2 * count, reach, pairs=1, shape=values.shape[1:])
+                kept = KeptSeries(count + _MORE, reach, pairs=1, shape=values.shape[1:])
                 kept.go_on(Move(self._move.market_minute, count, 0, anew=True))[0] = values
             self._kept[key] = kept, self._moves
             return kept.newest(count)[0]
