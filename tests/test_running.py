@@ -1,7 +1,7 @@
 """Series that are kept between minutes: what they are of, and what a live window makes of them."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -14,6 +14,7 @@ from bqx.features import catalog
 from bqx.features.engine.compute import compute
 from bqx.features.engine.live_window import LiveWindow
 from bqx.features.engine.requirements import bars_of, walk
+from bqx.features.rolling.panels import OfPairs
 from bqx.features.spec import Family, Feature, Source, read
 from bqx.market import sessions
 from bqx.market.bar_arrays import on_grid
@@ -53,6 +54,45 @@ def test_a_row_of_a_source_depends_on_so_many_bars(bars: Bars) -> None:
         for stop in (ROWS, ROWS - 7, ROWS - 31):
             alone = source.build(bars.rows(stop - reach, stop))[-1]
             np.testing.assert_array_equal(alone, whole[stop - 1], err_msg=source.key)
+
+
+@dataclass(frozen=True)
+class Seen(Panel):
+    """A panel that remembers what series were made of it."""
+
+    made: dict[str, tuple[int, Callable[[Bars], NDArray[np.float64]]]] = field(default_factory=dict)
+
+    def moving(
+        self, key: str, reach: int, make: Callable[[Bars], NDArray[np.float64]], bars: Bars
+    ) -> NDArray[np.float64]:
+        self.made[key] = reach, make
+        return np.asarray(super().moving(key, reach, make, bars))
+
+
+def test_a_row_of_a_series_of_the_panel_depends_on_so_many_bars(bars: Bars) -> None:
+    assert bars.panel is not None
+    seen = Seen(bars.panel.closes, bars.panel.baselines)
+    whole = replace(bars, panel=seen)
+    for source in {id(f.source): f.source for f in FEATURES if not f.source.inputs}.values():
+        source.build(whole)
+    assert len(seen.made) > 15
+    for key, (reach, make) in seen.made.items():
+        every = make(whole)
+        assert np.isfinite(every[-1]).any(), key
+        for stop in (ROWS, ROWS - 7, ROWS - 31):
+            alone = make(bars.rows(stop - reach, stop))[-1]
+            np.testing.assert_array_equal(alone, every[stop - 1], err_msg=key)
+
+
+def test_several_pairs_at_once_are_each_alone(bars: Bars) -> None:
+    builds = {id(f.source): f.source for f in FEATURES if isinstance(f.source.build, OfPairs)}
+    assert len(builds) > 20
+    for source in builds.values():
+        build = source.build
+        assert isinstance(build, OfPairs)
+        together = build.make(bars, PAIRS_HERE, 50)
+        for pair, own in zip(PAIRS_HERE, together, strict=True):
+            np.testing.assert_array_equal(own, build(replace(bars, pair=pair))[-50:])
 
 
 def series(bars: Bars, family: Family, source: Source) -> NDArray[np.float64]:
@@ -234,6 +274,21 @@ def run(
             np.testing.assert_array_equal(values[:, same], expected[:, same], err_msg=str(minute))
             compared.append(values)
     return compared
+
+
+def test_a_window_begins_anew_with_a_shorter_history() -> None:
+    before, after = Feed(5, PAIRS_HERE, 3), Feed(6, PAIRS_HERE, 3)
+    some = FEATURES[::7]
+    window = LiveWindow(some, dict(before.close), fits=dict.fromkeys(PAIRS_HERE, FITS))
+    for minute, sent in before.minutes(2_500):
+        push(window, minute, sent)
+    window.values()
+    short = LiveWindow(some, window.baselines, fits=window.fits)
+    after.minute = before.minute + 200
+    for minute, sent in after.minutes(300):
+        push(short, minute, sent)
+    window.restart(short.pairs, *short.sent())
+    np.testing.assert_array_equal(window.values(), short.values())
 
 
 @pytest.mark.parametrize("history", [1, 3_000])

@@ -141,15 +141,25 @@ class Panel:
             self._derived[key] = make()
         return self._derived[key]
 
+    def moving(self, key: str, reach: int, make: Callable[[Bars], Any], bars: Bars) -> Any:
+        """A series (T, C) that ``make`` gives of bars on the panel's rows, made once.
+
+        ``reach`` : bars behind one of its rows, that row's own included.
+        """
+        return self.derived(key, lambda: make(bars))
+
     def rows(self, start: int, stop: int) -> Panel:
         """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
         part = self._slice.get((start, stop))
         if part is None:
-            part = Panel(self.closes[start:stop], self.baselines, self.wanted)
+            part = self._part(start, stop)
             # Another thread may put its own slice in place of this one.
             self._slice.clear()
             self._slice[start, stop] = part
         return part
+
+    def _part(self, start: int, stop: int) -> Panel:
+        return Panel(self.closes[start:stop], self.baselines, self.wanted)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"closes": self.closes, "baselines": self.baselines, "_derived": {}, "_slice": {}}

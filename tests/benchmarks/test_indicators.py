@@ -15,7 +15,13 @@ from measure import PAIR, Goal, panel
 from numpy.typing import NDArray
 from peers import Series
 
-from bqx.features.families.technical import bollinger, directional, oscillators, stochastic
+from bqx.features.families.technical import (
+    average_range,
+    bollinger,
+    oscillators,
+    rate_of_change,
+    stochastic,
+)
 from bqx.features.rolling import exponential, products
 from bqx.features.spec import CLOSE, HIGH, LOW
 
@@ -41,7 +47,8 @@ class Indicator:
 def convergence(x: Array, fast: int, slow: int, signal: int) -> tuple[Array, ...]:
     """Line, signal and histogram alone of what the family reads more of."""
     line = oscillators.mean_difference(x, 0, fast, slow)
-    return line, *oscillators.signalled(line, 0, signal)
+    slower = exponential.ema(line, signal, 0)
+    return line, slower, line - slower
 
 
 def indicators(s: Series) -> list[Indicator]:
@@ -79,7 +86,7 @@ def indicators(s: Series) -> list[Indicator]:
         ),
         Indicator(
             "ATR 14",
-            lambda: directional.atr(ohlc, 0, 14)[:, 0],
+            lambda: average_range.atr(ohlc, 0, 14)[:, 0],
             partial(talib.ATR, *bars, 14),
             lambda: wickra.ATR(14).batch(*bars),
         ),
@@ -99,7 +106,7 @@ def indicators(s: Series) -> list[Indicator]:
         ),
         Indicator(
             "ROC 12",
-            lambda: oscillators.roc(x, 0, 12)[:, 0],
+            lambda: rate_of_change.roc(x, 0, 12)[:, 0],
             partial(talib.ROC, x, 12),
             lambda: wickra.ROC(12).batch(x),
         ),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bqx.features.engine.newest_bars import NewestOfPairs
+from bqx.features.rolling.panels import OfPairs
 from bqx.features.spec import Array, Source
 
 _SPARE = 512  # rows, so that those kept are seldom moved
@@ -20,11 +21,13 @@ class Move:
     """What has become of the bars since the last time.
 
     ``newer`` : of the newest rows so many have come or changed; ``ahead`` of them have come.
+    ``anew`` : of what was there nothing is left.
     """
 
     market_minute: int
     newer: int
     ahead: int
+    anew: bool = False
 
 
 class KeptSeries:
@@ -52,7 +55,7 @@ class KeptSeries:
 
     def go_on(self, move: Move) -> Array:
         """(pairs, rows, ...) to be filled with the newest rows."""
-        gone = min(move.newer - move.ahead, self.count)
+        gone = self.count if move.anew else min(move.newer - move.ahead, self.count)
         rows = self.rows_of(move)
         self.end, self.count = self.end - gone, self.count - gone
         if self.end + rows > self.values.shape[1]:
@@ -111,6 +114,9 @@ class KeptSource(KeptSeries):
         if self._end_to_end and len(bars.rows.minutes) >= self.reach - 1 + rows:
             x = self.source.build(bars.end_to_end)
             newest[:] = x.reshape(len(newest), -1, *x.shape[1:])[:, -rows:]
+            return
+        if isinstance(self.source.build, OfPairs):
+            newest[:] = self.source.build.make(bars.first, bars.there, rows)
             return
         for values, pair_bars in zip(newest, bars.each, strict=True):
             x = self.source.build(pair_bars)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from bqx.market.pairs import PAIRS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bqx.features.engine.kept_panel import KeptPanel
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -33,6 +35,24 @@ class Slice:
     columns: Array
     closes: Array
     market_minute: int
+
+
+@dataclass(frozen=True)
+class MovingPanel(Panel):
+    """A panel whose last row is the newest of all, so that series of it are kept in ``kept``."""
+
+    kept: KeptPanel | None = field(default=None, repr=False, compare=False)
+
+    def moving(self, key: str, reach: int, make: Callable[[Bars], Any], bars: Bars) -> Any:
+        """As of any panel; of a series that is kept only rows that are new are made."""
+        kept = self.kept
+        if kept is None:
+            return super().moving(key, reach, make, bars)
+        return self.derived(key, lambda: kept.newest(key, reach, make, bars))
+
+    def _part(self, start: int, stop: int) -> Panel:
+        kept = self.kept if stop == len(self.closes) else None
+        return MovingPanel(self.closes[start:stop], self.baselines, self.wanted, kept=kept)
 
 
 class NewestBars(Bars):
@@ -141,24 +161,56 @@ class EndToEnd:
 
 @dataclass(frozen=True)
 class NewestOfPairs:
-    """Newest bars of some pairs, see `newest`, as series are made of them."""
+    """Newest bars of some pairs, as series are made of them.
+
+    ``wanted`` : rows at the end whose features are asked for. ``kept`` : series of the panel, where
+    the last row is the newest of all.
+    """
 
     rows: Slice
     pairs: Sequence[str]
     baselines: Mapping[str, float]
     wanted: int
+    kept: KeptPanel | None = None
+
+    @cached_property
+    def there(self) -> tuple[str, ...]:
+        """Pairs that have a baseline; others are absent."""
+        return tuple(pair for pair in self.pairs if pair in self.baselines)
 
     @cached_property
     def each(self) -> list[NewestBars]:
-        """Bars of every pair."""
-        return newest(self.rows, self.pairs, self.baselines, wanted=self.wanted)
+        """Bars of every pair that is there."""
+        return [self._of(pair) for pair in self.there]
+
+    @cached_property
+    def first(self) -> NewestBars:
+        """Bars of the first of them, for what is made of the panel."""
+        return self._of(self.there[0])
 
     @cached_property
     def end_to_end(self) -> EndToEnd:
-        """Bars of all pairs as one."""
-        there = [pair in self.baselines for pair in self.pairs]
-        baselines = [self.baselines[pair] for pair in self.pairs if pair in self.baselines]
-        return EndToEnd(self.rows.columns[there], np.array(baselines))
+        """Bars of all of them as one."""
+        columns = self.rows.columns[[pair in self.baselines for pair in self.pairs]]
+        return EndToEnd(columns, np.array([self.baselines[pair] for pair in self.there]))
+
+    @cached_property
+    def _panel(self) -> Panel:
+        every = np.array([self.baselines.get(pair, np.nan) for pair in PAIRS])
+        closes = self.rows.closes
+        if len(self.there) < len(self.pairs):
+            closes = np.where(np.isnan(every), np.nan, closes)
+        return MovingPanel(closes, every, self.wanted, kept=self.kept)
+
+    def _of(self, pair: str) -> NewestBars:
+        return NewestBars(
+            pair,
+            self.rows.columns[self.pairs.index(pair)],
+            self.baselines[pair],
+            panel=self._panel,
+            minutes=self.rows.minutes,
+            market_minute=self.rows.market_minute,
+        )
 
 
 def newest(
@@ -168,23 +220,7 @@ def newest(
 
     ``wanted`` : rows at the end whose features are asked for.
     """
-    every = np.array([baselines.get(pair, np.nan) for pair in PAIRS])
-    closes = rows.closes
-    if any(pair not in baselines for pair in pairs):
-        closes = np.where(np.isnan(every), np.nan, closes)
-    panel = Panel(closes, every, wanted)
-    return [
-        NewestBars(
-            pair,
-            columns,
-            baselines[pair],
-            panel=panel,
-            minutes=rows.minutes,
-            market_minute=rows.market_minute,
-        )
-        for pair, columns in zip(pairs, rows.columns, strict=True)
-        if pair in baselines
-    ]
+    return NewestOfPairs(rows, pairs, baselines, wanted).each
 
 
 def checked(pair: str, bar: Mapping[str, float]) -> Array:

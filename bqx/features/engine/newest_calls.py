@@ -142,6 +142,7 @@ class Readings:
                 np.concatenate([reading.columns for reading in self.members]),
             ]
         )
+        self._by_python = first.address is None
         self._alike = (0,) * (values.ndim - 1), (0,) * (1 + len(first.window))
 
     def works(
@@ -151,7 +152,7 @@ class Readings:
 
         ``finite`` : infinite becomes NaN.
         """
-        if self._first.address is None:
+        if self._by_python:
             for reading in self.members:
                 yield partial(_interpreted, reading, market_minute, out, fits=fits, finite=finite)
             return

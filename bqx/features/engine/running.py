@@ -14,6 +14,7 @@ from bqx.features.engine.bar_window import BarWindow
 from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import Plan, PlannedCall, parameters_of
 from bqx.features.engine.first_steps import FirstStep, StatedStep
+from bqx.features.engine.kept_panel import KeptPanel
 from bqx.features.engine.kept_series import KeptSeries, KeptSource, Move
 from bqx.features.engine.newest_bars import EndToEnd, NewestOfPairs
 from bqx.features.engine.newest_calls import Fits, Reading, Readings, alike
@@ -48,6 +49,7 @@ class RunningPlan:
     ) -> None:
         plan = Plan(features)
         self._window, self._baselines = window, baselines
+        self._kept_panel = KeptPanel()
         self._calls = [call for call in plan.calls if not call.feature.source.inputs]
         self._sources: list[_Source] | None = None
         stacked = [n for n, feature in enumerate(features) if feature.source.inputs]
@@ -64,9 +66,10 @@ class RunningPlan:
         if self._sources is None:
             self._sources = self._prepared(fits)
         newer = window.changed_since(self._seen)
-        # Of what was there nothing is left where all rows are new.
-        ahead = window.market_minute - self._market if newer < len(window) else 0
-        move = Move(window.market_minute, newer, ahead)
+        anew = newer == len(window)
+        ahead = 0 if anew else window.market_minute - self._market
+        move = Move(window.market_minute, newer, ahead, anew)
+        self._kept_panel.go_on(move)
         self._seen = 0  # after an error everything is computed anew
         in_threads(self._works(self._sources, move, out, fits), threads)
         self._seen, self._market = window.changes, window.market_minute
@@ -89,7 +92,8 @@ class RunningPlan:
 
     def _bars(self, rows: int, wanted: int = 1) -> NewestOfPairs:
         window = self._window
-        return NewestOfPairs(window.slice(rows), window.pairs, self._baselines, wanted)
+        bars = window.slice(rows), window.pairs, self._baselines
+        return NewestOfPairs(*bars, wanted, self._kept_panel)
 
     def _shared_bars(
         self, kept: Sequence[KeptSource], move: Move

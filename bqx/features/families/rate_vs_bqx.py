@@ -33,7 +33,9 @@ BAND = 2.0
 
 
 @kernel
-def _line(y: F, x: F, row: int, window: int, sums: F) -> tuple[float, float]:
+def _line(
+    y: F, x: F, row: int, window: int, sums: tuple[float, float, float, float, float]
+) -> tuple[float, float]:
     """Slope of y on x in the window of a row, and the last residual over their deviation."""
     mean_y, mean_x, syy, sxx, sxy = sums
     if not (sxx > 0.0 and syy > 0.0):
@@ -59,11 +61,11 @@ def lines(both: F, first_minute: int) -> F:
     near = comoments(y, x, 15, first_minute)
     half = comoments(y, x, 30, first_minute)
     hour = comoments(y, x, 60, first_minute)
-    turned = half[:, np.array([1, 0, 3, 2, 4])]
     for row in range(len(both)):
+        mean_y, mean_x = half[row, 0], half[row, 1]
         syy, sxx, sxy = half[row, 2], half[row, 3], half[row, 4]
-        out[row, 0], out[row, 2] = _line(y, x, row, 30, half[row])
-        out[row, 3], out[row, 5] = _line(x, y, row, 30, turned[row])
+        out[row, 0], out[row, 2] = _line(y, x, row, 30, (mean_y, mean_x, syy, sxx, sxy))
+        out[row, 3], out[row, 5] = _line(x, y, row, 30, (mean_x, mean_y, sxx, syy, sxy))
         share = correlation(sxx, syy, sxy) ** 2
         out[row, 1] = out[row, 4] = share
         short = correlation(near[row, 2], near[row, 3], near[row, 4]) ** 2

@@ -71,6 +71,12 @@ def averaged(x: F, by: tuple[F, F, F], first_minute: int) -> F:
 
 
 @kernel
+def strength_of(gain: float, loss: float) -> float:
+    """Relative strength index of mean gains and losses, 0 to 100."""
+    return 100.0 * (gain / (gain + loss))
+
+
+@kernel
 def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     """Relative strength index, Wilder means of gains and losses: (T,), 0 to 100.
 
@@ -86,7 +92,7 @@ def strength(x: F, n: int, first_minute: int, spans: int = RUN_IN) -> F:
     by = wilder_weights(n, spans)
     up, down = averaged(gain, by, first_minute), averaged(loss, by, first_minute)
     for row in range(rows):
-        up[row] = 100.0 * (up[row] / (up[row] + down[row]))
+        up[row] = strength_of(up[row], down[row])
     return up
 
 
@@ -108,11 +114,14 @@ def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
 
     The zone is 1 above the upper threshold, -1 below the lower one, 0 between or on them.
     """
-    rows = len(value)
-    out = np.empty((4, rows))
-    out[0], out[1] = value, changes(value, DELTA)
-    out[2] = score(value, x, SCORE_ROWS, first_minute)
-    for row in range(rows):
+    rows, first = len(value), 0
+    while first < rows and value[first] != value[first]:
+        first += 1  # a long warm-up is not scored
+    out = np.full((4, rows), np.nan)
+    there, under = value[first:], x[first:]
+    out[0, first:], out[1, first:] = there, changes(there, DELTA)
+    out[2, first:] = score(there, under, SCORE_ROWS, first_minute + first)
+    for row in range(first, rows):
         out[3, row] = zone(value[row], low - ROUNDING, high + ROUNDING)
     return out.T
 
@@ -128,12 +137,26 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
 
 
 @kernel
+def range_of(high: float, low: float, before: float) -> float:
+    """Largest of high - low and the distances of both from the close before."""
+    widest = max(high - low, max(abs(high - before), abs(low - before)))
+    return widest if high == high and before == before else np.nan
+
+
+@kernel
 def true_range(ohlc: F) -> F:
-    """Largest of high - low and the distances of both from the close before: (T,)."""
+    """True range of each bar: (T,), see `range_of`."""
     out = np.empty(len(ohlc))
     out[:1] = np.nan
     for row in range(1, len(ohlc)):
-        before, high, low = ohlc[row - 1, CLOSE], ohlc[row, HIGH], ohlc[row, LOW]
-        widest = max(high - low, max(abs(high - before), abs(low - before)))
-        out[row] = widest if high == high and before == before else np.nan
+        out[row] = range_of(ohlc[row, HIGH], ohlc[row, LOW], ohlc[row - 1, CLOSE])
     return out
+
+
+@kernel
+def moved(rise: float, fall: float) -> tuple[float, float]:
+    """Directional movement up and down of a high that rose and a low that fell by so much."""
+    nothing = 0.0 if rise == rise and fall == fall else np.nan
+    up = rise if rise > fall and rise > 0.0 else nothing
+    down = fall if fall > rise and fall > 0.0 else nothing
+    return up, down

@@ -13,16 +13,14 @@ from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import changes
-from bqx.features.rolling.multivariate import demeaned
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import F, extremes
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_WINDOW, bqx
 from bqx.market.bars import Bars
-from bqx.market.pairs import LIQUIDITY, PAIRS, base, pip, quote, triangle
-from bqx.market.sessions import DAY
+from bqx.market.pairs import LIQUIDITY, PAIRS, base, quote
 
 Build = Callable[[Bars], F]
-OfPair = Callable[[Bars, str], F]
+Taken = tuple["Series", Sequence[int], Sequence[float]]
 
 MAJORS = ("eurusd", "gbpusd", "audusd", "nzdusd", "usdjpy")
 """The five dollar pairs that the inventory of features names."""
@@ -46,31 +44,88 @@ class Series:
     """A series of every pair of the panel, made once: ``every(bars)`` is (T, 28), in the order of
     ``PAIRS``, and ``series(bars, pair)`` (T,) one of them.
 
-    ``make`` : (T, 28) from bars that have a panel. ``key`` names it in the panel.
+    ``make`` : (T, 28) from bars that have a panel, a row from ``reach`` bars. ``key`` names it in
+    the panel. ``width`` : columns, where they are not one of every pair.
     """
 
     key: str
     make: Build
+    reach: int = 1
+    width: int = len(PAIRS)
 
     def every(self, bars: Bars) -> F:
         """(T, 28) of all pairs, NaN without a panel."""
         if bars.panel is None:
-            return np.full((len(bars), len(PAIRS)), np.nan)
-        return bars.panel.derived(f"every {self.key}", lambda: self.make(bars))
+            return np.full((len(bars), self.width), np.nan)
+        return np.asarray(bars.panel.moving(f"every {self.key}", self.reach, self.make, bars))
 
     def __call__(self, bars: Bars, pair: str) -> F:
         """(T,) of a pair."""
         if bars.panel is None:
             return np.full(len(bars), np.nan)
         place = PAIRS.index(pair)
-        return bars.panel.derived(
-            f"{self.key}:{pair}", lambda: np.ascontiguousarray(self.every(bars)[:, place])
+        return np.asarray(
+            bars.panel.derived(
+                f"{self.key}:{pair}", lambda: np.ascontiguousarray(self.every(bars)[:, place])
+            )
         )
 
 
-def of_each(series: OfPair) -> Build:
-    """(T, 28) from what makes (T,) of a pair."""
-    return lambda bars: np.column_stack([series(bars, pair) for pair in PAIRS])
+@dataclass(frozen=True)
+class OfPairs:
+    """Build of a source for one pair or for several at once.
+
+    ``make(bars, pairs, rows)`` gives the last rows of some pairs of the panel, (pairs, rows, ...),
+    from the bars of any pair; fewer rows where no others are wanted.
+    """
+
+    make: Callable[[Bars, tuple[str, ...], int], F]
+
+    def __call__(self, bars: Bars) -> F:
+        """(T, ...) of the bars' pair."""
+        return self.make(bars, (bars.pair,), len(bars))[0]
+
+
+def own(series: Series) -> OfPairs:
+    """A series: (T,)."""
+    return OfPairs(
+        lambda bars, pairs, rows: series.every(bars)[len(bars) - rows :].take(_places(pairs), 1).T
+    )
+
+
+def same(key: str, make: Build) -> OfPairs:
+    """What ``make`` gives of any bars, the same for all pairs: (T, C)."""
+
+    def of_pairs(bars: Bars, pairs: tuple[str, ...], rows: int) -> F:
+        values = shared(bars, key, lambda: make(bars))
+        recent = values[max(len(values) - rows, 0) :]
+        return np.broadcast_to(recent, (len(pairs), *recent.shape))
+
+    return OfPairs(of_pairs)
+
+
+def columns(of: Callable[[str], Sequence[Taken]]) -> OfPairs:
+    """Columns of series: (T, C).
+
+    ``of`` : for a pair the series, the columns of each and their signs, one for all or one each.
+    """
+
+    @cache
+    def places(pairs: tuple[str, ...]) -> list[tuple[Series, NDArray[np.int64], F]]:
+        return [
+            (each[0][0], np.array([at for _, at, _ in each]), np.array([turn for *_, turn in each]))
+            for each in zip(*map(of, pairs), strict=True)
+        ]
+
+    def of_pairs(bars: Bars, pairs: tuple[str, ...], rows: int) -> F:
+        parts = [
+            series.every(bars)[len(bars) - rows :].take(at, axis=1).transpose(1, 0, 2)
+            * signs[:, None]
+            for series, at, signs in places(pairs)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+    return OfPairs(of_pairs)
 
 
 def _closes(bars: Bars) -> F:
@@ -109,7 +164,7 @@ def _moves(momentum: F) -> F:
 
 def momentum_over(window: int) -> Series:
     """BQX of a window."""
-    return Series(f"bqx{window}", lambda bars: _momentum(index.every(bars), window))
+    return Series(f"bqx{window}", lambda bars: _momentum(index.every(bars), window), window + 1)
 
 
 closes = Series("close", _closes)
@@ -118,13 +173,13 @@ closes = Series("close", _closes)
 index = Series("index", _index)
 """Rate index, points."""
 
-returns = Series("return", lambda bars: _returns(closes.every(bars)))
+returns = Series("return", lambda bars: _returns(closes.every(bars)), 2)
 """One-row log returns."""
 
 momentum = momentum_over(BQX_WINDOW)
 """BQX."""
 
-moves = Series("move", lambda bars: _moves(momentum.every(bars)))
+moves = Series("move", lambda bars: _moves(momentum.every(bars)), BQX_WINDOW + 2)
 """One-row changes of BQX."""
 
 level = Series("level", lambda bars: np.log(index.every(bars) / 100.0))
@@ -158,65 +213,30 @@ def relatives(pair: str, of_base: bool) -> tuple[tuple[str, ...], tuple[float, .
     return tuple(others), tuple(1.0 if side(p) == currency else -1.0 for p in others)
 
 
-def turned(series: Series, of_base: int, of_quote: int) -> Build:
+def taken(series: Series, *pairs: str) -> Taken:
+    """Of a series some pairs as they are, see `columns`."""
+    return series, [PAIRS.index(pair) for pair in pairs], [1.0]
+
+
+def beside(series: Series, others: Callable[[str], tuple[str, ...]]) -> OfPairs:
+    """Build of a series of the pair itself, then of some others."""
+    return columns(lambda pair: [taken(series, pair, *others(pair))])
+
+
+def turned(series: Series, of_base: int, of_quote: int) -> OfPairs:
     """Build of a series of the pair itself, then of so many relatives of its base and quote."""
 
-    @cache
-    def columns(pair: str) -> tuple[tuple[str, ...], F]:
+    def of(pair: str) -> list[Taken]:
         names, signs = [pair], [1.0]
         for which, count in ((True, of_base), (False, of_quote)):
             others, turns = relatives(pair, which)
             names += others[:count]
             signs += turns[:count]
-        return tuple(names), np.array(signs)
+        return [(series, [PAIRS.index(name) for name in names], signs)]
 
-    return lambda bars: stack(bars, series, *columns(bars.pair))
+    return columns(of)
 
 
 def in_dollars(pairs: Iterable[str]) -> tuple[float, ...]:
     """+1 for pairs that rise with the dollar, -1 for those that fall."""
     return tuple(1.0 if base(pair) == "USD" else -1.0 for pair in pairs)
-
-
-def _parity(bars: Bars, pair: str) -> F:
-    """(2, T) log parity error, and whether one of the three rates was made from the others."""
-
-    def make() -> F:
-        sides = triangle(pair)
-        names = (sides.direct, sides.first, sides.second)
-        rates = [closes(bars, name) for name in names]
-        digits = sum(pip(name) / 10.0 / rate for name, rate in zip(names, rates, strict=True))
-        error = np.log(rates[0] / (rates[1] * rates[2]))
-        top, bottom = extremes(error, error, DAY)
-        return np.stack((error, top - bottom <= digits))
-
-    return shared(bars, f"parity:{triangle(pair)}", make)
-
-
-def _residual(bars: Bars, pair: str, x: F) -> F:
-    built = _parity(bars, pair)[1] == 1.0
-    return np.where(built, np.nan, demeaned(x, DAY, bars.first_market_minute))
-
-
-def triangle_residual(bars: Bars, pair: str) -> F:
-    """(T,) log parity error of a pair's triangle less its mean over 1,440 rows.
-
-    NaN where the window's errors differ by no more than the last digits of the three rates do:
-    there one rate was made from the others.
-    """
-    key = f"triangle:{triangle(pair)}"
-    return shared(bars, key, lambda: _residual(bars, pair, _parity(bars, pair)[0]))
-
-
-def triangle_momentum(bars: Bars, pair: str) -> F:
-    """(T,) BQX of a triangle's direct pair less those of its legs, less its mean over 1,440 rows.
-
-    NaN where ``triangle_residual`` is.
-    """
-    sides = triangle(pair)
-
-    def make() -> F:
-        rates = [momentum(bars, name) for name in (sides.direct, sides.first, sides.second)]
-        return _residual(bars, pair, rates[0] - rates[1] - rates[2])
-
-    return shared(bars, f"triangle bqx:{sides}", make)

@@ -123,7 +123,8 @@ def products(x: F, window: int, first_minute: int) -> F:
         total[:] = 0.0
         for i in range(min(window, start)):
             _add(total, x, r, start - 1 - i)
-            tail[i + 1] = total
+            if start + window - i - 1 <= rows:  # else a window that ends later
+                tail[i + 1] = total
         total[:] = 0.0
         for row in range(start, min(start + window, rows)):
             _add(total, x, r, row)

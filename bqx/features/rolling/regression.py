@@ -60,7 +60,8 @@ def regress(x: F, window: int, first_minute: int) -> F:
                 total[8] += d[2] * d[2]
                 before = window - i - 1
                 if not forward:
-                    tail[i] = total
+                    if start + before <= rows:  # else a window that ends later
+                        tail[i] = total
                 elif before <= start:
                     sums = total + tail[before - 1] if before else total
                     _solve(out, x, row, start, window, sums)

@@ -77,6 +77,15 @@ def deviation(x: F, window: int, first_minute: int) -> F:
     return mean_deviation(x, window, first_minute)[1]
 
 
+@kernel(nogil=True)
+def deviations(x: F, window: int, first_minute: int) -> F:
+    """Rolling standard deviation (ddof 1) of each column: (T, C)."""
+    out = np.empty(x.shape)
+    for k in range(x.shape[1]):
+        out[:, k] = deviation(x[:, k].copy(), window, first_minute)
+    return out
+
+
 @kernel
 def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
     """Deviations (ddof 1) between each value and the mean of its window: (T,).
@@ -84,7 +93,7 @@ def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
     NaN where the deviation is no more than ``nothing`` of the mean: where the window is flat.
     """
     out, square, reference = square_sums(x, window, first_minute)
-    for row in range(len(x)):
+    for row in range(min(window - 1, len(x)), len(x)):
         total, mean = out[row], out[row] / window
         std = np.sqrt((square[row] - total * total / window) / (window - 1.0))
         value = ((x[row] - reference[row]) - mean) / std

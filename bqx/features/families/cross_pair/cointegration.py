@@ -5,7 +5,7 @@ A vector is the least-squares line, with a constant, of one level on the others 
 rate indices, and BQX in its domain, where the residual has BQX's sign. The groups:
 
 - triangle: eurusd on gbpusd and eurgbp. The three rates are an identity, so what is left is the
-  parity error; NaN where one rate was made from the others (see ``panels.triangle_residual``).
+  parity error; NaN where one rate was made from the others (see ``parity.residual``).
 - cluster: audusd on nzdusd.
 - cross: eurusd on audusd, whose vector (1, -1) would be the rate euraud itself.
 - majors: eurusd on gbpusd and audusd. Of it are the weights (the vector scaled to length 1, the
@@ -24,7 +24,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling import panels
+from bqx.features.rolling import panels, parity
 from bqx.features.rolling.multivariate import correlations, shifted
 from bqx.features.rolling.products import products
 from bqx.features.rolling.regression import regress, residual_on_one
@@ -91,11 +91,11 @@ def _agree(a: F, b: F) -> F:
 LEVELS: dict[str, panels.Series] = {"rate": panels.level, "bqx": panels.momentum}
 
 
-def _ect(bars: Bars, domain: str) -> F:
-    """(T, 12) of a domain, in the order of the outputs below."""
+def _fitted(level: panels.Series) -> panels.Series:
+    """(T, 9) of a domain: four residuals, then half-life and score of the majors', and weights."""
 
-    def make() -> F:
-        first, level = bars.first_market_minute, LEVELS[domain]
+    def make(bars: Bars) -> F:
+        first = bars.first_market_minute
 
         def fitted(group: tuple[str, ...]) -> F:
             return regress(panels.stack(bars, level, group), DAY, first)
@@ -103,46 +103,48 @@ def _ect(bars: Bars, domain: str) -> F:
         def on_one(group: tuple[str, ...]) -> F:
             return residual_on_one(*(level(bars, pair) for pair in group), DAY, first)
 
-        built = np.isnan(panels.triangle_residual(bars, TRIANGLE[0]))
+        built = np.isnan(parity.residual(bars, TRIANGLE[0]))
         majors = fitted(MAJORS)
-        speed = moving(majors[:, 0].copy(), SPAN)
         columns = [
             np.where(built, np.nan, fitted(TRIANGLE)[:, 0]),
             on_one(CLUSTER),
             on_one(CROSS),
-            majors[:, 0],
-            speed[:, 0],
-            speed[:, 1],
-            majors[:, 2],
+            *majors.T,
             *weights(panels.stack(bars, level, MAJORS), DAY, first).T,
-            majors[:, 1],
-            speed[:, 2],
         ]
         return np.column_stack(columns)
 
-    return panels.shared(bars, f"error correction:{domain}", make)
+    return panels.Series(f"error correction:{level.key}", make, level.reach + DAY, 9)
+
+
+_FITTED = {domain: _fitted(level) for domain, level in LEVELS.items()}
+
+
+def _ect(bars: Bars, domain: str) -> F:
+    """(T, 12) of a domain, in the order of the outputs below."""
+    fitted = _FITTED[domain].every(bars)
+    speed = moving(fitted[:, 3].copy(), SPAN)
+    parts = fitted[:, :4], speed[:, :2], fitted[:, 5:], fitted[:, 4:5], speed[:, 2:]
+    return np.concatenate(parts, axis=1)
 
 
 def _across(bars: Bars) -> F:
-    def make() -> F:
-        rate, bqx = _ect(bars, "rate"), _ect(bars, "bqx")
-        ect, other = rate[:, 3], bqx[:, 3]
-        earlier = np.column_stack([other, shifted(ect.copy(), 1)])
-        columns = [
-            _agree(ect, other),
-            np.abs(ect - other),
-            *correlations(earlier, SPAN, bars.first_market_minute).T,
-            rate[:, 10] - bqx[:, 10],
-            _agree(rate[:, 4], bqx[:, 4]),
-            rate[:, 11] * bqx[:, 11],
-        ]
-        return np.column_stack(columns)
-
-    return panels.shared(bars, "error correction", make)
+    rate, bqx = _ect(bars, "rate"), _ect(bars, "bqx")
+    ect, other = rate[:, 3], bqx[:, 3]
+    earlier = np.column_stack([other, shifted(ect.copy(), 1)])
+    columns = [
+        _agree(ect, other),
+        np.abs(ect - other),
+        *correlations(earlier, SPAN, bars.first_market_minute).T,
+        rate[:, 10] - bqx[:, 10],
+        _agree(rate[:, 4], bqx[:, 4]),
+        rate[:, 11] * bqx[:, 11],
+    ]
+    return np.column_stack(columns)
 
 
-def _of(domain: str) -> Callable[[Bars], F]:
-    return lambda bars: _ect(bars, domain)
+def _of(domain: str) -> panels.OfPairs:
+    return panels.same(f"ect:{domain}", lambda bars: _ect(bars, domain))
 
 
 def _later(rows: int) -> Callable[..., int]:
@@ -275,7 +277,7 @@ FAMILIES = (
             )
             for name, alias, later, noun, formula, unit, *bounds in _ACROSS
         },
-        sources=Source("both", "cross", "1", BQX_WINDOW + 1, _across),
+        sources=Source("both", "cross", "1", BQX_WINDOW + 1, panels.same("ect", _across)),
         about="residuals of the majors in both domains, the same for all pairs",
     ),
 )

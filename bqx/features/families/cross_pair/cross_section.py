@@ -11,12 +11,12 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling import panels
+from bqx.features.rolling import panels, parity
 from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
-from bqx.features.rolling.sums import F, mean_std
-from bqx.features.rolling.trailing import totals
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.trailing import deviations, totals
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Output, Source, read
 from bqx.market.bars import Bars
@@ -39,21 +39,31 @@ def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
     return out
 
 
-def _trend(bars: Bars, pair: str) -> F:
-    def make() -> F:
-        terms = fit(panels.index(bars, pair), WINDOW, bars.first_market_minute)
-        return terms[:, :2] / terms[:, 3:4]
+@kernel(nogil=True)
+def _trends(index: F, window: int, first_minute: int) -> F:
+    """Normalised terms of the quadratic trend: (T, C) -> (2 C, T), the second order first."""
+    rows, columns = index.shape
+    out = np.empty((2 * columns, rows))
+    for k in range(columns):
+        terms = fit(index[:, k].copy(), window, first_minute)
+        for row in range(rows):
+            out[k, row] = terms[row, 0] / terms[row, 3]
+            out[columns + k, row] = terms[row, 1] / terms[row, 3]
+    return out
 
-    return panels.shared(bars, f"trend:{pair}", make)
+
+def _both_of(bars: Bars) -> F:
+    return np.asarray(_trends(panels.index.every(bars), WINDOW, bars.first_market_minute).T)
 
 
-def _volatility_of(bars: Bars, pair: str) -> F:
-    return mean_std(panels.returns(bars, pair), WINDOW, bars.first_market_minute, 1)[1]
-
-
-_a1 = panels.Series("a1", panels.of_each(lambda bars, pair: _trend(bars, pair)[:, 1]))
-_a2 = panels.Series("a2", panels.of_each(lambda bars, pair: _trend(bars, pair)[:, 0]))
-_volatility = panels.Series("volatility", panels.of_each(_volatility_of))
+_both = panels.Series("trends", _both_of, WINDOW, 2 * len(PAIRS))
+_a2 = panels.Series("a2", lambda bars: _both.every(bars)[:, : len(PAIRS)], WINDOW)
+_a1 = panels.Series("a1", lambda bars: _both.every(bars)[:, len(PAIRS) :], WINDOW)
+_volatility = panels.Series(
+    "volatility",
+    lambda bars: deviations(panels.returns.every(bars), WINDOW, bars.first_market_minute),
+    WINDOW + 1,
+)
 
 METRICS = {
     "return": lambda bars: without_rounding(
@@ -63,7 +73,7 @@ METRICS = {
     "a1": _a1.every,
     "a2": _a2.every,
     "vol": _volatility.every,
-    "ect": panels.of_each(panels.triangle_residual),
+    "ect": parity.residual.every,
 }
 """(T, 28) cross-sections: log return over 60 rows, BQX_15, normalised terms of the quadratic trend
 over 60 rows, deviation of one-row log returns over 60, triangle residual."""
@@ -86,14 +96,11 @@ def _across(bars: Bars, name: str) -> F:
 
 
 def _component(bars: Bars) -> F:
-    def make() -> F:
-        x = panels.returns.every(bars)
-        dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
-        first, since = bars.first_market_minute, panels.since(bars)
-        fitted = component(x, DAY, first, dollar, since, centred=True)
-        return factor(x, fitted, first, DAY)
-
-    return panels.shared(bars, "panel component", make)
+    x = panels.returns.every(bars)
+    dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
+    first, since = bars.first_market_minute, panels.since(bars)
+    fitted = component(x, DAY, first, dollar, since, centred=True)
+    return np.asarray(factor(x, fitted, first, DAY))
 
 
 def _of_all(bars: Bars) -> F:
@@ -119,25 +126,28 @@ def _of_all(bars: Bars) -> F:
     return np.column_stack(columns)
 
 
-def _readings(bars: Bars) -> F:
+def _readings(bars: Bars, pairs: tuple[str, ...], rows: int) -> F:
     metrics = panels.shared(
         bars, "panel metrics", lambda: np.array([_metric(bars, name) for name in METRICS])
     )
-    ranks = ranks_of(metrics, PAIRS.index(bars.pair))
-    count = len(PAIRS)
-    common = panels.shared(bars, "panel readings", lambda: _of_all(bars))
-    return np.concatenate((ranks / count, (ranks - 1.0) / (count - 1.0), common), axis=1)
+    common = panels.shared(bars, "panel readings", lambda: _of_all(bars))[-rows:]
+    ranks = np.array([ranks_of(metrics[:, -rows:], PAIRS.index(pair)) for pair in pairs])
+    count, every = len(PAIRS), np.broadcast_to(common, (len(pairs), *common.shape))
+    return np.concatenate((ranks / count, (ranks - 1.0) / (count - 1.0), every), axis=2)
 
 
-def _gaps(series: panels.Series) -> panels.Build:
-    def build(bars: Bars) -> F:
-        values = panels.stack(bars, series, (bars.pair, *SISTERS[bars.pair][:2]))
-        return values[:, :1] - values[:, 1:]
+def _gaps(series: panels.Series) -> panels.OfPairs:
+    """What a pair has above its first sister and its second."""
+    three = panels.beside(series, lambda pair: SISTERS[pair][:2])
 
-    return build
+    def make(bars: Bars, pairs: tuple[str, ...], rows: int) -> F:
+        values = three.make(bars, pairs, rows)
+        return values[:, :, :1] - values[:, :, 1:]
+
+    return panels.OfPairs(make)
 
 
-PANEL = Source("panel", "cross", "1", 1, _readings)
+PANEL = Source("panel", "cross", "1", 1, panels.OfPairs(_readings))
 """Readings of the cross-section of 28 pairs."""
 
 GAPS = {

@@ -61,45 +61,44 @@ def path(x: F, loadings: F, first_minute: int, window: int) -> F:
 
 
 def _factor(bars: Bars) -> F:
-    def make() -> F:
-        x = panels.stack(bars, panels.returns, DOLLAR_PAIRS)
-        rising = np.array(panels.in_dollars(DOLLAR_PAIRS))
-        first, since = bars.first_market_minute, panels.since(bars)
-        fitted = component(x, DAY, first, rising, since, centred=True)
-        return path(x, fitted[:, :-1], first, DAY)
-
-    return panels.shared(bars, "dollar factor", make)
+    x = panels.stack(bars, panels.returns, DOLLAR_PAIRS)
+    rising = np.array(panels.in_dollars(DOLLAR_PAIRS))
+    first, since = bars.first_market_minute, panels.since(bars)
+    fitted = component(x, DAY, first, rising, since, centred=True)
+    return path(x, fitted[:, :-1], first, DAY)
 
 
-def strength(bars: Bars, currency: str) -> F:
-    """(T,) index of a currency, 100 at the baseline: geometric mean against the seven others."""
-
-    def make() -> F:
-        pairs = [pair for pair in PAIRS if currency in (base(pair), quote(pair))]
-        signs = [1.0 if base(pair) == currency else -1.0 for pair in pairs]
-        total = np.zeros(len(bars))
-        for pair, sign in zip(pairs, signs, strict=True):
-            total += sign * panels.level(bars, pair)
-        return 100.0 * np.exp(total / len(pairs))
-
-    return panels.shared(bars, f"currency:{currency}", make)
+_WITH = [[pair for pair in PAIRS if c in (base(pair), quote(pair))] for c in CURRENCIES]
+_SIGNS = [
+    [1.0 if base(pair) == currency else -1.0 for pair in pairs]
+    for currency, pairs in zip(CURRENCIES, _WITH, strict=True)
+]
 
 
-def _indices(bars: Bars) -> F:
-    def make() -> F:
-        return np.column_stack([strength(bars, currency) for currency in CURRENCIES])
+def _strength(bars: Bars) -> F:
+    """(T, 8) indices, 100 at the baseline: geometric mean against the seven others."""
+    total = np.zeros((len(bars), len(CURRENCIES)))
+    for pairs, signs in zip(zip(*_WITH, strict=True), zip(*_SIGNS, strict=True), strict=True):
+        total += panels.stack(bars, panels.level, pairs, signs)
+    return np.asarray(100.0 * np.exp(total / len(_WITH[0])))
 
-    own, other = (CURRENCIES.index(side(bars.pair)) for side in (base, quote))
-    indices = panels.shared(bars, "currencies", make)
-    out = indices.take([*range(len(CURRENCIES)), own, other, own], axis=1)
-    out[:, -1] -= indices[:, other]
+
+strength = panels.Series("currencies", _strength, width=len(CURRENCIES))
+
+
+def _indices(bars: Bars, pairs: tuple[str, ...], rows: int) -> F:
+    sides = [[CURRENCIES.index(side(pair)) for side in (base, quote)] for pair in pairs]
+    places = [[*range(len(CURRENCIES)), own, other, own] for own, other in sides]
+    recent = strength.every(bars)[len(bars) - rows :]
+    out = recent.take(places, axis=1).transpose(1, 0, 2)
+    out[:, :, -1] -= recent.take([other for _, other in sides], axis=1).T
     return out
 
 
-FACTOR = Source("dollar", "cross", "1", 2, _factor)
+FACTOR = Source("dollar", "cross", "1", 2, panels.same("dollar factor", _factor))
 """Readings of the dollar factor, the same for all pairs."""
 
-INDICES = Source("currency", "cross", "1", 1, _indices)
+INDICES = Source("currency", "cross", "1", 1, panels.OfPairs(_indices))
 """Indices of the eight currencies, of the base and the quote, and the difference of these."""
 
 _EIGHT = tuple(f"currency_index_{name.lower()}" for name in CURRENCIES)

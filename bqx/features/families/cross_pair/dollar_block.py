@@ -148,27 +148,23 @@ def together(x: F, first_minute: int, window: int, since: int) -> F:
     return out
 
 
-def _majors(series: panels.Series) -> panels.Build:
-    return lambda bars: panels.stack(bars, series, (bars.pair, *MAJORS))
+def _majors(series: panels.Series) -> panels.OfPairs:
+    return panels.beside(series, lambda pair: MAJORS)
 
 
-def _market(series: panels.Series) -> panels.Build:
-    def build(bars: Bars) -> F:
-        def make() -> F:
-            return panels.stack(bars, series, MAJORS, panels.in_dollars(MAJORS)).mean(axis=1)
+def _market(series: panels.Series) -> panels.OfPairs:
+    def make(bars: Bars) -> F:
+        return panels.stack(bars, series, MAJORS, panels.in_dollars(MAJORS)).mean(
+            axis=1, keepdims=True
+        )
 
-        mean = panels.shared(bars, f"dollar mean:{series.key}", make)
-        return np.column_stack([series(bars, bars.pair), mean])
-
-    return build
+    mean = panels.Series(f"dollar mean:{series.key}", make, series.reach, 1)
+    return panels.columns(lambda pair: [panels.taken(series, pair), (mean, [0], [1.0])])
 
 
 def _together(bars: Bars) -> F:
-    def make() -> F:
-        x = panels.stack(bars, panels.returns, MAJORS, panels.in_dollars(MAJORS))
-        return together(x, bars.first_market_minute, 20, panels.since(bars))
-
-    return panels.shared(bars, "majors", make)
+    x = panels.stack(bars, panels.returns, MAJORS, panels.in_dollars(MAJORS))
+    return together(x, bars.first_market_minute, 20, panels.since(bars))
 
 
 MAJORS_MOVES = (
@@ -183,7 +179,7 @@ MARKET = (
 )
 """Moves of the pair and the mean move of five dollar pairs."""
 
-TOGETHER = Source("rate", "rate", "1", 2, _together)
+TOGETHER = Source("rate", "rate", "1", 2, panels.same("majors", _together))
 """Readings of the dollar pairs' covariance, the same for all pairs."""
 
 _correlation = partial(family, table="correlation", laggable=False)

@@ -13,7 +13,6 @@ from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import Output, Source
-from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
@@ -105,28 +104,36 @@ def leaders(pair: str, parameters: F) -> tuple[str | None, ...]:
     return tuple(None if np.isnan(k) else SISTERS[pair][int(k)] for k in parameters)
 
 
-def _quadratic_of(bars: Bars, pair: str) -> F:
-    end = LEADER_WINDOW - 1.0
-    x = panels.momentum(bars, pair)
-    return fit(x, LEADER_WINDOW, bars.first_market_minute)[:, 0] * (end * end)
+@kernel(nogil=True)
+def _quadratic_of(x: F, window: int, first_minute: int) -> F:
+    """Quadratic term of each column at the window's end: (T, C) -> (T, C)."""
+    out, end = np.empty(x.shape), window - 1.0
+    for k in range(x.shape[1]):
+        out[:, k] = fit(x[:, k].copy(), window, first_minute)[:, 0] * (end * end)
+    return out
 
 
 _momentum = panels.momentum_over(LEADER_WINDOW)
-_quadratic = panels.Series("quadratic", panels.of_each(_quadratic_of))
+_quadratic = panels.Series(
+    "quadratic",
+    lambda bars: _quadratic_of(
+        panels.momentum.every(bars), LEADER_WINDOW, bars.first_market_minute
+    ),
+    BQX_WINDOW + LEADER_WINDOW,
+)
 
 
-def _sisters(series: panels.Series) -> panels.Build:
-    return lambda bars: panels.stack(bars, series, (bars.pair, *SISTERS[bars.pair][:2]))
+def _sisters(series: panels.Series) -> panels.OfPairs:
+    return panels.beside(series, lambda pair: SISTERS[pair][:2])
 
 
-def _candidates(bars: Bars) -> F:
-    sisters = SISTERS[bars.pair]
-    columns = [
-        panels.stack(bars, panels.returns, (bars.pair, *sisters)),
-        panels.stack(bars, _momentum, sisters),
-        panels.stack(bars, _quadratic, sisters),
+_candidates = panels.columns(
+    lambda pair: [
+        panels.taken(panels.returns, pair, *SISTERS[pair]),
+        panels.taken(_momentum, *SISTERS[pair]),
+        panels.taken(_quadratic, *SISTERS[pair]),
     ]
-    return np.column_stack(columns)
+)
 
 
 SISTERS_BQX = Source("sisters", "cross", "1", BQX_WINDOW + 1, _sisters(panels.momentum))

@@ -10,7 +10,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.families.cross_pair.dollar_block import with_majors
-from bqx.features.rolling import panels
+from bqx.features.rolling import panels, parity
 from bqx.features.rolling.ago import changes
 from bqx.features.rolling.multivariate import correlations, shifted, snapped
 from bqx.features.rolling.panels import DOLLAR_PAIRS
@@ -108,37 +108,25 @@ def _terms(windows: tuple[int, ...], change: bool) -> panels.Build:
 
 
 def _leading(bars: Bars) -> F:
-    def make() -> F:
-        x = panels.stack(bars, panels.moves, ("eurusd", "gbpusd"))
-        return leading(x, bars.first_market_minute, 60)
-
-    return panels.shared(bars, "eur leads gbp", make)
+    x = panels.stack(bars, panels.moves, ("eurusd", "gbpusd"))
+    return leading(x, bars.first_market_minute, 60)
 
 
 def _mood(bars: Bars) -> F:
-    def make() -> F:
-        of = (panels.momentum(bars, pair) for pair in ("audusd", "nzdusd", "usdchf", "usdjpy"))
-        aud, nzd, chf, jpy = of
-        # BQX falls when a rate rises.
-        return mood((-aud - nzd) / 2.0 - (chf + jpy) / 2.0, bars.first_market_minute, DAY)
-
-    return panels.shared(bars, "mood", make)
+    of = (panels.momentum(bars, pair) for pair in ("audusd", "nzdusd", "usdchf", "usdjpy"))
+    aud, nzd, chf, jpy = of
+    # BQX falls when a rate rises.
+    return mood((-aud - nzd) / 2.0 - (chf + jpy) / 2.0, bars.first_market_minute, DAY)
 
 
 def _breadth(bars: Bars) -> F:
-    def make() -> F:
-        x = panels.stack(bars, panels.momentum, DOLLAR_PAIRS, panels.in_dollars(DOLLAR_PAIRS))
-        return breadth(x, bars.first_market_minute, 20)
-
-    return panels.shared(bars, "breadth", make)
+    x = panels.stack(bars, panels.momentum, DOLLAR_PAIRS, panels.in_dollars(DOLLAR_PAIRS))
+    return breadth(x, bars.first_market_minute, 20)
 
 
 def _eurusd_triangle(bars: Bars) -> F:
-    def make() -> F:
-        x = panels.triangle_momentum(bars, "eurusd")
-        return np.column_stack([x, z_score(x, 20, bars.first_market_minute)])
-
-    return panels.shared(bars, "eurusd triangle", make)
+    x = parity.momentum_residual(bars, "eurusd")
+    return np.column_stack([x, z_score(x, 20, bars.first_market_minute)])
 
 
 ENDS = Source("bqx", "bqx", "1", 61, _terms((15, 60), False))
@@ -164,7 +152,8 @@ def _shared(
     about: str,
 ) -> Family:
     """A family whose source has made the values for all pairs."""
-    source = Source("bqx", "bqx", "1", lookback, build, series="BQX")
+    shared = panels.same(name, build)
+    source = Source("bqx", "bqx", "1", lookback, shared, series="BQX")
     return _correlation(name, read, outputs, sources=source, windows=window, about=about + _SAME)
 
 

@@ -7,14 +7,13 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling import panels
+from bqx.features.rolling import panels, parity
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import cross_sums, shifted
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, SIGNED, Family, Output, Source
-from bqx.market.bars import Bars
 from bqx.market.pairs import SISTERS
 from bqx.market.sessions import DAY
 
@@ -70,9 +69,7 @@ def aligned(x: F, first_minute: int) -> F:
 
 
 def _sister(rank: int) -> Source:
-    def build(bars: Bars) -> F:
-        return panels.stack(bars, panels.returns, (bars.pair, SISTERS[bars.pair][rank - 1]))
-
+    build = panels.beside(panels.returns, lambda pair: (SISTERS[pair][rank - 1],))
     return Source(f"sister{rank}", "cross", "1", 2, build, series=f"sister {rank}")
 
 
@@ -123,13 +120,7 @@ def _of(rank: int) -> tuple[Family, ...]:
     )
 
 
-def _one(series: panels.OfPair) -> panels.Build:
-    return lambda bars: series(bars, bars.pair)
-
-
-TRIANGLE = Source(
-    "triangle", "cross", "1", DAY, _one(panels.triangle_residual), series="the triangle"
-)
+TRIANGLE = Source("triangle", "cross", "1", DAY, panels.own(parity.residual), series="the triangle")
 """Log parity error of the pair's triangle, demeaned over 1,440 rows."""
 
 TRIANGLE_BQX = Source(
@@ -137,7 +128,7 @@ TRIANGLE_BQX = Source(
     "cross",
     "1",
     BQX_WINDOW + DAY,
-    _one(panels.triangle_momentum),
+    panels.own(parity.momentum_residual),
     series="the triangle's BQX",
 )
 """BQX of the triangle's direct pair less those of its legs, demeaned over 1,440 rows."""
@@ -147,7 +138,12 @@ BOTH = Source(
     "cross",
     "1",
     TRIANGLE_BQX.lookback,
-    lambda bars: np.column_stack([TRIANGLE.build(bars), TRIANGLE_BQX.build(bars)]),
+    panels.columns(
+        lambda pair: [
+            panels.taken(parity.residual, pair),
+            panels.taken(parity.momentum_residual, pair),
+        ]
+    ),
 )
 """Both residuals."""
 

@@ -16,21 +16,18 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.ago import changes, growth, rise
+from bqx.features.families.technical import rate_of_change, stated
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import (
-    DELTA,
-    LEVEL_ROWS,
     SCORE_ROWS,
     ema,
     ema_run_in,
-    over_deviation,
     readings,
     score,
     strength,
     wilder_change,
 )
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import SIGNED, Output
 from bqx.features.steps import Steps
@@ -45,9 +42,20 @@ def rsi(x: F, first_minute: int, n: int) -> F:
 
 
 @kernel
+def _strength(strengths: F, first_minute: int, n: int) -> F:
+    return strengths[:, :1]
+
+
+@kernel
 def rsi_readings(x: F, first_minute: int, n: int) -> F:
     """Relative strength index, its change, score and zone (30, 70): (T, 4)."""
     return readings(strength(x, n, first_minute), x, 30.0, 70.0, first_minute)
+
+
+@kernel
+def _strength_readings(strengths: F, first_minute: int, n: int) -> F:
+    own, x = strengths[:, 0].copy(), strengths[:, 1].copy()
+    return readings(own, x, 30.0, 70.0, first_minute)
 
 
 @kernel
@@ -67,28 +75,19 @@ def macd_line(x: F, first_minute: int, fast: int, slow: int) -> F:
 
 @kernel
 def _line(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
-    """Difference of two exponential means, beside the series: (T, 2)."""
-    out = np.empty((2, len(x)))
-    out[0] = mean_difference(x, first_minute, fast, slow)
-    out[1] = x
+    """Difference of two exponential means, its own mean, and the series: (T, 3)."""
+    out = np.empty((3, len(x)))
+    out[0], out[2] = mean_difference(x, first_minute, fast, slow), x
+    out[1] = ema(out[0], signal, first_minute)
     return out.T
-
-
-@kernel
-def signalled(line: F, first_minute: int, signal: int) -> tuple[F, F]:
-    """Exponential mean of a line, and what the line has above it: (T,) each."""
-    slower, above = ema(line, signal, first_minute), np.empty(len(line))
-    for row in range(len(line)):
-        above[row] = line[row] - slower[row]
-    return slower, above
 
 
 @kernel
 def _line_readings(lines: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     rows = len(lines)
     out = np.empty((6, rows))
-    line, x = lines[:, 0].copy(), lines[:, 1].copy()
-    slower, gap = signalled(line, first_minute, signal)
+    line, slower, x = lines[:, 0].copy(), lines[:, 1].copy(), lines[:, 2].copy()
+    gap = line - slower
     out[0], out[1], out[2] = line, slower, gap
     out[3] = changes(gap, 1)
     out[4] = score(gap, x, SCORE_ROWS, first_minute)
@@ -111,82 +110,8 @@ def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     return _line_readings(lines, first_minute, fast, slow, signal)
 
 
-@kernel
-def roc(x: F, first_minute: int, window: int) -> F:
-    """Percent change over ``window`` rows: (T, 1)."""
-    return growth(x, window).reshape(-1, 1)
-
-
-@kernel
-def roc_bqx(x: F, first_minute: int, window: int) -> F:
-    """Change over ``window`` rows in percent of the deviation over 60 rows: (T, 1)."""
-    return over_deviation(rise(x, window), x, first_minute).reshape(-1, 1)
-
-
-@kernel
-def _roc_more(value: F, x: F, first_minute: int, window: int) -> F:
-    # A market at rest for 60 rows leaves the changes of the rows before it: no reason for NaN.
-    out = readings(value, value, 0.0, 0.0, first_minute)
-    moves = rise(x, window)
-    for row in range(len(x)):
-        out[row, 3] = zone(moves[row], 0.0, 0.0)
-    return out
-
-
-@kernel
-def roc_readings(x: F, first_minute: int, window: int) -> F:
-    """Percent change, its own change, score and sign: (T, 4)."""
-    return _roc_more(roc(x, first_minute, window)[:, 0], x, first_minute, window)
-
-
-@kernel
-def roc_bqx_readings(x: F, first_minute: int, window: int) -> F:
-    """Change in percent of the deviation over 60 rows, its change, score and sign: (T, 4)."""
-    return _roc_more(roc_bqx(x, first_minute, window)[:, 0], x, first_minute, window)
-
-
 def _histogram(fast: int, slow: int, signal: int) -> int:
     return ema_run_in(slow) + ema_run_in(signal) - 1
-
-
-def _roc_rows(window: int) -> int:
-    return window + 1
-
-
-def _roc_bqx_rows(window: int) -> int:
-    return max(window + 1, LEVEL_ROWS)
-
-
-def _beside(name: str, noun: str, rows: Callable[..., int], *bounds: float) -> dict[str, Output]:
-    """Change over five rows and score over 60 of an indicator."""
-    return {
-        "delta_5": Output(
-            "%",
-            *bounds,
-            alias=f"{name.lower()}_{{0}}_delta_5",
-            lookback=lambda w: rows(w) + DELTA,
-            title=f"Five-row change of the {noun} of {{x}}",
-            formula=f"delta({name}({{0}}), 5)",
-        ),
-        "z_60": Output(
-            "1",
-            alias=f"{name.lower()}_{{0}}_z_60",
-            lookback=lambda w: rows(w) + _BACK,
-            title=f"Z-score of the {noun} of {{x}} over 60 rows",
-            formula=f"z({name}({{0}}), 60)",
-        ),
-    }
-
-
-def _roc_outputs(rows: Callable[..., int], roc: Output) -> dict[str, Output]:
-    sign = Output(
-        *SIGNED,
-        alias="roc_{0}_sign",
-        lookback=_roc_rows,
-        title="Direction of the change of {x}",
-        formula="sign(x[t] - x[t-{0}])",
-    )
-    return {"": roc, **_beside("ROC", "rate of change", rows), "sign": sign}
 
 
 _RSI = Output(
@@ -199,7 +124,7 @@ _RSI = Output(
 )
 _RSI_READINGS = {
     "": _RSI,
-    **_beside("RSI", "relative strength index", wilder_change, -100.0, 100.0),
+    **rate_of_change.beside("RSI", "relative strength index", wilder_change, -100.0, 100.0),
     "zone": Output(
         *SIGNED,
         alias="rsi_{0}_zone",
@@ -252,46 +177,36 @@ _MACD = {
         formula="sign(hist[t]) if it differs from sign(hist[t-1]), else 0; hist({0}, {1}, {2})",
     ),
 }
-_ROC = Output(
-    "%", alias="roc_{0}", title="Rate of change of {x}", formula="100 (x[t] - x[t-{0}]) / x[t-{0}]"
-)
-_ROC_BQX = replace(
-    _ROC,
-    title="Change of {x} in percent of its deviation",
-    formula="100 (x[t] - x[t-{0}]) / std(x, 60)",
-)
-
 _technical = partial(family, table="technical", sources=(RATE, BQX))
 _rsi = partial(_technical, "rsi", about="relative strength index, Wilder", lookback=wilder_change)
 _macd = partial(_technical, "macd", about="moving average convergence divergence")
-_roc = partial(
-    family, "roc", table="technical", sources=RATE, about="rate of change", lookback=_roc_rows
-)
-_roc_of_bqx = partial(
-    _roc,
-    sources=BQX,
-    about="change in percent of the deviation over 60 rows",
-    lookback=_roc_bqx_rows,
-)
+
+
+def _goes_on(last: Callable[..., F], reads: int) -> Steps:
+    return Steps(
+        stated.strength,
+        last,
+        rows=wilder_change,
+        reads=lambda n: reads,
+        begin=stated.begin_strength,
+    )
+
 
 FAMILIES = (
-    _rsi(rsi_readings, _RSI_READINGS, windows=14),
-    _rsi(rsi, _RSI, windows=(7, 21, 28)),
+    _rsi(rsi_readings, _RSI_READINGS, windows=14, steps=_goes_on(_strength_readings, SCORE_ROWS)),
+    _rsi(rsi, _RSI, windows=(7, 21, 28), steps=_goes_on(_strength, 1)),
     _macd(
         macd,
         _MACD,
         windows=((12, 26, 9),),
         lookback=_histogram,
         steps=Steps(
-            _line,
+            stated.line,
             _line_readings,
-            rows=lambda fast, slow, signal: ema_run_in(slow),
-            reads=lambda fast, slow, signal: ema_run_in(signal) + _BACK,
+            rows=lambda fast, slow, signal: ema_run_in(slow) + ema_run_in(signal) - 1,
+            reads=lambda fast, slow, signal: SCORE_ROWS,
+            begin=stated.begin_line,
         ),
     ),
     _macd(macd_line, {"line": replace(_LINE, alias="macd_line_{0}_{1}")}, windows=((5, 35),)),
-    _roc(roc_readings, _roc_outputs(_roc_rows, _ROC), windows=12),
-    _roc(roc, _ROC, windows=(5, 25, 60)),
-    _roc_of_bqx(roc_bqx_readings, _roc_outputs(_roc_bqx_rows, _ROC_BQX), windows=12),
-    _roc_of_bqx(roc_bqx, _ROC_BQX, windows=(5, 25, 60)),
 )

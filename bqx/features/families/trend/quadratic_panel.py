@@ -8,7 +8,7 @@ window counts as no trend. A sister that is absent
 leaves its gap NaN.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -30,7 +30,7 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, Output, Source, read
-from bqx.market.bars import Bars, Panel
+from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS, SISTERS, base, quote
 from bqx.market.sessions import DAY
 
@@ -63,27 +63,40 @@ def _gather(x: F, t: F, sums: F, signs: F) -> None:
 
 
 @kernel(nogil=True)
-def _of_pairs(index: F, momentum: F, first_minute: int, since: int) -> tuple[F, F, F]:
+def _of_pairs(index: F, momentum: F, first_minute: int, since: int) -> tuple[F, F]:
     """Sums and numbers of signs over the pairs on the rows from ``since`` on, of rate and BQX (T,
-    28): (2, 3, 12, n) and (2, 12, n); then trends of BQX over 15 rows, two (T, 28).
+    28): (2, 3, 12, n) and (2, 12, n).
     """
     count, pairs = index.shape
-    # Rows behind the first one whose statistics are wanted.
-    start = max(since - (_LONGEST - 1), 0)
     sums, signs = np.zeros((2, 3, 12, count - since)), np.zeros((2, 12, count - since))
-    trends = np.empty((2, count, pairs))
     for i in range(pairs):
         for domain in range(2):
-            read = (momentum if domain else index)[start:, i].copy()
-            t = terms(read, first_minute + start)
-            _gather(read, t[since - start :], sums[domain], signs[domain])
-        series = momentum[:, i].copy()
-        own, clean = normalised(series, first_minute, WINDOW), clean_rows(series)
+            read = (momentum if domain else index)[:, i].copy()
+            t = terms(read, first_minute)
+            _gather(read, t[since:], sums[domain], signs[domain])
+    return sums, signs
+
+
+@kernel(nogil=True)
+def _trends_of(momentum: F, first_minute: int) -> F:
+    count, pairs = momentum.shape
+    out = np.empty((count, 3 * pairs))
+    for i in range(pairs):
+        out[:, 3 * i : 3 * i + 3] = normalised(momentum[:, i].copy(), first_minute, WINDOW)
+    return out
+
+
+@kernel(nogil=True)
+def _with_flat(trends: F, momentum: F, term: int) -> F:
+    """A term of every pair's trend: (T, 28), 0 of a flat window."""
+    count, pairs = momentum.shape
+    out = np.empty((count, pairs))
+    for i in range(pairs):
+        clean = clean_rows(momentum[:, i].copy())
         for row in range(count):
-            for k in range(2):
-                flat = np.isnan(own[row, k]) and clean[row] >= WINDOW
-                trends[k, row, i] = 0.0 if flat else own[row, k]
-    return sums, signs, trends
+            value = trends[row, 3 * i + term]
+            out[row, i] = 0.0 if np.isnan(value) and clean[row] >= WINDOW else value
+    return out
 
 
 def _moments(sums: F) -> F:
@@ -98,25 +111,35 @@ def _share(sums: F, signs: F) -> F:
     return signs / np.where(count < FEWEST, np.nan, count)
 
 
-def _own(bars: Bars, pair: str) -> F:
-    """(T, 3) terms of a pair's BQX over 15 rows."""
+_trends = panels.Series(
+    "parabolic",
+    lambda bars: _trends_of(panels.momentum.every(bars), bars.first_market_minute),
+    BQX_WINDOW + WINDOW,
+    3 * len(PAIRS),
+)
+"""(T, 84) terms of every pair's BQX over 15 rows, the three of a pair side by side."""
 
-    def make() -> F:
-        return normalised(panels.momentum(bars, pair), bars.first_market_minute, WINDOW)
 
-    return panels.shared(bars, f"parabolic:{pair}", make)
+def _terms_of(names: Callable[[str], tuple[str, ...]]) -> panels.OfPairs:
+    return panels.columns(
+        lambda pair: [
+            (_trends, [3 * PAIRS.index(p) + k for p in names(pair) for k in range(3)], [1.0])
+        ]
+    )
 
 
-def _panel(bars: Bars, panel: Panel) -> F:
+def _panel(bars: Bars) -> F:
     """Statistics of the panel on the rows wanted: (T, 40)."""
-    first_minute = bars.first_market_minute
-    count, since = len(panel.closes), panel.since
-    if np.isnan(panel.baselines).any():
-        return np.full((count - since, 40), np.nan)
-    index, momentum = panels.index.every(bars), panels.momentum.every(bars)
-    sums, signs, trends = _of_pairs(index, momentum, first_minute, since)
+    first_minute, panel, since = bars.first_market_minute, bars.panel, panels.since(bars)
+    if panel is None or np.isnan(panel.baselines).any():
+        return np.full((len(bars) - since, 40), np.nan)
+    # Rows behind the first one whose statistics are wanted.
+    start = max(since - (_LONGEST - 1), 0)
+    read = (series.every(bars)[start:] for series in (panels.index, panels.momentum))
+    sums, signs = _of_pairs(*read, first_minute + start, since - start)
     components = []
-    for z in trends:
+    for k in range(2):
+        z = _with_flat(_trends.every(bars), panels.momentum.every(bars), k)
         late = max(since - 1, 0)
         fitted = component(z, DAY, first_minute, _DOLLAR, late, centred=False)
         leading = projected(z, fitted)
@@ -129,22 +152,17 @@ def _panel(bars: Bars, panel: Panel) -> F:
     return np.concatenate(statistics).T
 
 
-def _of_panel(bars: Bars) -> F:
-    panel = bars.panel
-    if panel is None:
-        return np.full((len(bars), 40), np.nan)
-    return panels.shared(bars, "parabolic", lambda: _panel(bars, panel))
+_twice, _both = _terms_of(lambda pair: (pair, pair)), _terms_of(lambda pair: SISTERS[pair][:2])
 
 
-def _of_sisters(bars: Bars) -> F:
-    own = _own(bars, bars.pair)
-    return np.column_stack([own - _own(bars, name) for name in SISTERS[bars.pair][:2]])
+def _above_sisters(bars: Bars, pairs: tuple[str, ...], rows: int) -> F:
+    return _twice.make(bars, pairs, rows) - _both.make(bars, pairs, rows)
 
 
-PANEL_TRENDS = Source("panel", "cross", "1", 1, _of_panel)
+PANEL_TRENDS = Source("panel", "cross", "1", 1, panels.same("of parabolic", _panel))
 """Statistics over all pairs of the trends' terms; lookbacks count bars."""
 
-SISTER_TRENDS = Source("sister", "cross", "1", BQX_WINDOW + WINDOW, _of_sisters)
+SISTER_TRENDS = Source("sister", "cross", "1", BQX_WINDOW + WINDOW, panels.OfPairs(_above_sisters))
 """Terms of the pair's BQX trend less those of its two sisters."""
 
 
