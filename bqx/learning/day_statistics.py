@@ -20,6 +20,19 @@ _MIDDLE = 4.653
 """Width of the middle 98 % of a normal distribution, standard deviations."""
 
 
+@kernel
+def _said(values: Series, neighbours: Days, weights: Series) -> float:
+    """What the neighbours of a column say of it, NaN where one of them is absent."""
+    w = 0.0
+    for k in range(len(neighbours)):
+        p = neighbours[k]
+        if p >= len(values):
+            w += weights[k] * abs(values[p - len(values)])
+        elif p >= 0:
+            w += weights[k] * values[p]
+    return w
+
+
 @kernel(nogil=True)
 def _summed(
     x: Matrix,
@@ -59,13 +72,7 @@ def _summed(
         for f in range(width):
             if np.isnan(values[f]) or neighbours[f, 0] < 0:
                 continue
-            w = 0.0
-            for k in range(neighbours.shape[1]):
-                p = neighbours[f, k]
-                if p >= width:
-                    w += weights[f, k] * abs(values[p - width])
-                elif p >= 0:
-                    w += weights[f, k] * values[p]
+            w = _said(values, neighbours[f], weights[f])
             if not np.isnan(w):
                 sums[d, f, 2] += 1.0
                 sums[d, f, 3] += w
