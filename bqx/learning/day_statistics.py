@@ -22,7 +22,7 @@ _MIDDLE = 4.653
 
 @kernel
 def _said(values: Series, neighbours: Days, weights: Series) -> float:
-    """What neighbours say of a column: their weighted values, or sizes where beyond the columns."""
+    """What the neighbours of a column say of it, NaN where one of them is absent."""
     said = 0.0
     for k in range(len(neighbours)):
         p = neighbours[k]
