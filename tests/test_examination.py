@@ -168,6 +168,15 @@ def test_closes_of_later_bars_are_refused(days, tmp_path, later):
         read(put(tmp_path, bars))
 
 
+@pytest.mark.parametrize("minutes", [2, 5])
+def test_a_rate_that_comes_back_is_its_own(days, tmp_path, minutes):
+    bars = days.copy()
+    there = np.arange(len(bars)) % minutes == 0
+    for rate in RATES:
+        bars[rate] = np.where(there, 1.1001, 1.1)
+    assert len(read(put(tmp_path, bars))) == len(bars)
+
+
 def test_two_hours_without_a_move_are_no_fault(days, tmp_path):
     bars = days.copy()
     bars.iloc[1000:1120, :4] = bars["close"].iloc[999]

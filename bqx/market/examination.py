@@ -191,15 +191,18 @@ def ahead(minutes: Minutes, rates: Rates) -> str:
     A bar opens where the one before it has closed, but for a fraction of what a minute moves:
     closes that lie twice as near to a later bar's open were taken from the bar before that one.
     """
-    near = np.zeros(1 + AHEAD)
+    near, moved = np.zeros(1 + AHEAD), np.zeros(1 + AHEAD)
     for later in range(1 + AHEAD):
         distance = later + 1
         rows = np.flatnonzero(minutes[distance:] - minutes[:-distance] == distance)
         if len(rows) < FEWEST_BARS:
             return ""
-        near[later] = np.abs(rates[rows + distance, 0] - rates[rows, 3]).mean()
+        opens = rates[rows + distance, 0]
+        near[later] = np.abs(opens - rates[rows, 3]).mean()
+        moved[later] = np.abs(opens - rates[rows, 0]).mean()
     nearest = int(np.argmin(near))
-    if 2.0 * near[nearest] >= near[0]:
+    # A rate that comes back to where it was lies near itself.
+    if 2.0 * near[nearest] >= min(near[0], moved[nearest]):
         return ""
     minute = f"{nearest} minute{'s' * (nearest > 1)}"
     return (
