@@ -30,7 +30,7 @@ _SEES_ALL = {"globals", "eval", "exec", "vars", "__import__"}
 def code_hash(*roots: Any) -> str:
     """SHA-256 over the code that functions, classes or compiled kernels reach, hexadecimal.
 
-    An object with a cached property ``identity`` counts by its value.
+    An object with a property ``identity`` counts by its value.
 
     >>> code_hash(code_hash) == code_hash(code_hash) != code_hash(_names)
     True
@@ -76,7 +76,7 @@ class _Reached:
             return self._module(value.__name__)
         if isinstance(value, partial):
             return f"partial {self._tokens((value.func, value.args, value.keywords))}"
-        if isinstance(getattr(type(value), "identity", None), cached_property):
+        if isinstance(getattr(type(value), "identity", None), property | cached_property):
             return f"identity {value.identity}"
         if isinstance(value, Mapping):
             return f"mapping {[(self.token(k), self.token(item)) for k, item in value.items()]}"
