@@ -104,8 +104,8 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     ``r`` lies inside the window, as in ``power_sums``: a sum of squares of 0 is a flat window.
     """
     rows = len(x)
-    made = np.empty((5, rows))  # at once: few rows take no longer than their room
-    total, square, reference, older = made[0], made[1], made[2], (made[3], made[4])
+    total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
+    older = np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = in_lanes(start, window, x)
         for low, high in outside(start, first, stop, window, len(x)):
@@ -152,7 +152,7 @@ def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
     """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
     mean, std, r = square_sums(x, window, first_minute)
     share, free = 1.0 / window, 1.0 / (window - ddof)
-    for row in range(min(window - 1, len(x)), len(x)):
+    for row in range(len(x)):
         total = mean[row]
         rest = std[row] - total * total * share
         mean[row] = r[row] + total * share

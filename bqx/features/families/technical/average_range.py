@@ -80,7 +80,7 @@ def _scored_bqx(ranges: F, first_minute: int, n: int) -> F:
 @kernel
 def atr(ohlc: F, first_minute: int, n: int) -> F:
     """Average true range, Wilder mean: (T, 1)."""
-    return _range(_average_range(ohlc, first_minute, n), first_minute, n)
+    return wilder(true_range(ohlc), n, first_minute).reshape(-1, 1)
 
 
 @kernel
