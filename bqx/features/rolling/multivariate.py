@@ -32,18 +32,16 @@ def cross_sums(x: F, window: int, first_minute: int) -> F:
     """
     rows, columns = x.shape
     out = np.empty((2 * columns - 1, rows))
-    whole = min(window - 1, rows)
-    out[:, :whole] = np.nan
     series = by_column(x)
     own = series[0]
     first, square, _ = square_sums(own, window, first_minute)
-    for row in range(whole, rows):
+    for row in range(rows):
         out[0, row] = square[row] - first[row] * first[row] / window
     for j in range(1, columns):
         total, square, _, product = square_and_product_sums(own, series[j], window, first_minute)
-        for row in range(whole, rows):
+        for row in range(rows):
             out[j, row] = square[row] - total[row] * total[row] / window
-        for row in range(whole, rows):
+        for row in range(rows):
             out[columns + j - 1, row] = product[row] - total[row] * (first[row] / window)
     return out.T
 
