@@ -25,12 +25,11 @@ def comoments(x: F, y: F, window: int, first_minute: int) -> F:
     Columns: mean of x, mean of y, sums of squares of x and of y about their means, and of their
     products. The sums of squares are 0 exactly where a series is flat.
     """
-    rows, whole = len(x), min(window - 1, len(x))
+    rows = len(x)
     out = np.empty((5, rows))
-    out[:, :whole] = np.nan
     sum_x, square_x, from_x = square_sums(x, window, first_minute)
     sum_y, square_y, from_y, products = square_and_product_sums(x, y, window, first_minute)
-    for row in range(whole, rows):
+    for row in range(rows):
         # Where one series has no sums neither has the other. Squares are those of distances from a
         # value inside the window: 0 where it is flat.
         gap = 0.0 if products[row] == products[row] else np.nan
