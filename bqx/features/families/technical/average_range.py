@@ -5,7 +5,6 @@ Percent of BQX are percent of the deviation over 60 rows, since it crosses zero.
 Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -26,7 +25,6 @@ from bqx.features.rolling.exponential import (
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_LINE, RATE_BARS
 from bqx.features.spec import CLOSE, Output
-from bqx.features.steps import Steps
 
 
 @kernel
@@ -155,14 +153,7 @@ _atr = partial(
 )
 
 
-def _goes_on(last: Callable[..., F], reads: int) -> Steps:
-    return Steps(
-        stated.average_range,
-        last,
-        rows=wilder_change,
-        reads=lambda n: reads,
-        begin=stated.begin_range,
-    )
+_goes_on = partial(stated.of_wilder_mean, stated.average_range, stated.begin_range)
 
 
 FAMILIES = (

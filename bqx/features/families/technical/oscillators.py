@@ -8,7 +8,6 @@ lower one, else 0.
 Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), for RSI; G. Appel for MACD.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -182,14 +181,7 @@ _rsi = partial(_technical, "rsi", about="relative strength index, Wilder", lookb
 _macd = partial(_technical, "macd", about="moving average convergence divergence")
 
 
-def _goes_on(last: Callable[..., F], reads: int) -> Steps:
-    return Steps(
-        stated.strength,
-        last,
-        rows=wilder_change,
-        reads=lambda n: reads,
-        begin=stated.begin_strength,
-    )
+_goes_on = partial(stated.of_wilder_mean, stated.strength, stated.begin_strength)
 
 
 FAMILIES = (

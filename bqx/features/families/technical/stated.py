@@ -3,17 +3,27 @@
 A state is the last row read, then those of the means, see `going_on`.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.exponential import moved, range_of, strength_of
+from bqx.features.rolling.exponential import moved, range_of, strength_of, wilder_change
 from bqx.features.rolling.going_on import averaged_with, mean_of, wilder_of
 from bqx.features.rolling.sums import F
 from bqx.features.spec import CLOSE, HIGH, LOW
+from bqx.features.steps import Steps
 
 
 def _begin(columns: int, *means: F) -> F:
     return np.concatenate((np.full(columns, np.nan), *means))
+
+
+def of_wilder_mean(
+    first: Callable[..., F], begin: Callable[[int], F], last: Callable[..., F], reads: int
+) -> Steps:
+    """Steps of a family whose first one keeps Wilder means; the last one reads so many rows."""
+    return Steps(first, last, rows=wilder_change, reads=lambda n: reads, begin=begin)
 
 
 def begin_strength(n: int) -> F:
