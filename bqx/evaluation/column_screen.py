@@ -19,7 +19,7 @@ from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import samples
 from bqx.learning.folds import Fold
-from bqx.learning.ranking import thin
+from bqx.learning.models.design import thin
 from bqx.learning.selection import COPY
 from bqx.market import sessions
 from bqx.parallel import over_pairs

@@ -15,7 +15,8 @@ from sklearn.feature_selection import mutual_info_regression
 from sklearn.linear_model import lasso_path
 
 from bqx.learning.models import trees
-from bqx.learning.models.boosters import BINS, Boosters
+from bqx.learning.models.boosters import Boosters
+from bqx.learning.models.design import BINS, EDGES, thin
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -30,18 +31,11 @@ MAX_SAMPLES = 0.5
 """Share of rows that a tree sees."""
 MIN_SAMPLES_LEAF = 0.01
 """Smallest leaf, as a share of the rows."""
-EDGES = 5_000
-"""Most rows from which the edges of the bins are taken."""
 HELD_BACK = 0.2
 """Last share of the rows, which the forest behind permutation and SHAP does not see."""
 JUDGED = 2_000
 """Most rows on which permutation, SHAP and mutual information are measured."""
 _BLOCK = 20_000
-
-
-def thin(rows: int, most: int) -> slice:
-    """Evenly spaced rows, no more than ``most``."""
-    return slice(None, None, -(-rows // most))
 
 
 class _Blocks(xgboost.DataIter):

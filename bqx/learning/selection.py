@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 from bqx.errors import ParameterError
 from bqx.features.documents.groups import group_of
 from bqx.features.lags import Column
-from bqx.learning.ranking import Growth, borda, grow, second_opinions, shares, thin
+from bqx.learning.models.design import thin
+from bqx.learning.ranking import Growth, borda, grow, second_opinions, shares
 from bqx.params import Params
 
 Matrix = NDArray[np.float32]

@@ -15,13 +15,11 @@ import numpy as np
 from bqx.learning.models import trees
 from bqx.learning.models.artefact import Parts
 from bqx.learning.models.base import Input, Model, Vector, Weight
-from bqx.learning.models.design import Design, Matrix, design
+from bqx.learning.models.design import BINS, Design, Matrix, design
 
 if TYPE_CHECKING:
     import xgboost
 
-BINS = 32
-"""Of each column: more tell a forecaster of minute returns nothing, and cost histograms."""
 FEW = 64
 """Most rows that the compiled walk forecasts; XGBoost, block by block, is faster on many."""
 
@@ -94,7 +92,7 @@ class Boosters(Model):
     @staticmethod
     def _binned(rows: Design, weight: Weight) -> xgboost.QuantileDMatrix:
         """Rows in bins, with their weights."""
-        binned = rows.binned(BINS)
+        binned = rows.binned
         binned.set_weight(np.ones(len(rows)) if weight is None else weight / weight.mean())
         return binned
 
