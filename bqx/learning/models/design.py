@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import xgboost
 
 Matrix = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
 BINS = 32
 """Of each column: more tell a forecaster of minute returns nothing, and cost histograms."""
@@ -56,12 +57,22 @@ class Design:
     @cached_property
     def binned(self) -> xgboost.QuantileDMatrix:
         """The matrix in `BINS` bins, made once."""
-        import xgboost
+        return _binned(self.values, self._edges)
 
-        edges = xgboost.QuantileDMatrix(
-            self.values[thin(len(self), EDGES)], max_bin=BINS, nthread=1
-        )
-        return xgboost.QuantileDMatrix(self.values, max_bin=BINS, nthread=1, ref=edges)
+    def binned_at(self, rows: Rows) -> xgboost.QuantileDMatrix:
+        """Some rows in the bins of all."""
+        return _binned(self.values[rows], self._edges)
+
+    @cached_property
+    def _edges(self) -> xgboost.QuantileDMatrix:
+        return _binned(self.values[thin(len(self), EDGES)])
+
+
+def _binned(values: Matrix, edges: xgboost.QuantileDMatrix | None = None) -> Any:
+    # Takes a second to import, which a server need not wait for.
+    import xgboost
+
+    return xgboost.QuantileDMatrix(values, max_bin=BINS, nthread=1, ref=edges)
 
 
 def design(x: Matrix | Design) -> Design:

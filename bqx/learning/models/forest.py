@@ -1,20 +1,31 @@
 """A random forest for each horizon, trees that are grown apart and averaged."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
 
 from bqx.learning.models.base import Input, Later, Range, Vector, Weight
 from bqx.learning.models.boosters import Boosters
-from bqx.learning.models.design import design
+from bqx.learning.models.design import Design, Rows, design
+
+if TYPE_CHECKING:
+    import xgboost
+
+DRAWS = 5
+"""Draws of rows that a forest's trees share, at most."""
 
 
 @dataclass
 class RandomForest(Boosters):
-    """Trees on random rows and columns, as many for each horizon; all as boosting's first round.
+    """Trees on random rows and columns, as many for each horizon; rows are drawn `DRAWS` times,
+    and ``n_estimators`` is rounded up to a multiple of it.
 
     ``max_depth`` : most splits above a leaf; ``min_samples_leaf`` : smallest leaf, in rows where it
     is whole, else as a share of all rows; ``max_features`` : share of the columns that a split
-    looks at; ``max_samples`` : share of the rows that a tree draws.
+    looks at; ``max_samples`` : share of the rows that a tree sees.
 
     Source: Breiman (2001), Random forests; rows are drawn without putting them back.
     """
@@ -43,21 +54,36 @@ class RandomForest(Boosters):
         rows, leaf = design(X), self.min_samples_leaf
         if not isinstance(leaf, int):
             leaf *= len(rows)
-        binned = self._binned(rows, weight)
+        shares = np.ones(len(rows)) if weight is None else weight / weight.mean()
+        draws = self._draws(rows)
         settings = {
             **(self.GROWTH | self.OBJECTIVE),
-            "seed": self.random_state,
-            "num_parallel_tree": self.n_estimators,
-            "learning_rate": 1.0,
+            "num_parallel_tree": -(-self.n_estimators // len(draws)),
+            "learning_rate": 1.0 / len(draws),
             "reg_lambda": 0.0,
             "max_depth": self.max_depth,
             "min_child_weight": leaf,
             "colsample_bynode": self.max_features,
-            "subsample": self.max_samples,
         }
         boosters = []
         for labels in y.T:
-            binned.set_label(labels)
-            boosters.append(xgboost.train(settings, binned, 1))
+            booster = xgboost.Booster(settings, [binned for _, binned in draws])
+            for number, (drawn, binned) in enumerate(draws):
+                booster.set_param({"seed": self.random_state + number})
+                # Every round starts from 0, as if none had been before: trees are averaged.
+                grad = -shares[drawn] * labels[drawn]
+                booster.boost(binned, number, grad=grad, hess=shares[drawn])
+            boosters.append(booster)
         self._keep(boosters)
         return self
+
+    def _draws(self, rows: Design) -> list[tuple[Rows, xgboost.QuantileDMatrix]]:
+        """Drawn rows, and these in bins.
+
+        XGBoost's own draws leave the other rows in every histogram, with nothing to add.
+        """
+        draw = np.random.default_rng(self.random_state)
+        count = min(DRAWS, self.n_estimators)
+        size = max(round(self.max_samples * len(rows)), 1)
+        drawn = [np.sort(draw.permutation(len(rows))[:size]) for _ in range(count)]
+        return [(some, rows.binned_at(some)) for some in drawn]
