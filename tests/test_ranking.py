@@ -6,6 +6,7 @@ from sklearn.ensemble import RandomForestRegressor
 from bqx.features import catalog
 from bqx.features.lags import grid
 from bqx.learning import ranking, weights
+from bqx.learning.facts import facts_of
 from bqx.learning.ranking import Growth
 from bqx.learning.selection import Selection, Settings, jaccard, kuncheva, select
 
@@ -112,15 +113,15 @@ def test_borda_joins_five_rankers_and_puts_the_best_first():
 
 def test_a_selection_reports_its_share_the_columns_needed_and_may_rank_by_borda():
     columns = grid([f for f in catalog.profile("core") if not f.spanned_by], ())[:30]
-    day = np.arange(ROWS) // 100
-    found = select(X, Y, columns, day=day, settings=Settings(6, 0.0, GROWTH))
+    facts = facts_of(X, Y, np.arange(ROWS) // 100)
+    found = select(X, Y, columns, facts=facts, settings=Settings(6, 0.0, GROWTH))
     assert found.needed > 6
     assert len(found.permutation) == len(found.shap) == 6
     joined = select(
-        X, Y, columns, day=day, settings=Settings(6, 0.0, GROWTH, "borda"), weight=EQUAL
+        X, Y, columns, facts=facts, settings=Settings(6, 0.0, GROWTH, "borda"), weight=EQUAL
     )
     assert {c.name for c in columns[:3]} <= set(joined.columns) & set(found.columns)
-    everything = select(X, Y, columns, day=day, settings=Settings(30, 0.0, GROWTH))
+    everything = select(X, Y, columns, facts=facts, settings=Settings(30, 0.0, GROWTH))
     assert everything.share == pytest.approx(1.0)
     assert sum(everything.importance[: everything.needed]) >= 0.95
     assert sum(everything.importance[: everything.needed - 1]) < 0.95
@@ -131,7 +132,13 @@ def test_two_selections_of_the_same_rows_are_equal():
     noise = X.copy()
     noise[:, 29] = 7.0
     one, other = (
-        select(x, Y, columns, day=np.arange(ROWS) // 100, settings=Settings(6, 0.0, GROWTH))
+        select(
+            x,
+            Y,
+            columns,
+            facts=facts_of(x, Y, np.arange(ROWS) // 100),
+            settings=Settings(6, 0.0, GROWTH),
+        )
         for x in (noise, noise.copy())
     )
     assert one == other

@@ -3,6 +3,7 @@ import pytest
 
 from bqx.errors import ParameterError
 from bqx.features import catalog, lags
+from bqx.learning.facts import facts_of
 from bqx.learning.ranking import Growth
 from bqx.learning.selection import COPY, Selection, Settings, select
 
@@ -16,7 +17,8 @@ DAY = np.arange(ROWS) // 100
 
 def choose(x, y, columns, k=6, domain_share=0.0, day=DAY) -> Selection:
     settings = Settings(k, domain_share, Growth(30, 4, 0))
-    return select(x.astype(np.float32), y, columns, day=day, settings=settings)
+    x = x.astype(np.float32)
+    return select(x, y, columns, facts=facts_of(x, y, day), settings=settings)
 
 
 def noise(columns, seed=0):

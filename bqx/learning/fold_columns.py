@@ -4,11 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import samples
+from bqx.learning.facts import Facts, facts_of
 from bqx.learning.folds import Fold
+from bqx.market import sessions
+from bqx.market.bars import Bars
 from bqx.params import Params
 
 Rows = NDArray[np.int64]
@@ -45,3 +49,10 @@ def training(
         if own:
             x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
         yield rows, x
+
+
+def facts(bars: Bars, rows: Rows, x: Matrix, labels: Mapping[int, NDArray[np.float64]]) -> Facts:
+    """Facts of (n, C) columns on the training rows of a pair's fold, given its (T,) labels."""
+    y = samples.cut(labels, rows, samples.scale_of(labels, rows))
+    with threadpool_limits(1):
+        return facts_of(x, y, sessions.trading_days(bars.minutes[rows]))

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import fold_columns, samples, screening
+from bqx.learning.facts import Facts
 from bqx.learning.folds import Fold
 from bqx.learning.screening import Scores, Screen
 from bqx.learning.selection import Selection, Settings, select
 from bqx.learning.weights import uniqueness
-from bqx.market import sessions
-from bqx.market.bars import Bars
 from bqx.parallel import over_pairs
 from bqx.params import Params
 
@@ -40,14 +39,25 @@ def select_pair(
     """
     labels = samples.labels_of(samples.targets_of(history.bars, params))
     of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
-    return tuple(_select(history.bars, rows, x, columns, labels, params) for rows, x in of_folds)
+    return tuple(
+        _select(
+            rows,
+            x,
+            columns,
+            facts=fold_columns.facts(history.bars, rows, x, labels),
+            labels=labels,
+            params=params,
+        )
+        for rows, x in of_folds
+    )
 
 
 def _select(
-    bars: Bars,
     rows: NDArray[np.int64],
     x: Matrix,
     columns: Sequence[Column],
+    *,
+    facts: Facts,
     labels: Mapping[int, Vector],
     params: Params,
 ) -> Selection:
@@ -55,7 +65,7 @@ def _select(
         x,
         samples.cut(labels, rows, samples.scale_of(labels, rows)),
         columns,
-        day=sessions.trading_days(bars.minutes[rows]),
+        facts=facts,
         weight=uniqueness(rows, max(labels)),
         settings=Settings.from_params(params),
     )
@@ -64,17 +74,15 @@ def _select(
 def _select_and_score(
     history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> list[tuple[Selection, Scores]]:
-    """`select_pair` and `screening.score_pair` on columns that are read once."""
-    bars = history.bars
-    labels = samples.labels_of(samples.targets_of(bars, params))
+    """`select_pair` and `screening.score_pair` on columns that are read and looked at once."""
+    labels = samples.labels_of(samples.targets_of(history.bars, params))
     of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
-    return [
-        (
-            _select(bars, rows, x, columns, labels, params),
-            screening.score(bars, fold, rows, x, labels),
-        )
-        for fold, (rows, x) in zip(folds, of_folds, strict=True)
-    ]
+    both = []
+    for fold, (rows, x) in zip(folds, of_folds, strict=True):
+        facts = fold_columns.facts(history.bars, rows, x, labels)
+        selection = _select(rows, x, columns, facts=facts, labels=labels, params=params)
+        both.append((selection, screening.score(fold, rows, x, labels, facts=facts)))
+    return both
 
 
 def select_all(

@@ -16,11 +16,10 @@ from threadpoolctl import threadpool_limits
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import fold_columns, samples
+from bqx.learning.facts import Facts
 from bqx.learning.folds import Fold
 from bqx.learning.models.scaler import Scaler
-from bqx.learning.selection import Facts, copies, facts_of, standardised, useful
-from bqx.market import sessions
-from bqx.market.bars import Bars
+from bqx.learning.selection import copies, standardised, useful
 from bqx.parallel import over_pairs
 from bqx.params import Params
 
@@ -93,20 +92,24 @@ def score_pair(
     labels = samples.labels_of(samples.targets_of(history.bars, params))
     of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
     return tuple(
-        score(history.bars, fold, rows, x, labels)
+        score(fold, rows, x, labels, facts=fold_columns.facts(history.bars, rows, x, labels))
         for fold, (rows, x) in zip(folds, of_folds, strict=True)
     )
 
 
 def score(
-    bars: Bars, fold: Fold, rows: Rows, x: NDArray[np.float32], labels: Mapping[int, Vector]
+    fold: Fold,
+    rows: Rows,
+    x: NDArray[np.float32],
+    labels: Mapping[int, Vector],
+    *,
+    facts: Facts,
 ) -> Scores:
     """What (n, C) columns on the training rows of a pair's fold say, given its (T,) labels."""
     scale = samples.scale_of(labels, rows)
     y = samples.cut(labels, rows, scale) / np.array(list(scale.values()))
     edges = np.linspace(fold.train[0], fold.train[-1] + 1, PARTS + 1)
     with threadpool_limits(1):
-        facts = facts_of(x, y, sessions.trading_days(bars.minutes[rows]))
         return Scores(facts, _sums(x, y, np.searchsorted(rows, edges)))
 
 

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from bqx.errors import ParameterError
 from bqx.features.documents.groups import group_of
 from bqx.features.lags import Column
+from bqx.learning.facts import Facts, standard
 from bqx.learning.models.design import thin
 from bqx.learning.ranking import Growth, borda, grow, second_opinions, shares
 from bqx.params import Params
@@ -34,7 +35,6 @@ COMPARED = 10_000
 """Most rows on which columns are compared with each other."""
 ASKED = 0.95
 """Share of the importance that the documents ask of the chosen columns."""
-_WIDTH = 64
 _CHUNK = 256
 
 
@@ -87,48 +87,6 @@ class Selection:
     needed: int
     candidates: int
     dropped: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """(C,) of each column: share of absent rows, mean, deviation, share of the variance between
-    days, and squared correlation with the labels, summed over horizons."""
-
-    absent: Vector
-    mean: Vector
-    deviation: Vector
-    between: Vector
-    relevance: Vector
-
-    @property
-    def constant(self) -> NDArray[np.bool_]:
-        """(C,) columns that do not move."""
-        tiny = np.finfo(np.float32).tiny
-        return np.asarray(self.deviation <= 1e-6 * np.maximum(np.abs(self.mean), tiny))
-
-
-def facts_of(x: Matrix, labels: Vector, day: Rows) -> Facts:
-    """Facts of (n, C) columns on rows with (n, H) labels and (n,) days, ascending."""
-    starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
-    rows = np.diff(np.append(starts, len(day)))
-    facts = []
-    for start in range(0, x.shape[1], _WIDTH):
-        # A few columns at a time are all that is ever held in 64 bits.
-        some = x[:, start : start + _WIDTH].astype(np.float64)
-        absent = np.isnan(some)
-        count = np.maximum(len(x) - absent.sum(axis=0), 1)
-        mean = np.nansum(some, axis=0) / count
-        some -= mean
-        some[absent] = 0.0
-        power = np.einsum("nc,nc->c", some, some)
-        deviation = np.sqrt(power / count)
-        between = (np.add.reduceat(some, starts) ** 2 / rows[:, None]).sum(axis=0)
-        tiny = np.finfo(np.float64).tiny
-        relevance = ((labels.T @ some / len(x) / np.maximum(deviation, tiny)) ** 2).sum(axis=0)
-        facts.append(
-            (absent.mean(axis=0), mean, deviation, between / np.maximum(power, tiny), relevance)
-        )
-    return Facts(*(np.concatenate(fact) for fact in zip(*facts, strict=True)))
 
 
 def standardised(x: Matrix, columns: Rows) -> Matrix:
@@ -190,7 +148,7 @@ def select(
     y: Vector,
     columns: Sequence[Column],
     *,
-    day: Rows,
+    facts: Facts,
     settings: Settings,
     weight: Vector | None = None,
 ) -> Selection:
@@ -200,7 +158,7 @@ def select(
     ----------
     x : (n, C) training rows of the candidate columns, NaN allowed.
     y : (n, H) labels, finite, one column per horizon; each is standardised.
-    day : (n,) trading day of each row, ascending.
+    facts : of the columns, see `facts_of`.
     weight : (n,) of the rows, mean 1; None for equal ones.
 
     Raises
@@ -210,8 +168,7 @@ def select(
     share = np.ones(len(y)) if weight is None else weight
     growth = settings.growth
     with threadpool_limits(1):
-        labels = (y - y.mean(axis=0)) / y.std(axis=0)
-        facts = facts_of(x, labels, day)
+        labels = standard(y)
         seen, dropped = _candidates(x, facts, columns)
         forest = grow(x, labels, seen, weight=share, growth=growth)
         importance = shares(forest.gains)

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from bqx.evaluation import skill
 from bqx.features import catalog, lags
 from bqx.learning import ranking
+from bqx.learning.facts import facts_of
 from bqx.learning.models import Design, make
 from bqx.learning.ranking import Growth
 from bqx.learning.selection import Settings, select
@@ -53,7 +54,11 @@ def test_selection_of_a_pairs_columns(results: dict[str, Any]) -> None:
     day = np.arange(rows) // 1_440
     spent = seconds(
         lambda: select(
-            x, y, GRID[:columns], day=day, settings=Settings(250, 0.0, Growth(100, 10, 0))
+            x,
+            y,
+            GRID[:columns],
+            facts=facts_of(x, y, day),
+            settings=Settings(250, 0.0, Growth(100, 10, 0)),
         )
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -168,7 +173,7 @@ def test_pure_noise_earns_nothing() -> None:
         x[early],
         y[early],
         GRID[:columns],
-        day=day[early],
+        facts=facts_of(x[early], y[early], day[early]),
         settings=Settings(250, 0.0, Growth(60, 5, 0)),
     )
     place = {c.name: i for i, c in enumerate(GRID)}

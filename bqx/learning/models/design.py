@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 
 BINS = 32
 """Of each column: more tell a forecaster of minute returns nothing, and cost histograms."""
-EDGES = 5_000
+EDGES = 2_000
 """Most rows from which the edges of the bins are taken: to rank all costs more than to bin them."""
 
 
