@@ -53,7 +53,8 @@ def _pair(folder: str, bars: Bars) -> tuple[pd.DataFrame, pd.DataFrame]:
         features = store.features(table)
         values = store.read(bars.pair, features).to_numpy()
         judged.append(quality.features(values[max(warm_up(features) - 1, 0) :], features))
-        sampled.append(values[::step])
+        # A view would keep the whole table.
+        sampled.append(values[::step].copy())
         members.extend(features)
     couples = quality.duplicates(np.column_stack(sampled), members)
     return pd.concat(judged).assign(pair=bars.pair), couples.assign(pair=bars.pair)
