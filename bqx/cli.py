@@ -33,6 +33,9 @@ from bqx.report import feature_command
 from bqx.retraining import commands as retraining
 from bqx.serving import commands as serving
 
+AGAIN = 0.05
+"""Seconds after which an interrupt that was lost is raised anew."""
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -79,15 +82,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _ended_as_interrupted() -> Iterator[None]:
-    """A SIGTERM interrupts, so that kernels and workers end with the command that started them."""
+    """A SIGTERM interrupts, so that kernels and workers end with the command that started them.
+
+    One that comes while LLVM compiles is raised in a callback, which loses it, and may fail for
+    that: it is raised anew a moment later, or instead of the failure.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = (signal.SIGTERM, signal.SIGALRM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    told, lost = sys.unraisablehook, []
+
+    def again(failure: "sys.UnraisableHookArgs") -> None:
+        if failure.exc_type is not KeyboardInterrupt:
+            told(failure)
+            return
+        lost.append(failure.object)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+    sys.unraisablehook = again
     try:
         yield
+    except Exception as error:
+        if lost:
+            raise KeyboardInterrupt from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = told
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
