@@ -6,7 +6,6 @@ imported there, since notebooks, server and kernels take seconds to import.
 
 import argparse
 import io
-import json
 import logging
 import os
 import signal
@@ -16,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bqx import params
 from bqx.cloud import commands as cloud
 from bqx.database import commands as database
 from bqx.errors import BqxError
@@ -30,9 +28,13 @@ from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.project_plan import commands as project_plan
 from bqx.readiness import commands as readiness
+from bqx.report import commands as report
 from bqx.report import feature_command
 from bqx.retraining import commands as retraining
 from bqx.serving import commands as serving
+
+AGAIN = 0.05
+"""Seconds after which an interrupt that was lost is raised anew."""
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -80,24 +82,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _ended_as_interrupted() -> Iterator[None]:
-    """A SIGTERM interrupts, so that kernels and workers end with the command that started them."""
+    """A SIGTERM interrupts, so that kernels and workers end with the command that started them.
+
+    One that comes while LLVM compiles is raised in a callback, which loses it, and may fail for
+    that: it is raised anew a moment later, or instead of the failure.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = (signal.SIGTERM, signal.SIGALRM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    told, lost = sys.unraisablehook, []
+
+    def again(failure: "sys.UnraisableHookArgs") -> None:
+        if failure.exc_type is not KeyboardInterrupt:
+            told(failure)
+            return
+        lost.append(failure.object)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+
+    sys.unraisablehook = again
     try:
         yield
+    except Exception as error:
+        if lost:
+            raise KeyboardInterrupt from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        sys.unraisablehook = told
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bqx", description="Short-horizon FX research.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
-    _add_dataset(commands)
-    _add_claim(commands)
-    _add_compare(commands)
+    report.add(commands)
     _add_bars(commands)
     parameters.add(commands)
     serving.add(commands)
@@ -116,85 +137,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(commands: "Commands") -> None:
-    parser = commands.add_parser("run", help="run the notebooks and build the book")
-    options.add_file(parser)
-    parser.add_argument(
-        "--from", metavar="NN", dest="from_stage", help="run again from notebook NN"
-    )
-    parser.add_argument("--out", type=options.place, metavar="DIR", help="run folder, from here")
-    parser.add_argument("--to", metavar="PLACE", help="copy the artefacts to a folder or s3://")
-    options.add(parser)
-    parser.set_defaults(command=_run)
-
-
-def _of_run(asked: argparse.Namespace) -> params.Params:
-    out = [f"out={json.dumps(str(asked.out.absolute()))}"] if asked.out else []
-    file = options.file_of(asked)
-    return params.load(file, [*asked.overrides, *options.texts(asked), *out])
-
-
-def _run(asked: argparse.Namespace) -> int:
-    values = _of_run(asked)
-    from bqx.report import runner
-    from bqx.stages import copied
-
-    print(runner.run(values, asked.from_stage))
-    if asked.to:
-        print(copied.copy(values, asked.to))
-    return 0
-
-
-def _add_dataset(commands: "Commands") -> None:
-    parser = commands.add_parser(
-        "dataset", help="write train, validation and test sets of every pair and fold"
-    )
-    options.add_file(parser)
-    parser.add_argument("--out", type=options.place, metavar="DIR", help="run folder, from here")
-    parser.add_argument(
-        "--to", required=True, metavar="PLACE", help="folder or s3://bucket/prefix of the sets"
-    )
-    parser.add_argument("--only", metavar="a,b", help="pairs to write, default all of the run")
-    options.add(parser)
-    parser.set_defaults(command=_dataset)
-
-
-def _dataset(asked: argparse.Namespace) -> int:
-    values = _of_run(asked)
-    from bqx.stages import datasets
-
-    only = asked.only.lower().split(",") if asked.only else ()
-    print(f"{asked.to}: {datasets.write(values, asked.to, only)} pairs and folds written")
-    return 0
-
-
-def _add_claim(commands: "Commands") -> None:
-    parser = commands.add_parser(
-        "claim", help="record what a run shall reach, before it is made; its book shows both"
-    )
-    options.add_file(parser)
-    parser.add_argument(
-        "--out", type=options.place, metavar="DIR", help="folder of the run to come"
-    )
-    parser.add_argument("--metric", default="skill", metavar="M", help="skill or net_sharpe")
-    parser.add_argument(
-        "--bound", type=float, required=True, metavar="X", help="what it shall at least be"
-    )
-    parser.add_argument(
-        "--horizon", type=int, default=0, metavar="MIN", help="default every horizon of the run"
-    )
-    options.add(parser)
-    parser.set_defaults(command=_claim)
-
-
-def _claim(asked: argparse.Namespace) -> int:
-    values = _of_run(asked)
-    from bqx.report import claims
-
-    print(claims.recorded(values, asked.metric, asked.bound, horizon=asked.horizon))
-    return 0
-
-
 def _add_bars(commands: "Commands") -> None:
     parser = commands.add_parser("bars", help="say what the bars of a folder are; status 2 if none")
     parser.add_argument("bars", type=options.place, metavar="FOLDER", help="folder or file of bars")
@@ -209,23 +151,6 @@ def _bars(asked: argparse.Namespace) -> int:
     print(reading.shown)
     for note in reading.notes:
         print(f"note: {note}")
-    return 0
-
-
-def _add_compare(commands: "Commands") -> None:
-    parser = commands.add_parser(
-        "compare", help="runs beside each other: what differed, and what that did, in Markdown"
-    )
-    parser.add_argument(
-        "runs", type=options.place, nargs="+", metavar="RUN", help="folders of finished runs"
-    )
-    parser.set_defaults(command=_compare)
-
-
-def _compare(asked: argparse.Namespace) -> int:
-    from bqx.report import comparison
-
-    print(comparison.page(asked.runs), end="")
     return 0
 
 

@@ -168,6 +168,14 @@ def at(minute, **numbers):
     return Measurements(START + 60.0 * minute, numbers)
 
 
+def test_a_state_of_a_clock_that_was_ahead_is_told(tmp_path):
+    ahead = datetime.now(UTC).timestamp() + 400 * 86_400.0
+    run(tmp_path / "state", [Measurements(ahead, {"endpoint_up": 1.0})])
+    # Else nothing would fire until then, without a word.
+    with pytest.raises(ArtefactError, match=r"state: of a time to come, got 20\d\d-.* remove"):
+        run(tmp_path / "state", [])
+
+
 def test_a_run_twice_late_or_over_a_hole_tells_the_same_once(tmp_path):
     series = [at(minute, endpoint_up=float(not 3 <= minute <= 12)) for minute in range(20)]
     expected = ["the endpoint does not answer", "over: the endpoint does not answer"]

@@ -1,8 +1,13 @@
 """The certificate: planted leaks are all caught, honest features are not flagged."""
 
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import leaks
@@ -13,7 +18,7 @@ from leaks import HONEST, PAIRS_HERE, READING, planted
 from numpy.typing import NDArray
 
 from bqx import cli
-from bqx.causality import alterations, certificate, checks, cuts
+from bqx.causality import alterations, certificate, checks, cuts, fresh
 from bqx.causality.checks import STATE, Leak
 from bqx.errors import ParameterError
 from bqx.features import catalog, own_modules
@@ -429,3 +434,57 @@ def test_what_cannot_be_tried_is_refused(market_bars: dict[str, Bars]) -> None:
     for name in ("no_such_module", "no_such_file.py"):
         with pytest.raises(ParameterError, match="cannot be imported"):
             own_modules.families(name)
+
+
+SLOW = """
+import os
+import time
+from pathlib import Path
+
+def slow(x, first_minute, window):
+    (Path(__file__).parent / "busy" / str(os.getpid())).touch()
+    time.sleep(300)
+
+FAMILIES = (family("slow", slow, lambda w: 1),)
+"""
+
+
+def test_an_interrupt_ends_the_fresh_process_too(folder: Path) -> None:
+    (folder / "my_features.py").write_text(MODULE + SLOW)
+    busy = folder / "busy"
+    busy.mkdir()
+    command = [sys.executable, "-m", "bqx.cli", "certify", "--bars", str(folder / "bars")]
+    with subprocess.Popen(
+        [*command, "--features", str(folder / "my_features.py")],
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        while len(list(busy.iterdir())) < 2 and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1].endswith(
+            "bqx: interrupted; the same command goes on from here\n"
+        )
+    assert process.returncode == 130
+    until = time.monotonic() + 30  # whoever inherits what was killed collects it
+    while any(Path("/proc", path.name).exists() for path in busy.iterdir()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_an_interrupt_ends_a_copy_of_the_process(tmp_path: Path) -> None:
+    def work() -> None:
+        (tmp_path / str(os.getpid())).touch()
+        time.sleep(300)
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fresh.apart(work)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    (copy,) = tmp_path.iterdir()
+    assert not Path("/proc", copy.name).exists()

@@ -1,3 +1,4 @@
+import ctypes
 import json
 import os
 import signal
@@ -141,6 +142,25 @@ def test_a_termination_ends_a_command_as_an_interrupt_does(calls, monkeypatch, c
     assert cli.main(["run", str(CI)]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_an_interrupt_that_a_callback_loses_comes_again(calls, monkeypatch, capsys, seconds):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
+
+    def lose(*given):
+        # As LLVM calls back when it has compiled: what is raised there ends there.
+        ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))()
+        time.sleep(seconds)
+        raise RuntimeError("no compiled object yet")
+
+    monkeypatch.setattr(sys.modules["bqx.report.runner"], "run", lose)
+    told = sys.unraisablehook
+    assert cli.main(["run", str(CI)]) == 130
+    printed = capsys.readouterr().err
+    assert printed == "bqx: interrupted; the same command goes on from here\n"
+    assert sys.unraisablehook is told
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)] == handlers
 
 
 def test_failed_notebook_has_status_two(calls, monkeypatch, capsys):

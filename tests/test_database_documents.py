@@ -16,7 +16,7 @@ from sqlalchemy import URL, Engine, event, text
 from bqx import cli
 from bqx.database import documents, documents_bars, migration, reads, schema
 from bqx.database.connect import URL_NAME
-from bqx.errors import DatabaseError
+from bqx.errors import BarError, DatabaseError
 from bqx.feature_store.build import build
 from bqx.feature_store.store import Store
 from bqx.market import bars, simulated
@@ -282,6 +282,21 @@ def test_two_at_once_make_one_schema(older: Engine) -> None:
             True,
         ]
     assert content(older, "bqx") == before
+
+
+def test_a_bar_of_the_future_is_refused(older: Engine) -> None:
+    with older.begin() as connection:
+        connection.execute(
+            text("CREATE TABLE bqx.m1_usdjpy_later PARTITION OF bqx.m1_usdjpy DEFAULT")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO bqx.m1_usdjpy (time, open, high, low, close) "
+                "VALUES (now() + interval '25 hours', 150, 150, 150, 150)"
+            )
+        )
+    with pytest.raises(BarError, match=r"m1_usdjpy: bars of the future, got one of 20\d\d-"):
+        steps(older)
 
 
 def test_a_schema_that_takes_the_name_is_told(older: Engine) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from bqx.errors import ParameterError
 from bqx.features import catalog, lags
 from bqx.features.engine.compute import compute
 from bqx.features.lags import CAUSALITY_LAG, Column
+from bqx.params import Params
 
 FEATURES = catalog.profile("core")
 
@@ -132,3 +135,12 @@ def test_families_join_and_leave_the_columns() -> None:
 def test_names_that_nothing_has_are_refused(key: str, names: list[str], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         lags.candidates("core", (), False, **{key: names})
+
+
+def test_the_examples_of_what_joins_are_there() -> None:
+    text = " ".join(str(Params.model_fields["include"].description).split())
+    names = re.search(r"such as (\S+) or (\S+), that join", text)
+    assert names
+    plain = lags.candidates_of(Params())
+    for name in names.groups():
+        assert len(lags.candidates_of(Params(include=(name,)))) > len(plain)

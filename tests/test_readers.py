@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from bar_files import RATES, assert_bars, dukascopy, histdata, lines_of, market, metatrader, write
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from bqx.errors import BarError, BqxError, ParameterError
 from bqx.market import sessions
 from bqx.market.bars import to_grid, validate
 from bqx.market.readers import clocks, pair_of, read, read_folder
+from bqx.market.readers.times import read_times
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_real_bars = pytest.mark.skipif(not SHARED.exists(), reason="no real bars here")
@@ -328,7 +330,7 @@ def test_a_comma_before_the_fraction(bars, tmp_path, comma, quote, header):
         (["ts_utc,open,high,low,close"], "no bars, got a header alone; expected one bar a line"),
         (
             ["ts_utc,open,high,low,close", "1964-03-22 22:00,1.2,1.2,1.2,1.2"],
-            "line 2: no time of bars, got '1964-03-22 22:00'; expected one from 1970 to 2200",
+            "line 2: no time of bars, got '1964-03-22 22:00'; expected one from 1970 to 20",
         ),
         (
             ["ts_utc,open,high,low,close,volume", '2018-03-01 22:00,1.2,1.2,1.2,1.2,"1,300"'],
@@ -346,6 +348,32 @@ def test_a_comma_before_the_fraction(bars, tmp_path, comma, quote, header):
 def test_what_is_wrong_with_a_file_is_told_as_it_is(tmp_path, lines, told):
     with pytest.raises(BarError, match=told):
         read(write(tmp_path / "eurusd.csv", lines))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_bar_of_the_future_is_refused(bars, tmp_path, kind):
+    # As a day that was taken for a month, or one digit of a year: by some clocks it is tomorrow.
+    later = bars[:3000].copy()
+    late = pd.Timestamp.now("UTC").floor("min") + pd.Timedelta(hours=25)
+    later.index = later.index[:-1].append(pd.DatetimeIndex([late]))
+    path = tmp_path / f"eurusd.{kind}"
+    if kind == "csv":
+        write(path, [*HEAD["generic"], *lines_of(later, "UTC", PATTERN["generic"])])
+    else:
+        later.rename_axis("ts_utc").to_parquet(path)
+    place = {"csv": "line 3,001", "parquet": "row 3,000"}[kind]
+    told = (
+        rf"eurusd.{kind} {place}: no time of bars, got '{late:%Y-%m-%d}.*'; expected one from 1970 "
+        r"to 20\d\d-\d\d-\d\d, tomorrow by this machine's clock \(1 such rows\)\. Delete"
+    )
+    with pytest.raises(BarError, match=told):
+        read(path)
+
+
+def test_clocks_ahead_of_utc_are_of_the_present():
+    soon = pd.Timestamp.now("UTC").tz_localize(None).floor("min") + pd.Timedelta(hours=14)
+    stamps, _ = read_times(pa.chunked_array([[str(soon)]]), str)
+    assert stamps[0] == soon
 
 
 def test_bad_parquet_files(bars, tmp_path):

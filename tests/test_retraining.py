@@ -251,6 +251,15 @@ def test_a_round_of_a_later_time_waits(begun, tmp_path):
     assert not first_round(folder).has(JUDGED)
 
 
+def test_a_round_of_a_clock_that_was_ahead_is_told(begun, tmp_path):
+    folder = made.copied(begun, tmp_path / "loop")
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    rounds.begin(folder / "place", ahead, [], made.PARAMS, made.PAIRS)
+    # Else nothing would be due until then, without a word.
+    with pytest.raises(ArtefactError, match=rf"{ahead:%Y-%m-%dT%H%M}: of a time to come, got"):
+        made.loop(folder).step(made.market(), made.SHADOWED)
+
+
 def test_the_report_shows_both_models_and_both_rules(promoted, watched):
     text = report.text(first_round(promoted))
     assert text.startswith("Subject: bqx retraining 2024-03-18T0200: 2 promoted, under watch\n\n")
@@ -612,6 +621,8 @@ def test_the_command_does_what_is_due(tmp_path, capsys):
     assert "1 promoted, under watch" in capsys.readouterr().out
     assert cli.main([*command, "--now", "noon"]) == 2
     assert "--now: no time, got 'noon'" in capsys.readouterr().err
+    assert cli.main([*command, "--now", "2199-01-01"]) == 2
+    assert "--now: a time to come, got 2199-01-01; expected one" in capsys.readouterr().err
 
 
 # On many markets

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bqx.causality import cuts, reading_ahead, state, tightness
+from bqx.causality import cuts, fresh, reading_ahead, state, tightness
 from bqx.causality.checks import Broken, Leak
 from bqx.causality.first_read import Suspicion
 from bqx.causality.reading_ahead import ROUNDS, Reading, Task
@@ -115,14 +115,16 @@ def certify(
             f"certify: nothing to try, got {len(features)} features, {count} cuts and "
             f"{len(first)} rows; expected at least 1, 1 and 3. Give more."
         )
-    fresh = Fresh.begin(bars, features)
-    learnt = state.fits(bars, features, state.training_rows(bars))
-    try_kernels(first, features, learnt[first.pair])
     try:
-        return _Proof(bars, features, learnt, fresh, tries=tries, seed=seed).certificate(count)
-    except BqxError:
+        begun = Fresh.begin(bars, features)
+        learnt = state.fits(bars, features, state.training_rows(bars))
+        try_kernels(first, features, learnt[first.pair])
+        return _Proof(bars, features, learnt, begun, tries=tries, seed=seed).certificate(count)
+    except (BqxError, KeyboardInterrupt):
+        fresh.stop()
         raise
     except Exception as error:
+        fresh.stop()
         raise ParameterError(
             f"certify: a kernel fails on altered bars, got {type(error).__name__}: {error}; "
             "expected values or NaN whatever the bars are. Mend the kernel."

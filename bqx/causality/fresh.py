@@ -1,9 +1,10 @@
 """Work in a process in which nothing was computed before."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,9 +81,14 @@ def apart(work: Callable[[], Answer]) -> Answer:
             pipe.write(answer)
         os._exit(0)
     os.close(write_end)
-    with os.fdopen(read_end, "rb") as pipe:
-        data = pipe.read()
-    os.waitpid(child, 0)
+    try:
+        with os.fdopen(read_end, "rb") as pipe:
+            data = pipe.read()
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.waitpid(child, 0)
     if not data:
         raise BqxError("a process ended early, got nothing from it; expected values. Run again.")
     answer, failure = cloudpickle.loads(data)
@@ -91,11 +97,18 @@ def apart(work: Callable[[], Answer]) -> Answer:
     return answer
 
 
+def stop() -> None:
+    """End the work that was started and whose result nobody awaits any more."""
+    if _workers.cache_info().currsize:
+        _workers().shutdown(kill_workers=True)
+        _workers.cache_clear()
+
+
 @cache
-def _workers() -> Executor:
+def _workers() -> Any:
     # It imports this module and computes nothing itself: every order is worked on in a copy.
     context = loky.backend.context.get_context("loky")
-    workers: Executor = loky.ProcessPoolExecutor(max_workers=1, context=context)
+    workers: loky.ProcessPoolExecutor = loky.ProcessPoolExecutor(max_workers=1, context=context)
     return workers
 
 

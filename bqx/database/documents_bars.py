@@ -8,7 +8,8 @@ from sqlalchemy import Engine, text
 from bqx.database import loads
 from bqx.database.documents import ASIDE
 from bqx.database.failures import explained
-from bqx.market import bars
+from bqx.errors import BarError
+from bqx.market import bars, sessions
 from bqx.market.pairs import LIQUIDITY
 
 _COLUMNS = text(
@@ -58,6 +59,11 @@ def _months(engine: Engine, pair: str) -> Iterator[pd.DataFrame]:
         first, last = connection.execute(text(ends)).one()
         if first is None:
             return
+        if last > sessions.tomorrow():
+            raise BarError(
+                f"{table}: bars of the future, got one of {last}; expected none later than "
+                "tomorrow by this machine's clock. Delete them, or set the clock."
+            )
         selected = text(
             f"SELECT {time}::timestamptz, open, high, low, close, volume, {spread} FROM {table} "
             f"WHERE {time} >= :first AND {time} < :next ORDER BY 1"

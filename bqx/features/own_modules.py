@@ -1,7 +1,6 @@
 """Modules in which users declare features of their own, read from files."""
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import ModuleType
 
 from bqx.errors import ParameterError
 from bqx.features.spec import NAME, NAME_RULE, Family
+from bqx.params import own_code
 
 _FILES: dict[str, Path] = {}
 
@@ -75,18 +75,10 @@ def load(files: Mapping[str, Path]) -> None:
 
 def _of_file(path: Path) -> ModuleType:
     path = path.resolve()
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if not path.is_file():
         raise FileNotFoundError(path)
-    if path.stem in sys.modules and path.stem not in _FILES:
-        raise ImportError(f"another module is called {path.stem}; call the file something else")
-    module = importlib.util.module_from_spec(spec)
-    # Numba and joblib look a function's module up by its name.
-    sys.modules[path.stem] = module
-    # As of a script, modules beside it can be imported, now and when a kernel is first called.
-    beside = str(path.parent)
-    if beside not in sys.path:
-        sys.path.append(beside)
-    spec.loader.exec_module(module)
+    if path.stem not in _FILES:
+        own_code.check_name(path.stem, path)
+    module = own_code.module(path, path.stem, path.read_bytes())
     _FILES[path.stem] = path
     return module

@@ -7,7 +7,7 @@ so that it anchors windows at the same bars whatever slice of history is at hand
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -59,6 +59,11 @@ def timestamps(minutes: Minutes) -> pd.DatetimeIndex:
 def timestamp(minute: int) -> datetime:
     """UTC time of an epoch minute."""
     return datetime.fromtimestamp(60 * int(minute), UTC)
+
+
+def tomorrow() -> datetime:
+    """A day from now, UTC: no bar that has come is later, by whatever clock it is timed."""
+    return datetime.now(UTC) + timedelta(days=1)
 
 
 def shown(minute: int) -> str:

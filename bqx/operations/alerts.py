@@ -14,12 +14,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from bqx.errors import ArtefactError, BqxError
 from bqx.files import atomic, check_seal, digest, from_json, read_regular, sealed, to_json
-from bqx.monitoring.measured import Measurements
+from bqx.monitoring.measured import SKEW, Measurements
 from bqx.operations.alert_rules import RULES, Level, Rule
 from bqx.operations.channels import Channel, Message, NotSentError, UnansweredError
 from bqx.operations.judgement import Change, Standing, judge
@@ -134,6 +135,14 @@ class Store:
                 f"{self.path}: damaged, got {error!s:.60}; expected the alerts of the runs before. "
                 "Restore it, or remove it: what fires is then told anew."
             ) from None
+        newest = max((own.time or 0.0 for own in self.state.standings.values()), default=0.0)
+        if newest > time.time() + SKEW:
+            # Nothing would be judged before that time.
+            raise ArtefactError(
+                f"{self.path}: of a time to come, got {datetime.fromtimestamp(newest, UTC)}; "
+                "expected one that has passed. Set this machine's clock, or remove the file: what "
+                "fires is then told anew."
+            )
 
     def write(self) -> None:
         """Write the file, on the disk before anything is sent."""

@@ -90,7 +90,7 @@ class Params(BaseModel):
     """Files, from the project's root, that declare features of your own (`FAMILIES`); they join the
     profile's once they are proven not to read ahead on the run's bars."""
     include: Annotated[tuple[str, ...], BeforeValidator(rules.names)] = ()
-    """Families, tables or patterns of names, such as fourier or bqx_rsi_*, that join the profile's
+    """Families, tables or patterns of names, such as spectrum or bqx_rsi_*, that join the profile's
     features."""
     exclude: Annotated[tuple[str, ...], BeforeValidator(rules.names)] = ()
     """Families, tables or patterns of names that are left out of the columns."""

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bqx import params
+from bqx.errors import ParameterError
+from bqx.market import sessions
 from bqx.params import options, times
 
 if TYPE_CHECKING:
@@ -57,8 +59,14 @@ def _retrain(asked: argparse.Namespace) -> int:
 def _time(text: str) -> datetime:
     """A time in UTC; the clock's where none is named.
 
-    Raises ParameterError for what is none.
+    Raises ParameterError for what is none, or has not come yet.
     """
     if not text:
         return datetime.now(UTC).replace(second=0, microsecond=0)
-    return times.moment("--now", text).to_pydatetime()
+    now = times.moment("--now", text).to_pydatetime()
+    if now > sessions.tomorrow():
+        raise ParameterError(
+            f"--now: a time to come, got {text}; expected one that has passed by this machine's "
+            "clock."
+        )
+    return now

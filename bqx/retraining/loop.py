@@ -56,13 +56,16 @@ class Loop:
 
         Raises
         ------
-        ArtefactError : another retraining is at work, or what one has written is damaged.
+        ArtefactError : another retraining is at work, or what one has written is damaged or of a
+            time to come.
         BarError : no bars before now.
         ParameterError : a round that is not trained yet was begun with other parameters.
         """
         with rounds.locked(self.place):
             frames = known_bars.known(raw, now)
-            worked = [own for own in rounds.of(self.place) if not own.has(WATCHED)]
+            known = rounds.of(self.place)
+            rounds.check_times(known)
+            worked = [own for own in known if not own.has(WATCHED)]
             for own in worked:
                 self._advance(own, frames, now)
             reasons: tuple[Reason, ...] = ()

@@ -22,6 +22,7 @@ from bqx.files import (
     sealed,
     write_json,
 )
+from bqx.market import sessions
 from bqx.params import PLACE_KEYS, Params
 
 ROUNDS = "rounds"
@@ -95,6 +96,19 @@ def of(place: Path) -> list[Round]:
     """All rounds that have begun, oldest first."""
     folders = sorted((place / ROUNDS).glob("*/"))
     return [own for own in map(Round, folders) if own.has(BEGUN)]
+
+
+def check_times(known: Sequence[Round]) -> None:
+    """Refuse rounds of a time to come, before which nothing would ever be due again.
+
+    Raises ArtefactError.
+    """
+    for own in known:
+        if own.now > sessions.tomorrow():
+            raise ArtefactError(
+                f"{own.folder}: of a time to come, got {own.now:%Y-%m-%d %H:%M}; expected one that "
+                "has passed by this machine's clock. Set the clock, or remove the folder."
+            )
 
 
 def begin(

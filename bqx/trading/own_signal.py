@@ -1,12 +1,11 @@
 """The rule that turns an expected move into a side: this package's, or a function of the user's."""
 
-import importlib.util
 from collections.abc import Callable
 
 import numpy as np
 
 from bqx.errors import ParameterError
-from bqx.params import Params, root
+from bqx.params import Params, own_code, root
 from bqx.params.rules import own_model
 from bqx.trading import signals
 from bqx.trading.signals import BUY, HOLD, SELL, Series, Side
@@ -28,15 +27,13 @@ def rule_of(params: Params) -> Rule:
         return signals.side
     relative, name = own_model(params.signal) or ("", "")
     path = (root() / relative).resolve()
-    spec = importlib.util.spec_from_file_location(f"own_signal_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if not path.is_file():
         raise ParameterError(
             f"signal: not there, got {params.signal!r}; expected FILE.py:function with a file "
             f"below {root()}."
         )
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module, _ = own_code.known_by_content(path)
     except (Exception, SystemExit) as error:
         raise ParameterError(
             f"signal: {path} cannot be imported, got {type(error).__name__} {error}; expected a "

@@ -35,17 +35,16 @@ class KeptPanel:
         """
         count = len(bars)
         with self._lock:
-            kept, moves = self._kept.get(key, (None, 0))
-            if kept is not None and moves == self._moves - 1:
+            kept, moves = self._kept.get(key, (None, self._moves))
+            behind = self._moves - moves
+            if kept is not None and behind == 1:
                 rows = kept.rows_of(self._move)
                 read = reach - 1 + rows
                 if read > count:
                     return make(bars)  # who asks for more rows can make those that are new
                 recent = bars if read == count else bars.rows(count - read, count)
                 kept.go_on(self._move)[0] = make(recent)[reach - 1 :]
-            elif kept is None or moves < self._moves:
-                kept = None
-            if kept is None or kept.count < count:
+            if kept is None or behind > 1 or kept.count < count:
                 values = make(bars)
                 kept = KeptSeries(count + _MORE, reach, pairs=1, shape=values.shape[1:])
                 kept.go_on(Move(self._move.market_minute, count, 0, anew=True))[0] = values

@@ -4,20 +4,16 @@ A model is added by its file here and its line in `rules.MODELS`. A user's own n
 named ``FILE.py:Class``, the file below the project's root, and its class is a `Model`.
 """
 
-import hashlib
-import importlib.util
-import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.learning.models import artefact
 from bqx.learning.models.base import Model, Range
-from bqx.params import Params, root
+from bqx.params import Params, own_code, root
 from bqx.params.rules import MODELS, own_model
 
 PACKAGE = "bqx.learning.models"
@@ -103,7 +99,7 @@ def load(folder: Path) -> Model:
 
 
 def _own_class(name: str) -> type[Model]:
-    """The class of a user's own module, which other processes import under the same name."""
+    """The class of a user's own module."""
     relative, title = own_model(name) or ("", "")
     path = (root() / relative).resolve()
     if not relative or not path.is_relative_to(root().resolve()) or not path.is_file():
@@ -111,9 +107,14 @@ def _own_class(name: str) -> type[Model]:
             f"models: not there, got {name!r}; expected one of {', '.join(MODELS)}, or "
             f"FILE.py:Class with a file below {root()}."
         )
-    content = path.read_bytes()
-    code = hashlib.sha256(content).hexdigest()
-    own = getattr(_module(path, content, code), title, None)
+    try:
+        module, code = own_code.known_by_content(path)
+    except Exception as error:
+        raise ParameterError(
+            f"models: {path} cannot be imported, got {type(error).__name__} {error}; expected "
+            "a module that defines a model."
+        ) from error
+    own = getattr(module, title, None)
     if not (isinstance(own, type) and issubclass(own, Model)):
         raise ParameterError(
             f"models: no model in {path}, got {title} that is "
@@ -122,23 +123,3 @@ def _own_class(name: str) -> type[Model]:
         )
     own.NAME, own.CODE = name, code
     return own
-
-
-def _module(path: Path, content: bytes, code: str) -> ModuleType:
-    """A module of the bytes that were hashed."""
-    title = f"own_{path.stem}_{code[:16]}"
-    if title not in sys.modules:
-        spec = importlib.util.spec_from_loader(title, None, origin=str(path))
-        assert spec is not None
-        module = importlib.util.module_from_spec(spec)
-        module.__file__ = str(path)
-        sys.modules[title] = module
-        try:
-            exec(compile(content, str(path), "exec"), vars(module))
-        except Exception as error:
-            del sys.modules[title]
-            raise ParameterError(
-                f"models: {path} cannot be imported, got {type(error).__name__} {error}; expected "
-                "a module that defines a model."
-            ) from error
-    return sys.modules[title]

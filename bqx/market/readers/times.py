@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bqx.errors import BarError
+from bqx.market import sessions
 from bqx.market.declared import Clock
 from bqx.market.readers.clocks import NEW_YORK_UNTIL_2019
 
@@ -92,7 +93,7 @@ TIME_SHAPES = (
 
 _TICK = r"\d{8} \d{9}"
 
-_YEARS = (pd.Timestamp("1970"), pd.Timestamp("2200"))
+_EARLIEST = pd.Timestamp("1970")
 
 
 def read_times(
@@ -112,7 +113,7 @@ def read_times(
 
     Raises
     ------
-    BarError : no known shape, another shape than the first, or no such date.
+    BarError : no known shape, another shape than the first, no such date, or one of the future.
     """
     if pa.types.is_timestamp(values.type):
         shape = TimeShape("", "", zoned=values.type.tz is not None)
@@ -131,20 +132,26 @@ def read_times(
         if shape is MONTH_FIRST and source is not FXCM:
             shape = _day_or_month_first(values, where)
         stamps = _parse(values, shape)
-    bad = ~stamps.between(*_YEARS).to_numpy()
+    _check(stamps, values, where)
+    # The unit of bars, once for all that reads the times.
+    return pd.DatetimeIndex(stamps).as_unit("ns"), shape
+
+
+def _check(stamps: pd.Series, values: pa.ChunkedArray, where: Callable[[int], str]) -> None:
+    latest = pd.Timestamp(sessions.tomorrow()).tz_localize(None)
+    bad = ~stamps.between(_EARLIEST, latest).to_numpy()
     if bad.any():
         row = int(np.argmax(bad))
         if not stamps.isna()[row]:
             raise BarError(
                 f"{where(row)}: no time of bars, got {str(values[row])!r}; expected one from "
-                f"{_YEARS[0].year} to {_YEARS[1].year} ({int(bad.sum()):,} such rows). Delete them."
+                f"{_EARLIEST.year} to {latest:%Y-%m-%d}, tomorrow by this machine's clock "
+                f"({int(bad.sum()):,} such rows). Delete them, or set the clock."
             )
         raise BarError(
             f"{where(row)}: no time, got {str(values[row])!r}; expected one written like "
             f"{str(values[0])!r} ({int(bad.sum()):,} such rows). Delete them."
         )
-    # The unit of bars, once for all that reads the times.
-    return pd.DatetimeIndex(stamps).as_unit("ns"), shape
 
 
 def is_time(text: str) -> bool:
