@@ -14,7 +14,7 @@ from bqx.learning.models.design import Design, Rows, design
 if TYPE_CHECKING:
     import xgboost
 
-DRAWS = 5
+DRAWS = 10
 """Draws of rows that a forest's trees share, at most."""
 
 
