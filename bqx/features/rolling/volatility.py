@@ -127,15 +127,16 @@ def over_time(returns: F, volatility: F, window: int, first_minute: int) -> F:
     Its deviation over the window, its acceleration, fast over slow exponential volatility.
     """
     rows = len(returns)
-    out = np.full((rows, 3), np.nan)
-    out[:, 0] = deviation(volatility, window, first_minute)
-    out[2 * window :, 1] = changes(changes(volatility, window), window)[2 * window :]
+    out = np.empty((3, rows))
+    out[0] = deviation(volatility, window, first_minute)
+    out[1] = changes(changes(volatility, window), window)
     squares = returns * returns
     fast, slow = ema(squares, FAST, first_minute), ema(squares, SLOW, first_minute)
     for row in range(rows):
-        if slow[row] > 0.0:
-            out[row, 2] = np.sqrt(max(fast[row], 0.0) / slow[row])
-    return out
+        quick = 0.0 if fast[row] < 0.0 else fast[row]
+        ratio = np.sqrt(quick / slow[row])
+        out[2, row] = ratio if slow[row] > 0.0 else np.nan
+    return out.T
 
 
 @kernel
