@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bqx.features.rolling import products, trailing, weighted
 from bqx.features.rolling import sums as rolling
+from bqx.features.rolling.volatility import over_before
 from bqx.features.sources import bqx, pseudo_bars
 
 Array = NDArray[np.float64]
@@ -234,3 +235,20 @@ def test_deviations_keep_their_digits_beside_a_jump() -> None:
     far[1_500:1_520] = False
     np.testing.assert_allclose(std[far], exact[far], rtol=1e-11)
     np.testing.assert_allclose(std[~far], exact[~far], rtol=1e-12)
+
+
+def test_differences_within_a_bar_are_its_logarithms() -> None:
+    rng = np.random.default_rng(0)
+    opened = 10.0 ** rng.uniform(-4.0, 4.0, 5_000)
+    sizes = 10.0 ** rng.uniform(-15.0, -1.0, (5_000, 3))
+    others = opened[:, None] * np.exp(np.where(rng.random((5_000, 3)) < 0.5, sizes, -sizes))
+    others[7], others[9, 1] = opened[7], np.nan
+    ohlc = np.column_stack([opened, others])
+    found = over_before(ohlc, opened)
+    np.testing.assert_array_equal(found[7, 1:], 0.0)
+    assert np.isnan(found[[0, 9], [0, 2]]).all()
+    assert np.isnan(found).sum() == 2
+    before = np.concatenate([[np.nan], opened[:-1]])
+    ratios = np.column_stack([opened / before, others / opened[:, None]])
+    expected = np.log(ratios.astype(np.longdouble)).astype(np.float64)
+    np.testing.assert_allclose(found, expected, rtol=5e-16, atol=0.0)
