@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bqx.features.rolling import products, trailing, weighted
+from bqx.features.families.cross_pair.currency_peers import peers
+from bqx.features.rolling import multivariate, products, trailing, weighted
 from bqx.features.rolling import sums as rolling
 from bqx.features.rolling.volatility import over_before
 from bqx.features.sources import bqx, pseudo_bars
@@ -252,3 +253,27 @@ def test_differences_within_a_bar_are_its_logarithms() -> None:
     ratios = np.column_stack([opened / before, others / opened[:, None]])
     expected = np.log(ratios.astype(np.longdouble)).astype(np.float64)
     np.testing.assert_allclose(found, expected, rtol=5e-16, atol=0.0)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 4), (59, 5), (60, 13), (500, 13), (333, 18)])
+@pytest.mark.parametrize("minute", [0, 7, 59])
+def test_correlations_abreast_have_the_bits_of_one_column(
+    rows: int, columns: int, minute: int
+) -> None:
+    rng = np.random.default_rng(rows)
+    x = 1e-4 * rng.normal(size=(rows, columns))
+    x[rng.random(x.shape) < 0.002] = np.nan
+    x[100:260, 2], x[150:230, 0] = 0.5, 1.5  # flat
+    x[:, -1] = x[:, 0]
+    for window in (15, 60):
+        alone = multivariate.correlations(x, window, minute)
+        abreast = multivariate.correlations_abreast(x, window, minute)
+        np.testing.assert_array_equal(abreast, alone)
+        assert np.isfinite(abreast).any() or rows < window
+
+
+def test_a_pair_is_beside_the_mean_of_its_peers_correlations() -> None:
+    x = np.random.default_rng(0).normal(size=(400, 13)).cumsum(axis=0)
+    found, alone = peers(x, 3, 60), multivariate.correlations(x, 60, 3)
+    expected = np.column_stack([alone[:, :6].mean(axis=1), alone[:, 6:].mean(axis=1)])
+    np.testing.assert_allclose(found, expected, rtol=0.0, atol=1e-15)
