@@ -157,8 +157,9 @@ def _momentum(index: F, window: int) -> F:
 @kernel
 def _moves(momentum: F) -> F:
     out = np.full(momentum.shape, np.nan)
-    for row in range(1, len(out)):
-        for k in range(out.shape[1]):
+    rows, pairs = momentum.shape
+    for row in range(1, rows):
+        for k in range(pairs):
             out[row, k] = momentum[row, k] - momentum[row - 1, k]
     return out
 
