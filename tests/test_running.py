@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from twins import FITS
 
 from bqx.features import catalog
+from bqx.features.engine import newest_calls
 from bqx.features.engine.compute import compute
 from bqx.features.engine.live_window import LiveWindow
 from bqx.features.engine.requirements import bars_of, walk
@@ -274,6 +276,30 @@ def run(
             np.testing.assert_array_equal(values[:, same], expected[:, same], err_msg=str(minute))
             compared.append(values)
     return compared
+
+
+def test_minutes_run_what_one_pair_and_the_first_minute_have_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinds: set[tuple[numba.types.Type, ...]] = set()
+    loop = newest_calls._run
+
+    def seen(*arguments: object) -> None:
+        kinds.add(tuple(map(numba.typeof, arguments)))
+        loop(*arguments)
+
+    monkeypatch.setattr(newest_calls, "_run", seen)
+    going = tuple(f for f in FEATURES if f.family in stated())
+    compiled = []
+    for pairs, minutes in ((PAIRS_HERE[:1], 1), (PAIRS_HERE, 3)):
+        feed = Feed(3, pairs, 3)
+        window = LiveWindow(going, dict(feed.close), fits=dict.fromkeys(pairs, FITS))
+        for minute, sent in feed.minutes(minutes):
+            push(window, minute, sent)
+            window.values()
+        compiled.append(set(kinds))
+    assert len(compiled[0]) > 3
+    assert compiled[0] == compiled[1]
 
 
 def test_a_window_begins_anew_with_a_shorter_history() -> None:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bqx.features.rolling import products, trailing, weighted
+from bqx.features.families.cross_pair.currency_peers import peers
+from bqx.features.rolling import multivariate, products, trailing, weighted
 from bqx.features.rolling import sums as rolling
+from bqx.features.rolling.volatility import over_before
 from bqx.features.sources import bqx, pseudo_bars
 
 Array = NDArray[np.float64]
@@ -234,3 +236,44 @@ def test_deviations_keep_their_digits_beside_a_jump() -> None:
     far[1_500:1_520] = False
     np.testing.assert_allclose(std[far], exact[far], rtol=1e-11)
     np.testing.assert_allclose(std[~far], exact[~far], rtol=1e-12)
+
+
+def test_differences_within_a_bar_are_its_logarithms() -> None:
+    rng = np.random.default_rng(0)
+    opened = 10.0 ** rng.uniform(-4.0, 4.0, 5_000)
+    sizes = 10.0 ** rng.uniform(-15.0, -1.0, (5_000, 3))
+    others = opened[:, None] * np.exp(np.where(rng.random((5_000, 3)) < 0.5, sizes, -sizes))
+    others[7], others[9, 1] = opened[7], np.nan
+    ohlc = np.column_stack([opened, others])
+    found = over_before(ohlc, opened)
+    np.testing.assert_array_equal(found[7, 1:], 0.0)
+    assert np.isnan(found[[0, 9], [0, 2]]).all()
+    assert np.isnan(found).sum() == 2
+    before = np.concatenate([[np.nan], opened[:-1]])
+    ratios = np.column_stack([opened / before, others / opened[:, None]])
+    expected = np.log(ratios.astype(np.longdouble)).astype(np.float64)
+    np.testing.assert_allclose(found, expected, rtol=5e-16, atol=0.0)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 4), (59, 5), (60, 13), (500, 13), (333, 18)])
+@pytest.mark.parametrize("minute", [0, 7, 59])
+def test_correlations_abreast_have_the_bits_of_one_column(
+    rows: int, columns: int, minute: int
+) -> None:
+    rng = np.random.default_rng(rows)
+    x = 1e-4 * rng.normal(size=(rows, columns))
+    x[rng.random(x.shape) < 0.002] = np.nan
+    x[100:260, 2], x[150:230, 0] = 0.5, 1.5  # flat
+    x[:, -1] = x[:, 0]
+    for window in (15, 60):
+        alone = multivariate.correlations(x, window, minute)
+        abreast = multivariate.correlations_abreast(x, window, minute)
+        np.testing.assert_array_equal(abreast, alone)
+        assert np.isfinite(abreast).any() or rows < window
+
+
+def test_a_pair_is_beside_the_mean_of_its_peers_correlations() -> None:
+    x = np.random.default_rng(0).normal(size=(400, 13)).cumsum(axis=0)
+    found, alone = peers(x, 3, 60), multivariate.correlations(x, 60, 3)
+    expected = np.column_stack([alone[:, :6].mean(axis=1), alone[:, 6:].mean(axis=1)])
+    np.testing.assert_allclose(found, expected, rtol=0.0, atol=1e-15)

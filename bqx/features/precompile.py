@@ -40,7 +40,8 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
     Number of families; a bar shows the progress.
     """
     families: dict[str, list[str]] = {}
-    for feature in features:
+    # Those that learn parameters take longest: begun last, one would keep a single process busy.
+    for feature in sorted(features, key=lambda feature: not feature.fit_key):
         families.setdefault(feature.family.name, []).append(feature.name)
     # Numba reads its target when it is imported, so that children start anew with it set.
     before = dict(os.environ)

@@ -36,8 +36,9 @@ class FirstStep:
                 work()
 
     def _take(self, move: Move, fits: Fits) -> None:
-        newest = self._kept.go_on(move)
-        for work in self._first.works(move.market_minute, newest, fits, finite=False):
+        count = self._kept.go_on(move).shape[1]
+        kept, rows = self._kept.values, (self._kept.end - count, self._kept.end)
+        for work in self._first.works(move.market_minute, kept, fits, rows, finite=False):
             work()
 
 
@@ -63,6 +64,8 @@ class StatedStep(FirstStep):
     ) -> None:
         super().__init__(kept, reading, readings)
         self._reading, self._begin, self._behind = reading, begin, behind
+        # At first it begins anew: what goes on is not called before the minute after.
+        self._first.load(kept.values)
 
     def _take(self, move: Move, fits: Fits) -> None:
         source = self._reading.series

@@ -24,6 +24,7 @@ from bqx.features.spec import Array, Feature, read
 
 Numbers = NDArray[np.int64]
 Fits = Sequence[Mapping[str, Array] | None]
+Rows = tuple[int, int]
 
 _TOGETHER = 8  # calls in one piece of work
 
@@ -36,10 +37,11 @@ def _run(
     parameters: Array | None,
     places: Numbers,
     out: NDArray[Any],
+    filled_rows: tuple[int, int],
     finite: bool,
 ) -> None:
     """Run kernels on each pair's newest rows of one series, and copy the last rows of what they
-    give.
+    give to some rows of ``out``, from first to last.
 
     ``calls`` (n, 8 or more) : address of the kernel; first and end of its ``places`` (2, m), which
     are outputs and columns of ``out`` (pairs, rows, columns) that they fill; where the series lies,
@@ -50,10 +52,11 @@ def _run(
     """
     shape, numbers = alike
     minute, end, count = now
+    first, last = filled_rows
     for i in range(len(calls)):
         of = calls[i]
         # To fill several rows, a kernel reads as many more.
-        rows = min(of[7] + out.shape[1] - 1, count)
+        rows = min(of[7] + last - first - 1, count)
         shape = with_item(shape, 0, rows)
         for k in range(1, len(shape)):
             shape = with_item(shape, k, of[6])
@@ -68,7 +71,7 @@ def _run(
                 values = call(of[0], arguments)
             else:
                 values = call(of[0], arguments + (parameters[pair],))  # noqa: RUF005
-            filled = out[pair]
+            filled = out[pair, first:last]
             above = len(values) - len(filled)
             for row in range(len(filled)):
                 for place in range(of[1], of[2]):
@@ -146,20 +149,36 @@ class Readings:
         self._alike = (0,) * (values.ndim - 1), (0,) * (1 + len(first.window))
 
     def works(
-        self, market_minute: int, out: NDArray[Any], fits: Fits, *, finite: bool = True
-    ) -> Iterator[Callable[[], None]]:
-        """What is to be done to fill ``out`` (pairs, rows, columns) with the newest rows.
+        self, market_minute: int, out: NDArray[Any], fits: Fits, rows: Rows = (0, 1), *,
+        finite: bool = True,
+    ) -> Iterator[Callable[[], None]]:  # fmt: skip
+        """What is to be done to fill some rows of ``out`` (pairs, rows, columns), which lies in one
+        piece, with the newest ones.
 
+        ``rows`` : the first of them, and the one after the last.
         ``finite`` : infinite becomes NaN.
         """
         if self._by_python:
+            filled = out[:, slice(*rows)]
             for reading in self.members:
-                yield partial(_interpreted, reading, market_minute, out, fits=fits, finite=finite)
+                yield partial(
+                    _interpreted, reading, market_minute, filled, fits=fits, finite=finite
+                )
             return
         now = market_minute, self._first.series.end, self._first.series.count
         parameters = self._first.parameters(fits)
         for calls in self._pieces:
-            yield partial(_run, calls, now, self._alike, parameters, self._places, out, finite)
+            arguments = calls, now, self._alike, parameters, self._places, out, rows, finite
+            yield partial(_run, *arguments)
+
+    def load(self, out: NDArray[Any]) -> None:
+        """Have the loop that fills ``out`` at hand before the minute that first needs it.
+
+        For readings without parameters of a fit.
+        """
+        if not self._by_python:
+            parameters, nothing = self._first.parameters(()), self._pieces[0][:0]
+            _run(nothing, (0, 0, 0), self._alike, parameters, self._places, out, (0, 0), True)
 
 
 def _interpreted(

@@ -5,8 +5,9 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation_by_roots
 from bqx.features.rolling.products import shift_sums, square_and_product_sums
-from bqx.features.rolling.sums import F, square_sums
+from bqx.features.rolling.sums import F, first_block, square_sums
 from bqx.features.rolling.tolerances import AT_REST
+from bqx.lanes import LANES, alike, load, root, store, where
 
 _AT_HAND = 64
 
@@ -62,6 +63,61 @@ def correlations_of(sums: F) -> F:
             other, product = np.sqrt(sums[row, j]), sums[row, columns + j - 1]
             out[j - 1, row] = correlation_by_roots(root[row], other, product)
     return out.T
+
+
+@kernel
+def _own(at: F, window: int) -> tuple[float, float]:
+    """Of column 0 the sum over the window and the root of its centred square, from both sums."""
+    return at[0], np.sqrt(at[LANES] - at[0] * at[0] / window)
+
+
+@kernel
+def correlations_abreast(x: F, window: int, first_minute: int) -> F:
+    """What `correlations` gives, for many columns: each is a lane, so that none waits for another.
+
+    (T, C) -> (T, C - 1), bit for bit: a column's sums have the same operations in the same order.
+    """
+    rows, columns = x.shape
+    width = -(-columns // LANES) * LANES
+    wide, found = np.zeros((rows, width)), np.full((rows, width), np.nan)
+    wide[:, :columns] = x
+    read, out = wide.reshape(-1), found.reshape(-1)
+    older, own, at = np.zeros(3 * LANES * window), np.empty((window, 2)), np.empty(2 * LANES)
+    for start in range(first_block(first_minute, window), rows, window):
+        for group in range(0, width, LANES):
+            q, r = read[start * width], load(read, start * width + group)
+            total = square = product = alike(0.0)
+            for i in range(1, min(window, start + 1)):
+                place = (start - i) * width
+                d = load(read, place + group) - r
+                total, square = total + d, square + d * d
+                product = product + (read[place] - q) * d
+                store(older, 3 * LANES * i, total)
+                store(older, 3 * LANES * i + LANES, square)
+                store(older, 3 * LANES * i + 2 * LANES, product)
+            total = square = product = alike(0.0)
+            for i in range(min(window, rows - start)):
+                place, before = (start + i) * width, window - 1 - i
+                d = load(read, place + group) - r
+                total, square = total + d, square + d * d
+                product = product + (read[place] - q) * d
+                if before > start:
+                    continue
+                rest = 3 * LANES * before
+                moved = total + load(older, rest)
+                squares = square + load(older, rest + LANES)
+                products = product + load(older, rest + 2 * LANES)
+                if group == 0:
+                    store(at, 0, moved)
+                    store(at, LANES, squares)
+                    own[i] = _own(at, window)
+                first, own_root = own[i, 0], own[i, 1]
+                other = root(squares - moved * moved / window)
+                value = (products - moved * (first / window)) / (own_root * other)
+                value = where(value > 1.0, 1.0, where(value < -1.0, -1.0, value))
+                value = where(other > 0.0, value, np.nan)
+                store(out, place + group, value if own_root > 0.0 else alike(np.nan))
+    return found[:, 1:columns]
 
 
 @kernel

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bqx.compiled import kernel
-from bqx.features.rolling.ago import changes
+from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_WINDOW, bqx
@@ -140,25 +140,27 @@ def _index(bars: Bars) -> F:
 
 @kernel
 def _returns(rates: F) -> F:
-    out = np.empty(rates.shape)
-    for k in range(rates.shape[1]):
-        out[:, k] = log_returns(rates[:, k].copy(), 1)
-    return out
+    out = by_column(rates)
+    for k in range(len(out)):
+        out[k] = log_returns(out[k], 1)
+    return by_column(out)
 
 
 @kernel
 def _momentum(index: F, window: int) -> F:
-    out = np.empty(index.shape)
-    for k in range(index.shape[1]):
-        out[:, k] = bqx(index[:, k].copy(), window)
-    return out
+    out = by_column(index)
+    for k in range(len(out)):
+        out[k] = bqx(out[k], window)
+    return by_column(out)
 
 
 @kernel
 def _moves(momentum: F) -> F:
-    out = np.empty(momentum.shape)
-    for k in range(momentum.shape[1]):
-        out[:, k] = changes(momentum[:, k].copy(), 1)
+    out = np.full(momentum.shape, np.nan)
+    rows, pairs = momentum.shape
+    for row in range(1, rows):
+        for k in range(pairs):
+            out[row, k] = momentum[row, k] - momentum[row - 1, k]
     return out
 
 

@@ -1,95 +1,160 @@
-"""What a triangle's three rates lack to parity, of all pairs of the panel at once."""
+"""What a triangle's three rates lack to parity, of all pairs of the panel at once or of one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import demeaned
+from bqx.features.rolling.blocks import STRETCH
+from bqx.features.rolling.multivariate import by_column, demeaned
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.sources import BQX_WINDOW
 from bqx.market.bars import Bars
-from bqx.market.pairs import PAIRS, pip, triangle
+from bqx.market.pairs import PAIRS, Triangle, pip, triangle
 from bqx.market.sessions import DAY
 
-_LEGS = tuple(
-    np.array([PAIRS.index(getattr(triangle(pair), leg)) for pair in PAIRS])
-    for leg in ("direct", "first", "second")
-)
-
-
-def _of_legs(bars: Bars, series: panels.Series) -> tuple[F, ...]:
-    """(T, 28) of the direct pair of each pair's triangle, of its first leg and of its second."""
-    return tuple(series.every(bars).take(places, axis=1) for places in _LEGS)
-
-
-def _errors(bars: Bars) -> F:
-    out, first, second = _of_legs(bars, panels.closes)
-    first *= second
-    out /= first
-    return np.log(out, out=out)
-
-
-def _digits(bars: Bars) -> F:
-    tenths = np.array([pip(pair) / 10.0 for pair in PAIRS])
-    out, *others = _of_legs(bars, panels.closes)
-    np.divide(tenths[_LEGS[0]], out, out=out)
-    for leg, rates in zip(_LEGS[1:], others, strict=True):
-        out += np.divide(tenths[leg], rates, out=rates)
-    return out
-
-
-def _gaps(bars: Bars) -> F:
-    out, first, second = _of_legs(bars, panels.momentum)
-    out -= first
-    out -= second
-    return out
+_NEAR = 60
+"""Rows whose errors most often differ by more than the last digits already."""
 
 
 @kernel(nogil=True)
 def _built(errors: F, digits: F) -> F:
-    """Whether one of three rates was made from the others: (T, 28), 0 or 1."""
-    out = np.empty(errors.shape)
-    for k in range(errors.shape[1]):
-        own = errors[:, k].copy()
-        top, bottom = extremes(own, own, DAY)
-        for row in range(len(own)):
-            out[row, k] = top[row] - bottom[row] <= digits[row, k]
-    return out
+    """Whether one of three rates was made from the others: (T, C), 0 or 1.
+
+    Few windows are read whole: those in whose neighbourhood the errors of an hour are alike.
+    """
+    rows = len(errors)
+    own, differ = by_column(errors), by_column(digits)
+    out = np.zeros(own.shape)
+    for k in range(len(own)):
+        for start in range(0, rows, STRETCH):
+            stop = min(start + STRETCH, rows)
+            for window in (_NEAR, DAY):
+                first = max(start - window + 1, 0)
+                near = own[k, first:stop]
+                top, bottom = extremes(near, near, window)
+                into, last, ahead = out[k, start:stop], differ[k, start:stop], start - first
+                alike = 0
+                for row in range(len(into)):
+                    into[row] = top[ahead + row] - bottom[ahead + row] <= last[row]
+                    alike += into[row] == 1.0
+                if alike == 0:
+                    break
+    return by_column(out)
 
 
 @kernel(nogil=True)
 def _residuals(x: F, built: F, first_minute: int) -> F:
-    """Less the mean of 1,440 rows: (T, 28), NaN where a rate was made from the others."""
-    out = np.empty(x.shape)
-    for k in range(x.shape[1]):
-        own = demeaned(x[:, k].copy(), DAY, first_minute)
+    """Less the mean of 1,440 rows: (T, C), NaN where a rate was made from the others."""
+    series, made = by_column(x), by_column(built)
+    for k in range(len(series)):
+        own = demeaned(series[k], DAY, first_minute)
         for row in range(len(own)):
-            out[row, k] = np.nan if built[row, k] == 1.0 else own[row]
-    return out
+            series[k, row] = np.nan if made[k, row] == 1.0 else own[row]
+    return by_column(series)
 
 
-def _residuals_of(series: panels.Series, bars: Bars) -> F:
-    return np.asarray(_residuals(series.every(bars), _made.every(bars), bars.first_market_minute))
+@dataclass(frozen=True)
+class _Parity:
+    """Series of the triangles of some pairs, (T, C) of one pair each.
+
+    What a triangle has is made once for its pairs. ``key`` names them in the panel.
+    """
+
+    key: str
+    pairs: Sequence[str]
+
+    @cached_property
+    def _triangles(self) -> list[Triangle]:
+        return list(dict.fromkeys(map(triangle, self.pairs)))
+
+    @cached_property
+    def _legs(self) -> tuple[NDArray[np.int64], ...]:
+        """Places of the direct pair of each triangle, of its first leg and of its second."""
+        return tuple(
+            np.array([PAIRS.index(getattr(sides, leg)) for sides in self._triangles])
+            for leg in ("direct", "first", "second")
+        )
+
+    def _of_legs(self, bars: Bars, series: panels.Series) -> tuple[F, ...]:
+        return tuple(series.every(bars).take(places, axis=1) for places in self._legs)
+
+    def _errors(self, bars: Bars) -> F:
+        out, first, second = self._of_legs(bars, panels.closes)
+        first *= second
+        out /= first
+        return np.log(out, out=out)
+
+    def _digits(self, bars: Bars) -> F:
+        tenths = np.array([pip(pair) / 10.0 for pair in PAIRS])
+        out, *others = self._of_legs(bars, panels.closes)
+        np.divide(tenths[self._legs[0]], out, out=out)
+        for leg, rates in zip(self._legs[1:], others, strict=True):
+            out += np.divide(tenths[leg], rates, out=rates)
+        return out
+
+    def _gaps(self, bars: Bars) -> F:
+        out, first, second = self._of_legs(bars, panels.momentum)
+        out -= first
+        out -= second
+        return out
+
+    def _series(self, name: str, make: panels.Build, reach: int = 1) -> panels.Series:
+        return panels.Series(f"parity {name}{self.key}", make, reach, len(self._legs[0]))
+
+    @cached_property
+    def _error(self) -> panels.Series:
+        return self._series("error", self._errors)
+
+    @cached_property
+    def _last_digits(self) -> panels.Series:
+        return self._series("digits", self._digits)
+
+    @cached_property
+    def _gap(self) -> panels.Series:
+        return self._series("bqx", self._gaps, BQX_WINDOW + 1)
+
+    @cached_property
+    def _made(self) -> panels.Series:
+        def make(bars: Bars) -> F:
+            return np.asarray(_built(self._error.every(bars), self._last_digits.every(bars)))
+
+        return self._series("made", make, DAY)
+
+    def _residual(self, name: str, of: panels.Series, reach: int) -> panels.Series:
+        places = [self._triangles.index(triangle(pair)) for pair in self.pairs]
+
+        def make(bars: Bars) -> F:
+            values = of.every(bars), self._made.every(bars)
+            residuals: F = _residuals(*values, bars.first_market_minute)
+            return residuals.take(places, axis=1)
+
+        return panels.Series(f"{name}{self.key}", make, reach, len(places))
+
+    def residual(self) -> panels.Series:
+        """Log parity error less its mean over 1,440 rows.
+
+        NaN where the window's errors differ by no more than the last digits of the three rates do:
+        there one rate was made from the others.
+        """
+        return self._residual("triangle", self._error, DAY)
+
+    def momentum_residual(self) -> panels.Series:
+        """BQX of the direct pair less those of its legs, less its mean over 1,440 rows.
+
+        NaN where the other residual is.
+        """
+        return self._residual("triangle bqx", self._gap, BQX_WINDOW + DAY)
 
 
-_error = panels.Series("parity error", _errors)
-_last_digits = panels.Series("parity digits", _digits)
-_gap = panels.Series("parity bqx", _gaps, BQX_WINDOW + 1)
-_made = panels.Series(
-    "parity made", lambda bars: _built(_error.every(bars), _last_digits.every(bars)), DAY
-)
+_ALL, _EURUSD = _Parity("", PAIRS), _Parity(" of eurusd", ("eurusd",))
 
-residual = panels.Series("triangle", lambda bars: _residuals_of(_error, bars), DAY)
-"""Log parity error of a pair's triangle less its mean over 1,440 rows.
+residual, momentum_residual = _ALL.residual(), _ALL.momentum_residual()
+"""Residuals of every pair's triangle, of rates and of BQX."""
 
-NaN where the window's errors differ by no more than the last digits of the three rates do: there
-one rate was made from the others.
-"""
-
-momentum_residual = panels.Series(
-    "triangle bqx", lambda bars: _residuals_of(_gap, bars), BQX_WINDOW + DAY
-)
-"""BQX of a triangle's direct pair less those of its legs, less its mean over 1,440 rows.
-
-NaN where ``residual`` is.
-"""
+eurusd_residual, eurusd_momentum_residual = _EURUSD.residual(), _EURUSD.momentum_residual()
+"""Those of eurusd alone, where no other pair's are read."""

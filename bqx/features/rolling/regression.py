@@ -35,7 +35,7 @@ def regress(x: F, window: int, first_minute: int) -> F:
     rows = len(x)
     out = np.full((rows, 3), np.nan)
     # Per row: 3 values, their 6 products, 9 products of a value before and a change.
-    total, tail = np.empty(18), np.empty((window, 18))
+    total, sums, tail = np.empty(18), np.empty(18), np.empty((window, 18))
     d, change = np.empty(3), np.empty(3)
     for start in range(first_block(first_minute, window), rows, window):
         for forward in range(2):
@@ -63,7 +63,9 @@ def regress(x: F, window: int, first_minute: int) -> F:
                     if start + before <= rows:  # else a window that ends later
                         tail[i] = total
                 elif before <= start:
-                    sums = total + tail[before - 1] if before else total
+                    sums[:] = total
+                    if before:
+                        sums += tail[before - 1]
                     _solve(out, x, row, start, window, sums)
     return out
 

@@ -18,6 +18,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
+from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.sums import mean_std, square_sums
 
 
@@ -80,10 +81,10 @@ def deviation(x: F, window: int, first_minute: int) -> F:
 @kernel(nogil=True)
 def deviations(x: F, window: int, first_minute: int) -> F:
     """Rolling standard deviation (ddof 1) of each column: (T, C)."""
-    out = np.empty(x.shape)
-    for k in range(x.shape[1]):
-        out[:, k] = deviation(x[:, k].copy(), window, first_minute)
-    return out
+    out = by_column(x)
+    for k in range(len(out)):
+        out[k] = deviation(out[k], window, first_minute)
+    return by_column(out)
 
 
 @kernel

@@ -13,6 +13,7 @@ from bqx.compiled import kernel
 from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.exponential import ema
 from bqx.features.rolling.powers import raised
+from bqx.features.rolling.returns import logs
 from bqx.features.rolling.standing import above
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import count, deviation, total, totals
@@ -33,14 +34,21 @@ _KLASS = 2.0 * math.log(2.0) - 1.0
 
 @kernel
 def over_before(ohlc: F, close: F) -> F:
-    """Log of open over the close before, and of high, low, close over the open: (T, 4)."""
-    out = np.full((len(ohlc), 4), np.nan)
-    for row in range(len(ohlc)):
-        if row:
-            out[row, 0] = np.log(ohlc[row, OPEN] / close[row - 1])
+    """Log of open over the close before, and of high, low, close over the open: (T, 4), to 5e-16 of
+    its size.
+    """
+    rows = len(ohlc)
+    out = np.empty((4, rows))
+    out[0, :1] = np.nan
+    for row in range(1, rows):
+        out[0, row] = ohlc[row, OPEN] / close[row - 1]
+    for row in range(rows):
+        opened = ohlc[row, OPEN]
         for k in range(1, 4):
-            out[row, k] = np.log(ohlc[row, k] / ohlc[row, OPEN])
-    return out
+            out[k, row] = ohlc[row, k] / opened
+    for k in range(4):
+        logs(out[k])
+    return out.T
 
 
 @kernel
@@ -127,15 +135,16 @@ def over_time(returns: F, volatility: F, window: int, first_minute: int) -> F:
     Its deviation over the window, its acceleration, fast over slow exponential volatility.
     """
     rows = len(returns)
-    out = np.full((rows, 3), np.nan)
-    out[:, 0] = deviation(volatility, window, first_minute)
-    out[2 * window :, 1] = changes(changes(volatility, window), window)[2 * window :]
+    out = np.empty((3, rows))
+    out[0] = deviation(volatility, window, first_minute)
+    out[1] = changes(changes(volatility, window), window)
     squares = returns * returns
     fast, slow = ema(squares, FAST, first_minute), ema(squares, SLOW, first_minute)
     for row in range(rows):
-        if slow[row] > 0.0:
-            out[row, 2] = np.sqrt(max(fast[row], 0.0) / slow[row])
-    return out
+        quick = 0.0 if fast[row] < 0.0 else fast[row]
+        ratio = np.sqrt(quick / slow[row])
+        out[2, row] = ratio if slow[row] > 0.0 else np.nan
+    return out.T
 
 
 @kernel

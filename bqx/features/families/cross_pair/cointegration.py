@@ -103,7 +103,7 @@ def _fitted(level: panels.Series) -> panels.Series:
         def on_one(group: tuple[str, ...]) -> F:
             return residual_on_one(*(level(bars, pair) for pair in group), DAY, first)
 
-        built = np.isnan(parity.residual(bars, TRIANGLE[0]))
+        built = np.isnan(parity.eurusd_residual.every(bars)[:, 0])
         majors = fitted(MAJORS)
         columns = [
             np.where(built, np.nan, fitted(TRIANGLE)[:, 0]),

@@ -13,6 +13,7 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import panels, parity
 from bqx.features.rolling.component import component, projected
+from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
 from bqx.features.rolling.sums import F
@@ -41,24 +42,24 @@ def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
 
 @kernel(nogil=True)
 def _trends(index: F, window: int, first_minute: int) -> F:
-    """Normalised terms of the quadratic trend: (T, C) -> (2 C, T), the second order first."""
-    rows, columns = index.shape
+    """Normalised terms of the quadratic trend: (T, C) -> (T, 2 C), the second order first."""
+    series, (rows, columns) = by_column(index), index.shape
     out = np.empty((2 * columns, rows))
     for k in range(columns):
-        terms = fit(index[:, k].copy(), window, first_minute)
+        terms = fit(series[k], window, first_minute)
         for row in range(rows):
             out[k, row] = terms[row, 0] / terms[row, 3]
             out[columns + k, row] = terms[row, 1] / terms[row, 3]
-    return out
+    return by_column(out)
 
 
 def _both_of(bars: Bars) -> F:
-    return np.asarray(_trends(panels.index.every(bars), WINDOW, bars.first_market_minute).T)
+    return np.asarray(_trends(panels.index.every(bars), WINDOW, bars.first_market_minute))
 
 
 _both = panels.Series("trends", _both_of, WINDOW, 2 * len(PAIRS))
-_a2 = panels.Series("a2", lambda bars: _both.every(bars)[:, : len(PAIRS)], WINDOW)
-_a1 = panels.Series("a1", lambda bars: _both.every(bars)[:, len(PAIRS) :], WINDOW)
+_a2 = panels.Series("a2", lambda bars: _both.every(bars)[:, : len(PAIRS)].copy(), WINDOW)
+_a1 = panels.Series("a1", lambda bars: _both.every(bars)[:, len(PAIRS) :].copy(), WINDOW)
 _volatility = panels.Series(
     "volatility",
     lambda bars: deviations(panels.returns.every(bars), WINDOW, bars.first_market_minute),

@@ -7,7 +7,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations, snapped
+from bqx.features.rolling.multivariate import correlations_abreast, snapped
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX_WINDOW
@@ -20,15 +20,19 @@ MEMORY = 240
 
 @kernel
 def peers(x: F, first_minute: int, window: int) -> F:
-    """Mean correlation with the six pairs of the base and of the quote: (T, 13) -> (T, 2)."""
+    """Mean correlation with the six pairs of the base and of the quote: (T, 13) -> (T, 2).
+
+    To 1e-15: correlations are summed before they are divided by six.
+    """
     rows = len(x)
-    out = np.zeros((2, rows))
-    correlated = correlations(x, window, first_minute).T
-    for j in range(6):
-        for row in range(rows):
-            out[0, row] += correlated[j, row] / 6.0
-        for row in range(rows):
-            out[1, row] += correlated[j + 6, row] / 6.0
+    out = np.empty((2, rows))
+    correlated = correlations_abreast(x, window, first_minute)
+    for row in range(rows):
+        of_base = of_quote = 0.0
+        for j in range(6):
+            of_base += correlated[row, j]
+            of_quote += correlated[row, j + 6]
+        out[0, row], out[1, row] = of_base / 6.0, of_quote / 6.0
     return out.T
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import granger, panels
-from bqx.features.rolling.multivariate import correlations, shifted
+from bqx.features.rolling.multivariate import by_column, correlations, shifted
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import BQX_WINDOW
@@ -107,10 +107,10 @@ def leaders(pair: str, parameters: F) -> tuple[str | None, ...]:
 @kernel(nogil=True)
 def _quadratic_of(x: F, window: int, first_minute: int) -> F:
     """Quadratic term of each column at the window's end: (T, C) -> (T, C)."""
-    out, end = np.empty(x.shape), window - 1.0
-    for k in range(x.shape[1]):
-        out[:, k] = fit(x[:, k].copy(), window, first_minute)[:, 0] * (end * end)
-    return out
+    out, end = by_column(x), window - 1.0
+    for k in range(len(out)):
+        out[k] = fit(out[k], window, first_minute)[:, 0] * (end * end)
+    return by_column(out)
 
 
 _momentum = panels.momentum_over(LEADER_WINDOW)

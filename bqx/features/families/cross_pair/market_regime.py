@@ -125,7 +125,7 @@ def _breadth(bars: Bars) -> F:
 
 
 def _eurusd_triangle(bars: Bars) -> F:
-    x = parity.momentum_residual(bars, "eurusd")
+    x = parity.eurusd_momentum_residual.every(bars)[:, 0].copy()
     return np.column_stack([x, z_score(x, 20, bars.first_market_minute)])
 
 

@@ -26,6 +26,7 @@ from bqx.features.families.trend.quadratic_compared import (
 from bqx.features.rolling import panels
 from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.component import component, projected
+from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX_WINDOW
@@ -79,24 +80,23 @@ def _of_pairs(index: F, momentum: F, first_minute: int, since: int) -> tuple[F, 
 
 @kernel(nogil=True)
 def _trends_of(momentum: F, first_minute: int) -> F:
-    count, pairs = momentum.shape
-    out = np.empty((count, 3 * pairs))
-    for i in range(pairs):
-        out[:, 3 * i : 3 * i + 3] = normalised(momentum[:, i].copy(), first_minute, WINDOW)
-    return out
+    series = by_column(momentum)
+    out = np.empty((3 * len(series), len(momentum)))
+    for i in range(len(series)):
+        out[3 * i : 3 * i + 3] = normalised(series[i], first_minute, WINDOW).T
+    return by_column(out)
 
 
 @kernel(nogil=True)
 def _with_flat(trends: F, momentum: F, term: int) -> F:
     """A term of every pair's trend: (T, 28), 0 of a flat window."""
-    count, pairs = momentum.shape
-    out = np.empty((count, pairs))
-    for i in range(pairs):
+    out = by_column(trends[:, term::3])
+    for i in range(len(out)):
         clean = clean_rows(momentum[:, i].copy())
-        for row in range(count):
-            value = trends[row, 3 * i + term]
-            out[row, i] = 0.0 if np.isnan(value) and clean[row] >= WINDOW else value
-    return out
+        for row in range(len(clean)):
+            value = out[i, row]
+            out[i, row] = 0.0 if value != value and clean[row] >= WINDOW else value
+    return by_column(out)
 
 
 def _moments(sums: F) -> F:

@@ -52,13 +52,12 @@ RATE_AND_BQX = Source("cross", "cross", "1", BQX.lookback, _both)
 
 @kernel
 def _twelve(over: F, returns: F, window: int, first_minute: int) -> F:
-    out = np.empty((len(returns), 12))
-    out[:, :4] = by_ranges(over, window, first_minute)
-    products = by_products(returns, window, first_minute)
-    out[:, 4:8] = products[:, :4]
-    out[:, 8:11] = over_time(returns, products[:, 5].copy(), window, first_minute)
-    out[:, 11] = products[:, 4]
-    return out
+    out = np.empty((12, len(returns)))
+    out[:4] = by_ranges(over, window, first_minute).T
+    products = by_products(returns, window, first_minute).T
+    out[4:8], out[11] = products[:4], products[4]
+    out[8:11] = over_time(returns, products[5], window, first_minute).T
+    return out.T
 
 
 @kernel
@@ -94,11 +93,11 @@ def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
         over_before(resampled.bars(ohlc, BUCKET, first_minute), ends), window, number
     )
     products = by_products(log_returns(ends), window, number)
-    out = np.empty((len(ohlc), 7))
+    out = np.empty((7, len(ohlc)))
     for k in range(7):
         readings = ranges[:, k].copy() if k < 4 else products[:, k - 4].copy()
-        out[:, k] = resampled.carried(readings, close, need + (k > 2), BUCKET, first_minute)
-    return out
+        out[k] = resampled.carried(readings, close, need + (k > 2), BUCKET, first_minute)
+    return out.T
 
 
 @kernel
