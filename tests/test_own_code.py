@@ -113,7 +113,9 @@ def test_a_name_that_another_module_has_is_refused(
 ) -> None:
     (kit / "near_of_a_test.py").write_text(f"{source}\nimport json\n")
     (kit / "json.py").write_text("")
-    with pytest.raises(ParameterError, match=r"another module is called json; call .*json\.py som"):
+    with pytest.raises(
+        ParameterError, match=r"another module is called json; call .*json\.py something"
+    ):
         read()
 
 
