@@ -464,8 +464,10 @@ def test_an_interrupt_ends_the_fresh_process_too(folder: Path) -> None:
         while len(list(busy.iterdir())) < 2 and process.poll() is None:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[1].endswith(
+        # joblib may say after it that folders of the processes that were ended are gone.
+        assert (
             "bqx: interrupted; the same command goes on from here\n"
+            in (process.communicate(timeout=60)[1])
         )
     assert process.returncode == 130
     until = time.monotonic() + 30  # whoever inherits what was killed collects it

@@ -144,6 +144,15 @@ def test_a_termination_ends_a_command_as_an_interrupt_does(calls, monkeypatch, c
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C interrupts, though a shell has what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("seconds", [0, 5])
 def test_an_interrupt_that_a_callback_loses_comes_again(calls, monkeypatch, capsys, seconds):
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)]
