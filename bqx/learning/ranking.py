@@ -16,7 +16,7 @@ from sklearn.linear_model import lasso_path
 
 from bqx.learning.models import trees
 from bqx.learning.models.boosters import Boosters
-from bqx.learning.models.design import BINS, EDGES, thin
+from bqx.learning.models.design import EDGES, in_bins, thin
 
 Matrix = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -170,8 +170,8 @@ def _boosters(
     growth: Growth,
 ) -> tuple[tuple[xgboost.Booster, ...], Vector]:
     """One booster per horizon over the same bins, and the columns' gains in all of them."""
-    edges = xgboost.QuantileDMatrix(x[thin(len(x), EDGES)][:, columns], max_bin=BINS, nthread=1)
-    binned = xgboost.QuantileDMatrix(_Blocks(x, columns), max_bin=BINS, nthread=1, ref=edges)
+    edges = in_bins(x[thin(len(x), EDGES)][:, columns])
+    binned = in_bins(_Blocks(x, columns), edges)
     binned.set_weight(weight)
     boosters, gains = [], np.zeros(len(columns))
     for h in range(labels.shape[1]):

@@ -90,10 +90,15 @@ class Boosters(Model):
         _ = self.walked
 
     @staticmethod
-    def _binned(rows: Design, weight: Weight) -> xgboost.QuantileDMatrix:
+    def _weights(rows: Design, weight: Weight) -> Vector:
+        """(n,) of the rows, mean 1."""
+        return np.ones(len(rows)) if weight is None else weight / weight.mean()
+
+    @classmethod
+    def _binned(cls, rows: Design, weight: Weight) -> xgboost.QuantileDMatrix:
         """Rows in bins, with their weights."""
         binned = rows.binned
-        binned.set_weight(np.ones(len(rows)) if weight is None else weight / weight.mean())
+        binned.set_weight(cls._weights(rows, weight))
         return binned
 
     def _keep(self, boosters: Iterable[xgboost.Booster]) -> None:

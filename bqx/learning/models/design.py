@@ -57,18 +57,19 @@ class Design:
     @cached_property
     def binned(self) -> xgboost.QuantileDMatrix:
         """The matrix in `BINS` bins, made once."""
-        return _binned(self.values, self._edges)
+        return in_bins(self.values, self._edges)
 
     def binned_at(self, rows: Rows) -> xgboost.QuantileDMatrix:
         """Some rows in the bins of all."""
-        return _binned(self.values[rows], self._edges)
+        return in_bins(self.values[rows], self._edges)
 
     @cached_property
     def _edges(self) -> xgboost.QuantileDMatrix:
-        return _binned(self.values[thin(len(self), EDGES)])
+        return in_bins(self.values[thin(len(self), EDGES)])
 
 
-def _binned(values: Matrix, edges: xgboost.QuantileDMatrix | None = None) -> Any:
+def in_bins(values: Any, edges: xgboost.QuantileDMatrix | None = None) -> Any:
+    """A matrix, or blocks of one, in `BINS` bins: those of ``edges``, else its own."""
     # Takes a second to import, which a server need not wait for.
     import xgboost
 

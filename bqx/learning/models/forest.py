@@ -54,8 +54,7 @@ class RandomForest(Boosters):
         rows, leaf = design(X), self.min_samples_leaf
         if not isinstance(leaf, int):
             leaf *= len(rows)
-        shares = np.ones(len(rows)) if weight is None else weight / weight.mean()
-        draws = self._draws(rows)
+        weights, draws = self._weights(rows, weight), self._draws(rows)
         settings = {
             **(self.GROWTH | self.OBJECTIVE),
             "num_parallel_tree": -(-self.n_estimators // len(draws)),
@@ -71,8 +70,8 @@ class RandomForest(Boosters):
             for number, (drawn, binned) in enumerate(draws):
                 booster.set_param({"seed": self.random_state + number})
                 # Every round starts from 0, as if none had been before: trees are averaged.
-                grad = -shares[drawn] * labels[drawn]
-                booster.boost(binned, number, grad=grad, hess=shares[drawn])
+                grad = -weights[drawn] * labels[drawn]
+                booster.boost(binned, number, grad=grad, hess=weights[drawn])
             boosters.append(booster)
         self._keep(boosters)
         return self
