@@ -1,6 +1,7 @@
 """Columns of a pair on the training rows of every fold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +13,33 @@ from bqx.learning import samples
 from bqx.learning.facts import Facts, facts_of
 from bqx.learning.folds import Fold
 from bqx.market import sessions
-from bqx.market.bars import Bars
 from bqx.params import Params
 
 Rows = NDArray[np.int64]
 Matrix = NDArray[np.float32]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldColumns:
+    """Columns of a pair on the training rows of a fold.
+
+    ``rows`` : (n,), see `samples.training_rows`; ``x`` : (n, C); ``y`` : (n, H) labels, cut off;
+    ``scale`` : (H,) deviations of the labels before; ``facts`` : of the columns.
+    """
+
+    fold: Fold
+    rows: Rows
+    x: Matrix
+    y: Vector
+    scale: Vector
+    facts: Facts
 
 
 def training(
-    history: History,
-    columns: Sequence[Column],
-    folds: Sequence[Fold],
-    *,
-    labels: Mapping[int, NDArray[np.float64]],
-    params: Params,
-) -> Iterator[tuple[Rows, Matrix]]:
-    """Training rows of each fold, see `samples.training_rows`, and (n, C) the columns on them.
+    history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
+) -> Iterator[FoldColumns]:
+    """Columns of a pair on the training rows of each fold.
 
     What no fold fits is the same in all of them, and read once.
 
@@ -36,6 +48,7 @@ def training(
     ParameterError : too few rows to learn from.
     """
     bars = history.bars
+    labels = samples.labels_of(samples.targets_of(bars, params))
     by_fold = [samples.training_rows(bars, columns, fold, labels, params) for fold in folds]
     rows_of_all = np.unique(np.concatenate(by_fold))
     fitted = np.array([bool(column.feature.fit_key) for column in columns])
@@ -48,11 +61,8 @@ def training(
         x = every[np.searchsorted(rows_of_all, rows)]
         if own:
             x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
-        yield rows, x
-
-
-def facts(bars: Bars, rows: Rows, x: Matrix, labels: Mapping[int, NDArray[np.float64]]) -> Facts:
-    """Facts of (n, C) columns on the training rows of a pair's fold, given its (T,) labels."""
-    y = samples.cut(labels, rows, samples.scale_of(labels, rows))
-    with threadpool_limits(1):
-        return facts_of(x, y, sessions.trading_days(bars.minutes[rows]))
+        scale = samples.scale_of(labels, rows)
+        y = samples.cut(labels, rows, scale)
+        with threadpool_limits(1):
+            facts = facts_of(x, y, sessions.trading_days(bars.minutes[rows]))
+        yield FoldColumns(fold, rows, x, y, np.array(list(scale.values())), facts)

@@ -2,22 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
-from bqx.learning import fold_columns, samples, screening
-from bqx.learning.facts import Facts
+from bqx.learning import fold_columns, screening
+from bqx.learning.fold_columns import FoldColumns
 from bqx.learning.folds import Fold
 from bqx.learning.screening import Scores, Screen
 from bqx.learning.selection import Selection, Settings, select
 from bqx.learning.weights import uniqueness
 from bqx.parallel import over_pairs
 from bqx.params import Params
-
-Matrix = NDArray[np.float32]
-Vector = NDArray[np.float64]
 
 
 def select_pair(
@@ -37,36 +31,17 @@ def select_pair(
     ------
     ParameterError : too few rows to learn from, or no column left.
     """
-    labels = samples.labels_of(samples.targets_of(history.bars, params))
-    of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
-    return tuple(
-        _select(
-            rows,
-            x,
-            columns,
-            facts=fold_columns.facts(history.bars, rows, x, labels),
-            labels=labels,
-            params=params,
-        )
-        for rows, x in of_folds
-    )
+    of_folds = fold_columns.training(history, columns, folds, params)
+    return tuple(_select(known, columns, params) for known in of_folds)
 
 
-def _select(
-    rows: NDArray[np.int64],
-    x: Matrix,
-    columns: Sequence[Column],
-    *,
-    facts: Facts,
-    labels: Mapping[int, Vector],
-    params: Params,
-) -> Selection:
+def _select(known: FoldColumns, columns: Sequence[Column], params: Params) -> Selection:
     return select(
-        x,
-        samples.cut(labels, rows, samples.scale_of(labels, rows)),
+        known.x,
+        known.y,
         columns,
-        facts=facts,
-        weight=uniqueness(rows, max(labels)),
+        facts=known.facts,
+        weight=uniqueness(known.rows, max(params.horizons)),
         settings=Settings.from_params(params),
     )
 
@@ -75,14 +50,8 @@ def _select_and_score(
     history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> list[tuple[Selection, Scores]]:
     """`select_pair` and `screening.score_pair` on columns that are read and looked at once."""
-    labels = samples.labels_of(samples.targets_of(history.bars, params))
-    of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
-    both = []
-    for fold, (rows, x) in zip(folds, of_folds, strict=True):
-        facts = fold_columns.facts(history.bars, rows, x, labels)
-        selection = _select(rows, x, columns, facts=facts, labels=labels, params=params)
-        both.append((selection, screening.score(fold, rows, x, labels, facts=facts)))
-    return both
+    of_folds = fold_columns.training(history, columns, folds, params)
+    return [(_select(known, columns, params), screening.score(known)) for known in of_folds]
 
 
 def select_all(

@@ -17,6 +17,7 @@ from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import fold_columns, samples
 from bqx.learning.facts import Facts
+from bqx.learning.fold_columns import FoldColumns
 from bqx.learning.folds import Fold
 from bqx.learning.models.scaler import Scaler
 from bqx.learning.selection import copies, standardised, useful
@@ -89,28 +90,15 @@ def score_pair(
     history: History, columns: Sequence[Column], folds: Sequence[Fold], params: Params
 ) -> tuple[Scores, ...]:
     """What a pair's training rows say of all columns, fold by fold."""
-    labels = samples.labels_of(samples.targets_of(history.bars, params))
-    of_folds = fold_columns.training(history, columns, folds, labels=labels, params=params)
-    return tuple(
-        score(fold, rows, x, labels, facts=fold_columns.facts(history.bars, rows, x, labels))
-        for fold, (rows, x) in zip(folds, of_folds, strict=True)
-    )
+    return tuple(map(score, fold_columns.training(history, columns, folds, params)))
 
 
-def score(
-    fold: Fold,
-    rows: Rows,
-    x: NDArray[np.float32],
-    labels: Mapping[int, Vector],
-    *,
-    facts: Facts,
-) -> Scores:
-    """What (n, C) columns on the training rows of a pair's fold say, given its (T,) labels."""
-    scale = samples.scale_of(labels, rows)
-    y = samples.cut(labels, rows, scale) / np.array(list(scale.values()))
-    edges = np.linspace(fold.train[0], fold.train[-1] + 1, PARTS + 1)
+def score(known: FoldColumns) -> Scores:
+    """What a pair's columns on the training rows of a fold say."""
+    edges = np.linspace(known.fold.train[0], known.fold.train[-1] + 1, PARTS + 1)
+    starts = np.searchsorted(known.rows, edges)
     with threadpool_limits(1):
-        return Scores(facts, _sums(x, y, np.searchsorted(rows, edges)))
+        return Scores(known.facts, _sums(known.x, known.y / known.scale, starts))
 
 
 def _sums(x: NDArray[np.float32], y: Vector, starts: Rows) -> NDArray[np.float32]:
