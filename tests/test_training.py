@@ -10,7 +10,8 @@ from bqx.feature_store.build import build
 from bqx.feature_store.history import History
 from bqx.features import lags
 from bqx.features.catalog import join
-from bqx.features.families.volatility import regimes
+from bqx.features.families.volatility import hidden_states, regimes
+from bqx.features.rolling import hmm
 from bqx.learning import folds, pair_selection, samples, targets, training
 from bqx.learning.conformal import Intervals
 from bqx.market import bars as bar_frames
@@ -156,6 +157,21 @@ def test_fitted_families_read_no_test_day_between_training_days():
     for key, value in before.parameters.items():
         assert np.isfinite(value).all()
         np.testing.assert_array_equal(value, after.parameters[key])
+
+
+def test_what_a_fold_knows_is_not_learnt_again(monkeypatch):
+    learned = learn("strong", 1)
+    (fold,) = learned.folds[:1]
+    columns = [lags.Column(feature, 0) for feature in join(regimes.FAMILIES).values()]
+    (own,) = samples.own_fits(learned.bars, columns, [fold])
+    fresh = [samples.fits_of(learned.bars, some, fold) for some in (columns, columns[:1])]
+    monkeypatch.setattr(hmm, "learn", None)
+    hidden_states._learnt.cache_clear()
+    known = dataclasses.replace(fold, own={PAIR: own})
+    for some, made in zip((columns, columns[:1]), fresh, strict=True):
+        assert samples.fits_of(learned.bars, some, known).to_json() == made.to_json()
+    with pytest.raises(TypeError):
+        samples.fits_of(learned.bars, columns, fold)
 
 
 def test_the_last_seen_bar_is_seen(tmp_path):

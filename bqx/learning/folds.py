@@ -5,7 +5,7 @@ All pairs share the grid, so a fold holds the same rows for each.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -27,6 +27,7 @@ class Fold:
     ``test`` : every row of the test days; ``scored`` : those that no earlier fold has tested.
     ``last_seen`` : last row whose bar a train or validation label reads.
     ``shared`` : what fitted families have learnt from the training rows of all pairs together.
+    ``own`` : what they have learnt from those of a pair alone, as far as it is known.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Fold:
     scored: Rows
     last_seen: int
     shared: Fits | None = None
+    own: Mapping[str, Fits] = field(default_factory=dict)
 
 
 def purge(rows: Rows, horizon: int, lookback: int, held_out: Rows, embargo: int) -> Rows:

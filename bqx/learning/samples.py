@@ -30,10 +30,16 @@ def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
     """What the fitted families among the columns learn from a fold's training rows.
 
     They read rows without a gap: the longest run, where test rows part the training rows. What
-    all pairs share stands beside it, see `share`.
+    all pairs share stands beside it, see `share`. What the fold knows is not learnt again.
     """
-    own = fit(bars, _features(columns), longest_run(fold.train))
+    known = fold.own[bars.pair].parameters if bars.pair in fold.own else None
+    own = fit(bars, _features(columns), longest_run(fold.train), known)
     return own.beside(fold.shared)
+
+
+def own_fits(bars: Bars, columns: Sequence[Column], folds: Sequence[Fold]) -> tuple[Fits, ...]:
+    """What a pair's columns learn from the training rows of each fold, all pairs' left out."""
+    return tuple(fit(bars, _features(columns), longest_run(fold.train)) for fold in folds)
 
 
 def share(

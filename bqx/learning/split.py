@@ -34,11 +34,16 @@ class Split:
     lookback: int
     folds: tuple[Fold, ...]
 
-    def with_shared(self, shared: Sequence[Any]) -> tuple[Fold, ...]:
-        """The folds with what all pairs have learnt together on each, None where nothing."""
+    def with_fits(self, learnt: Sequence[Any]) -> tuple[Fold, ...]:
+        """The folds with what fitted families have learnt on each: ``shared``, None for nothing,
+        and ``own`` by pair."""
         return tuple(
-            replace(fold, shared=fits and Fits.from_json(fits))
-            for fold, fits in zip(self.folds, shared, strict=True)
+            replace(
+                fold,
+                shared=of["shared"] and Fits.from_json(of["shared"]),
+                own={pair: Fits.from_json(fits) for pair, fits in of["own"].items()},
+            )
+            for fold, of in zip(self.folds, learnt, strict=True)
         )
 
     def to_json(self, minutes: Rows) -> dict[str, Any]:

@@ -175,7 +175,8 @@ COLUMNS = Record("columns.json", _04, _keys("parameters columns"))
 SPLIT = Record("split.json", _05, _keys("parameters horizon lookback rows folds"))
 _CHOSEN = _keys("columns importance permutation shap share needed candidates dropped")
 SELECTION = Records("selection/{pair}.json", _05, _CHOSEN)
-SHARED = Records("selection/shared.json", _05)
+LEARNT = Records("selection/fits.json", _05, _keys("shared own"))
+"""What fitted families have learnt on each fold: of all pairs together, and of each pair."""
 SCREENS = Records("selection/pooled.json", _05, _keys("columns strength candidates dropped"))
 """Columns of pooled models, a fold each."""
 STABILITY = Records("selection/stability.json", _05, _keys("pair fold jaccard kuncheva"))

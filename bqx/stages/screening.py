@@ -112,7 +112,7 @@ def build(params: Params) -> Screening:
     params = settled(run, NAME)
     dataset = load(run)
     inputs = artefacts.roots(artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT)
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], [*inputs, artefacts.SHARED.path()]) as stage:
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], [*inputs, artefacts.LEARNT.path()]) as stage:
         columns = columns_of(stage)
         fold = selection.fitted_folds(stage, dataset)[0]
         screen = column_screen.screen_all(histories(run, dataset.bars), columns, fold, params)

@@ -10,12 +10,14 @@ from scipy import stats
 
 from bqx.errors import ParameterError
 from bqx.features.documents.statements import NEEDED, every
+from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
 from bqx.learning import pair_selection, samples, split
 from bqx.learning.folds import Fold
 from bqx.learning.screening import Screen
 from bqx.learning.selection import Selection, jaccard, kuncheva
 from bqx.learning.split import Split
+from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
 from bqx.runs.artefacts import Source
@@ -37,7 +39,7 @@ def split_of(source: Source, dataset: Dataset) -> Split:
 
 def fitted_folds(source: Source, dataset: Dataset) -> tuple[Fold, ...]:
     """Folds of a run with what its pairs have learnt together, as `build` has stored both."""
-    return split_of(source, dataset).with_shared(artefacts.SHARED.read(source))
+    return split_of(source, dataset).with_fits(artefacts.LEARNT.read(source))
 
 
 def build(params: Params) -> dict[str, tuple[Selection, ...]]:
@@ -60,10 +62,8 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
             artefacts.SELECTION.write(stage, [asdict(s) for s in selections], pair=pair)
 
         done = {p for p in dataset.bars if stage.done(artefacts.SELECTION.path(pair=p))}
-        if not stage.done(artefacts.SHARED.path()):
-            folds = samples.share(dataset.bars, columns, made.folds)
-            shared = [fold.shared and fold.shared.to_json() for fold in folds]
-            artefacts.SHARED.write(stage, shared)
+        if not stage.done(artefacts.LEARNT.path()):
+            artefacts.LEARNT.write(stage, _learnt(dataset, columns, made.folds, params))
         known, folds = histories(run, dataset.bars), fitted_folds(stage, dataset)
         if len(done) < len(known) or not stage.done(artefacts.SCREENS.path()):
             pooled = pair_selection.select_all(
@@ -73,6 +73,30 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
         chosen = read(stage, dataset)
         artefacts.STABILITY.write(stage, stability(chosen).to_dict("records"))
     return chosen
+
+
+def _learnt(
+    dataset: Dataset, columns: tuple[Column, ...], folds: tuple[Fold, ...], params: Params
+) -> list[dict[str, Any]]:
+    """What fitted families learn on each fold, once for all that reads the fold."""
+    own: dict[str, tuple[Fits, ...]] = {}
+    fitted = tuple(column for column in columns if column.feature.fit_key)
+    if fitted:
+        tasks = {pair: (bars, fitted, folds) for pair, bars in dataset.bars.items()}
+        over_pairs(
+            samples.own_fits,
+            tasks,
+            params.workers,
+            write=own.__setitem__,
+            backend=params.backend,
+        )
+    return [
+        {
+            "shared": fold.shared and fold.shared.to_json(),
+            "own": {pair: fits[number].to_json() for pair, fits in sorted(own.items())},
+        }
+        for number, fold in enumerate(samples.share(dataset.bars, columns, folds))
+    ]
 
 
 def read(source: Source, dataset: Dataset) -> dict[str, tuple[Selection, ...]]:

@@ -65,7 +65,12 @@ class Fits:
             ) from error
 
 
-def fit(bars: Bars, features: Sequence[Feature], rows: NDArray[np.int64]) -> Fits:
+def fit(
+    bars: Bars,
+    features: Sequence[Feature],
+    rows: NDArray[np.int64],
+    known: Mapping[str, Array] | None = None,
+) -> Fits:
     """Learn the parameters of fitted families: of the features, and of what they are made of.
 
     Parameters
@@ -73,6 +78,7 @@ def fit(bars: Bars, features: Sequence[Feature], rows: NDArray[np.int64]) -> Fit
     bars : T rows of one pair.
     features : those without a fit of the pair's own are passed over, see `pool`.
     rows : (n,) training rows, ascending; all from the first to the last are read, and no other.
+    known : parameters that were learnt from these rows before, by ``Feature.fit_key``.
 
     Raises
     ------
@@ -82,10 +88,10 @@ def fit(bars: Bars, features: Sequence[Feature], rows: NDArray[np.int64]) -> Fit
         raise ParameterError(f"{bars.pair}: no rows to fit on; expected at least 1. Give some.")
     part = bars.rows(int(rows[0]), int(rows[-1]) + 1)
     fitted = {each.fit_key: each for each in unfolded(features) if each.fit_key}
-    parameters = {}
+    parameters = {key: values for key, values in (known or {}).items() if key in fitted}
     for key, feature in fitted.items():
         learn = feature.family.fit
-        if learn is not None:
+        if learn is not None and key not in parameters:
             x = np.ascontiguousarray(feature.source.build(part))
             parameters[key] = np.asarray(learn(x, part.first_market_minute), dtype=np.float64)
     return Fits(parameters, int(part.minutes[-1]))
