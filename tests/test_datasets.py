@@ -62,14 +62,14 @@ def taught(given: Params, place: str) -> dict[tuple[str, int], dict[str, Any]]:
             read[current["key"]] = {"rows": rows}
             return fit(model, rows)
 
-        def forecasts(history: Any, columns: Any, fold: Any, **rest: Any) -> Any:
+        def forecasts(bars: Any, columns: Any, fold: Any, x: Any, **rest: Any) -> Any:
             own = read[current["key"]]
             own["columns"] = tuple(column.name for column in columns)
-            own["ahead"] = history.matrix(columns, fold.test, rest["fits"])
+            own["ahead"] = x[1]
             own["labels"] = np.column_stack([v[fold.test] for v in rest["labels"].values()])
-            own["ts"] = history.bars.ts
+            own["ts"] = bars.ts
             own["test"] = fold.test
-            return forecast(history, columns, fold, **rest)
+            return forecast(bars, columns, fold, x, **rest)
 
         patch.setattr("bqx.learning.training.learn_fold", learnt)
         patch.setattr(fold_fit, "fit_models", fitted)

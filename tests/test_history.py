@@ -81,6 +81,16 @@ def test_columns_of_every_family_are_the_computed_ones(bars: Bars, place: Path) 
     assert np.isfinite(read).any(axis=0).mean() > 0.5
 
 
+def test_parts_that_overlap_are_read_as_each_alone(bars: Bars, place: Path) -> None:
+    columns = lags.grid(FEATURES[:20], LAGS)
+    fits, rows = fit(bars, FEATURES, np.arange(2_000)), edges(bars)
+    parts = [rows[:90], rows[60:200:3], rows[:0], rows[150:]]
+    for history in (History(bars, str(place)), History(bars)):
+        made = history.matrices(columns, parts, fits)
+        for values, part in zip(made, parts, strict=True):
+            np.testing.assert_array_equal(values, history.matrix(columns, part, fits))
+
+
 def test_only_what_the_store_lacks_is_computed(
     folder: Path, bars: Bars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,6 @@ from postgres import fresh
 
 from bqx.database import loads, schema
 from bqx.errors import ParameterError
-from bqx.feature_store.history import History
 from bqx.features import catalog, lags
 from bqx.features.lags import Column
 from bqx.files import read_json
@@ -202,7 +201,9 @@ def test_a_dataset_holds_what_training_reads(half, market):
     (fold,) = split.make(params, own.minutes, columns).folds
     labels = samples.labels_of(samples.targets_of(own, params))
     fits = samples.fits_of(own, columns, fold)
-    lesson = fold_fit.lesson(History(own), columns, fold, fits=fits, labels=labels, params=params)
+    learnt = fold_fit.lesson_rows(own, columns, fold, labels, params)
+    x = [lags.matrix(own, columns, rows, fits) for rows in learnt]
+    lesson = fold_fit.lesson(learnt, x, labels)
     sets = dataset_files.read_sets(str(folder))
     assert sets.columns == tuple(column.name for column in columns)
     assert sets.horizons == (15,)

@@ -55,6 +55,17 @@ class History:
             lags.fill(self.bars, others, rows, out, fits)
         return out
 
+    def matrices(
+        self,
+        columns: Sequence[Column],
+        parts: Sequence[NDArray[np.int64]],
+        fits: Fits | None = None,
+    ) -> tuple[NDArray[np.float32], ...]:
+        """`matrix` at each of several parts of rows, which may overlap: no month is read twice."""
+        rows = np.unique(np.concatenate(parts))
+        whole = self.matrix(columns, rows, fits)
+        return tuple(whole[np.searchsorted(rows, part)] for part in parts)
+
     @cached_property
     def _store(self) -> Store | None:
         # Opened where it is first read from, so that only the place travels to another process.

@@ -78,7 +78,9 @@ def of_fold(history: History, columns: Sequence[Column], fold: Fold, params: Par
     bars = history.bars
     labels = samples.labels_of(samples.targets_of(bars, params))
     fits = samples.fits_of(bars, columns, fold)
-    rows = fold_fit.lesson(history, columns, fold, fits=fits, labels=labels, params=params)
+    learnt = fold_fit.lesson_rows(bars, columns, fold, labels, params)
+    *x, ahead_x = history.matrices(columns, (*learnt, fold.test), fits)
+    rows = fold_fit.lesson(learnt, x, labels)
     ahead = np.column_stack([label[fold.test] for label in labels.values()])
     return Sets(
         columns=tuple(column.name for column in columns),
@@ -86,7 +88,7 @@ def of_fold(history: History, columns: Sequence[Column], fold: Fold, params: Par
         scaler=Scaler.fit(rows.x, rows.weight),
         train=_rows(bars, rows.train, rows.x, rows.y, rows.weight),
         val=_rows(bars, rows.later, rows.later_x, rows.later_y),
-        test=_rows(bars, fold.test, history.matrix(columns, fold.test, fits), ahead),
+        test=_rows(bars, fold.test, ahead_x, ahead),
     )
 
 

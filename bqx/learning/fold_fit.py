@@ -108,29 +108,28 @@ class Lesson:
         return uniqueness(np.concatenate((self.train, self.later)), self.horizon)
 
 
-def lesson(
-    history: History,
-    columns: Sequence[Column],
-    fold: Fold,
-    *,
-    fits: Fits,
-    labels: Mapping[int, Vector],
-    params: Params,
-) -> Lesson:
-    """The rows of a pair that a fold learns from.
+def lesson_rows(
+    bars: Bars, columns: Sequence[Column], fold: Fold, labels: Mapping[int, Vector], params: Params
+) -> tuple[Rows, Rows]:
+    """Rows of the training and of the validation part that a fold learns from.
 
     Raises ParameterError for too few of them.
     """
-    train = samples.training_rows(history.bars, columns, fold, labels, params)
-    scale = samples.scale_of(labels, train)
+    train = samples.training_rows(bars, columns, fold, labels, params)
     complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
-    later = fold.validation[complete][:: params.stride]
+    return train, fold.validation[complete][:: params.stride]
+
+
+def lesson(rows: tuple[Rows, Rows], x: Sequence[Matrix], labels: Mapping[int, Vector]) -> Lesson:
+    """What a fold learns from, of the two `lesson_rows` and the columns at each of them."""
+    train, later = rows
+    scale = samples.scale_of(labels, train)
     return Lesson(
         train=train,
-        x=history.matrix(columns, train, fits),
+        x=x[0],
         y=samples.cut(labels, train, scale),
         later=later,
-        later_x=history.matrix(columns, later, fits),
+        later_x=x[1],
         later_y=samples.cut(labels, later, scale),
         horizon=max(labels),
     )
@@ -170,22 +169,38 @@ def learn_fold(
 
     Raises ParameterError for too few rows to learn from.
     """
-    columns = model.reads(columns)
+    bars, columns = history.bars, model.reads(columns)
     labels = samples.labels_of(targets)
-    fits = samples.fits_of(history.bars, columns, fold)
-    rows = lesson(history, columns, fold, fits=fits, labels=labels, params=params)
+    fits = samples.fits_of(bars, columns, fold)
+    learnt, asked = lesson_rows(bars, columns, fold, labels, params), forecast_rows(bars, fold)
+    x = history.matrices(columns, (*learnt, *asked), fits)
+    rows = lesson(learnt, x[:2], labels)
     start = time.perf_counter()
     models = fit_models(model, rows)
     seconds = round(time.perf_counter() - start, 3)
     return forecast_fold(
-        history, columns, fold, fits=fits, rows=rows, models=models, labels=labels, seconds=seconds
+        bars,
+        columns,
+        fold,
+        x[2:],
+        fits=fits,
+        rows=rows,
+        models=models,
+        labels=labels,
+        seconds=seconds,
     )
 
 
+def forecast_rows(bars: Bars, fold: Fold) -> tuple[Rows, Rows]:
+    """Rows of the validation part, where there are bars, and of the test part."""
+    return fold.validation[np.isfinite(bars.close[fold.validation])], fold.test
+
+
 def forecast_fold(
-    history: History,
+    bars: Bars,
     columns: Sequence[Column],
     fold: Fold,
+    x: Sequence[Matrix],
     *,
     fits: Fits,
     rows: Lesson,
@@ -193,10 +208,12 @@ def forecast_fold(
     labels: Mapping[int, Vector],
     seconds: float,
 ) -> Learnt:
-    """Forecasts of a fold's validation and test rows by the two models of `fit_models`."""
-    bars, (seen, final) = history.bars, models
-    validation = fold.validation[np.isfinite(bars.close[fold.validation])]
-    unseen = _forecasts(seen, history.matrix(columns, validation, fits), len(labels))
+    """Forecasts of a fold's validation and test rows by the two models of `fit_models`.
+
+    ``x`` : the columns at the two `forecast_rows`.
+    """
+    (validation, _), (seen, final) = forecast_rows(bars, fold), models
+    unseen = _forecasts(seen, x[0], len(labels))
     truth = np.column_stack([label[validation] for label in labels.values()])
     return Learnt(
         number=fold.number,
@@ -211,7 +228,7 @@ def forecast_fold(
         validation=validation,
         unseen=unseen.astype(np.float32),
         products=shrinkage.products(unseen, truth, validation),
-        ahead=_forecasts(final, history.matrix(columns, fold.test, fits), len(labels)),
+        ahead=_forecasts(final, x[1], len(labels)),
     )
 
 

@@ -8,7 +8,14 @@ import numpy as np
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import samples
-from bqx.learning.fold_fit import Learnt, Lesson, forecast_fold, lesson
+from bqx.learning.fold_fit import (
+    Learnt,
+    Lesson,
+    forecast_fold,
+    forecast_rows,
+    lesson,
+    lesson_rows,
+)
 from bqx.learning.folds import Fold
 from bqx.learning.models import Design, Matrix, Model, Vector, make
 from bqx.learning.screening import Screen
@@ -115,7 +122,8 @@ def _stacked(
 def _lesson(history: History, columns: Sequence[Column], fold: Fold, params: Params) -> Lesson:
     labels = samples.labels_of(samples.targets_of(history.bars, params))
     fits = samples.fits_of(history.bars, columns, fold)
-    return lesson(history, columns, fold, fits=fits, labels=labels, params=params)
+    rows = lesson_rows(history.bars, columns, fold, labels, params)
+    return lesson(rows, history.matrices(columns, rows, fits), labels)
 
 
 def _forecast(
@@ -130,5 +138,13 @@ def _forecast(
     labels = samples.labels_of(samples.targets_of(history.bars, params))
     fits = samples.fits_of(history.bars, columns, fold)
     return forecast_fold(
-        history, columns, fold, fits=fits, rows=rows, models=models, labels=labels, seconds=seconds
+        history.bars,
+        columns,
+        fold,
+        history.matrices(columns, forecast_rows(history.bars, fold), fits),
+        fits=fits,
+        rows=rows,
+        models=models,
+        labels=labels,
+        seconds=seconds,
     )

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from bqx.evaluation.explanation import learning
 from bqx.feature_store.history import History
+from bqx.features.lags import Column
 from bqx.learning import bundle
 from bqx.learning.folds import Fold
+from bqx.learning.models import Matrix
 from bqx.learning.samples import cut, labels_of, scale_of, targets_of, training_rows
 from bqx.learning.weights import uniqueness
 from bqx.market import sessions
@@ -214,11 +216,15 @@ def _curves(
     labels = labels_of(targets_of(bars, params))
     complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
     later = fold.validation[complete][:: params.stride]
+    known: dict[tuple[Column, ...], tuple[Matrix, ...]] = {}
     for name, folder in models.items():
         packed = bundle.load(folder)
-        train = training_rows(bars, packed.columns, fold, labels, params)
+        columns = tuple(packed.columns)
+        train = training_rows(bars, columns, fold, labels, params)
         scale = scale_of(labels, train)
-        x, unseen = (history.matrix(packed.columns, rows, packed.fits) for rows in (train, later))
+        if columns not in known:
+            known[columns] = history.matrices(columns, (train, later), packed.fits)
+        x, unseen = known[columns]
         y, truth = (cut(labels, rows, scale) for rows in (train, later))
         weight = uniqueness(train, max(labels))
         curve = learning(packed.model, x, y, weight=weight, validation=(unseen, truth))

@@ -59,9 +59,10 @@ def _pair(
         members = [by_name[name] for name in chosen.columns]
         fits = fits_of(bars, members, fold)
         train, test = fold.train[:: params.stride], fold.test[:: params.stride]
+        before, after = history.matrices(members, (train, test), fits)
         frame = drift(
-            history.matrix(members, train, fits),
-            history.matrix(members, test, fits),
+            before,
+            after,
             chosen.columns,
             days_train=sessions.trading_days(bars.minutes[train]),
             seed=params.seed,

@@ -76,6 +76,8 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     for axes, title in ((left, "Rows it was fitted on"), (right, "Validation rows")):
         axes.axhline(0, color="black", lw=1)
         axes.set(xlabel="training rows", ylabel="skill before shrinkage", title=title)
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     legend(figure, left)
     return figure
 
