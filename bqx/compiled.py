@@ -21,7 +21,7 @@ import numba
 from numba import njit, types
 
 from bqx.errors import ParameterError
-from bqx.reached_code import code_hash
+from bqx.identity.reached import code_hash
 
 try:
     from llvmlite import ir

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-from bqx.imported_code import module_hash
+from bqx.identity.imported import module_hash
 
 LANES = 8
 

@@ -16,9 +16,9 @@ import pytest
 from learned import PARAMS, learn
 
 from bqx.features import catalog
-from bqx.imported_code import imports_of, module_hash
+from bqx.identity.imported import imports_of, module_hash
+from bqx.identity.reached import code_hash
 from bqx.learning import bundle
-from bqx.reached_code import code_hash
 from bqx.runs.run import code_of
 
 ROOT = Path(__file__).parents[1]

@@ -8,8 +8,8 @@ import pytest
 from bqx import lanes
 from bqx.compiled import kernel
 from bqx.features.rolling.powers import exp2, log2
+from bqx.identity.reached import code_hash
 from bqx.lanes import absolute, largest, load, root, signed, smallest, store, total, where
-from bqx.reached_code import code_hash
 
 RNG = np.random.default_rng(0)
 ONE, OTHER = RNG.normal(size=(2, 24)) * 10.0 ** RNG.integers(-3, 4, (2, 24))

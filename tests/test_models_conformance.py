@@ -10,9 +10,9 @@ import pytest
 from sklearn.base import clone
 from small_models import NAMES, NETWORKS, OWN, files, fresh
 
-from bqx import code_text
 from bqx.errors import ArtefactError, ParameterError
-from bqx.imported_code import module_hash
+from bqx.identity import code_text
+from bqx.identity.imported import module_hash
 from bqx.learning import models
 from bqx.learning.models import MODELS, Design, artefact, make, model_class, point
 from bqx.params import Params

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bqx.imported_code import imports_of, module_hash
+from bqx.identity.imported import imports_of, module_hash
 
 
 def code_of(module: Path) -> str:

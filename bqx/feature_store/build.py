@@ -19,12 +19,12 @@ from bqx.feature_store.pair_months import Entry, Months
 from bqx.features import catalog
 from bqx.features.spec import Feature
 from bqx.files import digest, sha256
+from bqx.identity.reached import code_hash
 from bqx.market import bars as bar_frames
 from bqx.market import readers
 from bqx.market.bars import Bars
 from bqx.market.pairs import LIQUIDITY
 from bqx.parallel import Backend
-from bqx.reached_code import code_hash
 
 
 def build(

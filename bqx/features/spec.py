@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bqx.features.steps import Steps
 from bqx.files import digest
+from bqx.identity.reached import code_hash
 from bqx.market.bars import Bars
-from bqx.reached_code import code_hash
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from bqx.imported_code import beside
+from bqx.identity.imported import beside
 from bqx.params.model import Params, root
 from bqx.params.rules import own_model
 

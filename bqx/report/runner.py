@@ -17,7 +17,7 @@ from tqdm import tqdm
 from bqx import errors
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.files import alone, remove_leftovers
-from bqx.imported_code import imports_of, module_hash
+from bqx.identity.imported import imports_of, module_hash
 from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params, own_code
 from bqx.report import beforehand, book, verdict
 from bqx.report.own_kernel import OwnKernel

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bqx.evaluation import power, skill
 from bqx.files import atomic, write_json
-from bqx.imported_code import module_hash
+from bqx.identity.imported import module_hash
 from bqx.params import Params
 from bqx.report import claims, figures, lines, one_page
 from bqx.report.absence import why

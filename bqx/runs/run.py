@@ -26,7 +26,7 @@ from bqx.files import (
     write_json,
     write_parquet,
 )
-from bqx.imported_code import module_hash
+from bqx.identity.imported import module_hash
 from bqx.params import PLACE_KEYS, Params
 from bqx.runs.artefacts import MAKERS
 from bqx.runs.stage import Stage, files_of, intact, under

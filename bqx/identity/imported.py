@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from bqx import code_text
+from bqx.identity import code_text
 
-_ROOT = Path(code_text.__file__).parents[1]
+_ROOT = Path(code_text.__file__).parents[2]
 
 _NAMED = re.compile(rf"str '({code_text.PACKAGE}(?:\.\w+)+)'")
 """A module that a text names in a string."""

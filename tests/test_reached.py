@@ -14,9 +14,9 @@ from types import ModuleType
 
 import pytest
 
-from bqx import code_text
 from bqx.features.rolling.exponential import ema_run_in
-from bqx.reached_code import code_hash
+from bqx.identity import code_text
+from bqx.identity.reached import code_hash
 
 BASE = '''
 """Prose."""
@@ -191,7 +191,7 @@ def test_a_file_altered_since_it_was_imported_is_not_taken_for_the_code(tmp_path
 TEXTS = """
 import importlib.util, sys
 from pathlib import Path
-spec = importlib.util.spec_from_file_location("code_text", sys.argv[1] + "/code_text.py")
+spec = importlib.util.spec_from_file_location("code_text", sys.argv[1] + "/identity/code_text.py")
 made = importlib.util.module_from_spec(spec)
 sys.modules["code_text"] = made
 spec.loader.exec_module(made)
@@ -215,7 +215,7 @@ def test_the_text_is_the_same_on_every_python() -> None:
 
 
 def test_a_hash_does_not_depend_on_what_was_imported_or_used_before() -> None:
-    ask = "from bqx.features.engine import batched; from bqx.reached_code import code_hash; "
+    ask = "from bqx.features.engine import batched; from bqx.identity.reached import code_hash; "
     ask += "print(code_hash(batched._run))"
     use = "from bqx.features import catalog, precompile; precompile.compile_family("
     use += "[catalog.profile('core')[0].name]); "

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from bqx import code_text
-from bqx.imported_code import absolute, module_hash
+from bqx.identity import code_text
+from bqx.identity.imported import absolute, module_hash
 
 _PLAIN = (int, float, complex, str, bytes, type(None), type(...), slice, range, np.generic)
 _SEES_ALL = {"globals", "eval", "exec", "vars", "__import__"}

@@ -1,0 +1,1 @@
+"""What code decides a value: its text without prose, what it imports, and all that it reaches."""
