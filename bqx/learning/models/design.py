@@ -59,9 +59,11 @@ class Design:
         """The matrix in `BINS` bins, made once."""
         return in_bins(self.values, self._edges)
 
-    def binned_at(self, rows: Rows) -> xgboost.QuantileDMatrix:
-        """Some rows in the bins of all."""
-        return in_bins(self.values[rows], self._edges)
+    def binned_at(self, rows: Rows, hidden: Rows) -> xgboost.QuantileDMatrix:
+        """Some rows in the bins of all, absent in hidden columns."""
+        values = self.values[rows]
+        values[:, hidden] = np.nan
+        return in_bins(values, self._edges)
 
     @cached_property
     def _edges(self) -> xgboost.QuantileDMatrix:

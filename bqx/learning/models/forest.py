@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -20,14 +21,16 @@ DRAWS = 10
 
 @dataclass
 class RandomForest(Boosters):
-    """Trees on random rows and columns, as many for each horizon; rows are drawn `DRAWS` times,
+    """Trees on random rows and columns, as many for each horizon; both are drawn `DRAWS` times,
     and ``n_estimators`` is rounded up to a multiple of it.
 
     ``max_depth`` : most splits above a leaf; ``min_samples_leaf`` : smallest leaf, in rows where it
     is whole, else as a share of all rows; ``max_features`` : share of the columns that a split
-    looks at; ``max_samples`` : share of the rows that a tree sees.
+    looks at, and half of the others are hidden from its tree; ``max_samples`` : share of the rows
+    that a tree sees.
 
-    Source: Breiman (2001), Random forests; rows are drawn without putting them back.
+    Source: Breiman (2001), Random forests; rows are drawn without putting them back. Ho (1998), The
+    random subspace method for constructing decision forests.
     """
 
     NAME: ClassVar[str] = "forest"
@@ -62,7 +65,7 @@ class RandomForest(Boosters):
             "reg_lambda": 0.0,
             "max_depth": self.max_depth,
             "min_child_weight": leaf,
-            "colsample_bynode": self.max_features,
+            "colsample_bynode": self.max_features / self._shown,
         }
         boosters = []
         for labels in y.T:
@@ -76,13 +79,21 @@ class RandomForest(Boosters):
         self._keep(boosters)
         return self
 
-    def _draws(self, rows: Design) -> list[tuple[Rows, xgboost.QuantileDMatrix]]:
-        """Drawn rows, and these in bins.
+    @property
+    def _shown(self) -> float:
+        """Share of the columns that a tree sees."""
+        return (1.0 + self.max_features) / 2
 
-        XGBoost's own draws leave the other rows in every histogram, with nothing to add.
+    def _draws(self, rows: Design) -> list[tuple[Rows, xgboost.QuantileDMatrix]]:
+        """Drawn rows, and these in bins, columns that were not drawn absent.
+
+        XGBoost's own draws leave the other rows and columns in every histogram, to no use.
         """
         draw = np.random.default_rng(self.random_state)
-        count = min(DRAWS, self.n_estimators)
-        size = max(round(self.max_samples * len(rows)), 1)
-        drawn = [np.sort(draw.permutation(len(rows))[:size]) for _ in range(count)]
-        return [(some, rows.binned_at(some)) for some in drawn]
+        count, columns = min(DRAWS, self.n_estimators), rows.values.shape[1]
+        size, shown = max(round(self.max_samples * len(rows)), 1), math.ceil(self._shown * columns)
+        draws = []
+        for _ in range(count):
+            drawn = np.sort(draw.permutation(len(rows))[:size])
+            draws.append((drawn, rows.binned_at(drawn, draw.permutation(columns)[shown:])))
+        return draws
