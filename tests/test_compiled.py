@@ -26,6 +26,19 @@ CALLS = (
     "from bqx.compiled import kernel\nfrom pack.called import called\n\n\n"
     "@kernel\ndef calls(x):\n    return 10.0 * called(x)\n"
 )
+ASSIGNS = (
+    "from bqx.compiled import kernel\n\n\n"
+    "@kernel\ndef calls(target, values):\n    target[1:] = values\n    return target\n"
+)
+REFUSES = """
+import numpy as np
+from pack.calls import calls
+assert list(calls(np.zeros(3), np.ones(2))) == [0.0, 1.0, 1.0]
+try:
+    calls(np.zeros(3), np.ones(3))
+except ValueError as error:
+    print(int(str(error).startswith("values: ")), 0)
+"""
 CODE = """
 from numba.core.event import install_recorder
 with install_recorder("numba:compile") as recorder:
@@ -145,6 +158,15 @@ def test_two_processes_compile_side_by_side(pack: Path) -> None:
     with ThreadPoolExecutor(2) as threads:
         assert [a[0] for a in threads.map(answer, [pack, pack])] == [20.0, 20.0]
     assert answer(pack)[:2] == (20.0, 0)
+
+
+def test_an_assignment_that_does_not_fit_is_refused_without_code_for_strings(pack: Path) -> None:
+    (pack / "calls.py").write_text(ASSIGNS)
+    refused, _, _ = answer(pack, REFUSES)
+    assert refused == 1.0
+    forms = list(pack.rglob("calls.*.nbc"))
+    assert len(forms) == 1
+    assert b"unicode" not in forms[0].read_bytes()
 
 
 def bound_by_permissions() -> list[str]:
