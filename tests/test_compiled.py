@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bqx.compiled import GENERIC, NATIVE
-from bqx.features import catalog
+from bqx.features import catalog, precompile
 from bqx.features.engine.compute import compute, warm_up
 from bqx.features.engine.requirements import bars_of, walk
 from bqx.market.pairs import PAIRS
@@ -227,6 +227,19 @@ def test_plain_kernels_give_the_same_bits(tmp_path: Path) -> None:
     plain = np.frombuffer(done.stdout).reshape(native.shape)
     assert np.isfinite(native[-ROWS:]).mean() > 0.9
     np.testing.assert_array_equal(plain, native)
+
+
+def test_what_takes_long_is_compiled_first() -> None:
+    features = catalog.profile("full")
+    families = precompile.by_family(features)
+    assert sorted(name for names in families for name in names) == sorted(f.name for f in features)
+    learn = [any(catalog.FEATURES[name].fit_key for name in names) for names in families]
+    count = sum(learn)
+    assert 0 < count < len(families)
+    assert learn == [True] * count + [False] * (len(families) - count)
+    for part in families[:count], families[count:]:
+        sizes = [len(names) for names in part]
+        assert sizes == sorted(sizes, reverse=True)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5])
