@@ -27,10 +27,11 @@ try:
     from llvmlite import ir
     from numba.core import cgutils
     from numba.core.caching import IndexDataCacheFile, NullCache
-    from numba.core.compiler import CompileResult
+    from numba.core.compiler import Compiler, CompileResult
     from numba.core.dispatcher import Dispatcher
     from numba.cpython.unsafe.tuple import tuple_setitem
-    from numba.extending import intrinsic
+    from numba.extending import intrinsic, overload
+    from numba.np import arrayobj
 except ImportError:
     NATIVE = False
 else:
@@ -51,7 +52,10 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return lambda decorated: kernel(decorated, **options)
-    compiled = njit(error_model="numpy", cache=not NATIVE, **options)(function)
+    if NATIVE:
+        options["pipeline_class"] = _Compiler
+    options |= {"error_model": "numpy", "no_cfunc_wrapper": True}
+    compiled = njit(cache=not NATIVE, **options)(function)
     if NATIVE:
         compiled._cache = _Kept(function)
     return compiled
@@ -75,6 +79,30 @@ with_item: Any = None
 
 if NATIVE:
     with_item = tuple_setitem
+
+    def _refuse(values: Any, target: Any) -> None:
+        """Raise: values of this shape do not fit a slice of that shape."""
+
+    @overload(_refuse)
+    def _refuse_in_kernels(values: Any, target: Any) -> Any:
+        def refuse(values: Any, target: Any) -> None:
+            raise ValueError("values: they do not fit the slice that they are assigned to.")
+
+        return refuse
+
+    class _Compiler(Compiler):
+        """Numba's compiler, with an assignment to a slice that names no shapes when it fails.
+
+        To name them takes code for strings, which would be most of many a kernel.
+        """
+
+        def compile_extra(self, func: Callable[..., Any]) -> Any:
+            before = arrayobj.raise_with_shape_context
+            arrayobj.raise_with_shape_context = _refuse
+            try:
+                return super().compile_extra(func)
+            finally:
+                arrayobj.raise_with_shape_context = before
 
     class _Kept(NullCache):
         """A kernel's compiled forms on disk: a file for each of its signatures and processors."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bqx.compiled import GENERIC, NATIVE
-from bqx.features import catalog
+from bqx.features import catalog, precompile
 from bqx.features.engine.compute import compute, warm_up
 from bqx.features.engine.requirements import bars_of, walk
 from bqx.market.pairs import PAIRS
@@ -26,6 +26,19 @@ CALLS = (
     "from bqx.compiled import kernel\nfrom pack.called import called\n\n\n"
     "@kernel\ndef calls(x):\n    return 10.0 * called(x)\n"
 )
+ASSIGNS = (
+    "from bqx.compiled import kernel\n\n\n"
+    "@kernel\ndef calls(target, values):\n    target[1:] = values\n    return target\n"
+)
+REFUSES = """
+import numpy as np
+from pack.calls import calls
+assert list(calls(np.zeros(3), np.ones(2))) == [0.0, 1.0, 1.0]
+try:
+    calls(np.zeros(3), np.ones(3))
+except ValueError as error:
+    print(int(str(error).startswith("values: ")), 0)
+"""
 CODE = """
 from numba.core.event import install_recorder
 with install_recorder("numba:compile") as recorder:
@@ -147,6 +160,15 @@ def test_two_processes_compile_side_by_side(pack: Path) -> None:
     assert answer(pack)[:2] == (20.0, 0)
 
 
+def test_an_assignment_that_does_not_fit_is_refused_without_code_for_strings(pack: Path) -> None:
+    (pack / "calls.py").write_text(ASSIGNS)
+    refused, _, _ = answer(pack, REFUSES)
+    assert refused == 1.0
+    forms = list(pack.rglob("calls.*.nbc"))
+    assert len(forms) == 1
+    assert b"unicode" not in forms[0].read_bytes()
+
+
 def bound_by_permissions() -> list[str]:
     """What starts a command that writes only where its user may, as root otherwise does not."""
     if os.geteuid():
@@ -205,6 +227,19 @@ def test_plain_kernels_give_the_same_bits(tmp_path: Path) -> None:
     plain = np.frombuffer(done.stdout).reshape(native.shape)
     assert np.isfinite(native[-ROWS:]).mean() > 0.9
     np.testing.assert_array_equal(plain, native)
+
+
+def test_what_takes_long_is_compiled_first() -> None:
+    features = catalog.profile("full")
+    families = precompile.by_family(features)
+    assert sorted(name for names in families for name in names) == sorted(f.name for f in features)
+    learn = [any(catalog.FEATURES[name].fit_key for name in names) for names in families]
+    count = sum(learn)
+    assert 0 < count < len(families)
+    assert learn == [True] * count + [False] * (len(families) - count)
+    for part in families[:count], families[count:]:
+        sizes = [len(names) for names in part]
+        assert sizes == sorted(sizes, reverse=True)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5])

@@ -39,10 +39,7 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
     -------
     Number of families; a bar shows the progress.
     """
-    families: dict[str, list[str]] = {}
-    # Those that learn parameters take longest: begun last, one would keep a single process busy.
-    for feature in sorted(features, key=lambda feature: not feature.fit_key):
-        families.setdefault(feature.family.name, []).append(feature.name)
+    families = by_family(features)
     # Numba reads its target when it is imported, so that children start anew with it set.
     before = dict(os.environ)
     os.environ.update(GENERIC if generic else {})
@@ -52,7 +49,7 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
             # An interrupt waits until a child can die of it: children inherit what is blocked.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
-                compiled = [processes.submit(compile_family, names) for names in families.values()]
+                compiled = [processes.submit(compile_family, names) for names in families]
             finally:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             _await(compiled, interrupts)
@@ -62,6 +59,22 @@ def compile_all(features: Sequence[Feature], workers: int, generic: bool = False
             os.environ.pop(name)
         os.environ.update(before)
     return len(families)
+
+
+def by_family(features: Sequence[Feature]) -> list[list[str]]:
+    """Names of each family's features, in the order in which the families are best compiled.
+
+    What takes long comes first, for begun last it would keep a single process busy: families that
+    learn parameters, then those of many features.
+    """
+    families: dict[str, list[str]] = {}
+    for feature in features:
+        families.setdefault(feature.family.name, []).append(feature.name)
+    learned = {feature.family.name for feature in features if feature.fit_key}
+    return [
+        families[name]
+        for name in sorted(families, key=lambda name: (name not in learned, -len(families[name])))
+    ]
 
 
 @contextmanager
