@@ -167,11 +167,19 @@ def _prepared_source(calls: Sequence[PlannedCall], bars: NewestOfPairs, fits: Fi
     readings, of_step = [], dict[Any, list[tuple[PlannedCall, Steps]]]()
     for call in calls:
         if steps := call.feature.family.steps:
-            key = id(steps.first), call.window, call.feature.fit_key
-            of_step.setdefault(key, []).append((call, steps))
+            of_step.setdefault(_made_by(steps.first, call), []).append((call, steps))
+    for call in (call for call in calls if not call.feature.family.steps):
+        # What another's first step is, is there already.
+        if there := of_step.get(_made_by(call.kernel, call)):
+            there.append((call, replace(there[0][1], last=read, reads=lambda *window: 1)))
         else:
             readings.append(_reading(call, call.kernel, kept, _rows_read(call, len(shape))))
     return _Source(kept, readings, [_first_step(of, kept, fits) for of in of_step.values()])
+
+
+def _made_by(kernel: Callable[..., Any], call: PlannedCall) -> tuple[int, tuple[int, ...], str]:
+    """What tells the rows that a kernel makes for a call from others of the call's source."""
+    return id(kernel), call.window, call.feature.fit_key
 
 
 def _reads_no_more(source: Source, bars: EndToEnd) -> bool:
