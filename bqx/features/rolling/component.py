@@ -12,10 +12,16 @@ from bqx.lanes import LANES, load, store
 
 
 @kernel
+def _long(columns: int) -> int:
+    """Length of a row of `_beside_one`."""
+    return (columns // LANES + 1) * LANES
+
+
+@kernel
 def _beside_one(x: F) -> F:
     """Rows of columns, then a one and zeros up to a multiple of eight numbers: flat."""
     rows, columns = x.shape
-    out = np.zeros((rows, (columns // LANES + 1) * LANES))
+    out = np.zeros((rows, _long(columns)))
     out[:, :columns], out[:, columns] = x, 1.0
     return out.reshape(-1)
 
@@ -25,7 +31,7 @@ def _add(x: F, at: int, columns: int, total: F) -> None:
     """Add the products of a row of `_beside_one`, of each value with the eight that it is among and
     all after these.
     """
-    size, place = (columns // LANES + 1) * LANES, 0
+    size, place = _long(columns), 0
     for k in range(columns):
         for j in range(k // LANES * LANES, size, LANES):
             store(total, place, load(total, place) + load(x, at + j) * x[at + k])
@@ -37,7 +43,7 @@ def _places(columns: int) -> NDArray[np.int64]:
     """Where the products of each value would begin among those of `_add`, and of how many there
     are: (C + 1,).
     """
-    size, place = (columns // LANES + 1) * LANES, 0
+    size, place = _long(columns), 0
     out = np.empty(columns + 1, dtype=np.int64)
     for k in range(columns):
         out[k] = place - k // LANES * LANES
@@ -98,7 +104,7 @@ def component(x: F, window: int, first_minute: int, start: F, since: int, centre
     rows, columns = x.shape
     out = np.full((rows, columns + 1), np.nan)
     places, wide = _places(columns), _beside_one(x)
-    size, total = len(wide) // rows, np.empty(places[columns])
+    size, total = _long(columns), np.empty(places[columns])
     wanted = rows - since
     tail = np.empty((min(window, wanted), len(total)))
     matrix = np.zeros(-(-min(ABREAST, wanted) // LANES) * whole(columns))
