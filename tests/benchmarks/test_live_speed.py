@@ -49,8 +49,8 @@ def test_latency_of_a_minute(
     Goal(
         f"a minute of 28 pairs, {profile}, P99", late, goal, floor, "ms",
         "most kernels of 28 pairs read their windows anew on two cores, of up to 8,160 rows; run "
-        "lengths and the means of RSI, MACD, true range and directional movement go on from a "
-        "state", more=False,
+        "lengths, hidden states, those of volatility and the means of RSI, MACD, true range and "
+        "directional movement go on from a state", more=False,
     ).check(results)  # fmt: skip
 
 

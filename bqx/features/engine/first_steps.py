@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ class StatedStep(FirstStep):
         if anew.all():
             self._kept.go_on(move)
         else:
-            super()._take(replace(move, newer=move.ahead), fits)
+            super()._take(move.coming, fits)
         for pair in np.flatnonzero(anew).tolist():
             self._take_anew(pair, move, fits[pair])
 

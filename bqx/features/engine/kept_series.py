@@ -5,7 +5,8 @@ of the first step of a kernel. Rows that are there therefore stay, and those of 
 bars are computed: what is kept is what the batch has, bit for bit.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -28,6 +29,11 @@ class Move:
     newer: int
     ahead: int
     anew: bool = False
+
+    @cached_property
+    def coming(self) -> "Move":
+        """The rows that have come alone."""
+        return replace(self, newer=self.ahead)
 
 
 class KeptSeries:
@@ -99,6 +105,10 @@ class KeptSource(KeptSeries):
         if not bars:
             return
         there = move.newer - move.ahead
+        if there == 0 and 0 < move.ahead <= self.length:  # nearly always
+            self._fill(bars, self.go_on(move))
+            self.corrected[:] = False
+            return
         before = self.newest(max(min(there, self.count, self.length - move.ahead), 0)).copy()
         newest = self.go_on(move)
         self._fill(bars, newest)

@@ -22,6 +22,8 @@ from bqx.features.spec import Array, Feature, Source, read
 from bqx.features.steps import Steps
 
 Work = Callable[[], None]
+Alike = tuple[list[KeptSource], int, int]
+"""Sources that read alike numbers of bars, the most that they read, and the most that is wanted."""
 
 _LONG = 256
 """Bars behind a row of a source whose build is mostly compiled work, which any thread can do."""
@@ -56,6 +58,7 @@ class RunningPlan:
         self._stacked = np.array(stacked, dtype=np.int64)
         self._from_bars = Plan([features[n] for n in stacked])
         self._seen = self._market = 0
+        self._alike: tuple[tuple[int, int], list[Alike]] = (0, 0), []
 
     def run(self, out: NDArray[Any], fits: Fits, threads: int) -> None:
         """Fill ``out`` (pairs, features) with the values of the window's newest row.
@@ -99,17 +102,12 @@ class RunningPlan:
         self, kept: Sequence[KeptSource], move: Move
     ) -> dict[KeptSource, NewestOfPairs]:
         """Bars for each source: those that read alike numbers share what is made of them."""
-        alike_sizes: dict[tuple[int, int], list[tuple[KeptSource, int, int]]] = {}
-        for source in kept if move.newer else ():
-            rows = source.rows_of(move)
-            read_rows = min(source.reach - 1 + rows, len(self._window))
-            key = read_rows.bit_length(), rows.bit_length()
-            alike_sizes.setdefault(key, []).append((source, read_rows, rows))
+        key = move.newer, len(self._window)
+        if key != self._alike[0]:  # in most minutes as in the one before
+            self._alike = key, _of_alike_sizes(kept, move, len(self._window))
         shared: dict[KeptSource, NewestOfPairs] = {}
-        for members in alike_sizes.values():
-            most = max(read_rows for _, read_rows, _ in members)
-            bars = self._bars(most, max(rows for _, _, rows in members))
-            shared |= dict.fromkeys((source for source, _, _ in members), bars)
+        for members, most, rows in self._alike[1]:
+            shared |= dict.fromkeys(members, self._bars(most, rows))
         return shared
 
     def _prepared(self, fits: Fits) -> list[_Source]:
@@ -128,6 +126,17 @@ class RunningPlan:
         for work in self._from_bars.works(bars.each, values, fits):
             work()
         out[:, self._stacked] = values[:, :, 0]
+
+
+def _of_alike_sizes(kept: Sequence[KeptSource], move: Move, count: int) -> list[Alike]:
+    alike_sizes: dict[tuple[int, int], Alike] = {}
+    for source in kept if move.newer else ():
+        rows = source.rows_of(move)
+        read_rows = min(source.reach - 1 + rows, count)
+        key = read_rows.bit_length(), rows.bit_length()
+        members, most, wanted = alike_sizes.get(key, ([], 0, 0))
+        alike_sizes[key] = [*members, source], max(most, read_rows), max(wanted, rows)
+    return list(alike_sizes.values())
 
 
 @dataclass(frozen=True)
@@ -167,11 +176,19 @@ def _prepared_source(calls: Sequence[PlannedCall], bars: NewestOfPairs, fits: Fi
     readings, of_step = [], dict[Any, list[tuple[PlannedCall, Steps]]]()
     for call in calls:
         if steps := call.feature.family.steps:
-            key = id(steps.first), call.window, call.feature.fit_key
-            of_step.setdefault(key, []).append((call, steps))
+            of_step.setdefault(_made_by(steps.first, call), []).append((call, steps))
+    for call in (call for call in calls if not call.feature.family.steps):
+        # What another's first step is, is there already.
+        if there := of_step.get(_made_by(call.kernel, call)):
+            there.append((call, replace(there[0][1], last=read, reads=lambda *window: 1)))
         else:
             readings.append(_reading(call, call.kernel, kept, _rows_read(call, len(shape))))
     return _Source(kept, readings, [_first_step(of, kept, fits) for of in of_step.values()])
+
+
+def _made_by(kernel: Callable[..., Any], call: PlannedCall) -> tuple[int, tuple[int, ...], str]:
+    """What tells the rows that a kernel makes for a call from others of the call's source."""
+    return id(kernel), call.window, call.feature.fit_key
 
 
 def _reads_no_more(source: Source, bars: EndToEnd) -> bool:

@@ -63,7 +63,7 @@ def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
     std = mean_std(x, memory, first_minute, 1)[1]
     # Rows side by side, so that one's additions need not wait for one another.
     room = np.empty(6 * _ABREAST)
-    for start in range(window - 1, rows, _ABREAST):
+    for start in range(memory - 1, rows, _ABREAST):
         deviations = std[start : start + _ABREAST]
         if not np.nanmax(deviations) > 0.0:
             continue

@@ -1,54 +1,81 @@
 """Leading component of trailing windows of several series."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bqx.compiled import kernel
 from bqx.features.rolling.eigenvectors import leading
 from bqx.features.rolling.householder import ABREAST, BLOCK, whole, width
 from bqx.features.rolling.sums import F, first_block
 from bqx.features.rolling.tolerances import UNDECIDED
-from bqx.lanes import LANES
+from bqx.lanes import LANES, load, store
 
 
 @kernel
-def _add(values: F, total: F) -> None:
-    """Add the products of a row's values, each with itself and those after it, then the values."""
-    columns, at = len(values), 0
-    for k in range(columns):
-        value, later = values[k], values[k:]
-        products = total[at:]
-        for j in range(len(later)):
-            products[j] += value * later[j]
-        at += columns - k
-    for k in range(columns):
-        total[at + k] += values[k]
+def _long(columns: int) -> int:
+    """Length of a row of `_beside_one`."""
+    return (columns // LANES + 1) * LANES
 
 
 @kernel
-def _moments(total: F, columns: int, window: int, centred: bool, matrix: F, lane: int) -> bool:
+def _beside_one(x: F) -> F:
+    """Rows of columns, then a one and zeros up to a multiple of eight numbers: flat."""
+    rows, columns = x.shape
+    out = np.zeros((rows, _long(columns)))
+    out[:, :columns], out[:, columns] = x, 1.0
+    return out.reshape(-1)
+
+
+@kernel
+def _add(x: F, at: int, columns: int, total: F) -> None:
+    """Add the products of a row of `_beside_one`, of each value with the eight that it is among and
+    all after these.
+    """
+    size, place = _long(columns), 0
+    for k in range(columns):
+        for j in range(k // LANES * LANES, size, LANES):
+            store(total, place, load(total, place) + load(x, at + j) * x[at + k])
+            place += LANES
+
+
+@kernel
+def _places(columns: int) -> NDArray[np.int64]:
+    """Where the products of each value would begin among those of `_add`, and of how many there
+    are: (C + 1,).
+    """
+    size, place = _long(columns), 0
+    out = np.empty(columns + 1, dtype=np.int64)
+    for k in range(columns):
+        out[k] = place - k // LANES * LANES
+        place = out[k] + size
+    out[columns] = place
+    return out
+
+
+@kernel
+def _moments(
+    total: F, places: NDArray[np.int64], window: int, centred: bool, matrix: F, lane: int
+) -> bool:
     """Second moments over their trace from the sums of ``_add``, about the mean if ``centred``.
 
     They fill a lane of ``matrix`` as ``leading`` reads it. Whether there are any: else zeros do,
     since NaN would stay in the matrix for those that follow.
     """
-    sums, long = total[len(total) - columns :], width(columns) * LANES
-    place = lane // LANES * whole(columns) + lane % LANES
-    at, trace = 0, 0.0
+    columns = len(places) - 1
+    long, place = width(columns) * LANES, lane // LANES * whole(columns) + lane % LANES
+    trace = 0.0
     for k in range(columns):
-        mean = sums[k] / window if centred else 0.0
+        mean = total[places[k] + columns] / window if centred else 0.0
         for j in range(k, columns):
-            total[at] -= mean * sums[j]
-            trace += total[at] if j == k else 0.0
-            at += 1
+            total[places[k] + j] -= mean * total[places[j] + columns]
+        trace += total[places[k] + k]
     moved = trace > 0.0 and trace < np.inf
-    at = 0
     for k in range(columns):
         for j in range(k, columns):
-            value = total[at] / trace if moved else 0.0
+            value = total[places[k] + j] / trace if moved else 0.0
             matrix[place + j * long + k * LANES] = value
             if j // BLOCK == k // BLOCK:
                 matrix[place + k * long + j * LANES] = value
-            at += 1
     return moved
 
 
@@ -76,30 +103,34 @@ def component(x: F, window: int, first_minute: int, start: F, since: int, centre
     """
     rows, columns = x.shape
     out = np.full((rows, columns + 1), np.nan)
-    total = np.empty(columns * (columns + 1) // 2 + columns)
-    tail = np.zeros((window + 1, len(total)))
-    matrix = np.zeros(ABREAST // LANES * whole(columns))
+    places, wide = _places(columns), _beside_one(x)
+    size, total = _long(columns), np.empty(places[columns])
+    wanted = rows - since
+    tail = np.empty((min(window, wanted), len(total)))
+    matrix = np.zeros(-(-min(ABREAST, wanted) // LANES) * whole(columns))
     values, vectors = np.empty((2, ABREAST)), np.empty((1, columns * ABREAST))
     moved = np.zeros(ABREAST, dtype=np.bool_)
     for block in range(first_block(first_minute, window), rows, window):
-        if block + window <= since:
+        begin, stop = max(block, since), min(block + window, rows)
+        if stop <= begin:
             continue
+        # What the windows that end in the rows from begin on have of the block before.
+        tail[stop - begin - 1] = 0.0
         total[:] = 0.0
-        for i in range(min(window, block)):
-            _add(x[block - 1 - i], total)
-            # Of the window that ends so much later.
-            if block + window - 2 - i >= since:
-                tail[i + 1] = total
+        for i in range(min(window - 1, block)):
+            _add(wide, (block - 1 - i) * size, columns, total)
+            row = block + window - 2 - i
+            if begin <= row < stop:
+                tail[row - begin] = total
         total[:] = 0.0
         lanes = 0
-        for row in range(block, min(block + window, rows)):
-            _add(x[row], total)
-            before = window - (row - block + 1)
-            if before <= block and row >= since:
-                sums = total + tail[before]
-                moved[lanes] = _moments(sums, columns, window, centred, matrix, lanes)
+        for row in range(block, stop):
+            _add(wide, row * size, columns, total)
+            if row >= begin and row >= window - 1:
+                sums = total + tail[row - begin]
+                moved[lanes] = _moments(sums, places, window, centred, matrix, lanes)
                 lanes += 1
-            if lanes == ABREAST or row == min(block + window, rows) - 1:
+            if lanes == ABREAST or row == stop - 1:
                 leading(matrix, columns, values, vectors, lanes)
                 for lane in range(lanes):
                     if moved[lane]:

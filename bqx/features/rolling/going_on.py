@@ -1,4 +1,4 @@
-"""Exponential means that go on from what the rows before have left.
+"""What goes on from what the rows before have left: the newest values, and exponential means.
 
 A mean is that of ``weighted.ewm_mean``, from the same sums in the same order: a row adds one term
 to those since its block began, and where a block begins those of the one before are summed, once.
@@ -12,6 +12,29 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.weighted import weights
 
 _HEAD = 3
+
+
+@kernel
+def room_for(count: int) -> F:
+    """State of the newest ``count`` values, before any: twice as many, so that they are seldom
+    moved, and where the next one is put.
+    """
+    room = np.full(2 * count + 1, np.nan)
+    room[-1] = count
+    return room
+
+
+@kernel
+def put(room: F, value: float) -> F:
+    """The newest values with a further one: (count,), NaN where there were none."""
+    count, end = len(room) // 2, int(room[-1])
+    if end == 2 * count:
+        kept = room[end - count + 1 : end].copy()
+        room[: count - 1] = kept
+        end = count - 1
+    room[end] = value
+    room[-1] = end + 1
+    return room[end + 1 - count : end + 1]
 
 
 @kernel

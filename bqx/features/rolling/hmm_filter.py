@@ -71,6 +71,26 @@ def _put(values: F, row: int, three: Three) -> None:
 
 
 @kernel
+def _matrices(parameters: F) -> tuple[Matrix, Matrix]:
+    """The transitions, and those that change nothing."""
+    a, b, c, d, e, f, g, h, i = parameters[MATRIX:MEAN]
+    nothing, whole = alike(0.0), alike(1.0)
+    matrix = (
+        alike(a), alike(b), alike(c), alike(d), alike(e), alike(f), alike(g), alike(h), alike(i),
+    )  # fmt: skip
+    return matrix, (whole, nothing, nothing, nothing, whole, nothing, nothing, nothing, whole)
+
+
+@kernel
+def _no_tails(window: int, parameters: F) -> F:
+    """Weights before a block, of which those of no row before it alone are there."""
+    tail = np.full((window + 1) * STATES * LANES, np.nan)
+    first, second, third = parameters[START], parameters[START + 1], parameters[START + 2]
+    _put(tail, 0, (alike(first), alike(second), alike(third)))
+    return tail
+
+
+@kernel
 def _densities(
     x: F, start: int, window: int, of_block: tuple[int, int], parameters: F, out: F
 ) -> None:
@@ -131,19 +151,9 @@ def filtered(x: F, first_minute: int, window: int, parameters: F) -> F:
     """
     rows = len(x)
     out = np.full((rows, STATES), np.nan)
-    a, b, c, d, e, f, g, h, i = parameters[MATRIX:MEAN]
-    nothing, whole = alike(0.0), alike(1.0)
-    matrix = (
-        alike(a), alike(b), alike(c), alike(d), alike(e), alike(f), alike(g), alike(h), alike(i),
-    )  # fmt: skip
-    one = (whole, nothing, nothing, nothing, whole, nothing, nothing, nothing, whole)
+    matrix, one = _matrices(parameters)
     before, own = np.empty((2, window * STATES * LANES))
-    tail = np.full((window + 1) * STATES * LANES, np.nan)
-    _put(
-        tail,
-        0,
-        (alike(parameters[START]), alike(parameters[START + 1]), alike(parameters[START + 2])),
-    )
+    tail = _no_tails(window, parameters)
     for start in range(first_block(first_minute, window), rows, window * LANES):
         last = start + min(LANES - 1, (rows - 1 - start) // window) * window
         backs, ahead = min(window, last), min(window, rows - start)
@@ -157,3 +167,66 @@ def filtered(x: F, first_minute: int, window: int, parameters: F) -> F:
                 for state in range(STATES):
                     out[row, state] = own[((row - first) * STATES + state) * LANES + lane]
     return out
+
+
+@kernel
+def _kept(state: F, window: int) -> tuple[F, F, F, F]:
+    """Parts of a state, see `begin`."""
+    moves, tail = PARAMETERS, PARAMETERS + window
+    product = tail + (window + 1) * STATES * LANES
+    return state[:moves], state[moves:tail], state[tail:product], state[product:]
+
+
+@kernel
+def begin(window: int, parameters: F) -> F:
+    """State of `go_on` before its first row.
+
+    The parameters, moves of this block and of the one before, weights before this block, and the
+    product of its steps: of eight alike lanes the first is read.
+    """
+    nothing = np.full(window + STATES * STATES * LANES, np.nan)
+    tail = _no_tails(window, parameters)
+    return np.concatenate((parameters, nothing[:window], tail, nothing[window:]))
+
+
+@kernel
+def go_on(x: F, first_minute: int, window: int, state: F) -> F:
+    """What `filtered` gives of further rows: (T, 3); the state is then that after them."""
+    out, at = np.empty((len(x), STATES)), np.empty(LANES)
+    parameters, moves, tail, product = _kept(state, window)
+    matrix, one = _matrices(parameters)
+    density = np.empty(window * STATES * LANES)
+    for row in range(len(x)):
+        place = (first_minute + row) % window
+        if place == 0:
+            _densities(moves, 0, window, (0, window), parameters, density)
+            _tails(density, matrix, one, window, tail)
+            _store(product, one)
+        moves[place] = x[row]
+        _densities(moves, 0, window, (place, place + 1), parameters, density)
+        steps = _times(_loaded(product), _step(matrix, _three(density, place)))
+        if place % _RESCALE == 0:
+            steps = _scaled(steps)
+        _store(product, steps)
+        three = _led(_three(tail, window - 1 - place), steps)
+        every = three[0] + three[1] + three[2]
+        for k in range(STATES):
+            store(at, 0, three[k] / every)
+            out[row, k] = at[0]
+    return out
+
+
+@kernel
+def _loaded(product: F) -> Matrix:
+    a, b, c = _three(product, 0)
+    d, e, f = _three(product, 1)
+    g, h, i = _three(product, 2)
+    return a, b, c, d, e, f, g, h, i
+
+
+@kernel
+def _store(product: F, matrix: Matrix) -> None:
+    a, b, c, d, e, f, g, h, i = matrix
+    _put(product, 0, (a, b, c))
+    _put(product, 1, (d, e, f))
+    _put(product, 2, (g, h, i))

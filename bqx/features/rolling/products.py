@@ -116,7 +116,8 @@ def products(x: F, window: int, first_minute: int) -> F:
     """
     rows = len(x)
     out = np.full((rows, PRODUCTS), np.nan)
-    tail = np.zeros((window + 1, SERIES + PRODUCTS))
+    tail = np.empty((window + 1, SERIES + PRODUCTS))
+    tail[0] = 0.0
     total, r = np.empty(SERIES + PRODUCTS), np.empty(SERIES)
     for start in range(first_block(first_minute, window), rows, window):
         r[:] = x[start]

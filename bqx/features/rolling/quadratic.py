@@ -27,7 +27,9 @@ def fit(x: F, window: int, first_minute: int) -> F:
     m4 = w * (w * w - 1.0) * (3.0 * w * w - 7.0) / 240.0
     curved = m4 - m2 * m2 / w
     share, free, over, bent = 1.0 / w, 1.0 / (w - 1.0), 1.0 / m2, 1.0 / curved
-    for row in range(rows):
+    first = min(window - 1, rows)
+    out[:, :first] = np.nan
+    for row in range(first, rows):
         # Squares of distances from a value inside the window: 0 where it is flat, and only there.
         moving = sums[row, 3] > 0.0
         mean = sums[row, 0] * share if moving else np.nan
@@ -41,7 +43,7 @@ def fit(x: F, window: int, first_minute: int) -> F:
         out[4, row] = total - beta * beta * m2 - a2 * a2 * curved
         out[5, row] = (x[row] - sums[row, 4]) - (centre + beta * half + a2 * half * half)
         out[6, row] = beta
-    for row in range(rows):
+    for row in range(first, rows):
         if out[4, row] < LOST * out[3, row]:
             a2, beta, r = out[0, row], out[6, row], sums[row, 4]
             centre = sums[row, 0] * share - a2 * m2 * share
@@ -51,7 +53,7 @@ def fit(x: F, window: int, first_minute: int) -> F:
                 gap = (x[row - k] - r) - (centre + beta * u + a2 * u * u)
                 rest += gap * gap
             out[4, row] = rest
-    for row in range(rows):
+    for row in range(first, rows):
         out[3, row] = np.sqrt(out[3, row] * free) if out[3, row] > 0.0 else np.nan
         out[4, row] = np.sqrt(out[4, row] * share)
     return out.T

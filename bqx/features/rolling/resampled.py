@@ -9,7 +9,7 @@ lookback is that of the worst one, and at every phase a value needs that many ro
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.ago import changes, clean_rows
+from bqx.features.rolling.ago import blank, changes
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F, trend_sums
 from bqx.features.rolling.tolerances import ROUNDING
@@ -49,12 +49,13 @@ def bars(ohlc: F, size: int, first_minute: int) -> F:
     end = size - first_minute % size - 1
     for i in range(len(out)):
         last = end + i * size
-        high, low, whole = -np.inf, np.inf, last + 1 >= size
-        for row in range(max(last + 1 - size, 0), last + 1):
-            high, low = max(high, ohlc[row, HIGH]), min(low, ohlc[row, LOW])
-            whole = whole and not np.isnan(ohlc[row, CLOSE])
+        high, low, holes = -np.inf, np.inf, 0
+        bucket = ohlc[max(last + 1 - size, 0) : last + 1]
+        for row in range(len(bucket)):
+            high, low = max(high, bucket[row, HIGH]), min(low, bucket[row, LOW])
+            holes += bucket[row, CLOSE] != bucket[row, CLOSE]
         out[i, 3] = ohlc[last, CLOSE]
-        if whole:
+        if last + 1 >= size and not holes:
             out[i, 0], out[i, 1], out[i, 2] = ohlc[last + 1 - size, OPEN], high, low
     return out
 
@@ -80,14 +81,17 @@ def carried(y: F, x: F, need: int, size: int, first_minute: int) -> F:
 
     NaN where fewer than ``need`` rows of ``x`` up to the row are without NaN.
     """
-    out, clean = np.empty(len(x)), clean_rows(x)
+    out = np.empty(len(x))
     end = size - first_minute % size - 1
-    out[:end] = np.nan
+    out[: max(end, need - 1)] = np.nan
+    holes = 0
+    for row in range(len(x)):
+        holes += x[row] != x[row]
     for bucket in range(count(len(x), size, first_minute)):
-        value, start = y[bucket], end + bucket * size
-        into, since = out[start : start + size], clean[start:]
-        for i in range(len(into)):
-            into[i] = value if since[i] >= need else np.nan
+        start = end + bucket * size
+        out[max(start, need - 1) : start + size] = y[bucket]
+    if holes:
+        blank(out, x, need - 1)
     return out
 
 

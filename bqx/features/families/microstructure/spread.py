@@ -7,7 +7,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.families.microstructure.volume import change, regime, trend
+from bqx.features.families.microstructure.volume import OF_MEANS, change, regime, trend
 from bqx.features.rolling.standing import share
 from bqx.features.rolling.sums import F, extremes, largest
 from bqx.features.rolling.tolerances import ROUNDING
@@ -153,5 +153,6 @@ FAMILIES = (
         formula="tercile(mean(S, {0}), {1})",
         lookback=lambda window, memory: window + memory - 1,
         laggable=False,
+        steps=OF_MEANS,
     ),
 )

@@ -21,6 +21,7 @@ from bqx.features.rolling.trailing import (
     z_score,
 )
 from bqx.features.spec import FLAG, Output, Source
+from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -107,9 +108,28 @@ def change(x: F, first_minute: int, rows: int) -> F:
 
 
 @kernel
+def _total(x: F, first_minute: int, window: int, memory: int) -> F:
+    return total(x, window, first_minute).reshape(-1, 1)
+
+
+@kernel
+def _placed(totals: F, first_minute: int, window: int, memory: int) -> F:
+    return tercile_of_ties(totals[:, 0].copy(), memory).reshape(-1, 1)
+
+
+@kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile of the mean among its ``memory`` last values: (T, 1)."""
-    return tercile_of_ties(total(x, window, first_minute), memory).reshape(-1, 1)
+    return _placed(_total(x, first_minute, window, memory), first_minute, window, memory)
+
+
+OF_MEANS = Steps(
+    _total,
+    _placed,
+    rows=lambda window, memory: window,
+    reads=lambda window, memory: memory,
+)
+"""Steps of `regime`."""
 
 
 SAME = {"volume_trend_slope": "rate_volume_trend_w60"}
@@ -235,5 +255,6 @@ FAMILIES = (
         formula="tercile(mean(V, {0}), {1})",
         lookback=lambda window, memory: window + memory - 1,
         laggable=False,
+        steps=OF_MEANS,
     ),
 )

@@ -91,7 +91,7 @@ def atr(ohlc: F, first_minute: int, size: int, n: int) -> F:
     ranges = exponential.true_range(resampled.bars(ohlc, size, first_minute))
     y = exponential.wilder(ranges, n, first_minute // size, resampled.RUN_IN)
     need = (wilder_run_in(n) + 1) * size
-    return resampled.carried(y, ohlc[:, CLOSE].copy(), need, size, first_minute).reshape(-1, 1)
+    return resampled.carried(y, ohlc[:, CLOSE], need, size, first_minute).reshape(-1, 1)
 
 
 @kernel

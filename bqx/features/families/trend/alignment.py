@@ -17,6 +17,7 @@ from bqx.features.rolling.tolerances import CANCELLED
 from bqx.features.rolling.trailing import zone
 from bqx.features.sources import RATE
 from bqx.features.spec import Output
+from bqx.features.steps import Steps
 from bqx.market import sessions
 
 MOMENTA = np.array(bqx.WINDOWS)
@@ -35,13 +36,24 @@ def alignment(x: F, first_minute: int) -> F:
 
 
 @kernel
+def _deviation(x: F, first_minute: int, window: int, memory: int) -> F:
+    """The past rows' relative deviation: (T, 1)."""
+    return bqx.spread(x, first_minute, window)[:, 1:].copy()
+
+
+@kernel
+def _placed(volatility: F, first_minute: int, window: int, memory: int) -> F:
+    return tercile(volatility[:, 0].copy(), memory).reshape(-1, 1)
+
+
+@kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile (0 calm, 1, 2 wild) of the past rows' relative deviation: (T, 1).
 
     It is placed among its ``memory`` last values, its own included.
     """
-    volatility = bqx.spread(x, first_minute, window)[:, 1].copy()
-    return tercile(volatility, memory).reshape(-1, 1)
+    volatility = _deviation(x, first_minute, window, memory)
+    return _placed(volatility, first_minute, window, memory)
 
 
 @kernel
@@ -86,6 +98,12 @@ FAMILIES = (
         title="Volatility regime of the past rate index",
         formula="tercile(std(I[t-{0}..t-1]) / I[t], {1})",
         lookback=lambda window, memory: window + memory,
+        steps=Steps(
+            _deviation,
+            _placed,
+            rows=lambda window, memory: window + 1,
+            reads=lambda window, memory: memory,
+        ),
     ),
     _derived(
         "trend_strength",

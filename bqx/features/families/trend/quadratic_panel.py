@@ -120,6 +120,15 @@ _trends = panels.Series(
 """(T, 84) terms of every pair's BQX over 15 rows, the three of a pair side by side."""
 
 
+def _both_with_flat(bars: Bars) -> F:
+    read = _trends.every(bars), panels.momentum.every(bars)
+    return np.concatenate([_with_flat(*read, term) for term in range(2)], axis=1)
+
+
+_flat = panels.Series("parabolic or flat", _both_with_flat, BQX_WINDOW + WINDOW, 2 * len(PAIRS))
+"""(T, 56) curvature of every pair's BQX over 15 rows, then slope, 0 of a flat window."""
+
+
 def _terms_of(names: Callable[[str], tuple[str, ...]]) -> panels.OfPairs:
     return panels.columns(
         lambda pair: [
@@ -139,7 +148,7 @@ def _panel(bars: Bars) -> F:
     sums, signs = _of_pairs(*read, first_minute + start, since - start)
     components = []
     for k in range(2):
-        z = _with_flat(_trends.every(bars), panels.momentum.every(bars), k)
+        z = np.ascontiguousarray(_flat.every(bars)[:, k * len(PAIRS) : (k + 1) * len(PAIRS)])
         late = max(since - 1, 0)
         fitted = component(z, DAY, first_minute, _DOLLAR, late, centred=False)
         leading = projected(z, fitted)

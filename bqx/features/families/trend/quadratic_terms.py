@@ -42,7 +42,9 @@ def curve(x: F, first_minute: int, window: int) -> F:
     out = np.empty((6, rows))
     fitted = fit(x, window, first_minute)
     centre = mean(x, window, first_minute)
-    for row in range(rows):
+    first = min(window - 1, rows)
+    out[:, :first] = np.nan
+    for row in range(first, rows):
         sigma, rmse, now, middle = fitted[row, 3], fitted[row, 4], x[row], centre[row]
         # A window with a mean and no deviation is flat.
         flat = middle == middle and sigma != sigma
@@ -78,8 +80,9 @@ def terms(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.empty((7, rows))
     curves = curve(x, first_minute, window)
-    end = window - 1.0
-    for row in range(rows):
+    end, first = window - 1.0, min(window - 1, rows)
+    out[:, :first] = np.nan
+    for row in range(first, rows):
         last = curves[row, 5]
         out[0, row], out[1, row] = curves[row, 0] * end * end, curves[row, 1] * end
         out[2, row], out[3, row], out[4, row] = curves[row, 2], last, curves[row, 3]

@@ -27,7 +27,7 @@ from bqx.features.rolling.volatility import (
     over_time,
 )
 from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import CLOSE, FLAG, Output, Source
+from bqx.features.spec import CLOSE, FLAG, Output, Source, read
 from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
@@ -256,6 +256,7 @@ _realized = partial(
     windows=20,
     about="realized over the trailing window, current row included",
 )
+_goes_on = partial(Steps, last=read, reads=lambda window: 1)
 
 FAMILIES = (
     _realized("realized", of_rate, _OF_RATE | _MOVES_OF_RATE, sources=RATE_BARS, lookback=_change),
@@ -265,18 +266,14 @@ FAMILIES = (
         high_states.states_of_rate,
         _STATES_OF_RATE,
         sources=RATE,
-        steps=Steps(
-            high_states.state_of_rate, high_states.held, rows=_state, reads=lambda window: DAY
-        ),
+        steps=_goes_on(high_states.rate_goes_on, begin=high_states.begin, rows=_states),
     ),
     _realized(
         "realized",
         high_states.states_of_bqx,
         _STATES_OF_BQX,
         sources=BQX,
-        steps=Steps(
-            high_states.state_of_bqx, high_states.held, rows=_state, reads=lambda window: DAY
-        ),
+        steps=_goes_on(high_states.bqx_goes_on, begin=high_states.begin, rows=_states),
     ),
     _realized(
         "realized_5m",
@@ -286,6 +283,12 @@ FAMILIES = (
         about="realized over the last complete five-minute clock buckets",
         lookback=lambda window: _buckets(window) + 1,
     ),
-    _realized("realized", high_states.agreeing, _ALIGNMENT, sources=RATE_AND_BQX),
+    _realized(
+        "realized",
+        high_states.agreeing,
+        _ALIGNMENT,
+        sources=RATE_AND_BQX,
+        steps=_goes_on(high_states.both_go_on, begin=high_states.begin_both, rows=_state),
+    ),
     _realized("realized", across, _ACROSS, sources=RATE_AND_BQX, lookback=_change),
 )

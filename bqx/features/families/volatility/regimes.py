@@ -78,6 +78,11 @@ def _held(window: int) -> int:
     return window + DAY - 1
 
 
+_of_state = partial(Steps, rows=_held, reads=lambda window: 1)
+_goes_on = partial(_of_state, hidden_states.go_on, begin=hidden_states.begin)
+_both_go_on = partial(_of_state, hidden_states.go_on_both, begin=hidden_states.begin_both)
+
+
 def _probabilities(domain: str) -> dict[str, Output]:
     two = ("{s}_hmm_calm_w{0}", "{s}_hmm_trend_w{0}")
     return {
@@ -128,14 +133,16 @@ def _hidden(source: Source) -> tuple[Family, ...]:
     )
     declare = partial(_state, sources=source, fit=hidden_states.learn)
     return (
-        declare(hidden_states.states, _probabilities(domain)),
+        declare(
+            hidden_states.states,
+            _probabilities(domain),
+            steps=_goes_on(hidden_states.known_states),
+        ),
         declare(
             hidden_states.durations,
             {"duration": duration},
             lookback=_held,
-            steps=Steps(
-                hidden_states.known, hidden_states.held, rows=lambda window: window, reads=_held
-            ),
+            steps=_goes_on(hidden_states.known_durations),
         ),
     )
 
@@ -268,7 +275,6 @@ _meeting = partial(
     about="likeliest states of log returns and of changes of BQX side by side",
     fit=hidden_states.learn_both,
 )
-_known = partial(Steps, hidden_states.known_of_both, rows=lambda window: window)
 
 FAMILIES = (
     *_hidden(RETURNS),
@@ -282,12 +288,12 @@ FAMILIES = (
     _meeting(
         hidden_states.meeting,
         _MEETING,
-        steps=_known(hidden_states.met, reads=lambda window: hidden_states.WITHIN),
+        steps=_both_go_on(hidden_states.known_meeting),
     ),
     _meeting(
         hidden_states.lead,
         {"transition_lag": _LEAD},
         lookback=_held,
-        steps=_known(hidden_states.later, reads=_held),
+        steps=_both_go_on(hidden_states.known_lead),
     ),
 )
