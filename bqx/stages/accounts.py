@@ -83,7 +83,7 @@ def _accuracy(traded: Backtest, every: Backtest, paid: Costs, expected: Series) 
     """Accuracy needed and reached; and in bp what forecasts expect, cost, and would pay at."""
     round_trip = 2.0 * float(paid.fill[traded.quoted].mean())
     valid = np.isfinite(traded.move) & np.isfinite(expected)
-    spoken = np.abs(expected[valid & (expected != 0)])
+    expected_moves = np.abs(expected[valid & (expected != 0)])
     turnover = float(every.turnover.sum())
     return {
         "break_even": performance.break_even(round_trip, traded.move),
@@ -91,7 +91,7 @@ def _accuracy(traded: Backtest, every: Backtest, paid: Costs, expected: Series) 
         "trades_break_even": traded.break_even,
         "accuracy": traded.accuracy,
         "round_trip": 1e4 * round_trip,
-        "expected_move": 1e4 * float(spoken.mean()) if len(spoken) else None,
+        "expected_move": 1e4 * float(expected_moves.mean()) if len(expected_moves) else None,
         "break_even_cost": 2e4 * float(every.gross.sum()) / turnover if turnover > 0 else None,
     }
 
@@ -145,9 +145,9 @@ def trade(source: Source, bars: Bars, params: Params) -> Accounts:
             if name == FORECAST:
                 out.add_forecast(traded, account, rows, conditions=conditions)
         expected = signals.delayed(move, bars, waits[FORECAST], np.nan)[rows]
-        own = _accuracy(results[FORECAST], results[EVERY], paid, expected)
+        accuracy = _accuracy(results[FORECAST], results[EVERY], paid, expected)
         capacity = performance.capacity(results[FORECAST].turnover, params.order_size)
-        out.accuracy.append(cell | own | {"capacity": capacity})
+        out.accuracy.append(cell | accuracy | {"capacity": capacity})
     return out
 
 

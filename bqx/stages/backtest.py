@@ -75,11 +75,13 @@ class Result:
         columns = [(side, end) for side in ("gross", "net", "net_2x") for end in ENDS]
         tables = {}
         for name in ("sharpe", "sortino"):
-            own = [
+            ratio_columns = [
                 f"{side.removesuffix('_2x')}_{name}{end}{'_2x' * side.endswith('_2x')}"
                 for side, end in columns
             ]
-            tables[name] = cells[own].set_axis([side + end for side, end in columns], axis=1)
+            tables[name] = cells[ratio_columns].set_axis(
+                [side + end for side, end in columns], axis=1
+            )
         table = pd.concat(tables, names=["ratio"]).astype(float)
         return table.reorder_levels(["pair", "horizon", "ratio"]).sort_index(sort_remaining=False)
 
@@ -101,7 +103,8 @@ def _summaries(daily: pd.DataFrame, by: list[str], params: Params) -> pd.DataFra
     for key, account in groups:
         dearer = performance.at_spread(account, TWICE)
         once, twice = (
-            asdict(performance.summary(own, confidence, params.seed)) for own in (account, dearer)
+            asdict(performance.summary(priced_account, confidence, params.seed))
+            for priced_account in (account, dearer)
         )
         net = {f"{name}_2x": value for name, value in twice.items() if "net_" in name}
         rows.append(dict(zip(by, key, strict=True)) | once | net)
@@ -166,12 +169,13 @@ def _netted(
     """Cost of the fills of the equal-weighted portfolio at three levels of netting; exposures."""
     cells, days = daily.groupby(["pair", "horizon"]).ngroups, daily["day"].nunique()
     judged = slice(
-        min(own.first for own in accounts.values()), max(own.last for own in accounts.values())
+        min(account.first for account in accounts.values()),
+        max(account.last for account in accounts.values()),
     )
     netted = netting.net(
-        {pair: own.position[judged] / cells for pair, own in accounts.items()},
-        {pair: own.bought[judged] / cells for pair, own in accounts.items()},
-        {pair: own.fill[judged] for pair, own in accounts.items()},
+        {pair: account.position[judged] / cells for pair, account in accounts.items()},
+        {pair: account.bought[judged] / cells for pair, account in accounts.items()},
+        {pair: account.fill[judged] for pair, account in accounts.items()},
     )
     alone = daily[["spread", "slippage", "commission"]].to_numpy().sum() / cells
     paid = {
@@ -223,9 +227,10 @@ def again(params: Params, **changes: Any) -> pd.DataFrame:
     tables = {}
     for name, values in (("", stored), (", changed", changed)):
         traded = [trade(run, bars, values).traded for bars in dataset.bars.values()]
-        daily = pd.concat([frame for own in traded for frame in own])
+        daily = pd.concat([frame for pair_frames in traded for frame in pair_frames])
         by_horizon = [
-            mean_by_day(own).assign(horizon=horizon) for horizon, own in daily.groupby("horizon")
+            mean_by_day(account).assign(horizon=horizon)
+            for horizon, account in daily.groupby("horizon")
         ]
         rows = _summaries(pd.concat(by_horizon), ["horizon"], values).set_index("horizon")
         shown = rows[["trades", "turnover", "net_sharpe"]].astype(float)
@@ -243,11 +248,11 @@ def build(params: Params) -> Result:
     files = (*artefacts.roots(*inputs), *own_code.files(params, ("signal",)))
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], files) as stage:
         accounts = {pair: trade(stage, bars, params) for pair, bars in dataset.bars.items()}
-        for pair, own in accounts.items():
-            artefacts.ACCOUNT.write(stage, pd.concat(own.traded), pair=pair)
-        daily = pd.concat([frame for own in accounts.values() for frame in own.traded])
-        compared = pd.concat([frame for own in accounts.values() for frame in own.compared])
-        accuracy = pd.DataFrame([row for own in accounts.values() for row in own.accuracy])
+        for pair, account in accounts.items():
+            artefacts.ACCOUNT.write(stage, pd.concat(account.traded), pair=pair)
+        daily = pd.concat([frame for account in accounts.values() for frame in account.traded])
+        compared = pd.concat([frame for account in accounts.values() for frame in account.compared])
+        accuracy = pd.DataFrame([row for account in accounts.values() for row in account.accuracy])
         cells = _summaries(daily, ["pair", "horizon"], params).merge(accuracy)
         beside = _portfolios(compared, params)
         netted, exposure = _netted(accounts, daily)
@@ -257,7 +262,7 @@ def build(params: Params) -> Result:
         candidate_trials = trials(run, _net(daily))
         known_trials.record(run.folder, *candidate_trials)
         decided = promotion.decide(run, stage, candidate_trials)
-    by_condition = [frame for own in accounts.values() for frame in own.by_condition]
+    by_condition = [frame for account in accounts.values() for frame in account.by_condition]
     return Result(
         cells=cells,
         spreads=costs.table(params.account, dataset.bars),
@@ -268,5 +273,5 @@ def build(params: Params) -> Result:
         netting=netted,
         exposure=exposure,
         promotion=decided,
-        identity=max(own.identity for own in accounts.values()),
+        identity=max(account.identity for account in accounts.values()),
     )

@@ -137,5 +137,5 @@ def record(run: Run, gain: pd.DataFrame, name: str, params: Params) -> None:
 
 def searched(trials: Sequence[Trial], params: Params) -> list[Trial]:
     """Trials with how their settings were searched, where they were."""
-    own = {"trials": params.trials, "tuned": params.tuned} if params.trials else {}
-    return [replace(trial, parameters=trial.parameters | own) for trial in trials]
+    search = {"trials": params.trials, "tuned": params.tuned} if params.trials else {}
+    return [replace(trial, parameters=trial.parameters | search) for trial in trials]

@@ -24,9 +24,9 @@ def copy(params: Params, place: str) -> str:
     target = Folder(address)
     if target.has(MANIFEST):
         return address
-    there = target.listed(deep=True)
+    copied = target.listed(deep=True)
     for path, expected in run.outputs.items():
-        if path in there:
+        if path in copied:
             if target.sha256(path) != expected:
                 raise ArtefactError(
                     f"{address}/{path}: another file, got {target.sha256(path)[:12]}; expected "

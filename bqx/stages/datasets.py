@@ -38,26 +38,26 @@ def write(params: Params, place: str, pairs: Sequence[str] = ()) -> int:
     ArtefactError : the run is damaged, or the place cannot be written.
     """
     run = _selected(params)
-    own = settled(run)
+    run_params = settled(run)
     dataset = bars.load(run)
     wanted = tuple(pairs) or tuple(dataset.bars)
     _check(wanted, tuple(dataset.bars))
     columns = {column.name: column for column in lagging.columns_of(run)}
     folds, chosen = selection.fitted_folds(run, dataset), selection.read(run, dataset)
-    known, folder = features.histories(run, dataset.bars), Folder(place)
-    profile = catalog.profile(own.profile)
+    histories, folder = features.histories(run, dataset.bars), Folder(place)
+    profile = catalog.profile(run_params.profile)
     hashes: dict[str, str] = {}
     leading: list[dict[str, Any]] = []
     for pair in wanted:
         for fold, selected in zip(folds, chosen[pair], strict=True):
             read = [columns[name] for name in selected.columns]
-            sets = dataset_files.of_fold(known[pair], read, fold, own)
+            sets = dataset_files.of_fold(histories[pair], read, fold, run_params)
             where = dataset_files.where(fold.number, pair)
-            learnt, led = dataset_files.write_fitted(folder, known[pair], profile, fold, where)
+            learnt, led = dataset_files.write_fitted(folder, histories[pair], profile, fold, where)
             hashes |= dataset_files.write(folder, sets, where, read) | learnt
             leading += [led] if led else []
     facts = {
-        "parameters": own.model_dump(mode="json", include={*SPLIT_KEYS, *SELECTION_KEYS}),
+        "parameters": run_params.model_dump(mode="json", include={*SPLIT_KEYS, *SELECTION_KEYS}),
         "data_hash": run.manifest["data_hash"],
         "pairs": list(wanted),
         "folds": [fold.number for fold in folds],

@@ -147,9 +147,9 @@ def _packed(version: Version, models: Path) -> dict[str, Any]:
 
 def _request(bars: dict[str, Bars], version: Version) -> _Request:
     packed = bundle.load(Path(version.bundle))
-    own, sent, panel = last_request.sent(bars, packed)
+    pair_bars, sent, panel = last_request.sent(bars, packed)
     body = json.dumps(live.payload(packed.pair, sent, panel)).encode()
-    return _Request(packed, own, live.forecast(packed, sent, panel), body)
+    return _Request(packed, pair_bars, live.forecast(packed, sent, panel), body)
 
 
 def _asked(
@@ -210,11 +210,11 @@ def _rows(bars: Bars, answer: dict[str, Any]) -> pd.DataFrame:
         [
             {
                 "horizon": int(horizon),
-                "current": targets.make(bars, own["window"], int(horizon)).current[-1] * 1e4,
-                "martingale": own["martingale"] * 1e4,
-                "level": own["level"] * 1e4,
+                "current": targets.make(bars, prediction["window"], int(horizon)).current[-1] * 1e4,
+                "martingale": prediction["martingale"] * 1e4,
+                "level": prediction["level"] * 1e4,
             }
-            for horizon, own in answer["predictions"].items()
+            for horizon, prediction in answer["predictions"].items()
         ]
     )
 

@@ -85,8 +85,8 @@ class Explanation:
 
     def top(self, pair: str, count: int = 15) -> pd.DataFrame:
         """SHAP values of a pair's most used columns in the last fold, columns by horizons."""
-        own = self.shap[self.shap["pair"] == pair]
-        last = own[own["fold"] == own["fold"].max()]
+        pair_shap = self.shap[self.shap["pair"] == pair]
+        last = pair_shap[pair_shap["fold"] == pair_shap["fold"].max()]
         table = last.pivot(index="column", columns="horizon", values="shap")
         order = table.mean(axis=1).sort_values(ascending=False, kind="stable").index[:count]
         return table.loc[order].rename_axis(columns="horizon (min)")
@@ -96,8 +96,8 @@ class Explanation:
         over all horizons, and the horizons at which no other is used more."""
         last = self.shap[self.shap["fold"] == self.shap["fold"].max()]
         rows = []
-        for pair, own in last.groupby("pair"):
-            table = own.pivot(index="column", columns="horizon", values="shap")
+        for pair, pair_shap in last.groupby("pair"):
+            table = pair_shap.pivot(index="column", columns="horizon", values="shap")
             used = table.sum(axis=1)
             first = str(used.idxmax())
             leads = table.columns[table.idxmax() == first]
@@ -114,9 +114,9 @@ class Explanation:
         ``domains`` : the same for whole domains. 1 is the same in both folds.
         """
         rows = []
-        for pair, own in self.shap.groupby("pair"):
+        for pair, pair_shap in self.shap.groupby("pair"):
             columns, domains = (
-                own.groupby(["fold", by])["shap"].sum().unstack(by, fill_value=0.0)
+                pair_shap.groupby(["fold", by])["shap"].sum().unstack(by, fill_value=0.0)
                 for by in ("column", "domain")
             )
             for before, fold in pairwise(columns.index):
@@ -216,15 +216,15 @@ def _curves(
     labels = labels_of(targets_of(bars, params))
     complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
     later = fold.validation[complete][:: params.stride]
-    known: dict[tuple[Column, ...], tuple[Matrix, ...]] = {}
+    matrices: dict[tuple[Column, ...], tuple[Matrix, ...]] = {}
     for name, folder in models.items():
         packed = bundle.load(folder)
         columns = tuple(packed.columns)
         train = training_rows(bars, columns, fold, labels, params)
         scale = scale_of(labels, train)
-        if columns not in known:
-            known[columns] = history.matrices(columns, (train, later), packed.fits)
-        x, unseen = known[columns]
+        if columns not in matrices:
+            matrices[columns] = history.matrices(columns, (train, later), packed.fits)
+        x, unseen = matrices[columns]
         y, truth = (cut(labels, rows, scale) for rows in (train, later))
         weight = uniqueness(train, max(labels))
         curve = learning(packed.model, x, y, weight=weight, validation=(unseen, truth))

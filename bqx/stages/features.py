@@ -51,12 +51,12 @@ def build(params: Params) -> pd.DataFrame:
     """
     run = Run.open(params.folder, params)
     bars = load(run).bars
-    own = catalog.adopt(params.own_features)
+    own_features = catalog.adopt(params.own_features)
     features = _published(params)
     inputs = (*artefacts.roots(artefacts.BARS), *own_code.files(params, ("features",)))
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
-        if own:
-            certify(bars, own)
+        if own_features:
+            certify(bars, own_features)
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))
         artefacts.CATALOG.write(stage, catalog.frame(features).to_dict("records"))
         _write(stage, bars, features)
@@ -92,9 +92,11 @@ def _write(stage: Stage, bars: dict[str, Bars], features: tuple[Feature, ...]) -
     absent = {
         pair: building.missing(folder, before, tables, pair, list(months), key) for pair in bars
     }
-    files = {path: before["files"].get(path) for own in paths.values() for path in own}
-    made = {path for of_pair in absent.values() for path in of_pair}
-    stage.add(*(f"{FOLDER}/{path}" for path in files if path not in made))
+    files = {
+        path: before["files"].get(path) for pair_paths in paths.values() for path in pair_paths
+    }
+    absent_paths = {path for of_pair in absent.values() for path in of_pair}
+    stage.add(*(f"{FOLDER}/{path}" for path in files if path not in absent_paths))
     address = (stage.run.params.published,) if stage.run.params.published else ()
 
     def write(entries: dict[str, Any]) -> None:
@@ -129,12 +131,12 @@ def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
     entry = run.stages.get(NAME, {})
     current = entry and entry["inputs"].items() <= run.outputs.items()
     folder = str(run.need(f"{FOLDER}/{manifests.MANIFEST}").parent) if current else ""
-    return {pair: History(own, folder) for pair, own in bars.items()}
+    return {pair: History(pair_bars, folder) for pair, pair_bars in bars.items()}
 
 
 def _shares(run: Run, bars: dict[str, Bars], features: tuple[Feature, ...]) -> pd.DataFrame:
     columns, place = [Column(feature) for feature in features], str(run.folder / FOLDER)
-    tasks = {pair: (place, pair, columns, _lacking(own)) for pair, own in bars.items()}
+    tasks = {pair: (place, pair, columns, _lacking(pair_bars)) for pair, pair_bars in bars.items()}
     shares: dict[str, pd.DataFrame] = {}
     workers, backend = run.params.workers, run.params.backend
     over_pairs(_pair_shares, tasks, workers, write=shares.__setitem__, backend=backend)

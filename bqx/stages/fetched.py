@@ -69,8 +69,8 @@ def _of_database(address: str, pairs: tuple[str, ...]) -> dict[str, bytes]:
     try:
         with explained(engine, "baselines"), engine.connect() as connection:
             rows = connection.execute(text("SELECT pair FROM bqx.baselines"))
-            there = {row.pair for row in rows}
-        for pair in (pair for pair in pairs if pair in there):
+            stored = {row.pair for row in rows}
+        for pair in (pair for pair in pairs if pair in stored):
             frame = reads.read_bars(engine, pair)
             if len(frame):
                 content = io.BytesIO()

@@ -56,9 +56,11 @@ def fit(work: Work) -> None:
     Models that an interrupted attempt has finished are kept; the pairs of a model belong together.
     """
     params, stage = work.params, work.stage
-    known = histories(work.run, work.dataset.bars)
+    histories_by_pair = histories(work.run, work.dataset.bars)
     for name in params.models:
-        if all(stage.done(artefacts.FITS.path(model=name, pair=pair)) for pair in known):
+        if all(
+            stage.done(artefacts.FITS.path(model=name, pair=pair)) for pair in histories_by_pair
+        ):
             continue
         settings: dict[str, Sequence[Settings]] = {}
         if params.trials:
@@ -72,7 +74,7 @@ def fit(work: Work) -> None:
                 _track(work.run, pair, name, fold_fit)
 
         training.fit_all(
-            known,
+            histories_by_pair,
             work.columns,
             work.folds,
             selections=work.selections,
@@ -90,8 +92,10 @@ def _write(work: Work, name: str, result: PairResult) -> None:
     bars = work.dataset.bars[result.pair]
     for fold_fit in result.fits:
         bundle.bundle(bars, fold_fit, work.params, {}).save(folder / str(fold_fit.number))
-    evidence = [asdict(one.evidence) | {"fold": one.number} for one in result.fits]
-    validated = pd.concat([one.validated.assign(fold=one.number) for one in result.fits])
+    evidence = [asdict(fold_fit.evidence) | {"fold": fold_fit.number} for fold_fit in result.fits]
+    validated = pd.concat(
+        [fold_fit.validated.assign(fold=fold_fit.number) for fold_fit in result.fits]
+    )
     # A folder that lacks a file must never count as finished.
     with work.stage.at_once():
         artefacts.FIT_EVIDENCE.write(work.stage, evidence, **names)
@@ -139,10 +143,10 @@ def _tune(work: Work, name: str) -> dict[str, Sequence[Settings]]:
     searched = [pair for pair in tuning.PRIORITY if pair in bars]
     if params.tuned == "each" or not searched:
         searched = list(bars)
-    settings, known = {}, histories(work.run, bars)
+    settings, histories_by_pair = {}, histories(work.run, bars)
     for pair in searched:
         settings[pair] = tuning.tune_pair(
-            known[pair],
+            histories_by_pair[pair],
             work.columns,
             work.folds,
             selections=work.selections[pair],
@@ -163,11 +167,12 @@ def _recorder(work: Work, name: str, pair: str) -> Callable[[int, Tried], None]:
         columns = pd.MultiIndex.from_product([[pair], work.params.horizons])
         gain = pd.DataFrame(trial.gains, day[trial.rows], columns).groupby(level=0).sum()
         trials = cells(gain, "gain", work.params, name, span)
-        own = {"fold": fold, "settings": trial.settings, "pruned": trial.pruned}
+        search = {"fold": fold, "settings": trial.settings, "pruned": trial.pruned}
         known_trials.record(
-            work.run.folder, *(replace(cell, parameters=cell.parameters | own) for cell in trials)
+            work.run.folder,
+            *(replace(cell, parameters=cell.parameters | search) for cell in trials),
         )
         score = {"model": name, "pair": pair, "score": trial.score}
-        fit_log.record_trial(work.run.folder, score | own)
+        fit_log.record_trial(work.run.folder, score | search)
 
     return record_trial

@@ -21,7 +21,7 @@ def build(params: Params) -> pd.DataFrame:
     run = Run.open(params.folder, params)
     catalog.adopt(params.own_features)
     columns = lags.candidates_of(params)
-    own = {feature.name: feature.identity for feature in catalog.own()}
+    ids = {feature.name: feature.identity for feature in catalog.own()}
     rows = [
         {
             "column": column.name,
@@ -33,7 +33,7 @@ def build(params: Params) -> pd.DataFrame:
             "lookback": column.lookback,
         }
         # What changes of a user's own makes later notebooks run again, as the package's code does.
-        | ({"identity": own[column.feature.name]} if column.feature.name in own else {})
+        | ({"identity": ids[column.feature.name]} if column.feature.name in ids else {})
         for column in columns
     ]
     parameters = {key: getattr(params, key) for key in COLUMN_KEYS}

@@ -142,15 +142,15 @@ def _compare(
     share = scored[["loss", "known_loss"]].div(whole, axis=0)
     daily = share.assign(model=scored["model"], day=scored["day"]).groupby(["model", "day"]).sum()
     losses = {name: daily.loc[name, "loss"].to_numpy() for name in params.models}
-    known = daily.loc[params.models[0], "known_loss"].to_numpy()
+    martingale_loss = daily.loc[params.models[0], "known_loss"].to_numpy()
     best, steps = model_choice.honest(
-        losses, known, trials, confidence=params.confidence, seed=params.seed
+        losses, martingale_loss, trials, confidence=params.confidence, seed=params.seed
     )
     rows = []
     for name, loss in losses.items():
-        gain = skill.interval(loss, known, params.confidence, params.seed)
-        own = {"unshrunk_skill": raw[name], "r2": r2[name]}
-        rows.append({"model": name, **gain.row("skill"), **own})
+        gain = skill.interval(loss, martingale_loss, params.confidence, params.seed)
+        measures = {"unshrunk_skill": raw[name], "r2": r2[name]}
+        rows.append({"model": name, **gain.row("skill"), **measures})
     return Comparison(
         models=pd.DataFrame(rows).set_index("model"),
         cells=cells.unstack("model")[list(params.models)],

@@ -84,16 +84,17 @@ def build(params: Params) -> Monitored:
     )
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
         folds, chosen = selection.fitted_folds(stage, dataset), selection.read(stage, dataset)
-        columns, known = columns_of(stage), histories(run, dataset.bars)
+        columns, histories_by_pair = columns_of(stage), histories(run, dataset.bars)
         tasks = {
-            pair: (history, columns, folds, chosen[pair], params) for pair, history in known.items()
+            pair: (history, columns, folds, chosen[pair], params)
+            for pair, history in histories_by_pair.items()
         }
         over_pairs(_pair, tasks, params.workers, write=drifts.__setitem__, backend=params.backend)
         frame = pd.concat([drifts[pair] for pair in dataset.bars], ignore_index=True)
         artefacts.DRIFT.write(stage, frame)
         watched = {
             pair: (history, columns, folds[-1], chosen[pair][-1], _forecasts(stage, pair), params)
-            for pair, history in known.items()
+            for pair, history in histories_by_pair.items()
         }
         rows: dict[str, PairRows] = {}
         over_pairs(watch, watched, params.workers, write=rows.__setitem__, backend=params.backend)
@@ -121,7 +122,7 @@ def watch(
     fits = fits_of(bars, members, fold)
     earlier = forecasts[forecasts["fold"] < fold.number]
     window = max(map(params.window, params.horizons))
-    own = baseline.of_model(
+    pair_baseline = baseline.of_model(
         history,
         members,
         window=window,
@@ -136,7 +137,7 @@ def watch(
     later = forecasts[forecasts["fold"] == fold.number]
     return PairRows(
         bars=bars.rows(first, stop),
-        baseline=own,
+        baseline=pair_baseline,
         model=f"fold {fold.number}",
         rows=rows - first,
         x=history.matrix(members, rows, fits),
@@ -147,10 +148,10 @@ def watch(
 
 def _innovations(ts: pd.DatetimeIndex, forecasts: pd.DataFrame) -> dict[int, Series]:
     out = {}
-    for horizon, own in forecasts.groupby("horizon"):
+    for horizon, horizon_forecasts in forecasts.groupby("horizon"):
         out[int(str(horizon))] = np.full(len(ts), np.nan)
-        places = ts.get_indexer(pd.DatetimeIndex(own["ts_utc"]))
-        out[int(str(horizon))][places] = own["forecast"]
+        places = ts.get_indexer(pd.DatetimeIndex(horizon_forecasts["ts_utc"]))
+        out[int(str(horizon))][places] = horizon_forecasts["forecast"]
     return out
 
 
@@ -160,7 +161,7 @@ def judged(rows: dict[str, PairRows], fold: int) -> dict[str, Any]:
     numbers, counts = np.unique(sessions.trading_days(minutes), return_counts=True)
     verdicts = []
     try:
-        panel = Panel({pair: own.baseline for pair, own in rows.items()})
+        panel = Panel({pair: pair_rows.baseline for pair, pair_rows in rows.items()})
     except ParameterError as error:
         return {"fold": fold, "sentence": f"Not judged: {error}", "days": []}
     for day in numbers[counts > sessions.DAY // 2].tolist():

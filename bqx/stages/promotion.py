@@ -28,7 +28,7 @@ def decide(run: Run, stage: Stage, candidates: Sequence[Trial]) -> pd.DataFrame:
     machine, those of the moment at which the run was traded. One row per pair and horizon, see
     `read`.
     """
-    known = known_trials.known(run)
+    ledger = known_trials.known(run)
     scores = pd.DataFrame(artefacts.SCORES.read(stage))
     claimed = scoring.read_claims(stage).iloc[0]
     skill_lo = scores.set_index(["pair", "horizon"])["skill_lo"]
@@ -36,14 +36,14 @@ def decide(run: Run, stage: Stage, candidates: Sequence[Trial]) -> pd.DataFrame:
     for trial in candidates:
         low = skill_lo[trial.pair, trial.horizon]
         decision = overfitting.promote_trial(
-            known.trials, trial, None if pd.isna(low) else float(low)
+            ledger.trials, trial, None if pd.isna(low) else float(low)
         )
         if not claimed["claimed"]:
             decision = decision.against(
                 Reason.check(INFORMATION, claimed["t"], ">", bound=claimed["bound"])
             )
-        if known.faults:
-            decision = decision.against(Reason(THINNED, note=known.faults[0]))
+        if ledger.faults:
+            decision = decision.against(Reason(THINNED, note=ledger.faults[0]))
         rows.append({"pair": trial.pair, "horizon": trial.horizon} | asdict(decision))
     artefacts.PROMOTION.write(stage, rows)
     return pd.DataFrame(rows)

@@ -73,12 +73,12 @@ def build(params: Params) -> Quality:
     inputs = artefacts.roots(artefacts.BARS, artefacts.FEATURES)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
         folder = str(artefacts.FEATURES.at(stage))
-        tasks = {pair: (folder, own) for pair, own in bars.items()}
+        tasks = {pair: (folder, pair_bars) for pair, pair_bars in bars.items()}
         over_pairs(_pair, tasks, params.workers, write=by_pair.__setitem__, backend=params.backend)
         result = Quality(
             pd.concat([by_pair[pair][0] for pair in bars], ignore_index=True),
-            pd.DataFrame([quality.coverage(own) for own in bars.values()]),
-            pd.concat([quality.gaps(own) for own in bars.values()], ignore_index=True),
+            pd.DataFrame([quality.coverage(pair_bars) for pair_bars in bars.values()]),
+            pd.concat([quality.gaps(pair_bars) for pair_bars in bars.values()], ignore_index=True),
             pd.concat([by_pair[pair][1] for pair in bars], ignore_index=True),
         )
         stage.note(catalog_hash=catalog.catalog_hash(catalog.FEATURES.values()))

@@ -125,16 +125,16 @@ def grids(known: Lists) -> pd.DataFrame:
     for document in DOCUMENTS.values():
         if not document.lags:
             continue
-        every, some = document.tables, tuple(t for t in document.tables if t.laggable)
+        every, lagged = document.tables, tuple(t for t in document.tables if t.laggable)
         ruled = sum(len(names) for _, names in document.causality)
         plan = known.plan(document.name)
         grid = lags.grid(known.members(document.name), plan=plan)
         now = sum(column.lag == 0 for column in grid)
         implemented = _grid(now, len(plan.laggable), len(plan.causality))
         for basis, counts in (
-            ("stated", _grid(document.stated or 0, sum(t.stated for t in some), ruled)),
-            ("itemised", _grid(_names(every), _names(some), ruled)),
-            ("distinct", _grid(distinct(known, every), distinct(known, some), ruled)),
+            ("stated", _grid(document.stated or 0, sum(t.stated for t in lagged), ruled)),
+            ("itemised", _grid(_names(every), _names(lagged), ruled)),
+            ("distinct", _grid(distinct(known, every), distinct(known, lagged), ruled)),
             ("implemented", {**implemented, "columns": len(grid)}),
         ):
             rows.append(

@@ -66,9 +66,9 @@ def build(params: Params) -> Registered:
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], artefacts.roots(*inputs)) as stage:
         cells = promotion.read(stage)
         versions = {}
-        known = histories(run, dataset.bars)
+        histories_by_pair = histories(run, dataset.bars)
         for pair in dataset.bars:
-            folder = _packed(stage, known[pair])
+            folder = _packed(stage, histories_by_pair[pair])
             facts, reasons = _judged(folder, dataset.bars, cells[cells["pair"] == pair])
             origin = {"run": run.folder.name, "market": market}
             facts |= origin | {"data_hash": run.manifest["data_hash"]}
@@ -103,7 +103,8 @@ def _judged(
     """Facts of a pair's bundle, and what stands against it."""
     packed = bundle.load(folder)
     needed, valued = (
-        sorted({c.feature.name for c in some}) for some in _columns(packed, dataset[packed.pair])
+        sorted({c.feature.name for c in columns})
+        for columns in _columns(packed, dataset[packed.pair])
     )
     milliseconds = latency(packed, dataset)
     passed = [int(h) for h in cells.loc[cells["promoted"], "horizon"]]
@@ -172,14 +173,14 @@ def against(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
     ``rows`` : see `read`.
     """
-    told: dict[tuple[str, str], list[Reason]] = {}
+    reasons: dict[tuple[str, str], list[Reason]] = {}
     for row in rows:
         for reason in map(Reason.of, row["reasons"]):
-            told.setdefault((row["pair"], reason.rule), []).append(reason)
+            reasons.setdefault((row["pair"], reason.rule), []).append(reason)
     return pd.DataFrame(
         [
             (pair, rule, ", ".join(str(r.horizon or "all") for r in alike), alike[0].measured)
-            for (pair, rule), alike in told.items()
+            for (pair, rule), alike in reasons.items()
         ],
         columns=["pair", "against it", "horizons", "first found"],
     )

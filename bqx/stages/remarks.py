@@ -64,9 +64,9 @@ def of_bars(coverage: pd.DataFrame, days: int, shares: pd.DataFrame, max_fill: i
 def of_features(shares: pd.DataFrame) -> list[str]:
     """Of features that have few values or none; ``shares``: pair, feature, missing, needs."""
     lines = []
-    for pair, own in shares.groupby("pair", sort=False):
-        sparse = own[(own["missing"] >= ABSENT) & (own["missing"] < 1.0)]
-        never = own[(own["missing"] == 1.0) & (own["needs"] == "")]
+    for pair, pair_shares in shares.groupby("pair", sort=False):
+        sparse = pair_shares[(pair_shares["missing"] >= ABSENT) & (pair_shares["missing"] < 1.0)]
+        never = pair_shares[(pair_shares["missing"] == 1.0) & (pair_shares["needs"] == "")]
         if len(sparse):
             lines.append(
                 f"{pair}: {len(sparse)} features, such as {sparse['feature'].iloc[0]}, lack a "

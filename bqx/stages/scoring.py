@@ -59,22 +59,28 @@ def score(stage: Stage, dataset: Dataset, folds: Sequence[Fold], params: Params)
     }
     scored: dict[str, PairScores] = {}
     over_pairs(of_pair, tasks, params.workers, write=scored.__setitem__, backend=params.backend)
-    parts = [scored[pair] for pair in dataset.bars]
-    for pair, part in zip(dataset.bars, parts, strict=True):
-        artefacts.CONDITIONS.write(stage, part.labels, pair=pair)
-    scores = pd.concat([part.scores for part in parts], ignore_index=True)
+    in_order = [scored[pair] for pair in dataset.bars]
+    for pair, pair_scores in zip(dataset.bars, in_order, strict=True):
+        artefacts.CONDITIONS.write(stage, pair_scores.labels, pair=pair)
+    scores = pd.concat([pair_scores.scores for pair_scores in in_order], ignore_index=True)
     whole = scores["condition"] == skill.EVERYTHING
     cells = scores[whole].drop(columns=["condition", "value"]).reset_index(drop=True)
     by_condition = scores[~whole].dropna(axis=1, how="all").reset_index(drop=True)
-    losses = pd.concat([part.errors for part in parts], ignore_index=True)
-    summed = pd.concat([part.products for part in parts], ignore_index=True)
+    losses = pd.concat([pair_scores.errors for pair_scores in in_order], ignore_index=True)
+    summed = pd.concat([pair_scores.products for pair_scores in in_order], ignore_index=True)
     claimed = claims.claim(summed, params.seed, 1.0 - params.confidence)
     artefacts.SCORES.write(stage, cells.to_dict("records"))
     artefacts.ERRORS.write(stage, losses)
     artefacts.PRODUCTS.write(stage, summed)
     artefacts.CLAIMS.write(stage, _plain(claimed))
     artefacts.SCORES_BY_CONDITION.write(stage, by_condition.to_dict("records"))
-    return Scoring(cells, by_condition, losses, claimed, _thin([part.points for part in parts]))
+    return Scoring(
+        cells,
+        by_condition,
+        losses,
+        claimed,
+        _thin([pair_scores.points for pair_scores in in_order]),
+    )
 
 
 def read_claims(source: Source) -> pd.DataFrame:

@@ -60,8 +60,10 @@ class Screening:
     def leading(self, count: int = 20) -> pd.DataFrame:
         """The surest columns over all pairs, each at its surest horizon, copies left out."""
         about = self.columns.set_index("column")
-        own = self.tests[self.tests["scope"] == ALL].sort_values(["fdr", "p"], kind="stable")
-        best = own.dropna(subset="p").drop_duplicates("column").set_index("column")
+        pooled_tests = self.tests[self.tests["scope"] == ALL].sort_values(
+            ["fdr", "p"], kind="stable"
+        )
+        best = pooled_tests.dropna(subset="p").drop_duplicates("column").set_index("column")
         best = best[about.loc[best.index, "copy_of"] == ""].head(count)
         copies, about = about["copy_of"].value_counts(), about.loc[best.index]
         return pd.DataFrame(
@@ -127,8 +129,8 @@ def build(params: Params) -> Screening:
             horizons=params.horizons,
             p=screen.tests["p"].to_numpy(np.float32).reshape(len(scopes), len(columns), -1),
         )
-        known = [s for s in known_trials.known(run).screens if s.bars.overlaps(trials.bars)]
-        before = screens.earlier(trials, known)
+        overlapping = [s for s in known_trials.known(run).screens if s.bars.overlaps(trials.bars)]
+        before = screens.earlier(trials, overlapping)
         known_trials.screen(run.folder, trials)
         p = np.concatenate((screen.tests["p"].to_numpy(), before))
         tests = screen.tests.assign(fdr=screening.false_discovery_rate(p)[: len(screen.tests)])

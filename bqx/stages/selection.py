@@ -53,21 +53,21 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
     inputs = artefacts.roots(artefacts.BARS, artefacts.COLUMNS)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
         columns = columns_of(stage)
-        made = split.make(params, dataset.minutes, columns)
+        run_split = split.make(params, dataset.minutes, columns)
         for bars in dataset.bars.values():
-            samples.check_rows(bars, columns, made.folds, params)
-        artefacts.SPLIT.write(stage, made.to_json(dataset.minutes))
+            samples.check_rows(bars, columns, run_split.folds, params)
+        artefacts.SPLIT.write(stage, run_split.to_json(dataset.minutes))
 
         def write(pair: str, selections: tuple[Selection, ...]) -> None:
             artefacts.SELECTION.write(stage, [asdict(s) for s in selections], pair=pair)
 
         done = {p for p in dataset.bars if stage.done(artefacts.SELECTION.path(pair=p))}
         if not stage.done(artefacts.LEARNT.path()):
-            artefacts.LEARNT.write(stage, _learnt(dataset, columns, made.folds, params))
-        known, folds = histories(run, dataset.bars), fitted_folds(stage, dataset)
-        if len(done) < len(known) or not stage.done(artefacts.SCREENS.path()):
+            artefacts.LEARNT.write(stage, _learnt(dataset, columns, run_split.folds, params))
+        histories_by_pair, folds = histories(run, dataset.bars), fitted_folds(stage, dataset)
+        if len(done) < len(histories_by_pair) or not stage.done(artefacts.SCREENS.path()):
             pooled = pair_selection.select_all(
-                known, columns, folds, params=params, write=write, done=done
+                histories_by_pair, columns, folds, params=params, write=write, done=done
             )
             artefacts.SCREENS.write(stage, [asdict(screen) for screen in pooled])
         chosen = read(stage, dataset)
@@ -79,7 +79,7 @@ def _learnt(
     dataset: Dataset, columns: tuple[Column, ...], folds: tuple[Fold, ...], params: Params
 ) -> list[dict[str, Any]]:
     """What fitted families learn on each fold, once for all that reads the fold."""
-    own: dict[str, tuple[Fits, ...]] = {}
+    fits_by_pair: dict[str, tuple[Fits, ...]] = {}
     fitted = tuple(column for column in columns if column.feature.fit_key)
     if fitted:
         tasks = {pair: (bars, fitted, folds) for pair, bars in dataset.bars.items()}
@@ -87,13 +87,13 @@ def _learnt(
             samples.own_fits,
             tasks,
             params.workers,
-            write=own.__setitem__,
+            write=fits_by_pair.__setitem__,
             backend=params.backend,
         )
     return [
         {
             "shared": fold.shared and fold.shared.to_json(),
-            "own": {pair: fits[number].to_json() for pair, fits in sorted(own.items())},
+            "own": {pair: fits[number].to_json() for pair, fits in sorted(fits_by_pair.items())},
         }
         for number, fold in enumerate(samples.share(dataset.bars, columns, folds))
     ]
@@ -143,11 +143,13 @@ def summary(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
 def statement(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
     """The one number of the documents that only a run can recompute, as in notebook 03: how many
     columns reach 95 % of the importance, the median over pairs and folds."""
-    (own,) = (one for one in every() if one.row == NEEDED)
-    needed = float(np.median([one.needed for selections in chosen.values() for one in selections]))
-    row = {"statement": own.statement, "stated": own.stated, "recomputed": needed}
+    (documented,) = (entry for entry in every() if entry.row == NEEDED)
+    needed = float(
+        np.median([selection.needed for selections in chosen.values() for selection in selections])
+    )
+    row = {"statement": documented.statement, "stated": documented.stated, "recomputed": needed}
     why = "importance is spread over near copies of the same few things"
-    return pd.DataFrame([row | {"difference": needed - own.stated, "cause": why}])
+    return pd.DataFrame([row | {"difference": needed - documented.stated, "cause": why}])
 
 
 def ranked(chosen: dict[str, tuple[Selection, ...]]) -> pd.DataFrame:
@@ -192,9 +194,9 @@ def short_of_share(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> 
     for pair, selections in chosen.items():
         for fold, selection in enumerate(selections):
             share = params.domain_share * len(selection.columns)
-            for domain, own in names.items():
-                least = min(share, len(own.difference(selection.dropped)))
-                if len(own.intersection(selection.columns)) < least:
+            for domain, candidates in names.items():
+                least = min(share, len(candidates.difference(selection.dropped)))
+                if len(candidates.intersection(selection.columns)) < least:
                     short.append(f"{pair}, fold {fold}: {domain}")
     return short
 
@@ -263,6 +265,8 @@ def without(params: Params, domain: str, pair: str = "") -> pd.DataFrame:
         "with": read(run, dataset)[pair][-1],
         "without": pair_selection.select_pair(history, left, last, free)[0],
     }
-    table = pd.DataFrame({k: pd.Series(own.importance, own.columns) for k, own in chosen.items()})
+    table = pd.DataFrame(
+        {k: pd.Series(selection.importance, selection.columns) for k, selection in chosen.items()}
+    )
     order = table.sort_values(["without", "with"], ascending=False, kind="stable")
     return order.rename_axis("column").rename(columns={"without": f"without {domain}"})

@@ -55,8 +55,8 @@ def of_bars(params: Params, name: str) -> TearSheet:
     catalog.adopt(params.own_features)
     column = called(name)
     bars, _, _ = read_bars(params)
-    if own := catalog.own():
-        certify(bars, own)
+    if own_features := catalog.own():
+        certify(bars, own_features)
     others = [Column(feature) for feature in catalog.profile(params.profile)]
     columns = (column, *others)
     minutes = next(iter(bars.values())).minutes
