@@ -93,18 +93,18 @@ class Baseline:
         return {name: sha256(path) for name, path in zip(FILES, paths, strict=True)}
 
     def _day_rows(self) -> pd.DataFrame:
-        own = self.days
-        shape = own.missing.shape
+        daily = self.days
+        shape = daily.missing.shape
         values = {
-            "day": np.repeat(own.days, shape[1]),
+            "day": np.repeat(daily.days, shape[1]),
             "column": np.tile(self.columns["column"].to_numpy(), shape[0]),
-            "missing": own.missing.ravel(),
-            "mean": own.mean.ravel(),
-            "deviation": own.deviation.ravel(),
-            "correlation": own.correlation.ravel(),
+            "missing": daily.missing.ravel(),
+            "mean": daily.mean.ravel(),
+            "deviation": daily.deviation.ravel(),
+            "correlation": daily.correlation.ravel(),
         }
         for k in range(BINS):
-            values[f"decile_{k}"] = own.counts[..., k].ravel().astype(np.int32)
+            values[f"decile_{k}"] = daily.counts[..., k].ravel().astype(np.int32)
         return pd.DataFrame(values)
 
 
@@ -150,15 +150,15 @@ def of(
     ----------
     rows : (n,) ascending, see `rows_of`; x : (n, F) their columns.
     """
-    made = bar_columns(bars)
+    bar_values = bar_columns(bars)
     first, last = (sessions.trading_days(bars.minutes[rows[[0, -1]]])).tolist()
     day = sessions.trading_days(bars.minutes)
-    known = (day >= first) & (np.arange(len(bars)) <= rows[-1]) & (day <= last)
+    within = (day >= first) & (np.arange(len(bars)) <= rows[-1]) & (day <= last)
     return of_columns(
-        np.concatenate((x, made[rows]), axis=1),
+        np.concatenate((x, bar_values[rows]), axis=1),
         bars.minutes[rows],
         (*columns, *BARS),
-        hours=hours.of_bars(bars, known, made[:, 0]),
+        hours=hours.of_bars(bars, within, bar_values[:, 0]),
         performance=performance,
     )
 
@@ -242,8 +242,8 @@ def _described(x: Matrix, columns: Sequence[Column | str]) -> pd.DataFrame:
     names = [*(f"p{p:02d}" for p in PERCENTILES), *(f"decile_{k}" for k in range(1, BINS))]
     for values, column in zip(x.T, columns, strict=True):
         present = values[np.isfinite(values)].astype(np.float64)
-        known = len(present) > 0
-        quantiles = np.quantile(present, shares) if known else np.zeros(len(shares))
+        has_values = len(present) > 0
+        quantiles = np.quantile(present, shares) if has_values else np.zeros(len(shares))
         rows.append(
             {
                 "column": column if isinstance(column, str) else column.name,
@@ -251,10 +251,10 @@ def _described(x: Matrix, columns: Sequence[Column | str]) -> pd.DataFrame:
                 "lookback": 2 if isinstance(column, str) else column.lookback,
                 "rows": len(present),
                 "missing": 1.0 - len(present) / max(len(values), 1),
-                "mean": present.mean() if known else 0.0,
-                "std": present.std() if known else 0.0,
-                "min": present.min() if known else 0.0,
-                "max": present.max() if known else 0.0,
+                "mean": present.mean() if has_values else 0.0,
+                "std": present.std() if has_values else 0.0,
+                "min": present.min() if has_values else 0.0,
+                "max": present.max() if has_values else 0.0,
                 **dict(zip(names, quantiles, strict=True)),
             }
         )

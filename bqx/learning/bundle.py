@@ -90,8 +90,8 @@ class Bundle:
     @cached_property
     def statistics(self) -> "Baseline | None":
         """What it is monitored by, read from its folder where it lies there."""
-        own = self.baseline_statistics
-        return own.read() if isinstance(own, StoredBaseline) else own
+        statistics = self.baseline_statistics
+        return statistics.read() if isinstance(statistics, StoredBaseline) else statistics
 
     @cached_property
     def lookback(self) -> int:
@@ -186,7 +186,7 @@ class Bundle:
             "columns_hash": self.columns_hash,
             "fits": self.fits.to_json(),
             "betas": self.betas,
-            "reach": {h: own.to_json() for h, own in self.calibration.items()},
+            "reach": {h: calibration.to_json() for h, calibration in self.calibration.items()},
             "baseline": self.baseline,
             "panel": self.panel,
             "max_fill": self.max_fill,
@@ -203,8 +203,8 @@ class Bundle:
         temporary.mkdir()
         try:
             self.model.save(temporary / MODEL)
-            own = self.statistics
-            hashes = own.save(temporary) if own else {}
+            statistics = self.statistics
+            hashes = statistics.save(temporary) if statistics else {}
             write_json(temporary / MANIFEST, sealed(self._facts(temporary / MODEL, hashes)))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)

@@ -28,9 +28,9 @@ def columns(path: Path, stored: Mapping[str, Any]) -> None:
 
 def file(path: Path, expected: object) -> None:
     """Refuse a file that is absent, or another than was written."""
-    own = sha256(path) if path.is_file() else "no file"
-    if own != expected:
+    actual = sha256(path) if path.is_file() else "no file"
+    if actual != expected:
         raise ArtefactError(
-            f"{path}: damaged or exchanged, got {own[:12]}; expected {str(expected)[:12]}. Run "
+            f"{path}: damaged or exchanged, got {actual[:12]}; expected {str(expected)[:12]}. Run "
             "notebook 12_registry again."
         )

@@ -162,9 +162,9 @@ def calibrate(
         return np.full(groups, np.nan)
     start = np.full(groups, np.quantile(score[finite], coverage))
     for number in range(groups):
-        own = score[finite & (group == number)]
-        if len(own) >= FEWEST * horizon:
-            start[number] = np.quantile(own, coverage)
+        group_scores = score[finite & (group == number)]
+        if len(group_scores) >= FEWEST * horizon:
+            start[number] = np.quantile(group_scores, coverage)
     return start
 
 

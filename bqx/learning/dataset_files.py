@@ -149,10 +149,10 @@ def read_fitted(place: str, pair: str, fold: int) -> tuple[pd.DataFrame, Fits]:
 
     Raises ArtefactError when a file is absent, or another one than the list says.
     """
-    folder, own = Folder(place), where(fold, pair)
+    folder, prefix = Folder(place), where(fold, pair)
     files = folder.read_json(LIST)["files"]
-    frame = pd.read_parquet(io.BytesIO(_checked(folder, f"{own}/{FITTED}", files)))
-    learnt = from_json(_checked(folder, f"{own}/{FITS}", files))
+    frame = pd.read_parquet(io.BytesIO(_checked(folder, f"{prefix}/{FITTED}", files)))
+    learnt = from_json(_checked(folder, f"{prefix}/{FITS}", files))
     return frame.set_index("ts_utc"), Fits.from_json(learnt["fits"])
 
 

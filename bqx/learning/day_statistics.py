@@ -109,11 +109,11 @@ class DayStatistics:
 
 def memory(values: Series) -> Series:
     """(F,) correlation of (D, F) values of days with those of the day before."""
-    known = np.isfinite(values)
-    centred = np.where(known, values, 0.0) - np.where(known, values, 0.0).sum(axis=0) / np.maximum(
-        known.sum(axis=0), 1
+    valid = np.isfinite(values)
+    centred = np.where(valid, values, 0.0) - np.where(valid, values, 0.0).sum(axis=0) / np.maximum(
+        valid.sum(axis=0), 1
     )
-    centred[~known] = 0.0
+    centred[~valid] = 0.0
     square = (centred**2).sum(axis=0)
     return (centred[1:] * centred[:-1]).sum(axis=0) / np.where(square > 0, square, 1.0)
 

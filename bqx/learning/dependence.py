@@ -57,12 +57,12 @@ def chosen(values: Series, day: Codes) -> pd.DataFrame:
     width = values.shape[1]
     codes, weights = np.full((width, MOST), -1), np.zeros((width, MOST))
     for column in np.flatnonzero(deviation[:width] > 0).tolist():
-        known = product[column]
-        allowed = (deviation > 0) & (np.abs(known) <= SAME)
+        correlations = product[column]
+        allowed = (deviation > 0) & (np.abs(correlations) <= SAME)
         allowed[[column, column + width]] = False
-        best, weight = _best(product, known, allowed)
+        best, weight = _best(product, correlations, allowed)
         length = np.sqrt(weight @ product[np.ix_(best, best)] @ weight)
-        if weight @ known[best] > LEAST * length:
+        if weight @ correlations[best] > LEAST * length:
             codes[column, : len(best)] = best
             weights[column, : len(best)] = weight / deviation[best]
     return _frame(codes, weights)
@@ -70,13 +70,13 @@ def chosen(values: Series, day: Codes) -> pd.DataFrame:
 
 def _within(values: Series, day: Codes) -> Series:
     """Differences of (n, F) values from the mean of their day, 0 for NaN."""
-    known, starts = np.isfinite(values), np.flatnonzero(np.diff(day, prepend=day[0] - 1))
-    filled = np.where(known, values, 0.0)
+    finite, starts = np.isfinite(values), np.flatnonzero(np.diff(day, prepend=day[0] - 1))
+    filled = np.where(finite, values, 0.0)
     mean = np.add.reduceat(filled, starts) / np.maximum(
-        np.add.reduceat(known, starts, dtype=int), 1
+        np.add.reduceat(finite, starts, dtype=int), 1
     )
     rows = np.diff(np.append(starts, len(day)))
-    return np.asarray(np.where(known, values - np.repeat(mean, rows, axis=0), 0.0))
+    return np.asarray(np.where(finite, values - np.repeat(mean, rows, axis=0), 0.0))
 
 
 def _best(product: Series, known: Series, allowed: NDArray[np.bool_]) -> tuple[Codes, Series]:

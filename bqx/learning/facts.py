@@ -38,17 +38,17 @@ def facts_of(x: Matrix, y: Vector, day: Rows) -> Facts:
     facts = []
     for start in range(0, x.shape[1], _WIDTH):
         # A few columns at a time are all that is ever held in 64 bits.
-        some = x[:, start : start + _WIDTH].astype(np.float64)
-        absent = np.isnan(some)
+        block = x[:, start : start + _WIDTH].astype(np.float64)
+        absent = np.isnan(block)
         count = np.maximum(len(x) - absent.sum(axis=0), 1)
-        mean = np.nansum(some, axis=0) / count
-        some -= mean
-        some[absent] = 0.0
-        power = np.einsum("nc,nc->c", some, some)
+        mean = np.nansum(block, axis=0) / count
+        block -= mean
+        block[absent] = 0.0
+        power = np.einsum("nc,nc->c", block, block)
         deviation = np.sqrt(power / count)
-        between = (np.add.reduceat(some, starts) ** 2 / rows[:, None]).sum(axis=0)
+        between = (np.add.reduceat(block, starts) ** 2 / rows[:, None]).sum(axis=0)
         tiny = np.finfo(np.float64).tiny
-        relevance = ((labels.T @ some / len(x) / np.maximum(deviation, tiny)) ** 2).sum(axis=0)
+        relevance = ((labels.T @ block / len(x) / np.maximum(deviation, tiny)) ** 2).sum(axis=0)
         facts.append(
             (absent.mean(axis=0), mean, deviation, between / np.maximum(power, tiny), relevance)
         )

@@ -52,15 +52,17 @@ def training(
     by_fold = [samples.training_rows(bars, columns, fold, labels, params) for fold in folds]
     rows_of_all = np.unique(np.concatenate(by_fold))
     fitted = np.array([bool(column.feature.fit_key) for column in columns])
-    own = [column for column in columns if column.feature.fit_key]
+    fitted_columns = [column for column in columns if column.feature.fit_key]
     every = np.empty((len(rows_of_all), len(columns)), np.float32)
     every[:, ~fitted] = history.matrix(
         [column for column in columns if not column.feature.fit_key], rows_of_all
     )
     for fold, rows in zip(folds, by_fold, strict=True):
         x = every[np.searchsorted(rows_of_all, rows)]
-        if own:
-            x[:, fitted] = history.matrix(own, rows, samples.fits_of(bars, own, fold))
+        if fitted_columns:
+            x[:, fitted] = history.matrix(
+                fitted_columns, rows, samples.fits_of(bars, fitted_columns, fold)
+            )
         scale = samples.scale_of(labels, rows)
         y = samples.cut(labels, rows, scale)
         with threadpool_limits(1):

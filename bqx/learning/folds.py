@@ -173,8 +173,8 @@ def combinatorial(
     def split(tested: tuple[int, ...]) -> list[Rows]:
         *train, validation = (group for group in range(groups) if group not in tested)
         return [
-            np.concatenate([days_of[group] for group in own])
-            for own in (train, (validation,), tested)
+            np.concatenate([days_of[group] for group in members])
+            for members in (train, (validation,), tested)
         ]
 
     choices = combinations(range(groups), test_groups)
@@ -244,7 +244,9 @@ def _folds(
     rows = int(days[-1][-1]) + 1
     tested = np.zeros(rows, dtype=np.bool_)
     for number, split in enumerate(splits):
-        train, validation, test = (np.concatenate([days[day] for day in own]) for own in split)
+        train, validation, test = (
+            np.concatenate([days[day] for day in part_days]) for part_days in split
+        )
         later = np.sort(np.concatenate((validation, test)))
         train = purge(train, horizon, lookback, later, embargo)
         validation = purge(validation, horizon, lookback, test, embargo)

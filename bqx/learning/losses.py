@@ -46,17 +46,17 @@ def out_of_sample(bars: Bars, forecasts: pd.DataFrame, params: Params) -> pd.Dat
         about the mean label, in the target's unit; pair and horizon.
     """
     frames = []
-    for key, own in forecasts.groupby("horizon"):
+    for key, cell in forecasts.groupby("horizon"):
         horizon = int(str(key))
         target = targets.make(bars, params.window(horizon), horizon)
-        rows = bars.ts.get_indexer(pd.DatetimeIndex(own["ts_utc"]))
+        rows = bars.ts.get_indexer(pd.DatetimeIndex(cell["ts_utc"]))
         innovation = np.full(len(bars), np.nan)
-        innovation[rows] = own["forecast"]
+        innovation[rows] = cell["forecast"]
         label = target.label(params.target)[rows]
         forecast = target.from_innovation(innovation, params.target)[rows]
         off = label - forecast
         complete = np.isfinite(off)
-        in_sigma = {"loss": own["forecast"], "raw_loss": own["raw"], "known_loss": 0.0 * off}
+        in_sigma = {"loss": cell["forecast"], "raw_loss": cell["raw"], "known_loss": 0.0 * off}
         in_unit = {"target_loss": forecast, "spread": np.full(len(rows), label[complete].mean())}
         daily = by_day(
             bars.minutes[rows],
@@ -104,10 +104,10 @@ def of_days(
             "signs": signed,
         }
     ).astype(np.float64)
-    known = np.isfinite(frame["loss"].to_numpy())
-    ends = rows[known] + target.horizon
+    finite = np.isfinite(frame["loss"].to_numpy())
+    ends = rows[finite] + target.horizon
     day = sessions.trading_days(minutes[ends])
-    summed = frame[known].groupby(day).sum().rename_axis("day").reset_index()
+    summed = frame[finite].groupby(day).sum().rename_axis("day").reset_index()
     return summed.assign(horizon=target.horizon)
 
 
@@ -121,9 +121,9 @@ def of_forecasts(
     window_of : the target's window at a horizon.
     """
     frames = []
-    for key, own in forecasts.groupby("horizon"):
+    for key, cell in forecasts.groupby("horizon"):
         horizon = int(str(key))
         target = targets.make(bars, window_of(horizon), horizon)
-        rows = bars.ts.get_indexer(pd.DatetimeIndex(own["ts_utc"]))
-        frames.append(of_days(target, bars.minutes, rows, own["forecast"].to_numpy(np.float64)))
+        rows = bars.ts.get_indexer(pd.DatetimeIndex(cell["ts_utc"]))
+        frames.append(of_days(target, bars.minutes, rows, cell["forecast"].to_numpy(np.float64)))
     return pd.concat(frames, ignore_index=True)

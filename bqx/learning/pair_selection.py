@@ -32,7 +32,7 @@ def select_pair(
     ParameterError : too few rows to learn from, or no column left.
     """
     of_folds = fold_columns.training(history, columns, folds, params)
-    return tuple(_select(known, columns, params) for known in of_folds)
+    return tuple(_select(of_fold, columns, params) for of_fold in of_folds)
 
 
 def _select(known: FoldColumns, columns: Sequence[Column], params: Params) -> Selection:
@@ -51,7 +51,7 @@ def _select_and_score(
 ) -> list[tuple[Selection, Scores]]:
     """`select_pair` and `screening.score_pair` on columns that are read and looked at once."""
     of_folds = fold_columns.training(history, columns, folds, params)
-    return [(_select(known, columns, params), screening.score(known)) for known in of_folds]
+    return [(_select(of_fold, columns, params), screening.score(of_fold)) for of_fold in of_folds]
 
 
 def select_all(
@@ -75,7 +75,7 @@ def select_all(
     scores: dict[str, Sequence[Scores]] = {}
 
     def keep_both(pair: str, made: list[tuple[Selection, Scores]]) -> None:
-        scores[pair] = [own for _, own in made]
+        scores[pair] = [fold_scores for _, fold_scores in made]
         write(pair, tuple(selection for selection, _ in made))
 
     workers, backend = params.workers, params.backend

@@ -52,9 +52,9 @@ def learn_all(
     for fold, screen in zip(folds, screens, strict=True):
         chosen = make(name, params).reads([by_name[column] for column in screen.columns])
         of_fold = _learn_fold(histories, chosen, fold, model=make(name, params), params=params)
-        for pair, own in of_fold.items():
-            learnt[pair].append(own)
-    return {pair: tuple(own) for pair, own in learnt.items()}
+        for pair, fold_learnt in of_fold.items():
+            learnt[pair].append(fold_learnt)
+    return {pair: tuple(by_fold) for pair, by_fold in learnt.items()}
 
 
 def _learn_fold(
@@ -92,17 +92,20 @@ def _learn_fold(
 def fit_models(model: Model, lessons: Mapping[str, Lesson]) -> tuple[Model, Model]:
     """Models of all pairs' training rows, and of these and the later ones, by the same settings."""
     early, late, train, whole = [], [], [], []
-    for own in lessons.values():
-        first, last = samples.stopping_parts(own.train, own.horizon)
-        early.append((own.x[first], own.y[first], own.weight[first]))
-        late.append((own.x[last], own.y[last], own.weight[last]))
-        train.append((own.x, own.y, own.weight))
-        x, y = np.concatenate((own.x, own.later_x)), np.concatenate((own.y, own.later_y))
-        whole.append((x, y, own.all_weight))
+    for pair_lesson in lessons.values():
+        first, last = samples.stopping_parts(pair_lesson.train, pair_lesson.horizon)
+        early.append((pair_lesson.x[first], pair_lesson.y[first], pair_lesson.weight[first]))
+        late.append((pair_lesson.x[last], pair_lesson.y[last], pair_lesson.weight[last]))
+        train.append((pair_lesson.x, pair_lesson.y, pair_lesson.weight))
+        x, y = (
+            np.concatenate((pair_lesson.x, pair_lesson.later_x)),
+            np.concatenate((pair_lesson.y, pair_lesson.later_y)),
+        )
+        whole.append((x, y, pair_lesson.all_weight))
     pairs = tuple(lessons)
     later, labels, _ = _stacked(pairs, late)
-    rows, known, weight = _stacked(pairs, early)
-    chosen = model.fit(rows, known, weight=weight, validation=(later, labels))
+    rows, early_labels, weight = _stacked(pairs, early)
+    chosen = model.fit(rows, early_labels, weight=weight, validation=(later, labels))
     seen, final = (_stacked(pairs, parts) for parts in (train, whole))
     return (
         chosen.unfitted().fit(seen[0], seen[1], weight=seen[2]),
@@ -115,7 +118,7 @@ def _stacked(
 ) -> tuple[Design, Vector, Vector]:
     """Columns, labels and weights of all pairs, one after the other."""
     x, y, weight = (np.concatenate(values) for values in zip(*rows, strict=True))
-    groups = tuple((pair, len(own[0])) for pair, own in zip(pairs, rows, strict=True))
+    groups = tuple((pair, len(pair_rows[0])) for pair, pair_rows in zip(pairs, rows, strict=True))
     return Design(x, groups), y, weight
 
 

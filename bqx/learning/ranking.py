@@ -88,12 +88,12 @@ class Forest:
 
     def predict(self, x: Matrix) -> Vector:
         """(n, H) forecasts."""
-        made = [
+        forecasts = [
             np.column_stack([booster.inplace_predict(rows) for booster in part.boosters])
             for part in self.parts
             for rows in (np.ascontiguousarray(x[:, part.columns]),)
         ]
-        return np.asarray(np.mean(made, axis=0))
+        return np.asarray(np.mean(forecasts, axis=0))
 
     def exchanged(self, x: Matrix, others: Matrix) -> Vector:
         """(c, n, H) that each column's values of ``others`` in its place add to the forecasts."""
@@ -106,9 +106,9 @@ class Forest:
 
     def shap(self, x: Matrix) -> Vector:
         """(c,) mean absolute SHAP value of each column on even rows, mean over horizons."""
-        out, some = np.empty(len(self.gains)), x[thin(len(x), EXPLAINED)]
+        out, explained = np.empty(len(self.gains)), x[thin(len(x), EXPLAINED)]
         for part in self.parts:
-            rows = xgboost.DMatrix(some[:, part.columns], nthread=1)
+            rows = xgboost.DMatrix(explained[:, part.columns], nthread=1)
             values = [b.predict(rows, pred_contribs=True)[:, :-1] for b in part.boosters]
             out[part.columns] = np.mean(np.abs(values), axis=(0, 1))
         return out / len(self.parts)
@@ -142,7 +142,7 @@ def grow(
     parts: list[NDArray[np.int64] | slice] = [slice(None)]
     if count > 1:
         order = np.random.default_rng(growth.random_state).permutation(len(columns))
-        parts = [np.sort(part) for part in np.array_split(order, count)]
+        parts = [np.sort(subset) for subset in np.array_split(order, count)]
     settings = {
         **(Boosters.GROWTH | Boosters.OBJECTIVE),
         "max_depth": growth.max_depth,
@@ -154,10 +154,10 @@ def grow(
         "reg_lambda": 0.0,
     }
     grown, gains = [], np.zeros(len(columns))
-    for part in parts:
-        boosters, of_part = _boosters(x, labels, columns[part], weight, settings, growth)
-        gains[part] = of_part
-        grown.append(Part(part, boosters))
+    for subset in parts:
+        boosters, of_part = _boosters(x, labels, columns[subset], weight, settings, growth)
+        gains[subset] = of_part
+        grown.append(Part(subset, boosters))
     return Forest(tuple(grown), gains)
 
 

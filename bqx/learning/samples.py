@@ -32,9 +32,9 @@ def fits_of(bars: Bars, columns: Sequence[Column], fold: Fold) -> Fits:
     They read rows without a gap: the longest run, where test rows part the training rows. What
     all pairs share stands beside it, see `share`. What the fold knows is not learnt again.
     """
-    known = fold.own[bars.pair].parameters if bars.pair in fold.own else None
-    own = fit(bars, _features(columns), longest_run(fold.train), known)
-    return own.beside(fold.shared)
+    parameters = fold.own[bars.pair].parameters if bars.pair in fold.own else None
+    pair_fits = fit(bars, _features(columns), longest_run(fold.train), parameters)
+    return pair_fits.beside(fold.shared)
 
 
 def own_fits(bars: Bars, columns: Sequence[Column], folds: Sequence[Fold]) -> tuple[Fits, ...]:

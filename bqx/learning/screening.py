@@ -105,10 +105,10 @@ def _sums(x: NDArray[np.float32], y: Vector, starts: Rows) -> NDArray[np.float32
     out = np.zeros((PARTS, x.shape[1], y.shape[1]), np.float32)
     for left in range(0, x.shape[1], _WIDTH):
         # A few columns at a time are all that is ever held in 64 bits.
-        some = x[:, left : left + _WIDTH]
-        z = Scaler.fit(some).apply(some)
-        for part, (start, stop) in enumerate(pairwise(starts)):
-            out[part, left : left + _WIDTH] = z[start:stop].T @ y[start:stop]
+        block = x[:, left : left + _WIDTH]
+        z = Scaler.fit(block).apply(block)
+        for number, (start, stop) in enumerate(pairwise(starts)):
+            out[number, left : left + _WIDTH] = z[start:stop].T @ y[start:stop]
     return out
 
 
@@ -138,10 +138,10 @@ def choose(
     params: Params,
 ) -> Screen:
     """Choose by the scores of all pairs; ``history`` of one of them tells copies apart."""
-    sums = np.sum([own.sums for own in scores], axis=0, dtype=np.float64)
+    sums = np.sum([pair_scores.sums for pair_scores in scores], axis=0, dtype=np.float64)
     noise = np.sqrt(np.maximum((sums**2).sum(axis=0), np.finfo(np.float64).tiny))
     strength = ((sums.sum(axis=0) / noise) ** 2).mean(axis=1)
-    candidates, dropped = useful(_together([own.facts for own in scores]), columns)
+    candidates, dropped = useful(_together([pair_scores.facts for pair_scores in scores]), columns)
     order = candidates[np.argsort(-strength[candidates], kind="stable")]
     near = order[: COMPARED * params.selected]
     labels = samples.labels_of(samples.targets_of(history.bars, params))
@@ -163,9 +163,9 @@ def choose(
 def _together(facts: Sequence[Facts]) -> Facts:
     """Means over pairs; a column that is constant in one of them is so for all."""
     mean = {
-        name: np.mean([getattr(own, name) for own in facts], axis=0)
+        name: np.mean([getattr(pair_facts, name) for pair_facts in facts], axis=0)
         for name in ("absent", "between", "relevance")
     }
-    constant = np.any([own.constant for own in facts], axis=0)
+    constant = np.any([pair_facts.constant for pair_facts in facts], axis=0)
     deviation = np.where(constant, 0.0, 1.0)
     return Facts(mean=np.ones_like(deviation), deviation=deviation, **mean)

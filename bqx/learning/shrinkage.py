@@ -69,15 +69,17 @@ def weigh(pairs: Mapping[str, Products], horizons: tuple[int, ...]) -> dict[str,
     Blocks of all pairs are added up before their variance is taken, since pairs move together;
     twice the covariance of neighbouring blocks is part of it, since labels reach into the next.
     """
-    start = min(own.first for own in pairs.values())
-    stop = max(own.first + len(own.products) for own in pairs.values())
+    start = min(pair_products.first for pair_products in pairs.values())
+    stop = max(
+        pair_products.first + len(pair_products.products) for pair_products in pairs.values()
+    )
     sums = np.zeros((stop - start, len(pairs), len(horizons)))
-    for number, own in enumerate(pairs.values()):
-        place = own.first - start
-        sums[place : place + len(own.products), number] = own.products
+    for number, pair_products in enumerate(pairs.values()):
+        place = pair_products.first - start
+        sums[place : place + len(pair_products.products), number] = pair_products.products
     # Closed weeks and the gaps that a purge leaves are no observations.
     sums = sums[np.any(sums != 0.0, axis=(1, 2))]
-    power = np.array([own.power for own in pairs.values()])
+    power = np.array([pair_products.power for pair_products in pairs.values()])
     slope, error = _slope(sums.sum(axis=(1, 2)), float(power.sum()))
     t = slope / error if error > 0.0 else 0.0
     common = slope * max(1.0 - 1.0 / t**2, 0.0) if t > 0.0 else 0.0
@@ -87,8 +89,8 @@ def weigh(pairs: Mapping[str, Products], horizons: tuple[int, ...]) -> dict[str,
         kept += _departures(sums.sum(axis=1), power.sum(axis=0), slope)
     kept = np.where(power > 0.0, np.clip(kept, 0.0, 1.0), 0.0)
     return {
-        pair: Evidence(float(t), dict(zip(horizons, own.tolist(), strict=True)))
-        for pair, own in zip(pairs, kept, strict=True)
+        pair: Evidence(float(t), dict(zip(horizons, slopes.tolist(), strict=True)))
+        for pair, slopes in zip(pairs, kept, strict=True)
     }
 
 
@@ -110,15 +112,15 @@ def _departures(sums: Series, power: Series, common: float) -> Series:
 
     Source: DerSimonian and Laird (1986), the variance between studies by moments.
     """
-    slopes, errors = np.array([_slope(*own) for own in zip(sums.T, power, strict=True)]).T
-    told = errors > 0.0
-    if told.sum() < 2:
+    slopes, errors = np.array([_slope(*column) for column in zip(sums.T, power, strict=True)]).T
+    measured = errors > 0.0
+    if measured.sum() < 2:
         return np.zeros(len(slopes))
-    precision = np.where(told, 1.0, 0.0) / np.where(told, errors, 1.0) ** 2
-    free = told.sum() - 1
+    precision = np.where(measured, 1.0, 0.0) / np.where(measured, errors, 1.0) ** 2
+    free = measured.sum() - 1
     spread = float(precision @ (slopes - common) ** 2) - free - np.sqrt(2.0 * free)
     scale = precision.sum() - (precision**2).sum() / precision.sum()
     between = max(spread / scale, 0.0)
-    return np.where(told, between / (between + errors**2 + np.finfo(np.float64).tiny), 0.0) * (
+    return np.where(measured, between / (between + errors**2 + np.finfo(np.float64).tiny), 0.0) * (
         slopes - common
     )

@@ -93,10 +93,10 @@ def keep_pair(
     """
     targets = samples.targets_of(bars, params)
     fits, forecasts = [], []
-    for fold, own, weighed in zip(folds, learnt, evidence, strict=True):
-        fit = keep(bars, own, weighed, targets=targets, coverage=params.coverage)
+    for fold, fold_learnt, weighed in zip(folds, learnt, evidence, strict=True):
+        fit = keep(bars, fold_learnt, weighed, targets=targets, coverage=params.coverage)
         fits.append(fit)
-        forecasts.append(_forecast(bars, fit, own.ahead, fold, targets))
+        forecasts.append(_forecast(bars, fit, fold_learnt.ahead, fold, targets))
     return PairResult(bars.pair, tuple(fits), pd.concat(forecasts, ignore_index=True))
 
 
@@ -105,8 +105,8 @@ def weigh_all(learnt: Mapping[str, Sequence[Learnt]], params: Params) -> dict[st
     evidence: dict[str, list[Evidence]] = {pair: [] for pair in learnt}
     for number in range(len(next(iter(learnt.values())))):
         products = {pair: folds[number].products for pair, folds in learnt.items()}
-        for pair, own in weigh(products, params.horizons).items():
-            evidence[pair].append(own)
+        for pair, fold_evidence in weigh(products, params.horizons).items():
+            evidence[pair].append(fold_evidence)
     return evidence
 
 
@@ -187,7 +187,7 @@ def fit_all(
             histories, columns, folds, screens=screens, params=params, name=name
         )
     else:
-        own = {
+        args = {
             pair: {
                 "selections": selections[pair],
                 "params": params,
@@ -196,7 +196,7 @@ def fit_all(
             }
             for pair in histories
         }
-        tasks = {pair: (history, columns, folds, own[pair]) for pair, history in histories.items()}
+        tasks = {pair: (history, columns, folds, args[pair]) for pair, history in histories.items()}
         learnt = {}
         over_pairs(
             _learn_task, tasks, params.workers, write=learnt.__setitem__, backend=params.backend
@@ -205,8 +205,8 @@ def fit_all(
     ordered = {pair: learnt[pair] for pair in histories}
     evidence = weigh_all(ordered, params)
     kept = {
-        pair: (histories[pair].bars, folds, own, evidence[pair], params)
-        for pair, own in ordered.items()
+        pair: (histories[pair].bars, folds, by_fold, evidence[pair], params)
+        for pair, by_fold in ordered.items()
     }
     over_pairs(keep_pair, kept, params.workers, write=write, backend=params.backend)
 

@@ -66,7 +66,7 @@ def inner_parts(rows: Rows, horizon: int) -> list[tuple[Rows, Rows]]:
     [([0], [2, 3]), ([0, 1, 2], [4, 5]), ([0, 1, 2, 3, 4], [6, 7])]
     """
     parts = np.array_split(np.arange(len(rows)), PARTS)
-    return [(np.flatnonzero(rows + horizon < rows[part[0]]), part) for part in parts[1:]]
+    return [(np.flatnonzero(rows + horizon < rows[ahead[0]]), ahead) for ahead in parts[1:]]
 
 
 @dataclass(frozen=True, eq=False)

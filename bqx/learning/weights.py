@@ -28,5 +28,5 @@ def uniqueness(rows: Rows, horizon: int) -> NDArray[np.float64]:
     np.add.at(alive, first + horizon, -1.0)
     shared = np.cumsum(alive)
     parts = np.concatenate(([0.0], np.cumsum(1.0 / np.maximum(shared, 1.0))))
-    own = parts[first + horizon] - parts[first]
-    return np.asarray(own / own.mean())
+    unshared = parts[first + horizon] - parts[first]
+    return np.asarray(unshared / unshared.mean())

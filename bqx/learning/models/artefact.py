@@ -86,12 +86,12 @@ def read(folder: Path) -> tuple[dict[str, Any], Parts]:
 
 def _parts(folder: Path, files: Mapping[str, Any]) -> Parts:
     """Contents of the files that a manifest names, none of them changed or a pickle."""
-    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()} - {
+    paths = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()} - {
         MANIFEST
     }
-    if there != set(files):
+    if paths != set(files):
         raise ArtefactError(
-            f"{folder}: other files, got {', '.join(sorted(there ^ set(files)))} only here or only "
+            f"{folder}: other files, got {', '.join(sorted(paths ^ set(files)))} only here or only "
             "in the manifest; expected the same ones. Fit the model again."
         )
     parts = {file: _content(folder / file) for file in files}

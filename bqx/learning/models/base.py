@@ -141,7 +141,7 @@ class Model:
     @classmethod
     def from_params(cls, params: Params, **settings: Any) -> Self:
         """An unfitted model with a run's parameters; ``settings`` win over them."""
-        return cls(**{own: getattr(params, key) for own, key in cls.RUN_KEYS.items()} | settings)
+        return cls(**{name: getattr(params, key) for name, key in cls.RUN_KEYS.items()} | settings)
 
     def settings(self) -> dict[str, Any]:
         """Settings as JSON knows them, for `from_settings`."""

@@ -237,7 +237,7 @@ def _threads() -> Iterator[None]:
 @contextmanager
 def _seeded(device: torch.device, seed: int) -> Iterator[None]:
     """One thread, and random numbers of its own."""
-    own = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with _threads(), torch.random.fork_rng(devices=own):
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with _threads(), torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield

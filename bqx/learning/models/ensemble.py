@@ -64,9 +64,11 @@ class Ensemble(Model):
         """(n, C, H) weighted mean of the members' SHAP values."""
         out = np.zeros((*X.shape, self.weights.shape[1]))
         for member, weight in zip(self.members, self.weights, strict=True):
-            own = self._read_by(member, design(X)).values
+            member_x = self._read_by(member, design(X)).values
             # What a member reads ends with the present, as the columns do.
-            out[:, X.shape[1] - own.shape[1] :] += member.contributions(own, seed) * weight
+            out[:, X.shape[1] - member_x.shape[1] :] += (
+                member.contributions(member_x, seed) * weight
+            )
         return out
 
     @property
@@ -109,7 +111,10 @@ class Ensemble(Model):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Self:
         """An unfitted ensemble of stored settings."""
-        members = tuple(model_class(name).from_settings(own) for name, own in settings["members"])
+        members = tuple(
+            model_class(name).from_settings(member_settings)
+            for name, member_settings in settings["members"]
+        )
         return cls(**dict(settings) | {"members": members})
 
     def parts(self) -> Parts:
@@ -140,8 +145,8 @@ class Ensemble(Model):
                 self._read_by(member, design(validation[0])),
                 validation[1],
             )
-            own = self._read_by(member, rows)
-            fitted.append(member.unfitted().fit(own, y, weight=weight, validation=later))
+            member_rows = self._read_by(member, rows)
+            fitted.append(member.unfitted().fit(member_rows, y, weight=weight, validation=later))
         self.members = tuple(fitted)
 
     def _given(self) -> Vector:
@@ -185,10 +190,10 @@ class Ensemble(Model):
             seen, ahead = Design(rows.values[before]), Design(rows.values[start:stop])
             share = None if weight is None else weight[before]
             for number, member in enumerate(self.members):
-                own = self._read_by(member, seen)
-                again = member.unfitted().fit(own, y[before], weight=share)
+                member_rows = self._read_by(member, seen)
+                again = member.unfitted().fit(member_rows, y[before], weight=share)
                 forecasts[number].append(point(again.predict(self._read_by(member, ahead))))
-        return np.stack([np.concatenate(own) for own in forecasts])
+        return np.stack([np.concatenate(member_forecasts) for member_forecasts in forecasts])
 
 
 def _convex(forecasts: Vector, labels: Vector) -> Vector:

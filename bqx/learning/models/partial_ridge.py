@@ -27,9 +27,9 @@ class PartialRidge(PooledRidge):
 
     def of(self, pair: str) -> Self:
         """The model of one pair, which needs no other."""
-        own = super().of(pair)
-        own.coefficients, own.by_pair = self.by_pair[pair], {}
-        return own
+        pair_model = super().of(pair)
+        pair_model.coefficients, pair_model.by_pair = self.by_pair[pair], {}
+        return pair_model
 
     def _solve(self, pairs: dict[str, Gram], later: dict[str, Gram] | None) -> None:
         super()._solve(pairs, later)
@@ -39,7 +39,7 @@ class PartialRidge(PooledRidge):
                 for penalty in (None, *DEPARTURES)
             }
             self.departure = max(saved, key=lambda penalty: saved[penalty])
-        self.by_pair = {pair: self._own(own, self.departure) for pair, own in pairs.items()}
+        self.by_pair = {pair: self._own(gram, self.departure) for pair, gram in pairs.items()}
         if "" in self.by_pair:
             self.coefficients = self.by_pair[""]
 

@@ -61,8 +61,8 @@ def grams(X: Input, y: Vector, weight: Weight, scalers: dict[str, Scaler]) -> di
 def total(pairs: dict[str, Gram]) -> Gram:
     """Sums over all pairs, in their order."""
     first, *rest = pairs.values()
-    for own in rest:
-        first = first + own
+    for gram in rest:
+        first = first + gram
     return first
 
 
@@ -97,9 +97,9 @@ class PooledRidge(Line):
 
     def of(self, pair: str) -> Self:
         """The model of one pair, which needs no other."""
-        own = copy(self)
-        own.scaler, own.scalers = self.scalers[pair], {}
-        return own
+        pair_model = copy(self)
+        pair_model.scaler, pair_model.scalers = self.scalers[pair], {}
+        return pair_model
 
     def _solve(self, pairs: dict[str, Gram], later: dict[str, Gram] | None) -> None:
         pooled = total(pairs)

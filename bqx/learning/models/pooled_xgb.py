@@ -54,9 +54,9 @@ class PooledXGBoost(XGBoost):
 
     def of(self, pair: str) -> Self:
         """The model of one pair, which needs no other."""
-        own = copy(self)
-        own.pair, own.scalers = pair, {"": self.scalers[pair]}
-        return own
+        pair_model = copy(self)
+        pair_model.pair, pair_model.scalers = pair, {"": self.scalers[pair]}
+        return pair_model
 
     def outputs(self, X: Input) -> Vector:
         """(n, H) forecasts of all boosters side by side, of rows of one pair."""
@@ -71,13 +71,15 @@ class PooledXGBoost(XGBoost):
 
     def parts(self) -> Parts:
         """One UBJ file per horizon, and the pair with its scale as JSON."""
-        own = self.scalers[""].to_json() | {"pair": self.pair}
-        return super().parts() | {FILE: json.dumps(own, sort_keys=True, allow_nan=False).encode()}
+        pair_scale = self.scalers[""].to_json() | {"pair": self.pair}
+        return super().parts() | {
+            FILE: json.dumps(pair_scale, sort_keys=True, allow_nan=False).encode()
+        }
 
     def restore(self, parts: Parts) -> None:
         """Take over what ``parts`` gave."""
-        own = json.loads(parts[FILE])
-        self.pair, self.scalers = own["pair"], {"": Scaler.from_json(own)}
+        pair_scale = json.loads(parts[FILE])
+        self.pair, self.scalers = pair_scale["pair"], {"": Scaler.from_json(pair_scale)}
         super().restore({name: content for name, content in parts.items() if name != FILE})
 
     def _scaled(self, X: Input) -> Design:

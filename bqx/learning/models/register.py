@@ -38,9 +38,9 @@ def make(name: str, params: Params, **settings: Any) -> Model:
 
     Raises ParameterError for a setting that the model does not have.
     """
-    kind, own = model_class(name), params.settings.get(name, {})
-    _check("settings", kind, own)
-    return kind.from_params(params, **own | settings)
+    kind, run_settings = model_class(name), params.settings.get(name, {})
+    _check("settings", kind, run_settings)
+    return kind.from_params(params, **run_settings | settings)
 
 
 def space(name: str, params: Params) -> dict[str, Range]:
@@ -50,21 +50,21 @@ def space(name: str, params: Params) -> dict[str, Range]:
 
     Raises ParameterError for a setting that the model does not have.
     """
-    kind, own = model_class(name), params.ranges.get(name, {})
-    _check("ranges", kind, own)
-    if not own:
+    kind, spans = model_class(name), params.ranges.get(name, {})
+    _check("ranges", kind, spans)
+    if not spans:
         return kind.SPACE
-    known = {key: kind.SPACE.get(key, Range(*span)) for key, span in own.items()}
-    return {key: replace(known[key], low=low, high=high) for key, (low, high) in own.items()}
+    ranges = {key: kind.SPACE.get(key, Range(*span)) for key, span in spans.items()}
+    return {key: replace(ranges[key], low=low, high=high) for key, (low, high) in spans.items()}
 
 
 def _check(where: str, kind: type[Model], own: Mapping[str, Any]) -> None:
-    known = [field.name for field in fields(kind) if field.init]
+    names = [field.name for field in fields(kind) if field.init]
     for name in own:
-        if name not in known:
+        if name not in names:
             raise ParameterError(
                 f"{where}: {kind.NAME} has no such setting, got {name[:60]!r}; expected some of "
-                f"{', '.join(known)}."
+                f"{', '.join(names)}."
             )
 
 
@@ -114,12 +114,12 @@ def _own_class(name: str) -> type[Model]:
             f"models: {path} cannot be imported, got {type(error).__name__} {error}; expected "
             "a module that defines a model."
         ) from error
-    own = getattr(module, title, None)
-    if not (isinstance(own, type) and issubclass(own, Model)):
+    kind = getattr(module, title, None)
+    if not (isinstance(kind, type) and issubclass(kind, Model)):
         raise ParameterError(
             f"models: no model in {path}, got {title} that is "
-            f"{'absent' if own is None else 'something else'}; expected a class that inherits "
+            f"{'absent' if kind is None else 'something else'}; expected a class that inherits "
             "from bqx.learning.models.Model."
         )
-    own.NAME, own.CODE = name, code
-    return own
+    kind.NAME, kind.CODE = name, code
+    return kind

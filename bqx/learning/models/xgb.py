@@ -69,8 +69,8 @@ class XGBoost(Boosters):
         }
         rows = design(X)
         for name in ("min_child_weight", "reg_lambda"):
-            own = getattr(self, name)
-            settings[name] = self.min_samples_leaf * len(rows) if own is None else own
+            setting = getattr(self, name)
+            settings[name] = self.min_samples_leaf * len(rows) if setting is None else setting
         binned = self._binned(rows, weight)
         later = validation and (
             # Of binned rows XGBoost would put the values together anew for every tree.
