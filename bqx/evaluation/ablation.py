@@ -98,22 +98,22 @@ def ablate(
     """
     any_pair = next(iter(pairs.values()))
     every = np.ones(any_pair.x.shape[1], np.bool_)
-    known, whole = (losses(pairs, _always(own), fit) for own in (~every, every))
+    known_loss, whole = (losses(pairs, _always(columns), fit) for columns in (~every, every))
     chosen = losses(pairs, lambda rows: rows.selected, fit)
     count = float(np.mean([rows.selected.sum() for rows in pairs.values()]))
     out = [
         {"set": ALL, "columns": len(every)}
-        | skill.interval(whole, known, confidence, seed).row("skill"),
+        | skill.interval(whole, known_loss, confidence, seed).row("skill"),
         {"set": SELECTED, "columns": count}
-        | skill.interval(chosen, known, confidence, seed).row("skill")
-        | difference(chosen, whole, known, confidence=confidence, seed=seed).row("adds"),
+        | skill.interval(chosen, known_loss, confidence, seed).row("skill")
+        | difference(chosen, whole, known_loss, confidence=confidence, seed=seed).row("adds"),
     ]
     together = skill.simultaneous(confidence, max(len(groups), 1))
     for name, mask in groups.items():
-        alone, without = (losses(pairs, _always(own), fit) for own in (mask, ~mask))
+        alone, without = (losses(pairs, _always(columns), fit) for columns in (mask, ~mask))
         out.append(
             {"set": name, "columns": int(mask.sum())}
-            | skill.interval(alone, known, together, seed).row("skill")
-            | difference(whole, without, known, confidence=together, seed=seed).row("adds")
+            | skill.interval(alone, known_loss, together, seed).row("skill")
+            | difference(whole, without, known_loss, confidence=together, seed=seed).row("adds")
         )
     return pd.DataFrame(out)

@@ -156,9 +156,12 @@ def claim(products: pd.DataFrame, seed: int, error: float = FAMILY_ERROR) -> pd.
         number, share = int(fold["fold"].iloc[0]), error / len(folds)
         together = table.sum(axis=1).to_numpy()[:, None]
         tested = step_down(together, share, seed)
-        own = _rows(FOLD, [(number, None, None)], together, tested, [signal.sum()])
-        own["claimed"] &= open_gate
-        rows += [own, _within(number, table, signal, share, seed, bool(own["claimed"].all()))]
+        fold_rows = _rows(FOLD, [(number, None, None)], together, tested, [signal.sum()])
+        fold_rows["claimed"] &= open_gate
+        rows += [
+            fold_rows,
+            _within(number, table, signal, share, seed, bool(fold_rows["claimed"].all())),
+        ]
     return pd.concat(rows, ignore_index=True)
 
 

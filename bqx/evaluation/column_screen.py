@@ -98,12 +98,15 @@ def screen_all(
             f"least {FEWEST_DAYS}. Raise train_days or validation_days."
         )
     names = np.array(conditions.SESSIONS)
-    part = (conditions.session(minutes)[:, None] == names).argmax(axis=1)
-    block = day * len(names) + part
+    session = (conditions.session(minutes)[:, None] == names).argmax(axis=1)
+    block = day * len(names) + session
     screens: dict[str, PairScreen] = {}
     over_pairs(
         screen_pair,
-        {pair: (own, columns, fold, rows, block, params) for pair, own in histories.items()},
+        {
+            pair: (history, columns, fold, rows, block, params)
+            for pair, history in histories.items()
+        },
         params.workers,
         write=screens.__setitem__,
         backend=params.backend,
@@ -169,15 +172,15 @@ def assemble(
 ) -> Screen:
     """The screen of all pairs from those of each."""
     names = [column.name for column in columns]
-    pooled = mean_over([own.sums for own in screens.values()])
-    shares = np.mean([own.shares for own in screens.values()], axis=0)
-    scopes = {ALL: pooled} | {pair: own.sums for pair, own in screens.items()}
+    pooled = mean_over([screen.sums for screen in screens.values()])
+    shares = np.mean([screen.shares for screen in screens.values()], axis=0)
+    scopes = {ALL: pooled} | {pair: screen.sums for pair, screen in screens.items()}
     tests = pd.concat(
         [_tests(scope, sums, names, horizons) for scope, sums in scopes.items()], ignore_index=True
     )
     parts = _parts(pooled, shares)
-    likeness = np.mean([own.likeness for own in screens.values()], axis=0)
-    turnover = mean_over([own.turnover for own in screens.values()])
+    likeness = np.mean([screen.likeness for screen in screens.values()], axis=0)
+    turnover = mean_over([screen.turnover for screen in screens.values()])
     return Screen(
         tests=tests,
         columns=_columns(pooled, parts, names, horizons).assign(
@@ -185,8 +188,8 @@ def assemble(
         ),
         steadiness=pd.concat(
             [
-                _cells(names, horizons).assign(part=part, ic=ic.ravel())
-                for part, ic in parts.items()
+                _cells(names, horizons).assign(part=name, ic=ic.ravel())
+                for name, ic in parts.items()
             ],
             ignore_index=True,
         ),
@@ -198,9 +201,9 @@ def assemble(
 def mean_over(values: Sequence[NDArray[np.floating]]) -> Series:
     """Mean over the pairs that have a value."""
     total, count = np.zeros(values[0].shape), np.zeros(values[0].shape, np.int64)
-    for own in values:
-        finite = np.isfinite(own)
-        total += np.where(finite, own, 0.0)
+    for pair_values in values:
+        finite = np.isfinite(pair_values)
+        total += np.where(finite, pair_values, 0.0)
         count += finite
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
@@ -234,7 +237,9 @@ def _columns(
     peak = np.nan_to_num(np.abs(ic), nan=-1.0).argmax(axis=1)
     every = np.arange(len(names))
     whole = ic[every, peak]
-    alike = {name: np.sign(part[every, peak]) == np.sign(whole) for name, part in parts.items()}
+    alike = {
+        name: np.sign(part_ic[every, peak]) == np.sign(whole) for name, part_ic in parts.items()
+    }
     with np.errstate(invalid="ignore", divide="ignore"):
         kept = ic[:, -1] / whole
     return pd.DataFrame(
@@ -243,7 +248,9 @@ def _columns(
             "peak": np.array(horizons)[peak],
             "kept": kept,
             "fifths": np.mean([alike[name] for name in FIFTHS], axis=0),
-            "sessions": np.mean([own for name, own in alike.items() if name not in FIFTHS], axis=0),
+            "sessions": np.mean(
+                [agrees for name, agrees in alike.items() if name not in FIFTHS], axis=0
+            ),
         }
     )
 

@@ -132,11 +132,11 @@ def compare(
         if per_fold:
             joined += per_fold[0].columns
             coded = [
-                replace(fold, shared=Fits({own.key: own.parameters}, 0))
-                for fold, own in zip(folds, per_fold, strict=True)
+                replace(fold, shared=Fits({fold_code.key: fold_code.parameters}, 0))
+                for fold, fold_code in zip(folds, per_fold, strict=True)
             ]
         daily[code], importance = _losses(bars, joined, coded, params, name)
-        facts = pd.DataFrame([own.facts for own in per_fold])
+        facts = pd.DataFrame([fold_code.facts for fold_code in per_fold])
         table[code] = facts.mean().to_dict() | {"importance": importance}
     plain = daily["none"]
     for code, errors in daily.items():
@@ -166,9 +166,9 @@ def _later(bars: Mapping[str, Bars], fold: Fold, rows: NDArray[np.int64]) -> Arr
     """Inputs of all pairs on evenly spaced test rows."""
     picked = fold.test[:: max(len(fold.test) * len(bars) // LOOKED_AT, 1)]
     inputs = []
-    for own in bars.values():
-        parameters = fitting.fit(own, SOURCE.inputs, rows).parameters
-        inputs.append(fitting.values_of(own, SOURCE, picked, parameters))
+    for pair_bars in bars.values():
+        parameters = fitting.fit(pair_bars, SOURCE.inputs, rows).parameters
+        inputs.append(fitting.values_of(pair_bars, SOURCE, picked, parameters))
     return np.concatenate(inputs)
 
 
@@ -217,21 +217,25 @@ def _losses(
     """Squared errors by day, in shares of each cell's own, and the learnt columns' importance."""
     learnt = {column.name for column in columns if column.domain == SOURCE.domain}
     daily, shares = [], []
-    for own in bars.values():
-        chosen = pair_selection.select_pair(History(own), columns, folds, params)
+    for pair_bars in bars.values():
+        chosen = pair_selection.select_pair(History(pair_bars), columns, folds, params)
         shares += [
-            sum(s for c, s in zip(each.columns, each.importance, strict=True) if c in learnt)
-            for each in chosen
+            sum(
+                s
+                for c, s in zip(selection.columns, selection.importance, strict=True)
+                if c in learnt
+            )
+            for selection in chosen
         ]
         fitted = training.fit_pair(
-            History(own),
+            History(pair_bars),
             columns,
             folds,
             selections=chosen,
             params=params,
             name=name,
         )
-        errors = losses.out_of_sample(own, fitted.forecasts, params)
+        errors = losses.out_of_sample(pair_bars, fitted.forecasts, params)
         for _, cell in errors.groupby("horizon"):
             sums = cell.set_index("day")[["loss", "known_loss"]]
             daily.append(sums / sums["known_loss"].sum())

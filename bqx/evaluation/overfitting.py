@@ -112,8 +112,8 @@ def pbo(daily: Series) -> float | None:
         return np.where(flat, 0.0, mean / np.where(flat, 1.0, spread))
 
     judged, best = sharpe(left), sharpe(1.0 - left).argmax(axis=1)
-    own = np.take_along_axis(judged, best[:, None], axis=1)
-    rank = (judged < own).sum(axis=1) + ((judged == own).sum(axis=1) + 1) / 2
+    of_best = np.take_along_axis(judged, best[:, None], axis=1)
+    rank = (judged < of_best).sum(axis=1) + ((judged == of_best).sum(axis=1) + 1) / 2
     return float((rank / (n + 1) < 0.5).mean())
 
 
@@ -133,10 +133,12 @@ def deflated(daily: Series, candidate: int, trials: int) -> purgedcv.DSRDiagnost
     Source: Bailey and Lopez de Prado (2014), The deflated Sharpe ratio, Journal of Portfolio
     Management 40(5).
     """
-    days, own = len(daily), daily[:, candidate]
-    if days < FEWEST_DAYS or np.ptp(own) == 0:
+    days, profits = len(daily), daily[:, candidate]
+    if days < FEWEST_DAYS or np.ptp(profits) == 0:
         return None
-    return purgedcv.deflated_sharpe_ratio_full(own, independent(daily, trials), 1.0 / (days - 1))
+    return purgedcv.deflated_sharpe_ratio_full(
+        profits, independent(daily, trials), 1.0 / (days - 1)
+    )
 
 
 def promote(

@@ -65,8 +65,8 @@ class Score:
         out: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            own = value.row(field.name) if field.name in INTERVALS else {field.name: value}
-            out |= own
+            values = value.row(field.name) if field.name in INTERVALS else {field.name: value}
+            out |= values
         return out
 
 
@@ -95,10 +95,10 @@ def score(
     if not valid.any():
         return Score(rows=0, days=0)
     columns = (y, forecast, martingale, innovation, view)
-    target, own, known, innovation, view = (column[valid] for column in columns)
+    target, predicted, martingale_part, innovation, view = (column[valid] for column in columns)
     present, position = np.unique(day[valid], return_inverse=True)
     block = position // -(-(window + horizon) // sessions.DAY)
-    loss, known_loss = (target - own) ** 2, (target - known) ** 2
+    loss, known_loss = (target - predicted) ** 2, (target - martingale_part) ** 2
     spread = (target - target.mean()) ** 2
     products = _ranks(view) * _ranks(innovation)
     ratio = partial(_interval, block=block, confidence=confidence, seed=seed)
@@ -107,10 +107,10 @@ def score(
         days=len(present),
         r2=ratio(spread - loss, spread, -np.inf, 1.0),
         known_r2=_ratio(spread - known_loss, spread),
-        mae=ratio(np.abs(target - own), np.ones(len(target)), 0.0, np.inf),
-        known_mae=float(np.abs(target - known).mean()),
-        direction=ratio(*_agreement(target, own), 0.0, 1.0),
-        martingale_direction=agreement(target, known),
+        mae=ratio(np.abs(target - predicted), np.ones(len(target)), 0.0, np.inf),
+        known_mae=float(np.abs(target - martingale_part).mean()),
+        direction=ratio(*_agreement(target, predicted), 0.0, 1.0),
+        martingale_direction=agreement(target, martingale_part),
         ic=ratio(products, np.full(len(target), products.any()), -1.0, 1.0),
         skill=ratio(gain[valid], innovation**2, -np.inf, 1.0),
         bqx_skill=ratio(known_loss - loss, known_loss, -np.inf, 1.0),

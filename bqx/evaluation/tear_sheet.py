@@ -125,11 +125,11 @@ def make(
         pair: _of_pair(history, column, rows, day, fold=fold, params=params)
         for pair, history in histories.items()
     }
-    sums = {pair: own.sums for pair, own in pairs.items()}
+    sums = {pair: of_pair.sums for pair, of_pair in pairs.items()}
     scopes = {ALL: mean_over(list(sums.values())), **sums} if len(sums) > 1 else sums
-    ic = pd.concat([_ic(scope, own, params) for scope, own in scopes.items()])
+    ic = pd.concat([_ic(scope, scope_sums, params) for scope, scope_sums in scopes.items()])
     fifths = pd.DataFrame(
-        mean_over([own.fifths for own in pairs.values()]),
+        mean_over([of_pair.fifths for of_pair in pairs.values()]),
         index=pd.Index(FIFTHS, name="fifth"),
         columns=[f"{horizon} min" for horizon in params.horizons],
     )
@@ -138,7 +138,7 @@ def make(
         name=column.name,
         definition=definition(column),
         by_session=_by_session(
-            {pair: own.values for pair, own in pairs.items()}, conditions.session(minutes)
+            {pair: of_pair.values for pair, of_pair in pairs.items()}, conditions.session(minutes)
         ),
         ic=ic.set_index(["scope", "horizon (min)"]),
         fifths=fifths,
@@ -204,12 +204,12 @@ def _by_session(values: Mapping[str, Series], session: NDArray[np.str_]) -> pd.D
     every = np.concatenate(list(values.values()))
     names = np.tile(session, len(values))
     for name in (*(n for n in conditions.SESSIONS if (session == n).any()), "all"):
-        own = every if name == "all" else every[names == name]
-        finite = own[np.isfinite(own)]
+        in_session = every if name == "all" else every[names == name]
+        finite = in_session[np.isfinite(in_session)]
         low, middle, high = np.quantile(finite, [0.05, 0.5, 0.95]) if len(finite) else [np.nan] * 3
         rows[name.replace("_", " ")] = {
-            "rows": len(own),
-            "absent": f"{1.0 - len(finite) / max(len(own), 1):.1%}",
+            "rows": len(in_session),
+            "absent": f"{1.0 - len(finite) / max(len(in_session), 1):.1%}",
             "mean": float(finite.mean()) if len(finite) else np.nan,
             "deviation": float(finite.std()) if len(finite) else np.nan,
             "5 %": float(low),
