@@ -79,7 +79,7 @@ class ChainedLog:
         lines, faults = [], []
         hashes = [FIRST]
         for number, text in enumerate(_whole(content).splitlines(), 1):
-            line, own, is_intact = _parsed(text)
+            line, line_hash, is_intact = _parsed(text)
             if not is_intact or line["before"] != hashes[-1]:
                 faults.append(
                     f"{self.path} line {number}: altered, got another hash; expected the line that "
@@ -87,7 +87,7 @@ class ChainedLog:
                 )
             if is_intact:
                 lines.append(line)
-            hashes.append(own or hashes[-1])
+            hashes.append(line_hash or hashes[-1])
         if end is None and len(hashes) > 1:
             faults.append(f"{self.end}: absent or damaged, got no count; expected that of its log.")
         elif end and (end.lines >= len(hashes) or hashes[end.lines] != end.hash):
@@ -183,17 +183,17 @@ class ChainedLog:
         if end.bytes is not None and size < end.bytes:
             return end
         for text in file.read().splitlines():
-            line, own, is_intact = _parsed(text)
+            line, line_hash, is_intact = _parsed(text)
             if is_intact and line["before"] == last:
-                count, last = count + 1, own
+                count, last = count + 1, line_hash
         return _End(count, last) if count >= end.lines else end
 
     def _end(self) -> _End | None:
         try:
             content = json.loads(read_regular(self.end))
             size = content.get("bytes")
-            known = None if size is None else int(size)
-            return _End(int(content["lines"]), str(content["hash"]), known)
+            length = None if size is None else int(size)
+            return _End(int(content["lines"]), str(content["hash"]), length)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -229,7 +229,7 @@ def _parsed(text: bytes) -> tuple[dict[str, Any], str, bool]:
     """A line without its hash, the hash that it has, and whether it is as it was written."""
     try:
         line = json.loads(text)
-        own = str(line.pop("hash"))
-        return line, own, own == digest(line) and "before" in line
+        line_hash = str(line.pop("hash"))
+        return line, line_hash, line_hash == digest(line) and "before" in line
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return {}, "", False

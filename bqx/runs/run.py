@@ -169,11 +169,11 @@ class Run:
         """
         self._hashes([relative])
         for name, entry in self.stages.items():
-            own = entry.get("catalog_hash", "")
-            if catalog_hash and own != catalog_hash and under(entry["outputs"], relative):
+            stage_hash = entry.get("catalog_hash", "")
+            if catalog_hash and stage_hash != catalog_hash and under(entry["outputs"], relative):
                 raise self._broken(
                     relative,
-                    f"made with another catalog, got {own[:12] or 'none'}",
+                    f"made with another catalog, got {stage_hash[:12] or 'none'}",
                     f"catalog {catalog_hash[:12]}",
                     name,
                 )

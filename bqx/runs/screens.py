@@ -57,9 +57,9 @@ def number_of(column: Column) -> int:
 
 def earlier(screen: ScreenTrials, known: Sequence[ScreenTrials]) -> NDArray[np.float64]:
     """(n,) p-values of tests of known screens that a screen does not hold, each test once."""
-    own = pd.MultiIndex.from_frame(screen.tests()[TEST])
-    tests = [own_tests.tests() for own_tests in known if own_tests.name != screen.name]
+    tested = pd.MultiIndex.from_frame(screen.tests()[TEST])
+    tests = [known_screen.tests() for known_screen in known if known_screen.name != screen.name]
     if not tests:
         return np.empty(0)
     others = pd.concat(tests).dropna().drop_duplicates(TEST)
-    return others.loc[~pd.MultiIndex.from_frame(others[TEST]).isin(own), "p"].to_numpy()
+    return others.loc[~pd.MultiIndex.from_frame(others[TEST]).isin(tested), "p"].to_numpy()

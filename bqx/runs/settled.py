@@ -35,16 +35,16 @@ def settled(run: Run, stem: str = "~") -> Params:
                     recorded |= artefact.read(run)["parameters"]
             values |= {key: recorded[key] for key in keys if key in recorded}
             maker |= dict.fromkeys(keys, name)
-    given = run.params
-    own = {key: getattr(given, key) for key in given.model_fields_set}
-    complete = Params(**(own | values))
-    wrong = [key for key in values if key in own and own[key] != getattr(complete, key)]
+    params = run.params
+    stated = {key: getattr(params, key) for key in params.model_fields_set}
+    complete = Params(**(stated | values))
+    wrong = [key for key in values if key in stated and stated[key] != getattr(complete, key)]
     if wrong:
         raise ParameterError(
             "\n".join(
-                f"{stem}: {key} is settled by {maker[key]}, got {own[key]!r}; expected "
+                f"{stem}: {key} is settled by {maker[key]}, got {stated[key]!r}; expected "
                 f"{getattr(complete, key)!r}. Leave it out, or run {maker[key]} with {key} of "
-                f"{own[key]!r} first."
+                f"{stated[key]!r} first."
                 for key in wrong
             )
         )
