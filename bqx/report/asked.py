@@ -153,13 +153,13 @@ def _features(reconciled: Mapping[str, Any], studies: Mapping[str, Any]) -> list
     out = []
     for document in dict.fromkeys(grid["document"] for grid in reconciled["grids"]):
         grids = {g["basis"]: g for g in reconciled["grids"] if g["document"] == document}
-        stated, own = grids["itemised"], grids["implemented"]
+        stated, implemented = grids["itemised"], grids["implemented"]
         out.append(
             Figure(
                 f"columns of {document}, with lags",
                 f"{stated['printed']:,}",
                 f"{stated['columns']:,} by the documents' own lists",
-                f"{own['columns']:,}",
+                f"{implemented['columns']:,}",
                 "this run",
             )
         )

@@ -159,9 +159,9 @@ def _nets(run: Run) -> pd.DataFrame:
 
 def _gain(losses: pd.DataFrame, confidence: float) -> str:
     """Difference of skill over all pairs alike, days resampled jointly."""
-    known = losses.groupby("pair")["known_loss"].transform("sum")
-    saved = ((losses["loss_other"] - losses["loss"]) / known).groupby(losses["day"]).sum()
-    whole = (losses["known_loss"] / known).groupby(losses["day"]).sum()
+    known_loss = losses.groupby("pair")["known_loss"].transform("sum")
+    saved = ((losses["loss_other"] - losses["loss"]) / known_loss).groupby(losses["day"]).sum()
+    whole = (losses["known_loss"] / known_loss).groupby(losses["day"]).sum()
     gain = inference.interval(saved.to_numpy(), whole.to_numpy(), confidence, SEED)
     return _spanned(gain, lines.basis)
 

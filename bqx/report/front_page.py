@@ -64,11 +64,11 @@ def doubts(verdict: dict[str, Any]) -> list[str]:
             f"The bars are synthetic, with {what}: this run tests the pipeline, it says nothing "
             "about any market."
         )
-    known = max((row["known_r2"] or 0.0) for row in rows)
-    if known > 0.05:
+    known_r2 = max((row["known_r2"] or 0.0) for row in rows)
+    if known_r2 > 0.05:
         sentences.append(
             f"The raw R² of {max(row['r2'] or 0.0 for row in rows):.2f} looks high because up to "
-            f"{known:.2f} of it is known in advance. Read the skill instead."
+            f"{known_r2:.2f} of it is known in advance. Read the skill instead."
         )
     if verdict["run"]["drifted_share"] > 0.1:
         sentences.append(
@@ -102,8 +102,8 @@ def _signals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     horizons = sorted({row["horizon"] for row in rows})
     ratios: dict[str, dict[int, float | None]] = {}
     for row in rows:
-        own = ratios.setdefault(row["signal"], dict.fromkeys(horizons))
-        own[row["horizon"]] = row["net_sharpe"]
+        signal_ratios = ratios.setdefault(row["signal"], dict.fromkeys(horizons))
+        signal_ratios[row["horizon"]] = row["net_sharpe"]
     return {"horizons": horizons, "rows": ratios}
 
 

@@ -31,9 +31,9 @@ def ranged(values: Sequence[float | None], form: str) -> str:
 def goal(benchmarks: Mapping[str, Any], what: str) -> str:
     """A figure of the benchmarks with its unit; empty where it was not measured."""
     for module in benchmarks.values():
-        for found in module.get("goals", ()):
-            if found["what"] == what:
-                return f"{found['found']:g} {found['unit']}"
+        for result in module.get("goals", ()):
+            if result["what"] == what:
+                return f"{result['found']:g} {result['unit']}"
     return ""
 
 

@@ -232,7 +232,7 @@ def _execute(store: Run, notebook: Path) -> float:
 def _source_cell(notebook: Path, executed: int) -> int:
     """Number, from 1, of the source cell that stands at an index of the executed copy."""
     tags = [cell.metadata.get("tags", []) for cell in nbformat.read(notebook, as_version=4).cells]
-    injected = next((n for n, found in enumerate(tags, 1) if "parameters" in found), 0)
+    injected = next((n for n, cell_tags in enumerate(tags, 1) if "parameters" in cell_tags), 0)
     return executed if executed > injected else executed + 1
 
 

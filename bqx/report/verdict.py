@@ -95,12 +95,12 @@ def _horizons(
     tested = _nearest(claimed[claimed["level"] == "horizon"], ["horizon"]).set_index("horizon")
     shares, out = _shares(run), []
     for horizon in params.horizons:
-        own = cells[cells["horizon"] == horizon]
+        horizon_cells = cells[cells["horizon"] == horizon]
         account = backtest.mean_by_day(daily[daily["horizon"] == horizon])
         out.append(
             {
                 "horizon": horizon,
-                **{name: own[name].astype(float).mean() for name in MEANS},
+                **{name: horizon_cells[name].astype(float).mean() for name in MEANS},
                 **_skill(shares[shares["horizon"] == horizon], confidence, params.seed),
                 **tested.loc[horizon].to_dict(),
                 "smallest_skill": smallest[str(horizon)],
@@ -139,9 +139,9 @@ def _three(
 def _folds(claimed: pd.DataFrame) -> list[dict[str, Any]]:
     """Each fold's test of all its pairs and horizons, and which of them are claimed within."""
     out = []
-    for fold, own in claimed.groupby("fold"):
-        (whole,) = own[own["level"] == "fold"].to_dict("records")
-        within = own[own["claimed"]]
+    for fold, fold_claims in claimed.groupby("fold"):
+        (whole,) = fold_claims[fold_claims["level"] == "fold"].to_dict("records")
+        within = fold_claims[fold_claims["claimed"]]
         out.append(
             {
                 "fold": int(str(fold)),
@@ -181,17 +181,17 @@ def write(run: Run) -> dict[str, Any]:
     """
     params = settled(run)
     dataset = load(run)
-    claimed, known = scoring.read_claims(run), known_trials.known(run)
+    claimed, ledger = scoring.read_claims(run), known_trials.known(run)
     cells = _cells(run, claimed)
-    if known.faults:
+    if ledger.faults:
         cells["promoted"] = False
     pairs = cells["pair"].unique()
     daily = pd.concat(artefacts.ACCOUNT.read(run, pair=pair) for pair in pairs)
     horizons = _plain(pd.DataFrame(_horizons(run, cells, daily, params, claimed)))
     verdict = {
         "run": _facts(run, dataset, params) | {"trials": int(cells["trials"].max())},
-        "ledger": {"faults": known.faults},
-        "claims": claims.judged(known.claims, horizons, run),
+        "ledger": {"faults": ledger.faults},
+        "claims": claims.judged(ledger.claims, horizons, run),
         **_three(run, cells, daily, params, claimed),
         "horizons": horizons,
         "folds": _folds(claimed),

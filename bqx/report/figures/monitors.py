@@ -17,9 +17,9 @@ def operating_characteristic(rows: pd.DataFrame) -> Figure:
     for number, ((quiet, found), names) in enumerate(
         rows.groupby(["quiet", "found"])["detector"].agg(list).items()
     ):
-        own = "bqx" in names
-        colour = BLUE if own else PALETTE[1 + number % (len(PALETTE) - 1)]
-        axes.plot(quiet, found, "D" if own else "o", color=colour, ms=9 if own else 5)
+        is_bqx = "bqx" in names
+        colour = BLUE if is_bqx else PALETTE[1 + number % (len(PALETTE) - 1)]
+        axes.plot(quiet, found, "D" if is_bqx else "o", color=colour, ms=9 if is_bqx else 5)
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
         axes.annotate(
             "\n".join(names[:2]) + more,

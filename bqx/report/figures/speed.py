@@ -28,8 +28,8 @@ def benchmarks(rows: pd.DataFrame) -> Figure:
         mark, colour = "os"[i // len(PALETTE) % 2], PALETTE[i % len(PALETTE)]
         y = of_peer["family"].map(ticks)
         right.plot(of_peer["peer_ns"], y, mark, ms=4, color=colour, label=peer)
-    own = compared.drop_duplicates("family")
-    right.plot(own["ns"], own["family"].map(ticks), "k|", ms=8, label="bqx")
+    families = compared.drop_duplicates("family")
+    right.plot(families["ns"], families["family"].map(ticks), "k|", ms=8, label="bqx")
     right.set_yticks(range(len(names)), names)
     right.invert_yaxis()
     right.set(xlabel="time of a value (ns)", xscale="log")

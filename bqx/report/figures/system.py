@@ -21,13 +21,13 @@ def system(panels: Mapping[str, pd.DataFrame]) -> Figure:
     dashed line is the bound of an alert.
     """
     figure, axes = canvas(3, 2, width=11.0, height=5.6)
-    for panel, own in zip(SIX, axes.flat, strict=True):
-        own.set(title=panel.title, xlabel="time", ylabel=UNITS.get(panel.unit, panel.unit))
+    for panel, panel_axes in zip(SIX, axes.flat, strict=True):
+        panel_axes.set(title=panel.title, xlabel="time", ylabel=UNITS.get(panel.unit, panel.unit))
         if panel.title in panels:
-            _draw(own, panel, panels[panel.title])
+            _draw(panel_axes, panel, panels[panel.title])
         else:
-            note(own, "a server counts it:\nGET /metrics")
-            own.set(xticks=[], yticks=[])
+            note(panel_axes, "a server counts it:\nGET /metrics")
+            panel_axes.set(xticks=[], yticks=[])
     return figure
 
 
