@@ -142,8 +142,8 @@ def average_spread(pair: str, account: str = "retail") -> float:
     >>> round(average_spread("usdjpy"), 3), round(average_spread("usdjpy", "raw"), 3)
     (0.013, 0.003)
     """
-    own = ACCOUNTS[account]
-    pips = max(AVERAGE_SPREAD[pairs.check(pair)] - own.markup, own.least)
+    terms = ACCOUNTS[account]
+    pips = max(AVERAGE_SPREAD[pairs.check(pair)] - terms.markup, terms.least)
     return pips * pairs.pip(pair)
 
 
@@ -162,11 +162,11 @@ def table(account: str, names: Iterable[str] = pairs.PAIRS) -> pd.DataFrame:
 
 def spread(bars: Bars, account: str = "retail") -> Series:
     """(T,) spread of each minute, quote units: the bars' own where there is one, else the table."""
-    own = bars.spread
-    missing = ~np.isfinite(own)
+    quoted = bars.spread
+    missing = ~np.isfinite(quoted)
     if not missing.any():
-        return own
-    spreads = own.copy()
+        return quoted
+    spreads = quoted.copy()
     spreads[missing] = average_spread(bars.pair, account) * profile(bars.minutes[missing])
     return spreads
 

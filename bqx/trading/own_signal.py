@@ -39,16 +39,18 @@ def rule_of(params: Params) -> Rule:
             f"signal: {path} cannot be imported, got {type(error).__name__} {error}; expected a "
             f"module that defines {name}."
         ) from error
-    own = getattr(module, name, None)
-    if not callable(own):
+    rule = getattr(module, name, None)
+    if not callable(rule):
         raise ParameterError(
             f"signal: no function in {path}, got {name} that is "
-            f"{'absent' if own is None else 'something else'}; expected one of expected move, "
+            f"{'absent' if rule is None else 'something else'}; expected one of expected move, "
             "cost of a buy and cost of a sell."
         )
     # A run reaches its first trade after minutes.
-    _checked(own, params.signal, MOVES, COSTS, COSTS)
-    return lambda move, buy_cost, sell_cost: _checked(own, params.signal, move, buy_cost, sell_cost)
+    _checked(rule, params.signal, MOVES, COSTS, COSTS)
+    return lambda move, buy_cost, sell_cost: _checked(
+        rule, params.signal, move, buy_cost, sell_cost
+    )
 
 
 def _checked(own: Rule, name: str, *series: Series) -> Side:
