@@ -80,7 +80,7 @@ class Study:
 
     def only(self, pair: str, *pairs: str) -> Self:
         """The study of some of its pairs; their features still read all pairs of the bars."""
-        return replace(self, bars={each: self._bars(each) for each in (pair, *pairs)})
+        return replace(self, bars={name: self._bars(name) for name in (pair, *pairs)})
 
     @property
     def pairs(self) -> tuple[str, ...]:
@@ -154,11 +154,11 @@ class Study:
         ParameterError : no such column, fold, part or horizon.
         """
         columns, horizon = columns_of(wanted), horizon or self.params.horizons[0]
-        own = self.folds_for(*columns)
-        rows = np.arange(len(self.minutes)) if fold is None else own.rows(fold, part)
+        folds = self.folds_for(*columns)
+        rows = np.arange(len(self.minutes)) if fold is None else folds.rows(fold, part)
         label = self._label(pair, horizon)
         rows = rows[np.isfinite(label[rows])]
-        frame = self._frame(columns, rows, own[fold or 0], pair)
+        frame = self._frame(columns, rows, folds[fold or 0], pair)
         whole = np.isfinite(frame.to_numpy()).all(axis=1)
         y = pd.Series(label[rows][whole], frame.index[whole], name=f"innovation in {horizon} min")
         return frame[whole], y
@@ -175,12 +175,12 @@ class Study:
         its ``t`` and ``p`` from sums over days, and ``fdr`` over all that were looked at, sorted
         by it.
         """
-        columns, own = columns_of(wanted), self.folds_for(*wanted)[0]
-        rows = np.concatenate((own.train, own.validation))
+        columns, fold = columns_of(wanted), self.folds_for(*wanted)[0]
+        rows = np.concatenate((fold.train, fold.validation))
         _, block = np.unique(sessions.trading_days(self.minutes[rows]), return_inverse=True)
         horizons, sums = self.params.horizons, []
         for pair in self.pairs:
-            values = self._matrix(columns, rows, own, pair)
+            values = self._matrix(columns, rows, fold, pair)
             labels = self.labels(pair).to_numpy()[rows]
             sums.append(screening.day_products(values, labels, block))
         ic, t, p = screening.tested(np.mean(sums, axis=0))
@@ -219,19 +219,21 @@ class Study:
     def _learnt(
         self, pair: str, model: Model, columns: tuple[Column, ...], folds: tuple[Fold, ...]
     ) -> tuple[Learnt, ...]:
-        history, targets, own = self._history(pair), self.targets(pair), self.params
+        history, targets, params = self._history(pair), self.targets(pair), self.params
         return tuple(
-            learn_fold(history, columns, fold, model=model.unfitted(), targets=targets, params=own)
+            learn_fold(
+                history, columns, fold, model=model.unfitted(), targets=targets, params=params
+            )
             for fold in folds
         )
 
     def _learnt_together(
         self, model: Model, columns: tuple[Column, ...], folds: tuple[Fold, ...]
     ) -> dict[str, tuple[Learnt, ...]]:
-        known = {pair: self._history(pair) for pair in self.bars}
-        screens = pooled_columns.screen_all(known, columns, folds, self.params)
+        histories_by_pair = {pair: self._history(pair) for pair in self.bars}
+        screens = pooled_columns.screen_all(histories_by_pair, columns, folds, self.params)
         return pooled.learn_all(
-            known, columns, folds, screens=screens, params=self.params, name=model.NAME
+            histories_by_pair, columns, folds, screens=screens, params=self.params, name=model.NAME
         )
 
     def _bars(self, pair: str) -> Bars:
