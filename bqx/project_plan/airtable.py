@@ -152,17 +152,17 @@ def push(plan: Plan, base: Base, *, dry_run: bool = False) -> list[Change]:
     identities: dict[str, str] = {}
     changes: list[Change] = []
     for table, key, items, fields in _tables(plan):
-        known = base.records(table, key)
-        identities |= {name: identity for name, (identity, _) in known.items()}
+        records = base.records(table, key)
+        identities |= {name: identity for name, (identity, _) in records.items()}
         # In the order of the plan, so that what a record links to is there before it.
         for rows in _waves(items):
             wanted = {item.id: fields(item, identities) for item in rows}
             sent = []
             for name, row in wanted.items():
-                before = known.get(name, ("", {}))[1]
+                before = records.get(name, ("", {}))[1]
                 unlike = {k: value for k, value in row.items() if before.get(k) != value}
                 if unlike:
-                    kind = "updated" if name in known else "created"
+                    kind = "updated" if name in records else "created"
                     changes.append(Change(table, name, kind, unlike))
                     sent.append(unlike | {key: name})
             if dry_run:

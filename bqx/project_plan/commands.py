@@ -30,18 +30,18 @@ def _base(text: str) -> str:
 def _plan(asked: argparse.Namespace) -> int:
     from bqx.project_plan import plan
 
-    own = plan.read()
+    project_plan = plan.read()
     if not asked.push:
         if asked.dry_run:
             raise ParameterError("--dry-run: of no use, got no --push; expected --push BASE too.")
-        print(plan.shown(own))
+        print(plan.shown(project_plan))
         return 0
     from pyairtable import Api
 
     from bqx.project_plan import airtable
 
     base = airtable.Base(Api(airtable.token(), timeout=(10, 60)), asked.push)
-    changes = airtable.push(own, base, dry_run=asked.dry_run)
+    changes = airtable.push(project_plan, base, dry_run=asked.dry_run)
     for change in changes:
         fields = ", ".join(sorted(change.fields))
         print(f"{change.table}\t{change.key}\t{change.kind}\t{fields}")
