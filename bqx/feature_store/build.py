@@ -68,9 +68,9 @@ def build(
     work = _Work(Folder(out), features, _wanted(bars, pairs), digest(origin))
     work.folder.sweep()
     # The months of an earlier build with this key tell what is complete without reading bars.
-    known = work.manifest["builds"].get(work.key, {}).get("months", ())
-    if known and not any(work.absent(known).values()):
-        work.write_manifest(known)
+    built_months = work.manifest["builds"].get(work.key, {}).get("months", ())
+    if built_months and not any(work.absent(built_months).values()):
+        work.write_manifest(built_months)
         return 0
     grids = bar_frames.align(readers.read_folder(bars, **said))
     months = months_of(next(iter(grids.values())), since, until)
@@ -176,11 +176,11 @@ def missing(
     absent = []
     columns = {table: catalog.catalog_hash(features) for table, features in tables.items()}
     for path, (table, month) in paths_of(tables, pair, months).items():
-        known = manifest["files"].get(path, {})
-        listed = (known.get("key"), known.get("columns")) == (key, columns[table])
+        recorded = manifest["files"].get(path, {})
+        listed = (recorded.get("key"), recorded.get("columns")) == (key, columns[table])
         content = folder.read(path) if folder.has(path) else b""
         sha256 = hashlib.sha256(content).hexdigest()
-        if listed and known["sha256"] == sha256:
+        if listed and recorded["sha256"] == sha256:
             continue
         features = tables[table]
         rows = None if listed else month_file.rows_of(content, path, key, features=features)
@@ -222,11 +222,11 @@ def _rows(bars: Bars, since: pd.Timestamp | None, until: pd.Timestamp | None) ->
 
 
 def _wanted(folder: Path, pairs: Sequence[str]) -> list[str]:
-    there = readers.bar_files(folder)[0]
+    present = readers.bar_files(folder)[0]
     for pair in pairs:
-        if pair not in there:
+        if pair not in present:
             raise ParameterError(
-                f"--pairs: no bars, got {pair!r}; expected some of {', '.join(sorted(there))} in "
+                f"--pairs: no bars, got {pair!r}; expected some of {', '.join(sorted(present))} in "
                 f"{folder}. Correct the name or add its bars."
             )
-    return [pair for pair in LIQUIDITY if pair in (pairs or there)]
+    return [pair for pair in LIQUIDITY if pair in (pairs or present)]

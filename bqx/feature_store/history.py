@@ -47,8 +47,8 @@ class History:
         stored: list[tuple[int, Column]] = []
         others: list[tuple[int, Column]] = []
         for i, column in enumerate(columns):
-            known = store is not None and store.has(column.feature)
-            (stored if known else others).append((i, column))
+            is_stored = store is not None and store.has(column.feature)
+            (stored if is_stored else others).append((i, column))
         if store is not None:
             store.fill(self.bars.pair, stored, rows, out)
         if others:
@@ -64,7 +64,7 @@ class History:
         """`matrix` at each of several parts of rows, which may overlap: no month is read twice."""
         rows = np.unique(np.concatenate(parts))
         whole = self.matrix(columns, rows, fits)
-        return tuple(whole[np.searchsorted(rows, part)] for part in parts)
+        return tuple(whole[np.searchsorted(rows, part_rows)] for part_rows in parts)
 
     @cached_property
     def _store(self) -> Store | None:
@@ -72,11 +72,11 @@ class History:
         if not self.place:
             return None
         store = Store(self.place)
-        found = store.ts(self.bars.pair)
-        if not found.equals(self.bars.ts):
+        times = store.ts(self.bars.pair)
+        if not times.equals(self.bars.ts):
             raise ArtefactError(
-                f"{self.place}: {self.bars.pair} has other rows than the bars, got {len(found):,} "
-                f"from {found[0]}; expected {len(self.bars):,} from {self.bars.ts[0]}. "
+                f"{self.place}: {self.bars.pair} has other rows than the bars, got {len(times):,} "
+                f"from {times[0]}; expected {len(self.bars):,} from {self.bars.ts[0]}. "
                 "Publish the features of these bars again."
             )
         return store

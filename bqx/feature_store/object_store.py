@@ -127,8 +127,8 @@ class Folder:
         if not self.is_local:
             return
         for path in Path(self._base).rglob(".*.tmp"):
-            found = _TEMPORARY.fullmatch(path.name)
-            if found and not _alive(int(found[1])):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and not _alive(int(match[1])):
                 path.unlink(missing_ok=True)
 
     def _check(self, path: str) -> None:

@@ -117,20 +117,23 @@ def groups(
             pair: [path for path in of_pair if path.endswith(f"/{month}.parquet")]
             for pair, of_pair in absent.items()
         }
-        by_month.append([(pair, month, some) for pair, some in paths.items() if some])
+        by_month.append(
+            [(pair, month, month_paths) for pair, month_paths in paths.items() if month_paths]
+        )
     orders = [of_month for of_month in by_month if of_month]
     parts = workers // gcd(workers, len(orders))
     return [
-        {f"{pair} {month}": (pair, month, paths) for pair, month, paths in of_month[part::parts]}
+        {f"{pair} {month}": (pair, month, paths) for pair, month, paths in of_month[offset::parts]}
         for of_month in orders
-        for part in range(min(parts, len(of_month)))
+        for offset in range(min(parts, len(of_month)))
     ]
 
 
 def _sent(features: Sequence[Feature]) -> list[Feature | Column]:
-    known = catalog.FEATURES
+    catalogued = catalog.FEATURES
     return [
-        Column(f) if f.name in known and known[f.name].family is f.family else f for f in features
+        Column(f) if f.name in catalogued and catalogued[f.name].family is f.family else f
+        for f in features
     ]
 
 

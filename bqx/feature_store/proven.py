@@ -30,11 +30,11 @@ def hashes(store: Store, bars: Path, features: Sequence[Feature]) -> dict[str, A
             f"another profile or of other code, such as {others[0]}; expected those of the "
             "certificate. Pass the --profile it was built with, or build it again."
         )
-    own = bars_hash(bars)
-    unlike = [pair for pair in store.pairs if store.origin(pair)["bars"] != own]
+    digest = bars_hash(bars)
+    unlike = [pair for pair in store.pairs if store.origin(pair)["bars"] != digest]
     if unlike:
         raise ArtefactError(
             f"{place}: of other bars, got {', '.join(unlike)} built from files that are not those "
             f"of {bars}; expected the same. Pass its bars with --bars, or build it again."
         )
-    return {"place": place, "bars": own, "files": files}
+    return {"place": place, "bars": digest, "files": files}

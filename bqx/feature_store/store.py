@@ -70,8 +70,8 @@ class Store:
         names = [name for name, its_table in self._listed.items() if its_table == table]
         for name in names:
             if name not in catalog.FEATURES:
-                known = f"those of the catalog, or of the files that {catalog.OWN} names"
-                raise self._broken(CATALOG, f"the unknown feature {name}", known)
+                expected = f"those of the catalog, or of the files that {catalog.OWN} names"
+                raise self._broken(CATALOG, f"the unknown feature {name}", expected)
         return tuple(catalog.FEATURES[name] for name in names)
 
     def has(self, feature: Feature) -> bool:
@@ -163,11 +163,11 @@ class Store:
         for table, members in grouped.items():
             for part in parts[table]:
                 met = {lag: part.meets(rows, lag) for lag in {c.lag for _, c in members}}
-                there = [(i, column) for i, column in members if met[column.lag]]
-                features = tuple(dict.fromkeys(column.feature for _, column in there))
+                covered = [(i, column) for i, column in members if met[column.lag]]
+                features = tuple(dict.fromkeys(column.feature for _, column in covered))
                 if features:
-                    held = self.values(part, features)
-                    lags.place(held, part.start, features, there, rows, out)
+                    month_values = self.values(part, features)
+                    lags.place(month_values, part.start, features, covered, rows, out)
 
     def verify(self, part: Part) -> None:
         """Raise ArtefactError unless every byte of a month's file is what was written."""
@@ -263,9 +263,9 @@ class Store:
         return self._broken(part.path, "damaged content", "what was written")
 
     def _of_one_build(self, pair: str, parts: Mapping[str, tuple[Part, ...]]) -> None:
-        if len({part.key for each in parts.values() for part in each}) > 1:
+        if len({part.key for months in parts.values() for part in months}) > 1:
             raise self._broken(pair, "files of two builds", "one")
-        if len({tuple((p.month, p.rows) for p in each) for each in parts.values()}) > 1:
+        if len({tuple((p.month, p.rows) for p in months) for months in parts.values()}) > 1:
             raise self._broken(pair, "tables of unlike months", "the same rows")
 
     def _times(
