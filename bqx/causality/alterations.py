@@ -20,13 +20,13 @@ FILLED = "filled"
 
 def altered(bars: Bars, rows: slice | Mask, change: Callable[[Array], Array]) -> Bars:
     """Bars of which some rows are changed, the pair's own (rows, 6) and all closes (rows, 28)."""
-    own = bars.frame[list(COLUMNS)].to_numpy(np.float64, copy=True)
-    own[rows] = change(own[rows])
+    bar_values = bars.frame[list(COLUMNS)].to_numpy(np.float64, copy=True)
+    bar_values[rows] = change(bar_values[rows])
     if bars.panel is None:
-        return _with(bars, own, None)
+        return _with(bars, bar_values, None)
     closes = bars.panel.closes.copy()
     closes[rows] = change(closes[rows])
-    return _with(bars, own, closes)
+    return _with(bars, bar_values, closes)
 
 
 def _with(bars: Bars, own: Array, closes: Array | None, filled: Mask | None = None) -> Bars:
@@ -57,27 +57,27 @@ class Disguise:
 
     def on(self, rows: Mask) -> Bars:
         """The bars with these rows altered."""
-        own, closes = self._plain
-        own = np.where(rows[:, None], self.own, own)
+        bar_values, closes = self._plain
+        bar_values = np.where(rows[:, None], self.own, bar_values)
         if closes is not None and self.closes is not None:
             closes = np.where(rows[:, None], self.closes, closes)
         filled = self.filled
         if filled is not None:
             filled = np.where(rows, filled, self.bars.frame[FILLED].to_numpy(bool))
-        return _with(self.bars, own, closes, filled)
+        return _with(self.bars, bar_values, closes, filled)
 
     def only(self, name: str) -> "Disguise":
         """The disguise of one column, of ``filled``, or of one other pair alone."""
-        own, closes = (None if x is None else x.copy() for x in self._plain)
+        bar_values, closes = (None if x is None else x.copy() for x in self._plain)
         filled = None if self.filled is None else self.bars.frame[FILLED].to_numpy(bool)
-        assert own is not None
+        assert bar_values is not None
         if name in COLUMNS:
-            own[:, COLUMNS.index(name)] = self.own[:, COLUMNS.index(name)]
+            bar_values[:, COLUMNS.index(name)] = self.own[:, COLUMNS.index(name)]
         elif name == FILLED:
             filled = self.filled
         elif closes is not None and self.closes is not None:
             closes[:, PAIRS.index(name)] = self.closes[:, PAIRS.index(name)]
-        return Disguise(self.kind, self.bars, own, closes, filled)
+        return Disguise(self.kind, self.bars, bar_values, closes, filled)
 
     @property
     def names(self) -> list[str]:
@@ -89,8 +89,8 @@ class Disguise:
 
     @cached_property
     def _plain(self) -> tuple[Array, Array | None]:
-        own = self.bars.frame[list(COLUMNS)].to_numpy(np.float64)
-        return own, None if self.bars.panel is None else self.bars.panel.closes
+        bar_values = self.bars.frame[list(COLUMNS)].to_numpy(np.float64)
+        return bar_values, None if self.bars.panel is None else self.bars.panel.closes
 
 
 def _present(closes: Array) -> list[int]:
@@ -120,15 +120,15 @@ NOISE, NUDGE, MISSING, SCALED = KINDS
 def disguise(bars: Bars, kind: str, seed: int = 0) -> Disguise:
     """What the rows of the bars become by a kind of alteration."""
     rng = np.random.default_rng(seed)
-    own = _changed(bars.frame[list(COLUMNS)].to_numpy(np.float64), kind, rng)
+    bar_values = _changed(bars.frame[list(COLUMNS)].to_numpy(np.float64), kind, rng)
     if kind == NOISE:
-        own[:, : len(RATES)] = np.sort(own[:, : len(RATES)], axis=1)[:, [1, 3, 0, 2]]
+        bar_values[:, : len(RATES)] = np.sort(bar_values[:, : len(RATES)], axis=1)[:, [1, 3, 0, 2]]
     closes = None if bars.panel is None else _changed(bars.panel.closes, kind, rng)
     filled = None
     if FILLED in bars.frame:
         filled = bars.frame[FILLED].to_numpy(bool)
         filled = ~filled if kind == NOISE else filled & (kind != MISSING)
-    return Disguise(kind, bars, own, closes, filled)
+    return Disguise(kind, bars, bar_values, closes, filled)
 
 
 def _changed(old: Array, kind: str, rng: np.random.Generator) -> Array:

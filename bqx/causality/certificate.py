@@ -168,9 +168,9 @@ class _Proof:
             bar.update()
             bar.set_description("tightness")
             pair, bars = next(iter(self.bars.items()))
-            heard = [feature for feature in self.features if feature.name in self.reading.spoke]
+            valued = [feature for feature in self.features if feature.name in self.reading.spoke]
             for check in (tightness.blind, tightness.padded):
-                loose |= check(heard, bars, self.tries, self.learnt[pair], self.seed)
+                loose |= check(valued, bars, self.tries, self.learnt[pair], self.seed)
                 bar.update()
         names = [feature.name for feature in self.features]
         return Certificate(
@@ -203,8 +203,8 @@ class _Proof:
             holed=turn % 3 == 2,
             keep=None if turn else self.fresh.rows,
         )
-        known = [feature for feature in self.features if feature.name not in self.leaks]
-        reading_ahead.read(known, task, self.reading)
+        remaining = [feature for feature in self.features if feature.name not in self.leaks]
+        reading_ahead.read(remaining, task, self.reading)
         for several in self.reading.suspicions.values():
             for suspicion in several:
                 self._explain(suspicion, pair)
@@ -214,11 +214,11 @@ class _Proof:
         name = suspicion.feature.name
         if name in self.leaks:
             return
-        found = self.fresh.explained(suspicion, self.learnt[pair], elsewhere=elsewhere)
-        if isinstance(found, Leak):
-            self.leaks[name] = found
+        explanation = self.fresh.explained(suspicion, self.learnt[pair], elsewhere=elsewhere)
+        if isinstance(explanation, Leak):
+            self.leaks[name] = explanation
         else:
-            self.insufficient.setdefault(name, found)
+            self.insufficient.setdefault(name, explanation)
 
     def _state(self) -> None:
         pair = next(iter(self.bars))

@@ -110,8 +110,8 @@ def alone(features: Features, bars: Bars, row: int, fits: Fits = None) -> Array:
     out = np.empty(len(features))
     for lookback, group in by_lookback(features).items():
         start = max(row + 1 - max(lookback, 1), 0)
-        found = values(bars.rows(start, row + 1), group, fits)[-1]
-        out[[column[feature.name] for feature in group]] = found
+        last_values = values(bars.rows(start, row + 1), group, fits)[-1]
+        out[[column[feature.name] for feature in group]] = last_values
     return out
 
 

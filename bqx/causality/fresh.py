@@ -114,10 +114,10 @@ def _workers() -> Any:
 
 def _serve(places: tuple[list[str], Mapping[str, Path], tuple[str, ...]], order: bytes) -> bytes:
     def work() -> Any:
-        path, files, own = places
+        path, files, own_features = places
         sys.path[:] = path
         own_modules.load(files)
-        catalog.adopt(own)
+        catalog.adopt(own_features)
         function, frozen, arguments = cloudpickle.loads(order)
         features = [
             catalog.FEATURES[feature] if isinstance(feature, str) else feature

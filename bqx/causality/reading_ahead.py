@@ -245,18 +245,18 @@ class _Chunk:
         self.reading.ahead = max(self.reading.ahead, version.ahead)
         clean = {f.lookback: version.since >= f.lookback for f in self.features}
         counts = {lookback: int(rows.sum()) for lookback, rows in clean.items()}
-        heard = np.zeros(len(self.features), bool)
+        valued = np.zeros(len(self.features), bool)
         for i, feature in enumerate(self.features):
             rows = clean[feature.lookback]
             self.reading.compared += counts[feature.lookback]
             if feature.name not in self.reading.spoke:
-                heard[i] = bool(np.isfinite(self.whole[i][rows]).any())
+                valued[i] = bool(np.isfinite(self.whole[i][rows]).any())
             changed = np.flatnonzero(unequal[i] & rows)
             if len(changed):
                 changed = changed[~same(self.whole[i, changed], new[i, changed])]
             for row in {int(r) for r in (*changed[:1], *changed[-1:])}:
                 self._suspect(i, row, float(new[i, row]), version)
-        self._hear(heard)
+        self._hear(valued)
 
     def _hear(self, heard: Mask) -> None:
         self.reading.spoke |= {self.features[int(i)].name for i in np.flatnonzero(heard)}

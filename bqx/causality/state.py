@@ -67,12 +67,12 @@ class Fresh:
         rows = np.unique(np.concatenate([*near, np.linspace(0, last, SAMPLED).astype(np.int64)]))
         frozen = fresh.freeze(features)
         learning = any(feature.fit_key for feature in unfolded(features))
-        known = {
+        early_bars = {
             name: replace(early)
             for name, early in ((name, b.rows(0, last + 1)) for name, b in bars.items())
             if learning or name == pair
         }
-        order = (known, cuts, rows, training)
+        order = (early_bars, cuts, rows, training)
         return Fresh(bars, frozen, cuts, rows, fresh.start(_first_values, frozen, order))
 
     def suspicions(
@@ -135,10 +135,14 @@ class Fresh:
         out = {}
         for feature in fitted:
             for pair in self.bars:
-                known, *others = (by[pair][feature.fit_key] for by in (learnt, after, before))
-                unlike_known = [o for o in others if not np.array_equal(known, o, equal_nan=True)]
-                if unlike_known:
-                    out[feature.name] = self._fit_leak(feature, pair, known, unlike_known[0])
+                parameters, *others = (by[pair][feature.fit_key] for by in (learnt, after, before))
+                unlike_parameters = [
+                    o for o in others if not np.array_equal(parameters, o, equal_nan=True)
+                ]
+                if unlike_parameters:
+                    out[feature.name] = self._fit_leak(
+                        feature, pair, parameters, unlike_parameters[0]
+                    )
                     break
         return out
 
@@ -173,8 +177,8 @@ def _first_read(
     feature = next(feature for feature in features if feature.name == name)
 
     def until(stop: int) -> float:
-        known = bars.rows(0, stop + 1)
-        return fresh.apart(lambda: float(values(known, [feature], learnt)[row, 0]))
+        early_bars = bars.rows(0, stop + 1)
+        return fresh.apart(lambda: float(values(early_bars, [feature], learnt)[row, 0]))
 
     alone, last = until(row), len(bars) - 1
     if not unlike(alone, until(last)) or unlike(alone, until(row)):
@@ -189,12 +193,12 @@ def _first_read_by_fit(
     feature = next(feature for feature in features if feature.name == name)
 
     def until(stop: int) -> Array:
-        known = {other: of.rows(0, stop + 1) for other, of in bars.items()}
+        early_bars = {other: of.rows(0, stop + 1) for other, of in bars.items()}
 
         def learn() -> Array:
-            learnt = fits(known, [feature], end + 1)
-            values(known[pair], [feature], learnt[pair])
-            return fits(known, [feature], end + 1)[pair][feature.fit_key]
+            learnt = fits(early_bars, [feature], end + 1)
+            values(early_bars[pair], [feature], learnt[pair])
+            return fits(early_bars, [feature], end + 1)[pair][feature.fit_key]
 
         return fresh.apart(learn)
 

@@ -65,14 +65,14 @@ def _tried(
     pairs = min(len(at_edge), len(others))
     mixed = np.column_stack([at_edge[:pairs], others[:pairs]]).ravel()
     ends = np.concatenate([mixed, at_edge[pairs:], others[pairs:]])
-    found = 0
+    yielded = 0
     for row in map(int, ends[: 4 * count]):
-        part = bars.rows(row + 1 - length, row + 1)
-        old = values(part, features, fits, last=1)[-1]
+        window = bars.rows(row + 1 - length, row + 1)
+        old = values(window, features, fits, last=1)[-1]
         if not np.isnan(old).all():
-            yield row, part, old
-            found += 1
-        if found == count:
+            yield row, window, old
+            yielded += 1
+        if yielded == count:
             return
 
 
@@ -105,10 +105,10 @@ def blind(
             [name for name in left if name not in read], "never feels the newest bar that it reads"
         )
     timeless = [feature for feature in features if not feature.lookback]
-    for i, (_, part, old) in enumerate(_tried(timeless, bars, 1, count, seed, fits)):
-        new = values(moved(part, -1, NUDGES[i % 2]), timeless, fits, last=1)[-1]
+    for i, (_, window, old) in enumerate(_tried(timeless, bars, 1, count, seed, fits)):
+        new = values(moved(window, -1, NUDGES[i % 2]), timeless, fits, last=1)[-1]
         for column in np.flatnonzero(~same(old, new)):
-            broken[timeless[column].name] = f"reads the bar at {part.ts[-1].isoformat()}"
+            broken[timeless[column].name] = f"reads the bar at {window.ts[-1].isoformat()}"
     return broken
 
 
@@ -126,9 +126,9 @@ def _unfelt(
     seed: int,
 ) -> list[str]:
     left = list(group)
-    for i, (_, part, _) in enumerate(_tried(group, bars, length, count, seed, fits)):
-        old = values(part, left, fits, last=1)[-1]
-        new = values(nudged(part, NUDGES[i % 2]), left, fits, last=1)[-1]
+    for i, (_, window, _) in enumerate(_tried(group, bars, length, count, seed, fits)):
+        old = values(window, left, fits, last=1)[-1]
+        new = values(nudged(window, NUDGES[i % 2]), left, fits, last=1)[-1]
         left = [left[j] for j in np.flatnonzero(same(old, new))]
         if not left:
             break
@@ -167,16 +167,16 @@ def _shocked(part: Bars, factor: float) -> Bars:
 
 
 def _few(features: Features, bars: Bars, fits: Fits) -> set[str]:
-    found: set[str] = set()
+    few_valued: set[str] = set()
     for group in tiers(features):
-        part = bars.rows(max(0, len(bars) - SAMPLE - warm_up(group)), len(bars))
-        columns = values(part, group, fits).T
-        found |= {
+        window = bars.rows(max(0, len(bars) - SAMPLE - warm_up(group)), len(bars))
+        columns = values(window, group, fits).T
+        few_valued |= {
             feature.name
             for feature, column in zip(group, columns, strict=True)
             if len(np.unique(column[~np.isnan(column)])) < FEW
         }
-    return found
+    return few_valued
 
 
 def _needed(
@@ -185,7 +185,7 @@ def _needed(
     needed: set[str] = set()
     if not group or lookback < 2:
         return needed
-    for _, part, old in _tried(group, bars, lookback, count, seed, fits):
-        new = values(_blank(part, 0), group, fits, last=1)[-1]
+    for _, window, old in _tried(group, bars, lookback, count, seed, fits):
+        new = values(_blank(window, 0), group, fits, last=1)[-1]
         needed |= {group[int(i)].name for i in np.flatnonzero(np.isnan(new) & ~np.isnan(old))}
     return needed

@@ -20,9 +20,9 @@ def try_kernels(bars: Bars, features: Sequence[Feature], fits: Mapping[str, Arra
     Raises ParameterError for one that fails, or does not give float64 (T, outputs).
     """
     # One may give more columns than a family of the catalog declares: others declare the rest.
-    known = set(map(id, catalog.FAMILIES))
-    own = [feature for feature in features if id(feature.family) not in known]
-    for feature in {(id(f.family), f.source.key, f.window): f for f in own}.values():
+    catalog_families = set(map(id, catalog.FAMILIES))
+    own_features = [feature for feature in features if id(feature.family) not in catalog_families]
+    for feature in {(id(f.family), f.source.key, f.window): f for f in own_features}.values():
         learnt = (fits[feature.fit_key],) if feature.fit_key else ()
         # One row is fewer than most windows have: a history's first bars are no reason to fail.
         for rows in sorted({1, min(len(bars), 100), min(len(bars), max(feature.lookback, 1))}):
@@ -36,7 +36,7 @@ def _try_kernel(
     try:
         inputs = (Plan(source.inputs)(bars, np.float64, fits=fits),) if source.inputs else ()
         x = np.ascontiguousarray(source.build(bars, *inputs))
-        made = feature.family.kernel(x, bars.first_market_minute, *feature.window, *learnt)
+        output = feature.family.kernel(x, bars.first_market_minute, *feature.window, *learnt)
     except BqxError:
         raise
     except Exception as error:
@@ -47,9 +47,9 @@ def _try_kernel(
         ) from error
     if rows < feature.lookback:
         return  # whatever it says of too few rows is compared like all other values
-    is_table = isinstance(made, np.ndarray) and made.ndim == 2 and made.dtype == np.float64
-    if not is_table or made.shape != (rows, columns):
-        got = f"{getattr(made, 'dtype', type(made).__name__)} {getattr(made, 'shape', '')}"
+    is_table = isinstance(output, np.ndarray) and output.ndim == 2 and output.dtype == np.float64
+    if not is_table or output.shape != (rows, columns):
+        got = f"{getattr(output, 'dtype', type(output).__name__)} {getattr(output, 'shape', '')}"
         raise ParameterError(
             f"{feature.name}: its kernel gives another array, got {got.strip()}; expected float64 "
             f"({rows}, {columns}), one row for each bar and one column for each declared output. "
