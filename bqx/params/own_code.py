@@ -20,11 +20,11 @@ def files(params: Params, keys: Collection[str]) -> tuple[str, ...]:
     and those beside them that they import."""
     named = [*params.features] if "features" in keys else []
     if "models" in keys:
-        named += [own[0] for own in map(own_model, params.models) if own]
+        named += [model[0] for model in map(own_model, params.models) if model]
     if "signal" in keys:
-        named += [own[0] for own in [own_model(params.signal)] if own]
-    found = [str(file) for name in named for file in beside((root() / name).resolve())]
-    return tuple(dict.fromkeys(found))
+        named += [signal[0] for signal in [own_model(params.signal)] if signal]
+    paths = [str(file) for name in named for file in beside((root() / name).resolve())]
+    return tuple(dict.fromkeys(paths))
 
 
 def known_by_content(path: Path) -> tuple[ModuleType, str]:
@@ -78,8 +78,8 @@ def _forget_changed(near: Sequence[Path]) -> None:
     """Have files beside a user's read again when one of them has changed since it was."""
     sources = {file: file.read_bytes() for file in near}
     if any(_READ.get(file, source) != source for file, source in sources.items()):
-        for name, known in list(sys.modules.items()):
-            if _file(known) in sources:
+        for name, imported in list(sys.modules.items()):
+            if _file(imported) in sources:
                 del sys.modules[name]
     _READ.update(sources)
     importlib.invalidate_caches()
@@ -90,8 +90,8 @@ def check_name(name: str, file: Path) -> None:
 
     Raises ImportError.
     """
-    known = sys.modules.get(name)
-    if known is not None and _file(known) != file:
+    imported = sys.modules.get(name)
+    if imported is not None and _file(imported) != file:
         raise ImportError(f"another module is called {name}; call {file} something else")
 
 

@@ -92,8 +92,8 @@ def _validated(
 
 def _nearest(item: Mapping[str, Any]) -> str:
     """Which of the values that a rule names may have been meant."""
-    known = re.findall(r"'(\w+)'", str(item.get("ctx", {}).get("expected", "")))
-    near = difflib.get_close_matches(str(item["input"]).lower(), known, 1)
+    allowed = re.findall(r"'(\w+)'", str(item.get("ctx", {}).get("expected", "")))
+    near = difflib.get_close_matches(str(item["input"]).lower(), allowed, 1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
@@ -174,14 +174,14 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Params:
         the message names file, key, value, rule and the nearest known key.
     """
     sources = given(path, overrides)
-    own = {key: value for key, (value, _) in sources.items()}
-    return _validated(Params().model_dump() | own, str(path), sources)
+    stated = {key: value for key, (value, _) in sources.items()}
+    return _validated(Params().model_dump() | stated, str(path), sources)
 
 
 def of_texts(overrides: Sequence[str]) -> Params:
     """Parameters of ``key=value`` texts alone, every other one at its default."""
-    own = {key: value for key, (value, _) in _overriding(overrides).items()}
-    return _validated(own, "options")
+    stated = {key: value for key, (value, _) in _overriding(overrides).items()}
+    return _validated(stated, "options")
 
 
 def for_notebook(stem: str, names: Mapping[str, Any]) -> Params:
@@ -196,8 +196,8 @@ def for_notebook(stem: str, names: Mapping[str, Any]) -> Params:
     if stem not in NOTEBOOK_KEYS:
         raise ParameterError(_unknown("for_notebook", stem, tuple(NOTEBOOK_KEYS)))
     before = [key for maker, keys in SETTLED.items() if maker < stem for key in keys]
-    known = (*NOTEBOOK_KEYS[stem], *before)
-    return _validated({key: names[key] for key in known if key in names}, stem)
+    accepted = (*NOTEBOOK_KEYS[stem], *before)
+    return _validated({key: names[key] for key in accepted if key in names}, stem)
 
 
 def from_settings(settings: Mapping[str, Any]) -> Params:

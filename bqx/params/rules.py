@@ -248,16 +248,16 @@ def settings(values: Any) -> Any:
     rule = "settings by model, such as {forest: {n_estimators: 200}}"
     if not isinstance(values, dict):
         raise ValueError(rule)
-    for model, own in values.items():
+    for model, by_name in values.items():
         if model not in MODELS and not own_model(model):
             raise ValueError(f"{rule}; {model!r} {near(model, MODELS)}")
-        if not isinstance(own, dict) or not all(isinstance(name, str) for name in own):
+        if not isinstance(by_name, dict) or not all(isinstance(name, str) for name in by_name):
             raise ValueError(rule)
-        for value in own.values():
+        for value in by_name.values():
             items = value if isinstance(value, list | tuple) else [value]
             if not all(_plain(item) for item in items):
                 raise ValueError(f"{rule}, of finite numbers, names or lists of them")
-    return {model: dict(own) for model, own in values.items()}
+    return {model: dict(by_name) for model, by_name in values.items()}
 
 
 def _plain(value: Any) -> bool:
@@ -267,13 +267,14 @@ def _plain(value: Any) -> bool:
 def ranges(values: Any) -> Any:
     """Lowest and highest value by setting, for each of some models."""
     rule = "[lowest, highest] by setting and model, such as {xgboost: {max_depth: [6, 12]}}"
-    for own in settings(values).values():
-        for span in own.values():
+    for by_name in settings(values).values():
+        for span in by_name.values():
             pair = isinstance(span, list | tuple) and len(span) == 2
             if not pair or not all(_number(end) for end in span) or span[0] >= span[1]:
                 raise ValueError(rule)
     return {
-        model: {name: tuple(span) for name, span in own.items()} for model, own in values.items()
+        model: {name: tuple(span) for name, span in spans.items()}
+        for model, spans in values.items()
     }
 
 
