@@ -142,13 +142,13 @@ def _compare(
     share = scored[["loss", "known_loss"]].div(whole, axis=0)
     daily = share.assign(model=scored["model"], day=scored["day"]).groupby(["model", "day"]).sum()
     losses = {name: daily.loc[name, "loss"].to_numpy() for name in params.models}
-    martingale_loss = daily.loc[params.models[0], "known_loss"].to_numpy()
+    known_loss = daily.loc[params.models[0], "known_loss"].to_numpy()
     best, steps = model_choice.honest(
-        losses, martingale_loss, trials, confidence=params.confidence, seed=params.seed
+        losses, known_loss, trials, confidence=params.confidence, seed=params.seed
     )
     rows = []
     for name, loss in losses.items():
-        gain = skill.interval(loss, martingale_loss, params.confidence, params.seed)
+        gain = skill.interval(loss, known_loss, params.confidence, params.seed)
         measures = {"unshrunk_skill": raw[name], "r2": r2[name]}
         rows.append({"model": name, **gain.row("skill"), **measures})
     return Comparison(
