@@ -107,8 +107,8 @@ def check_times(known: Sequence[Round]) -> None:
         if retraining.now > sessions.tomorrow():
             raise ArtefactError(
                 f"{retraining.folder}: of a time to come, got {retraining.now:%Y-%m-%d %H:%M}; "
-                "expected one that has passed by this machine's clock. Set the clock, or remove the "
-                "folder."
+                "expected one that has passed by this machine's clock. Set the clock, or remove "
+                "the folder."
             )
 
 
