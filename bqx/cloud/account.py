@@ -71,14 +71,14 @@ class Account:
                 "region, bucket and role."
             ) from None
         values: dict[str, Any] = content if isinstance(content, dict) else {}
-        known = {item.name for item in fields(cls)}
+        names = {item.name for item in fields(cls)}
         needed = ("account", "region", "bucket", "role")
-        wrong = [f"unknown {key}" for key in values if key not in known]
+        wrong = [f"unknown {key}" for key in values if key not in names]
         wrong += [f"no {key}" for key in needed if not values.get(key)]
         if wrong:
             raise ParameterError(
                 f"{path}: {wrong[0]}, got {', '.join(map(str, values)) or 'nothing'}; expected "
-                f"{', '.join(needed)}, maybe {', '.join(sorted(known - set(needed)))}."
+                f"{', '.join(needed)}, maybe {', '.join(sorted(names - set(needed)))}."
             )
         if not re.fullmatch(r"\d{12}", str(values["account"])):
             raise ParameterError(
@@ -113,8 +113,8 @@ class Account:
     @property
     def marks(self) -> dict[str, Any]:
         """``Tags``, by which costs are told apart."""
-        own = {"project": "bqx", **self.tags}
-        return {"Tags": [{"Key": key, "Value": value} for key, value in own.items()]}
+        tags = {"project": "bqx", **self.tags}
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def encrypted(self, name: str) -> dict[str, str]:
         """The key under an argument's name, where there is one."""

@@ -35,12 +35,12 @@ class Call:
 
 def clients(region: str) -> Clients:
     """Clients of a region, with the credentials of the AWS environment; one for each service."""
-    known: dict[str, Any] = {}
+    by_service: dict[str, Any] = {}
 
     def client(service: str) -> Any:
-        if service not in known:
-            known[service] = boto3.client(service, region_name=region)
-        return known[service]
+        if service not in by_service:
+            by_service[service] = boto3.client(service, region_name=region)
+        return by_service[service]
 
     return client
 

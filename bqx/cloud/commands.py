@@ -127,8 +127,8 @@ def _opened(asked: argparse.Namespace) -> "tuple[Account, Clients | None]":
     from bqx.cloud.account import Account
     from bqx.cloud.calls import clients
 
-    own = Account.read(asked.account)
-    return own, clients(own.region) if asked.make else None
+    account = Account.read(asked.account)
+    return account, clients(account.region) if asked.make else None
 
 
 def _made(asked: argparse.Namespace, calls: "list[Call]") -> int:
@@ -148,8 +148,10 @@ def _process(asked: argparse.Namespace) -> int:
         raise ParameterError(
             f"--bars, --secret: {'both' if asked.bars else 'none'}, expected one of them."
         )
-    own, _ = _opened(asked)
-    call = job_requests.processing(own, asked.name, arguments, bars=asked.bars, secret=asked.secret)
+    account, _ = _opened(asked)
+    call = job_requests.processing(
+        account, asked.name, arguments, bars=asked.bars, secret=asked.secret
+    )
     return _made(asked, [call])
 
 
@@ -159,14 +161,14 @@ def _train(asked: argparse.Namespace) -> int:
     from bqx.learning.tuning import PRIORITY
     from bqx.market.pairs import LIQUIDITY, check
 
-    own, of = _opened(asked)
+    account, of = _opened(asked)
     every = PRIORITY if asked.searching else LIQUIDITY
     pairs = [check(pair) for pair in asked.pairs.split(",")] if asked.pairs else every
     if len(set(pairs)) < len(pairs):
         raise ParameterError(f"--pairs: a pair stands twice, got {asked.pairs:.80}; expected once.")
     request = job_requests.tuning if asked.searching else job_requests.training
     values = hyperparameters(asked.set, pairs[0])
-    calls = [request(own, pair, asked.version, values, bars=asked.bars) for pair in pairs]
+    calls = [request(account, pair, asked.version, values, bars=asked.bars) for pair in pairs]
     if of is None or asked.searching:
         return _made(asked, calls)
     ended = watched.train_all(checked(calls), of)
@@ -179,13 +181,13 @@ def _endpoint(asked: argparse.Namespace) -> int:
     from bqx.cloud import artefacts
     from bqx.cloud import endpoint_requests as requests
 
-    own, _ = _opened(asked)
+    account, _ = _opened(asked)
     name = f"{requests.ENDPOINT}-{asked.version}"
     sizes = {"instance": asked.instance, "instances": asked.instances}
     calls = [
-        requests.model(own, name, models=own.uri(f"{artefacts.PREFIX}/")),
-        requests.config(own, name, {name: 1.0}, **sizes),
-        requests.create(own, name),
+        requests.model(account, name, models=account.uri(f"{artefacts.PREFIX}/")),
+        requests.config(account, name, {name: 1.0}, **sizes),
+        requests.create(account, name),
         *requests.autoscaling(),
         *requests.alarms(),
     ]
@@ -223,10 +225,10 @@ def _point(asked: argparse.Namespace) -> int:
     from bqx.cloud.artefacts import key_of
     from bqx.cloud.pointers import Pointer, call
 
-    own, _ = _opened(asked)
+    account, _ = _opened(asked)
     canary = key_of(asked.pair, asked.canary) if asked.canary else ""
     pointer = Pointer(asked.pair, key_of(asked.pair, asked.version), canary, asked.share)
-    return _made(asked, [call(own, pointer)])
+    return _made(asked, [call(account, pointer)])
 
 
 def _experiment(asked: argparse.Namespace) -> int:
@@ -234,22 +236,22 @@ def _experiment(asked: argparse.Namespace) -> int:
     from bqx.feature_store.object_store import Folder
     from bqx.serving.lambda_places import CAPTURE
 
-    own, _ = _opened(asked)
+    account, _ = _opened(asked)
     judged = experiment.judge(
-        Folder(asked.capture or own.uri(CAPTURE.path)),
-        Folder(own.uri(artefacts.PREFIX)),
-        pointers.Pointers(own.uri(pointers.PREFIX)).read(asked.pair),
+        Folder(asked.capture or account.uri(CAPTURE.path)),
+        Folder(account.uri(artefacts.PREFIX)),
+        pointers.Pointers(account.uri(pointers.PREFIX)).read(asked.pair),
     )
     print(judged)
     follows = judged.follows
-    return _made(asked, [] if follows == judged.pointer else [pointers.call(own, follows)])
+    return _made(asked, [] if follows == judged.pointer else [pointers.call(account, follows)])
 
 
 def _batch(asked: argparse.Namespace) -> int:
     from bqx.cloud import job_requests
 
-    own, _ = _opened(asked)
-    return _made(asked, [job_requests.daily_transform(own, asked.model, role=asked.role)])
+    account, _ = _opened(asked)
+    return _made(asked, [job_requests.daily_transform(account, asked.model, role=asked.role)])
 
 
 def _pipeline(asked: argparse.Namespace) -> int:
@@ -257,12 +259,12 @@ def _pipeline(asked: argparse.Namespace) -> int:
     from bqx.cloud.calls import checked
     from bqx.market.pairs import LIQUIDITY
 
-    own, _ = _opened(asked)
+    account, _ = _opened(asked)
     # Of the definition's text AWS says what is wrong when the step begins.
-    checked([job_requests.processing(own, "process", [], bars=asked.bars)])
+    checked([job_requests.processing(account, "process", [], bars=asked.bars)])
     values = hyperparameters(asked.set, LIQUIDITY[0])
-    content = pipeline.definition(own, LIQUIDITY, values, bars=asked.bars)
-    return _made(asked, [pipeline.create(own, content)])
+    content = pipeline.definition(account, LIQUIDITY, values, bars=asked.bars)
+    return _made(asked, [pipeline.create(account, content)])
 
 
 def _template(asked: argparse.Namespace) -> int:

@@ -52,14 +52,14 @@ def config(
             "EndpointConfigName": name,
             "ProductionVariants": [
                 {
-                    "VariantName": VARIANT if len(variants) == 1 else own,
-                    "ModelName": own,
+                    "VariantName": VARIANT if len(variants) == 1 else model_name,
+                    "ModelName": model_name,
                     "InstanceType": instance,
                     "InitialInstanceCount": instances,
                     "InitialVariantWeight": weight,
                     "ContainerStartupHealthCheckTimeoutInSeconds": STARTUP,
                 }
-                for own, weight in variants.items()
+                for model_name, weight in variants.items()
             ],
             **account.encrypted("KmsKeyId"),
             **account.marks,
@@ -123,9 +123,9 @@ def alarms(endpoint: str = ENDPOINT, variant: str = VARIANT) -> list[Call]:
     """Alarms that roll back: 5 percent of errors, and 500 ms at the 99th percentile."""
 
     def stat(key: str, metric: str, statistic: str, returned: bool = False) -> dict[str, Any]:
-        own = {"Namespace": "AWS/SageMaker", "MetricName": metric}
-        own |= {"Dimensions": _dimensions(endpoint, variant)}  # type: ignore[dict-item]
-        measured = {"Metric": own, "Period": 60, "Stat": statistic}
+        cloud_metric = {"Namespace": "AWS/SageMaker", "MetricName": metric}
+        cloud_metric |= {"Dimensions": _dimensions(endpoint, variant)}  # type: ignore[dict-item]
+        measured = {"Metric": cloud_metric, "Period": 60, "Stat": statistic}
         return {"Id": key, "MetricStat": measured, "ReturnData": returned}
 
     errors = [

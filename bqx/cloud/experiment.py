@@ -115,11 +115,11 @@ def judge(capture: Folder, archives: Folder, pointer: Pointer) -> Experiment:
             f"and {sorted(arms[1].innovations)}; expected one. Try a model of the same horizons."
         )
     minutes, losses = zip(*(arm.losses(horizons) for arm in arms), strict=True)
-    is_canary = np.repeat([False, True], [len(own) for own in losses])
+    is_canary = np.repeat([False, True], [len(arm_losses) for arm_losses in losses])
     decision = decide(
         sessions.trading_days(np.concatenate(minutes)), is_canary, np.concatenate(losses)
     )
-    counts = [int(np.isfinite(own).sum()) for own in losses]
+    counts = [int(np.isfinite(arm_losses).sum()) for arm_losses in losses]
     return Experiment(pointer, (counts[0], counts[1]), decision)
 
 
@@ -131,14 +131,14 @@ def decide(
     confidence: float = CONFIDENCE,
 ) -> Decision:
     """Decide between the two from (n,) losses of requests, NaN where no label is known yet."""
-    known = np.isfinite(losses)
-    days, is_canary, losses = days[known], is_canary[known], losses[known]
+    labelled = np.isfinite(losses)
+    days, is_canary, losses = days[labelled], is_canary[labelled], losses[labelled]
     daily = np.array(
         [
-            losses[own & is_canary].mean() - losses[own & ~is_canary].mean()
+            losses[on_day & is_canary].mean() - losses[on_day & ~is_canary].mean()
             for day in np.unique(days)
-            for own in [days == day]
-            if (own & is_canary).any() and (own & ~is_canary).any()
+            for on_day in [days == day]
+            if (on_day & is_canary).any() and (on_day & ~is_canary).any()
         ]
     )
     if len(daily) < LEAST_DAYS:

@@ -138,13 +138,13 @@ def ranges(model: str) -> dict[str, list[dict[str, Any]]]:
         "IntegerParameterRanges": [],
         "ContinuousParameterRanges": [],
     }
-    for name, own in model_class(model).SPACE.items():
-        kind = "Integer" if isinstance(own.low, int) else "Continuous"
+    for name, interval in model_class(model).SPACE.items():
+        kind = "Integer" if isinstance(interval.low, int) else "Continuous"
         entry = {
             "Name": name,
-            "MinValue": str(own.low),
-            "MaxValue": str(own.high),
-            "ScalingType": "Logarithmic" if own.log else "Linear",
+            "MinValue": str(interval.low),
+            "MaxValue": str(interval.high),
+            "ScalingType": "Logarithmic" if interval.log else "Linear",
         }
         out[f"{kind}ParameterRanges"].append(entry)
     return out

@@ -52,13 +52,15 @@ def _pack(asked: argparse.Namespace) -> int:
     from bqx.cloud import artefacts
     from bqx.serving.registry_folder import Folder
 
-    versions = {own.number: own for own in Folder(asked.registry).versions(check(asked.pair))}
-    approved = [number for number, own in versions.items() if own.status == "approved"]
+    versions = {
+        version.number: version for version in Folder(asked.registry).versions(check(asked.pair))
+    }
+    approved = [number for number, version in versions.items() if version.status == "approved"]
     number = asked.version or max(approved, default=0)
     if number not in versions:
         raise ParameterError(
             f"pack: no {'such' if asked.version else 'approved'} version of {asked.pair}, got "
-            f"{', '.join(f'{n} {own.status}' for n, own in versions.items()) or 'none'}; expected "
+            f"{', '.join(f'{n} {v.status}' for n, v in versions.items()) or 'none'}; expected "
             "one. --version packs one that is not approved."
         )
     print(asked.models / artefacts.pack(versions[number], asked.models))
@@ -80,13 +82,13 @@ def _acted(asked: argparse.Namespace, registry: "Registry") -> int:
     if asked.action == "register":
         print(_line(registry.register(asked.pair, asked.model, {"pair": asked.pair})))
         return 0
-    known = {version.number: version for version in registry.store.versions(asked.pair)}
-    if asked.version not in known:
+    versions = {version.number: version for version in registry.store.versions(asked.pair)}
+    if asked.version not in versions:
         raise ParameterError(
             f"packages: no version, got {asked.pair} {asked.version}; expected one of "
-            f"{', '.join(map(str, known)) or 'none yet'}."
+            f"{', '.join(map(str, versions)) or 'none yet'}."
         )
-    version = known[asked.version]
+    version = versions[asked.version]
     if asked.action == "archive":
         print(_line(registry.archive(version, asked.reason)))
     else:
@@ -102,8 +104,8 @@ def _registry(path: Path) -> "Registry":
     from bqx.serving.registry import Registry
     from bqx.serving.sagemaker_packages import ModelPackages
 
-    own = Account.read(path)
-    store = ModelPackages(clients(own.region)("sagemaker"), GROUP, own.image("inference"))
+    account = Account.read(path)
+    store = ModelPackages(clients(account.region)("sagemaker"), GROUP, account.image("inference"))
     return Registry(store, user())
 
 

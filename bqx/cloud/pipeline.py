@@ -83,8 +83,8 @@ def _of_pair(account: Account, pair: str, hyperparameters: Mapping[str, str]) ->
 
 
 def _step(name: str, kind: str, arguments: dict[str, Any], drop: str = "") -> Step:
-    own = {key: value for key, value in arguments.items() if key != drop}
-    return {"Name": name, "Type": kind, "Arguments": own}
+    step_arguments = {key: value for key, value in arguments.items() if key != drop}
+    return {"Name": name, "Type": kind, "Arguments": step_arguments}
 
 
 def create(account: Account, content: Mapping[str, Any]) -> Call:

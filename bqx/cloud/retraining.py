@@ -18,7 +18,7 @@ DRIFT = "bqx-drift"
 def design() -> dict[str, Any]:
     """Mondays at 02:00 UTC, and whenever an alarm of drift rings."""
     account = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}"
-    own = [
+    statements = [
         statement(
             ["sagemaker:StartPipelineExecution"], [sub(f"{account}:pipeline/{pipeline.NAME}")]
         ),
@@ -31,7 +31,7 @@ def design() -> dict[str, Any]:
         "detail": {"alarmName": [{"prefix": DRIFT}], "state": {"value": ["ALARM"]}},
     }
     resources = parts.network() | {
-        "RetrainRole": parts.role("lambda", own),
+        "RetrainRole": parts.role("lambda", statements),
         "Retrain": {"Type": "AWS::Lambda::Function", "Properties": _function()},
         **_rule("Weekly", {"ScheduleExpression": triggers.SCHEDULE}),
         **_rule("Drifted", {"EventPattern": drifted}),

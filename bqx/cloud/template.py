@@ -50,8 +50,8 @@ def endpoint() -> dict[str, Any]:
         "Batch": _of("Scheduler::Schedule", _batch()),
         "Predictions": parts.predictions(),
     }
-    own = {"Instance": {"Type": "String", "Default": "ml.m5.2xlarge"}}
-    return _document("bqx: a multi-model endpoint", resources, own)
+    parameters = {"Instance": {"Type": "String", "Default": "ml.m5.2xlarge"}}
+    return _document("bqx: a multi-model endpoint", resources, parameters)
 
 
 FUNCTIONS = (("precompute", 2_048, 300), ("predict", 1_024, 30), ("features", 1_024, 30))
@@ -69,7 +69,7 @@ def functions() -> dict[str, Any]:
     resources = parts.storage({lambda_places.FEED.prefix: 14}) | parts.network()
     for name, memory, seconds in FUNCTIONS:
         read, written = lambda_places.READ[name], lambda_places.WRITTEN[name]
-        own = [
+        statements = [
             *parts.reading(*(place.prefix for place in read)),
             *(parts.writing(*(place.prefix for place in written)) if written else []),
             *parts.attached(),
@@ -82,7 +82,7 @@ def functions() -> dict[str, Any]:
         }
         if lambda_places.CAPTURE in places:
             variables[captured.SHARE] = str(SHARE)
-        resources[f"{name.title()}Role"] = parts.role("lambda", own)
+        resources[f"{name.title()}Role"] = parts.role("lambda", statements)
         properties = _function(name, memory, seconds) | {"Environment": {"Variables": variables}}
         resources[name.title()] = _of("Lambda::Function", properties)
     # Two at a time would each write the state without the other's bars.
@@ -166,11 +166,11 @@ def _scaling() -> dict[str, Resource]:
         if custom := config.get("CustomizedMetricSpecification"):
             dimensions = [custom["Dimensions"][0] | {"Value": name}, *custom["Dimensions"][1:]]
             config["CustomizedMetricSpecification"] = custom | {"Dimensions": dimensions}
-        own = policy.arguments["PolicyName"]
-        out[f"Scaled{own.rpartition('-')[2].title()}"] = _of(
+        policy_name = policy.arguments["PolicyName"]
+        out[f"Scaled{policy_name.rpartition('-')[2].title()}"] = _of(
             "ApplicationAutoScaling::ScalingPolicy",
             {
-                "PolicyName": own,
+                "PolicyName": policy_name,
                 "PolicyType": "TargetTrackingScaling",
                 "ScalingTargetId": ref("Scaled"),
                 "TargetTrackingScalingPolicyConfiguration": config,
@@ -183,12 +183,12 @@ def _alarms() -> dict[str, Resource]:
     name = {"Fn::GetAtt": ["Endpoint", "EndpointName"]}
     out = {}
     for call in endpoint_requests.alarms("ENDPOINT"):
-        own = call.arguments["AlarmName"].rpartition("-")[2]
+        alarm_name = call.arguments["AlarmName"].rpartition("-")[2]
         properties = {key: call.arguments[key] for key in call.arguments if key != "AlarmName"}
         for metric in properties["Metrics"]:
             if "MetricStat" in metric:
                 metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"] = name
-        out[f"Alarm{own.title()}"] = _of("CloudWatch::Alarm", properties)
+        out[f"Alarm{alarm_name.title()}"] = _of("CloudWatch::Alarm", properties)
     return out
 
 
@@ -246,7 +246,7 @@ def _api() -> dict[str, Resource]:
     return {
         "Api": _of("ApiGatewayV2::Api", {"Name": "bqx", "ProtocolType": "HTTP"}),
         "Stage": _of("ApiGatewayV2::Stage", stage),
-        **{name: own for route in ROUTES for name, own in _route(route, account).items()},
+        **{name: resource for route in ROUTES for name, resource in _route(route, account).items()},
     }
 
 

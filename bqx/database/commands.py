@@ -65,8 +65,8 @@ def _create(arguments: argparse.Namespace) -> int:
 
     engine = _connected()
     if arguments.back:
-        there = schema.leave(engine)
-        print("the documents' schema is bqx again" if there else "nothing was set aside")
+        restored = schema.leave(engine)
+        print("the documents' schema is bqx again" if restored else "nothing was set aside")
         return 0
     pairs = _pairs(arguments) or LIQUIDITY
     schema.create(engine, pairs, arguments.adopt)

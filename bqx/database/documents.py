@@ -131,10 +131,10 @@ def _features(kind: str) -> Mapping[str, str]:
     domain = "_idx" if domain == "_rate" else domain
     names = {f"{family}{domain}", *({family, f"{family}_idx"} if domain in ("", "_idx") else ())}
     tables = [t for document in EVERY for t in document.tables if t.name in names]
-    known = {f.name: f.name for f in catalog.FEATURES.values()}
+    by_column = {f.name: f.name for f in catalog.FEATURES.values()}
     for table in reversed(tables):
-        known |= _resolved(table)
-    return known
+        by_column |= _resolved(table)
+    return by_column
 
 
 def _resolved(table: Table) -> dict[str, str]:

@@ -103,8 +103,8 @@ def put_bars(
             ts = pd.DatetimeIndex(frame.index)
             if revisions.KNOWN not in frame:
                 frame = revisions.with_known(frame)
-            known = revisions.checked(ts, pd.DatetimeIndex(frame[revisions.KNOWN]))
-            stamps = np.column_stack([microseconds(ts), microseconds(known)])
+            known_at = revisions.checked(ts, pd.DatetimeIndex(frame[revisions.KNOWN]))
+            stamps = np.column_stack([microseconds(ts), microseconds(known_at)])
             values = frame[list(bars.COLUMNS)].to_numpy(np.float64)
             for first, rows in months(ts):
                 with _locked(engine, name, first) as (connection, target):

@@ -171,8 +171,8 @@ def is_own(connection: Connection) -> bool:
 
 
 def _make(connection: Connection) -> None:
-    there = connection.execute(text("SELECT to_regnamespace('bqx') IS NOT NULL"))
-    if there.scalar():
+    taken = connection.execute(text("SELECT to_regnamespace('bqx') IS NOT NULL"))
+    if taken.scalar():
         raise DatabaseError(
             f"{shown(connection.engine.url)}: the schema bqx is another's, got no table bqx.facts; "
             "expected none, or one made by bqx. Run `bqx db create --adopt`, which sets it aside "

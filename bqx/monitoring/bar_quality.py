@@ -64,10 +64,10 @@ def spikes(bars: Bars) -> pd.DatetimeIndex:
     """Bars whose close leapt and came back: more than `SPIKE` robust deviations there and most of
     the way back."""
     returns = np.diff(np.log(bars.close), prepend=np.nan)
-    known = returns[np.isfinite(returns) & (returns != 0.0)]
-    if len(known) < 30:
+    moves = returns[np.isfinite(returns) & (returns != 0.0)]
+    if len(moves) < 30:
         return bars.ts[:0]
-    spread = np.subtract(*np.quantile(known, [0.75, 0.25])) / quality.ROBUST
+    spread = np.subtract(*np.quantile(moves, [0.75, 0.25])) / quality.ROBUST
     back = -np.append(returns[1:], np.nan) / np.where(returns != 0.0, returns, np.nan)
     leapt = (np.abs(returns) > SPIKE * spread) & (back > _BACK) & (back < 1 / _BACK)
     return bars.ts[leapt]
@@ -75,10 +75,10 @@ def spikes(bars: Bars) -> pd.DatetimeIndex:
 
 def triangles(pairs: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Triples of pairs of three currencies among some."""
-    known = [pair for pair in PAIRS if pair in pairs]
+    present = [pair for pair in PAIRS if pair in pairs]
     return [
         three
-        for three in combinations(known, 3)
+        for three in combinations(present, 3)
         if len({base(p) for p in three} | {quote(p) for p in three}) == 3
     ]
 
@@ -88,15 +88,15 @@ def triangle_residuals(bars: Mapping[str, Bars]) -> pd.DataFrame:
 
     A cross against its two legs: bids sit up to a basis point off zero, hence the median.
     """
-    closes = {pair: np.log(own.close) for pair, own in bars.items()}
+    closes = {pair: np.log(pair_bars.close) for pair, pair_bars in bars.items()}
     out = {}
     for three in triangles(bars):
         total = np.zeros(len(next(iter(closes.values()))))
         turn = _turns(three)
         for pair in three:
             total = total + turn[pair] * closes[pair]
-        known = total[np.isfinite(total)]
-        out["-".join(three)] = 1e4 * (total - (np.median(known) if len(known) else np.nan))
+        finite = total[np.isfinite(total)]
+        out["-".join(three)] = 1e4 * (total - (np.median(finite) if len(finite) else np.nan))
     index = next(iter(bars.values())).ts
     return pd.DataFrame(out, index=index)
 
@@ -116,8 +116,8 @@ def _turns(three: tuple[str, str, str]) -> dict[str, float]:
 
 def frozen_at_end(bars: Mapping[str, Bars], hours: Mapping[str, pd.DataFrame]) -> list[str]:
     """Pairs whose feed stands still at the last row of bars on one grid, see `frozen`."""
-    still = {pair: int(standstills(own)[-1]) for pair, own in bars.items()}
-    ranges = {pair: recent_range(pair, columns_of(own)) for pair, own in bars.items()}
+    still = {pair: int(standstills(pair_bars)[-1]) for pair, pair_bars in bars.items()}
+    ranges = {pair: recent_range(pair, columns_of(pair_bars)) for pair, pair_bars in bars.items()}
     return frozen(still, ranges, hours, int(next(iter(bars.values())).minutes[-1]))
 
 
@@ -129,11 +129,14 @@ def measures(bars: Mapping[str, Bars], rows: int) -> dict[str, float]:
     ``quality_gaps`` : holes that no close was carried through; ``spikes``;
     ``triangle_residual_bp`` : largest median residual of a triangle, bp.
     """
-    last = {pair: own.rows(max(len(own) - rows, 0), len(own)) for pair, own in bars.items()}
-    first = min(own.ts[0] for own in last.values())
+    last = {
+        pair: pair_bars.rows(max(len(pair_bars) - rows, 0), len(pair_bars))
+        for pair, pair_bars in bars.items()
+    }
+    first = min(pair_bars.ts[0] for pair_bars in last.values())
     residuals = triangle_residuals(bars).loc[first:].median().abs()
     return {
-        "quality_gaps": float(sum(len(quality.gaps(own)) for own in last.values())),
-        "spikes": float(sum((spikes(own) >= first).sum() for own in bars.values())),
+        "quality_gaps": float(sum(len(quality.gaps(pair_bars)) for pair_bars in last.values())),
+        "spikes": float(sum((spikes(pair_bars) >= first).sum() for pair_bars in bars.values())),
         "triangle_residual_bp": float(residuals.max()) if residuals.notna().any() else 0.0,
     }

@@ -59,14 +59,14 @@ class PairRows:
             bars=self.bars.rows(0, stop),
             rows=self.rows[kept],
             x=self.x[kept],
-            innovations={h: own[:stop] for h, own in self.innovations.items()},
-            sigma={h: own[:stop] for h, own in self.sigma.items()},
+            innovations={h: values[:stop] for h, values in self.innovations.items()},
+            sigma={h: values[:stop] for h, values in self.sigma.items()},
         )
 
     def target(self, horizon: int) -> Target:
         """The target of a horizon, as far as the bars tell it."""
-        made = targets.make(self.bars, self.windows[horizon], horizon)
-        return replace(made, sigma=self.sigma.get(horizon, made.sigma))
+        target = targets.make(self.bars, self.windows[horizon], horizon)
+        return replace(target, sigma=self.sigma.get(horizon, target.sigma))
 
     @cached_property
     def bar_columns(self) -> NDArray[np.float32]:
@@ -141,18 +141,20 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
             "`bqx serve --capture` writes."
         )
     rows = objects.read(folder, named)
-    bars, made = (of.to_pandas() for of in (rows.bars, rows.forecasts))
-    bars, made = (of[of["minute"].between(first, end - 1)] for of in (bars, made))
-    made = made.drop_duplicates("id")
+    bars, forecasts = (of.to_pandas() for of in (rows.bars, rows.forecasts))
+    bars, forecasts = (of[of["minute"].between(first, end - 1)] for of in (bars, forecasts))
+    forecasts = forecasts.drop_duplicates("id")
     # Of a pair whose model was exchanged meanwhile the newest counts.
-    newest = made.groupby("pair")["model"].last()
+    newest = forecasts.groupby("pair")["model"].last()
     facts = {pair: _model(folder.place, model) for pair, model in newest.items()}
-    frames = {pair: own for pair, own in bars.groupby("pair") if pair in facts}
+    frames = {pair: frame for pair, frame in bars.groupby("pair") if pair in facts}
     grids = _grids(frames, facts, end)
     return Period(
         {
-            pair: _rows(own, newest[pair], made[made["model"] == newest[pair]], facts[pair])
-            for pair, own in grids.items()
+            pair: _rows(
+                pair_bars, newest[pair], forecasts[forecasts["model"] == newest[pair]], facts[pair]
+            )
+            for pair, pair_bars in grids.items()
         },
         rows.answers.to_pandas(),
     )
@@ -167,13 +169,14 @@ def by_model(folder: Folder, pair: str) -> dict[str, PairRows]:
     if not named:
         return {}
     captured = objects.read(folder, named)
-    known, made = (of.to_pandas() for of in (captured.bars, captured.forecasts))
-    known, made = known[known["pair"] == pair], made[made["pair"] == pair].drop_duplicates("id")
+    bar_rows, forecast_rows = (of.to_pandas() for of in (captured.bars, captured.forecasts))
+    bar_rows = bar_rows[bar_rows["pair"] == pair]
+    forecast_rows = forecast_rows[forecast_rows["pair"] == pair].drop_duplicates("id")
     rows = {}
-    for model, forecasts in made.groupby("model"):
+    for model, forecasts in forecast_rows.groupby("model"):
         facts = _model(folder.place, str(model))
-        end = int(known["minute"].max()) + 1
-        bars = _grids({pair: known}, {pair: facts}, end)[pair]
+        end = int(bar_rows["minute"].max()) + 1
+        bars = _grids({pair: bar_rows}, {pair: facts}, end)[pair]
         rows[str(facts[0].get("content", ""))] = _rows(bars, str(model), forecasts, facts)
     return rows
 
@@ -183,9 +186,9 @@ def _model(place: str, name: str) -> tuple[dict[str, Any], Baseline]:
     """Facts of a model and its baseline, which are written once."""
     with TemporaryDirectory() as temporary:
         (Path(temporary) / FOLDER).mkdir()
-        for part in FILES:
-            content = models.baseline_file(place, name, part)
-            path_of(Path(temporary), part).write_bytes(content)
+        for file_name in FILES:
+            content = models.baseline_file(place, name, file_name)
+            path_of(Path(temporary), file_name).write_bytes(content)
         return models.facts(place, name), baseline.read(Path(temporary))
 
 
@@ -197,10 +200,10 @@ def _grids(
     """Bars of all pairs on one grid up to a minute, each with its model's baseline: after a feed's
     last bar the rows are empty."""
     out = {}
-    first = min((int(own["minute"].min()) for own in frames.values()), default=0)
-    for pair, own in frames.items():
-        index = sessions.timestamps(own["minute"].to_numpy(np.int64))
-        raw = own[list(bar_frames.COLUMNS)].set_axis(index).astype(np.float64)
+    first = min((int(frame["minute"].min()) for frame in frames.values()), default=0)
+    for pair, frame in frames.items():
+        index = sessions.timestamps(frame["minute"].to_numpy(np.int64))
+        raw = frame[list(bar_frames.COLUMNS)].set_axis(index).astype(np.float64)
         fill = int(facts[pair][0]["max_fill"])
         grid = bar_frames.to_grid(raw, first, end - 1, max_fill=fill)
         out[pair] = Bars(pair, grid, float(facts[pair][0]["baseline"]))
@@ -210,11 +213,11 @@ def _grids(
 def _rows(
     bars: Bars, model: str, made: pd.DataFrame, described: tuple[dict[str, Any], Baseline]
 ) -> PairRows:
-    facts, own = described
+    facts, pair_baseline = described
     made = made.sort_values("minute")
     places = np.searchsorted(bars.minutes, made["minute"].to_numpy(np.int64))
-    there = places < len(bars)
-    places, made = places[there], made[there]
+    on_grid = places < len(bars)
+    places, made = places[on_grid], made[on_grid]
     windows = {int(horizon): int(window) for horizon, window in facts["windows"].items()}
     innovations, sigma = (
         {horizon: np.full(len(bars), np.nan) for horizon in windows} for _ in range(2)
@@ -225,7 +228,7 @@ def _rows(
             innovations[int(horizon)][row] = innovation
             sigma[int(horizon)][row] = deviation
     read = made["x"].notna().to_numpy()
-    columns = len(own.columns) - len(baseline.BARS)
+    columns = len(pair_baseline.columns) - len(baseline.BARS)
     x = np.full((int(read.sum()), columns), np.nan, np.float32)
     if read.any():
         x[:] = np.stack(made["x"][read].to_list())
@@ -234,4 +237,4 @@ def _rows(
         # Where no horizon's forecast is kept, no column is computed: the bars are judged alone.
         rows = np.flatnonzero(np.isfinite(bars.close))
         x = np.full((len(rows), columns), np.nan, np.float32)
-    return PairRows(bars, own, model, rows, x, innovations, windows, sigma)
+    return PairRows(bars, pair_baseline, model, rows, x, innovations, windows, sigma)

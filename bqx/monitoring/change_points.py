@@ -20,12 +20,12 @@ DELTA = 0.002
 
 def change_points(values: NDArray[np.float64], delta: float = DELTA) -> list[int]:
     """Positions in (n,) values at which ADWIN sees a change, the oldest first."""
-    detector, found = ADWIN(delta=delta), []
+    detector, positions = ADWIN(delta=delta), []
     for position, value in enumerate(values.tolist()):
         detector.update(value)
         if detector.drift_detected:
-            found.append(position)
-    return found
+            positions.append(position)
+    return positions
 
 
 def of_errors(pairs: Mapping[str, PairRows]) -> list[str]:
@@ -33,10 +33,10 @@ def of_errors(pairs: Mapping[str, PairRows]) -> list[str]:
     ISO times."""
     frames = []
     for rows in pairs.values():
-        for horizon, own in rows.labels().groupby("horizon"):
-            places = np.searchsorted(rows.bars.minutes, own["minute"])
-            error = (own["innovation"] - rows.innovations[int(str(horizon))][places]) ** 2
-            frames.append(pd.DataFrame({"known_at": own["known_at"], "error": error}))
+        for horizon, labels in rows.labels().groupby("horizon"):
+            places = np.searchsorted(rows.bars.minutes, labels["minute"])
+            error = (labels["innovation"] - rows.innovations[int(str(horizon))][places]) ** 2
+            frames.append(pd.DataFrame({"known_at": labels["known_at"], "error": error}))
     every = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     if every.empty:
         return []

@@ -48,11 +48,11 @@ def minutely(feed: Feed, end: int) -> Verdicts:
 
 def hourly(period: Period, end: int) -> Verdicts:
     """Quality of bars and columns in the hour before an epoch minute."""
-    pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
-    bars = {pair: own.bars for pair, own in pairs.items()}
-    hours = {pair: own.baseline.hours for pair, own in pairs.items()}
+    pairs = {pair: rows.until(end) for pair, rows in period.pairs.items()}
+    bars = {pair: rows.bars for pair, rows in pairs.items()}
+    hours = {pair: rows.baseline.hours for pair, rows in pairs.items()}
     frozen = bar_quality.frozen_at_end(bars, hours)
-    broken = {pair: broken_columns(own, end - 60) for pair, own in pairs.items()}
+    broken = {pair: broken_columns(rows, end - 60) for pair, rows in pairs.items()}
     reasons = [f"{pair}: {why}" for pair, columns in broken.items() for why in columns]
     reasons += _standstill(frozen)
     measured = {
@@ -68,15 +68,19 @@ def hourly(period: Period, end: int) -> Verdicts:
 def daily(period: Period, day: int) -> Verdicts:
     """Drift and performance of a trading day, see `sessions.trading_days`."""
     end = minutes_of_day(day)[1]
-    pairs = {pair: own.until(end) for pair, own in period.pairs.items()}
+    pairs = {pair: rows.until(end) for pair, rows in period.pairs.items()}
     # Of a pair whose columns are not computed its bars are judged.
-    verdict = of_pairs(Panel({pair: own.baseline for pair, own in pairs.items()}), pairs, day)
+    verdict = of_pairs(Panel({pair: rows.baseline for pair, rows in pairs.items()}), pairs, day)
     return verdict | {"change_points": change_points.of_errors(pairs)}
 
 
 def of_pairs(panel: Panel, pairs: Mapping[str, PairRows], day: int) -> Verdicts:
     """The verdict of a panel on a trading day of its pairs."""
-    days = {pair: found for pair, own in pairs.items() if (found := day_of(own, day)) is not None}
+    days = {
+        pair: pair_day
+        for pair, rows in pairs.items()
+        if (pair_day := day_of(rows, day)) is not None
+    }
     if not days:
         return unjudged("too few rows")
     return of_panel(panel.judge(days), panel.baselines, days)
@@ -138,13 +142,15 @@ def day_of(rows: PairRows, day: int) -> Day | None:
     """A pair's day; None where fewer than a fifth of its hours have rows."""
     minutes = rows.bars.minutes
     ranges = rows.bar_columns
-    own = sessions.trading_days(minutes[rows.rows])
+    row_days = sessions.trading_days(minutes[rows.rows])
     wide = np.concatenate((rows.x, ranges[rows.rows]), axis=1)
-    if len(np.unique(minutes[rows.rows[own == day]] // 60)) < 5:
+    if len(np.unique(minutes[rows.rows[row_days == day]] // 60)) < 5:
         return None
-    earlier = own[own < day]
+    earlier = row_days[row_days < day]
     of_day, before = (
-        day_statistics(wide[own == number], own[own == number], rows.baseline.columns)
+        day_statistics(
+            wide[row_days == number], row_days[row_days == number], rows.baseline.columns
+        )
         if number is not None
         else None
         for number in (day, earlier.max() if len(earlier) else None)
@@ -164,8 +170,8 @@ def day_of(rows: PairRows, day: int) -> Day | None:
 def minutes_of_day(day: int) -> tuple[int, int]:
     """First epoch minute of a trading day, and the one after its last."""
     around = np.arange((day - 2) * DAY_MINUTES, (day + 2) * DAY_MINUTES)
-    own = around[sessions.is_open(around) & (sessions.trading_days(around) == day)]
-    return (int(own[0]), int(own[-1]) + 1) if len(own) else (0, 0)
+    minutes = around[sessions.is_open(around) & (sessions.trading_days(around) == day)]
+    return (int(minutes[0]), int(minutes[-1]) + 1) if len(minutes) else (0, 0)
 
 
 def broken_columns(rows: PairRows, first: int) -> list[str]:
@@ -177,16 +183,16 @@ def broken_columns(rows: PairRows, first: int) -> list[str]:
     if len(x) < LEAST_ROWS or not np.isfinite(rows.x).any():
         return []
     values = scaled(x, columns)
-    known = np.isfinite(values).sum(axis=0)
+    counts = np.isfinite(values).sum(axis=0)
     filled = np.where(np.isfinite(values), values, 0.0)
-    mean = filled.sum(axis=0) / np.maximum(known, 1)
-    deviation = np.sqrt(np.maximum((filled**2).sum(axis=0) / np.maximum(known, 1) - mean**2, 0.0))
+    mean = filled.sum(axis=0) / np.maximum(counts, 1)
+    deviation = np.sqrt(np.maximum((filled**2).sum(axis=0) / np.maximum(counts, 1) - mean**2, 0.0))
     low, high = (columns[f"hour_std_{end}"].to_numpy() for end in ("lo", "hi"))
     least, most = (columns[f"hour_mean_{end}"].to_numpy() for end in ("lo", "hi"))
     width = most - least
-    judged = known >= LEAST_ROWS
+    judged = counts >= LEAST_ROWS
     faults = {
-        "no value": (known == 0) & (columns["rows"].to_numpy() > 0) & _complete(rows, columns),
+        "no value": (counts == 0) & (columns["rows"].to_numpy() > 0) & _complete(rows, columns),
         "one value": (judged & (deviation < 1e-9) & (low > 1e-6)) | _stuck(rows, columns),
         "another scale": judged & ((deviation > BEYOND * high) | (BEYOND * deviation < low)),
         "another level": judged

@@ -94,13 +94,13 @@ def _of_run(run: Path, check: str) -> int:
             f"--{check}: not of a run, got {run}; expected --daily, or what `bqx serve --capture` "
             "writes."
         )
-    found = artefacts.MONITORED.read(Run(run.resolve(), Params()))
-    print(found["sentence"])
-    for day in found["days"]:
+    monitored = artefacts.MONITORED.read(Run(run.resolve(), Params()))
+    print(monitored["sentence"])
+    for day in monitored["days"]:
         print(f"{day['day']}: {day['sentence']}")
-    if found["days"]:
-        _print(found["days"][-1])
-    return int(any(day["verdict"] == checks.ALARM for day in found["days"]))
+    if monitored["days"]:
+        _print(monitored["days"][-1])
+    return int(any(day["verdict"] == checks.ALARM for day in monitored["days"]))
 
 
 def _print(verdict: dict[str, Any]) -> None:

@@ -53,13 +53,13 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     grid = sessions.grid(first, end - 1)
     bars, newest = {}, []
     for pair in served:
-        own = here & (codes.indices.to_numpy() == number[pair])
-        bars[pair] = minutes[own], columns[:, own]
-        newest.append(int(minutes[own].max(initial=first - 1)))
+        of_pair = here & (codes.indices.to_numpy() == number[pair])
+        bars[pair] = minutes[of_pair], columns[:, of_pair]
+        newest.append(int(minutes[of_pair].max(initial=first - 1)))
     # Carrying a close over every hole, which the model's facts may not allow, no pair stands
     # still for less; most minutes need no look at any model.
-    on_grid = {p: bar_arrays.on_grid(*own, grid, len(grid)) for p, own in bars.items()}
-    still = {pair: int(still_minutes(own)[-1]) for pair, own in on_grid.items()}
+    on_grid = {p: bar_arrays.on_grid(*pair_bars, grid, len(grid)) for p, pair_bars in bars.items()}
+    still = {pair: int(still_minutes(pair_bars)[-1]) for pair, pair_bars in on_grid.items()}
     hours: dict[str, pd.DataFrame] = {}
     if max(still.values(), default=0) >= STILL:
         for pair, model in served.items():
@@ -69,7 +69,7 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
             still[pair] = int(still_minutes(on_grid[pair])[-1])
     if len(grid) >= LONGEST:
         still |= dict.fromkeys(sorted(earlier - came), len(grid))
-    ranges = {pair: recent_range(pair, own) for pair, own in on_grid.items()}
+    ranges = {pair: recent_range(pair, pair_bars) for pair, pair_bars in on_grid.items()}
     return Feed(still, ranges, hours, max(newest, default=first - 1), rows.answers.to_pandas())
 
 
@@ -86,8 +86,8 @@ def _earlier(place: str, hour: int) -> tuple[frozenset[str], dict[str, str]]:
 
 def _models(rows: objects.Rows) -> dict[str, str]:
     """The newest model of each pair."""
-    made = rows.forecasts.select(["pair", "model"]).to_pylist()
-    return {own["pair"]: own["model"] for own in made}
+    forecasts = rows.forecasts.select(["pair", "model"]).to_pylist()
+    return {forecast["pair"]: forecast["model"] for forecast in forecasts}
 
 
 @lru_cache(maxsize=64)

@@ -57,9 +57,11 @@ def read(places: Iterable[str]) -> list[Measurements]:
     by_time: dict[float, Measurements] = {}
     for place in places:
         for number, text in _texts(place):
-            own = _parsed(f"{place}{number}", text)
-            before = by_time[own.time].numbers if own.time in by_time else {}
-            by_time[own.time] = Measurements(own.time, {**before, **own.numbers})
+            measurements = _parsed(f"{place}{number}", text)
+            before = by_time[measurements.time].numbers if measurements.time in by_time else {}
+            by_time[measurements.time] = Measurements(
+                measurements.time, {**before, **measurements.numbers}
+            )
     return [by_time[time] for time in sorted(by_time)]
 
 

@@ -27,8 +27,8 @@ def facts(place: str, name: str) -> dict[str, Any]:
             f"{place}/{path}: no facts of a model, got none of {', '.join(sorted(absent))}; "
             f"expected what a server writes. {_MEND}"
         )
-    known: dict[str, Any] = content
-    return known
+    model_facts: dict[str, Any] = content
+    return model_facts
 
 
 def baseline_file(place: str, name: str, part: str) -> bytes:

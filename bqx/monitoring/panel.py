@@ -91,10 +91,10 @@ class Panel:
         farthest: dict[int, dict[str, float]] = {}
         for pair, usual in self._usual.items():
             scores = usual.of_baseline()
-            own = self.baselines[pair].days
-            rows = own.rows.max(axis=1) + own.missing.min(axis=1)
+            daily = self.baselines[pair].days
+            rows = daily.rows.max(axis=1) + daily.missing.min(axis=1)
             for number in np.flatnonzero(rows >= WHOLE * np.median(rows)):
-                day = farthest.setdefault(int(own.days[number]), {})
+                day = farthest.setdefault(int(daily.days[number]), {})
                 for name, values in _farthest({k: v[number] for k, v in scores.items()}).items():
                     day[name] = max(day.get(name, 1e-3), values)
         return farthest
@@ -110,9 +110,9 @@ class Panel:
             for pair, day in days.items()
         ]
         columns = pd.concat(moved, ignore_index=True)
-        known = columns["p"].notna()
+        tested = columns["p"].notna()
         q = np.full(len(columns), np.nan)
-        q[known] = false_discovery_rate(columns.loc[known, "p"].to_numpy())
+        q[tested] = false_discovery_rate(columns.loc[tested, "p"].to_numpy())
         columns["drifted"] = np.nan_to_num(q, nan=1.0) <= DISCOVERY
         return Verdict(pd.DataFrame(rows), columns)
 
@@ -124,8 +124,8 @@ class Panel:
         if len(number):
             newest = number.max()
             for row in (0, 1):
-                own = number == newest - 1 + row
-                grid[row, hours[own] % HOURS] = level[own]
+                in_day = number == newest - 1 + row
+                grid[row, hours[in_day] % HOURS] = level[in_day]
         step, usual = self._steps.step(*grid), self._steps.baseline
         deviation = usual.std(ddof=1) * np.sqrt(1 + 1 / len(usual))
         up, down = (

@@ -34,16 +34,16 @@ def _chances(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
     Errors are compared in logarithms, by Student's t of the baseline's days; none where these are
     too few or all alike.
     """
-    own = {number: rows for number, rows in usual.groupby("day") if rows["rows"].sum()}
-    if len(own) < LEAST_DAYS:
+    by_day = {number: rows for number, rows in usual.groupby("day") if rows["rows"].sum()}
+    if len(by_day) < LEAST_DAYS:
         return {}
-    rows = np.median([frame["rows"].sum() for frame in own.values()])
+    rows = np.median([frame["rows"].sum() for frame in by_day.values()])
     less = max(rows / day["rows"].sum(), 1.0)
-    scores = pd.DataFrame([_errors(frame) for frame in own.values()])
-    spread = scores.std(ddof=1) * np.sqrt(less + 1 / len(own))
+    scores = pd.DataFrame([_errors(frame) for frame in by_day.values()])
+    spread = scores.std(ddof=1) * np.sqrt(less + 1 / len(by_day))
     away = (pd.Series(_errors(day)) - scores.mean()) / spread.where(spread > 0)
     return {
-        chance_of(name): float(stats.t.sf(away[of], len(own) - 1))
+        chance_of(name): float(stats.t.sf(away[of], len(by_day) - 1))
         for name, of in ERRORS.items()
         if np.isfinite(away[of])
     }

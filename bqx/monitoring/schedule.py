@@ -61,8 +61,8 @@ def periods(check: Check, first: int, now: int) -> list[tuple[int, int]]:
 def crontab(place: str, command: str = "bqx") -> str:
     """Lines of a crontab that run the checks of a place, in UTC."""
     # Cron starts in another folder, and reads a percent sign as the end of the line.
-    own = place if "://" in place else str(Path(place).absolute())
-    quoted = shlex.quote(own).replace("%", "\\%")
+    address = place if "://" in place else str(Path(place).absolute())
+    quoted = shlex.quote(address).replace("%", "\\%")
     lines = ["CRON_TZ=UTC"]
     lines += [
         f"{check.cron} {command} monitor --{name} {quoted}  # {check.about}"

@@ -34,16 +34,16 @@ def longest_usual(
         bundle, knows none.
     ranges : mean log range of each pair's newest minutes, NaN where it had none.
     """
-    own = hours[pair]
-    if "still" not in own:
+    pair_hours = hours[pair]
+    if "still" not in pair_hours:
         return float(LONGEST)
-    number = own["market_hour"].to_numpy()
+    number = pair_hours["market_hour"].to_numpy()
     apart = np.abs((number - market_hour(np.array([minute]))[0] + DAY // 2) % DAY - DAY // 2)
     livelier = _livelier(pair, hours, ranges)
     unlike = (apart / APART[0]) ** 2 + (livelier.reindex(number).to_numpy() / APART[1]) ** 2
     unlike[np.isnan(unlike)] = np.inf
-    alike = np.argsort(unlike, kind="stable")[: max(int(ALIKE * len(own)), 1)]
-    more = np.maximum(own["still"].to_numpy()[alike] - 1.0, 0.0)
+    alike = np.argsort(unlike, kind="stable")[: max(int(ALIKE * len(pair_hours)), 1)]
+    more = np.maximum(pair_hours["still"].to_numpy()[alike] - 1.0, 0.0)
     times = np.count_nonzero(more)
     # One hour more with a short standstill, so that few hours do not promise too much.
     share = max((times + 1) / (len(alike) + 1), np.mean(more[apart[alike] == 0] > 0))
@@ -58,8 +58,8 @@ def _livelier(
     """By market hour how much further the other pairs ranged than they do now, log range; 0
     throughout where no other pair tells."""
     others = [
-        own.set_index("market_hour")["range"] - ranges[name]
-        for name, own in hours.items()
+        pair_hours.set_index("market_hour")["range"] - ranges[name]
+        for name, pair_hours in hours.items()
         if name != pair and np.isfinite(ranges[name])
     ]
     if not others:

@@ -71,8 +71,8 @@ class Usual:
         share = np.minimum(day.rows[0] / self._rows, 1.0)
         mean, deviation = day.mean[0], day.deviation[0]
         # What wanders may be beyond all hours of the baseline.
-        own = np.stack((mean, deviation))[:, None]
-        both = np.concatenate((self._hours, own), axis=1)
+        moments = np.stack((mean, deviation))[:, None]
+        both = np.concatenate((self._hours, moments), axis=1)
         (low, narrow), (high, wide) = np.fmin.reduce(both, 1), np.fmax.reduce(both, 1)
         away = np.stack((0.0 * mean, np.maximum(mean - low, high - mean)))
         absent = np.stack((narrow, wide)) ** 2 + share * away**2
@@ -87,11 +87,11 @@ class Usual:
 def _distance(usual: Series, later: Series, *, own: bool) -> Series:
     """(L, F) distances of later values from the (D, F) usual ones, in deviations between these;
     ``own`` : they are the usual ones, and each is compared with the others."""
-    known = np.isfinite(usual)
-    filled = np.where(known, usual, 0.0)
-    count, total, square = known.sum(axis=0), filled.sum(axis=0), (filled**2).sum(axis=0)
+    finite = np.isfinite(usual)
+    filled = np.where(finite, usual, 0.0)
+    count, total, square = finite.sum(axis=0), filled.sum(axis=0), (filled**2).sum(axis=0)
     less = filled if own else np.zeros_like(later)
-    n = count - known if own else count + np.zeros_like(later)
+    n = count - finite if own else count + np.zeros_like(later)
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = (total - less) / n
         variance = ((square - less**2) / n - centre**2) * n / (n - 1)

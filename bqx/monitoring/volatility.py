@@ -56,9 +56,9 @@ class Steps:
 
     def _step(self, before: Series, day: Series) -> float:
         values = np.concatenate((before, day))
-        known = np.isfinite(values)
-        if known[HOURS:].sum() < LEAST:
+        finite = np.isfinite(values)
+        if finite[HOURS:].sum() < LEAST:
             return np.nan
-        stepped = np.repeat((0.0, 1.0), HOURS)[known]
-        weights = np.linalg.solve(self._covariance[np.ix_(known, known)], stepped)
-        return float(weights @ values[known] / (weights @ stepped))
+        stepped = np.repeat((0.0, 1.0), HOURS)[finite]
+        weights = np.linalg.solve(self._covariance[np.ix_(finite, finite)], stepped)
+        return float(weights @ values[finite] / (weights @ stepped))

@@ -38,13 +38,13 @@ def watch(place: str, name: str, now: datetime | None = None) -> dict[str, Any]:
     due = _due(folder, check, int(at.timestamp()) // 60)
     if not due:
         return _closed(check, at)
-    made = 0
+    judged = 0
     for start, end in due:
-        made += _judge(folder, check, start, end)
+        judged += _judge(folder, check, start, end)
     newest = folder.read_json(_path(check, due[-1][0]))
-    if made:
+    if judged:
         _publish(folder)
-    return newest | {"made": made}
+    return newest | {"made": judged}
 
 
 def _due(folder: Folder, check: Check, now: int) -> list[tuple[int, int]]:
@@ -113,8 +113,10 @@ def _write_labels(folder: Folder, period: captured.Period, start: int, end: int)
     frames = []
     for pair, rows in period.pairs.items():
         labels = rows.until(end).labels()
-        own = labels[labels["known_at"].between(start + 1, end)]
-        frames.append(own.assign(id=rows.model + ":" + own["minute"].astype(str), pair=pair))
+        new_labels = labels[labels["known_at"].between(start + 1, end)]
+        frames.append(
+            new_labels.assign(id=rows.model + ":" + new_labels["minute"].astype(str), pair=pair)
+        )
     frame = pd.concat(frames, ignore_index=True)
     stamp = sessions.timestamps(np.array([start]))[0]
     folder.write(f"{LABELS}/{stamp:%Y-%m-%d/%H%M}.parquet", frame.to_parquet())
@@ -138,8 +140,8 @@ def _newest(folder: Folder, check: Check) -> dict[str, Any] | None:
 def _publish(folder: Folder) -> None:
     """Write the newest verdict, and the newest measurements of all checks, which alert rules
     read."""
-    known = {name: _newest(folder, check) for name, check in CHECKS.items()}
-    newest = {name: verdict for name, verdict in known.items() if verdict is not None}
+    verdicts = {name: _newest(folder, check) for name, check in CHECKS.items()}
+    newest = {name: verdict for name, verdict in verdicts.items() if verdict is not None}
     measured: dict[str, float] = {}
     ordered = sorted(newest.values(), key=lambda verdict: str(verdict["period"][1]))
     for verdict in ordered:

@@ -55,7 +55,7 @@ class BoostedTrees:
             self.subsets = [draw.sample(sorted(x), size) for _ in self.trees]
         left = y
         for tree, names in zip(self.trees, self.subsets, strict=True):
-            own = {name: x[name] for name in names}
-            forecast = tree.predict_one(own)
-            tree.learn_one(own, left)
+            features = {name: x[name] for name in names}
+            forecast = tree.predict_one(features)
+            tree.learn_one(features, left)
             left -= self.rate * forecast

@@ -22,8 +22,8 @@ def rows_of(captured: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     Raises ArtefactError where a row has another number of columns.
     """
     named = [name for name in columns if name in ("pair", "horizon", "minute", "forecast", "label")]
-    made = captured[(captured["kind"] == KIND) & captured["x"].notna()].drop_duplicates("id")
-    widths = made["x"].map(len)
+    forecasts = captured[(captured["kind"] == KIND) & captured["x"].notna()].drop_duplicates("id")
+    widths = forecasts["x"].map(len)
     if named or (widths != len(columns)).any():
         got = named[0] if named else f"{widths[widths != len(columns)].iloc[0]} columns"
         raise ArtefactError(
@@ -40,7 +40,7 @@ def rows_of(captured: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
                 "forecast": np.asarray(row.innovation, dtype=np.float64),
             }
         ).assign(**dict(zip(columns, np.asarray(row.x, dtype=np.float32), strict=True)))
-        for row in made.itertuples(index=False)
+        for row in forecasts.itertuples(index=False)
     ]
     if not frames:
         return pd.DataFrame(columns=["pair", "horizon", "minute", "forecast", *columns])

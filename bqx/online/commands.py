@@ -55,10 +55,13 @@ def _online(asked: argparse.Namespace) -> int:
         scored = loop.store.scored()
     if scored.empty:
         print("no label is known yet")
-    for pair, own in scored.groupby("pair"):
-        skill, gain = (promotion.gain(own, over) for over in ("martingale", "static"))
-        print(f"{pair}: skill {skill:.2%}, gain over the champion {gain:.2%}, {len(own):,} labels")
+    for pair, pair_rows in scored.groupby("pair"):
+        skill, gain = (promotion.gain(pair_rows, over) for over in ("martingale", "static"))
+        print(
+            f"{pair}: skill {skill:.2%}, gain over the champion {gain:.2%}, "
+            f"{len(pair_rows):,} labels"
+        )
         present = [name for name in columns if np.isfinite(frame[name].astype(float)).any()]
-        for reason in promotion.against(own, columns, present, latency_ms=0.0):
+        for reason in promotion.against(pair_rows, columns, present, latency_ms=0.0):
             print(f"  not served: {reason}")
     return 0

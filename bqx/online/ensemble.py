@@ -73,9 +73,9 @@ class Ensemble:
         features : (C,) as the champion read them; NaN where absent.
         """
         x = self._row(features)
-        own = {STATIC: static, MARTINGALE: 0.0}
-        own |= {name: float(member.predict_one(x)) for name, member in self.learners.items()}
-        members = np.array([own[name] for name in MEMBERS])
+        by_member = {STATIC: static, MARTINGALE: 0.0}
+        by_member |= {name: float(member.predict_one(x)) for name, member in self.learners.items()}
+        members = np.array([by_member[name] for name in MEMBERS])
         weights = self.weights
         combined = float(np.sum(weights * members))
         fallen = not np.isfinite(combined)

@@ -38,13 +38,13 @@ def checked(frame: pd.DataFrame) -> pd.DataFrame:
                 f"forecasts: {name} has a wrong type, got {frame[name].dtype}; expected numbers. "
                 f"{WRITE}"
             )
-    for name, known in (("horizon", range(1, DAY + 1)), ("minute", MINUTES)):
+    for name, allowed in (("horizon", range(1, DAY + 1)), ("minute", MINUTES)):
         values = frame[name]
-        wrong = values[~(values.between(known[0], known[-1]) & (values % 1 == 0))]
+        wrong = values[~(values.between(allowed[0], allowed[-1]) & (values % 1 == 0))]
         if len(wrong):
             raise ParameterError(
                 f"forecasts: {name} has a wrong value, got {wrong.iloc[0]}; expected whole minutes "
-                f"from {known[0]} to {known[-1]}. {WRITE}"
+                f"from {allowed[0]} to {allowed[-1]}. {WRITE}"
             )
     for name in ("forecast", "label", *columns):
         if np.isinf(frame[name].to_numpy(np.float64)).any():

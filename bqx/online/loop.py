@@ -81,14 +81,18 @@ class OnlineLoop:
 
         Every ensemble is made to stand before this minute first, else it would learn it twice.
         """
-        known = labels[[*KEYS, "label"]].astype({"label": np.float64})
-        known = known[np.isfinite(known["label"])].sort_values(list(KEYS), ignore_index=True)
-        if not self.store.has(LABELS, minute) and len(known):
-            for pair, horizon in sorted({*zip(known["pair"], known["horizon"], strict=True)}):
+        known_labels = labels[[*KEYS, "label"]].astype({"label": np.float64})
+        known_labels = known_labels[np.isfinite(known_labels["label"])].sort_values(
+            list(KEYS), ignore_index=True
+        )
+        if not self.store.has(LABELS, minute) and len(known_labels):
+            for pair, horizon in sorted(
+                {*zip(known_labels["pair"], known_labels["horizon"], strict=True)}
+            ):
                 self._ensemble((str(pair), int(horizon)))
-            self.store.write(LABELS, minute, known)
-            for cell, own in known.groupby(["pair", "horizon"]):
-                self._teach(self.ensembles[str(cell[0]), int(cell[1])], own)
+            self.store.write(LABELS, minute, known_labels)
+            for cell, cell_labels in known_labels.groupby(["pair", "horizon"]):
+                self._teach(self.ensembles[str(cell[0]), int(cell[1])], cell_labels)
 
     def _teach(self, ensemble: Ensemble, labels: pd.DataFrame) -> None:
         """Learn labels of one pair and horizon, in order, from what was stored with the forecasts.
@@ -112,9 +116,11 @@ class OnlineLoop:
                 Ensemble(columns or self._stored(cell), cell[1], self.settings),
             )
             for minute in self.store.minutes(LABELS, since):
-                known = self.store.read(LABELS, minute)
-                own = known[(known["pair"] == cell[0]) & (known["horizon"] == cell[1])]
-                self._teach(ensemble, own)
+                minute_labels = self.store.read(LABELS, minute)
+                cell_labels = minute_labels[
+                    (minute_labels["pair"] == cell[0]) & (minute_labels["horizon"] == cell[1])
+                ]
+                self._teach(ensemble, cell_labels)
             self.ensembles[cell] = ensemble
             self.restored[cell] = since
         return self.ensembles[cell]
@@ -125,15 +131,15 @@ class OnlineLoop:
         return _features(first)
 
     def _forecast(self, rows: pd.DataFrame) -> pd.DataFrame:
-        given = columns_of(rows)
+        columns = columns_of(rows)
         answers = []
         for row in rows.to_dict("records"):
-            ensemble = self._ensemble((str(row["pair"]), int(row["horizon"])), given)
-            absent = [name for name in ensemble.columns if name not in given]
+            ensemble = self._ensemble((str(row["pair"]), int(row["horizon"])), columns)
+            absent = [name for name in ensemble.columns if name not in columns]
             if absent:
                 raise ArtefactError(
                     f"{row['pair']} {row['horizon']} min: column {absent[0]!r} is missing, got "
-                    f"{len(given)} others; expected those that learning began with. Give "
+                    f"{len(columns)} others; expected those that learning began with. Give "
                     "them, or begin a new folder."
                 )
             features = np.array([row[name] for name in ensemble.columns], dtype=np.float64)
@@ -181,8 +187,8 @@ def _check(minute: int, rows: pd.DataFrame, labels: pd.DataFrame) -> None:
     if len(labels):
         early = labels[labels["minute"] + labels["horizon"] > minute]
         if len(early):
-            pair, horizon, made = early.iloc[0][list(KEYS)]
+            pair, horizon, forecast_minute = early.iloc[0][list(KEYS)]
             raise ParameterError(
-                f"label of {pair} at {made}: before its time, got it at {minute}; expected "
-                f"{made + horizon} or later. Give labels when they are known."
+                f"label of {pair} at {forecast_minute}: before its time, got it at {minute}; "
+                f"expected {forecast_minute + horizon} or later. Give labels when they are known."
             )

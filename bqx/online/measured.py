@@ -43,8 +43,8 @@ def measure(store: OnlineStore, minute: int) -> Measurements:
 
 
 def _skill(scored: pd.DataFrame, after: int) -> float | None:
-    own = scored[scored["known_at"] > after]
-    label = own["label"].to_numpy(np.float64)
+    newer = scored[scored["known_at"] > after]
+    label = newer["label"].to_numpy(np.float64)
     power = float((label**2).sum())
-    error = label - own["online"].to_numpy(np.float64)
+    error = label - newer["online"].to_numpy(np.float64)
     return 1.0 - float((error**2).sum()) / power if power else None

@@ -31,8 +31,8 @@ def gain(scored: pd.DataFrame, over: str, confidence: float = CONFIDENCE) -> Int
     days = pd.DataFrame(errors).groupby(day).sum()
     if len(days) < 2:
         return Interval()
-    loss, known = days["online"].to_numpy(), days[over].to_numpy()
-    return skill.interval(loss, known, confidence, seed=0)
+    loss, reference_loss = days["online"].to_numpy(), days[over].to_numpy()
+    return skill.interval(loss, reference_loss, confidence, seed=0)
 
 
 def against(
@@ -54,12 +54,12 @@ def against(
     horizons = sorted(scored["horizon"].unique().tolist())
     confidence = skill.simultaneous(CONFIDENCE, max(len(horizons), 1))
     for horizon in horizons:
-        own = scored[scored["horizon"] == horizon]
+        horizon_rows = scored[scored["horizon"] == horizon]
         for over, rule in (
             ("martingale", "lower end of the skill's interval"),
             ("static", "lower end of the gain over the champion"),
         ):
-            low = gain(own, over, confidence).low
+            low = gain(horizon_rows, over, confidence).low
             reasons.append(Reason.check(rule, low, ">", bound=0.0).at(int(horizon)))
     failed = [reason for reason in reasons if not reason.passed]
     return registry.gate(failed, needed, present, latency_ms)

@@ -35,8 +35,8 @@ class Scale:
     def standardised(self, x: Vector) -> Vector:
         """(C,) row in standard deviations, cut off far out; 0 for NaN and for constant columns."""
         deviation = self.deviation
-        known = np.isfinite(x) & (deviation > 0.0)
-        z = np.where(known, x - self.mean, 0.0) / np.where(known, deviation, 1.0)
+        scalable = np.isfinite(x) & (deviation > 0.0)
+        z = np.where(scalable, x - self.mean, 0.0) / np.where(scalable, deviation, 1.0)
         return np.clip(z, -FARTHEST, FARTHEST)
 
     def state(self) -> dict[str, list[str]]:

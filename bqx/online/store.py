@@ -109,11 +109,11 @@ class OnlineStore:
         keys = list(KEYS)
         columns = [*keys, "online", *MEMBERS]
         labels = [self.read(LABELS, m).assign(known_at=m) for m in self.minutes(LABELS, after)]
-        first = min((int(own["minute"].min()) for own in labels), default=0) - 1
+        first = min((int(minute_labels["minute"].min()) for minute_labels in labels), default=0) - 1
         forecasts = [self.read(FORECASTS, m) for m in self.minutes(FORECASTS, first)]
         if not forecasts or not labels:
             return pd.DataFrame(columns=[*columns, "known_at", "label"])
-        known = pd.concat(labels)[[*keys, "known_at", "label"]].drop_duplicates(keys)
+        known_labels = pd.concat(labels)[[*keys, "known_at", "label"]].drop_duplicates(keys)
         wanted = pd.concat(forecasts)[columns]
-        scored = wanted.merge(known, on=keys).sort_values(keys, ignore_index=True)
+        scored = wanted.merge(known_labels, on=keys).sort_values(keys, ignore_index=True)
         return scored[np.isfinite(scored["label"].to_numpy(np.float64))]

@@ -76,7 +76,7 @@ class State:
     @property
     def firing(self) -> list[str]:
         """Rules that fire."""
-        return [name for name, own in self.standings.items() if own.firing is not None]
+        return [name for name, standing in self.standings.items() if standing.firing is not None]
 
     def since(self, rule: str, default: float) -> float:
         """When a rule was judged last, epoch seconds."""
@@ -124,8 +124,8 @@ class Store:
             content = from_json(read_regular(self.path))
             check_seal(content)
             self.state = State(
-                {name: Standing(**own) for name, own in content["standings"].items()},
-                [Alert(**own) for own in content["alerts"]],
+                {name: Standing(**standing) for name, standing in content["standings"].items()},
+                [Alert(**alert) for alert in content["alerts"]],
                 content["counters"],
                 content["published"],
                 content["silent"],
@@ -135,7 +135,9 @@ class Store:
                 f"{self.path}: damaged, got {error!s:.60}; expected the alerts of the runs before. "
                 "Restore it, or remove it: what fires is then told anew."
             ) from None
-        newest = max((own.time or 0.0 for own in self.state.standings.values()), default=0.0)
+        newest = max(
+            (standing.time or 0.0 for standing in self.state.standings.values()), default=0.0
+        )
         if newest > time.time() + SKEW:
             # Nothing would be judged before that time.
             raise ArtefactError(

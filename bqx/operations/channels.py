@@ -218,7 +218,7 @@ class Sns:
     def send(self, message: Message, mark: Mark) -> None:
         """Publish."""
         # One try: a second one by itself could say it twice.
-        own = Config(
+        config = Config(
             connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1}
         )
         attributes = {
@@ -227,7 +227,7 @@ class Sns:
         }
         subject = f"bqx {message.level}: {message.title}".encode("ascii", "replace").decode()
         try:
-            client = boto3.client("sns", region_name=self.region, config=own)
+            client = boto3.client("sns", region_name=self.region, config=config)
             client.meta.events.register("before-send.sns.Publish", lambda **_: mark())
             client.publish(
                 TopicArn=self.topic(message.level),

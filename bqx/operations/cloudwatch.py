@@ -76,14 +76,14 @@ def _metrics(line: Line, number: int, endpoint: str) -> Iterator[list[Any]]:
     cloud = line.cloud
     assert cloud is not None
     dimensions = ["EndpointName", endpoint, "VariantName", VARIANT]
-    own = [cloud.namespace, cloud.name, *(dimensions if cloud.namespace != NAMESPACE else [])]
+    metric = [cloud.namespace, cloud.name, *(dimensions if cloud.namespace != NAMESPACE else [])]
     key = f"m{number}"
     if cloud.scale == 1.0:
         # A sum is that of a minute.
         minute = {"period": 60} if cloud.statistic == "Sum" else {}
-        yield [*own, {"id": key, "stat": cloud.statistic, "label": line.label, **minute}]
+        yield [*metric, {"id": key, "stat": cloud.statistic, "label": line.label, **minute}]
         return
-    yield [*own, {"id": key, "stat": cloud.statistic, "visible": False}]
+    yield [*metric, {"id": key, "stat": cloud.statistic, "visible": False}]
     yield [{"expression": f"{key} * {cloud.scale:g}", "id": f"e{number}", "label": line.label}]
 
 

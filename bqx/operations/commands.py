@@ -64,8 +64,8 @@ def _cloudwatch(asked: argparse.Namespace) -> int:
     from bqx.cloud.calls import clients, make_all
     from bqx.operations import cloudwatch
 
-    own = Account.read(asked.account)
-    make_all([cloudwatch.put(own.region)], clients(own.region) if asked.make else None)
+    account = Account.read(asked.account)
+    make_all([cloudwatch.put(account.region)], clients(account.region) if asked.make else None)
     return 0
 
 
@@ -145,8 +145,8 @@ def _measure(asked: argparse.Namespace, state: "State") -> "Measurements":
     now = float(int(time.time()))
     numbers: dict[str, float | None] = {}
     if asked.server:
-        told, state.counters = sources.server(asked.server.rstrip("/"), state.counters)
-        numbers |= told
+        server_numbers, state.counters = sources.server(asked.server.rstrip("/"), state.counters)
+        numbers |= server_numbers
     if asked.registry:
         numbers |= sources.approvals(asked.registry, state.since("model_deployed", now), now)
     if asked.platform:
@@ -168,8 +168,10 @@ def _publish(account: Path, store: "Store", series: "list[Measurements]") -> Non
     from bqx.operations import cloudwatch
 
     of = clients(Account.read(account).region)
-    for own in series:
-        if own.time > store.state.published and any(v is not None for v in own.numbers.values()):
-            make(cloudwatch.publish(own), of)
-            store.state.published = own.time
+    for measurements in series:
+        if measurements.time > store.state.published and any(
+            v is not None for v in measurements.numbers.values()
+        ):
+            make(cloudwatch.publish(measurements), of)
+            store.state.published = measurements.time
             store.write()

@@ -33,7 +33,7 @@ COLUMNS = 24
 
 def content(runbook: str = "") -> dict[str, Any]:
     """The dashboard as Grafana imports it; ``runbook`` is the address it links."""
-    own = (
+    board = (
         dashboard.Dashboard("bqx")
         .uid("bqx")
         .tags(["bqx"])
@@ -44,19 +44,19 @@ def content(runbook: str = "") -> dict[str, Any]:
     )
     if runbook:
         link = dashboard.DashboardLink("Runbook").type(DashboardLinkType.LINK).url(runbook)
-        own = own.link(link)
+        board = board.link(link)
     number = 0
     for title, panels in rows().items():
-        own = own.with_row(dashboard.Row(title))
+        board = board.with_row(dashboard.Row(title))
         for panel in panels:
             number += 1
-            own = own.with_panel(_panel(panel, number))
-    built: dict[str, Any] = json.loads(json.dumps(own.build(), cls=JSONEncoder))
+            board = board.with_panel(_panel(panel, number))
+    built: dict[str, Any] = json.loads(json.dumps(board.build(), cls=JSONEncoder))
     return built
 
 
 def _panel(panel: Panel, number: int) -> timeseries.Panel:
-    own = (
+    chart = (
         timeseries.Panel()
         .id(number)
         .title(panel.title)
@@ -68,8 +68,8 @@ def _panel(panel: Panel, number: int) -> timeseries.Panel:
         .thresholds(_thresholds(panel))
     )
     for i, line in enumerate(panel.lines):
-        own = own.with_target(_target(line, "ABC"[i]))
-    return own
+        chart = chart.with_target(_target(line, "ABC"[i]))
+    return chart
 
 
 def _target(line: Line, letter: str) -> prometheus.Dataquery:

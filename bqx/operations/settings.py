@@ -82,12 +82,12 @@ class Settings(_Model):
         if self.slack:
             channels.append(Slack(_webhook(self.slack.webhook)))
         if self.email:
-            own = self.email
-            host, _, port = own.server.partition(":")
-            password = _secret(own.password) if own.user else ""
-            recipients = tuple(own.recipients)
+            email = self.email
+            host, _, port = email.server.partition(":")
+            password = _secret(email.password) if email.user else ""
+            recipients = tuple(email.recipients)
             channels.append(
-                Email(host, int(port), own.sender, recipients, own.user, password, own.tls)
+                Email(host, int(port), email.sender, recipients, email.user, password, email.tls)
             )
         return channels
 
@@ -120,8 +120,8 @@ def _fault(error: Mapping[str, Any]) -> str:
         got = f"{len(str(error['input']))} characters"
     if error["type"] == "extra_forbidden":
         model = _CHANNELS[names[0]] if len(names) > 1 else Settings
-        known = ", ".join(model.model_fields)
-        return f"{where}: unknown key, got {got}; expected one of {known}. Remove it."
+        keys = ", ".join(model.model_fields)
+        return f"{where}: unknown key, got {got}; expected one of {keys}. Remove it."
     rule = next((_RULES[name] for name in reversed(names) if name in _RULES), "")
     if error["type"] == "missing":
         return f"{where}: absent, got {got}; expected {rule}. Add it."

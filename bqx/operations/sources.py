@@ -58,10 +58,10 @@ def server(url: str, before: Mapping[str, float]) -> tuple[Numbers, Counters]:
 def _counters(text: str) -> Counters:
     """Counters of a page of metrics; ValueError for one that has none of bqx."""
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
-    own = [s for s in samples if s.name.startswith(OWN)]
-    if not own:
+    bqx_samples = [s for s in samples if s.name.startswith(OWN)]
+    if not bqx_samples:
         raise ValueError("no metric of bqx")
-    return {_key(s): s.value for s in own if s.name.endswith(("_total", "_bucket"))}
+    return {_key(s): s.value for s in bqx_samples if s.name.endswith(("_total", "_bucket"))}
 
 
 def _key(sample: Any) -> str:
@@ -76,8 +76,8 @@ def _rates(since: Mapping[str, float]) -> Numbers:
 
     def total(metric: str, label: str, start: str = "") -> float:
         name = BY_NAME[metric].exposed
-        own = [(labels[label], value) for known, labels, value in rows if known == name]
-        return sum(value for text, value in own if text.startswith(start))
+        counted = [(labels[label], value) for exposed, labels, value in rows if exposed == name]
+        return sum(value for text, value in counted if text.startswith(start))
 
     asked, forecasts = total("requests", "code"), total("forecasts", "source")
     buckets: dict[float, float] = {}
@@ -186,9 +186,9 @@ def endpoint(of: Clients) -> Numbers:
     """Containers of the platform's endpoint; None, and why on standard error, where AWS does not
     tell."""
     try:
-        told = make(Call("sagemaker", "describe_endpoint", {"EndpointName": ENDPOINT}), of)
+        description = make(Call("sagemaker", "describe_endpoint", {"EndpointName": ENDPOINT}), of)
     except CloudError as error:
         print(error, file=sys.stderr)
         return {"instances": None}
-    variants = told.get("ProductionVariants", ())
-    return {"instances": float(sum(own.get("CurrentInstanceCount", 0) for own in variants))}
+    variants = description.get("ProductionVariants", ())
+    return {"instances": float(sum(variant.get("CurrentInstanceCount", 0) for variant in variants))}

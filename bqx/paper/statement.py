@@ -69,18 +69,18 @@ def beside(paper: pd.DataFrame, tested: Mapping[tuple[str, int], Backtest]) -> p
     """
     rows = []
     for (pair, horizon), account in tested.items():
-        own = paper[(paper["pair"] == pair) & (paper["horizon"] == horizon)]
+        paper_rows = paper[(paper["pair"] == pair) & (paper["horizon"] == horizon)]
         daily = account.daily()
         rows.append(
             {
                 "pair": pair,
                 "horizon": str(horizon),
-                "trades": int(own["trades"].sum()),
+                "trades": int(paper_rows["trades"].sum()),
                 "backtest trades": int(daily["trades"].sum()),
                 **{
                     f"{prefix}{name}": BP * float(frame[name].sum())
                     for name in ("gross", "net")
-                    for prefix, frame in (("", own), ("backtest ", daily))
+                    for prefix, frame in (("", paper_rows), ("backtest ", daily))
                 },
             }
         )

@@ -72,12 +72,12 @@ class Trader:
         closed = None
         market_minute = int(sessions.market_minutes(np.array([minute]))[0])
         before, self.minute = self.minute, minute
-        own = list(bars)
+        minute_bars = list(bars)
         if before and market_minute % sessions.DAY == 0:
-            closed = self._next_day(before, minute, own)
-        self.panel.feed(own)
+            closed = self._next_day(before, minute, minute_bars)
+        self.panel.feed(minute_bars)
         self.panel.refresh()
-        quoted = {fed.pair for fed in own}
+        quoted = {fed.pair for fed in minute_bars}
         for pair, bundle in self.bundles.items():
             decided = dict.fromkeys(bundle.horizons, 0.0)
             if pair in quoted:
@@ -111,7 +111,7 @@ class Trader:
             return {}
         if forecast.minute != minute:
             return {}
-        sides = {horizon: SIDES[own.side] for horizon, own in forecast.signals.items()}
+        sides = {horizon: SIDES[signal.side] for horizon, signal in forecast.signals.items()}
         if not any(sides.values()):
             return {}
         size = signals.size(bars, TRADING.target_volatility, TRADING.largest_position)[-1]

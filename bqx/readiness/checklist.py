@@ -52,8 +52,8 @@ def information(evidence: Evidence) -> Check:
     verdict = evidence.json(evidence.run, artefacts.VERDICT.path())
     if not verdict:
         return Check.of(what, None, "no finished run named", how)
-    own = verdict["information"]
-    return Check.of(what, own["claimed"], f"t {own['t']:.2f}, bound {own['bound']:.2f}", how)
+    claim = verdict["information"]
+    return Check.of(what, claim["claimed"], f"t {claim['t']:.2f}, bound {claim['bound']:.2f}", how)
 
 
 def ledger(evidence: Evidence) -> Check:
@@ -74,7 +74,7 @@ def latency(evidence: Evidence) -> Check:
     named = {name: f"28 x 5 forecasts over HTTP, {name}" for name in LATENCY}
     if not set(named.values()) <= set(goals):
         return Check.of(what, None, "no benchmark recorded", how)
-    percentiles = {name: float(goals[own]) for name, own in named.items()}
+    percentiles = {name: float(goals[goal]) for name, goal in named.items()}
     passed = all(percentiles[name] <= most for name, most in LATENCY.items())
     return Check.of(what, passed, ", ".join(f"{k} {v:.3g} ms" for k, v in percentiles.items()), how)
 
@@ -84,15 +84,17 @@ def load_test(evidence: Evidence) -> Check:
     rate, minutes = load.PEAK * load.TIMES, load.MINUTES
     what = f"{rate:.0f} requests a second for {minutes:.0f} minutes, P99 below 250 ms"
     how = "bqx ready load URL"
-    own = evidence.json(evidence.records, load.RECORD)
-    if not own:
+    record = evidence.json(evidence.records, load.RECORD)
+    if not record:
         return Check.of(what, None, "no load test recorded", how)
-    asked = own["rate"] >= rate and own["seconds"] >= minutes * 60.0
-    passed = asked and not own["failed"] and own["p99"] <= LATENCY["P99"]
-    spent = f"P99 {own['p99']:.3g} ms" if own["failed"] < own["sent"] else "nobody answered"
+    asked = record["rate"] >= rate and record["seconds"] >= minutes * 60.0
+    passed = asked and not record["failed"] and record["p99"] <= LATENCY["P99"]
+    spent = (
+        f"P99 {record['p99']:.3g} ms" if record["failed"] < record["sent"] else "nobody answered"
+    )
     measured = (
-        f"{own['rate']:.0f} a second for {own['seconds']:.0f} s: {own['failed']} of "
-        f"{own['sent']:,} failed, {spent}"
+        f"{record['rate']:.0f} a second for {record['seconds']:.0f} s: {record['failed']} of "
+        f"{record['sent']:,} failed, {spent}"
     )
     return Check.of(what, passed, measured, how)
 
@@ -126,12 +128,12 @@ def rights(evidence: Evidence) -> Check:
     for design in template.DESIGNS:
         for role in _resources(design, "IAM::Role"):
             for policy in role["Policies"]:
-                for own in policy["PolicyDocument"]["Statement"]:
-                    everywhere = "*" in own["Resource"] and not set(own["Action"]) <= {
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    everywhere = "*" in statement["Resource"] and not set(statement["Action"]) <= {
                         *OPEN_ACTIONS
                     }
-                    if everywhere or any("*" in action for action in own["Action"]):
-                        broad.append(own["Action"][0])
+                    if everywhere or any("*" in action for action in statement["Action"]):
+                        broad.append(statement["Action"][0])
     broadest = f"{broad[0]} and others are too broad" if broad else "no broad action or resource"
     return Check.of(
         "rights are the least that work", not broad, broadest, "bqx cloud template NAME"
@@ -144,8 +146,8 @@ def network(evidence: Evidence) -> Check:
         (design, kind)
         for design in template.DESIGNS
         for kind in ("SageMaker::Model", "Lambda::Function")
-        for own in _resources(design, kind)
-        if not own.get("VpcConfig")
+        for resource in _resources(design, kind)
+        if not resource.get("VpcConfig")
     ]
     count = f"{len(outside)} outside"
     return Check.of(
@@ -157,11 +159,11 @@ def encryption(evidence: Evidence) -> Check:
     """Encryption at rest and on the way."""
     open_places = []
     for design in template.DESIGNS:
-        for own in _resources(design, "S3::Bucket"):
-            if not own.get("BucketEncryption"):
+        for bucket in _resources(design, "S3::Bucket"):
+            if not bucket.get("BucketEncryption"):
                 open_places.append(f"bucket of {design}")
-        for own in _resources(design, "DynamoDB::Table"):
-            if not own.get("SSESpecification", {}).get("SSEEnabled"):
+        for table in _resources(design, "DynamoDB::Table"):
+            if not table.get("SSESpecification", {}).get("SSEEnabled"):
                 open_places.append(f"table of {design}")
         policies = _resources(design, "S3::BucketPolicy")
         if not any("aws:SecureTransport" in str(policy) for policy in policies):
@@ -250,5 +252,5 @@ def answered(evidence: Evidence) -> list[Check]:
 
 def beside(book: Path | None) -> Path | None:
     """The book's pages: those named, else those of the checkout that this is."""
-    own = Path(__file__).resolve().parents[2] / "book"
-    return book or (own if own.is_dir() else None)
+    checkout_book = Path(__file__).resolve().parents[2] / "book"
+    return book or (checkout_book if checkout_book.is_dir() else None)

@@ -21,12 +21,12 @@ RECORDS = Path("readiness")
 def add(commands: "Commands") -> None:
     """Register ``ready`` and its own commands."""
     parser = commands.add_parser("ready", help="checklist, load test, disaster drill and rollout")
-    own = parser.add_subparsers(required=True, metavar="WHAT")
-    check = own.add_parser("check", help="the checklist; status 1 where a line fails")
+    subcommands = parser.add_subparsers(required=True, metavar="WHAT")
+    check = subcommands.add_parser("check", help="the checklist; status 1 where a line fails")
     for name, what in (("run", "a finished run"), ("registry", "a registry"), ("book", "pages")):
         check.add_argument(f"--{name}", type=options.place, metavar="DIR", help=f"folder of {what}")
     check.set_defaults(command=_check)
-    press = own.add_parser("load", help="three times the peak at a server, for ten minutes")
+    press = subcommands.add_parser("load", help="three times the peak at a server, for ten minutes")
     press.add_argument("url", metavar="URL", help="what is asked; POST where --body is given")
     press.add_argument("--body", type=options.place, nargs="+", default=[], metavar="FILE")
     press.add_argument(
@@ -35,8 +35,8 @@ def add(commands: "Commands") -> None:
     press.add_argument("--seconds", type=real(0.1, 86_400.0), default=600.0, metavar="S")
     press.add_argument("--key", default="", metavar="KEY", help="value of the header x-api-key")
     press.set_defaults(command=_load)
-    drill, rebuild = _add_recovery(own)
-    roll = own.add_parser("rollout", help="3, 10, then 28 pairs: show, begin, sign or back")
+    drill, rebuild = _add_recovery(subcommands)
+    roll = subcommands.add_parser("rollout", help="3, 10, then 28 pairs: show, begin, sign or back")
     roll.add_argument("action", choices=("show", "begin", "sign", "back"))
     roll.add_argument("words", nargs="*", metavar="WORDS", help="of who signs or rolls back")
     roll.add_argument("--by", default="", metavar="NAME", help="who signs; default the user")
@@ -179,8 +179,8 @@ def _rollout(asked: argparse.Namespace) -> int:
 
     for name in ("registry", "capture"):
         _check_named(f"--{name}", vars(asked)[name])
-    own, by = rollout.Rollout(asked.records), asked.by or user()
-    running, words = own.open, " ".join(asked.words)
+    rollout_log, by = rollout.Rollout(asked.records), asked.by or user()
+    running, words = rollout_log.open, " ".join(asked.words)
     criteria: tuple[Reason, ...] = ()
     if running is not None and asked.capture is not None:
         criteria = rollout.criteria(running.phase, rollout.captured(asked.capture, running.at))
@@ -188,12 +188,12 @@ def _rollout(asked: argparse.Namespace) -> int:
         pairs = rollout.PHASES[3] if asked.registry else ()
         versions = Registry(Folder(asked.registry), by) if asked.registry else None
         approved = [p for p in pairs if versions and versions.latest_approved(p)]
-        own.begin(by, approved)
+        rollout_log.begin(by, approved)
     elif asked.action == "sign":
-        own.sign(by, criteria, words)
+        rollout_log.sign(by, criteria, words)
     elif asked.action == "back":
-        own.roll_back(by, words)
-    for event in own.events():
+        rollout_log.roll_back(by, words)
+    for event in rollout_log.events():
         print(f"{event.at:.0f}  phase {event.phase}  {event.action}  by {event.by}  {event.words}")
     for reason in criteria if asked.action == "show" else ():
         print(f"{'holds' if reason.passed else 'fails':<6}  {reason}")

@@ -41,13 +41,13 @@ class Drill:
     def write(self, records: Path, what: str) -> None:
         """Keep the findings for the checklist, beside those of other things that were lost."""
         path = records / RECORD
-        known = read_json(path) if path.is_file() else {}
-        if not isinstance(known, dict):
+        drills = read_json(path) if path.is_file() else {}
+        if not isinstance(drills, dict):
             raise ArtefactError(
-                f"{path}: no record, got {type(known).__name__}; expected drills by name. Remove "
+                f"{path}: no record, got {type(drills).__name__}; expected drills by name. Remove "
                 "it."
             )
-        write_json(path, known | {what: asdict(self) | {"at": time.time()}})
+        write_json(path, drills | {what: asdict(self) | {"at": time.time()}})
 
 
 def files_of(folder: Path) -> Iterator[Path]:
@@ -74,10 +74,10 @@ def backup(folder: Path, place: Path) -> int:
     listed, copied = {}, 0
     for path in files_of(folder):
         content = read_regular(path)
-        own = hashlib.sha256(content).hexdigest()
-        listed[str(path.relative_to(folder))] = own
-        target = place / "contents" / own[:2] / own
-        if not target.is_file() or sha256(target) != own:
+        file_hash = hashlib.sha256(content).hexdigest()
+        listed[str(path.relative_to(folder))] = file_hash
+        target = place / "contents" / file_hash[:2] / file_hash
+        if not target.is_file() or sha256(target) != file_hash:
             with atomic(target) as temporary:
                 temporary.write_bytes(content)
             copied += 1
@@ -107,11 +107,11 @@ def restore(place: Path, folder: Path) -> int:
                 f"{path}: not of the backup, got a file of its own; expected an empty folder. Name "
                 "another one."
             )
-    for name, own in listed.items():
-        source, target = place / "contents" / own[:2] / own, folder / name
-        if target.is_file() and sha256(target) == own:
+    for name, file_hash in listed.items():
+        source, target = place / "contents" / file_hash[:2] / file_hash, folder / name
+        if target.is_file() and sha256(target) == file_hash:
             continue
-        if not source.is_file() or sha256(source) != own:
+        if not source.is_file() or sha256(source) != file_hash:
             raise ArtefactError(
                 f"{source}: damaged, got another content; expected that of {name}. Use an older "
                 "backup."

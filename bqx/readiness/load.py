@@ -112,7 +112,7 @@ def press(
 
 def _run(works: Sequence[Callable[[], None]], stop: threading.Event, end: float) -> None:
     """Run works in threads until a time; what is unsent then stays so, and counts as failed."""
-    threads = [threading.Thread(target=own, daemon=True) for own in works]
+    threads = [threading.Thread(target=task, daemon=True) for task in works]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -196,20 +196,26 @@ def criteria(phase: int, rows: pd.DataFrame) -> tuple[Reason, ...]:
     share = forecasts.groupby("pair")["minute"].nunique() / max(len(np.unique(minutes)), 1)
     covered = {pair: float(share.get(pair, 0.0)) for pair in PHASES[phase]}
     worst = min(covered, key=lambda pair: covered[pair])
-    some = len(answers) > 0
+    answered = len(answers) > 0
     return (
         Reason.check("trading days", float(days), ">=", bound=DAYS),
         Reason.check(
             "share answered without a fault of the server",
-            float((status < 500).mean()) if some else None,
+            float((status < 500).mean()) if answered else None,
             ">=",
             bound=AVAILABILITY,
         ),
         Reason.check(
-            "share of errors", float((status >= 400).mean()) if some else None, "<=", bound=ERRORS
+            "share of errors",
+            float((status >= 400).mean()) if answered else None,
+            "<=",
+            bound=ERRORS,
         ),
         Reason.check(
-            "latency P99 (ms)", float(spent.quantile(0.99)) if some else None, "<=", bound=P99_MS
+            "latency P99 (ms)",
+            float(spent.quantile(0.99)) if answered else None,
+            "<=",
+            bound=P99_MS,
         ),
         Reason.check(
             "share of minutes forecast, the worst pair",

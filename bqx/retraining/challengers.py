@@ -75,12 +75,12 @@ def _note(own: Round, pair: str, error: str) -> None:
 def _changed(bars: Bars, champion: Bundle, params: Params) -> tuple[str, int]:
     """The change since which a served version does worse, and the first row that is learnt from
     after it; empty and 0 where there is none, or too little has come since."""
-    found = change.of(champion, bars, params)
+    worsening = change.of(champion, bars, params)
     day = sessions.trading_days(bars.minutes)
-    if found is None or len(np.unique(day[day >= found.day])) < known_bars.LEAST_DAYS:
+    if worsening is None or len(np.unique(day[day >= worsening.day])) < known_bars.LEAST_DAYS:
         return "", 0
     lookback = max(column.lookback for column in lags.candidates_of(params))
-    return str(found), max(int(np.searchsorted(day, found.day)) - lookback + 1, 0)
+    return str(worsening), max(int(np.searchsorted(day, worsening.day)) - lookback + 1, 0)
 
 
 def _pooled_fits(

@@ -51,8 +51,8 @@ def of(champion: Bundle, bars: Bars, params: Params) -> Change | None:
     kept = forecasts.of(champion, bars, rows) * forecasts.betas(champion)
     labels = samples.labels_of(samples.targets_of(bars, params))
     label = np.column_stack([labels[h][rows] for h in params.horizons])
-    own = kept[:, [champion.horizons.index(h) for h in params.horizons]]
-    gain = pd.DataFrame(label**2 - (label - own) ** 2).mean(axis=1, skipna=False)
+    forecast = kept[:, [champion.horizons.index(h) for h in params.horizons]]
+    gain = pd.DataFrame(label**2 - (label - forecast) ** 2).mean(axis=1, skipna=False)
     daily = gain.groupby(sessions.trading_days(bars.minutes[rows])).mean().dropna()
     return split(daily.index.to_numpy(np.int64), daily.to_numpy())
 

@@ -47,8 +47,8 @@ def _retrain(asked: argparse.Namespace) -> int:
         print(f"{asked.registry}: no registry yet, a new one begins there", file=sys.stderr)
     loop = Loop(asked.place, registry, values)
     worked, reasons = loop.step(bars.read(values), now, asked.measurements)
-    for own in worked:
-        print(f"{own.folder / report.FILE}: {report.text(own)}")
+    for retraining in worked:
+        print(f"{retraining.folder / report.FILE}: {report.text(retraining)}")
     if not worked:
         print("nothing is due")
     elif not reasons:

@@ -26,9 +26,9 @@ def of(bundle: Bundle, bars: Bars, rows: Rows) -> Series:
     """(n, H) what a bundle forecasts of the innovation before shrinkage, in sigma; NaN where there
     is no bar. Rows before the bundle's lookback must not be asked for.
     """
-    own = rebased(bars, bundle)
-    x = History(own).matrix(bundle.columns, rows, bundle.fits)
-    finite = np.isfinite(own.close[rows])
+    rebased_bars = rebased(bars, bundle)
+    x = History(rebased_bars).matrix(bundle.columns, rows, bundle.fits)
+    finite = np.isfinite(rebased_bars.close[rows])
     return np.where(finite[:, None], point(bundle.model.predict(x)), np.nan)
 
 
@@ -60,8 +60,10 @@ def compared(
     raw = of(challenger, bars, rows)
     kept = {CHALLENGER: raw * betas(challenger)}
     if champion is not None:
-        own = of(champion, bars, rows) * betas(champion)
-        kept[CHAMPION] = own[:, [champion.horizons.index(h) for h in challenger.horizons]]
+        champion_forecasts = of(champion, bars, rows) * betas(champion)
+        kept[CHAMPION] = champion_forecasts[
+            :, [champion.horizons.index(h) for h in challenger.horizons]
+        ]
     kind = "delta" if params.target == "scaled" else params.target
     frames = []
     for number, (horizon, target) in enumerate(samples.targets_of(bars, params).items()):

@@ -52,7 +52,9 @@ def judge(trained: Mapping[str, Trained], seed: int) -> dict[str, Judgement]:
     (`claims.step_down`). On markets without information either lets one pass in 5 of 100
     retrainings at most, however many pairs there are.
     """
-    products = pd.concat([_products(pair, own.compared) for pair, own in trained.items()])
+    products = pd.concat(
+        [_products(pair, challenger.compared) for pair, challenger in trained.items()]
+    )
     claimed = claims.claim(products, seed)
     by_pair = claimed[claimed["level"] == claims.PAIR].set_index("pair")
     gains = _gains(trained)
@@ -61,19 +63,19 @@ def judge(trained: Mapping[str, Trained], seed: int) -> dict[str, Judgement]:
         zip(gains.columns, zip(test.t, test.bound, test.rejected, strict=True), strict=True)
     )
     out = {}
-    for pair, own in trained.items():
+    for pair, challenger in trained.items():
         row, (t, bound, is_better) = by_pair.loc[pair], better[pair]
         against = []
         if not row["claimed"]:
             against.append(Reason(INFORMATION, float(row["t"]), ">", float(row["bound"])))
         if not is_better:
-            against.append(_not_better(own.compared, float(t), float(bound)))
-        scores = scores_of(own.compared)
+            against.append(_not_better(challenger.compared, float(t), float(bound)))
+        scores = scores_of(challenger.compared)
         out[pair] = Judgement(
             pair,
-            gate(against, own.needed, own.present, own.latency_ms),
-            _gaining(own.compared),
-            documents(scores, own),
+            gate(against, challenger.needed, challenger.present, challenger.latency_ms),
+            _gaining(challenger.compared),
+            documents(scores, challenger),
             scores,
         )
     return out
@@ -115,7 +117,8 @@ def gain(compared: pd.DataFrame) -> pd.Series:
 def _gains(trained: Mapping[str, Trained]) -> pd.DataFrame:
     """(days, pairs) gains of each day over all horizons, 0 where a pair has none."""
     by_day = {
-        pair: gain(own.compared).groupby(own.compared["day"]).sum() for pair, own in trained.items()
+        pair: gain(challenger.compared).groupby(challenger.compared["day"]).sum()
+        for pair, challenger in trained.items()
     }
     return pd.DataFrame(by_day).fillna(0.0)
 
@@ -134,17 +137,18 @@ def scores_of(compared: pd.DataFrame) -> dict[str, dict[str, float]]:
             continue
         forecast = pd.Series(0.0, compared.index) if name == MARTINGALE else compared[name]
         rows = []
-        for _, own in compared.groupby("horizon"):
-            error = own["label"] - forecast[own.index]
-            level = own["known"] + own["sigma"] * forecast[own.index]
-            spread = own["actual"] - own["actual"].mean()
-            signed = (own["actual"] != 0) & (level != 0)
-            agree = np.sign(own["actual"]) == np.sign(level)
+        for _, horizon_rows in compared.groupby("horizon"):
+            error = horizon_rows["label"] - forecast[horizon_rows.index]
+            level = horizon_rows["known"] + horizon_rows["sigma"] * forecast[horizon_rows.index]
+            spread = horizon_rows["actual"] - horizon_rows["actual"].mean()
+            signed = (horizon_rows["actual"] != 0) & (level != 0)
+            agree = np.sign(horizon_rows["actual"]) == np.sign(level)
             rows.append(
                 {
-                    "skill": 1.0 - float((error**2).sum() / (own["label"] ** 2).sum()),
+                    "skill": 1.0 - float((error**2).sum() / (horizon_rows["label"] ** 2).sum()),
                     "mae": float(error.abs().mean()),
-                    "r2": 1.0 - float(((own["actual"] - level) ** 2).sum() / (spread**2).sum()),
+                    "r2": 1.0
+                    - float(((horizon_rows["actual"] - level) ** 2).sum() / (spread**2).sum()),
                     "direction": float(agree[signed].mean()) if signed.any() else np.nan,
                 }
             )

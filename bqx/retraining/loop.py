@@ -63,18 +63,18 @@ class Loop:
         """
         with rounds.locked(self.place):
             frames = known_bars.known(raw, now)
-            known = rounds.of(self.place)
-            rounds.check_times(known)
-            worked = [own for own in known if not own.has(WATCHED)]
-            for own in worked:
-                self._advance(own, frames, now)
+            retrainings = rounds.of(self.place)
+            rounds.check_times(retrainings)
+            worked = [retraining for retraining in retrainings if not retraining.has(WATCHED)]
+            for retraining in worked:
+                self._advance(retraining, frames, now)
             reasons: tuple[Reason, ...] = ()
-            if not any(own.is_open for own in worked):
+            if not any(retraining.is_open for retraining in worked):
                 reasons = self._fired(now, measured)
             if reasons:
-                own = rounds.begin(self.place, now, reasons, self.params, tuple(frames))
-                self._advance(own, frames, now)
-                worked.append(own)
+                retraining = rounds.begin(self.place, now, reasons, self.params, tuple(frames))
+                self._advance(retraining, frames, now)
+                worked.append(retraining)
             return worked, reasons
 
     def _fired(self, now: datetime, measured: Path | None) -> tuple[Reason, ...]:
@@ -160,18 +160,18 @@ class Loop:
             return {"days": [], "pairs": {}}
         if len(days) < trial.DAYS:
             return None
-        found: dict[str, Any] = {}
+        shadowed: dict[str, Any] = {}
         for pair in passed:
             done = training.read(own.trained(pair))
             try:
                 table = self._compared(frames, days, done.bundle, follows=done.champion)
             except BqxError as error:
                 # What cannot be watched is not promoted; the pairs beside it may be.
-                found[pair] = {"reasons": [asdict(Reason(str(error)))], "scores": {}}
+                shadowed[pair] = {"reasons": [asdict(Reason(str(error)))], "scores": {}}
                 continue
             against = [asdict(reason) for reason in trial.vetoes(table)]
-            found[pair] = {"reasons": against, "scores": judgement.scores_of(table)}
-        return {"days": days, "pairs": found}
+            shadowed[pair] = {"reasons": against, "scores": judgement.scores_of(table)}
+        return {"days": days, "pairs": shadowed}
 
     def _promote(self, own: Round, frames: Frames, now: datetime) -> dict[str, Any] | None:
         """One line of the registry's log for each that passed, and one for each that did not;
@@ -217,9 +217,9 @@ class Loop:
                 is_over &= is_last
                 kept[pair] = {"status": "kept, not compared", "reason": str(error)}
                 continue
-            found = trial.worse(table)
-            if found is not None:
-                kept[pair] = self._take_back(own, version, before, found)
+            worsening = trial.worse(table)
+            if worsening is not None:
+                kept[pair] = self._take_back(own, version, before, worsening)
             else:
                 is_over &= is_last
                 kept[pair] = {"status": "kept", "scores": judgement.scores_of(table)}

@@ -62,8 +62,8 @@ def _judged(own: Round, pair: str, of: Mapping[str, Any]) -> list[str]:
         follows = f"version {entry['follows']}" if entry["follows"] else "no version"
         lines.append(f"  promoted, follows {follows}")
     if own.has(WATCHED) and (kept := own.read(WATCHED)["pairs"].get(pair)):
-        told = {key: kept[key] for key in ("reason", "served", "seconds") if key in kept}
-        rest = "".join(f", {key} {value}" for key, value in told.items())
+        details = {key: kept[key] for key in ("reason", "served", "seconds") if key in kept}
+        rest = "".join(f", {key} {value}" for key, value in details.items())
         lines.append(f"  watch: {kept['status']}{rest}")
     return lines
 

@@ -95,7 +95,7 @@ class Round:
 def of(place: Path) -> list[Round]:
     """All rounds that have begun, oldest first."""
     folders = sorted((place / ROUNDS).glob("*/"))
-    return [own for own in map(Round, folders) if own.has(BEGUN)]
+    return [retraining for retraining in map(Round, folders) if retraining.has(BEGUN)]
 
 
 def check_times(known: Sequence[Round]) -> None:
@@ -103,11 +103,12 @@ def check_times(known: Sequence[Round]) -> None:
 
     Raises ArtefactError.
     """
-    for own in known:
-        if own.now > sessions.tomorrow():
+    for retraining in known:
+        if retraining.now > sessions.tomorrow():
             raise ArtefactError(
-                f"{own.folder}: of a time to come, got {own.now:%Y-%m-%d %H:%M}; expected one that "
-                "has passed by this machine's clock. Set the clock, or remove the folder."
+                f"{retraining.folder}: of a time to come, got {retraining.now:%Y-%m-%d %H:%M}; "
+                "expected one that has passed by this machine's clock. Set the clock, or remove "
+                "the folder."
             )
 
 
@@ -115,15 +116,15 @@ def begin(
     place: Path, now: datetime, reasons: Sequence[Reason], params: Params, pairs: Sequence[str]
 ) -> Round:
     """Begin a round."""
-    own = Round(place / ROUNDS / f"{now:%Y-%m-%dT%H%M}")
+    retraining = Round(place / ROUNDS / f"{now:%Y-%m-%dT%H%M}")
     content = {
         "now": now.isoformat(),
         "reasons": [asdict(reason) for reason in reasons],
         "pairs": list(pairs),
         "params": identity(params),
     }
-    own.write(BEGUN, content)
-    return own
+    retraining.write(BEGUN, content)
+    return retraining
 
 
 def identity(params: Params) -> str:

@@ -160,13 +160,13 @@ def _unseen(bars: Bars, fold: Fold, packed: Bundle, champion: Bundle | None) -> 
 def _skills(table: pd.DataFrame, packed: Bundle, params: Params) -> list[dict[str, Any]]:
     """Skill of what is kept, with its interval, by horizon: what answers say of the model."""
     rows = []
-    for horizon, own in table.groupby("horizon"):
+    for horizon, horizon_rows in table.groupby("horizon"):
         scored = skill.score(
-            own["label"].to_numpy(),
-            own[forecasts.CHALLENGER].to_numpy(),
-            np.zeros(len(own)),
+            horizon_rows["label"].to_numpy(),
+            horizon_rows[forecasts.CHALLENGER].to_numpy(),
+            np.zeros(len(horizon_rows)),
             sigma=1.0,
-            day=own["day"].to_numpy(),
+            day=horizon_rows["day"].to_numpy(),
             window=packed.window_of(int(str(horizon))),
             horizon=int(str(horizon)),
             confidence=skill.simultaneous(params.confidence, len(params.horizons)),

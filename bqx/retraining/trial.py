@@ -60,16 +60,16 @@ def compared(
     Raises BarError where the pair has no label on them.
     """
     seen = known(frames, _end(days[-1]))
-    bundles = [own for own in (challenger, champion) if own is not None]
+    bundles = [bundle for bundle in (challenger, champion) if bundle is not None]
     before = timedelta(minutes=max(map(live.span, bundles)) + 2 * sessions.DAY)
     bars = grids(seen, params, pd.Timestamp(_end(days[0]) - before))
-    own = bars.get(challenger.pair)
-    if own is not None:
-        rows = np.flatnonzero(np.isin(sessions.trading_days(own.minutes), days))
+    pair_bars = bars.get(challenger.pair)
+    if pair_bars is not None:
+        rows = np.flatnonzero(np.isin(sessions.trading_days(pair_bars.minutes), days))
         table = forecasts.compared(
-            own, rows, challenger=challenger, champion=champion, params=params
+            pair_bars, rows, challenger=challenger, champion=champion, params=params
         )
-    if own is None or table.empty:
+    if pair_bars is None or table.empty:
         raise BarError(
             f"{challenger.pair}: no label until {_end(days[-1])}, got bars of {', '.join(bars)}; "
             "expected some of the pair. Look at its feed."
@@ -88,7 +88,9 @@ def vetoes(table: pd.DataFrame) -> tuple[Reason, ...]:
     gains = {"gain over the martingale": alone}
     if CHAMPION in table:
         gains = {"gain over the served version": gain(table), **gains}
-    checks = [Reason.check(rule, float(own.sum()), ">", bound=0.0) for rule, own in gains.items()]
+    checks = [
+        Reason.check(rule, float(gained.sum()), ">", bound=0.0) for rule, gained in gains.items()
+    ]
     return tuple(check for check in checks if not check.passed)
 
 
@@ -98,8 +100,8 @@ def worse(table: pd.DataFrame) -> tuple[int, float] | None:
     block = sessions.epoch_minutes(pd.DatetimeIndex(table["ts_utc"])) // BLOCK
     sums = gain(table).groupby([table["day"], block]).sum()
     for day in np.unique(table["day"]):
-        own = sums[sums.index.get_level_values(0) <= day].to_numpy()
-        (t,) = claims.statistic(own[:, None])
+        block_sums = sums[sums.index.get_level_values(0) <= day].to_numpy()
+        (t,) = claims.statistic(block_sums[:, None])
         if t < WORSE:
             return int(day), float(t)
     return None

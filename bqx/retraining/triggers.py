@@ -67,5 +67,9 @@ def measured(path: Path, now: datetime, since: datetime | None) -> dict[str, flo
     Raises ArtefactError for a file that holds none.
     """
     first = since.timestamp() if since else float("-inf")
-    known = [own for own in files.read([str(path)]) if first < own.time <= now.timestamp()]
-    return dict(known[-1].numbers) if known else {}
+    newer = [
+        measurements
+        for measurements in files.read([str(path)])
+        if first < measurements.time <= now.timestamp()
+    ]
+    return dict(newer[-1].numbers) if newer else {}

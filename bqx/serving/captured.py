@@ -56,35 +56,35 @@ def forecast(
     predictions: Mapping[int, Prediction],
 ) -> None:
     """Write down a forecast, see `Capture.forecast`."""
-    own = current()
-    if own is not None and isinstance(bars, NewestBars):
-        own.forecast(bundle, x, bars, predictions)
+    current_capture = current()
+    if current_capture is not None and isinstance(bars, NewestBars):
+        current_capture.forecast(bundle, x, bars, predictions)
 
 
 def answer(status: int, started: float) -> None:
     """Write down an answer to a request that came at a time of ``perf_counter``."""
-    own = current()
-    if own is not None:
-        own.answer(status, 1e3 * (time.perf_counter() - started))
+    current_capture = current()
+    if current_capture is not None:
+        current_capture.answer(status, 1e3 * (time.perf_counter() - started))
 
 
 def flush() -> None:
     """Write what is open, where a process may be frozen before its next call."""
-    own = current()
-    if own is not None:
-        own.flush()
+    current_capture = current()
+    if current_capture is not None:
+        current_capture.flush()
 
 
 @contextmanager
 def turning() -> Iterator[None]:
     """Write the minutes as they pass, and what is open at the end."""
-    own = current()
-    if own is None:
+    current_capture = current()
+    if current_capture is None:
         yield
         return
     from bqx.monitoring.capture import Turning
 
-    turned = Turning(own)
+    turned = Turning(current_capture)
     try:
         yield
     finally:

@@ -136,8 +136,8 @@ def _registry_list(asked: argparse.Namespace) -> int:
     store = _store(asked.registry)
     pairs = store.pairs()
     if asked.pair and asked.pair not in pairs:
-        known = ", ".join(pairs) or "none yet"
-        raise ParameterError(f"--pair: no versions, got {asked.pair!r}; expected one of {known}.")
+        names = ", ".join(pairs) or "none yet"
+        raise ParameterError(f"--pair: no versions, got {asked.pair!r}; expected one of {names}.")
     for pair in [asked.pair] if asked.pair else pairs:
         for version in store.versions(pair):
             reasons = "; ".join(map(str, version.reasons))

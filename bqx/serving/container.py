@@ -208,8 +208,8 @@ class _Ready(Mapping[str, Served]):
         self._pairs, self._of, self._standings = pairs, of, standings
 
     def __getitem__(self, pair: str) -> Served:
-        own = self._of(pair)
-        return replace(own, version=self._standings.of(own.bundle, own.version))
+        served = self._of(pair)
+        return replace(served, version=self._standings.of(served.bundle, served.version))
 
     def __contains__(self, pair: object) -> bool:
         return pair in self._pairs
@@ -268,13 +268,13 @@ def started(platform: Platform) -> Container:
     models = LoadedModels(memory_limit(), evicting=not many)
     container = Container(models, platform.models if many else platform.model, many)
     if not many:
-        own = folders(platform.model)
-        if not own:
+        pair_folders = folders(platform.model)
+        if not pair_folders:
             raise ArtefactError(
                 f"{platform.model}: no model, got no folder of a pair; expected an unpacked "
                 "model.tar.gz of a training job."
             )
-        for pair, folder in own.items():
+        for pair, folder in pair_folders.items():
             models.load(pair, folder)
     return container
 

@@ -12,7 +12,7 @@ LARGEST_BATCH_MB = 100
 
 def execution_parameters(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """What a batch transform may send: what its caller set, else the container's own."""
-    own = {
+    defaults = {
         "MaxConcurrentTransforms": os.cpu_count() or 1,
         "BatchStrategy": "MULTI_RECORD",
         "MaxPayloadInMB": LARGEST >> 20,
@@ -24,7 +24,7 @@ def execution_parameters(environment: Mapping[str, str] = os.environ) -> dict[st
     }
     said = {key: environment[name] for key, name in named.items() if environment.get(name)}
     numbers = {k: int(v) if v.isdecimal() else v for k, v in said.items()}
-    return own | numbers
+    return defaults | numbers
 
 
 def largest(environment: Mapping[str, str] = os.environ) -> int:

@@ -85,27 +85,27 @@ class LoadedModels:
         loaded = Loaded(str(folder), bundles(folder))
         for served in loaded.served.values():
             check(served.bundle)
-        while (held := held_bytes()) > self.limit and self._evict():
+        while (used_bytes := held_bytes()) > self.limit and self._evict():
             pass
-        if held > self.limit:
+        if used_bytes > self.limit:
             del loaded, served
             reclaim()
-            raise self._full(held)
+            raise self._full(used_bytes)
         with self._lock:
             self._models[name] = loaded
 
     def unload(self, name: str) -> bool:
         """Forget a model and give its memory back; False where it is not loaded."""
         with self._lock:
-            known = self._models.pop(name, None) is not None
-        if known:
+            was_loaded = self._models.pop(name, None) is not None
+        if was_loaded:
             reclaim()
-        return known
+        return was_loaded
 
     def _make_room(self, size: int) -> None:
-        while (held := held_bytes()) + size > self.limit:
+        while (used_bytes := held_bytes()) + size > self.limit:
             if not self._evict():
-                raise self._full(held)
+                raise self._full(used_bytes)
 
     def _evict(self) -> bool:
         if not (self.evicting and self._models):

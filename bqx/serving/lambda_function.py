@@ -100,8 +100,8 @@ class Function:
         """What has to run for columns; made once."""
         key = bundle.columns_hash, names
         if key not in self._plans:
-            own = {column.name: column for column in bundle.columns}
-            columns = [own.get(name) or Column(catalog.FEATURES[name]) for name in names]
+            by_name = {column.name: column for column in bundle.columns}
+            columns = [by_name.get(name) or Column(catalog.FEATURES[name]) for name in names]
             self._plans[key] = NewestColumns({bundle.pair: columns})
         return self._plans[key]
 

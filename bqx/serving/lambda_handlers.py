@@ -58,36 +58,38 @@ def precompute(event: Any, context: Any) -> Content:
 
 def _precompute(content: Content) -> Content:
     started = time.perf_counter()
-    own = function(following=bool(FEED.address))
-    made: dict[str, Content] = {}
+    forecaster = function(following=bool(FEED.address))
+    answers: dict[str, Content] = {}
     faults: dict[str, str] = {}
-    for pair in own.models.ready:
+    for pair in forecaster.models.ready:
         try:
-            forecast = own.panel.newest(pair)
+            forecast = forecaster.panel.newest(pair)
         except RequestError as error:
             faults[pair] = str(error)
         else:
-            made[pair] = own.answer(forecast, own.panel.minutes_behind(forecast), started)
+            answers[pair] = forecaster.answer(
+                forecast, forecaster.panel.minutes_behind(forecast), started
+            )
     if FEED.address and STATE.address:
         folder, name = STATE.file
-        folder.write(name, live_state.content_of(own.panel))
+        folder.write(name, live_state.content_of(forecaster.panel))
     if FORECASTS.address:
         folder, name = FORECASTS.file
-        folder.write_json(name, sealed({"forecasts": made, "faults": faults}))
+        folder.write_json(name, sealed({"forecasts": answers, "faults": faults}))
     # The process may be frozen until the next minute.
     captured.flush()
-    stamps = {pair: answer["timestamp"] for pair, answer in made.items()}
+    stamps = {pair: answer["timestamp"] for pair, answer in answers.items()}
     return {"forecasts": stamps, "faults": faults}
 
 
 def _features(content: Content) -> Content:
     started = time.perf_counter()
     wanted = content.pop("columns", None)
-    own = function()
-    served, bars = own.bars(content)
+    forecaster = function()
+    served, bars = forecaster.bars(content)
     bundle = served.bundle
     names = _names(bundle, wanted)
-    plan = own.plan(bundle, names)
+    plan = forecaster.plan(bundle, names)
     values = plan({bundle.pair: bars}, {bundle.pair: bundle.fits}, threads=1)[bundle.pair][0]
     return {
         "pair": bundle.pair,
@@ -101,16 +103,18 @@ def _features(content: Content) -> Content:
 
 
 def _names(bundle: Bundle, wanted: Any) -> tuple[str, ...]:
-    own = tuple(column.name for column in bundle.columns)
+    bundle_names = tuple(column.name for column in bundle.columns)
     fitted = bundle.fits.parameters
-    known = [f.name for f in catalog.profile("full") if not f.fit_key or f.fit_key in fitted]
+    catalog_names = [
+        f.name for f in catalog.profile("full") if not f.fit_key or f.fit_key in fitted
+    ]
     if wanted is None:
-        return own
+        return bundle_names
     if wanted == "all":
-        return tuple(dict.fromkeys((*own, *known)))
+        return tuple(dict.fromkeys((*bundle_names, *catalog_names)))
     names = wanted if isinstance(wanted, list) else [wanted]
-    there = {*own, *known}
-    unknown = [n for n in names if not isinstance(n, str) or n not in there]
+    computable = {*bundle_names, *catalog_names}
+    unknown = [n for n in names if not isinstance(n, str) or n not in computable]
     if unknown or not names:
         got = str(unknown[0])[:40] if unknown else "none"
         raise RequestError(
@@ -123,21 +127,21 @@ def _names(bundle: Bundle, wanted: Any) -> tuple[str, ...]:
 def _predict(content: Content) -> Content:
     started = time.perf_counter()
     if "bars" in content or "timestamp" in content:
-        own = function()
-        served, bars = own.bars(content)
+        forecaster = function()
+        served, bars = forecaster.bars(content)
         forecast = forecast_of(served.bundle, served.bundle.columns_of(bars), bars)
         captured.flush()
-        behind = 0 if "bars" in content else own.panel.minutes_behind(forecast)
-        return own.answer(forecast, behind, started)
+        behind = 0 if "bars" in content else forecaster.panel.minutes_behind(forecast)
+        return forecaster.answer(forecast, behind, started)
     pair = PredictRequest.model_validate_json(json.dumps(content)).pair
     if FORECASTS.address:
         answer = _ahead(pair)
         milliseconds = 1e3 * (time.perf_counter() - started)
         return answer | {"latency_ms": round(milliseconds, 3)}
-    own = function()
-    own.served(pair)
-    forecast = own.panel.newest(pair)
-    return own.answer(forecast, own.panel.minutes_behind(forecast), started)
+    forecaster = function()
+    forecaster.served(pair)
+    forecast = forecaster.panel.newest(pair)
+    return forecaster.answer(forecast, forecaster.panel.minutes_behind(forecast), started)
 
 
 def _ahead(pair: str) -> Content:

@@ -146,8 +146,8 @@ def payload(
     request: dict[str, Any] = {"pair": pair, "bars": {"ts_utc": _stamps(frame), **lists}}
     if panel:
         request["panel"] = {
-            other: {"ts_utc": _stamps(closes), "close": closes.tolist()}
-            for other, closes in panel.items()
+            panel_pair: {"ts_utc": _stamps(closes), "close": closes.tolist()}
+            for panel_pair, closes in panel.items()
         }
     return request
 

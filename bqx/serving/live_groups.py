@@ -27,14 +27,14 @@ def groups(bundles: Mapping[str, Bundle]) -> list[Group]:
     """Groups of bundles whose baselines agree."""
     grouped: list[tuple[dict[str, float], dict[str, Bundle]]] = []
     for pair, bundle in bundles.items():
-        own = {pair: bundle.baseline, **bundle.panel}
+        pair_baselines = {pair: bundle.baseline, **bundle.panel}
         for baselines, members in grouped:
-            if all(baselines.get(p, first) == first for p, first in own.items()):
-                baselines.update(own)
+            if all(baselines.get(p, first) == first for p, first in pair_baselines.items()):
+                baselines.update(pair_baselines)
                 members[pair] = bundle
                 break
         else:
-            grouped.append((own, {pair: bundle}))
+            grouped.append((pair_baselines, {pair: bundle}))
     return [
         Group(
             baselines,

@@ -122,22 +122,26 @@ class LivePanel:
         columns : (T,) epoch minutes and (6, T) bars by pair, checked; of pairs that are not read
             they are left out.
         """
-        known = {pair: own for pair, own in columns.items() if pair in self.window.pairs}
-        if not known:
+        served = {
+            pair: pair_columns
+            for pair, pair_columns in columns.items()
+            if pair in self.window.pairs
+        }
+        if not served:
             raise BarError(
                 f"history: no bars of the served pairs, got {', '.join(columns) or 'none'}; "
                 f"expected some of {', '.join(self.window.pairs)}."
             )
         with self._lock:
-            last = max(int(minutes[-1]) for minutes, _ in known.values())
-            first = min(int(minutes[0]) for minutes, _ in known.values())
+            last = max(int(minutes[-1]) for minutes, _ in served.values())
+            first = min(int(minutes[0]) for minutes, _ in served.values())
             weeks = 1 + self.window.length // sessions.WEEK + 1
             grid = sessions.grid(max(first, last - 7 * sessions.DAY * weeks), last)
-            sent = np.full((len(known), 6, len(grid)), np.nan)
-            for i, (minutes, values) in enumerate(known.values()):
-                there = np.isin(minutes, grid)
-                sent[i][:, np.searchsorted(grid, minutes[there])] = values[:, there]
-            self.restart(tuple(known), grid, sent)
+            sent = np.full((len(served), 6, len(grid)), np.nan)
+            for i, (minutes, values) in enumerate(served.values()):
+                on_grid = np.isin(minutes, grid)
+                sent[i][:, np.searchsorted(grid, minutes[on_grid])] = values[:, on_grid]
+            self.restart(tuple(served), grid, sent)
 
     def sent(self) -> tuple[tuple[str, ...], NDArray[np.int64], Array]:
         """Pairs, the minutes that are kept, and what was sent, see `BarWindow.sent`."""
@@ -158,13 +162,13 @@ class LivePanel:
                 row = self.window.newest_row(pair)
                 if row is not None:
                     behind.setdefault(len(self.window) - 1 - row, []).append(pair)
-            told: dict[str, Forecast | RequestError] = {
+            answers: dict[str, Forecast | RequestError] = {
                 pair: of for pair, of in self._told.items() if pair in self.bundles
             }
             for rows, pairs in behind.items():
-                told |= forecasts(self.window, self._groups, pairs, behind=rows)
+                answers |= forecasts(self.window, self._groups, pairs, behind=rows)
             # At once: who reads need not wait, and finds either all of before or all of now.
-            self._told = told
+            self._told = answers
             self._stale.clear()
 
     @property
@@ -190,15 +194,15 @@ class LivePanel:
 
         Raises RequestError when there is none yet.
         """
-        told = self._told.get(pair) or RequestError(
+        answer = self._told.get(pair) or RequestError(
             self._unlike.get(pair)
             or f"{pair}: no bar yet, got none from the feed; expected some. Wait, or start with "
             "--history."
         )
-        if isinstance(told, Forecast):
-            return told
+        if isinstance(answer, Forecast):
+            return answer
         # Anew: one that is raised again and again keeps every traceback.
-        raise RequestError(str(told))
+        raise RequestError(str(answer))
 
     def bars(self, pair: str, minute: int | None = None) -> NewestBars:
         """Bars of a served pair up to a kept minute, default its newest one, as if nothing later
@@ -253,15 +257,15 @@ class LivePanel:
                 return "too_old"
             window.move_to(minute)
             row = len(window) - 1
-        known = window.bar(pair, row)
-        if known is not None and np.array_equal(known, bar, equal_nan=True):
+        stored_bar = window.bar(pair, row)
+        if stored_bar is not None and np.array_equal(stored_bar, bar, equal_nan=True):
             return "duplicate"
         newest_minute = row == len(window) - 1
         window.put(pair, row, bar)
         for reader in self._readers[pair]:
             if pair == reader or row <= (window.newest_row(reader) or 0):
                 self._stale.add(reader)
-        if known is not None:
+        if stored_bar is not None:
             return "corrected"
         return "taken" if newest_minute else "late"
 

@@ -104,8 +104,10 @@ def _measured() -> dict[str, float]:
         except ArtefactError as error:
             print(error, file=sys.stderr)
             continue
-        for own in newest:
-            numbers |= {name: value for name, value in own.numbers.items() if value is not None}
+        for measurements in newest:
+            numbers |= {
+                name: value for name, value in measurements.numbers.items() if value is not None
+            }
     return numbers
 
 

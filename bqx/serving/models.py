@@ -66,7 +66,10 @@ def bundles(folder: Path) -> dict[str, Served]:
                 "the registry itself, which says what is approved."
             )
     loaded = {path: bundle.load(path) for path in folders}
-    return {own.pair: Served(own, standing.packed(own, path)) for path, own in loaded.items()}
+    return {
+        pair_bundle.pair: Served(pair_bundle, standing.packed(pair_bundle, path))
+        for path, pair_bundle in loaded.items()
+    }
 
 
 @dataclass
@@ -145,10 +148,10 @@ class Models:
             version = self._version(pair)
             if version is None:
                 continue
-            known = before.get(pair)
+            served = before.get(pair)
             try:
-                if known and known.version and known.version.number == version.number:
-                    ready[pair] = Served(known.bundle, version)
+                if served and served.version and served.version.number == version.number:
+                    ready[pair] = Served(served.bundle, version)
                 else:
                     ready[pair] = Served(self._store.read(version), version)
             except ArtefactError as error:

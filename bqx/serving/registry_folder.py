@@ -85,11 +85,11 @@ class Folder:
             )
         content = sha256(Path(source) / bundle.MANIFEST)
         with self.locked():
-            known = self.versions(pair)
-            for version in known:
+            versions = self.versions(pair)
+            for version in versions:
                 if version.content == content:
                     return version
-            number = len(known) + 1
+            number = len(versions) + 1
             if not self._audit.exists:
                 self._audit.add()
             target = self._copied(pair, number, source, facts)

@@ -83,10 +83,10 @@ def parse(content: Any) -> tuple[str, Sent, dict[str, Sent]]:
         raise shape("panel", type(panel).__name__, "an object of closes by pair")
     closes: dict[str, Sent] = {}
     for name, lists in panel.items():
-        other = asked(name)
-        if other not in PAIRS or other in closes:
+        panel_pair = asked(name)
+        if panel_pair not in PAIRS or panel_pair in closes:
             raise shape("panel", f"{name[:20]!r}", "closes by pair, such as 'gbpusd', each once")
-        closes[other] = _bars(f"panel {other}", lists, ("close",))
+        closes[panel_pair] = _bars(f"panel {panel_pair}", lists, ("close",))
     return asked(pair), _bars("bars", content["bars"], RATES, optional=OPTIONAL), closes
 
 

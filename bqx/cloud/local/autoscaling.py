@@ -45,8 +45,8 @@ def apply(
     """Scale a variant by its invocations of the last minute; containers that it has then."""
     state = endpoints.state
     calls = state.measured(endpoint, variant, "seconds", time.time() - 60.0)
-    (own,) = [v for v in state.variants(endpoint) if v.name == variant]
-    now = len(own.instances)
+    (variant_state,) = [v for v in state.variants(endpoint) if v.name == variant]
+    now = len(variant_state.instances)
     wanted = rule.wanted(now, len(calls) / max(now, 1), since_change)
     if wanted != now:
         endpoints.scale(endpoint, variant, wanted)

@@ -177,11 +177,11 @@ def _invoke(asked: argparse.Namespace) -> int:
     from bqx.cloud.local.endpoints import Endpoints
     from bqx.files import read_regular
 
-    own, body = Endpoints(asked.place), read_regular(asked.request)
-    if any(variant.many for variant in own.state.variants(asked.name)):
-        reply = own.invoke_pair(asked.name, body, _pair_of(body))
+    endpoints, body = Endpoints(asked.place), read_regular(asked.request)
+    if any(variant.many for variant in endpoints.state.variants(asked.name)):
+        reply = endpoints.invoke_pair(asked.name, body, _pair_of(body))
     else:
-        reply = own.invoke(asked.name, body, variant=asked.variant)
+        reply = endpoints.invoke(asked.name, body, variant=asked.variant)
     print(reply.body.decode())
     print(f"{reply.variant}: {reply.status}, {1e3 * reply.seconds:.1f} ms", file=sys.stderr)
     return int(reply.status >= 400)
@@ -201,30 +201,32 @@ def _point(asked: argparse.Namespace) -> int:
     from bqx.cloud.local.endpoints import Endpoints
     from bqx.cloud.pointers import Pointer
 
-    own = Endpoints(asked.place)
-    variant = own.state.only_variant(asked.name)
+    endpoints = Endpoints(asked.place)
+    variant = endpoints.state.only_variant(asked.name)
     back = asked.key == "back" and asked.share is None and asked.canary is None
     if not back and not (Path(variant.model) / asked.key).is_file():
         raise ParameterError(
             f"KEY: not there, got {asked.key!r:.60}; expected an archive below {variant.model}."
         )
     if asked.share is not None:
-        own.pointers.write(own.pointers.read(asked.pair).trying(asked.key, asked.share))
+        endpoints.pointers.write(endpoints.pointers.read(asked.pair).trying(asked.key, asked.share))
         print(f"{asked.pair}: {asked.key} is tried by {asked.share:g} % of the requests")
         return 0
     if asked.canary is not None:
-        outcome = rollout.canary(own, asked.name, asked.pair, asked.key, bake=asked.canary)
+        outcome = rollout.canary(endpoints, asked.name, asked.pair, asked.key, bake=asked.canary)
         if outcome.rolled_back:
             print(f"{asked.key}: rolled back at {outcome.share:.0f} %, {outcome.alarm} rang")
             return 1
     elif back:
-        own.pointers.write(own.pointers.read(asked.pair).rolled_back())
+        endpoints.pointers.write(endpoints.pointers.read(asked.pair).rolled_back())
     else:
-        known = own.pointers.has(asked.pair)
-        own.pointers.write(
-            own.pointers.read(asked.pair).to(asked.key) if known else Pointer(asked.pair, asked.key)
+        has_pointer = endpoints.pointers.has(asked.pair)
+        endpoints.pointers.write(
+            endpoints.pointers.read(asked.pair).to(asked.key)
+            if has_pointer
+            else Pointer(asked.pair, asked.key)
         )
-    print(f"{asked.pair}: {own.pointers.read(asked.pair).stable} answers all requests")
+    print(f"{asked.pair}: {endpoints.pointers.read(asked.pair).stable} answers all requests")
     return 0
 
 
@@ -234,19 +236,19 @@ def _experiment(asked: argparse.Namespace) -> int:
     from bqx.feature_store.object_store import Folder
     from bqx.serving.captured import PLACE
 
-    own = Endpoints(asked.place)
-    variant = own.state.only_variant(asked.name)
+    endpoints = Endpoints(asked.place)
+    variant = endpoints.state.only_variant(asked.name)
     if PLACE not in variant.variables:
         raise ParameterError(
             f"endpoint {asked.name}: captures nothing, got no --capture; expected a folder. Deploy "
             "it with one."
         )
     capture = Folder(variant.variables[PLACE])
-    judged = experiment.judge(capture, Folder(variant.model), own.pointers.read(asked.pair))
+    judged = experiment.judge(capture, Folder(variant.model), endpoints.pointers.read(asked.pair))
     print(judged)
     if judged.follows != judged.pointer:
         if asked.make:
-            own.pointers.write(judged.follows)
+            endpoints.pointers.write(judged.follows)
         done = "answers" if asked.make else "--make: would answer"
         print(f"{done} all requests of {asked.pair}: {judged.follows.stable}")
     return 0
@@ -256,10 +258,10 @@ def _scale(asked: argparse.Namespace) -> int:
     from bqx.cloud.local import autoscaling
     from bqx.cloud.local.endpoints import Endpoints
 
-    own, rule = Endpoints(asked.place), autoscaling.Rule()
-    for variant in own.state.variants(asked.name):
+    endpoints, rule = Endpoints(asked.place), autoscaling.Rule()
+    for variant in endpoints.state.variants(asked.name):
         count = autoscaling.apply(
-            own, asked.name, variant.name, rule, since_change=rule.in_cooldown
+            endpoints, asked.name, variant.name, rule, since_change=rule.in_cooldown
         )
         print(variant.name, count, sep="\t")
     return 0

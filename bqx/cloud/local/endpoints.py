@@ -101,26 +101,28 @@ class Endpoints:
         variants = self.state.variants(endpoint)
         order = [choose(variants, self._draw)]
         if variant:
-            order = [own for own in variants if own.name == variant]
-        order += [own for own in variants if own not in order and not variant]
-        for own in order:
-            for instance in self._draw.sample(own.instances, len(own.instances)):
+            order = [candidate for candidate in variants if candidate.name == variant]
+        order += [candidate for candidate in variants if candidate not in order and not variant]
+        for candidate in order:
+            for instance in self._draw.sample(candidate.instances, len(candidate.instances)):
                 start = time.perf_counter()
                 try:
                     headers = {"content-type": content_type}
                     path = "/invocations"
-                    if own.many:
+                    if candidate.many:
                         headers["X-Amzn-SageMaker-Target-Model"] = model
-                        path = f"/models/{self._loaded(endpoint, own, instance, model)}/invoke"
+                        path = (
+                            f"/models/{self._loaded(endpoint, candidate, instance, model)}/invoke"
+                        )
                     status, answered = _call(instance, "POST", path, body, headers)
                 except (OSError, http.client.HTTPException):
-                    self.state.log(endpoint, own.name, "unreachable", 1.0)
+                    self.state.log(endpoint, candidate.name, "unreachable", 1.0)
                     continue
                 seconds = time.perf_counter() - start
-                for name in (own.name, model) if own.many else (own.name,):
+                for name in (candidate.name, model) if candidate.many else (candidate.name,):
                     self.state.log(endpoint, name, "seconds", seconds)
                     self.state.log(endpoint, name, "error", float(status >= 400))
-                return Reply(status, answered, own.name, seconds)
+                return Reply(status, answered, candidate.name, seconds)
         raise RequestError(
             f"endpoint {endpoint}: nobody answers, got {len(order)} variants without one; expected "
             "a healthy container. `bqx cloud local heal` starts them anew."
@@ -141,7 +143,9 @@ class Endpoints:
             for variant in endpoints[endpoint]:
                 count = len(variant.instances)
                 variant.instances = [
-                    own for own in variant.instances if processes.is_container(own.pid)
+                    instance
+                    for instance in variant.instances
+                    if processes.is_container(instance.pid)
                 ]
                 gone += count - len(variant.instances)
                 self.start(endpoint, variant, count)
@@ -150,9 +154,10 @@ class Endpoints:
     def scale(self, endpoint: str, variant: str, instances: int) -> None:
         """Start or end containers of a variant."""
         with self.state.changed() as endpoints:
-            (own,) = [v for v in endpoints[endpoint] if v.name == variant]
-            self.start(endpoint, own, instances)
-            spare, own.instances = own.instances[instances:], own.instances[:instances]
+            (variant_state,) = [v for v in endpoints[endpoint] if v.name == variant]
+            self.start(endpoint, variant_state, instances)
+            spare = variant_state.instances[instances:]
+            variant_state.instances = variant_state.instances[:instances]
         for instance in spare:
             processes.end(instance.pid, processes.GRACE["server"])
 
@@ -193,8 +198,8 @@ class Endpoints:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise ArtefactError(f"{model}: not loaded, got {status} {answered[:200]!r}.")
         with self.state.changed() as endpoints:
-            (own,) = [v for v in endpoints[endpoint] if v.name == variant.name]
-            own.loaded[key] = [*(n for n in order if n != name), name]
+            (variant_state,) = [v for v in endpoints[endpoint] if v.name == variant.name]
+            variant_state.loaded[key] = [*(n for n in order if n != name), name]
         return name
 
 

@@ -94,11 +94,11 @@ def process(
     for host in hosts:
         root = base / host
         _write(root / "config/resourceconfig.json", {"current_host": host, "hosts": hosts})
-        given = [
+        processing_inputs = [
             {"InputName": key, "S3Input": {"S3DataDistributionType": "FullyReplicated"}}
             for key in inputs
         ]
-        _write(root / "config/processingjobconfig.json", {"ProcessingInputs": given})
+        _write(root / "config/processingjobconfig.json", {"ProcessingInputs": processing_inputs})
         for key, source in inputs.items():
             shutil.copytree(source, root / "processing/input" / key)
         status = _run(root, ["process", *arguments], environment or {}, seconds=seconds)
@@ -161,6 +161,6 @@ def _measured(log: Path) -> dict[str, float]:
     printed = log.read_text(encoding="utf-8", errors="replace")
     values = {}
     for definition in metrics.definitions():
-        if found := re.findall(definition["Regex"], printed):
-            values[definition["Name"]] = float(found[-1])
+        if matches := re.findall(definition["Regex"], printed):
+            values[definition["Name"]] = float(matches[-1])
     return values

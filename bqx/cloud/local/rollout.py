@@ -74,8 +74,8 @@ def update(
         stop(green)
         raise
     green.weight = 0.0
-    with state.changed() as known:
-        known[endpoint].append(green)
+    with state.changed() as variants:
+        variants[endpoint].append(green)
     total, share = sum(blue.values()), 0.0
     try:
         for share in steps:
@@ -139,8 +139,8 @@ def _remove(
 ) -> None:
     """End variants once nobody is sent to them."""
     endpoints.weigh(endpoint, weights)
-    with endpoints.state.changed() as known:
-        gone = [variant for variant in known[endpoint] if variant.name in names]
-        known[endpoint] = [variant for variant in known[endpoint] if variant not in gone]
+    with endpoints.state.changed() as variants:
+        gone = [variant for variant in variants[endpoint] if variant.name in names]
+        variants[endpoint] = [variant for variant in variants[endpoint] if variant not in gone]
     for variant in gone:
         stop(variant)

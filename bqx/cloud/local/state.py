@@ -65,22 +65,22 @@ class State:
 
     def variants(self, endpoint: str) -> list[Variant]:
         """Variants of an endpoint; ParameterError where there is none of that name."""
-        known = self.read()
-        if endpoint not in known:
-            names = f"one of {', '.join(known)}" if known else "one that `deploy` made"
+        endpoints = self.read()
+        if endpoint not in endpoints:
+            names = f"one of {', '.join(endpoints)}" if endpoints else "one that `deploy` made"
             raise ParameterError(f"endpoint: not there, got {endpoint!r:.60}; expected {names}.")
-        return known[endpoint]
+        return endpoints[endpoint]
 
     def only_variant(self, endpoint: str) -> Variant:
         """The variant of an endpoint of many models; ParameterError where it is another kind."""
-        known = self.variants(endpoint)
-        if len(known) > 1 or not known[0].many:
-            names = ", ".join(variant.name for variant in known)
+        variants = self.variants(endpoint)
+        if len(variants) > 1 or not variants[0].many:
+            names = ", ".join(variant.name for variant in variants)
             raise ParameterError(
                 f"endpoint {endpoint}: no folder of archives, got {names}; expected one that "
                 "`deploy` made of VARIANT=FOLDER."
             )
-        return known[0]
+        return variants[0]
 
     @contextmanager
     def changed(self) -> Iterator[Endpoints]:
@@ -90,7 +90,7 @@ class State:
             fcntl.flock(lock, fcntl.LOCK_EX)
             endpoints = self.read()
             yield endpoints
-            stored = {name: [asdict(v) for v in own] for name, own in endpoints.items()}
+            stored = {name: [asdict(v) for v in variants] for name, variants in endpoints.items()}
             write_json(self.place / FILE, stored)
 
     def log(self, endpoint: str, variant: str, metric: str, value: float) -> None:

@@ -44,13 +44,13 @@ def topic(account: Account, level: Level) -> str:
 def _topic(account: Account, level: Level) -> Call:
     """A topic to which the account, its alarms and its budgets may publish."""
     publish = {"Effect": "Allow", "Action": "SNS:Publish", "Resource": topic(account, level)}
-    own = {"Principal": {"AWS": f"arn:aws:iam::{account.account}:root"}}
+    owner = {"Principal": {"AWS": f"arn:aws:iam::{account.account}:root"}}
     services = {
         "Principal": {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]},
         # Of this account alone.
         "Condition": {"StringEquals": {"aws:SourceAccount": account.account}},
     }
-    policy = {"Version": "2012-10-17", "Statement": [publish | own, publish | services]}
+    policy = {"Version": "2012-10-17", "Statement": [publish | owner, publish | services]}
     return Call(
         "sns",
         "create_topic",
@@ -93,7 +93,7 @@ def _of_pair(pair: str) -> dict[str, Any]:
 
 
 def _budget(account: Account, name: str, usd: float, filters: dict[str, Any]) -> Call:
-    told = {"SubscriptionType": "SNS", "Address": topic(account, "warning")}
+    subscriber = {"SubscriptionType": "SNS", "Address": topic(account, "warning")}
     notifications = [
         {
             "Notification": {
@@ -102,7 +102,7 @@ def _budget(account: Account, name: str, usd: float, filters: dict[str, Any]) ->
                 "Threshold": percent,
                 "ThresholdType": "PERCENTAGE",
             },
-            "Subscribers": [told],
+            "Subscribers": [subscriber],
         }
         for kind, percent in (("ACTUAL", 100.0 * SHARE), ("FORECASTED", 100.0))
     ]

@@ -73,7 +73,7 @@ def _budgets(asked: argparse.Namespace) -> int:
     from bqx.cloud.calls import clients, make_all
     from bqx.operations.cost import budgets
 
-    own = Account.read(asked.account)
+    account = Account.read(asked.account)
     of = clients(budgets.REGION) if asked.make else None
-    make_all(budgets.calls(own, asked.budget), of)
+    make_all(budgets.calls(account, asked.budget), of)
     return 0

@@ -74,7 +74,9 @@ def _training(runs: float, machine: str, share: float = 1.0) -> tuple[Line, ...]
         "28 trainings": runs * TRAINING_HOURS,
         "tuning, a third of a quarter's": TUNING_HOURS / 3.0,
     }
-    return tuple(Line(item, "training", own, machine, share) for item, own in hours.items())
+    return tuple(
+        Line(item, "training", item_hours, machine, share) for item, item_hours in hours.items()
+    )
 
 
 def _lambda(item: str, ms: float, mb: float, chip: str) -> tuple[Line, ...]:
@@ -175,7 +177,7 @@ def multi_model() -> Design:
 def functions(provisioned: bool = False) -> Design:
     """Lambda alone: forecasts made every minute and read from S3."""
     warm = 3_600.0 * HOURS * 2.0 if provisioned else 0.0
-    own = (Line("one process kept warm", "requests", warm, "lambda arm provisioned"),)
+    warm_lines = (Line("one process kept warm", "requests", warm, "lambda arm provisioned"),)
     return Design(
         f"Lambda alone{', one kept warm' if provisioned else ''}",
         "`bqx cloud template lambda`: all pairs every minute, 1 s of 2 GB; requests read them",
@@ -184,7 +186,7 @@ def functions(provisioned: bool = False) -> Design:
             *_training(WEEKS, "ml.m5.2xlarge", price("spot share")),
             Line("Lambda, every minute", "requests", MINUTES * 2.0, "lambda arm"),
             *_lambda("Lambda, answers, 20 ms of 1 GB", 20.0, 1_024.0, "arm"),
-            *(own if provisioned else ()),
+            *(warm_lines if provisioned else ()),
             Line("HTTP API", "requests", REQUESTS, "api http"),
             Line("PUT to S3, three a minute", "storage", 3 * MINUTES / 1e3, "s3 put"),
             Line("GET from S3", "storage", 1e3 * REQUESTS + 2 * MINUTES / 1e3, "s3 get"),

@@ -26,7 +26,7 @@ Every number of this page is computed from the prices at its end, which have the
 
 def page() -> str:
     """The page in MyST Markdown."""
-    known = {design.name: design for design in designs.every()}
+    by_name = {design.name: design for design in designs.every()}
     intro = INTRO.format(
         forecasts=MINUTES * OPEN * len(PAIRS) * HORIZONS,
         pairs=len(PAIRS),
@@ -39,9 +39,9 @@ def page() -> str:
         intro
         + "\n\n".join(
             (
-                "## Designs\n\n" + designs_table(tuple(known.values())),
+                "## Designs\n\n" + designs_table(tuple(by_name.values())),
                 SHARED,
-                *(_lines(design) for design in known.values()),
+                *(_lines(design) for design in by_name.values()),
                 "## What the documents state\n\n" + claims_table(),
                 RETURN,
                 "## Savings\n\nEach by itself, off the documents' design at AWS's prices.\n\n"
@@ -114,7 +114,7 @@ def claims_table() -> str:
 
 def savings_table() -> str:
     """Ways of saving, USD a month."""
-    rows = [(own.what, f"{own.usd:,.2f}", own.asks) for own in savings()]
+    rows = [(saving.what, f"{saving.usd:,.2f}", saving.asks) for saving in savings()]
     return _table(("Measure", "USD a month", "Asks for"), rows, texts=(0, 2))
 
 
@@ -122,14 +122,14 @@ def prices_table() -> str:
     """AWS's prices with their source."""
     rows = [
         (
-            own.name,
-            f"{own.usd:.8f}".rstrip("0").rstrip("."),
-            own.unit,
-            own.evidence,
-            own.source,
-            own.read,
+            unit_price.name,
+            f"{unit_price.usd:.8f}".rstrip("0").rstrip("."),
+            unit_price.unit,
+            unit_price.evidence,
+            unit_price.source,
+            unit_price.read,
         )
-        for own in prices("aws").values()
+        for unit_price in prices("aws").values()
     ]
     heads = ("Price", "USD", "of one", "Evidence", "Source", "Read")
     return _table(heads, rows, texts=(0, 2, 3, 4, 5))

@@ -50,9 +50,10 @@ def price(name: str, table: Table = "aws") -> float:
 
     Raises ParameterError for a name without a price.
     """
-    known = prices(table)
-    if name not in known:
+    by_name = prices(table)
+    if name not in by_name:
         raise ParameterError(
-            f"price: none, got {name!r}; expected one of {', '.join(known)}. Add it to {FILE.name}."
+            f"price: none, got {name!r}; expected one of {', '.join(by_name)}. "
+            f"Add it to {FILE.name}."
         )
-    return known[name].usd
+    return by_name[name].usd

@@ -27,9 +27,9 @@ class Saving:
 
 def savings() -> tuple[Saving, ...]:
     """All measures, the largest first; they do not add up where they meet the same line."""
-    own = at_real_prices()
-    usd = {line.item: line.usd(own.table) for line in own.lines}
-    return tuple(sorted(_measures(own, usd), key=lambda saving: -saving.usd))
+    design = at_real_prices()
+    usd = {line.item: line.usd(design.table) for line in design.lines}
+    return tuple(sorted(_measures(design, usd), key=lambda saving: -saving.usd))
 
 
 def _measures(own: Design, usd: dict[str, float]) -> tuple[Saving, ...]:

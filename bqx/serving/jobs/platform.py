@@ -70,13 +70,13 @@ class Platform:
 
         Raises ParameterError where it is not there.
         """
-        own = os.environ.get(f"SM_CHANNEL_{name.upper()}")
-        path = Path(own or self.root / "input" / "data" / name)
+        channel_path = os.environ.get(f"SM_CHANNEL_{name.upper()}")
+        path = Path(channel_path or self.root / "input" / "data" / name)
         if not path.is_dir():
-            there = sorted(p.name for p in path.parent.glob("*")) or ["none"]
+            channels = sorted(p.name for p in path.parent.glob("*")) or ["none"]
             raise ParameterError(
-                f"channel: no {name}, got {', '.join(there)}; expected a channel of that name in "
-                "InputDataConfig."
+                f"channel: no {name}, got {', '.join(channels)}; expected a channel of that name "
+                "in InputDataConfig."
             )
         return path
 

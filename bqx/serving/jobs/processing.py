@@ -51,26 +51,26 @@ def process(platform: Platform, arguments: Sequence[str]) -> str:
     """
     params = of_texts(["pairs=[]", "scheme=chronological", "workers=1", *arguments])
     grids = _bars(platform, params)
-    own, out = _share(platform, tuple(grids)), platform.processing / "output"
+    pairs, out = _share(platform, tuple(grids)), platform.processing / "output"
     rows: dict[str, int] = {}
-    for pair in own:
+    for pair in pairs:
         write_parquet(out / "bars" / f"{pair}.parquet", _raw(grids[pair].frame))
-    if own:
-        baselines = {pair: grids[pair].baseline for pair in own}
+    if pairs:
+        baselines = {pair: grids[pair].baseline for pair in pairs}
         write_json(out / "bars" / BASELINES, baselines)
         columns = lags.candidates_of(params)
-        folds = split.make(params, grids[own[0]].minutes, columns).folds
+        folds = split.make(params, grids[pairs[0]].minutes, columns).folds
         over_pairs(
             partial(
                 _write, columns=columns, folds=samples.share(grids, columns, folds), params=params
             ),
-            {pair: (grids[pair], out / pair) for pair in own},
+            {pair: (grids[pair], out / pair) for pair in pairs},
             params.workers,
             write=rows.__setitem__,
             backend=params.backend,
         )
     total = sum(rows.values())
-    return f"{len(own)} of {len(grids)} pairs, {total:,} rows: {', '.join(own) or 'none here'}"
+    return f"{len(pairs)} of {len(grids)} pairs, {total:,} rows: {', '.join(pairs) or 'none here'}"
 
 
 def _write(
@@ -92,8 +92,8 @@ def _write(
     total = 0
     for fold in folds:
         sets = dataset_files.of_fold(history, columns, fold, params)
-        own = f"fold_{fold.number}" if len(folds) > 1 else ""
-        hashes |= dataset_files.write(place, sets, own, columns)
+        subfolder = f"fold_{fold.number}" if len(folds) > 1 else ""
+        hashes |= dataset_files.write(place, sets, subfolder, columns)
         total += sum(len(rows.x) for rows in (sets.train, sets.val, sets.test))
     facts = {
         "parameters": params.model_dump(mode="json", include={*SPLIT_KEYS}),
@@ -160,5 +160,5 @@ def _share(platform: Platform, pairs: tuple[str, ...]) -> tuple[str, ...]:
 
 def _raw(frame: pd.DataFrame) -> pd.DataFrame:
     """The bars that there were, without the minutes that the grid filled or left open."""
-    there = frame[list(COLUMNS)][~frame["filled"].to_numpy() & frame["close"].notna().to_numpy()]
-    return there.rename_axis("ts_utc").reset_index()
+    recorded = frame[list(COLUMNS)][~frame["filled"].to_numpy() & frame["close"].notna().to_numpy()]
+    return recorded.rename_axis("ts_utc").reset_index()

@@ -53,5 +53,5 @@ def means(result: PairResult, scored: Mapping[int, Mapping[str, Any]]) -> dict[s
 
 
 def _mean(values: list[float | None]) -> float:
-    there = [value for value in values if value is not None and np.isfinite(value)]
-    return float(np.mean(there)) if there else float("nan")
+    finite = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("nan")

@@ -63,20 +63,21 @@ class Request:
                 f"hyperparameters: model learns from all pairs, got {name}; expected one that is "
                 "trained pair by pair. Use `bqx run` for it."
             )
-        own = {field.name for field in fields(kind) if field.init}
+        setting_names = {field.name for field in fields(kind) if field.init}
         rest = {key: text for key, text in texts.items() if key not in ("pair", "model")}
         params = {"pairs": "[]", "scheme": "chronological"} | {
-            key: text for key, text in rest.items() if key not in own
+            key: text for key, text in rest.items() if key not in setting_names
         }
         unknown = sorted(set(params) - set(KEYS))
         if unknown:
             raise ParameterError(
                 f"hyperparameters: unknown, got {unknown[0]!r}; expected pair, model, a parameter "
-                f"that `bqx params` lists, or a setting of {name}: {', '.join(sorted(own))}."
+                f"that `bqx params` lists, or a setting of {name}: "
+                f"{', '.join(sorted(setting_names))}."
             )
         said = [f"{key}={text}" for key, text in params.items()]
         named = [f"model={name}", f"models=[{name}]"]
-        settings = {key: json_of(text) for key, text in rest.items() if key in own}
+        settings = {key: json_of(text) for key, text in rest.items() if key in setting_names}
         return cls(pair, name, settings, of_texts([*said, *named]))
 
 
@@ -111,12 +112,12 @@ def train(platform: Platform, folder: Path) -> None:
     bundle.bundle(bars, first.fits[-1], params, {}).save(folder / f"0-{asked.pair}")
     (chosen,) = pair_selection.select_pair(History(bars), columns, [fold], params)
     by_name = {column.name: column for column in columns}
-    own = tuple(by_name[name] for name in chosen.columns)
+    chosen_columns = tuple(by_name[name] for name in chosen.columns)
     model = make(asked.model, params, **asked.settings)
-    result = _fitted(bars, own, fold, unfitted=model, params=params)
+    result = _fitted(bars, chosen_columns, fold, unfitted=model, params=params)
     by_horizon = scores.by_horizon(bars, result, params)
-    told = {"horizons": by_horizon}
-    packed = bundle.bundle(bars, result.fits[-1], params, told)
+    bundle_metrics = {"horizons": by_horizon}
+    packed = bundle.bundle(bars, result.fits[-1], params, bundle_metrics)
     baseline.attached(packed, History(bars), result.forecasts).save(folder / f"1-{asked.pair}")
     _report(platform, result, chosen, by_horizon)
 
