@@ -299,6 +299,7 @@ def test_a_fold_holds_nothing_else():
         "scored",
         "last_seen",
         "shared",
+        "own",
     ]
 
 
