@@ -13,10 +13,9 @@ from bqx.evaluation.explanation import learning
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import bundle
+from bqx.learning.fold_fit import Lesson, lesson, lesson_rows
 from bqx.learning.folds import Fold
-from bqx.learning.models import Matrix
-from bqx.learning.samples import cut, labels_of, scale_of, targets_of, training_rows
-from bqx.learning.weights import uniqueness
+from bqx.learning.samples import labels_of, targets_of
 from bqx.market import sessions
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
@@ -214,19 +213,17 @@ def _curves(
 ) -> pd.DataFrame:
     bars, curves = history.bars, []
     labels = labels_of(targets_of(bars, params))
-    complete = np.all([np.isfinite(label[fold.validation]) for label in labels.values()], axis=0)
-    later = fold.validation[complete][:: params.stride]
-    matrices: dict[tuple[Column, ...], tuple[Matrix, ...]] = {}
+    lessons: dict[tuple[Column, ...], Lesson] = {}
     for name, folder in models.items():
         packed = bundle.load(folder)
         columns = tuple(packed.columns)
-        train = training_rows(bars, columns, fold, labels, params)
-        scale = scale_of(labels, train)
-        if columns not in matrices:
-            matrices[columns] = history.matrices(columns, (train, later), packed.fits)
-        x, unseen = matrices[columns]
-        y, truth = (cut(labels, rows, scale) for rows in (train, later))
-        weight = uniqueness(train, max(labels))
-        curve = learning(packed.model, x, y, weight=weight, validation=(unseen, truth))
+        if columns not in lessons:
+            rows = lesson_rows(bars, columns, fold, labels, params)
+            lessons[columns] = lesson(rows, history.matrices(columns, rows, packed.fits), labels)
+        fold_lesson = lessons[columns]
+        unseen = fold_lesson.later_x, fold_lesson.later_y
+        curve = learning(
+            packed.model, fold_lesson.x, fold_lesson.y, weight=fold_lesson.weight, validation=unseen
+        )
         curves.append(curve.assign(model=name, pair=bars.pair))
     return pd.concat(curves)

@@ -38,7 +38,7 @@ def split_of(source: Source, dataset: Dataset) -> Split:
 
 
 def fitted_folds(source: Source, dataset: Dataset) -> tuple[Fold, ...]:
-    """Folds of a run with what its pairs have learnt together, as `build` has stored both."""
+    """Folds of a run with what fitted families have learnt on them, as `build` has stored both."""
     return split_of(source, dataset).with_fits(artefacts.LEARNT.read(source))
 
 
