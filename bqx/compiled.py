@@ -61,6 +61,12 @@ def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     return compiled
 
 
+def numbers_in_register(context: Any) -> int:
+    """Numbers that a register of the processor holds for which a kernel is compiled: 4 or 8."""
+    features = str(context.codegen().magic_tuple()) if NATIVE else ""
+    return 8 if "+avx512f" in features else 4
+
+
 def _folders(function: Callable[..., Any]) -> Iterator[Path]:
     """Where a kernel may be kept, in the order in which it is looked for and written."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):

@@ -65,9 +65,11 @@ def changes(x: F, rows: int) -> F:
 
     For one row, or for readings of windows that are long enough to meet a hole in between.
     """
-    out = np.full(len(x), np.nan)
-    for row in range(rows, len(x)):
-        out[row] = x[row] - x[row - rows]
+    out = np.empty(len(x))
+    out[:rows] = np.nan
+    before, now, into = x[: max(len(x) - rows, 0)], x[rows:], out[rows:]
+    for i in range(len(into)):
+        into[i] = now[i] - before[i]
     return out
 
 

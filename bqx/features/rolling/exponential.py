@@ -117,12 +117,13 @@ def readings(value: F, x: F, low: float, high: float, first_minute: int) -> F:
     rows, first = len(value), 0
     while first < rows and value[first] != value[first]:
         first += 1  # a long warm-up is not scored
-    out = np.full((4, rows), np.nan)
-    there, under = value[first:], x[first:]
+    out = np.empty((4, rows))
+    out[:, :first] = np.nan
+    there, under, side = value[first:], x[first:], out[3, first:]
     out[0, first:], out[1, first:] = there, changes(there, DELTA)
     out[2, first:] = score(there, under, SCORE_ROWS, first_minute + first)
-    for row in range(first, rows):
-        out[3, row] = zone(value[row], low - ROUNDING, high + ROUNDING)
+    for row in range(len(side)):
+        side[row] = zone(there[row], low - ROUNDING, high + ROUNDING)
     return out.T
 
 
@@ -139,8 +140,10 @@ def over_deviation(values: F, x: F, first_minute: int) -> F:
 @kernel
 def range_of(high: float, low: float, before: float) -> float:
     """Largest of high - low and the distances of both from the close before."""
-    widest = max(high - low, max(abs(high - before), abs(low - before)))
-    return widest if high == high and before == before else np.nan
+    extent, up, down = high - low, abs(high - before), abs(low - before)
+    widest = up if up > down else down
+    widest = widest if widest > extent else extent
+    return widest if up == up else np.nan
 
 
 @kernel
@@ -148,8 +151,9 @@ def true_range(ohlc: F) -> F:
     """True range of each bar: (T,), see `range_of`."""
     out = np.empty(len(ohlc))
     out[:1] = np.nan
-    for row in range(1, len(ohlc)):
-        out[row] = range_of(ohlc[row, HIGH], ohlc[row, LOW], ohlc[row - 1, CLOSE])
+    into, high, low, before = out[1:], ohlc[1:, HIGH], ohlc[1:, LOW], ohlc[:, CLOSE]
+    for row in range(len(into)):
+        into[row] = range_of(high[row], low[row], before[row])
     return out
 
 

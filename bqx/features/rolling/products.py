@@ -43,7 +43,7 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
 @kernel
 def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
-    rows, even = len(x), np.ones(window + LANES)
+    rows, even, share = len(x), np.ones(window + LANES), 1.0 / window
     out, older = np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = block_sums(x, start, window, (even, even), out, older)
@@ -55,7 +55,7 @@ def mean(x: F, window: int, first_minute: int) -> F:
                 begin, _, end = block_rows(block, window, rows)
                 into, r = out[begin:end], x[begin:end]
                 for i in range(len(into)):
-                    into[i] = r[0] + into[i] / window
+                    into[i] = r[0] + into[i] * share
     return out
 
 

@@ -12,7 +12,7 @@ put together from shorter windows: that loop adds several rows at a time.)
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import squares_since, squares_until
+from bqx.features.rolling.block_lanes import deviation_since, squares_since, squares_until
 from bqx.features.rolling.blocks import F as F
 from bqx.features.rolling.blocks import (
     block_rows,
@@ -27,12 +27,20 @@ from bqx.features.rolling.blocks import first_block as first_block
 
 @kernel
 def largest(x: F, window: int) -> F:
-    """Rolling maximum: (T,), NaN in warm-up and where the window holds one.
+    """Rolling maximum: (T,), NaN in warm-up and where the window holds one."""
+    return _outermost(x, window, 1.0)
+
+
+@kernel
+def _outermost(x: F, window: int, sign: float) -> F:
+    """Rolling maximum of a sign of 1, minimum of -1: (T,), see `largest`.
 
     Four windows make one of up to four times their length: a maximum may count a row twice.
     """
     rows = len(x)
-    top, wider = x.copy(), np.empty(rows)
+    top, wider = np.empty(rows), np.empty(rows)
+    for row in range(rows):
+        top[row] = sign * x[row]
     span = 1
     while span < window:
         step = min(3 * span, window - span)
@@ -42,18 +50,22 @@ def largest(x: F, window: int) -> F:
         third, newest, whole = top[max(step - span, 0) :], top[ahead:], wider[ahead:]
         for i in range(len(whole)):
             a, b, c, d = oldest[i], second[i], third[i], newest[i]
-            a = a if a > b or a != a else b
-            c = c if c > d or c != c else d
-            whole[i] = a if a > c or a != a else c
+            e, f = a if a > b else b, c if c > d else d
+            e, f = a if a != a else e, c if c != c else f
+            g = e if e > f else f
+            whole[i] = e if e != e else g
         top, wider = wider, top
         span += step
+    if sign < 0.0:
+        for row in range(rows):
+            top[row] = -top[row]
     return top
 
 
 @kernel(nogil=True)
 def extremes(high: F, low: F, window: int) -> tuple[F, F]:
     """Rolling maximum of ``high`` and minimum of ``low``: two (T,) arrays, NaN in warm-up."""
-    return largest(high, window), -largest(-low, window)
+    return _outermost(high, window, 1.0), _outermost(low, window, -1.0)
 
 
 @kernel
@@ -107,12 +119,8 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
     older = np.empty(rows), np.empty(rows)
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
-        first, stop = in_lanes(start, window, x)
-        for low, high in outside(start, first, stop, window, len(x)):
-            for block in range(low, high, window):
-                _squares(x, block, window, (total, square), older)
+        first, stop = square_blocks(x, start, window, (total, square), older)
         if stop > first:
-            squares_until((x,), (x,), (), older, first, stop, window)
             outs = (total, square, reference)
             squares_since((x,), (x,), older, outs, first, stop, window)
         for low, high in outside(start, first, stop, window, len(x)):
@@ -121,6 +129,46 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
             join(total, older[0], window, low, high)
             join(square, older[1], window, low, high)
     return total, square, reference
+
+
+@kernel
+def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
+    """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
+    rows = len(x)
+    mean, std = np.empty(rows), np.empty(rows)
+    older = np.empty(rows), np.empty(rows)
+    shares = np.array([1.0 / window, 1.0 / (window - ddof)])
+    share, free = shares
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = square_blocks(x, start, window, (mean, std), older)
+        if stop > first:
+            deviation_since((x,), (x, shares), older, (mean, std), first, stop, window)
+        for low, high in outside(start, first, stop, window, rows):
+            join(mean, older[0], window, low, high)
+            join(std, older[1], window, low, high)
+            for block in range(low, high, window):
+                begin, _, end = block_rows(block, window, rows)
+                of_mean, of_std, r = mean[begin:end], std[begin:end], x[begin:end]
+                for i in range(len(of_mean)):
+                    total = of_mean[i]
+                    rest = of_std[i] - total * total * share
+                    of_mean[i] = r[0] + total * share
+                    of_std[i] = np.sqrt((0.0 if rest < 0.0 else rest) * free)
+    return mean, std
+
+
+@kernel
+def square_blocks(
+    x: F, start: int, window: int, newer: tuple[F, F], older: tuple[F, F]
+) -> tuple[int, int]:
+    """Sums within a stretch of blocks, see `weighted.block_sums`."""
+    first, stop = in_lanes(start, window, x)
+    for low, high in outside(start, first, stop, window, len(x)):
+        for block in range(low, high, window):
+            _squares(x, block, window, newer, older)
+    if stop > first:
+        squares_until((x,), (x,), (), older, first, stop, window)
+    return first, stop
 
 
 @kernel
@@ -145,19 +193,6 @@ def _squares(x: F, start: int, window: int, newer: tuple[F, F], older: tuple[F, 
         tb[back], sb[back] = t2, s2
     if start >= 0:
         tb[0] = sb[0] = 0.0
-
-
-@kernel
-def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
-    """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
-    mean, std, r = square_sums(x, window, first_minute)
-    share, free = 1.0 / window, 1.0 / (window - ddof)
-    for row in range(len(x)):
-        total = mean[row]
-        rest = std[row] - total * total * share
-        mean[row] = r[row] + total * share
-        std[row] = np.sqrt((0.0 if rest < 0.0 else rest) * free)
-    return mean, std
 
 
 @kernel

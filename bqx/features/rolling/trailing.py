@@ -8,7 +8,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.block_lanes import plain_since, plain_until
+from bqx.features.rolling.block_lanes import plain_since, plain_until, score_since
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -19,7 +19,7 @@ from bqx.features.rolling.blocks import (
     stretch,
 )
 from bqx.features.rolling.multivariate import by_column
-from bqx.features.rolling.sums import mean_std, square_sums
+from bqx.features.rolling.sums import mean_std, square_blocks
 
 
 @kernel
@@ -93,12 +93,27 @@ def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
 
     NaN where the deviation is no more than ``nothing`` of the mean: where the window is flat.
     """
-    out, square, reference = square_sums(x, window, first_minute)
-    for row in range(len(x)):
-        total, mean = out[row], out[row] / window
-        std = np.sqrt((square[row] - total * total / window) / (window - 1.0))
-        value = ((x[row] - reference[row]) - mean) / std
-        out[row] = value if std > nothing * abs(reference[row] + mean) else np.nan
+    rows = len(x)
+    out, square = np.empty(rows), np.empty(rows)
+    older = np.empty(rows), np.empty(rows)
+    shares = np.array([1.0 / window, 1.0 / (window - 1.0), nothing])
+    share, free, _ = shares
+    for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
+        first, stop = square_blocks(x, start, window, (out, square), older)
+        if stop > first:
+            score_since((x,), (x, shares), older, (out,), first, stop, window)
+        for low, high in outside(start, first, stop, window, rows):
+            join(out, older[0], window, low, high)
+            join(square, older[1], window, low, high)
+            for block in range(low, high, window):
+                begin, _, end = block_rows(block, window, rows)
+                of_out, of_square, values = out[begin:end], square[begin:end], x[begin:end]
+                for i in range(len(of_out)):
+                    total, r = of_out[i], values[0]
+                    rest = of_square[i] - total * total * share
+                    mean, std = total * share, np.sqrt((0.0 if rest < 0.0 else rest) * free)
+                    value = ((values[i] - r) - mean) / std
+                    of_out[i] = value if std > nothing * abs(r + mean) else np.nan
     return out
 
 

@@ -34,8 +34,8 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
     """
     rows = len(ohlc)
     k, r = np.empty(rows), np.empty(rows)
-    high, low, close = ohlc[:, HIGH].copy(), ohlc[:, LOW].copy(), ohlc[:, CLOSE]
-    top, bottom = extremes(high, low, window)
+    close = ohlc[:, CLOSE]
+    top, bottom = extremes(ohlc[:, HIGH], ohlc[:, LOW], window)
     for row in range(rows):
         extent = top[row] - bottom[row]
         extent = extent if extent > 0.0 else np.nan
@@ -47,12 +47,17 @@ def place(ohlc: F, window: int, first_minute: int) -> tuple[F, F]:
 @kernel
 def smooth_mean(x: F, rows: int) -> F:
     """Mean of the last few values: (T,)."""
-    out = np.full(len(x), np.nan)
-    if len(x) >= rows:
-        out[rows - 1 :] = 0.0
-        for i in range(rows):
-            out[rows - 1 :] += x[rows - 1 - i : len(x) - i]
-    return out / rows
+    out = np.empty(len(x))
+    out[: rows - 1] = np.nan
+    into = out[rows - 1 :]
+    into[:] = 0.0
+    for i in range(rows):
+        values = x[rows - 1 - i :]
+        for row in range(len(into)):
+            into[row] += values[row]
+    for row in range(len(into)):
+        into[row] /= rows
+    return out
 
 
 @kernel
