@@ -3,11 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import (
-    LANES,
-    mean_since,
-    weighted_since,
-)
+from bqx.features.rolling.block_lanes import LANES
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -17,6 +13,7 @@ from bqx.features.rolling.blocks import (
     refer,
     stretch,
 )
+from bqx.features.rolling.lane_sums import mean_since, weighted_since
 from bqx.features.rolling.weighted import block_sums
 
 SERIES = 4

@@ -12,7 +12,6 @@ put together from shorter windows: that loop adds several rows at a time.)
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import deviation_since, squares_since, squares_until
 from bqx.features.rolling.blocks import F as F
 from bqx.features.rolling.blocks import (
     block_rows,
@@ -23,6 +22,7 @@ from bqx.features.rolling.blocks import (
     stretch,
 )
 from bqx.features.rolling.blocks import first_block as first_block
+from bqx.features.rolling.lane_sums import deviation_since, squares_since, squares_until
 
 
 @kernel

@@ -8,7 +8,6 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.block_lanes import plain_since, plain_until, score_since
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -18,6 +17,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
+from bqx.features.rolling.lane_sums import plain_since, plain_until, score_since
 from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.sums import mean_std, square_blocks
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import LANES, exponential_since, weighted_until
+from bqx.features.rolling.block_lanes import LANES
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -12,6 +12,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
+from bqx.features.rolling.lane_sums import exponential_since, weighted_until
 
 
 @kernel

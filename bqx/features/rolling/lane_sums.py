@@ -1,0 +1,122 @@
+"""What is summed within blocks in lanes, and what is made of it, see `block_lanes`.
+
+``until`` : from a block's end backwards, of distances from the row after it, of which there is one;
+0 at a block's first row.
+``since`` : from its first row on, of distances from that row, and with what ``until`` gave,
+``older``, those of whole windows or what is made of them. Windows may not reach back beyond row 0.
+Plain sums are of the values themselves.
+
+Each sums within the whole blocks of ``size`` rows from row ``start`` to row ``stop``.
+
+Parameters
+----------
+x : tuple of the series (T,).
+weights : tuple of those of rows in the order of summing, (size + `LANES` or more,); the powers with
+    them for exponential means; of squares and plain sums the series, and for
+    deviations and scores what sums and squares are multiplied by, and the share of the mean that
+    is no deviation.
+older : tuple of what ``until`` gave, (T,) each.
+outs : tuple of what is written, (T,) each.
+
+All series are contiguous, and `LANES` rows around the blocks may be read.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from llvmlite import ir
+
+from bqx.features.rolling.block_lanes import (
+    NUMBER,
+    Blocks,
+    Lanes,
+    ahead,
+    count_of,
+    number,
+    summing,
+)
+
+
+def _plain(b: Any, values: Any, _: Any, __: Any, sums: list[Any]) -> list[Any]:
+    return [b.fadd(sums[0], values)]
+
+
+def _weighted(b: Any, _: Any, apart: Any, weight: Any, sums: list[Any]) -> list[Any]:
+    return [b.fadd(sums[0], b.fmul(weight, apart))]
+
+
+def _squares(b: Any, _: Any, apart: Any, __: Any, sums: list[Any]) -> list[Any]:
+    return [b.fadd(sums[0], apart), b.fadd(sums[1], b.fmul(apart, apart))]
+
+
+def _whole(at: Blocks, row: Any, _: Any, sums: list[Lanes]) -> list[Lanes]:
+    """The sums with those up to the end of the block before."""
+    older = (at.of_blocks(address, at.oldest(row)) for address in at.older)
+    return [
+        [at.b.fadd(*both) for both in zip(newer, rest, strict=True)]
+        for newer, rest in zip(sums, older, strict=True)
+    ]
+
+
+def _with_origin(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+    return [*_whole(at, row, i, sums), at.origins]
+
+
+def _mean(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+    b = at.b
+    share = at.in_all(b.fdiv(ir.Constant(NUMBER, 1.0), b.sitofp(at.size, NUMBER)))
+    lanes = zip(at.origins, *_whole(at, row, i, sums), strict=True)
+    return [[b.fadd(origin, b.fmul(total, share)) for origin, total in lanes]]
+
+
+def _about_origin(
+    at: Blocks, row: Any, i: Any, sums: list[Lanes]
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Of each lane what distances are from, and their mean and standard deviation."""
+    b, nothing = at.b, at.constant(0.0)
+    share, free = (at.in_all(number(b, at.weights[1], count_of(k))) for k in (0, 1))
+    for origin, total, square in zip(at.origins, *_whole(at, row, i, sums), strict=True):
+        rest = b.fsub(square, b.fmul(b.fmul(total, total), share))
+        rest = b.select(b.fcmp_ordered("<", rest, nothing), nothing, rest)
+        yield origin, b.fmul(total, share), at.called("sqrt", b.fmul(rest, free))
+
+
+def _mean_and_deviation(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+    """What `sums.mean_std` makes of the sums."""
+    lanes = [
+        (at.b.fadd(origin, mean), std) for origin, mean, std in _about_origin(at, row, i, sums)
+    ]
+    return [list(of_lanes) for of_lanes in zip(*lanes, strict=True)]
+
+
+def _score(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+    """What `trailing.z_score` makes of the sums."""
+    b, scores = at.b, []
+    nothing, undefined = at.in_all(number(b, at.weights[1], count_of(2))), at.constant(float("nan"))
+    lanes = zip(at.of_blocks(at.x, row), _about_origin(at, row, i, sums), strict=True)
+    for value, (origin, mean, std) in lanes:
+        least = b.fmul(nothing, at.called("fabs", b.fadd(origin, mean)))
+        score = b.fdiv(b.fsub(b.fsub(value, origin), mean), std)
+        scores.append(b.select(b.fcmp_ordered(">", std, least), score, undefined))
+    return [scores]
+
+
+def _exponential(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+    """What `weighted.faded` makes of the sums."""
+    b, powers, means = at.b, at.weights[1], []
+    now, then = (at.numbers(ahead(b, powers, b.add(i, count_of(k)))) for k in (0, 1))
+    left, oldest = at.in_all(number(b, powers, at.size)), at.oldest(row)
+    firsts, older = at.of_blocks(at.x, oldest), at.of_blocks(at.older[0], oldest)
+    for origin, newer, first, rest in zip(at.origins, sums[0], firsts, older, strict=True):
+        since = b.fadd(b.fmul(now, newer), b.fmul(left, b.fsub(first, origin)))
+        means.append(b.fadd(origin, b.fadd(since, b.fmul(then, rest))))
+    return [means]
+
+
+plain_until, plain_since = summing(1, _plain), summing(1, _plain, _whole)
+weighted_until, weighted_since = summing(1, _weighted), summing(1, _weighted, _with_origin)
+squares_until, squares_since = summing(2, _squares), summing(2, _squares, _with_origin)
+mean_since = summing(1, _weighted, _mean)
+deviation_since = summing(2, _squares, _mean_and_deviation)
+score_since = summing(2, _squares, _score)
+exponential_since = summing(1, _weighted, _exponential)
