@@ -5,7 +5,7 @@ as lanes is read, turned so that a register holds one row of every block, summed
 written: every value has the bits that one block after the other gives it, on every processor.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +22,16 @@ NUMBER = ir.DoubleType()
 _COUNT = ir.IntType(64)
 _SERIES = (types.float64, 1)
 
-Lanes = list[Any]
-"""A register for every lane: some rows of its block."""
+Lanes = Iterator[Any]
+"""A register for every lane, some rows of its block, or several of them."""
 
 Step = Callable[[Any, Any, Any, Any, list[Any]], list[Any]]
 """From the builder, a row's values, their distances and weight and the sums so far to the sums
 with it."""
 
-Ending = Callable[["Blocks", Any, Any, list[Lanes]], list[Lanes]]
+Ending = Callable[["Blocks", Any, Any, Lanes], Lanes]
 """From the first of some rows, counted from a block's start and among the weights, and the sums in
-these rows to what is written."""
+these rows to what is written, a lane after the other: few registers are in use at once."""
 
 
 def count_of(value: int) -> Any:
@@ -150,20 +150,21 @@ class Blocks:
     def _square(self, row: Any, i: Any, sums: list[Any], new: Any = None) -> list[Any]:
         """Sums after some rows of every block; of what is written only ``new`` rows change."""
         b = self.b
-        columns = _turned(b, self.of_blocks(self.x, row))
-        made: list[Lanes] = [[None] * self.lanes for _ in sums]
+        columns = _turned(b, list(self.of_blocks(self.x, row)))
+        made: list[list[Any]] = [[None] * self.lanes for _ in sums]
         for k in range(self.lanes):
             at = self.lanes - 1 - k if self.ending is None else k
             weight = self.in_all(number(b, self.weights[0], b.add(i, count_of(k))))
             sums = self.step(b, columns[at], b.fsub(columns[at], self.origin), weight, sums)
             for of_rows, value in zip(made, sums, strict=True):
                 of_rows[at] = value
-        written = [_turned(b, of_rows) for of_rows in made]
+        written: Lanes = zip(*(_turned(b, of_rows) for of_rows in made), strict=True)
         if self.ending is not None:
             written = self.ending(self, row, i, written)
-        for out, of_lanes in zip(self.outs, written, strict=True):
-            for first, value in zip(self.firsts, of_lanes, strict=True):
-                to = b.add(ahead(b, out, row), first)
+        outs = [ahead(b, out, row) for out in self.outs]
+        for first, values in zip(self.firsts, written, strict=True):
+            for out, value in zip(outs, values, strict=True):
+                to = b.add(out, first)
                 kept = value if new is None else b.select(new, value, self.numbers(to))
                 b.store(kept, b.inttoptr(to, self.wide.as_pointer()), align=8)
         return sums
@@ -196,8 +197,8 @@ class Blocks:
     @property
     def origins(self) -> Lanes:
         """What the distances of each block are from, in every place."""
-        lanes = (self.b.extract_element(self.origin, count_of(k)) for k in range(self.lanes))
-        return [self.in_all(value) for value in lanes]
+        for lane in range(self.lanes):
+            yield self.in_all(self.b.extract_element(self.origin, count_of(lane)))
 
     def oldest(self, row: Any) -> Any:
         """First row of the window that ends with a row, counted from a block's start."""
@@ -206,7 +207,8 @@ class Blocks:
     def of_blocks(self, address: Any, row: Any) -> Lanes:
         """Numbers of a series from a row of each block on."""
         place = ahead(self.b, address, row)
-        return [self.numbers(self.b.add(place, first)) for first in self.firsts]
+        for first in self.firsts:
+            yield self.numbers(self.b.add(place, first))
 
 
 def _addresses(context: Any, b: Any, kind: Any, arrays: Any, row: Any) -> list[Any]:
@@ -229,10 +231,11 @@ def summing(sums: int, step: Step, ending: Ending | None = None) -> Any:
             blocks = b.sdiv(b.sub(stop, start), size)
             firsts = (start, count_of(0), start, start)
             parts = zip(signature.args[:4], series, firsts, strict=True)
-            at = [_addresses(context, b, kind, of, row) for kind, of, row in parts]
+            (values,), by, before, to = (
+                _addresses(context, b, kind, of, row) for kind, of, row in parts
+            )
             lanes = numbers_in_register(context)
-            series = at[0][0], *at[1:]
-            Blocks(b, lanes, *series, size, blocks, sums, step, ending).write()
+            Blocks(b, lanes, values, by, before, to, size, blocks, sums, step, ending).write()
             return context.get_dummy_value()
 
         for each in (each for group in (x, weights, older, outs) for each in group):

@@ -21,7 +21,6 @@ outs : tuple of what is written, (T,) each.
 All series are contiguous, and `LANES` rows around the blocks may be read.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -49,68 +48,61 @@ def _squares(b: Any, _: Any, apart: Any, __: Any, sums: list[Any]) -> list[Any]:
     return [b.fadd(sums[0], apart), b.fadd(sums[1], b.fmul(apart, apart))]
 
 
-def _whole(at: Blocks, row: Any, _: Any, sums: list[Lanes]) -> list[Lanes]:
+def _whole(at: Blocks, row: Any, _: Any, sums: Lanes) -> Lanes:
     """The sums with those up to the end of the block before."""
-    older = (at.of_blocks(address, at.oldest(row)) for address in at.older)
-    return [
-        [at.b.fadd(*both) for both in zip(newer, rest, strict=True)]
-        for newer, rest in zip(sums, older, strict=True)
-    ]
+    older = zip(*(at.of_blocks(address, at.oldest(row)) for address in at.older), strict=True)
+    for newer, rest in zip(sums, older, strict=True):
+        yield [at.b.fadd(*both) for both in zip(newer, rest, strict=True)]
 
 
-def _with_origin(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
-    return [*_whole(at, row, i, sums), at.origins]
+def _with_origin(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
+    for origin, whole in zip(at.origins, _whole(at, row, i, sums), strict=True):
+        yield [*whole, origin]
 
 
-def _mean(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+def _mean(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
     b = at.b
     share = at.in_all(b.fdiv(ir.Constant(NUMBER, 1.0), b.sitofp(at.size, NUMBER)))
-    lanes = zip(at.origins, *_whole(at, row, i, sums), strict=True)
-    return [[b.fadd(origin, b.fmul(total, share)) for origin, total in lanes]]
+    for origin, (total,) in zip(at.origins, _whole(at, row, i, sums), strict=True):
+        yield [b.fadd(origin, b.fmul(total, share))]
 
 
-def _about_origin(
-    at: Blocks, row: Any, i: Any, sums: list[Lanes]
-) -> Iterator[tuple[Any, Any, Any]]:
-    """Of each lane what distances are from, and their mean and standard deviation."""
+def _about_origin(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
+    """What distances are from, and their mean and standard deviation."""
     b, nothing = at.b, at.constant(0.0)
     share, free = (at.in_all(number(b, at.weights[1], count_of(k))) for k in (0, 1))
-    for origin, total, square in zip(at.origins, *_whole(at, row, i, sums), strict=True):
+    for origin, (total, square) in zip(at.origins, _whole(at, row, i, sums), strict=True):
         rest = b.fsub(square, b.fmul(b.fmul(total, total), share))
         rest = b.select(b.fcmp_ordered("<", rest, nothing), nothing, rest)
         yield origin, b.fmul(total, share), at.called("sqrt", b.fmul(rest, free))
 
 
-def _mean_and_deviation(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+def _mean_and_deviation(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
     """What `sums.mean_std` makes of the sums."""
-    lanes = [
-        (at.b.fadd(origin, mean), std) for origin, mean, std in _about_origin(at, row, i, sums)
-    ]
-    return [list(of_lanes) for of_lanes in zip(*lanes, strict=True)]
+    for origin, mean, std in _about_origin(at, row, i, sums):
+        yield at.b.fadd(origin, mean), std
 
 
-def _score(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+def _score(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
     """What `trailing.z_score` makes of the sums."""
-    b, scores = at.b, []
-    nothing, undefined = at.in_all(number(b, at.weights[1], count_of(2))), at.constant(float("nan"))
+    b, undefined = at.b, at.constant(float("nan"))
+    nothing = at.in_all(number(b, at.weights[1], count_of(2)))
     lanes = zip(at.of_blocks(at.x, row), _about_origin(at, row, i, sums), strict=True)
     for value, (origin, mean, std) in lanes:
         least = b.fmul(nothing, at.called("fabs", b.fadd(origin, mean)))
         score = b.fdiv(b.fsub(b.fsub(value, origin), mean), std)
-        scores.append(b.select(b.fcmp_ordered(">", std, least), score, undefined))
-    return [scores]
+        yield [b.select(b.fcmp_ordered(">", std, least), score, undefined)]
 
 
-def _exponential(at: Blocks, row: Any, i: Any, sums: list[Lanes]) -> list[Lanes]:
+def _exponential(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
     """What `weighted.faded` makes of the sums."""
-    b, powers, means = at.b, at.weights[1], []
+    b, powers, oldest = at.b, at.weights[1], at.oldest(row)
     now, then = (at.numbers(ahead(b, powers, b.add(i, count_of(k)))) for k in (0, 1))
-    left, oldest = at.in_all(number(b, powers, at.size)), at.oldest(row)
+    left = at.in_all(number(b, powers, at.size))
     firsts, older = at.of_blocks(at.x, oldest), at.of_blocks(at.older[0], oldest)
-    for origin, newer, first, rest in zip(at.origins, sums[0], firsts, older, strict=True):
+    for origin, (newer,), first, rest in zip(at.origins, sums, firsts, older, strict=True):
         since = b.fadd(b.fmul(now, newer), b.fmul(left, b.fsub(first, origin)))
-        means.append(b.fadd(origin, b.fadd(since, b.fmul(then, rest))))
-    return [means]
+        yield [b.fadd(origin, b.fadd(since, b.fmul(then, rest)))]
 
 
 plain_until, plain_since = summing(1, _plain), summing(1, _plain, _whole)
