@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bqx.features.families.cross_pair.currency_peers import peers
-from bqx.features.rolling import multivariate, products, trailing, weighted
+from bqx.features.rolling import four_sums, multivariate, products, trailing, weighted
 from bqx.features.rolling import sums as rolling
 from bqx.features.rolling.volatility import over_before
 from bqx.features.sources import bqx, pseudo_bars
@@ -42,9 +42,9 @@ def smooth(x: Array, window: int, minute: int) -> Array:
 
 PRIMITIVES: dict[str, Callable[[Array, int, int], Array]] = {
     "extremes": ends,
-    "power_sums": rolling.power_sums,
+    "power_sums": four_sums.power_sums,
     "mean_std": means,
-    "trend_sums": rolling.trend_sums,
+    "trend_sums": four_sums.trend_sums,
     "ewm_mean": smooth,
 }
 
@@ -61,6 +61,9 @@ IN_LANES = {
     "shift_sums": lambda x, window, minute: np.column_stack(products.shift_sums(x, window, minute)),
     "products": beside_squares,
     "total": lambda x, window, minute: trailing.total(x, window, minute)[:, None],
+    "power_sums": four_sums.power_sums,
+    "trend_sums": four_sums.trend_sums,
+    "z_score": lambda x, window, minute: trailing.z_score(x, window, minute)[:, None],
 }
 
 
@@ -95,7 +98,7 @@ def test_mean_and_deviation_are_those_of_pandas(
 
 @given(SERIES, WINDOWS, MINUTES)
 def test_power_sums_are_sums_of_powers(x: Array, window: int, minute: int) -> None:
-    sums = rolling.power_sums(x, window, minute)
+    sums = four_sums.power_sums(x, window, minute)
     for row in range(len(x)):
         values = x[max(0, row - window + 1) : row + 1]
         if len(values) < window or np.isnan(values).any():
@@ -110,7 +113,7 @@ def test_power_sums_are_sums_of_powers(x: Array, window: int, minute: int) -> No
 
 @given(SERIES, WINDOWS, MINUTES)
 def test_trend_sums_are_sums_about_the_middle(x: Array, window: int, minute: int) -> None:
-    sums = rolling.trend_sums(x, window, minute)
+    sums = four_sums.trend_sums(x, window, minute)
     u = np.arange(window) - 0.5 * (window - 1)
     for row in range(len(x)):
         values = x[max(0, row - window + 1) : row + 1]

@@ -234,7 +234,8 @@ def summing(sums: int, step: Step, ending: Ending | None = None) -> Any:
             (values,), by, before, to = (
                 _addresses(context, b, kind, of, row) for kind, of, row in parts
             )
-            lanes = numbers_in_register(context)
+            # What four sums take stays in registers when these are short.
+            lanes = numbers_in_register(context) if sums <= 2 else 4
             Blocks(b, lanes, values, by, before, to, size, blocks, sums, step, ending).write()
             return context.get_dummy_value()
 

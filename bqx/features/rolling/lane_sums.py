@@ -12,9 +12,9 @@ Parameters
 ----------
 x : tuple of the series (T,).
 weights : tuple of those of rows in the order of summing, (size + `LANES` or more,); the powers with
-    them for exponential means; of squares and plain sums the series, and for
-    deviations and scores what sums and squares are multiplied by, and the share of the mean that
-    is no deviation.
+    them for exponential means; of trends the places, and those about which the middle is 0; of
+    powers and plain sums the series, and for deviations and scores what sums and squares are
+    multiplied by, and the share of the mean that is no deviation.
 older : tuple of what ``until`` gave, (T,) each.
 outs : tuple of what is written, (T,) each.
 
@@ -48,6 +48,23 @@ def _squares(b: Any, _: Any, apart: Any, __: Any, sums: list[Any]) -> list[Any]:
     return [b.fadd(sums[0], apart), b.fadd(sums[1], b.fmul(apart, apart))]
 
 
+def _powers(b: Any, _: Any, apart: Any, __: Any, sums: list[Any]) -> list[Any]:
+    powers = [apart]
+    while len(powers) < len(sums):
+        powers.append(b.fmul(powers[-1], apart))
+    return [b.fadd(*both) for both in zip(sums, powers, strict=True)]
+
+
+def _trends(b: Any, _: Any, apart: Any, place: Any, sums: list[Any]) -> list[Any]:
+    moments = (
+        apart,
+        b.fmul(place, apart),
+        b.fmul(b.fmul(place, place), apart),
+        b.fmul(apart, apart),
+    )
+    return [b.fadd(*both) for both in zip(sums, moments, strict=True)]
+
+
 def _whole(at: Blocks, row: Any, _: Any, sums: Lanes) -> Lanes:
     """The sums with those up to the end of the block before."""
     older = zip(*(at.of_blocks(address, at.oldest(row)) for address in at.older), strict=True)
@@ -58,6 +75,16 @@ def _whole(at: Blocks, row: Any, _: Any, sums: Lanes) -> Lanes:
 def _with_origin(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
     for origin, whole in zip(at.origins, _whole(at, row, i, sums), strict=True):
         yield [*whole, origin]
+
+
+def _about_middle(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
+    """What `four_sums.trend_sums` makes of the sums."""
+    b, middle = at.b, at.numbers(ahead(at.b, at.weights[1], i))
+    twice, square = b.fmul(at.constant(2.0), middle), b.fmul(middle, middle)
+    for origin, (t0, t1, t2, squares) in zip(at.origins, _whole(at, row, i, sums), strict=True):
+        first = b.fsub(t1, b.fmul(middle, t0))
+        second = b.fadd(b.fsub(t2, b.fmul(twice, t1)), b.fmul(square, t0))
+        yield t0, first, second, squares, origin
 
 
 def _mean(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
@@ -108,6 +135,8 @@ def _exponential(at: Blocks, row: Any, i: Any, sums: Lanes) -> Lanes:
 plain_until, plain_since = summing(1, _plain), summing(1, _plain, _whole)
 weighted_until, weighted_since = summing(1, _weighted), summing(1, _weighted, _with_origin)
 squares_until, squares_since = summing(2, _squares), summing(2, _squares, _with_origin)
+power_until, power_since = summing(4, _powers), summing(4, _powers, _with_origin)
+trend_until, trend_since = summing(4, _trends), summing(4, _trends, _about_middle)
 mean_since = summing(1, _weighted, _mean)
 deviation_since = summing(2, _squares, _mean_and_deviation)
 score_since = summing(2, _squares, _score)

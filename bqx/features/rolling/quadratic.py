@@ -8,7 +8,8 @@ mean and standard deviation.
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.sums import F, trend_sums
+from bqx.features.rolling.four_sums import trend_sums
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import LOST
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import blank, changes
+from bqx.features.rolling.four_sums import trend_sums
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import F, trend_sums
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import zone
 from bqx.features.spec import CLOSE, HIGH, LOW, OPEN

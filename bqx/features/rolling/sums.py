@@ -69,51 +69,10 @@ def extremes(high: F, low: F, window: int) -> tuple[F, F]:
 
 
 @kernel
-def power_sums(x: F, window: int, first_minute: int) -> F:
-    """Sums of the first four powers of ``x - r`` over each window, and ``r``: (T, 5), by column.
-
-    ``r`` is a value inside the window (where its second block starts), which bounds the loss of
-    digits: no value of a window lies more than ``sqrt(window)`` standard deviations off its mean.
-    """
-    rows = len(x)
-    out = np.full((5, rows), np.nan)
-    tail = np.empty((window, 4))
-    for start in range(first_block(first_minute, window), rows, window):
-        r = x[start]
-        s1 = s2 = s3 = s4 = 0.0
-        for i in range(min(window, start)):
-            d = x[start - 1 - i] - r
-            s1 += d
-            s2 += d * d
-            s3 += d * d * d
-            s4 += d * d * d * d
-            tail[i, 0], tail[i, 1], tail[i, 2], tail[i, 3] = s1, s2, s3, s4
-        s1 = s2 = s3 = s4 = 0.0
-        for row in range(start, min(start + window, rows)):
-            d = x[row] - r
-            s1 += d
-            s2 += d * d
-            s3 += d * d * d
-            s4 += d * d * d * d
-            before = window - (row - start + 1)
-            if before > start:
-                continue
-            if before == 0:
-                out[0, row], out[1, row], out[2, row], out[3, row] = s1, s2, s3, s4
-            else:
-                out[0, row] = tail[before - 1, 0] + s1
-                out[1, row] = tail[before - 1, 1] + s2
-                out[2, row] = tail[before - 1, 2] + s3
-                out[3, row] = tail[before - 1, 3] + s4
-            out[4, row] = r
-    return out.T
-
-
-@kernel
 def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     """Sums of ``x - r`` and of its squares over each window, and ``r``: three (T,) arrays.
 
-    ``r`` lies inside the window, as in ``power_sums``: a sum of squares of 0 is a flat window.
+    ``r`` lies inside the window, as in `power_sums`: a sum of squares of 0 is a flat window.
     """
     rows = len(x)
     total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
@@ -193,51 +152,3 @@ def _squares(x: F, start: int, window: int, newer: tuple[F, F], older: tuple[F, 
         tb[back], sb[back] = t2, s2
     if start >= 0:
         tb[0] = sb[0] = 0.0
-
-
-@kernel
-def trend_sums(x: F, window: int, first_minute: int) -> F:
-    """Sums for a quadratic fit over each window: (T, 5), by column, of d, u d,
-    u^2 d, d^2 and r.
-
-    ``d = x - r`` with ``r`` inside the window; ``u`` counts rows from the window's middle.
-    """
-    rows = len(x)
-    out = np.full((5, rows), np.nan)
-    tail = np.empty((window, 4))
-    half = 0.5 * (window - 1)
-    for start in range(first_block(first_minute, window), rows, window):
-        r = x[start]
-        s0 = s1 = s2 = sq = 0.0
-        for i in range(min(window, start)):
-            k = -1.0 - i
-            d = x[start - 1 - i] - r
-            s0 += d
-            s1 += k * d
-            s2 += k * k * d
-            sq += d * d
-            tail[i, 0], tail[i, 1], tail[i, 2], tail[i, 3] = s0, s1, s2, sq
-        s0 = s1 = s2 = sq = 0.0
-        for row in range(start, min(start + window, rows)):
-            k = float(row - start)
-            d = x[row] - r
-            s0 += d
-            s1 += k * d
-            s2 += k * k * d
-            sq += d * d
-            before = window - (row - start + 1)
-            if before > start:
-                continue
-            t0, t1, t2, tq = s0, s1, s2, sq
-            if before:
-                t0 += tail[before - 1, 0]
-                t1 += tail[before - 1, 1]
-                t2 += tail[before - 1, 2]
-                tq += tail[before - 1, 3]
-            middle = k - half
-            out[0, row] = t0
-            out[1, row] = t1 - middle * t0
-            out[2, row] = t2 - 2.0 * middle * t1 + middle * middle * t0
-            out[3, row] = tq
-            out[4, row] = r
-    return out.T

@@ -10,8 +10,9 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.four_sums import power_sums
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.sums import F, extremes, power_sums
+from bqx.features.rolling.sums import F, extremes
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source
 

@@ -17,8 +17,9 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.rolling.comoments import BOTH, comoments, correlation
+from bqx.features.rolling.four_sums import trend_sums
 from bqx.features.rolling.powers import logarithms
-from bqx.features.rolling.sums import F, extremes, trend_sums
+from bqx.features.rolling.sums import F, extremes
 from bqx.features.rolling.tolerances import LOST, LOST_SHAPE
 from bqx.features.rolling.trailing import totals
 from bqx.features.sources import BQX, RATE
