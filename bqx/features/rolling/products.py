@@ -115,7 +115,7 @@ def _with(t: Sums, x: F, r: Four, row: int) -> Sums:
     a, b, c, d = x[row, 0] - r[0], x[row, 1] - r[1], x[row, 2] - r[2], x[row, 3] - r[3]
     first = t[0] + a, t[1] + b, t[2] + c, t[3] + d
     second = t[4] + a * a, t[5] + a * b, t[6] + a * c, t[7] + a * d
-    return first + second + (  # noqa: RUF005
+    return first + second + (
         t[8] + b * b, t[9] + b * c, t[10] + b * d, t[11] + c * c, t[12] + c * d, t[13] + d * d,
     )  # fmt: skip
 

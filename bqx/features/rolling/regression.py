@@ -68,8 +68,9 @@ def _with(t: Sums, x: F, start: int, row: int) -> Sums:
     first = t[0] + a, t[1] + b, t[2] + c
     squares = t[3] + a * a, t[4] + a * b, t[5] + a * c, t[6] + b * b, t[7] + b * c, t[8] + c * c
     own = t[9] + e * p, t[10] + e * q, t[11] + e * r
-    one, other = (t[12] + f * p, t[13] + f * q, t[14] + f * r), (t[15] + g * p, t[16] + g * q, t[17] + g * r)
-    return first + squares + own + one + other  # noqa: RUF005
+    one = t[12] + f * p, t[13] + f * q, t[14] + f * r
+    other = t[15] + g * p, t[16] + g * q, t[17] + g * r
+    return first + squares + own + one + other
 
 
 @kernel

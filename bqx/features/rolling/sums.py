@@ -152,7 +152,7 @@ def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
     """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
     mean, std, r = square_sums(x, window, first_minute)
     share, free = 1.0 / window, 1.0 / (window - ddof)
-    for row in range(len(x)):
+    for row in range(min(window - 1, len(x)), len(x)):  # before there are no sums
         total = mean[row]
         rest = std[row] - total * total * share
         mean[row] = r[row] + total * share

@@ -94,7 +94,7 @@ def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
     NaN where the deviation is no more than ``nothing`` of the mean: where the window is flat.
     """
     out, square, reference = square_sums(x, window, first_minute)
-    for row in range(len(x)):
+    for row in range(min(window - 1, len(x)), len(x)):  # before there are no sums
         total, mean = out[row], out[row] / window
         std = np.sqrt((square[row] - total * total / window) / (window - 1.0))
         value = ((x[row] - reference[row]) - mean) / std
