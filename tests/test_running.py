@@ -24,15 +24,26 @@ from bqx.market.bars import COLUMNS, Bars, Panel
 from bqx.market.pairs import PAIRS
 
 ROWS = 3_200
+LONGEST = 9_300
+"""Rows behind which what goes on from a state has a value, whatever its run-in."""
 PAIRS_HERE = ("audusd", "eurusd", "gbpusd", "usdjpy")
 FEATURES = tuple(catalog.profile())
 
 
 @pytest.fixture(scope="module")
 def bars() -> Bars:
-    whole = bars_of("eurusd", walk(ROWS))
+    return some_bars(ROWS)
+
+
+@pytest.fixture(scope="module")
+def many_bars() -> Bars:
+    return some_bars(LONGEST)
+
+
+def some_bars(rows: int) -> Bars:
+    whole = bars_of("eurusd", walk(rows))
     # Highs and lows of their own: those of opens and closes alone have no swing.
-    apart = 1.0 + 1e-4 * np.random.default_rng(1).random((2, ROWS))
+    apart = 1.0 + 1e-4 * np.random.default_rng(1).random((2, rows))
     high, low = whole.frame["high"] * apart[0], whole.frame["low"] / apart[1]
     return replace(whole, frame=whole.frame.assign(high=high, low=low))
 
@@ -131,8 +142,8 @@ def test_two_steps_make_the_kernel(bars: Bars, family: Family) -> None:
 
 
 @pytest.mark.parametrize("family", stated())
-def test_a_state_goes_on_as_the_kernel_does(bars: Bars, family: Family) -> None:
-    steps, first = family.steps, bars.first_market_minute
+def test_a_state_goes_on_as_the_kernel_does(many_bars: Bars, family: Family) -> None:
+    bars, steps, first = many_bars, family.steps, many_bars.first_market_minute
     assert steps is not None
     assert steps.begin is not None
     for source, window in product(family.sources, family.windows):

@@ -48,9 +48,9 @@ def test_latency_of_a_minute(
     )  # fmt: skip
     Goal(
         f"a minute of 28 pairs, {profile}, P99", late, goal, floor, "ms",
-        "most kernels of 28 pairs read their windows anew on two cores, of up to 8,160 rows; run "
-        "lengths, hidden states, those of volatility and the means of RSI, MACD, true range and "
-        "directional movement go on from a state", more=False,
+        "some 400 kernels of 28 pairs read their windows anew on two cores, most of up to 240 "
+        "rows; exponential means, quadratic fits, buckets, run lengths, hidden states and what a "
+        "day's rows are counted for go on from a state", more=False,
     ).check(results)  # fmt: skip
 
 

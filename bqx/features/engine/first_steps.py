@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,15 @@ class FirstStep:
 
     Parameters
     ----------
-    reading : of the first step; the rows that it reads are those that decide one of its rows.
+    firsts : of the first step, or of several that are alike; the rows that one reads are those that
+        decide one of its rows.
     """
 
-    def __init__(self, kept: KeptSeries, reading: Reading, readings: Sequence[Reading]) -> None:
+    def __init__(
+        self, kept: KeptSeries, firsts: Sequence[Reading], readings: Sequence[Reading]
+    ) -> None:
         self._kept = kept
-        self._first = Readings([reading])
+        self._first = Readings(firsts)
         self._then = alike(readings)
 
     def run(self, move: Move, out: NDArray[Any], fits: Fits) -> None:
@@ -41,47 +45,53 @@ class FirstStep:
             work()
 
 
-class StatedStep(FirstStep):
+@dataclass(frozen=True)
+class Going:
     """A first step that goes on from a state, see `Steps`.
 
-    It begins anew for pairs that have got another value where it has read one.
+    ``reading`` : of the newest row of a source, with states. ``begin`` : state of a pair of some
+    fits, before any row. ``behind`` : rows that decide one of its rows.
+    """
 
-    Parameters
-    ----------
-    reading : of the newest row of a source, with states.
-    begin : state of a pair of some fits, before any row.
-    behind : rows that decide one of its rows.
+    reading: Reading
+    begin: Callable[[Mapping[str, Array] | None], Array]
+    behind: int
+
+
+class StatedStep(FirstStep):
+    """First steps of one source that go on from states, and what reads their rows side by side.
+
+    They begin anew for pairs that have got another value where they have read one.
     """
 
     def __init__(
-        self,
-        kept: KeptSeries,
-        reading: Reading,
-        readings: Sequence[Reading],
-        begin: Callable[[Mapping[str, Array] | None], Array],
-        behind: int,
+        self, kept: KeptSeries, going: Sequence[Going], readings: Sequence[Reading]
     ) -> None:
-        super().__init__(kept, reading, readings)
-        self._reading, self._begin, self._behind = reading, begin, behind
-        # At first it begins anew: what goes on is not called before the minute after.
+        super().__init__(kept, [each.reading for each in going], readings)
+        source = going[0].reading.series
+        assert isinstance(source, KeptSource)
+        self._source, self._going = source, going
+        # At first they begin anew: what goes on is not called before the minute after.
         self._first.load(kept.values)
 
     def _take(self, move: Move, fits: Fits) -> None:
-        source = self._reading.series
-        assert isinstance(source, KeptSource)
-        anew = source.corrected | (move.ahead > self._kept.length)
+        anew = self._source.corrected | (move.ahead > self._kept.length)
         if anew.all():
             self._kept.go_on(move)
         else:
             super()._take(move.coming, fits)
         for pair in np.flatnonzero(anew).tolist():
-            self._take_anew(pair, move, fits[pair])
+            newest = self._kept.newest(move.newer)[pair]
+            for each in self._going:
+                self._take_anew(each, pair, newest, move, fits[pair])
 
-    def _take_anew(self, pair: int, move: Move, fits: Mapping[str, Array] | None) -> None:
-        reading, newest = self._reading, self._kept.newest(move.newer)[pair]
+    def _take_anew(
+        self, of: Going, pair: int, newest: Array, move: Move, fits: Mapping[str, Array] | None
+    ) -> None:
+        reading = of.reading
         assert reading.states is not None
-        x = reading.series.newest(self._behind + len(newest) - 1)[pair]
-        state = reading.states[pair]
-        state[:] = self._begin(fits)
+        x = self._source.newest(of.behind + len(newest) - 1)[pair]
+        state = reading.states[pair, slice(*reading.state)]
+        state[:] = of.begin(fits)
         y = reading.kernel(x, move.market_minute + 1 - len(x), *reading.window, state)
-        newest[:] = y[len(y) - len(newest) :]
+        newest[:, reading.columns] = y[len(y) - len(newest) :]

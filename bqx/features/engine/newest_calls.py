@@ -20,13 +20,14 @@ from bqx.compiled import call, kernel, pointer, with_item
 from bqx.features.engine.batched import address_of
 from bqx.features.engine.compute import parameters_of
 from bqx.features.engine.kept_series import KeptSeries
-from bqx.features.spec import Array, Feature, read
+from bqx.features.spec import Array, Feature
 
 Numbers = NDArray[np.int64]
 Fits = Sequence[Mapping[str, Array] | None]
 Rows = tuple[int, int]
 
 _TOGETHER = 8  # calls in one piece of work
+_ALL = 0, 1 << 62
 
 
 @kernel(nogil=True)
@@ -43,11 +44,12 @@ def _run(
     """Run kernels on each pair's newest rows of one series, and copy the last rows of what they
     give to some rows of ``out``, from first to last.
 
-    ``calls`` (n, 8 or more) : address of the kernel; first and end of its ``places`` (2, m), which
+    ``calls`` (n, 10 or more) : address of the kernel; first and end of its ``places`` (2, m), which
     are outputs and columns of ``out`` (pairs, rows, columns) that they fill; where the series lies,
     bytes to the next pair's and to the next row, and its columns; rows that are read for
-    one; windows. ``now`` : the newest market minute, the end of the series and how many of its rows
-    are there. ``alike`` : tuples as long as a series' shape, and as a kernel's numbers.
+    one; first and end of its ``parameters``; windows. ``now`` : the newest market minute, the end
+    of the series and how many of its rows are there. ``alike`` : tuples as long as a series' shape,
+    and as a kernel's numbers.
     ``finite`` : infinite becomes NaN.
     """
     shape, numbers = alike
@@ -62,7 +64,7 @@ def _run(
             shape = with_item(shape, k, of[6])
         numbers = with_item(numbers, 0, minute + 1 - rows)
         for k in range(1, len(numbers)):
-            numbers = with_item(numbers, k, of[7 + k])
+            numbers = with_item(numbers, k, of[9 + k])
         first_row = of[3] + (end - rows) * of[5]
         for pair in range(len(out)):
             lies_at: Any = pointer(first_row + pair * of[4])
@@ -70,7 +72,8 @@ def _run(
             if parameters is None:
                 values = call(of[0], arguments)
             else:
-                values = call(of[0], arguments + (parameters[pair],))  # noqa: RUF005
+                of_pair = parameters[pair][of[8] : of[9]]
+                values = call(of[0], arguments + (of_pair,))  # noqa: RUF005
             filled = out[pair, first:last]
             above = len(values) - len(filled)
             for row in range(len(filled)):
@@ -80,13 +83,20 @@ def _run(
                     filled[row, places[1, place]] = np.nan if nothing else value
 
 
+@kernel
+def as_it_is(x: Array, first_minute: int) -> Array:
+    """A series itself."""
+    return x
+
+
 @dataclass(frozen=True)
 class Reading:
     """A kernel on the newest rows of a series.
 
     ``rows`` : that it reads, where there are so many. ``outputs`` : those wanted, and the
     ``columns`` that they fill. ``feature`` : one of those it is run for. ``states`` (pairs, S) :
-    that the kernel takes in the place of a fit's parameters, and moves on.
+    that the kernel takes in the place of a fit's parameters, and moves on: those from ``state`` on,
+    the others are those of kernels beside it.
     """
 
     kernel: Callable[..., Array]
@@ -98,6 +108,7 @@ class Reading:
     feature: Feature
     fitted: bool
     states: Array | None = None
+    state: Rows = _ALL
 
     @property
     def address(self) -> int | None:
@@ -112,6 +123,7 @@ class Reading:
     def alike(self) -> tuple[Any, ...]:
         """The same for kernels that can be called by one loop."""
         own = id(self) if self.fitted else None
+        own = own if self.states is None else id(self.states)
         return self.address is None, self.series.values.ndim, len(self.window), own
 
     def parameters(self, fits: Fits) -> Array | None:
@@ -132,7 +144,14 @@ class Readings:
         ends = np.cumsum([0, *(len(reading.outputs) for reading in self.members)])
         lying = values.__array_interface__["data"][0], *values.strides[:2], values[0, 0].size
         calls = [
-            (reading.address or 0, *ends[i : i + 2], *lying, reading.rows, *reading.window)
+            (
+                reading.address or 0,
+                *ends[i : i + 2],
+                *lying,
+                reading.rows,
+                *reading.state,
+                *reading.window,
+            )
             for i, reading in enumerate(self.members)
         ]
         self._pieces = [
@@ -187,15 +206,13 @@ def _interpreted(
     """Run a kernel that Python calls."""
     wanted = out.shape[1]
     newest = reading.series.newest(reading.rows + wanted - 1)
-    if reading.kernel is read:
-        values = newest[:, -wanted:, reading.outputs]
-    elif abreast := reading.feature.family.abreast:
+    if abreast := reading.feature.family.abreast:
         values = abreast(newest)[:, None, reading.outputs]
     else:
         numbers = (market_minute + 1 - newest.shape[1], *reading.window)
         fitted = reading.parameters(fits)
         arguments = [
-            numbers if fitted is None else (*numbers, of)
+            numbers if fitted is None else (*numbers, of[slice(*reading.state)])
             for of in (newest if fitted is None else fitted)
         ]
         values = np.array(

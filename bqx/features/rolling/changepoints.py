@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.rolling.going_on import (
+    deviation_of,
+    deviation_with,
+    put,
+    room_for,
+    size_of_deviation,
+)
 from bqx.features.rolling.sums import F, mean_std
 
 DRIFT, ALARM = 0.5, 5.0
@@ -70,10 +77,47 @@ def cumulative(x: F, first_minute: int, memory: int, window: int) -> F:
         room[:] = 0.0
         _sums(x, start, window, deviations, room)
         for i in range(len(deviations)):
-            if not deviations[i] > 0.0:
-                continue
-            most, least, risen, fallen = room[i + 128], room[i + 192], room[i + 256], room[i + 320]
-            out[start + i, 0] = (most if most >= least else -least) / deviations[i]
-            out[start + i, 1] = abs(out[start + i, 0]) > ALARM
-            out[start + i, 2] = risen if most >= least else fallen
+            if deviations[i] > 0.0:
+                _read(out[start + i], room[i:], deviations[i])
     return out
+
+
+@kernel
+def _read(out: F, room: F, deviation: float) -> None:
+    """Three readings of the sums of one row."""
+    most, least, risen, fallen = room[128], room[192], room[256], room[320]
+    out[0] = (most if most >= least else -least) / deviation
+    out[1] = abs(out[0]) > ALARM
+    out[2] = risen if most >= least else fallen
+
+
+def begin(memory: int, window: int) -> F:
+    """State of `go_on` before any row: that of the deviation, and the last values."""
+    return np.concatenate((deviation_of(memory), room_for(window)))
+
+
+@kernel
+def go_on(x: F, first_minute: int, memory: int, window: int, state: F) -> F:
+    """What `cumulative` gives, from the state of the rows before."""
+    out, size = np.full((len(x), 3), np.nan), size_of_deviation(memory)
+    room, std = np.empty(6 * _ABREAST), np.empty(1)
+    for row in range(len(x)):
+        std[0] = deviation_with(x[row], first_minute + row, state[:size])
+        values = put(state[size:], x[row])
+        if std[0] > 0.0:
+            room[:] = 0.0
+            _sums(values, window - 1, window, std, room)
+            _read(out[row], room, std[0])
+    return out
+
+
+@kernel
+def first_of_sums(x: F, first_minute: int, memory: int, window: int) -> F:
+    """The cumulative sum alone: (T, 1)."""
+    return cumulative(x, first_minute, memory, window)[:, :1]
+
+
+@kernel
+def first_goes_on(x: F, first_minute: int, memory: int, window: int, state: F) -> F:
+    """The same, from the state of the rows before."""
+    return go_on(x, first_minute, memory, window, state)[:, :1]

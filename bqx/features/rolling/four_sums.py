@@ -58,7 +58,7 @@ def _powers(x: F, start: int, window: int, newer: Four, older: Four) -> None:
         return
     r, q = x[begin], x[min(stop, len(x) - 1)]
     s1 = s2 = s3 = s4 = 0.0
-    for row in range(begin, stop):
+    for row in range(begin, stop if stop >= window else begin):  # else no window is whole
         d = x[row] - r
         s1 += d
         s2 += d * d
@@ -66,7 +66,7 @@ def _powers(x: F, start: int, window: int, newer: Four, older: Four) -> None:
         s4 += d * d * d * d
         newer[0][row], newer[1][row], newer[2][row], newer[3][row] = s1, s2, s3, s4
     s1 = s2 = s3 = s4 = 0.0
-    for row in range(stop - 1, begin - 1, -1):
+    for row in range(stop - 1, begin - 1 if stop < len(x) else stop - 1, -1):  # else none follows
         d = x[row] - q
         s1 += d
         s2 += d * d
@@ -100,8 +100,8 @@ def trend_sums(x: F, window: int, first_minute: int) -> F:
             _join(newer, older, window, low, high)
             for block in range(low, high, window):
                 refer(out[4], x, window, block)
-                begin, _, end = block_rows(block, window, rows)
-                for row in range(begin, end):
+                _, whole, end = block_rows(block, window, rows)
+                for row in range(whole, end):
                     t0, t1, middle = out[0, row], out[1, row], middles[row - block]
                     out[1, row] = t1 - middle * t0
                     out[2, row] = out[2, row] - 2.0 * middle * t1 + middle * middle * t0
@@ -116,7 +116,7 @@ def _trends(x: F, start: int, window: int, newer: Four, older: Four) -> None:
         return
     r, q = x[begin], x[min(stop, len(x) - 1)]
     s0 = s1 = s2 = sq = 0.0
-    for row in range(begin, stop):
+    for row in range(begin, stop if stop >= window else begin):
         d, k = x[row] - r, float(row - start)
         s0 += d
         s1 += k * d
@@ -124,7 +124,7 @@ def _trends(x: F, start: int, window: int, newer: Four, older: Four) -> None:
         sq += d * d
         newer[0][row], newer[1][row], newer[2][row], newer[3][row] = s0, s1, s2, sq
     s0 = s1 = s2 = sq = 0.0
-    for row in range(stop - 1, begin - 1, -1):
+    for row in range(stop - 1, begin - 1 if stop < len(x) else stop - 1, -1):
         d, k = x[row] - q, float(row - stop)
         s0 += d
         s1 += k * d

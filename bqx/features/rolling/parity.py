@@ -31,7 +31,7 @@ def _built(errors: F, digits: F) -> F:
     own, differ = by_column(errors), by_column(digits)
     out = np.zeros(own.shape)
     for k in range(len(own)):
-        for start in range(0, rows, STRETCH):
+        for start in range(DAY - 1, rows, STRETCH):  # no window is whole before
             stop = min(start + STRETCH, rows)
             for window in (_NEAR, DAY):
                 first = max(start - window + 1, 0)

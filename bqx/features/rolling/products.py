@@ -19,6 +19,11 @@ from bqx.features.rolling.weighted import block_sums
 SERIES = 4
 PRODUCTS = SERIES * (SERIES + 1) // 2
 
+# Sums that are numbers of their own stay in registers from row to row, as those of an array do not.
+Sums = tuple[float, ...]
+Four = tuple[float, float, float, float]
+_NOTHING = (0.0,) * (SERIES + PRODUCTS)
+
 
 @kernel
 def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
@@ -95,14 +100,21 @@ def square_and_product_sums(x: F, y: F, window: int, first_minute: int) -> tuple
 
 
 @kernel
-def _add(total: F, x: F, r: F, row: int) -> None:
-    at = SERIES
-    for a in range(SERIES):
-        d = x[row, a] - r[a]
-        total[a] += d
-        for b in range(a, SERIES):
-            total[at] += d * (x[row, b] - r[b])
-            at += 1
+def keep(table: F, row: int, numbers: Sums) -> None:
+    """Put numbers into a row of a table."""
+    for k in range(len(numbers)):
+        table[row, k] = numbers[k]
+
+
+@kernel
+def _with(t: Sums, x: F, r: Four, row: int) -> Sums:
+    """Sums of distances from ``r`` and of their products, with those of a row."""
+    a, b, c, d = x[row, 0] - r[0], x[row, 1] - r[1], x[row, 2] - r[2], x[row, 3] - r[3]
+    first = t[0] + a, t[1] + b, t[2] + c, t[3] + d
+    second = t[4] + a * a, t[5] + a * b, t[6] + a * c, t[7] + a * d
+    return first + second + (
+        t[8] + b * b, t[9] + b * c, t[10] + b * d, t[11] + c * c, t[12] + c * d, t[13] + d * d,
+    )  # fmt: skip
 
 
 @kernel
@@ -115,17 +127,16 @@ def products(x: F, window: int, first_minute: int) -> F:
     out = np.full((rows, PRODUCTS), np.nan)
     tail = np.empty((window + 1, SERIES + PRODUCTS))
     tail[0] = 0.0
-    total, r = np.empty(SERIES + PRODUCTS), np.empty(SERIES)
     for start in range(first_block(first_minute, window), rows, window):
-        r[:] = x[start]
-        total[:] = 0.0
+        r = x[start, 0], x[start, 1], x[start, 2], x[start, 3]
+        total = _NOTHING
         for i in range(min(window, start)):
-            _add(total, x, r, start - 1 - i)
+            total = _with(total, x, r, start - 1 - i)
             if start + window - i - 1 <= rows:  # else a window that ends later
-                tail[i + 1] = total
-        total[:] = 0.0
+                keep(tail, i + 1, total)
+        total = _NOTHING
         for row in range(start, min(start + window, rows)):
-            _add(total, x, r, row)
+            total = _with(total, x, r, row)
             before = window - (row - start + 1)
             if before > start:
                 continue

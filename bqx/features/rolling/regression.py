@@ -3,9 +3,11 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.products import square_and_product_sums
+from bqx.features.rolling.products import Sums, keep, square_and_product_sums
 from bqx.features.rolling.sums import F, first_block, square_sums
 from bqx.features.rolling.tolerances import COLLINEAR
+
+_NOTHING = (0.0,) * 18
 
 
 @kernel
@@ -34,40 +36,41 @@ def regress(x: F, window: int, first_minute: int) -> F:
     """
     rows = len(x)
     out = np.full((rows, 3), np.nan)
-    # Per row: 3 values, their 6 products, 9 products of a value before and a change.
-    total, sums, tail = np.empty(18), np.empty(18), np.empty((window, 18))
-    d, change = np.empty(3), np.empty(3)
+    sums, tail = np.empty(len(_NOTHING)), np.empty((window, len(_NOTHING)))
     for start in range(first_block(first_minute, window), rows, window):
-        for forward in range(2):
-            total[:] = 0.0
-            count = min(window, rows - start) if forward else min(window, start)
-            for i in range(count):
-                row = start + i if forward else start - 1 - i
-                for j in range(3):
-                    d[j] = x[row, j] - x[start, j]
-                    change[j] = x[row, j] - x[row - 1, j] if row else np.nan
-                k = 9
-                for j in range(3):
-                    total[j] += d[j]
-                    for m in range(3):
-                        total[k] += (d[j] - change[j]) * change[m]
-                        k += 1
-                total[3] += d[0] * d[0]
-                total[4] += d[0] * d[1]
-                total[5] += d[0] * d[2]
-                total[6] += d[1] * d[1]
-                total[7] += d[1] * d[2]
-                total[8] += d[2] * d[2]
-                before = window - i - 1
-                if not forward:
-                    if start + before <= rows:  # else a window that ends later
-                        tail[i] = total
-                elif before <= start:
-                    sums[:] = total
-                    if before:
-                        sums += tail[before - 1]
-                    _solve(out, x, row, start, window, sums)
+        total = _NOTHING
+        for i in range(min(window, start)):
+            total = _with(total, x, start, start - 1 - i)
+            if start + window - i - 1 <= rows:  # else a window that ends later
+                keep(tail, i, total)
+        total = _NOTHING
+        for row in range(start, min(start + window, rows)):
+            total = _with(total, x, start, row)
+            before = window - (row - start) - 1
+            if before <= start:
+                for k in range(len(sums)):
+                    sums[k] = total[k] + tail[before - 1, k] if before else total[k]
+                _solve(out, x, row, start, window, sums)
     return out
+
+
+@kernel
+def _with(t: Sums, x: F, start: int, row: int) -> Sums:
+    """Sums with those of a row: of three distances, their six products, and nine products of a
+    distance before and a change.
+    """
+    a, b, c = x[row, 0] - x[start, 0], x[row, 1] - x[start, 1], x[row, 2] - x[start, 2]
+    before = row - 1 if row else row
+    p, q, r = x[row, 0] - x[before, 0], x[row, 1] - x[before, 1], x[row, 2] - x[before, 2]
+    if not row:
+        p = q = r = np.nan
+    e, f, g = a - p, b - q, c - r
+    first = t[0] + a, t[1] + b, t[2] + c
+    squares = t[3] + a * a, t[4] + a * b, t[5] + a * c, t[6] + b * b, t[7] + b * c, t[8] + c * c
+    own = t[9] + e * p, t[10] + e * q, t[11] + e * r
+    one = t[12] + f * p, t[13] + f * q, t[14] + f * r
+    other = t[15] + g * p, t[16] + g * q, t[17] + g * r
+    return first + squares + own + one + other
 
 
 @kernel

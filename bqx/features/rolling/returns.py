@@ -45,6 +45,14 @@ def log_returns(x: F, rows: int = 1) -> F:
     return out
 
 
+@kernel
+def return_from(before: float, now: float) -> float:
+    """Log of a value over the one before it, as `log_returns`."""
+    out = np.array([now / before])
+    logs(out)
+    return float(out[0])
+
+
 def _returns(bars: Bars) -> F:
     return log_returns(bars.index, 1)
 

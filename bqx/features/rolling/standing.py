@@ -142,6 +142,16 @@ def tercile(x: F, window: int) -> F:
 
 
 @kernel
+def tercile_of_last(values: F) -> float:
+    """0, 1 or 2: what `tercile` is at the last of some values, of which none is NaN."""
+    _, upto = _counted(values, values[-1])
+    beyond = 0.0
+    for most in _largest_ranks(THIRDS, len(values)):
+        beyond += _doubled(upto, upto, HIGHEST) > most
+    return beyond
+
+
+@kernel
 def tercile_of_ties(x: F, window: int) -> F:
     """The same of values that may tie, which stand in the middle of their ties: (T,)."""
     return _beyond(x, window, THIRDS, window, AVERAGED)

@@ -106,12 +106,14 @@ def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
             join(mean, older[0], window, low, high)
             join(std, older[1], window, low, high)
             for block in range(low, high, window):
-                begin, _, end = block_rows(block, window, rows)
-                of_mean, of_std, r = mean[begin:end], std[begin:end], x[begin:end]
+                begin, whole, end = block_rows(block, window, rows)
+                if whole == end:
+                    continue
+                of_mean, of_std, r = mean[whole:end], std[whole:end], x[begin]
                 for i in range(len(of_mean)):
                     total = of_mean[i]
                     rest = of_std[i] - total * total * share
-                    of_mean[i] = r[0] + total * share
+                    of_mean[i] = r + total * share
                     of_std[i] = np.sqrt((0.0 if rest < 0.0 else rest) * free)
     return mean, std
 

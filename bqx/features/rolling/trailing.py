@@ -106,10 +106,13 @@ def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
             join(out, older[0], window, low, high)
             join(square, older[1], window, low, high)
             for block in range(low, high, window):
-                begin, _, end = block_rows(block, window, rows)
-                of_out, of_square, values = out[begin:end], square[begin:end], x[begin:end]
+                begin, whole, end = block_rows(block, window, rows)
+                if whole == end:
+                    continue
+                of_out, of_square, values = out[whole:end], square[whole:end], x[whole:end]
+                r = x[begin]
                 for i in range(len(of_out)):
-                    total, r = of_out[i], values[0]
+                    total = of_out[i]
                     rest = of_square[i] - total * total * share
                     mean, std = total * share, np.sqrt((0.0 if rest < 0.0 else rest) * free)
                     value = ((values[i] - r) - mean) / std

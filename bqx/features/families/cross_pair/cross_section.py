@@ -30,12 +30,12 @@ WINDOW = 60
 
 @kernel
 def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
-    """Component's sum over the window and over 5 rows under each row's loadings, and its share of
-    the variance: (T, 3).
+    """Component's sums over the window and over 5 rows under each row's loadings, and its share of
+    the variance: (n, 3) of the last rows, those that are ``fitted``.
     """
-    out = np.empty((len(x), 3))
-    out[:, 0] = projected(totals(x, window, first_minute), fitted)
-    out[:, 1] = projected(totals(x, 5, first_minute), fitted)
+    out, late = np.empty((len(fitted), 3)), len(x) - len(fitted)
+    out[:, 0] = projected(totals(x, window, first_minute)[late:], fitted)
+    out[:, 1] = projected(totals(x, 5, first_minute)[late:], fitted)
     out[:, 2] = fitted[:, -1]
     return out
 
@@ -101,7 +101,7 @@ def _component(bars: Bars) -> F:
     dollar = np.array([p in panels.DOLLAR_PAIRS for p in PAIRS]) * panels.in_dollars(PAIRS)
     first, since = bars.first_market_minute, panels.since(bars)
     fitted = component(x, DAY, first, dollar, since, centred=True)
-    return np.asarray(factor(x, fitted, first, DAY))
+    return np.asarray(factor(x, fitted[since:], first, DAY))
 
 
 def _of_all(bars: Bars) -> F:
@@ -119,7 +119,7 @@ def _of_all(bars: Bars) -> F:
         of["vol"][:, 4],
         moved[:, 3],
         fell[:, 3],
-        *_component(bars)[panels.since(bars) :].T,
+        *_component(bars).T,
         spearman,
         fell[:, 0] / np.where(moved[:, 0] > 0.0, moved[:, 0], np.nan),
         1.0 - np.abs(moved[:, 1] - fell[:, 2]),

@@ -10,26 +10,22 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.families.cross_pair.dollar_covariance import MEMORY, products_of, together
 from bqx.features.rolling import panels
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import correlations, cross_sums
 from bqx.features.rolling.panels import MAJORS
-from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.tolerances import OFF_DIAGONAL
-from bqx.features.rolling.trailing import z_score, zone
 from bqx.features.sources import BQX_WINDOW
 from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, read
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
-MEMORY = 240
-"""Rows among which the mean correlation is placed."""
+_WINDOW = 20
+"""Returns behind the dollar pairs' covariance."""
 
 _BASIS_POINTS = 1e4
-_SWEEPS = 12
 _DECOUPLED = 0.2
-_BREAKOUT = 2.0
 
 
 @kernel
@@ -65,89 +61,6 @@ def decoupled(x: F, first_minute: int, window: int) -> F:
     return market(x, first_minute, window)[:, 2:]
 
 
-@kernel
-def eigenvalues(matrix: F) -> F:
-    """Eigenvalues of a symmetric matrix, by Jacobi's rotations in a fixed order; it is overwritten.
-
-    Source: C. Jacobi (1846); Golub and Van Loan, Matrix Computations, 8.5.
-    """
-    size = len(matrix)
-    for _ in range(_SWEEPS):
-        off = 0.0
-        for p in range(size - 1):
-            for q in range(p + 1, size):
-                off += matrix[p, q] * matrix[p, q]
-        if off <= OFF_DIAGONAL * np.trace(matrix) ** 2:
-            break
-        for p in range(size - 1):
-            for q in range(p + 1, size):
-                if matrix[p, q] == 0.0:
-                    continue
-                tau = (matrix[q, q] - matrix[p, p]) / (2.0 * matrix[p, q])
-                t = (1.0 if tau >= 0.0 else -1.0) / (abs(tau) + np.sqrt(1.0 + tau * tau))
-                c = 1.0 / np.sqrt(1.0 + t * t)
-                s = t * c
-                for k in range(size):
-                    a, b = matrix[k, p], matrix[k, q]
-                    matrix[k, p], matrix[k, q] = c * a - s * b, s * a + c * b
-                for k in range(size):
-                    a, b = matrix[p, k], matrix[q, k]
-                    matrix[p, k], matrix[q, k] = c * a - s * b, s * a + c * b
-    return np.diag(matrix).copy()
-
-
-@kernel
-def _products(x: F, window: int, first_minute: int) -> F:
-    """Centred sums of products of all columns over each window: (T, C) -> (T, C, C)."""
-    rows, size = x.shape
-    out = np.empty((rows, size, size))
-    for k in range(size):
-        sums = cross_sums(x[:, k:].copy(), window, first_minute)
-        out[:, k, k] = sums[:, 0]
-        for j in range(k + 1, size):
-            out[:, k, j] = out[:, j, k] = sums[:, size - 2 * k + j - 1]
-    return out
-
-
-@kernel(nogil=True)
-def together(x: F, first_minute: int, window: int, since: int) -> F:
-    """Covariance of the dollar pairs' returns in basis points: (T, 5) -> (T, 8).
-
-    Before row ``since`` nothing but what later rows depend on: the mean correlation.
-
-    Determinant, trace, largest eigenvalue and its share of the trace, tercile of the mean
-    correlation within a day, whether it has left its range, itself, and its deviation.
-    """
-    rows, size = x.shape
-    out = np.full((rows, 8), np.nan)
-    products = _products(x * _BASIS_POINTS, window, first_minute)
-    correlations = np.empty(size * (size - 1) // 2)
-    for row in range(rows):
-        if np.isnan(products[row].sum()):
-            continue
-        matrix = products[row] / (window - 1.0)
-        at = 0
-        for k in range(size):
-            for j in range(k + 1, size):
-                correlations[at] = correlation(matrix[k, k], matrix[j, j], matrix[k, j])
-                at += 1
-        mean = out[row, 6] = correlations.mean()
-        if row < since:
-            continue
-        out[row, 7] = np.sqrt(((correlations - mean) ** 2).sum() / (len(correlations) - 1.0))
-        trace = out[row, 1] = np.trace(matrix)
-        values = eigenvalues(matrix)
-        out[row, 0], out[row, 2] = max(np.prod(values), 0.0), np.max(values)
-        if trace > 0.0:
-            out[row, 3] = min(out[row, 2] / trace, 1.0)
-    means, late = out[:, 6].copy(), max(since - DAY + 1, 0)
-    out[late:, 4] = tercile(means[late:], DAY)
-    scores = z_score(means, MEMORY, first_minute)
-    for row in range(rows):
-        out[row, 5] = abs(zone(scores[row], -_BREAKOUT, _BREAKOUT))
-    return out
-
-
 def _majors(series: panels.Series) -> panels.OfPairs:
     return panels.beside(series, lambda pair: MAJORS)
 
@@ -162,9 +75,18 @@ def _market(series: panels.Series) -> panels.OfPairs:
     return panels.columns(lambda pair: [panels.taken(series, pair), (mean, [0], [1.0])])
 
 
-def _together(bars: Bars) -> F:
+def _of_majors(bars: Bars) -> F:
     x = panels.stack(bars, panels.returns, MAJORS, panels.in_dollars(MAJORS))
-    return together(x, bars.first_market_minute, 20, panels.since(bars))
+    return np.asarray(products_of(x * _BASIS_POINTS, _WINDOW, bars.first_market_minute))
+
+
+_COUNT = len(MAJORS) * (len(MAJORS) + 1) // 2 + 1
+_of_majors_kept = panels.Series("dollar products", _of_majors, _WINDOW + 1, _COUNT)
+
+
+def _together(bars: Bars) -> F:
+    products, first = _of_majors_kept.every(bars), bars.first_market_minute
+    return together(products, len(MAJORS), first, _WINDOW, panels.since(bars))
 
 
 MAJORS_MOVES = (
@@ -275,7 +197,7 @@ FAMILIES = (
         read,
         _TOGETHER,
         sources=TOGETHER,
-        windows=20,
+        windows=_WINDOW,
         about="returns of five dollar pairs together, the same for all pairs",
     ),
 )

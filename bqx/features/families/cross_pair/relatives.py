@@ -15,7 +15,7 @@ from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.families.cross_pair.best_lead import LEADS, best_lead
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations_of, cross_sums, shifted
+from bqx.features.rolling.multivariate import correlations_of, cross_sums
 from bqx.features.rolling.regression import regress, residual_on_one
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
@@ -34,10 +34,10 @@ def with_relatives(x: F, first_minute: int, window: int) -> F:
     the first and the last two correlations: (T, 7).
     """
     rows = len(x)
-    out = np.empty((7, rows))
+    out = np.full((7, rows), np.nan)
     sums = cross_sums(x, window, first_minute)
     out[:4] = correlations_of(sums).T
-    for row in range(rows):
+    for row in range(min(window - 1, rows), rows):
         others = np.sqrt(sums[row, 1]) + np.sqrt(sums[row, 2])
         others += np.sqrt(sums[row, 3]) + np.sqrt(sums[row, 4])
         share = np.sqrt(sums[row, 0]) / (others / 4.0)
@@ -47,18 +47,32 @@ def with_relatives(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
+def _with_lead(x: F, first_minute: int, window: int) -> F:
+    """What `with_relatives` gives, and the best lead: (T, 8)."""
+    out = np.empty((8, len(x)))
+    out[:7] = with_relatives(x, first_minute, window).T
+    out[7] = best_lead(x, first_minute, window)
+    return out.T
+
+
+@kernel
+def _now(readings: F, first_minute: int, window: int) -> F:
+    out = np.full((len(readings), 8), np.nan)
+    for row in range(len(readings)):
+        out[row, :4] = readings[row, :4]
+        out[row, 6], out[row, 7] = readings[row, 7], readings[row, 4]
+        if row >= window:
+            out[row, 4:6] = readings[row, 5:7] - readings[row - window, 5:7]
+    return out
+
+
+@kernel
 def relatives(x: F, first_minute: int, window: int) -> F:
     """A pair against two relatives on either side: (T, 5) -> (T, 8), see the outputs below.
 
     Columns: the pair, two relatives of its base, two of its quote.
     """
-    out = np.empty((len(x), 8))
-    readings = with_relatives(x, first_minute, window)
-    out[:, :4] = readings[:, :4]
-    out[:, 4:6] = readings[:, 5:] - shifted(readings[:, 5:], window)
-    out[:, 6] = best_lead(x, first_minute, window)
-    out[:, 7] = readings[:, 4]
-    return out
+    return _now(_with_lead(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -200,15 +214,15 @@ _relatives = partial(
     about="moves against two relatives of the base and of the quote",
 )
 
+_steps = partial(Steps, _with_lead, rows=lambda window: window + 2 * LEADS)
+
 FAMILIES = (
-    _relatives(relatives, _NOW),
+    _relatives(relatives, _NOW, steps=_steps(_now, reads=lambda window: window + 1)),
     _relatives(
         relatives_over_time,
         _OVER_TIME,
         lookback=lambda window: window + MEMORY - 1,
-        steps=Steps(
-            with_relatives, _over_time, rows=lambda window: window, reads=lambda window: MEMORY
-        ),
+        steps=_steps(_over_time, reads=lambda window: MEMORY),
     ),
     _correlation(
         "relative_spread",

@@ -24,7 +24,8 @@ from bqx.features.rolling.exponential import (
 )
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_LINE, RATE_BARS
-from bqx.features.spec import CLOSE, Output
+from bqx.features.spec import CLOSE, Output, read
+from bqx.features.steps import Steps
 
 
 @kernel
@@ -193,5 +194,12 @@ FAMILIES = (
         windows=((14, 28),),
         sources=(RATE_BARS, BQX_LINE),
         lookback=lambda short, long: wilder_change(long),
+        steps=Steps(
+            stated.ratio,
+            read,
+            rows=lambda short, long: wilder_change(long),
+            reads=lambda short, long: 1,
+            begin=stated.begin_ratio,
+        ),
     ),
 )

@@ -14,10 +14,9 @@ from bqx.features.declare import Windows, family
 from bqx.features.families.technical.resampled import LONG, SHORT
 from bqx.features.families.technical.scale_regimes import (
     VOL,
-    bqx_in_one,
-    moving_bqx,
-    moving_rate,
-    rate_in_one,
+    begin,
+    bqx_goes_on,
+    rate_goes_on,
     regimes,
     regimes_of_bqx,
 )
@@ -26,7 +25,7 @@ from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import F, largest, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Family, Output, Source
+from bqx.features.spec import FLAG, Family, Output, Source, read
 from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
 
@@ -193,12 +192,12 @@ def _against_of(
     flag = "scale_{0}m_divergence_flag" if dominance else "scale_divergence_flag"
     if source is RATE:
         kernels, lo, moves = (volatilities, regimes), 0.0, ("r", "r[{0}m]")
-        first, last = moving_rate, rate_in_one
+        goes_on = rate_goes_on
     else:
         kernels, lo = (volatilities_of_bqx, regimes_of_bqx), -np.inf
-        first, last = moving_bqx, bqx_in_one
+        goes_on = bqx_goes_on
         moves = ("delta(x, 1)", "delta(x[{0}m], 1)")
-    steps = Steps(first, last, rows=lambda size: VOL + 1, reads=_regime_rows)
+    steps = Steps(goes_on, read, rows=_regime_rows, reads=lambda size: 1, begin=begin)
     volatility = _volatility(prefix, *moves)
     if not dominance:
         del volatility["dominance"]

@@ -16,12 +16,13 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling.exponential import ema, ema_run_in
+from bqx.features.rolling.going_on import size_of_total, total_of, total_with
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import AT_REST
 from bqx.features.rolling.trailing import total
-from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, TICKS, Output, Source
+from bqx.features.spec import CLOSE, HIGH, LOW, SIGNED, TICKS, Output, Source, read
 from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
@@ -39,7 +40,7 @@ VOLUME = Source("rate", "rate", "pt", 1, _bars_with_volume)
 
 
 @kernel
-def accrued(x: F, first_minute: int, window: int) -> F:
+def accrued(x: F) -> F:
     """What a row adds to each of the sums of `accumulation`: (T, 5)."""
     rows = len(x)
     out = np.full((5, rows), np.nan)
@@ -58,8 +59,14 @@ def accrued(x: F, first_minute: int, window: int) -> F:
 
 
 @kernel
-def accumulated(rows: F, first_minute: int, window: int) -> F:
-    """Sums of what rows have `accrued`: (T, 5)."""
+def accumulation(x: F, first_minute: int, window: int) -> F:
+    """Sums over the window: (T, 5) obv, adl, vpt, nvi, pvi.
+
+    obv adds the volume of rising and subtracts that of falling closes; adl adds volume times the
+    close's place in its bar (-1 at the low, 1 at the high, 0 in a bar without extent); vpt adds
+    volume times the return. nvi and pvi compound the returns of rows whose volume fell or rose.
+    """
+    rows = accrued(x)
     out = np.empty((5, len(rows)))
     for k in range(5):
         out[k] = total(rows[:, k].copy(), window - (k != 1), first_minute)
@@ -68,15 +75,26 @@ def accumulated(rows: F, first_minute: int, window: int) -> F:
     return out.T
 
 
-@kernel
-def accumulation(x: F, first_minute: int, window: int) -> F:
-    """Sums over the window: (T, 5) obv, adl, vpt, nvi, pvi.
+def _begin(window: int) -> F:
+    """State of `_accumulates`: the bar before, and those of five sums."""
+    sums = [total_of(window - (k != 1)) for k in range(5)]
+    return np.concatenate((np.full(TICKS + 1, np.nan), *sums))
 
-    obv adds the volume of rising and subtracts that of falling closes; adl adds volume times the
-    close's place in its bar (-1 at the low, 1 at the high, 0 in a bar without extent); vpt adds
-    volume times the return. nvi and pvi compound the returns of rows whose volume fell or rose.
-    """
-    return accumulated(accrued(x, first_minute, window), first_minute, window)
+
+@kernel
+def _accumulates(x: F, first_minute: int, window: int, state: F) -> F:
+    """What `accumulation` gives, from the state of the rows before."""
+    out, two = np.empty((len(x), 5)), np.empty((2, x.shape[1]))
+    for row in range(len(x)):
+        two[0], two[1] = state[: TICKS + 1], x[row]
+        state[: TICKS + 1] = x[row]
+        added, start = accrued(two)[1], TICKS + 1
+        for k in range(5):
+            stop = start + size_of_total(window - (k != 1))
+            out[row, k] = total_with(added[k], first_minute + row, state[start:stop])
+            start = stop
+        out[row, 3], out[row, 4] = START * np.exp(out[row, 3]), START * np.exp(out[row, 4])
+    return out
 
 
 @kernel
@@ -180,7 +198,9 @@ FAMILIES = (
         _SUMS,
         windows=DAY,
         about="sums of the trailing window",
-        steps=Steps(accrued, accumulated, rows=lambda window: 2, reads=lambda window: window),
+        steps=Steps(
+            _accumulates, read, rows=lambda window: window, reads=lambda window: 1, begin=_begin
+        ),
     ),
     _indicator(
         "chaikin_flow",

@@ -28,7 +28,7 @@ from bqx.features.rolling.exponential import (
 )
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import SIGNED, Output
+from bqx.features.spec import SIGNED, Output, read
 from bqx.features.steps import Steps
 
 _BACK = SCORE_ROWS - 1
@@ -200,5 +200,16 @@ FAMILIES = (
             begin=stated.begin_line,
         ),
     ),
-    _macd(macd_line, {"line": replace(_LINE, alias="macd_line_{0}_{1}")}, windows=((5, 35),)),
+    _macd(
+        macd_line,
+        {"line": replace(_LINE, alias="macd_line_{0}_{1}")},
+        windows=((5, 35),),
+        steps=Steps(
+            stated.difference,
+            read,
+            rows=lambda fast, slow: ema_run_in(slow),
+            reads=lambda fast, slow: 1,
+            begin=stated.begin_difference,
+        ),
+    ),
 )

@@ -9,10 +9,12 @@ from functools import partial
 
 from bqx.features.declare import family
 from bqx.features.families.technical import resampled_kernels as of
+from bqx.features.families.technical import resampled_stated as stated
 from bqx.features.rolling.comoments import BOTH
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, BQX_LINE, RATE, RATE_BARS
-from bqx.features.spec import SIGNED, Family, Output, Source
+from bqx.features.spec import SIGNED, Family, Output, Source, read
+from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
@@ -55,6 +57,7 @@ def _last_rows(size: int, n: int) -> int:
 
 
 _resampled = partial(family, laggable=False)
+_goes_on = partial(Steps, last=read, reads=lambda *window: 1)
 
 
 def _one(
@@ -90,6 +93,7 @@ _ema = partial(
     "bucket_ema",
     of.ema,
     lookback=_ema_rows,
+    steps=_goes_on(stated.mean, rows=_ema_rows, begin=stated.begin_mean),
     title="Exponential mean of {x} over {0}-minute buckets",
     formula="ema(x[{0}m], {1})",
 )
@@ -98,6 +102,7 @@ _rsi = partial(
     "bucket_rsi",
     of.rsi,
     lookback=_wilder_rows,
+    steps=_goes_on(stated.strength, rows=_wilder_rows, begin=stated.begin_strength),
     title="Relative strength index of {x} in {0}-minute buckets",
     formula="RSI(x[{0}m], {1})",
 )
@@ -106,6 +111,7 @@ _macd = partial(
     "bucket_macd",
     of.macd,
     lookback=_ema_rows,
+    steps=_goes_on(stated.difference, rows=_ema_rows, begin=stated.begin_difference),
     title="MACD line of {x} in {0}-minute buckets",
     formula="ema(x[{0}m], {1}) - ema(x[{0}m], {2})",
 )
@@ -114,6 +120,7 @@ _atr = partial(
     "bucket_atr",
     of.atr,
     lookback=_wilder_rows,
+    steps=_goes_on(stated.average_range, rows=_wilder_rows, begin=stated.begin_range),
     title="Average true range of {x} in {0}-minute buckets",
     formula="wilder(TR[{0}m], {1})",
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import moved, range_of, strength_of, wilder_change
-from bqx.features.rolling.going_on import averaged_with, mean_of, wilder_of
+from bqx.features.rolling.going_on import averaged_with, mean_of, size_of_mean, wilder_of
 from bqx.features.rolling.sums import F
 from bqx.features.spec import CLOSE, HIGH, LOW
 from bqx.features.steps import Steps
@@ -46,6 +46,22 @@ def strength(x: F, first_minute: int, n: int, state: F) -> F:
     return out
 
 
+def begin_difference(fast: int, slow: int) -> F:
+    """State of `difference`."""
+    return _begin(0, mean_of(fast), mean_of(slow))
+
+
+@kernel
+def difference(x: F, first_minute: int, fast: int, slow: int, state: F) -> F:
+    """Difference of two exponential means: (T, 1)."""
+    out, size = np.empty((len(x), 1)), size_of_mean(fast)
+    for row in range(len(x)):
+        minute = first_minute + row
+        quick = averaged_with(x[row], minute, state[:size])
+        out[row, 0] = quick - averaged_with(x[row], minute, state[size:])
+    return out
+
+
 def begin_line(fast: int, slow: int, signal: int) -> F:
     """State of `line`: the means of the line's two spans, and of its signal's."""
     return _begin(0, mean_of(fast), mean_of(slow), mean_of(signal))
@@ -55,7 +71,7 @@ def begin_line(fast: int, slow: int, signal: int) -> F:
 def line(x: F, first_minute: int, fast: int, slow: int, signal: int, state: F) -> F:
     """Difference of two exponential means, its own mean, and the series: (T, 3)."""
     out = np.empty((len(x), 3))
-    one, two = len(mean_of(fast)), len(mean_of(slow))
+    one, two = size_of_mean(fast), size_of_mean(slow)
     faster, slower, own = state[:one], state[one : one + two], state[one + two :]
     for row in range(len(x)):
         minute = first_minute + row
@@ -78,6 +94,24 @@ def average_range(ohlc: F, first_minute: int, n: int, state: F) -> F:
         widest = range_of(ohlc[row, HIGH], ohlc[row, LOW], state[0])
         out[row, 0], out[row, 1] = averaged_with(widest, first_minute + row, state[1:]), close
         state[0] = close
+    return out
+
+
+def begin_ratio(short: int, long: int) -> F:
+    """State of `ratio`."""
+    return _begin(1, wilder_of(short), wilder_of(long))
+
+
+@kernel
+def ratio(ohlc: F, first_minute: int, short: int, long: int, state: F) -> F:
+    """Average true range of a short over that of a long mean: (T, 1)."""
+    out, size = np.empty((len(ohlc), 1)), size_of_mean(2 * short - 1)
+    for row in range(len(ohlc)):
+        minute = first_minute + row
+        widest = range_of(ohlc[row, HIGH], ohlc[row, LOW], state[0])
+        quick = averaged_with(widest, minute, state[1 : 1 + size])
+        out[row, 0] = quick / averaged_with(widest, minute, state[1 + size :])
+        state[0] = ohlc[row, CLOSE]
     return out
 
 

@@ -8,7 +8,7 @@ from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
-from bqx.features.families.trend.quadratic_terms import explained
+from bqx.features.families.trend.quadratic_curves import explained
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.standing import tercile

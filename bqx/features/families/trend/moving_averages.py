@@ -3,13 +3,17 @@
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling.exponential import ema, ema_run_in
+from bqx.features.rolling.going_on import averaged_with, mean_of
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Family, Output, Source, read
+from bqx.features.steps import Steps
 
 # Windows whose means the table of statistics has too, and the others.
 _SHARED, _OTHERS = (5, 20, 50), (10, 100, 200)
@@ -25,6 +29,18 @@ def simple(x: F, first_minute: int, window: int) -> F:
 def exponential(x: F, first_minute: int, span: int) -> F:
     """Exponential mean with ``alpha = 2 / (span + 1)``, started ten spans ago: (T, 1)."""
     return ema(x, span, first_minute).reshape(-1, 1)
+
+
+@kernel
+def _goes_on(x: F, first_minute: int, span: int, state: F) -> F:
+    """The same, from the state of the rows before."""
+    out = np.empty((len(x), 1))
+    for row in range(len(x)):
+        out[row, 0] = averaged_with(x[row], first_minute + row, state)
+    return out
+
+
+_STEPS = Steps(_goes_on, read, rows=ema_run_in, reads=lambda span: 1, begin=mean_of)
 
 
 _average = partial(family, table="moving_averages", laggable=False)
@@ -55,6 +71,7 @@ def _averages(source: Source, prefix: str) -> tuple[Family, ...]:
             title="Exponential moving average of {x}",
             formula="ema(x, {0})",
             lookback=ema_run_in,
+            steps=_STEPS,
         ),
     )
 

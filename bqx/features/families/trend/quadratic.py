@@ -12,12 +12,14 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.going_on import deviation_of, squares_with
 from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.quadratic import fit, fit_of, fit_with, size_of_fit
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Output
+from bqx.features.spec import Output, read
+from bqx.features.steps import Steps
 
 SPAN = (15, 30, 45, 60, 75, 90)
 
@@ -38,19 +40,20 @@ def normalised(terms: F, window: int) -> F:
 
 
 @kernel
-def quadratic(x: F, first_minute: int, window: int) -> F:
-    """Twelve readings of the quadratic fit: (T, 12), see the outputs below."""
+def _readings(terms: F, late: tuple[F, F], x: F, window: int) -> F:
+    """Twelve readings of fits: (T, 12).
+
+    ``late`` : sums of distances of the last quarter's values, and what they are from.
+    """
     rows = len(x)
     out = np.empty((12, rows))
     w = float(window)
     end, wide = w - 1.0, np.sqrt(w / (w - 1.0))
-    terms = fit(x, window, first_minute)
     out[:5] = normalised(terms, window)
     # The last quarter's values and counts are taken from the last row, whose residual is known,
     # to keep their digits.
-    late = window // 4
-    sums, reference = shift_sums(x, late, first_minute)
-    n = float(late)
+    sums, reference = late
+    n = float(window // 4)
     counts, squares = n * (n - 1.0) / 2.0, n * (n - 1.0) * (2.0 * n - 1.0) / 6.0
     for row in range(rows):
         sigma = terms[row, 3]
@@ -67,6 +70,30 @@ def quadratic(x: F, first_minute: int, window: int) -> F:
         z = last / residual_std
         out[11, row] = z if residual_std > ROUNDING * sigma else np.nan
     return out.T
+
+
+@kernel
+def quadratic(x: F, first_minute: int, window: int) -> F:
+    """Twelve readings of the quadratic fit: (T, 12), see the outputs below."""
+    terms = fit(x, window, first_minute)
+    return _readings(terms, shift_sums(x, window // 4, first_minute), x, window)
+
+
+def _begin(window: int) -> F:
+    """State of `_goes_on`: that of the fit, and that of the last quarter's sums."""
+    return np.concatenate((fit_of(window), deviation_of(window // 4)))
+
+
+@kernel
+def _goes_on(x: F, first_minute: int, window: int, state: F) -> F:
+    """What `quadratic` gives, from the state of the rows before."""
+    terms, size = np.empty((len(x), 7)), size_of_fit(window)
+    sums, reference = np.empty(len(x)), np.empty(len(x))
+    for row in range(len(x)):
+        minute = first_minute + row
+        fit_with(x[row], minute, window, state[:size], terms[row])
+        sums[row], _, reference[row] = squares_with(x[row], minute, state[size:])
+    return _readings(terms, (sums, reference), x, window)
 
 
 _RATIOS = ((15, 60), (30, 75), (45, 90), (15, 90))
@@ -103,10 +130,34 @@ def across(x: F, first_minute: int) -> F:
     Ratios and differences (short over or minus long) of the normalised terms, of R² and of the
     normalised root mean square; a ratio with nothing below it is NaN.
     """
-    rows = len(x)
-    readings = np.empty((len(SPAN), 5, rows))
+    readings = np.empty((len(SPAN), 5, len(x)))
     for k in range(len(SPAN)):
         readings[k] = normalised(fit(x, SPAN[k], first_minute), SPAN[k])
+    return _short_and_long(readings)
+
+
+def _begin_across() -> F:
+    """State of `_across_goes_on`: those of the fits."""
+    return np.concatenate([fit_of(window) for window in SPAN])
+
+
+@kernel
+def _across_goes_on(x: F, first_minute: int, state: F) -> F:
+    """What `across` gives, from the state of the rows before."""
+    readings, terms = np.empty((len(SPAN), 5, len(x))), np.empty((len(x), 7))
+    start = 0
+    for k in range(len(SPAN)):
+        stop = start + size_of_fit(SPAN[k])
+        for row in range(len(x)):
+            fit_with(x[row], first_minute + row, SPAN[k], state[start:stop], terms[row])
+        readings[k] = normalised(terms, SPAN[k])
+        start = stop
+    return _short_and_long(readings)
+
+
+@kernel
+def _short_and_long(readings: F) -> F:
+    rows = readings.shape[2]
     out = np.full((len(_ACROSS), rows), np.nan)
     for column in range(len(_ACROSS)):
         reading, short, long, is_ratio = _ACROSS[column]
@@ -205,6 +256,7 @@ _NORMED = ("{s}_quadratic_a2_norm_w{0}", "{s}_quadratic_a1_norm_w{0}")
 _OUTPUTS["b_norm"] = replace(_OUTPUTS["b_norm"], spanned_by=_NORMED)
 
 _reg = partial(family, table="reg", sources=(RATE, BQX))
+_steps = partial(Steps, last=read, reads=lambda *window: 1)
 
 FAMILIES = (
     _reg(
@@ -214,11 +266,13 @@ FAMILIES = (
         windows=SPAN,
         about="quadratic trend of the trailing window, current row included",
         causality=60,
+        steps=_steps(_goes_on, rows=lambda window: window, begin=_begin),
     ),
     _reg(
         "across",
         across,
         {f"{metric}_{a}_{b}": _across(metric, a, b) for metric, (a, b) in _CROSS},
         about="trend of a short trailing window against a long one",
+        steps=_steps(_across_goes_on, rows=lambda: max(SPAN), begin=_begin_across),
     ),
 )

@@ -151,12 +151,12 @@ def _panel(bars: Bars) -> F:
         z = np.ascontiguousarray(_flat.every(bars)[:, k * len(PAIRS) : (k + 1) * len(PAIRS)])
         late = max(since - 1, 0)
         fitted = component(z, DAY, first_minute, _DOLLAR, late, centred=False)
-        leading = projected(z, fitted)
-        components += [leading, changes(leading, 1)]
+        leading = projected(z[late:], fitted[late:])
+        components += [each[since - late :] for each in (leading, changes(leading, 1))]
     statistics = [
         *(_moments(sums[d]) for d in range(2)),
         *(_share(sums[d][:, _ONE], signs[d][_ONE]) for d in range(2)),
-        np.array(components)[:, since:],
+        np.array(components),
     ]
     return np.concatenate(statistics).T
 

@@ -8,86 +8,30 @@ coefficients and residuals are 0; its R² is 0 in the older table, as it was wri
 the later one.
 """
 
+from functools import partial
+
 import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.families.trend.quadratic_curves import (
+    begin_past,
+    parabola,
+    past_goes_on,
+    terms,
+    terms_go_on,
+)
 from bqx.features.rolling.comoments import correlation
-from bqx.features.rolling.products import mean, products
-from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.products import products
+from bqx.features.rolling.quadratic import fit_of
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Family, Output, Source, read
 from bqx.features.steps import Steps
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
 SHARED, ALONE = WINDOWS[:2], WINDOWS[2:]
 """Windows that the ``quadratic`` family fits too, and the others."""
-
-
-@kernel
-def explained(sigma: float, rmse: float, window: int) -> float:
-    """Share of a window's variance that its fit explains, NaN of a flat one."""
-    rest = 1.0 - rmse * rmse * window / (sigma * sigma * (window - 1.0))
-    return 0.0 if rest < 0.0 else 1.0 if rest > 1.0 else rest
-
-
-@kernel
-def curve(x: F, first_minute: int, window: int) -> F:
-    """Fit of each window: (T, 6) a2, a1, a0, R², root mean square and last of the residuals.
-
-    R² of a flat window is NaN.
-    """
-    rows = len(x)
-    out = np.empty((6, rows))
-    fitted = fit(x, window, first_minute)
-    centre = mean(x, window, first_minute)
-    first = min(window - 1, rows)
-    out[:, :first] = np.nan
-    for row in range(first, rows):
-        sigma, rmse, now, middle = fitted[row, 3], fitted[row, 4], x[row], centre[row]
-        # A window with a mean and no deviation is flat.
-        flat = middle == middle and sigma != sigma
-        out[0, row] = 0.0 if flat else fitted[row, 0]
-        out[1, row] = 0.0 if flat else fitted[row, 1]
-        out[2, row] = now if flat else middle + fitted[row, 2]
-        out[3, row] = explained(sigma, rmse, window)
-        out[4, row] = 0.0 if flat else rmse
-        out[5, row] = 0.0 if flat else fitted[row, 5]
-    return out.T
-
-
-@kernel
-def parabola(x: F, first_minute: int, window: int) -> F:
-    """Nine readings of the fit to the past ``window`` rows: (T, 9), see the outputs below."""
-    rows = len(x)
-    out = np.full((9, rows), np.nan)
-    curves = curve(x, first_minute, window)
-    end = window - 1.0
-    for row in range(window, rows):
-        a2, a1, a0 = curves[row - 1, 0], curves[row - 1, 1], curves[row - 1, 2]
-        r2, last = curves[row - 1, 3], curves[row - 1, 5]
-        out[0, row], out[1, row], out[2, row] = a2, a1, a0
-        out[3, row], out[4, row] = a2 * end * end, a1 * end
-        out[5, row] = r2 if r2 == r2 or a0 != a0 else 0.0
-        out[6, row], out[7, row], out[8, row] = curves[row - 1, 4], x[row - 1] - last, last
-    return out.T
-
-
-@kernel
-def terms(x: F, first_minute: int, window: int) -> F:
-    """Seven readings of the fit to each window: (T, 7), see the outputs below."""
-    rows = len(x)
-    out = np.empty((7, rows))
-    curves = curve(x, first_minute, window)
-    end, first = window - 1.0, min(window - 1, rows)
-    out[:, :first] = np.nan
-    for row in range(first, rows):
-        last = curves[row, 5]
-        out[0, row], out[1, row] = curves[row, 0] * end * end, curves[row, 1] * end
-        out[2, row], out[3, row], out[4, row] = curves[row, 2], last, curves[row, 3]
-        out[5, row], out[6, row] = curves[row, 4], x[row] - last
-    return out.T
 
 
 # Places of the pairs of quadratic, linear, constant and residual among the sums of products.
@@ -137,6 +81,8 @@ def term_company(x: F, first_minute: int, window: int, rows: int) -> F:
             out[row, 5] = correlation(ll, rr, lr)
     return out
 
+
+_go_on = partial(Steps, terms_go_on, rows=lambda w: w, begin=fit_of)
 
 _NOW = {"rate": "rate_index", "bqx": "bqx_backward_return_w15"}
 
@@ -189,6 +135,7 @@ def _terms(source: Source, windows: tuple[int, ...]) -> Family:
         windows=windows,
         causality=60,
         about="quadratic trend of the trailing window, current row included, in its terms",
+        steps=_go_on(read, reads=lambda w: 1),
     )
 
 
@@ -239,6 +186,7 @@ def _parabola(windows: tuple[int, ...]) -> Family:
         sources=RATE,
         windows=windows,
         about="quadratic trend of the past rows, the current one left out",
+        steps=Steps(past_goes_on, read, rows=lambda w: w + 1, reads=lambda w: 1, begin=begin_past),
         lookback=lambda w: w + 1,
         skips=lambda w: 1,
     )
@@ -275,7 +223,7 @@ FAMILIES = (
         windows=WINDOWS,
         about="covariance over the window's rows of two terms of the window",
         lookback=lambda w: 2 * w - 1,
-        steps=Steps(terms, _covariance, rows=lambda w: w, reads=lambda w: w),
+        steps=_go_on(_covariance, reads=lambda w: w),
     ),
     family(
         "term_company",

@@ -15,25 +15,16 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
+from bqx.features.families.volatility import deviations, jumps
 from bqx.features.families.volatility.trend_states import LONG, SHORT, trend
-from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.exponential import ema
-from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.standing import share, tercile_of_ties
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import count, deviation, z_score
-from bqx.features.rolling.weighted import ewm_mean
+from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import RATE
-from bqx.features.spec import FLAG, SIGNED, Output
+from bqx.features.spec import FLAG, SIGNED, Output, read
 from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
-
-BEFORE = 60
-"""Returns whose deviation a jump is measured by."""
-
-JUMP, SMALLER_JUMP = 3.0, 2.5
-"""Deviations beyond which a return is a jump."""
 
 RANKED = 100
 """Values of short volatility among which it is placed."""
@@ -41,87 +32,12 @@ RANKED = 100
 EXPANDED, COMPRESSED = 1.25, 0.8
 """Short over long volatility from which it counts as expanded, and below which as compressed."""
 
-GARCH_ALPHA, GARCH_BETA = 0.05, 0.90
-"""Fixed weights of the last squared return and of the last variance; no fit, hence no fold."""
-
 
 @kernel
-def sigma_before(returns: F, first_minute: int) -> F:
-    """Deviation of the 60 returns before each row: (T,)."""
-    out = np.full(len(returns), np.nan)
-    out[1:] = deviation(returns, BEFORE, first_minute)[:-1]
-    return out
-
-
-@kernel
-def _jumped(x: F, first_minute: int) -> F:
-    """Flags of returns beyond 2.5 and 3 deviations, direction and size: (T, 4)."""
-    rows = len(x)
-    out = np.full((rows, 4), np.nan)
-    returns = log_returns(x)
-    sigma = sigma_before(returns, first_minute)
-    for row in range(rows):
-        size = abs(returns[row])
-        if not (np.isnan(size) or np.isnan(sigma[row])):
-            out[row, 0] = size > SMALLER_JUMP * sigma[row]
-            out[row, 1] = size > JUMP * sigma[row]
-            out[row, 2] = np.sign(returns[row]) * out[row, 1]
-            if sigma[row] > 0.0:
-                out[row, 3] = size / sigma[row]
-    return out
-
-
-@kernel
-def _since_jumps(jumped: F, first_minute: int) -> F:
-    rows, out = len(jumped), np.full((len(jumped), 8), np.nan)
-    flags = jumped[:, 1].copy()
-    out[:, :2], out[:, 5:7] = jumped[:, :2], jumped[:, 2:]
-    out[:, 2] = count(flags, SHORT)
-    out[:, 3] = count(flags, LONG)
-    clean = clean_rows(flags)
-    since = DAY
-    for row in range(rows):
-        since = 0 if flags[row] == 1.0 else min(since + 1, DAY)
-        if clean[row] >= DAY:
-            out[row, 4] = since
-        if clean[row] >= SHORT:
-            out[row, 7] = np.exp(-since / SHORT) if since < SHORT else 0.0
-    return out
-
-
-@kernel
-def jumps(x: F, first_minute: int) -> F:
-    """Eight readings of jumps: (T, 8), see the outputs below."""
-    return _since_jumps(_jumped(x, first_minute), first_minute)
-
-
-@kernel
-def _deviations(x: F, first_minute: int) -> F:
-    """Deviation of returns over 20 and 60 rows, exponential and GARCH volatility: (T, 4)."""
-    rows = len(x)
-    out = np.full((rows, 4), np.nan)
-    returns = log_returns(x)
-    squares = returns * returns
-    out[:, 0] = deviation(returns, SHORT, first_minute)
-    out[:, 1] = deviation(returns, LONG, first_minute)
-    variance = deviation(returns, DAY, first_minute) ** 2
-    # An endless GARCH(1,1) is a mean of the long-run variance and an exponential mean of squares.
-    decay = 1.0 - GARCH_BETA
-    recent = ewm_mean(squares, decay, DAY, DAY, first_minute)
-    omega = (1.0 - GARCH_ALPHA - GARCH_BETA) * variance
-    smooth = ema(squares, 30, first_minute)
-    for row in range(1, rows):
-        out[row, 2] = np.sqrt(max(smooth[row], 0.0)) if smooth[row] == smooth[row] else np.nan
-        if not np.isnan(recent[row]):
-            out[row, 3] = np.sqrt(max((omega[row] + GARCH_ALPHA * recent[row]) / decay, 0.0))
-    return out
-
-
-@kernel
-def _placed(deviations: F, first_minute: int) -> F:
-    out = np.full((len(deviations), 3), np.nan)
+def _placed(values: F, first_minute: int) -> F:
+    out = np.full((len(values), 3), np.nan)
     for k in range(2):
-        out[:, k] = tercile_of_ties(deviations[:, k].copy(), DAY)
+        out[:, k] = tercile_of_ties(values[:, k].copy(), DAY)
     for row in range(1, len(out)):
         if not np.isnan(out[row, 0] - out[row - 1, 0]):
             out[row, 2] = out[row, 0] != out[row - 1, 0]
@@ -131,17 +47,17 @@ def _placed(deviations: F, first_minute: int) -> F:
 @kernel
 def volatility_states(x: F, first_minute: int) -> F:
     """Three readings of where volatility stands within a day: (T, 3), see the outputs below."""
-    return _placed(_deviations(x, first_minute), first_minute)
+    return _placed(deviations.deviations(x, first_minute), first_minute)
 
 
 @kernel
-def _compared(deviations: F, first_minute: int) -> F:
-    rows = len(deviations)
+def _compared(values: F, first_minute: int) -> F:
+    rows = len(values)
     out = np.full((rows, 7), np.nan)
-    short, long = deviations[:, 0].copy(), deviations[:, 1].copy()
+    short, long = values[:, 0].copy(), values[:, 1].copy()
     out[:, 0] = z_score(short, RANKED, first_minute, ROUNDING)
     out[:, 1] = share(short, RANKED)
-    out[:, 5:] = deviations[:, 2:]
+    out[:, 5:] = values[:, 2:]
     for row in range(1, rows):
         if row >= 2 * SHORT:
             before = short[row - SHORT]
@@ -155,14 +71,14 @@ def _compared(deviations: F, first_minute: int) -> F:
 @kernel
 def volatility(x: F, first_minute: int) -> F:
     """Seven readings of volatility: (T, 7), see the outputs below."""
-    return _compared(_deviations(x, first_minute), first_minute)
+    return _compared(deviations.deviations(x, first_minute), first_minute)
 
 
 def _reading(rows: int, alias: str, unit: str = "1", *bounds: float, **more: Any) -> Output:
     return Output(unit, *bounds, alias=alias, lookback=lambda: rows, **more)
 
 
-_JUMPED = BEFORE + 2
+_JUMPED = jumps.BEFORE + 2
 _JUMPS = described(
     {
         "flag_2_5_sigma": _reading(_JUMPED, "jump_flag_2_5_sigma", *FLAG),
@@ -278,23 +194,31 @@ def _run_in() -> int:
     return DAY + 1
 
 
+_deviates = partial(Steps, deviations.go_on, rows=_run_in, begin=deviations.begin)
+
 FAMILIES = (
     _event(
         "jump",
-        jumps,
+        jumps.jumps,
         _JUMPS,
         about="moves beyond a multiple of the 60 returns' deviation",
-        steps=Steps(_jumped, _since_jumps, rows=lambda: _JUMPED, reads=lambda: DAY),
+        steps=Steps(
+            jumps.go_on,
+            read,
+            rows=lambda: _JUMPED + DAY - 1,
+            reads=lambda: 1,
+            begin=jumps.begin,
+        ),
     ),
     _volatility(
         volatility_states,
         {name: output for name, output in _VOLATILITY.items() if name in _STATES},
-        steps=Steps(_deviations, _placed, rows=_run_in, reads=_run_in),
+        steps=_deviates(_placed, reads=_run_in),
     ),
     _volatility(
         volatility,
         {name: output for name, output in _VOLATILITY.items() if name not in _STATES},
-        steps=Steps(_deviations, _compared, rows=_run_in, reads=lambda: RANKED),
+        steps=_deviates(_compared, reads=lambda: RANKED),
     ),
     _event("trend_state", trend, _TREND, about="straight line through the trailing window"),
 )

@@ -11,35 +11,31 @@ from functools import partial
 
 import numpy as np
 
-from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.families.volatility import high_states
-from bqx.features.rolling import resampled
-from bqx.features.rolling.ago import changes
+from bqx.features.families.volatility.realized_rows import (
+    BUCKET,
+    across,
+    of_bqx,
+    of_buckets,
+    of_rate,
+    rows_of_bqx,
+    rows_of_rate,
+    twelve,
+)
 from bqx.features.rolling.exponential import ema_run_in
-from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.volatility import (
     SLOW,
-    by_products,
-    by_ranges,
-    over_before,
-    over_time,
 )
-from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS, pseudo_bars
-from bqx.features.spec import CLOSE, FLAG, Output, Source, read
+from bqx.features.sources import BQX, PSEUDO_BAR, RATE, RATE_BARS
+from bqx.features.spec import FLAG, Output, Source, read
 from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
 
 Rows = Callable[[int], int]
 """Rows behind a value, by its window."""
-
-JUMP = 3.0
-"""Deviations beyond which the jump test speaks of jumps."""
-
-BUCKET = 5
-"""Minutes of the clock buckets."""
 
 
 def _both(bars: Bars) -> F:
@@ -48,71 +44,6 @@ def _both(bars: Bars) -> F:
 
 RATE_AND_BQX = Source("cross", "cross", "1", BQX.lookback, _both)
 """Rate index and BQX over 15 minutes."""
-
-
-@kernel
-def _twelve(over: F, returns: F, window: int, first_minute: int) -> F:
-    out = np.empty((12, len(returns)))
-    out[:4] = by_ranges(over, window, first_minute).T
-    products = by_products(returns, window, first_minute).T
-    out[4:8], out[11] = products[:4], products[4]
-    out[8:11] = over_time(returns, products[5], window, first_minute).T
-    return out.T
-
-
-@kernel
-def of_rate(ohlc: F, first_minute: int, window: int) -> F:
-    """Twelve readings of one-minute bars: (T, 12), see the outputs below."""
-    close = ohlc[:, CLOSE].copy()
-    return _twelve(over_before(ohlc, close), log_returns(close), window, first_minute)
-
-
-@kernel
-def of_bqx(x: F, first_minute: int, window: int) -> F:
-    """Twelve readings of BQX: (T, 12), see the outputs below."""
-    bars = pseudo_bars(x, PSEUDO_BAR)
-    over = np.full((len(x), 4), np.nan)
-    for row in range(PSEUDO_BAR - 1, len(x)):
-        if row >= PSEUDO_BAR:
-            over[row, 0] = bars[row, 0] - x[row - PSEUDO_BAR]
-        for k in range(1, 4):
-            over[row, k] = bars[row, k] - bars[row, 0]
-    return _twelve(over, changes(x, 1), window, first_minute)
-
-
-@kernel
-def of_buckets(ohlc: F, first_minute: int, window: int) -> F:
-    """Seven readings of the last complete five-minute buckets: (T, 7), see the outputs below.
-
-    A bucket counts from the row of its last minute on.
-    """
-    close, need = ohlc[:, CLOSE].copy(), BUCKET * (window + 1) - 1
-    # Of the bucket before the first only the close is read: the rest of it may be missing.
-    ends, number = resampled.closes(close, BUCKET, first_minute), first_minute // BUCKET
-    ranges = by_ranges(
-        over_before(resampled.bars(ohlc, BUCKET, first_minute), ends), window, number
-    )
-    products = by_products(log_returns(ends), window, number)
-    out = np.empty((7, len(ohlc)))
-    for k in range(7):
-        readings = ranges[:, k].copy() if k < 4 else products[:, k - 4].copy()
-        out[k] = resampled.carried(readings, close, need + (k > 2), BUCKET, first_minute)
-    return out.T
-
-
-@kernel
-def across(x: F, first_minute: int, window: int) -> F:
-    """BQX over rate volatility, whether both jump: (T, 2)."""
-    rows = len(x)
-    out = np.full((rows, 2), np.nan)
-    rate = by_products(log_returns(x[:, 0].copy()), window, first_minute)
-    bqx = by_products(changes(x[:, 1].copy(), 1), window, first_minute)
-    for row in range(rows):
-        if rate[row, 5] > 0.0:
-            out[row, 0] = bqx[row, 5] / rate[row, 5]
-        if not np.isnan(rate[row, 5] + bqx[row, 5]):
-            out[row, 1] = rate[row, 2] > JUMP and bqx[row, 2] > JUMP
-    return out
 
 
 def _change(window: int) -> int:
@@ -257,10 +188,25 @@ _realized = partial(
     about="realized over the trailing window, current row included",
 )
 _goes_on = partial(Steps, last=read, reads=lambda window: 1)
+_over_rows = partial(Steps, last=twelve, reads=lambda window: ema_run_in(SLOW))
 
 FAMILIES = (
-    _realized("realized", of_rate, _OF_RATE | _MOVES_OF_RATE, sources=RATE_BARS, lookback=_change),
-    _realized("realized", of_bqx, _OF_BQX | _MOVES_OF_BQX, sources=BQX, lookback=_change),
+    _realized(
+        "realized",
+        of_rate,
+        _OF_RATE | _MOVES_OF_RATE,
+        sources=RATE_BARS,
+        lookback=_change,
+        steps=_over_rows(rows_of_rate, rows=_change),
+    ),
+    _realized(
+        "realized",
+        of_bqx,
+        _OF_BQX | _MOVES_OF_BQX,
+        sources=BQX,
+        lookback=_change,
+        steps=_over_rows(rows_of_bqx, rows=lambda window: window + PSEUDO_BAR),
+    ),
     _realized(
         "realized",
         high_states.states_of_rate,

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.families.volatility import hidden_states
 from bqx.features.rolling import changepoints, hmm, run_lengths
@@ -226,18 +225,20 @@ def _sums(source: Source, name: str, more: bool) -> Family:
         }
     return _regime(
         "cusum",
-        changepoints.cumulative if more else _first_of_sums,
+        changepoints.cumulative if more else changepoints.first_of_sums,
         outputs,
         sources=source,
         windows=((DAY, CUSUM),),
         about="cumulative sum of the last 240 rows in deviations of the last 1,440, beyond an "
         "allowance of 0.5 a row; negative downwards, never reset",
+        steps=Steps(
+            changepoints.go_on if more else changepoints.first_goes_on,
+            read,
+            rows=lambda memory, window: memory,
+            reads=lambda memory, window: 1,
+            begin=changepoints.begin,
+        ),
     )
-
-
-@kernel
-def _first_of_sums(x: F, first_minute: int, memory: int, window: int) -> F:
-    return changepoints.cumulative(x, first_minute, memory, window)[:, :1]
 
 
 CUSUM = 240

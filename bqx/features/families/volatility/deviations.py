@@ -1,0 +1,84 @@
+"""Deviations of returns, exponential and GARCH volatility."""
+
+import numpy as np
+
+from bqx.compiled import kernel
+from bqx.features.families.volatility.trend_states import LONG, SHORT
+from bqx.features.rolling.exponential import ema
+from bqx.features.rolling.going_on import (
+    averaged_with,
+    deviation_of,
+    deviation_with,
+    fading,
+    mean_of,
+    size_of_deviation,
+    size_of_fading,
+)
+from bqx.features.rolling.returns import log_returns, return_from
+from bqx.features.rolling.sums import F
+from bqx.features.rolling.trailing import deviation
+from bqx.features.rolling.weighted import ewm_mean
+from bqx.market.sessions import DAY
+
+GARCH_ALPHA, GARCH_BETA = 0.05, 0.90
+"""Fixed weights of the last squared return and of the last variance; no fit, hence no fold."""
+
+_DECAY = 1.0 - GARCH_BETA
+
+
+@kernel
+def _root(square: float) -> float:
+    return np.sqrt(max(square, 0.0)) if square == square else np.nan
+
+
+@kernel
+def _forecast(variance: float, recent: float) -> float:
+    """GARCH(1,1) volatility, a mean of the long-run variance and of an exponential one of squares.
+
+    So it is where it never began.
+    """
+    omega = (1.0 - GARCH_ALPHA - GARCH_BETA) * variance
+    return _root((omega + GARCH_ALPHA * recent) / _DECAY)
+
+
+@kernel
+def deviations(x: F, first_minute: int) -> F:
+    """Deviation of returns over 20 and 60 rows, exponential and GARCH volatility: (T, 4)."""
+    rows = len(x)
+    out = np.full((rows, 4), np.nan)
+    returns = log_returns(x)
+    squares = returns * returns
+    out[:, 0] = deviation(returns, SHORT, first_minute)
+    out[:, 1] = deviation(returns, LONG, first_minute)
+    variance = deviation(returns, DAY, first_minute) ** 2
+    recent = ewm_mean(squares, _DECAY, DAY, DAY, first_minute)
+    smooth = ema(squares, 30, first_minute)
+    for row in range(1, rows):
+        out[row, 2], out[row, 3] = _root(smooth[row]), _forecast(variance[row], recent[row])
+    return out
+
+
+def begin() -> F:
+    """State of `go_on`: the value before, then those of five deviations and means."""
+    sums = deviation_of(SHORT), deviation_of(LONG), deviation_of(DAY)
+    return np.concatenate((np.array([np.nan]), *sums, fading(_DECAY, DAY), mean_of(30)))
+
+
+@kernel
+def go_on(x: F, first_minute: int, state: F) -> F:
+    """What `deviations` gives, from the state of the rows before."""
+    out = np.empty((len(x), 4))
+    long = 1 + size_of_deviation(SHORT)
+    day = long + size_of_deviation(LONG)
+    recent = day + size_of_deviation(DAY)
+    smooth = recent + size_of_fading(DAY)
+    for row in range(len(x)):
+        minute, move = first_minute + row, return_from(state[0], x[row])
+        state[0], square = x[row], move * move
+        out[row, 0] = deviation_with(move, minute, state[1:long])
+        out[row, 1] = deviation_with(move, minute, state[long:day])
+        variance = deviation_with(move, minute, state[day:recent]) ** 2
+        faded = averaged_with(square, minute, state[recent:smooth])
+        out[row, 2] = _root(averaged_with(square, minute, state[smooth:]))
+        out[row, 3] = _forecast(variance, faded)
+    return out
