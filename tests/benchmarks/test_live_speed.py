@@ -48,7 +48,7 @@ def test_latency_of_a_minute(
     )  # fmt: skip
     Goal(
         f"a minute of 28 pairs, {profile}, P99", late, goal, floor, "ms",
-        "some 400 kernels of 28 pairs read their windows anew on two cores, most of up to 240 rows; "
+        "some 400 kernels of 28 pairs read their windows anew on two cores, most of few rows; "
         "exponential means, quadratic fits, buckets, run lengths, hidden states and what a day's "
         "rows are counted for go on from a state", more=False,
     ).check(results)  # fmt: skip
