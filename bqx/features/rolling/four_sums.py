@@ -38,16 +38,17 @@ def power_sums(x: F, window: int, first_minute: int) -> F:
             power_until((x,), (x,), (), older, first, stop, window)
             power_since((x,), (x,), older, (*newer, out[4]), first, stop, window)
         for low, high in outside(start, first, stop, window, rows):
-            _join(newer, older, window, low, high)
-            for block in range(low, high, window):
-                refer(out[4], x, window, block)
+            _whole(x, out, older, window, low, high)
     return out.T
 
 
 @kernel
-def _join(newer: Four, older: Four, window: int, low: int, high: int) -> None:
+def _whole(x: F, out: F, older: Four, window: int, low: int, high: int) -> None:
+    """Make sums in rows from ``low`` to ``high`` those of whole windows, and fill in ``r``."""
     for k in range(4):
-        join(newer[k], older[k], window, low, high)
+        join(out[k], older[k], window, low, high)
+    for block in range(low, high, window):
+        refer(out[4], x, window, block)
 
 
 @kernel
@@ -97,9 +98,8 @@ def trend_sums(x: F, window: int, first_minute: int) -> F:
             trend_until((x,), (back,), (), older, first, stop, window)
             trend_since((x,), (places, middles), older, (*newer, out[4]), first, stop, window)
         for low, high in outside(start, first, stop, window, rows):
-            _join(newer, older, window, low, high)
+            _whole(x, out, older, window, low, high)
             for block in range(low, high, window):
-                refer(out[4], x, window, block)
                 _, whole, end = block_rows(block, window, rows)
                 for row in range(whole, end):
                     t0, t1, middle = out[0, row], out[1, row], middles[row - block]

@@ -9,7 +9,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.exponential import RUN_IN, ema_run_in
-from bqx.features.rolling.sums import F
+from bqx.features.rolling.sums import F, deviation_of_sums
 from bqx.features.rolling.weighted import weights
 
 _HEAD = 3
@@ -177,6 +177,4 @@ def deviation_with(value: float, minute: int, state: F) -> float:
     """The deviation (ddof 1) of a window with the value of a market minute, as `sums.mean_std`."""
     size = (len(state) - _HEAD - 2) // 3
     total, square, _ = squares_with(value, minute, state)
-    share, free = 1.0 / size, 1.0 / (size - 1)
-    rest = square - total * total * share
-    return float(np.sqrt((0.0 if rest < 0.0 else rest) * free))
+    return deviation_of_sums(total, square, 1.0 / size, 1.0 / (size - 1))

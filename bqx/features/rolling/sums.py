@@ -112,10 +112,16 @@ def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
                 of_mean, of_std, r = mean[whole:end], std[whole:end], x[begin]
                 for i in range(len(of_mean)):
                     total = of_mean[i]
-                    rest = of_std[i] - total * total * share
                     of_mean[i] = r + total * share
-                    of_std[i] = np.sqrt((0.0 if rest < 0.0 else rest) * free)
+                    of_std[i] = deviation_of_sums(total, of_std[i], share, free)
     return mean, std
+
+
+@kernel
+def deviation_of_sums(total: float, square: float, share: float, free: float) -> float:
+    """Standard deviation from a sum and a sum of squares; one by the rows, and by those left."""
+    rest = square - total * total * share
+    return np.sqrt((0.0 if rest < 0.0 else rest) * free)
 
 
 @kernel

@@ -19,7 +19,7 @@ from bqx.features.rolling.blocks import (
 )
 from bqx.features.rolling.lane_sums import plain_since, plain_until, score_since
 from bqx.features.rolling.multivariate import by_column
-from bqx.features.rolling.sums import mean_std, square_blocks
+from bqx.features.rolling.sums import deviation_of_sums, mean_std, square_blocks
 
 
 @kernel
@@ -112,9 +112,8 @@ def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
                 of_out, of_square, values = out[whole:end], square[whole:end], x[whole:end]
                 r = x[begin]
                 for i in range(len(of_out)):
-                    total = of_out[i]
-                    rest = of_square[i] - total * total * share
-                    mean, std = total * share, np.sqrt((0.0 if rest < 0.0 else rest) * free)
+                    mean = of_out[i] * share
+                    std = deviation_of_sums(of_out[i], of_square[i], share, free)
                     value = ((values[i] - r) - mean) / std
                     of_out[i] = value if std > nothing * abs(r + mean) else np.nan
     return out
