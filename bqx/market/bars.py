@@ -148,6 +148,10 @@ class Panel:
         """
         return self.derived(key, lambda: make(bars))
 
+    def has(self, key: str) -> bool:
+        """Whether what ``derived`` or ``moving`` names so is there, or is made anyway."""
+        return key in self._derived
+
     def rows(self, start: int, stop: int) -> Panel:
         """Rows ``start`` to ``stop`` (excluded); the last slice is kept, since pairs share it."""
         part = self._slice.get((start, stop))

@@ -28,6 +28,12 @@ class KeptPanel:
         if move.newer:
             self._move, self._moves = move, self._moves + 1
 
+    def has(self, key: str) -> bool:
+        """Whether a series was asked for in this minute or the one before."""
+        with self._lock:
+            kept = self._kept.get(key)
+            return kept is not None and self._moves - kept[1] <= 1
+
     def newest(self, key: str, reach: int, make: Callable[[Bars], Array], bars: Bars) -> Array:
         """(T, C) of a series on the rows of some bars, the last of which is the newest of all.
 

@@ -50,6 +50,10 @@ class MovingPanel(Panel):
             return super().moving(key, reach, make, bars)
         return self.derived(key, lambda: kept.newest(key, reach, make, bars))
 
+    def has(self, key: str) -> bool:
+        """As of any panel; what was kept in the minute before is made in this one too."""
+        return super().has(key) or bool(self.kept and self.kept.has(key))
+
     def _part(self, start: int, stop: int) -> Panel:
         kept = self.kept if stop == len(self.closes) else None
         return MovingPanel(self.closes[start:stop], self.baselines, self.wanted, kept=kept)

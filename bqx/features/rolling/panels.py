@@ -45,19 +45,28 @@ class Series:
     ``PAIRS``, and ``series(bars, pair)`` (T,) one of them.
 
     ``make`` : (T, 28) from bars that have a panel, a row from ``reach`` bars. ``key`` names it in
-    the panel. ``width`` : columns, where they are not one of every pair.
+    the panel. ``width`` : columns, where they are not one of every pair. ``whole`` : a series that
+    has these columns, and their places: where the panel has it, they are read of it.
     """
 
     key: str
     make: Build
     reach: int = 1
     width: int = len(PAIRS)
+    whole: tuple["Series", Sequence[int]] | None = None
 
     def every(self, bars: Bars) -> F:
         """(T, 28) of all pairs, NaN without a panel."""
         if bars.panel is None:
             return np.full((len(bars), self.width), np.nan)
-        return np.asarray(bars.panel.moving(f"every {self.key}", self.reach, self.make, bars))
+        if self.whole and bars.panel.has(self.whole[0]._name):
+            series, places = self.whole
+            return series.every(bars).take(places, axis=1)
+        return np.asarray(bars.panel.moving(self._name, self.reach, self.make, bars))
+
+    @property
+    def _name(self) -> str:
+        return f"every {self.key}"
 
     def __call__(self, bars: Bars, pair: str) -> F:
         """(T,) of a pair."""

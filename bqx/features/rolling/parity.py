@@ -1,7 +1,7 @@
 """What a triangle's three rates lack to parity, of all pairs of the panel at once or of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -156,5 +156,11 @@ _ALL, _EURUSD = _Parity("", PAIRS), _Parity(" of eurusd", ("eurusd",))
 residual, momentum_residual = _ALL.residual(), _ALL.momentum_residual()
 """Residuals of every pair's triangle, of rates and of BQX."""
 
-eurusd_residual, eurusd_momentum_residual = _EURUSD.residual(), _EURUSD.momentum_residual()
+eurusd_residual, eurusd_momentum_residual = (
+    replace(alone, whole=(every, (PAIRS.index("eurusd"),)))
+    for alone, every in (
+        (_EURUSD.residual(), residual),
+        (_EURUSD.momentum_residual(), momentum_residual),
+    )
+)
 """Those of eurusd alone, where no other pair's are read."""
