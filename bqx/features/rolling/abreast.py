@@ -1,0 +1,91 @@
+"""What goes on from what the rows before have left, for several pairs at once.
+
+As in ``going_on``, a row adds one term to those since its block began, and where a block begins
+those of the one before are summed, once. A state (S, P) holds each number of all P pairs side by
+side: what a minute reads of it lies together, and pairs are added in one register. Since all are at
+the same market minute, this says where each number lies.
+"""
+
+import numpy as np
+
+from bqx.compiled import kernel
+from bqx.features.rolling.sums import F, deviation_of_sums
+
+_HEAD = 3
+
+
+@kernel
+def shown(values: F, minute: int, room: F) -> F:
+    """Keep values (P,) of a market minute among the last ones (count, P), and show the oldest."""
+    count = len(room)
+    place = minute % count
+    room[place] = values
+    return room[place + 1 if place + 1 < count else 0]
+
+
+@kernel
+def size_of_deviation(window: int) -> int:
+    """Numbers of the state of a rolling deviation."""
+    return _HEAD + window + 2 * (window + 1)
+
+
+@kernel
+def deviation_of(window: int) -> F:
+    """State of a rolling deviation of a pair before any row: the block's sum and sum of squares of
+    distances from its first value, and this; its values; both sums of the block before, backwards.
+    """
+    state = np.full(size_of_deviation(window), np.nan)
+    state[-2:] = 0.0  # a window that ends where a block does holds nothing older
+    return state
+
+
+@kernel
+def squares_with(values: F, minute: int, window: int, state: F, sums: F) -> None:
+    """Sums of a window with the values (P,) of a market minute, as `sums.square_sums`, into
+    ``sums`` (3, P).
+    """
+    place, block, older = minute % window, state[_HEAD : _HEAD + window], state[_HEAD + window :]
+    total, square, origin = state[0], state[1], state[2]
+    whole, squares = sums[0], sums[1]
+    if place == 0:
+        whole[:], squares[:] = 0.0, 0.0
+        for i in range(window - 1, -1, -1):
+            of, t, s = block[i], older[2 * i], older[2 * i + 1]
+            for k in range(len(values)):
+                d = of[k] - values[k]
+                whole[k] += d
+                squares[k] += d * d
+                t[k], s[k] = whole[k], squares[k]
+        total[:], square[:], origin[:] = 0.0, 0.0, values
+    now, t, s, reference = block[place], older[2 * place + 2], older[2 * place + 3], sums[2]
+    for k in range(len(values)):
+        d = values[k] - origin[k]
+        now[k] = values[k]
+        total[k] += d
+        square[k] += d * d
+        whole[k], squares[k], reference[k] = total[k] + t[k], square[k] + s[k], origin[k]
+
+
+@kernel
+def deviation_with(values: F, minute: int, window: int, state: F, out: F) -> None:
+    """The deviations (ddof 1) of a window with the values (P,) of a market minute, as
+    `sums.mean_std`, into ``out`` (P,).
+    """
+    sums, share, free = np.empty((3, len(values))), 1.0 / window, 1.0 / (window - 1)
+    squares_with(values, minute, window, state, sums)
+    for k in range(len(values)):
+        out[k] = deviation_of_sums(sums[0, k], sums[1, k], share, free)
+
+
+@kernel
+def score_with(values: F, minute: int, window: int, state: F, out: F) -> None:
+    """The scores of the values (P,) of a market minute in their window, as `trailing.z_score`, into
+    ``out`` (P,).
+    """
+    sums, share, free = np.empty((3, len(values))), 1.0 / window, 1.0 / (window - 1)
+    squares_with(values, minute, window, state, sums)
+    for k in range(len(values)):
+        mean = sums[0, k] * share
+        std = deviation_of_sums(sums[0, k], sums[1, k], share, free)
+        value = ((values[k] - sums[2, k]) - mean) / std
+        out[k] = value if std > 0.0 else np.nan
