@@ -1,7 +1,8 @@
 """What goes on from what the rows before have left, for several pairs at once.
 
-As in ``going_on``, a row adds one term to those since its block began, and where a block begins
-those of the one before are summed, once. A state (S, P) holds each number of all P pairs side by
+Sums and deviations are those of ``trailing`` and ``sums``, from the same terms in the same order: a
+row adds one term to those since its block began, and where a block begins those of the one before
+are summed, once. A state (S, P) holds each number of all P pairs side by
 side: what a minute reads of it lies together, and pairs are added in one register. Since all are at
 the same market minute, this says where each number lies.
 """
@@ -21,6 +22,40 @@ def shown(values: F, minute: int, room: F) -> F:
     place = minute % count
     room[place] = values
     return room[place + 1 if place + 1 < count else 0]
+
+
+@kernel
+def size_of_total(window: int) -> int:
+    """Numbers of the state of a rolling sum."""
+    return 2 * window + 2
+
+
+@kernel
+def total_of(window: int) -> F:
+    """State of a pair's rolling sum before any row: that since its block began, the block's values,
+    and sums of the block before from its end backwards.
+    """
+    state = np.full(size_of_total(window), np.nan)
+    state[-1] = 0.0  # a window that ends where a block does holds nothing older
+    return state
+
+
+@kernel
+def total_with(values: F, minute: int, state: F, out: F) -> None:
+    """The sums of a window with the values (P,) of a market minute, as `trailing.total`, into
+    ``out`` (P,).
+    """
+    size = len(state) // 2 - 1
+    place, total, block, older = minute % size, state[0], state[1 : 1 + size], state[1 + size :]
+    if place == 0:
+        total[:] = 0.0
+        for i in range(size - 1, -1, -1):
+            total += block[i]
+            older[i] = total
+        total[:] = 0.0
+    block[place] = values
+    total += values
+    out[:] = total + older[place + 1]
 
 
 @kernel

@@ -57,7 +57,7 @@ def _last_rows(size: int, n: int) -> int:
 
 
 _resampled = partial(family, laggable=False)
-_goes_on = partial(Steps, last=read, reads=lambda *window: 1)
+_goes_on = partial(Steps, last=read, reads=lambda *window: 1, abreast=True)
 
 
 def _one(

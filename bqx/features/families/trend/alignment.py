@@ -10,13 +10,13 @@ from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
 from bqx.features.families.trend.quadratic_curves import explained
 from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.quadratic import fit, fit_of, fits_with, size_of_fit
 from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import CANCELLED
 from bqx.features.rolling.trailing import zone
 from bqx.features.sources import RATE
-from bqx.features.spec import Output
+from bqx.features.spec import Output, read
 from bqx.features.steps import Steps
 from bqx.market import sessions
 
@@ -75,6 +75,29 @@ def strength(x: F, first_minute: int) -> F:
     return out / len(FITS)
 
 
+def _begin_strength() -> F:
+    """State of `_strength_goes_on`: the value of the row before, and those of the fits."""
+    return np.concatenate((np.array([np.nan]), *map(fit_of, FITS)))
+
+
+@kernel
+def _strength_goes_on(x: F, minute: int, state: F) -> F:
+    """What `strength` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, fitted, start = state[:1].copy(), np.empty((8, x.shape[1])), 1
+    state[0] = 0.0
+    for i in range(len(FITS)):
+        stop = start + size_of_fit(FITS[i])
+        fits_with(x[0], minute, FITS[i], state[start:stop], fitted)
+        for k in range(x.shape[1]):
+            share = explained(fitted[3, k], fitted[4, k], FITS[i])
+            # A window with a mean and no share is flat.
+            flat = share != share and fitted[7, k] == fitted[7, k]
+            state[0, k] += 0.0 if flat else share
+        start = stop
+    state[0] /= len(FITS)
+    return out
+
+
 _derived = partial(family, table="derived", laggable=False)
 
 FAMILIES = (
@@ -121,5 +144,13 @@ FAMILIES = (
         formula="mean(R2(I[t-w..t-1]), w in 60, 90, 150, 240, 390, 630)",
         lookback=lambda: int(FITS.max()) + 1,
         skips=lambda: 1,
+        steps=Steps(
+            _strength_goes_on,
+            read,
+            rows=lambda: int(FITS.max()) + 1,
+            reads=lambda: 1,
+            begin=_begin_strength,
+            abreast=True,
+        ),
     ),
 )

@@ -194,7 +194,7 @@ def _run_in() -> int:
     return DAY + 1
 
 
-_deviates = partial(Steps, deviations.go_on, rows=_run_in, begin=deviations.begin)
+_deviates = partial(Steps, deviations.go_on, rows=_run_in, begin=deviations.begin, abreast=True)
 
 FAMILIES = (
     _event(
@@ -208,6 +208,7 @@ FAMILIES = (
             rows=lambda: _JUMPED + DAY - 1,
             reads=lambda: 1,
             begin=jumps.begin,
+            abreast=True,
         ),
     ),
     _volatility(

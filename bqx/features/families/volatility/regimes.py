@@ -237,6 +237,7 @@ def _sums(source: Source, name: str, more: bool) -> Family:
             rows=lambda memory, window: memory,
             reads=lambda memory, window: 1,
             begin=changepoints.begin,
+            abreast=True,
         ),
     )
 
