@@ -148,7 +148,7 @@ def test_a_state_goes_on_as_the_kernel_does(many_bars: Bars, family: Family) -> 
     assert steps is not None
     assert steps.begin is not None
     for source, window in product(family.sources, family.windows):
-        x = series(bars, family, source)
+        x = series(bars, family, source).copy()
         x[1_000] = np.nan
         fits = fits_of(source, family)
         state = steps.begin(*window, *fits)

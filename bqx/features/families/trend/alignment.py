@@ -9,6 +9,8 @@ from bqx.features.declare import family
 from bqx.features.families.trend import bqx, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
 from bqx.features.families.trend.quadratic_curves import explained
+from bqx.features.rolling.abreast import deviation_of, deviation_with, size_of_deviation
+from bqx.features.rolling.abreast_ranks import tercile_with, thirds_of
 from bqx.features.rolling.ago import clean_rows
 from bqx.features.rolling.quadratic import fit, fit_of, fits_with, size_of_fit
 from bqx.features.rolling.standing import tercile
@@ -36,24 +38,27 @@ def alignment(x: F, first_minute: int) -> F:
 
 
 @kernel
-def _deviation(x: F, first_minute: int, window: int, memory: int) -> F:
-    """The past rows' relative deviation: (T, 1)."""
-    return bqx.spread(x, first_minute, window)[:, 1:].copy()
-
-
-@kernel
-def _placed(volatility: F, first_minute: int, window: int, memory: int) -> F:
-    return tercile(volatility[:, 0].copy(), memory).reshape(-1, 1)
-
-
-@kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile (0 calm, 1, 2 wild) of the past rows' relative deviation: (T, 1).
 
     It is placed among its ``memory`` last values, its own included.
     """
-    volatility = _deviation(x, first_minute, window, memory)
-    return _placed(volatility, first_minute, window, memory)
+    volatility = bqx.spread(x, first_minute, window)[:, 1].copy()
+    return tercile(volatility, memory).reshape(-1, 1)
+
+
+def _begin_regime(window: int, memory: int) -> F:
+    """State of `_regime_goes_on`: the deviation before, and those of deviation and rank."""
+    return np.concatenate((np.array([np.nan]), deviation_of(window), thirds_of(memory)))
+
+
+@kernel
+def _regime_goes_on(x: F, minute: int, window: int, memory: int, state: F) -> F:
+    """What `regime` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, size = np.empty(x.shape), 1 + size_of_deviation(window)
+    tercile_with(state[0] / x[0], minute, memory, state[size:], out[0])
+    deviation_with(x[0], minute, window, state[1:size], state[0])
+    return out
 
 
 @kernel
@@ -122,10 +127,12 @@ FAMILIES = (
         formula="tercile(std(I[t-{0}..t-1]) / I[t], {1})",
         lookback=lambda window, memory: window + memory,
         steps=Steps(
-            _deviation,
-            _placed,
-            rows=lambda window, memory: window + 1,
-            reads=lambda window, memory: memory,
+            _regime_goes_on,
+            read,
+            rows=lambda window, memory: window + memory,
+            reads=lambda window, memory: 1,
+            begin=_begin_regime,
+            abreast=True,
         ),
     ),
     _derived(
