@@ -31,35 +31,50 @@ def cross_of(columns: int, window: int) -> F:
 
 
 @kernel
-def cross_with(row: F, minute: int, window: int, state: F, out: F) -> None:
-    """The sums of a window with the row (C, P) of a market minute, as `multivariate.cross_sums`,
-    into ``out`` (2 C - 1, P); the state is then that after it.
+def raw_cross_with(row: F, minute: int, window: int, state: F, out: F) -> None:
+    """Sums of a window with the row (C, P) of a market minute into ``out`` (3 C, P), as they are in
+    the state, which is then that after it.
     """
-    columns, pairs = row.shape
-    place, size = minute % window, _CROSS * columns
+    columns, place = len(row), minute % window
+    size = _CROSS * columns
     sums, origin = state[:size], state[size : size + columns]
     block = state[size + columns : size + columns + window * columns]
     older = state[size + columns + window * columns :]
     if place == 0:
         sums[:] = 0.0
         for i in range(window - 1, -1, -1):
-            of, to = block[i * columns : (i + 1) * columns], older[i * size : (i + 1) * size]
-            _add(of, row, sums)
-            to[:] = sums
+            _add(block[i * columns : (i + 1) * columns], row, sums)
+            older[i * size : (i + 1) * size] = sums
         sums[:], origin[:] = 0.0, row
     block[place * columns : (place + 1) * columns] = row
     _add(row, origin, sums)
-    rest, own = older[(place + 1) * size : (place + 2) * size], np.empty(pairs)
-    for j in range(columns):
-        for k in range(pairs):
-            total = sums[j, k] + rest[j, k]
-            square = sums[columns + j, k] + rest[columns + j, k]
+    rest = older[(place + 1) * size : (place + 2) * size]
+    for j in range(size):
+        for k in range(row.shape[1]):
+            out[j, k] = sums[j, k] + rest[j, k]
+
+
+@kernel
+def origins(columns: int, state: F) -> F:
+    """What the distances that are summed are from: (C, P)."""
+    return state[_CROSS * columns : (_CROSS + 1) * columns]
+
+
+@kernel
+def cross_with(row: F, minute: int, window: int, state: F, out: F) -> None:
+    """The sums of a window with the row (C, P) of a market minute, as `multivariate.cross_sums`,
+    into ``out`` (2 C - 1, P); the state is then that after it.
+    """
+    columns, pairs = row.shape
+    raw = np.empty((_CROSS * columns, pairs))
+    raw_cross_with(row, minute, window, state, raw)
+    for k in range(pairs):
+        own = raw[0, k] / window
+        for j in range(columns):
+            total, square = raw[j, k], raw[columns + j, k]
             out[j, k] = square - total * total / window
-            if j == 0:
-                own[k] = total / window
-            else:
-                product = sums[2 * columns + j, k] + rest[2 * columns + j, k]
-                out[columns + j - 1, k] = product - total * own[k]
+            if j:
+                out[columns + j - 1, k] = raw[2 * columns + j, k] - total * own
 
 
 @kernel

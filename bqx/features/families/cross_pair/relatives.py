@@ -22,7 +22,14 @@ from bqx.features.families.cross_pair.among_relatives import (
 )
 from bqx.features.families.cross_pair.best_lead import LEADS
 from bqx.features.rolling import panels
-from bqx.features.rolling.regression import regress, residual_on_one
+from bqx.features.rolling.abreast_sums import cross_of
+from bqx.features.rolling.regression import (
+    regress,
+    regress_goes_on,
+    regression_of,
+    residual_goes_on,
+    residual_on_one,
+)
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
@@ -48,6 +55,12 @@ def cointegration_of_one(x: F, first_minute: int, window: int) -> F:
     """Level regressed on that of the first relative of the base: (T, 1)."""
     own, relative = x[:, 0].copy(), x[:, 1].copy()
     return residual_on_one(own, relative, window, first_minute).reshape(-1, 1)
+
+
+@kernel
+def _one_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `cointegration_of_one` gives of a row (3, P), from the states before it: (1, P)."""
+    return residual_goes_on(x[:2], minute, window, state)
 
 
 RELATIVES = (
@@ -188,6 +201,7 @@ FAMILIES = (
         sources=LEVELS,
         windows=DAY,
         about="level regressed on those of two relatives of the base",
+        steps=_go_on(regress_goes_on, rows=lambda window: window + 1, begin=regression_of),
     ),
     _correlation(
         "cointegration_of_one",
@@ -197,6 +211,7 @@ FAMILIES = (
         windows=DAY,
         title="Cointegration residual of {x} on the first base relative",
         formula="x[t] - fit(x on x[base 1]; {0})",
+        steps=_go_on(_one_goes_on, rows=lambda window: window, begin=partial(cross_of, 2)),
     ),
 )
 

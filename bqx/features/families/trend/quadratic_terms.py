@@ -65,22 +65,55 @@ def term_company(x: F, first_minute: int, window: int, rows: int) -> F:
     """
     series = terms(x, first_minute, window)[:, :4].copy()
     sums = products(series, rows, first_minute)
-    still = np.zeros(4, dtype=np.int64)
+    still = np.full(4, -1.0)
     out = np.full((len(x), 6), np.nan)
     for row in range(len(x)):
-        for i in range(4):
-            same = row > 0 and series[row, i] == series[row - 1, i]
-            still[i] = still[i] + 1 if same else 0
-        qq, ql, _, qr, ll, _, lr, _, _, rr = sums[row]
-        for i, product in enumerate((ql, qr, lr)):
-            out[row, i] = product / (rows - 1.0)
-        quadratic, linear, _, residual = still < rows - 1
-        if quadratic and linear:
-            out[row, 3] = correlation(qq, ll, ql)
-        if quadratic and residual:
-            out[row, 4] = correlation(qq, rr, qr)
-        if linear and residual:
-            out[row, 5] = correlation(ll, rr, lr)
+        _count_rests(series[row], series[max(row - 1, 0)], still)
+        _accompany(out[row], sums[row], still, rows)
+    return out
+
+
+@kernel
+def _count_rests(now: F, before: F, still: F) -> None:
+    """Count rows in which terms have not moved."""
+    for i in range(4):
+        still[i] = still[i] + 1.0 if now[i] == before[i] else 0.0
+
+
+@kernel
+def _accompany(out: F, sums: F, still: F, rows: int) -> None:
+    """Covariances and correlations of sums of products (10,), NaN of what stands still."""
+    qq, ql, qr, ll, lr, rr = sums[0], sums[1], sums[3], sums[4], sums[6], sums[9]
+    out[0], out[1], out[2] = ql / (rows - 1.0), qr / (rows - 1.0), lr / (rows - 1.0)
+    quadratic, linear = still[0] < rows - 1, still[1] < rows - 1
+    residual = still[3] < rows - 1
+    if quadratic and linear:
+        out[3] = correlation(qq, ll, ql)
+    if quadratic and residual:
+        out[4] = correlation(qq, rr, qr)
+    if linear and residual:
+        out[5] = correlation(ll, rr, lr)
+
+
+def _begin_company(window: int, rows: int) -> F:
+    """State of `_company_goes_on`: the terms before and how long they have not moved, then those of
+    the fit and of the products.
+    """
+    before = np.full(4, np.nan), np.zeros(4)
+    return np.concatenate((*before, fit_of(window), products_of(rows)))
+
+
+@kernel
+def _company_goes_on(x: F, minute: int, window: int, rows: int, state: F) -> F:
+    """What `term_company` gives of a row (1, P), from the states of the rows before: (6, P)."""
+    size, pairs = 8 + size_of_fit(window), x.shape[1]
+    sums, out = np.empty((PRODUCTS, pairs)), np.full((6, pairs), np.nan)
+    now = np.ascontiguousarray(terms_go_on(x, minute, window, state[8:size])[:4])
+    products_with(now, minute, rows, state[size:], sums)
+    for k in range(pairs):
+        _count_rests(now[:, k], state[:4, k], state[4:8, k])
+        _accompany(out[:, k], sums[:, k], state[4:8, k], rows)
+    state[:4] = now
     return out
 
 
@@ -257,5 +290,11 @@ FAMILIES = (
         windows=((15, 60),),
         about="two terms of the shorter window over the rows of the longer one",
         lookback=lambda w, rows: w + rows - 1,
+        steps=_go_on(
+            _company_goes_on,
+            reads=lambda w, rows: 1,
+            rows=lambda w, rows: w + rows - 1,
+            begin=_begin_company,
+        ),
     ),
 )
