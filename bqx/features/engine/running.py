@@ -14,6 +14,7 @@ from bqx.features.engine.bar_window import BarWindow
 from bqx.features.engine.batched import in_threads
 from bqx.features.engine.compute import Plan, PlannedCall
 from bqx.features.engine.first_steps import Step
+from bqx.features.engine.held_readings import HeldReadings
 from bqx.features.engine.kept_panel import KeptPanel
 from bqx.features.engine.kept_series import KeptSource, Move
 from bqx.features.engine.newest_bars import EndToEnd, NewestOfPairs
@@ -142,7 +143,7 @@ class _Source:
 
     kept: KeptSource
     all: Sequence[Reading]
-    steps: Sequence[Step]
+    steps: Sequence[Step | HeldReadings]
 
     @cached_property
     def _alike(self) -> list[Readings]:
@@ -187,7 +188,11 @@ def _prepared_source(calls: Sequence[PlannedCall], bars: NewestOfPairs, fits: Fi
         (call, steps), *_ = readers
         key = (steps.abreast, len(call.window)) if plain else (None, number)
         together.setdefault(key, []).append(readers)
-    return _Source(kept, readings, [first_step(of, kept, fits) for of in together.values()])
+    made: list[Step | HeldReadings] = [first_step(of, kept, fits) for of in together.values()]
+    if held := [reading for reading in readings if reading.feature.family.bucket]:
+        made.append(HeldReadings(kept, held))
+    readings = [reading for reading in readings if not reading.feature.family.bucket]
+    return _Source(kept, readings, made)
 
 
 def _reads_no_more(source: Source, bars: EndToEnd) -> bool:

@@ -227,6 +227,7 @@ FAMILIES = (
         _OF_BUCKETS,
         sources=RATE_BARS,
         about="realized over the last complete five-minute clock buckets",
+        bucket=lambda window: BUCKET,
         lookback=lambda window: _buckets(window) + 1,
     ),
     _realized(
