@@ -54,8 +54,7 @@ def _run(
     ``finite`` : infinite becomes NaN.
     """
     shape, numbers = alike
-    minute, end, count = now
-    first, last = filled_rows
+    (minute, end, count), (first, last) = now, filled_rows
     for i in range(len(calls)):
         of = calls[i]
         # To fill several rows, a kernel reads as many more.

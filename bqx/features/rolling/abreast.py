@@ -124,3 +124,52 @@ def score_with(values: F, minute: int, window: int, state: F, out: F) -> None:
         std = deviation_of_sums(sums[0, k], sums[1, k], share, free)
         value = ((values[k] - sums[2, k]) - mean) / std
         out[k] = value if std > 0.0 else np.nan
+
+
+@kernel
+def size_of_extremes(window: int) -> int:
+    """Numbers of the state of rolling extremes."""
+    return 2 + window + 2 * (window + 1)
+
+
+@kernel
+def extremes_of(window: int) -> F:
+    """State of a pair's rolling extremes before any row: those of the block, its values, and those
+    of the block before from its end backwards.
+    """
+    state = np.full(size_of_extremes(window), np.nan)
+    state[-2], state[-1] = -np.inf, np.inf  # a window that ends where a block does
+    return state
+
+
+@kernel
+def extremes_with(values: F, minute: int, window: int, state: F, out: F) -> None:
+    """Extremes of a window with the values (P,) of a market minute, as `sums.extremes`, into ``out``
+    (2, P).
+    """
+    place, both, block, older = (
+        minute % window,
+        state[:2],
+        state[2 : 2 + window],
+        state[2 + window :],
+    )
+    if place == 0:
+        both[0], both[1] = -np.inf, np.inf
+        for i in range(window - 1, -1, -1):
+            _widen(block[i], block[i], both, both)
+            older[2 * i], older[2 * i + 1] = both[0], both[1]
+        both[0], both[1] = -np.inf, np.inf
+    block[place] = values
+    _widen(values, values, both, both)
+    _widen(older[2 * place + 2], older[2 * place + 3], both, out)
+
+
+@kernel
+def _widen(high: F, low: F, both: F, out: F) -> None:
+    """Extremes of values and of extremes (2, P), NaN where one is."""
+    top, bottom, upper, lower = both[0], both[1], out[0], out[1]
+    for k in range(len(high)):
+        a, b = (high[k], low[k])
+        most = a if a > top[k] or a != a else top[k]
+        least = b if b < bottom[k] or b != b else bottom[k]
+        upper[k], lower[k] = most, least

@@ -92,6 +92,57 @@ def _add(row: F, origin: F, sums: F) -> None:
             p[k] += (own[k] - from_own[k]) * d
 
 
+_POWERS = 4
+
+
+@kernel
+def size_of_powers(window: int) -> int:
+    """Numbers of the state of sums of powers."""
+    return _POWERS + 1 + window + _POWERS * (window + 1)
+
+
+@kernel
+def powers_of(window: int) -> F:
+    """State of a pair's sums of powers before any row: those of the block, and its first value; its
+    values; sums of the block before, backwards.
+    """
+    state = np.full(size_of_powers(window), np.nan)
+    state[-_POWERS:] = 0.0
+    return state
+
+
+@kernel
+def powers_with(values: F, minute: int, window: int, state: F, out: F) -> None:
+    """Sums of a window with the values (P,) of a market minute, as `four_sums.power_sums`, into
+    ``out`` (5, P); the state is then that after it.
+    """
+    place, sums, origin = minute % window, state[:_POWERS], state[_POWERS]
+    block = state[_POWERS + 1 : _POWERS + 1 + window]
+    older = state[_POWERS + 1 + window :]
+    if place == 0:
+        sums[:] = 0.0
+        for i in range(window - 1, -1, -1):
+            _raise(block[i], values, sums)
+            older[_POWERS * i : _POWERS * (i + 1)] = sums
+        sums[:], origin[:] = 0.0, values
+    block[place] = values
+    _raise(values, origin, sums)
+    out[:_POWERS] = sums + older[_POWERS * (place + 1) : _POWERS * (place + 2)]
+    out[_POWERS] = origin
+
+
+@kernel
+def _raise(values: F, origin: F, sums: F) -> None:
+    """Add powers of distances."""
+    one, two, three, four = sums[0], sums[1], sums[2], sums[3]
+    for k in range(len(values)):
+        d = values[k] - origin[k]
+        one[k] += d
+        two[k] += d * d
+        three[k] += d * d * d
+        four[k] += d * d * d * d
+
+
 @kernel
 def size_of_products(window: int) -> int:
     """Numbers of the state of products of four series."""
