@@ -144,8 +144,8 @@ def extremes_of(window: int) -> F:
 
 @kernel
 def extremes_with(values: F, minute: int, window: int, state: F, out: F) -> None:
-    """Extremes of a window with the values (P,) of a market minute, as `sums.extremes`, into ``out``
-    (2, P).
+    """Extremes of a window with the values (P,) of a market minute, as `sums.extremes`, into
+    ``out`` (2, P).
     """
     place, both, block, older = (
         minute % window,
@@ -169,7 +169,7 @@ def _widen(high: F, low: F, both: F, out: F) -> None:
     """Extremes of values and of extremes (2, P), NaN where one is."""
     top, bottom, upper, lower = both[0], both[1], out[0], out[1]
     for k in range(len(high)):
-        a, b = (high[k], low[k])
+        a, b = high[k], low[k]
         most = a if a > top[k] or a != a else top[k]
         least = b if b < bottom[k] or b != b else bottom[k]
         upper[k], lower[k] = most, least

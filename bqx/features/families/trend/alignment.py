@@ -6,7 +6,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.families.trend import bqx, quadratic_terms
+from bqx.features.families.trend import bqx, past_rows, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
 from bqx.features.families.trend.quadratic_curves import explained
 from bqx.features.rolling.abreast import deviation_of, deviation_with, size_of_deviation
@@ -31,7 +31,7 @@ def alignment(x: F, first_minute: int) -> F:
     """Sum of the signs of BQX over the five windows, -5 to 5: (T, 1)."""
     out = np.zeros((len(x), 1))
     for i in range(len(MOMENTA)):
-        momentum = bqx.backward(x, first_minute, MOMENTA[i])
+        momentum = past_rows.backward(x, first_minute, MOMENTA[i])
         for row in range(len(x)):
             out[row, 0] += zone(momentum[row, 0], -CANCELLED, CANCELLED)
     return out
@@ -43,8 +43,26 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
 
     It is placed among its ``memory`` last values, its own included.
     """
-    volatility = bqx.spread(x, first_minute, window)[:, 1].copy()
+    volatility = past_rows.spread(x, first_minute, window)[:, 1].copy()
     return tercile(volatility, memory).reshape(-1, 1)
+
+
+def _begin_alignment() -> F:
+    """State of `_alignment_goes_on`: those of BQX over the windows."""
+    return np.concatenate([past_rows.begin_backward(window) for window in bqx.WINDOWS])
+
+
+@kernel
+def _alignment_goes_on(x: F, minute: int, state: F) -> F:
+    """What `alignment` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, start = np.zeros(x.shape), 0
+    for i in range(len(MOMENTA)):
+        stop = start + past_rows.size_of_backward(MOMENTA[i])
+        momentum = past_rows.backward_goes_on(x, minute, MOMENTA[i], state[start:stop])
+        for k in range(x.shape[1]):
+            out[0, k] += zone(momentum[0, k], -CANCELLED, CANCELLED)
+        start = stop
+    return out
 
 
 def _begin_regime(window: int, memory: int) -> F:
@@ -104,6 +122,7 @@ def _strength_goes_on(x: F, minute: int, state: F) -> F:
 
 
 _derived = partial(family, table="derived", laggable=False)
+_alone = partial(Steps, last=read, reads=lambda *window: 1, abreast=True)
 
 FAMILIES = (
     _derived(
@@ -115,6 +134,9 @@ FAMILIES = (
         title="Agreement of BQX over five windows",
         formula="sum(sign(BQX(w)), w in 15, 30, 45, 60, 75)",
         lookback=lambda: int(MOMENTA.max()) + 1,
+        steps=_alone(
+            _alignment_goes_on, rows=lambda: int(MOMENTA.max()) + 1, begin=_begin_alignment
+        ),
     ),
     _derived(
         "volatility_regime",
@@ -126,13 +148,8 @@ FAMILIES = (
         title="Volatility regime of the past rate index",
         formula="tercile(std(I[t-{0}..t-1]) / I[t], {1})",
         lookback=lambda window, memory: window + memory,
-        steps=Steps(
-            _regime_goes_on,
-            read,
-            rows=lambda window, memory: window + memory,
-            reads=lambda window, memory: 1,
-            begin=_begin_regime,
-            abreast=True,
+        steps=_alone(
+            _regime_goes_on, rows=lambda window, memory: window + memory, begin=_begin_regime
         ),
     ),
     _derived(
@@ -151,13 +168,6 @@ FAMILIES = (
         formula="mean(R2(I[t-w..t-1]), w in 60, 90, 150, 240, 390, 630)",
         lookback=lambda: int(FITS.max()) + 1,
         skips=lambda: 1,
-        steps=Steps(
-            _strength_goes_on,
-            read,
-            rows=lambda: int(FITS.max()) + 1,
-            reads=lambda: 1,
-            begin=_begin_strength,
-            abreast=True,
-        ),
+        steps=_alone(_strength_goes_on, rows=lambda: int(FITS.max()) + 1, begin=_begin_strength),
     ),
 )
