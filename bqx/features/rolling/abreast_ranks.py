@@ -13,7 +13,6 @@ from bqx.features.rolling.standing import (
     narrow,
     part,
     pass_on,
-    passed,
     settle,
 )
 from bqx.features.rolling.sums import F
@@ -59,11 +58,11 @@ def _beyond_with(values: F, minute: int, cuts: F, of: int, ties: int, state: F, 
             part(edge, smaller, upto, window)
         else:
             pass_on(edge, smaller, upto, now, old)
-        if settle(edge, smaller, upto, most, window, ties, now):
+        out[k] = settle(edge, smaller, upto, most, window, ties, now)
+        if out[k] < 0.0:
             last = np.concatenate((room[place + 1 :, k], room[: place + 1, k]))
             below, among = counted_exactly(last, last.astype(np.float32), ties)
-            narrow(edge, smaller, upto, most, ties, now, below, among)
-        out[k] = passed(edge, now)
+            out[k] = narrow(edge, smaller, upto, most, ties, now, below, among)
 
 
 @kernel

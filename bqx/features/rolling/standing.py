@@ -107,11 +107,12 @@ def _beyond(x: F, window: int, cuts: F, of: int, ties: int) -> F:
             part(edge, smaller, upto, window)
         else:
             pass_on(edge, smaller, upto, now, x[row - window])
-        if settle(edge, smaller, upto, most, window, ties, now):
+        number = settle(edge, smaller, upto, most, window, ties, now)
+        if number < 0.0:
             last = slice(row - window + 1, row + 1)
             below, among = counted_exactly(x[last], values[last], ties)
-            narrow(edge, smaller, upto, most, ties, now, below, among)
-        out[row] = passed(edge, now)
+            number = narrow(edge, smaller, upto, most, ties, now, below, among)
+        out[row] = number
     return out
 
 
@@ -132,11 +133,13 @@ def pass_on(edge: F, smaller: Any, upto: Any, now: float, old: float) -> None:
 
 
 @kernel
-def settle(edge: F, smaller: Any, upto: Any, most: Any, window: int, ties: int, now: float) -> bool:
-    """Move values that now lie on the other side of their cut, and say whether the newest lies
-    between the two of any.
+def settle(
+    edge: F, smaller: Any, upto: Any, most: Any, window: int, ties: int, now: float
+) -> float:
+    """Move values that now lie on the other side of their cut, and tell how many cuts the newest
+    lies beyond, -1 where it lies between the two of any.
     """
-    between = False
+    number, between = 0.0, False
     for k in range(len(edge) // 2):
         low, high = 2 * k, 2 * k + 1
         if _doubled(smaller[low], upto[low], ties) > most[k]:
@@ -146,26 +149,23 @@ def settle(edge: F, smaller: Any, upto: Any, most: Any, window: int, ties: int, 
             edge[low], smaller[low], upto[low] = edge[high], smaller[high], upto[high]
             edge[high], smaller[high], upto[high] = np.inf, window, window
         between |= edge[low] < now < edge[high]
-    return between
+        number += now >= edge[high]
+    return -1.0 if between else number
 
 
 @kernel
 def narrow(
     edge: F, smaller: Any, upto: Any, most: Any, ties: int, now: float, below: int, among: int
-) -> None:
-    """Put a value and its numbers in the place of one of the two between which it lies."""
+) -> float:
+    """Put a value and its numbers in the place of one of the two between which it lies, and tell
+    how many cuts it lies beyond.
+    """
+    number = 0.0
     for k in range(len(edge) // 2):
         if edge[2 * k] < now < edge[2 * k + 1]:
             at = 2 * k + int(_doubled(below, among, ties) > most[k])
             edge[at], smaller[at], upto[at] = now, below, among
-
-
-@kernel
-def passed(edge: F, now: float) -> float:
-    """How many cuts the newest value lies beyond."""
-    number = 0.0
-    for k in range(1, len(edge), 2):
-        number += now >= edge[k]
+        number += now >= edge[2 * k + 1]
     return number
 
 

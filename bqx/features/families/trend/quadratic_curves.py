@@ -48,26 +48,22 @@ def _curve(fitted: F, centre: F, x: F, window: int, first: int) -> F:
 def parabola(x: F, first_minute: int, window: int) -> F:
     """Nine readings of the fit to the past ``window`` rows: (T, 9), see the outputs below."""
     out = np.full((9, len(x)), np.nan)
-    if len(x) > window:
-        curves = curve(x, first_minute, window)
-        out[:, window:] = _past(curves[window - 1 : -1], x[window - 1 : -1], window).T
+    _past(curve(x, first_minute, window), x, window, out, window, 1)
     return out.T
 
 
 @kernel
-def _past(curves: F, x: F, window: int) -> F:
-    """Readings of curves at the row after: (T, 9)."""
-    rows = len(x)
-    out = np.empty((9, rows))
+def _past(curves: F, x: F, window: int, out: F, first: int, back: int) -> None:
+    """Readings of the curve so many rows before, from a first row on, into ``out`` (9, T)."""
     end = window - 1.0
-    for row in range(rows):
-        a2, a1, a0 = curves[row, 0], curves[row, 1], curves[row, 2]
-        r2, last = curves[row, 3], curves[row, 5]
+    for row in range(first, len(x)):
+        before = row - back
+        a2, a1, a0 = curves[before, 0], curves[before, 1], curves[before, 2]
+        r2, last = curves[before, 3], curves[before, 5]
         out[0, row], out[1, row], out[2, row] = a2, a1, a0
         out[3, row], out[4, row] = a2 * end * end, a1 * end
         out[5, row] = r2 if r2 == r2 or a0 != a0 else 0.0
-        out[6, row], out[7, row], out[8, row] = curves[row, 4], x[row] - last, last
-    return out.T
+        out[6, row], out[7, row], out[8, row] = curves[before, 4], x[before] - last, last
 
 
 @kernel
@@ -112,6 +108,7 @@ def begin_past(window: int) -> F:
 @kernel
 def past_goes_on(x: F, minute: int, window: int, state: F) -> F:
     """What `parabola` gives of a row (1, P), from the states of the rows before: (9, P)."""
-    out = _past(state[1:7].T, state[0], window).T
+    out = np.empty((9, x.shape[1]))
+    _past(state[1:7].T, state[0], window, out, 0, 0)
     state[0], state[1:7] = x[0], _curve_goes_on(x[0], minute, window, state[7:]).T
     return out
