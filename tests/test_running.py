@@ -18,6 +18,7 @@ from bqx.features.engine.live_window import LiveWindow
 from bqx.features.engine.requirements import bars_of, walk
 from bqx.features.rolling.panels import OfPairs
 from bqx.features.spec import Family, Feature, Source, read
+from bqx.features.steps import Steps
 from bqx.market import sessions
 from bqx.market.bar_arrays import on_grid
 from bqx.market.bars import COLUMNS, Bars, Panel
@@ -147,7 +148,7 @@ def test_a_state_goes_on_as_the_kernel_does(many_bars: Bars, family: Family) -> 
     assert steps is not None
     assert steps.begin is not None
     for source, window in product(family.sources, family.windows):
-        x = series(bars, family, source)
+        x = series(bars, family, source).copy()
         x[1_000] = np.nan
         fits = fits_of(source, family)
         state = steps.begin(*window, *fits)
@@ -156,7 +157,7 @@ def test_a_state_goes_on_as_the_kernel_does(many_bars: Bars, family: Family) -> 
             *range(len(x) - 8, len(x)),
         ]
         parts = [
-            steps.first(x[start:stop], first + start, *window, state)
+            gone_on(steps, x[start:stop], first + start, window, state)
             for start, stop in pairwise([0, *cuts, len(x)])
         ]
         y, whole = np.concatenate(parts), family.kernel(x, first, *window, *fits)
@@ -164,8 +165,40 @@ def test_a_state_goes_on_as_the_kernel_does(many_bars: Bars, family: Family) -> 
         assert np.isfinite(whole[-1]).any()
         behind = len(x) - steps.rows(*window)
         state = steps.begin(*window, *fits)
-        alone = steps.first(x[behind:], first + behind, *window, state)[-1]
+        alone = gone_on(steps, x[behind:], first + behind, window, state)[-1]
         np.testing.assert_array_equal(alone, y[-1])
+
+
+def gone_on(
+    steps: Steps,
+    x: NDArray[np.float64],
+    first: int,
+    window: tuple[int, ...],
+    state: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Rows of a first step, from a state that they move on."""
+    if not steps.abreast:
+        return np.asarray(steps.first(x, first, *window, state))
+    rows, of_pairs = x.reshape(len(x), -1, 1), state.reshape(-1, 1)
+    every = [steps.first(row, first + i, *window, of_pairs) for i, row in enumerate(rows)]
+    return np.array(every)[:, :, 0]
+
+
+@pytest.mark.parametrize("family", [f for f in stated() if f.steps and f.steps.abreast])
+def test_pairs_go_on_side_by_side_as_each_does(bars: Bars, family: Family) -> None:
+    steps = family.steps
+    assert steps is not None
+    assert steps.begin is not None
+    for source, window in product(family.sources, family.windows):
+        x = series(bars, family, source)[-700:].reshape(700, -1)
+        pairs = np.stack([x, x[::-1], 1.0 - 2.0 * x], axis=2)
+        pairs[300, :, 1] = np.nan
+        begun = steps.begin(*window, *fits_of(source, family))
+        states = np.repeat(begun[:, None], 3, axis=1)
+        y = np.array([steps.first(row, 77 + i, *window, states) for i, row in enumerate(pairs)])
+        for k in range(3):
+            alone = gone_on(steps, pairs[:, :, k], 77, window, begun.copy())
+            np.testing.assert_array_equal(y[:, :, k], alone)
 
 
 @pytest.mark.parametrize("family", families("abreast"))

@@ -120,6 +120,7 @@ class Family:
     ``causality`` lists the windows whose features also get a column lagged by 61 rows.
     ``fit(x, first_minute)`` learns parameters (P,) from the source's training rows; the kernel of
     a family that has one takes them after the windows. They are NaN where nothing can be learnt.
+    Without a NaN a value stands until the last row of a clock bucket of ``bucket(*window)`` rows.
     ``pool(parts, rows, reach)`` learns them once for all pairs instead: from (n, C) of the source a
     pair, at the same n rows of the grid, each of which looks ``reach`` bars back.
     """
@@ -138,6 +139,7 @@ class Family:
     fit: Callable[[Array, int], Array] | None = None
     pool: Callable[[Sequence[Array], NDArray[np.int64], int], Array] | None = None
     steps: Steps | None = None
+    bucket: Callable[..., int] | None = None
     abreast: Callable[[Array], Array] | None = None
     title: str = ""
     formula: str = ""

@@ -17,7 +17,8 @@ class Steps:
     ``rows(*window)`` rows of the source; ``last(y, first_minute, *window)`` makes what the kernel
     gives, a row of it of ``reads(*window)`` of these. With ``begin(*window[, parameters])``, a
     state (S,) before any row, ``first`` takes the state after the rows before those it is given in
-    the place of the parameters, and leaves that after them.
+    the place of the parameters, and leaves that after them. One that runs ``abreast`` takes a row
+    of several pairs, (C, P), its market minute and their states (S, P), and gives (K, P).
     """
 
     first: Callable[..., Array]
@@ -26,3 +27,4 @@ class Steps:
     rows: Callable[..., int]
     reads: Callable[..., int]
     begin: Callable[..., Array] | None = None
+    abreast: bool = False

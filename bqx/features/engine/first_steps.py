@@ -14,8 +14,27 @@ from bqx.features.engine.newest_calls import Fits, Reading, Readings, alike
 from bqx.features.spec import Array
 
 
-class FirstStep:
-    """The rows of a kernel's first step, and what reads them.
+class Step:
+    """The rows of a kernel's first step, and what reads them."""
+
+    def __init__(self, kept: KeptSeries, readings: Sequence[Reading]) -> None:
+        self._kept = kept
+        self._then = alike(readings)
+
+    def run(self, move: Move, out: NDArray[Any], fits: Fits) -> None:
+        """Compute the rows that are new, then what reads them."""
+        if move.newer:
+            self._take(move, fits)
+        for readings in self._then:
+            for work in readings.works(move.market_minute, out, fits):
+                work()
+
+    def _take(self, move: Move, fits: Fits) -> None:
+        raise NotImplementedError
+
+
+class FirstStep(Step):
+    """The rows of a first step that reads so many rows.
 
     Parameters
     ----------
@@ -26,17 +45,8 @@ class FirstStep:
     def __init__(
         self, kept: KeptSeries, firsts: Sequence[Reading], readings: Sequence[Reading]
     ) -> None:
-        self._kept = kept
+        super().__init__(kept, readings)
         self._first = Readings(firsts)
-        self._then = alike(readings)
-
-    def run(self, move: Move, out: NDArray[Any], fits: Fits) -> None:
-        """Compute the rows that are new, then what reads them."""
-        if move.newer:
-            self._take(move, fits)
-        for readings in self._then:
-            for work in readings.works(move.market_minute, out, fits):
-                work()
 
     def _take(self, move: Move, fits: Fits) -> None:
         count = self._kept.go_on(move).shape[1]

@@ -39,9 +39,10 @@ def _run(
     places: Numbers,
     out: NDArray[Any],
     filled_rows: tuple[int, int],
+    pairs: Numbers,
     finite: bool,
 ) -> None:
-    """Run kernels on each pair's newest rows of one series, and copy the last rows of what they
+    """Run kernels on some pairs' newest rows of one series, and copy the last rows of what they
     give to some rows of ``out``, from first to last.
 
     ``calls`` (n, 10 or more) : address of the kernel; first and end of its ``places`` (2, m), which
@@ -53,8 +54,7 @@ def _run(
     ``finite`` : infinite becomes NaN.
     """
     shape, numbers = alike
-    minute, end, count = now
-    first, last = filled_rows
+    (minute, end, count), (first, last) = now, filled_rows
     for i in range(len(calls)):
         of = calls[i]
         # To fill several rows, a kernel reads as many more.
@@ -66,7 +66,7 @@ def _run(
         for k in range(1, len(numbers)):
             numbers = with_item(numbers, k, of[9 + k])
         first_row = of[3] + (end - rows) * of[5]
-        for pair in range(len(out)):
+        for pair in pairs:
             lies_at: Any = pointer(first_row + pair * of[4])
             arguments = (carray(lies_at, shape, np.float64),) + numbers  # noqa: RUF005
             if parameters is None:
@@ -166,15 +166,17 @@ class Readings:
         )
         self._by_python = first.address is None
         self._alike = (0,) * (values.ndim - 1), (0,) * (1 + len(first.window))
+        self._all = np.arange(len(values))
 
     def works(
         self, market_minute: int, out: NDArray[Any], fits: Fits, rows: Rows = (0, 1), *,
-        finite: bool = True,
+        finite: bool = True, pairs: Numbers | None = None,
     ) -> Iterator[Callable[[], None]]:  # fmt: skip
         """What is to be done to fill some rows of ``out`` (pairs, rows, columns), which lies in one
         piece, with the newest ones.
 
-        ``rows`` : the first of them, and the one after the last.
+        ``rows`` : the first of them, and the one after the last. ``pairs`` : of kernels that Python
+        does not call; without them all.
         ``finite`` : infinite becomes NaN.
         """
         if self._by_python:
@@ -186,8 +188,9 @@ class Readings:
             return
         now = market_minute, self._first.series.end, self._first.series.count
         parameters = self._first.parameters(fits)
+        some = self._all if pairs is None else pairs
         for calls in self._pieces:
-            arguments = calls, now, self._alike, parameters, self._places, out, rows, finite
+            arguments = calls, now, self._alike, parameters, self._places, out, rows, some, finite
             yield partial(_run, *arguments)
 
     def load(self, out: NDArray[Any]) -> None:
@@ -197,7 +200,8 @@ class Readings:
         """
         if not self._by_python:
             parameters, nothing = self._first.parameters(()), self._pieces[0][:0]
-            _run(nothing, (0, 0, 0), self._alike, parameters, self._places, out, (0, 0), True)
+            more = self._alike, parameters, self._places, out, (0, 0), self._all, True
+            _run(nothing, (0, 0, 0), *more)
 
 
 def _interpreted(

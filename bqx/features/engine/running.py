@@ -12,25 +12,22 @@ from numpy.typing import NDArray
 
 from bqx.features.engine.bar_window import BarWindow
 from bqx.features.engine.batched import in_threads
-from bqx.features.engine.compute import Plan, PlannedCall, parameters_of
-from bqx.features.engine.first_steps import FirstStep, Going, StatedStep
+from bqx.features.engine.compute import Plan, PlannedCall
+from bqx.features.engine.first_steps import Step
+from bqx.features.engine.held_readings import HeldReadings
 from bqx.features.engine.kept_panel import KeptPanel
-from bqx.features.engine.kept_series import KeptSeries, KeptSource, Move
+from bqx.features.engine.kept_series import KeptSource, Move
 from bqx.features.engine.newest_bars import EndToEnd, NewestOfPairs
-from bqx.features.engine.newest_calls import Fits, Reading, Readings, alike, as_it_is
-from bqx.features.spec import Array, Feature, Source, read
-from bqx.features.steps import Steps
+from bqx.features.engine.newest_calls import Fits, Reading, Readings, alike
+from bqx.features.engine.prepared_steps import Readers, first_step, made_by, reading_of
+from bqx.features.spec import Feature, Source, read
 
 Work = Callable[[], None]
-Readers = list[tuple[PlannedCall, Steps]]
 Alike = tuple[list[KeptSource], int, int]
 """Sources that read alike numbers of bars, the most that they read, and the most that is wanted."""
 
 _LONG = 256
 """Bars behind a row of a source whose build is mostly compiled work, which any thread can do."""
-
-_GOING = 15
-"""Minutes that nobody asked for after which a state still goes on."""
 
 
 class RunningPlan:
@@ -146,7 +143,7 @@ class _Source:
 
     kept: KeptSource
     all: Sequence[Reading]
-    steps: Sequence[FirstStep]
+    steps: Sequence[Step | HeldReadings]
 
     @cached_property
     def _alike(self) -> list[Readings]:
@@ -177,25 +174,25 @@ def _prepared_source(calls: Sequence[PlannedCall], bars: NewestOfPairs, fits: Fi
     readings, of_step = [], dict[Any, Readers]()
     for call in calls:
         if steps := call.feature.family.steps:
-            of_step.setdefault(_made_by(steps.first, call), []).append((call, steps))
+            of_step.setdefault(made_by(steps.first, call), []).append((call, steps))
     for call in (call for call in calls if not call.feature.family.steps):
         # What another's first step is, is there already.
-        if there := of_step.get(_made_by(call.kernel, call)):
+        if there := of_step.get(made_by(call.kernel, call)):
             there.append((call, replace(there[0][1], last=read, reads=lambda *window: 1)))
         else:
-            readings.append(_reading(call, call.kernel, kept, _rows_read(call, len(shape))))
+            readings.append(reading_of(call, call.kernel, kept, _rows_read(call, len(shape))))
     together = dict[Any, list[Readers]]()
     for number, readers in enumerate(of_step.values()):
         # Rows that nothing but their values are read of can lie side by side.
         plain = all(steps.begin and steps.last is read for _, steps in readers)
-        key = (True, len(readers[0][0].window)) if plain else (False, number)
+        (call, steps), *_ = readers
+        key = (steps.abreast, len(call.window)) if plain else (None, number)
         together.setdefault(key, []).append(readers)
-    return _Source(kept, readings, [_first_step(of, kept, fits) for of in together.values()])
-
-
-def _made_by(kernel: Callable[..., Any], call: PlannedCall) -> tuple[int, tuple[int, ...], str]:
-    """What tells the rows that a kernel makes for a call from others of the call's source."""
-    return id(kernel), call.window, call.feature.fit_key
+    made: list[Step | HeldReadings] = [first_step(of, kept, fits) for of in together.values()]
+    if held := [reading for reading in readings if reading.feature.family.bucket]:
+        made.append(HeldReadings(kept, held))
+    readings = [reading for reading in readings if not reading.feature.family.bucket]
+    return _Source(kept, readings, made)
 
 
 def _reads_no_more(source: Source, bars: EndToEnd) -> bool:
@@ -205,60 +202,6 @@ def _reads_no_more(source: Source, bars: EndToEnd) -> bool:
     except AttributeError:
         return False
     return True
-
-
-def _reading(
-    call: PlannedCall, kernel: Callable[..., Any], series: KeptSeries, rows: int, column: int = 0
-) -> Reading:
-    """A call's kernel, or the last step of it, on the newest rows of a series.
-
-    ``column`` : of the series, that is the first of the call's.
-    """
-    fitted = bool(call.feature.fit_key) and kernel is call.kernel
-    kernel, window = (as_it_is, ()) if kernel is read else (kernel, call.window)
-    outputs = column + call.outputs
-    return Reading(kernel, series, rows, window, outputs, call.columns, call.feature, fitted)
-
-
-def _first_step(members: Sequence[Readers], series: KeptSource, fits: Fits) -> FirstStep:
-    """The first step of some calls, or several that are alike, and the calls that read them."""
-    firsts, readers, going = [], [], []
-    width = size = behind = 0
-    pairs, probe = len(series.values), np.full((1, *series.values.shape[2:]), np.nan)
-    for calls in members:
-        (call, steps), *_ = calls
-        feature, window, rows = call.feature, call.window, int(steps.rows(*call.window))
-        fitted = bool(feature.fit_key)
-        begin = partial(_begun, steps, call)
-        more = [begin(fits[0])] if steps.begin else []
-        if fitted and not steps.begin:
-            more = [parameters_of(feature, fits[0])]
-        outputs = np.arange(steps.first(probe, 0, *window, *more).shape[1])
-        columns = width + outputs
-        first = Reading(steps.first, series, rows, window, outputs, columns, feature, fitted)
-        if steps.begin:
-            first = replace(first, rows=1, state=(size, size + len(more[0])))
-            going.append(Going(first, begin, rows))
-            size = first.state[1]
-        firsts.append(first)
-        readers += [(call, steps.last, int(steps.reads(*window)), width) for call, steps in calls]
-        width, behind = width + len(outputs), max(behind, rows)
-    longest = max(reads for _, _, reads, _ in readers)
-    kept_rows = max(longest, _GOING) if going else longest
-    kept = KeptSeries(kept_rows, behind, pairs=pairs, shape=(width,))
-    readings = [_reading(call, last, kept, reads, at) for call, last, reads, at in readers]
-    if not going:
-        return FirstStep(kept, firsts, readings)
-    states = np.empty((pairs, size))
-    stated = [replace(of, reading=replace(of.reading, states=states)) for of in going]
-    return StatedStep(kept, stated, readings)
-
-
-def _begun(steps: Steps, call: PlannedCall, fits: Mapping[str, Array] | None) -> Array:
-    """State of a pair of some fits, before any row."""
-    assert steps.begin is not None
-    more = [parameters_of(call.feature, fits)] if call.feature.fit_key else []
-    return steps.begin(*call.window, *more)
 
 
 def _rows_read(call: PlannedCall, dimensions: int) -> int:

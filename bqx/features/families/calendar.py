@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import panels
-from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.abreast import deviation_of, deviation_with, size_of_deviation
+from bqx.features.rolling.abreast_ranks import tercile_with, thirds_of
+from bqx.features.rolling.returns import log_returns, returns_from
 from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.sources import CLOCK_RATE
@@ -159,23 +161,29 @@ CLOCK = Source("clock", "clock", "1", 0, _calendar)
 
 
 @kernel
-def _volatility(x: F, first_minute: int, window: int, memory: int) -> F:
-    return mean_std(log_returns(x), window, first_minute, 1)[1].reshape(-1, 1)
-
-
-@kernel
-def _placed(volatility: F, first_minute: int, window: int, memory: int) -> F:
-    return tercile(volatility[:, 0].copy(), memory).reshape(-1, 1)
-
-
-@kernel
 def volatility_state(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile (0 calm, 1, 2 wild) of today's volatility within its own recent past: (T, 1).
 
     Volatility is the deviation of one-row log returns over ``window`` rows; it is placed among
     its ``memory`` last values, its own included.
     """
-    return _placed(_volatility(x, first_minute, window, memory), first_minute, window, memory)
+    volatility = mean_std(log_returns(x), window, first_minute, 1)[1]
+    return tercile(volatility, memory).reshape(-1, 1)
+
+
+def _begin(window: int, memory: int) -> F:
+    """State of `_goes_on`: the value before, and those of the deviation and its rank."""
+    return np.concatenate((np.array([np.nan]), deviation_of(window), thirds_of(memory)))
+
+
+@kernel
+def _goes_on(x: F, minute: int, window: int, memory: int, state: F) -> F:
+    """What `volatility_state` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, size = np.empty(x.shape), 1 + size_of_deviation(window)
+    deviation_with(returns_from(state[0], x[0]), minute, window, state[1:size], out[0])
+    tercile_with(out[0].copy(), minute, memory, state[size:], out[0])
+    state[0] = x[0]
+    return out
 
 
 _time = partial(family, table="time", laggable=False)
@@ -193,10 +201,12 @@ FAMILIES = (
         formula="tercile(std(r, {0}), {1})",
         lookback=lambda window, memory: window + memory,
         steps=Steps(
-            _volatility,
-            _placed,
-            rows=lambda window, memory: window + 1,
-            reads=lambda window, memory: memory,
+            _goes_on,
+            read,
+            rows=lambda window, memory: window + memory,
+            reads=lambda window, memory: 1,
+            begin=_begin,
+            abreast=True,
         ),
     ),
 )

@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.going_on import (
-    deviation_of,
-    deviation_with,
-    put,
-    room_for,
-    size_of_deviation,
-)
+from bqx.features.rolling.abreast import deviation_of, deviation_with
 from bqx.features.rolling.sums import F, mean_std
 
 DRIFT, ALARM = 0.5, 5.0
@@ -92,23 +86,37 @@ def _read(out: F, room: F, deviation: float) -> None:
 
 
 def begin(memory: int, window: int) -> F:
-    """State of `go_on` before any row: that of the deviation, and the last values."""
-    return np.concatenate((deviation_of(memory), room_for(window)))
+    """State of `go_on` before any row: the last values, and that of the deviation."""
+    return np.concatenate((np.full(window, np.nan), deviation_of(memory)))
 
 
 @kernel
-def go_on(x: F, first_minute: int, memory: int, window: int, state: F) -> F:
-    """What `cumulative` gives, from the state of the rows before."""
-    out, size = np.full((len(x), 3), np.nan), size_of_deviation(memory)
-    room, std = np.empty(6 * _ABREAST), np.empty(1)
-    for row in range(len(x)):
-        std[0] = deviation_with(x[row], first_minute + row, state[:size])
-        values = put(state[size:], x[row])
-        if std[0] > 0.0:
-            room[:] = 0.0
-            _sums(values, window - 1, window, std, room)
-            _read(out[row], room, std[0])
+def go_on(x: F, minute: int, memory: int, window: int, state: F) -> F:
+    """What `cumulative` gives of a row (1, P), from the states of the rows before: (3, P)."""
+    out, std, values = np.full((3, x.shape[1]), np.nan), np.empty(x.shape[1]), state[:window]
+    deviation_with(x[0], minute, memory, state[window:], std)
+    values[minute % window] = x[0]
+    for first in range(0, len(std), _ABREAST):
+        room, deviations = np.zeros(6 * _ABREAST), std[first : first + _ABREAST]
+        for back in range(window):
+            _sums_of_row(values[(minute - back) % window, first:], back + 1.0, deviations, room)
+        for i in range(len(deviations)):
+            if deviations[i] > 0.0:
+                _read(out[:, first + i], room[i:], deviations[i])
     return out
+
+
+@kernel
+def _sums_of_row(values: F, back: float, std: F, room: F) -> None:
+    """Sums, as those of `_sums`, with the values of several series one row further back."""
+    for k in range(len(std)):
+        drift = DRIFT * std[k]
+        room[k], room[k + 128], room[k + 256] = _higher(
+            room[k], room[k + 128], room[k + 256], values[k] - drift, back
+        )
+        room[k + 64], room[k + 192], room[k + 320] = _higher(
+            room[k + 64], room[k + 192], room[k + 320], -(values[k] + drift), back
+        )
 
 
 @kernel
@@ -118,6 +126,6 @@ def first_of_sums(x: F, first_minute: int, memory: int, window: int) -> F:
 
 
 @kernel
-def first_goes_on(x: F, first_minute: int, memory: int, window: int, state: F) -> F:
-    """The same, from the state of the rows before."""
-    return go_on(x, first_minute, memory, window, state)[:, :1]
+def first_goes_on(x: F, minute: int, memory: int, window: int, state: F) -> F:
+    """The same of a row (1, P), from the states of the rows before: (1, P)."""
+    return go_on(x, minute, memory, window, state)[:1]

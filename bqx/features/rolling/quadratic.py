@@ -102,8 +102,9 @@ def size_of_fit(window: int) -> int:
 
 @kernel
 def fit_of(window: int) -> F:
-    """State of a fit before any row: the block's four sums of `trend_sums` and first value; the
-    values of the block before and of this one; the sums of the one before, backwards.
+    """State of a pair's fit before any row: the block's four sums of `trend_sums` and first value;
+    the values of this block and of the one before, by their minutes; the sums of the one before,
+    backwards.
     """
     state = np.full(size_of_fit(window), np.nan)
     state[-_SUMS:] = 0.0  # a window that ends where a block does holds nothing older
@@ -111,42 +112,51 @@ def fit_of(window: int) -> F:
 
 
 @kernel
-def fit_with(value: float, minute: int, window: int, state: F, out: F) -> float:
-    """The fit of a window with the value of a market minute, as `fit`, into ``out`` (7,); the mean.
-
-    The state is then that after it.
+def fits_with(now: F, minute: int, window: int, state: F, out: F) -> None:
+    """The fits of a window with the values (P,) of a market minute, as `fit`, and the means, into
+    ``out`` (8, P), see ``abreast``. The state (S, P) is then that after it.
     """
-    place, w = minute % window, float(window)
+    pairs, place, w = len(now), minute % window, float(window)
+    sums, origin = state[:_SUMS], state[_SUMS]
     values, older = state[_HEAD : _HEAD + 2 * window], state[_HEAD + 2 * window :]
-    if place == 0:
-        values[:window] = values[window:].copy()
-        s0 = s1 = s2 = sq = 0.0
-        for i in range(window):
-            k, d, at = -1.0 - i, values[window - 1 - i] - value, _SUMS * (window - 1 - i)
-            s0 += d
-            s1 += k * d
-            s2 += k * k * d
-            sq += d * d
-            older[at], older[at + 1], older[at + 2], older[at + 3] = s0, s1, s2, sq
-        state[:_SUMS], state[_SUMS] = 0.0, value
-    values[window + place] = value
-    k, d, r, at = float(place), value - state[_SUMS], state[_SUMS], _SUMS * (place + 1)
-    state[0] += d
-    state[1] += k * d
-    state[2] += k * k * d
-    state[3] += d * d
-    t0, t1 = state[0] + older[at], state[1] + older[at + 1]
-    t2, tq = state[2] + older[at + 2], state[3] + older[at + 3]
     half = 0.5 * (w - 1.0)
-    middle = k - half
-    slope, curve = t1 - middle * t0, t2 - 2.0 * middle * t1 + middle * middle * t0
-    fitted = _solved(t0, slope, curve, tq, value, r, w)
-    for j in range(7):
-        out[j] = fitted[j]
-    if out[4] < LOST * out[3]:
-        rest, centre = 0.0, _centre(t0, out[0], w)
-        for j in range(window):
-            rest += _gap(values[window + place - j] - r, centre, out[6], out[0], half - j)
-        out[4] = rest
-    out[3], out[4] = _deviations(out[3], out[4], w)
-    return r + t0 * (1.0 / window)
+    if place == 0:
+        sums[:] = 0.0
+        for i in range(window):
+            _add(values[(minute - 1 - i) % (2 * window)], now, -1.0 - i, sums)
+            at = _SUMS * (window - 1 - i)
+            older[at : at + _SUMS] = sums
+        sums[:], origin[:] = 0.0, now
+    values[minute % (2 * window)] = now
+    _add(now, origin, float(place), sums)
+    rest, middle = older[_SUMS * (place + 1) : _SUMS * (place + 2)], place - half
+    for k in range(pairs):
+        t0, t1 = sums[0, k] + rest[0, k], sums[1, k] + rest[1, k]
+        t2, tq, r = sums[2, k] + rest[2, k], sums[3, k] + rest[3, k], origin[k]
+        slope, curve = t1 - middle * t0, t2 - 2.0 * middle * t1 + middle * middle * t0
+        out[0, k], out[1, k], out[2, k], out[3, k], out[4, k], out[5, k], out[6, k] = _solved(
+            t0, slope, curve, tq, now[k], r, w
+        )
+        out[7, k] = r + t0 * (1.0 / window)
+    for k in range(pairs):
+        if out[4, k] < LOST * out[3, k]:
+            total, r = sums[0, k] + rest[0, k], origin[k]
+            gaps, centre = 0.0, _centre(total, out[0, k], w)
+            for j in range(window):
+                value = values[(minute - j) % (2 * window), k]
+                gaps += _gap(value - r, centre, out[6, k], out[0, k], half - j)
+            out[4, k] = gaps
+    for k in range(pairs):
+        out[3, k], out[4, k] = _deviations(out[3, k], out[4, k], w)
+
+
+@kernel
+def _add(values: F, origin: F, place: float, sums: F) -> None:
+    """Add distances, these by their place and by its square, and their squares."""
+    total, rise, bend, square = sums[0], sums[1], sums[2], sums[3]
+    for k in range(len(values)):
+        d = values[k] - origin[k]
+        total[k] += d
+        rise[k] += place * d
+        bend[k] += place * place * d
+        square[k] += d * d

@@ -46,6 +46,14 @@ def log_returns(x: F, rows: int = 1) -> F:
 
 
 @kernel
+def returns_from(before: F, now: F) -> F:
+    """Logs of values over those before them (P,), as `log_returns`."""
+    out = now / before
+    logs(out)
+    return out
+
+
+@kernel
 def return_from(before: float, now: float) -> float:
     """Log of a value over the one before it, as `log_returns`."""
     out = np.array([now / before])

@@ -59,7 +59,7 @@ def share(x: F, window: int) -> F:
 
 
 @kernel
-def _largest_ranks(cuts: F, of: int) -> NDArray[np.int64]:
+def largest_ranks(cuts: F, of: int) -> NDArray[np.int64]:
     """Largest doubled rank that as a share of ``of`` values does not lie beyond each cut."""
     out = np.empty(len(cuts), dtype=np.int64)
     for k in range(len(cuts)):
@@ -73,7 +73,7 @@ def _largest_ranks(cuts: F, of: int) -> NDArray[np.int64]:
 
 
 @kernel
-def _counted_exactly(x: F, values: NDArray[np.float32], ties: int) -> tuple[int, int]:
+def counted_exactly(x: F, values: NDArray[np.float32], ties: int) -> tuple[int, int]:
     """Numbers of smaller and of not larger values than the last: in double precision where ties
     count whole, else in single. ``values`` : ``x`` in single precision, in which nearly none tie.
     """
@@ -95,7 +95,7 @@ def _beyond(x: F, window: int, cuts: F, of: int, ties: int) -> F:
     out, values = np.full(rows, np.nan), single(x)
     if ties != HIGHEST:
         x = values.astype(np.float64)
-    clean, most = clean_rows(x), _largest_ranks(cuts, of)
+    clean, most = clean_rows(x), largest_ranks(cuts, of)
     # Of every cut a value that is not beyond it, then one that is.
     edge = np.empty(2 * count)
     smaller, upto = np.empty(2 * count, np.int64), np.empty(2 * count, np.int64)
@@ -104,33 +104,69 @@ def _beyond(x: F, window: int, cuts: F, of: int, ties: int) -> F:
             continue
         now = x[row]
         if clean[row] == window or row == window - 1:
-            edge[0::2], edge[1::2] = -np.inf, np.inf
-            smaller[0::2], smaller[1::2] = 0, window
-            upto[:] = smaller
+            part(edge, smaller, upto, window)
         else:
-            old = x[row - window]
-            for k in range(2 * count):
-                smaller[k] += int(now < edge[k]) - int(old < edge[k])
-                upto[k] += int(now <= edge[k]) - int(old <= edge[k])
-        below = among = -1
-        number = 0.0
-        for k in range(count):
-            low, high = 2 * k, 2 * k + 1
-            if _doubled(smaller[low], upto[low], ties) > most[k]:
-                edge[high], smaller[high], upto[high] = edge[low], smaller[low], upto[low]
-                edge[low], smaller[low], upto[low] = -np.inf, 0, 0
-            elif _doubled(smaller[high], upto[high], ties) <= most[k]:
-                edge[low], smaller[low], upto[low] = edge[high], smaller[high], upto[high]
-                edge[high], smaller[high], upto[high] = np.inf, window, window
-            if edge[low] < now < edge[high]:
-                if among < 0:
-                    last = slice(row - window + 1, row + 1)
-                    below, among = _counted_exactly(x[last], values[last], ties)
-                at = high if _doubled(below, among, ties) > most[k] else low
-                edge[at], smaller[at], upto[at] = now, below, among
-            number += now >= edge[high]
+            pass_on(edge, smaller, upto, now, x[row - window])
+        number = settle(edge, smaller, upto, most, window, ties, now)
+        if number < 0.0:
+            last = slice(row - window + 1, row + 1)
+            below, among = counted_exactly(x[last], values[last], ties)
+            number = narrow(edge, smaller, upto, most, ties, now, below, among)
         out[row] = number
     return out
+
+
+@kernel
+def part(edge: F, smaller: Any, upto: Any, window: int) -> None:
+    """Values around each cut of which nothing is known yet, and their numbers."""
+    edge[0::2], edge[1::2] = -np.inf, np.inf
+    smaller[0::2], smaller[1::2] = 0, window
+    upto[0::2], upto[1::2] = 0, window
+
+
+@kernel
+def pass_on(edge: F, smaller: Any, upto: Any, now: float, old: float) -> None:
+    """Count a value that has come and one that has gone."""
+    for k in range(len(edge)):
+        smaller[k] += int(now < edge[k]) - int(old < edge[k])
+        upto[k] += int(now <= edge[k]) - int(old <= edge[k])
+
+
+@kernel
+def settle(
+    edge: F, smaller: Any, upto: Any, most: Any, window: int, ties: int, now: float
+) -> float:
+    """Move values that now lie on the other side of their cut, and tell how many cuts the newest
+    lies beyond, -1 where it lies between the two of any.
+    """
+    number, between = 0.0, False
+    for k in range(len(edge) // 2):
+        low, high = 2 * k, 2 * k + 1
+        if _doubled(smaller[low], upto[low], ties) > most[k]:
+            edge[high], smaller[high], upto[high] = edge[low], smaller[low], upto[low]
+            edge[low], smaller[low], upto[low] = -np.inf, 0, 0
+        elif _doubled(smaller[high], upto[high], ties) <= most[k]:
+            edge[low], smaller[low], upto[low] = edge[high], smaller[high], upto[high]
+            edge[high], smaller[high], upto[high] = np.inf, window, window
+        between |= edge[low] < now < edge[high]
+        number += now >= edge[high]
+    return -1.0 if between else number
+
+
+@kernel
+def narrow(
+    edge: F, smaller: Any, upto: Any, most: Any, ties: int, now: float, below: int, among: int
+) -> float:
+    """Put a value and its numbers in the place of one of the two between which it lies, and tell
+    how many cuts it lies beyond.
+    """
+    number = 0.0
+    for k in range(len(edge) // 2):
+        if edge[2 * k] < now < edge[2 * k + 1]:
+            at = 2 * k + int(_doubled(below, among, ties) > most[k])
+            edge[at], smaller[at], upto[at] = now, below, among
+        number += now >= edge[2 * k + 1]
+    return number
 
 
 @kernel
@@ -146,7 +182,7 @@ def tercile_of_last(values: F) -> float:
     """0, 1 or 2: what `tercile` is at the last of some values, of which none is NaN."""
     _, upto = _counted(values, values[-1])
     beyond = 0.0
-    for most in _largest_ranks(THIRDS, len(values)):
+    for most in largest_ranks(THIRDS, len(values)):
         beyond += _doubled(upto, upto, HIGHEST) > most
     return beyond
 

@@ -30,18 +30,19 @@ SCALE = 2.0 / (WINDOW * float((_HANN**2).sum()))
 
 
 @kernel
-def _load(x: F, first: int, z: F, lanes: int) -> None:
+def _load(x: F, first: int, z: F, lanes: int, step: int) -> None:
     """Weighted windows that end from row ``first`` on: their even rows, then their odd ones."""
-    newest, centre = x[first : first + lanes], np.zeros(lanes)
+    oldest, centre = first - (WINDOW - 1) * step, np.zeros(lanes)
+    newest = x[first : first + lanes]
     # Rows are found without slices, which cost more than so few windows do.
     for i in range(WINDOW - 1):
-        row = np.uint64(first - WINDOW + 1 + i)
+        row = np.uint64(oldest + i * step)
         for k in range(lanes):
             centre[k] += x[row + np.uint64(k)] - newest[k]
     for k in range(lanes):
         centre[k] /= WINDOW
     for i in range(BINS):
-        even, odd = np.uint64(first - WINDOW + 1 + 2 * i), np.uint64(first - WINDOW + 2 + 2 * i)
+        even, odd = np.uint64(oldest + 2 * i * step), np.uint64(oldest + (2 * i + 1) * step)
         to = z[_REVERSED[i] * BOTH : (_REVERSED[i] + 1) * BOTH]
         for k in range(lanes):
             own = (x[even + np.uint64(k)] - newest[k]) - centre[k]
@@ -99,12 +100,13 @@ def _unfold(z: F, lanes: int) -> None:
 
 
 @kernel
-def transforms(x: F, first: int, z: F, lanes: int) -> None:
+def transforms(x: F, first: int, z: F, lanes: int, step: int = 1) -> None:
     """Spectra ``z`` (64 x 64) of the windows that end at rows ``first`` to ``first + 31``.
 
-    Of bin 64, then of every bin from 1 to 63, the real and then the imaginary parts.
+    Of bin 64, then of every bin from 1 to 63, the real and then the imaginary parts. ``step`` :
+    from a row of a window to its next; that many windows may so lie side by side.
     """
-    _load(x, first, z, lanes)
+    _load(x, first, z, lanes, step)
     _transform(z, lanes)
     _unfold(z, lanes)
 
@@ -114,3 +116,13 @@ def bin_of(z: F, k: int) -> F:
     """Real and then imaginary parts of a bin, counted from 0: (64,)."""
     row = (k + 1) % BINS
     return z[row * BOTH : (row + 1) * BOTH]
+
+
+@kernel
+def last_rows(values: F, minute: int, room: F) -> tuple[F, int]:
+    """Keep values (P,) of a market minute in a room (256, P), where the last 128 rows then follow
+    each other: all of it, and where the newest one begins.
+    """
+    place = minute % WINDOW
+    room[place], room[place + WINDOW] = values, values
+    return room.reshape(-1), (place + WINDOW) * len(values)

@@ -7,12 +7,22 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.families.cross_pair.beside_sisters import (
+    begin_drift,
+    begin_products,
+    drift,
+    drift_goes_on,
+    products,
+    products_go_on,
+    volatility,
+)
 from bqx.features.rolling import granger, panels
-from bqx.features.rolling.multivariate import by_column, correlations, shifted
+from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.quadratic import fit
-from bqx.features.rolling.sums import F, mean_std
+from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import Output, Source
+from bqx.features.spec import Output, Source, read
+from bqx.features.steps import Steps
 from bqx.market.pairs import SISTERS
 
 WINDOWS = (60, 90, 150, 240, 390, 630)
@@ -20,60 +30,8 @@ LAGS = (1, 3, 5, 7, 10, 15)
 LEADER_WINDOW = 60
 """Rows of a leader's BQX and of its trend."""
 
-_OWN, _SISTERS = 1.5, 0.67
-_DECOUPLED = -0.3
 _TWO = (1, 2)
 _CANDIDATES = 5
-
-
-@kernel
-def products(x: F, first_minute: int, window: int) -> F:
-    """Quadratic and linear term at the window's end, own times sister's: (T, 3) -> (T, 4)."""
-    out = np.empty((len(x), 4))
-    end = window - 1.0
-    own = fit(x[:, 0].copy(), window, first_minute)
-    for k in range(2):
-        sister = fit(x[:, 1 + k].copy(), window, first_minute)
-        out[:, 2 * k] = own[:, 0] * (end * end) * (sister[:, 0] * (end * end))
-        out[:, 2 * k + 1] = own[:, 1] * end * (sister[:, 1] * end)
-    return out
-
-
-@kernel
-def volatility(x: F, first_minute: int, window: int) -> F:
-    """Deviation over the sister's, whether it is above 1.5, below 0.67: (T, 3) -> (T, 6)."""
-    rows = len(x)
-    out = np.full((rows, 6), np.nan)
-    own = mean_std(x[:, 0].copy(), window, first_minute, 1)[1]
-    for k in range(2):
-        sister = mean_std(x[:, 1 + k].copy(), window, first_minute, 1)[1]
-        for row in range(rows):
-            if sister[row] > 0.0:
-                value = own[row] / sister[row]
-                out[row, 3 * k] = value
-                if not np.isnan(value):
-                    out[row, 3 * k + 1] = 1.0 if value > _OWN else 0.0
-                    out[row, 3 * k + 2] = 1.0 if value < _SISTERS else 0.0
-    return out
-
-
-@kernel
-def drift(x: F, first_minute: int, window: int) -> F:
-    """Change of the correlation over a window's length, its size, and whether it is below -0.3:
-    (T, 3) -> (T, 6).
-    """
-    rows = len(x)
-    out = np.full((rows, 6), np.nan)
-    correlated = correlations(x, window, first_minute)
-    change = correlated - shifted(correlated, window)
-    for row in range(rows):
-        for k in range(2):
-            value = change[row, k]
-            if not np.isnan(value):
-                out[row, 3 * k] = value
-                out[row, 3 * k + 1] = abs(value)
-                out[row, 3 * k + 2] = 1.0 if value < _DECOUPLED else 0.0
-    return out
 
 
 @kernel
@@ -155,6 +113,7 @@ over 60 rows of BQX_15.
 """
 
 _interaction = partial(family, laggable=False)
+_go_on = partial(Steps, last=read, reads=lambda window: 1, abreast=True)
 
 
 def _of_sisters(*rows: tuple[Any, ...]) -> dict[str, Output]:
@@ -215,6 +174,7 @@ FAMILIES = (
         sources=SISTERS_BQX,
         windows=WINDOWS,
         about="term of the quadratic trend of BQX at the window's end, times the sister's",
+        steps=_go_on(products_go_on, rows=lambda window: window, begin=begin_products),
     ),
     _interaction(
         "volatility",
@@ -270,6 +230,7 @@ FAMILIES = (
         windows=(60, 240),
         about="change of the correlation of BQX's changes with the sister's",
         lookback=lambda window: 2 * window,
+        steps=_go_on(drift_goes_on, rows=lambda window: 2 * window, begin=begin_drift),
     ),
     _interaction(
         "granger",

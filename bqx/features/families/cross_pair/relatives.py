@@ -9,86 +9,33 @@ its levels overlap, and its levels.
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
-from bqx.features.families.cross_pair.best_lead import LEADS, best_lead
+from bqx.features.families.cross_pair.among_relatives import (
+    MEMORY,
+    begin,
+    begin_over_time,
+    goes_on,
+    over_time_goes_on,
+    relatives,
+    relatives_over_time,
+)
+from bqx.features.families.cross_pair.best_lead import LEADS
 from bqx.features.rolling import panels
-from bqx.features.rolling.multivariate import correlations_of, cross_sums
-from bqx.features.rolling.regression import regress, residual_on_one
-from bqx.features.rolling.sums import F, mean_std
+from bqx.features.rolling.abreast_sums import cross_of
+from bqx.features.rolling.regression import (
+    regress,
+    regress_goes_on,
+    regression_of,
+    residual_goes_on,
+    residual_on_one,
+)
+from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import SIGNED, Output, Source
+from bqx.features.spec import SIGNED, Output, Source, read
 from bqx.features.steps import Steps
 from bqx.market.sessions import DAY
-
-MEMORY = 240
-"""Rows of correlations among which one is placed."""
-
-
-@kernel
-def with_relatives(x: F, first_minute: int, window: int) -> F:
-    """Correlations with four relatives, the deviation over the mean of theirs, and the means of
-    the first and the last two correlations: (T, 7).
-    """
-    rows = len(x)
-    out = np.full((7, rows), np.nan)
-    sums = cross_sums(x, window, first_minute)
-    out[:4] = correlations_of(sums).T
-    for row in range(min(window - 1, rows), rows):
-        others = np.sqrt(sums[row, 1]) + np.sqrt(sums[row, 2])
-        others += np.sqrt(sums[row, 3]) + np.sqrt(sums[row, 4])
-        share = np.sqrt(sums[row, 0]) / (others / 4.0)
-        out[4, row] = share if others > 0.0 else np.nan
-    out[5], out[6] = (out[0] + out[1]) / 2.0, (out[2] + out[3]) / 2.0
-    return out.T
-
-
-@kernel
-def _with_lead(x: F, first_minute: int, window: int) -> F:
-    """What `with_relatives` gives, and the best lead: (T, 8)."""
-    out = np.empty((8, len(x)))
-    out[:7] = with_relatives(x, first_minute, window).T
-    out[7] = best_lead(x, first_minute, window)
-    return out.T
-
-
-@kernel
-def _now(readings: F, first_minute: int, window: int) -> F:
-    out = np.full((len(readings), 8), np.nan)
-    for row in range(len(readings)):
-        out[row, :4] = readings[row, :4]
-        out[row, 6], out[row, 7] = readings[row, 7], readings[row, 4]
-        if row >= window:
-            out[row, 4:6] = readings[row, 5:7] - readings[row - window, 5:7]
-    return out
-
-
-@kernel
-def relatives(x: F, first_minute: int, window: int) -> F:
-    """A pair against two relatives on either side: (T, 5) -> (T, 8), see the outputs below.
-
-    Columns: the pair, two relatives of its base, two of its quote.
-    """
-    return _now(_with_lead(x, first_minute, window), first_minute, window)
-
-
-@kernel
-def _over_time(readings: F, first_minute: int, window: int) -> F:
-    out = np.empty((len(readings), 3))
-    base, quote = readings[:, 5].copy(), readings[:, 6].copy()
-    out[:, 0] = z_score(base, MEMORY, first_minute)
-    out[:, 1] = z_score(quote, MEMORY, first_minute)
-    out[:, 2] = mean_std((base + quote) / 2.0, MEMORY, first_minute, 1)[1]
-    return out
-
-
-@kernel
-def relatives_over_time(x: F, first_minute: int, window: int) -> F:
-    """Where the mean correlations stand among their last 240: (T, 5) -> (T, 3)."""
-    return _over_time(with_relatives(x, first_minute, window), first_minute, window)
 
 
 @kernel
@@ -108,6 +55,12 @@ def cointegration_of_one(x: F, first_minute: int, window: int) -> F:
     """Level regressed on that of the first relative of the base: (T, 1)."""
     own, relative = x[:, 0].copy(), x[:, 1].copy()
     return residual_on_one(own, relative, window, first_minute).reshape(-1, 1)
+
+
+@kernel
+def _one_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `cointegration_of_one` gives of a row (3, P), from the states before it: (1, P)."""
+    return residual_goes_on(x[:2], minute, window, state)
 
 
 RELATIVES = (
@@ -214,15 +167,23 @@ _relatives = partial(
     about="moves against two relatives of the base and of the quote",
 )
 
-_steps = partial(Steps, _with_lead, rows=lambda window: window + 2 * LEADS)
+_go_on = partial(Steps, last=read, reads=lambda window: 1, abreast=True)
 
 FAMILIES = (
-    _relatives(relatives, _NOW, steps=_steps(_now, reads=lambda window: window + 1)),
+    _relatives(
+        relatives,
+        _NOW,
+        steps=_go_on(goes_on, rows=lambda window: max(2 * window, window + 2 * LEADS), begin=begin),
+    ),
     _relatives(
         relatives_over_time,
         _OVER_TIME,
         lookback=lambda window: window + MEMORY - 1,
-        steps=_steps(_over_time, reads=lambda window: MEMORY),
+        steps=_go_on(
+            over_time_goes_on,
+            rows=lambda window: window + MEMORY - 1,
+            begin=begin_over_time,
+        ),
     ),
     _correlation(
         "relative_spread",
@@ -240,6 +201,7 @@ FAMILIES = (
         sources=LEVELS,
         windows=DAY,
         about="level regressed on those of two relatives of the base",
+        steps=_go_on(regress_goes_on, rows=lambda window: window + 1, begin=regression_of),
     ),
     _correlation(
         "cointegration_of_one",
@@ -249,6 +211,7 @@ FAMILIES = (
         windows=DAY,
         title="Cointegration residual of {x} on the first base relative",
         formula="x[t] - fit(x on x[base 1]; {0})",
+        steps=_go_on(_one_goes_on, rows=lambda window: window, begin=partial(cross_of, 2)),
     ),
 )
 

@@ -8,12 +8,14 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling import panels, parity
+from bqx.features.rolling.abreast_sums import cross_of, cross_with
 from bqx.features.rolling.comoments import correlation
 from bqx.features.rolling.multivariate import cross_sums, shifted
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.trailing import z_score
 from bqx.features.sources import BQX_WINDOW
-from bqx.features.spec import FLAG, SIGNED, Family, Output, Source
+from bqx.features.spec import FLAG, SIGNED, Family, Output, Source, read
+from bqx.features.steps import Steps
 from bqx.market.pairs import SISTERS
 from bqx.market.sessions import DAY
 
@@ -35,9 +37,22 @@ def volatility(x: F, first_minute: int, window: int) -> F:
 @kernel
 def against(x: F, first_minute: int, window: int) -> F:
     """Correlation with the sister, and the slope of the own returns on hers: (T, 2) -> (T, 2)."""
-    out = np.full((len(x), 2), np.nan)
-    sums = cross_sums(x, window, first_minute)
-    for row in range(len(x)):
+    return _of_sums(cross_sums(x, window, first_minute))
+
+
+@kernel
+def _against_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `against` gives of a row (2, P), from the states of the rows before: (2, P)."""
+    sums = np.empty((3, x.shape[1]))
+    cross_with(x, minute, window, state, sums)
+    return _of_sums(sums.T).T
+
+
+@kernel
+def _of_sums(sums: F) -> F:
+    """Correlation and slope of cross sums: (T, 3) -> (T, 2)."""
+    out = np.full((len(sums), 2), np.nan)
+    for row in range(len(sums)):
         own, sister, product = sums[row]
         out[row, 0] = correlation(own, sister, product)
         if sister > 0.0:
@@ -116,6 +131,14 @@ def _of(rank: int) -> tuple[Family, ...]:
             },
             windows=60,
             about="one-row log returns against the sister's",
+            steps=Steps(
+                _against_goes_on,
+                read,
+                rows=lambda window: window,
+                reads=lambda window: 1,
+                begin=partial(cross_of, 2),
+                abreast=True,
+            ),
         ),
     )
 

@@ -10,11 +10,20 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.abreast import (
+    deviation_of,
+    extremes_of,
+    extremes_with,
+    size_of_extremes,
+    squares_with,
+)
+from bqx.features.rolling.abreast_sums import powers_of, powers_with, size_of_powers
 from bqx.features.rolling.four_sums import power_sums
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import Family, Output, Source
+from bqx.features.spec import Family, Output, Source, read
+from bqx.features.steps import Steps
 
 
 @kernel
@@ -24,11 +33,16 @@ def moments(x: F, first_minute: int, window: int) -> F:
     Standard deviation with ddof 1; skewness and excess kurtosis bias-adjusted as in pandas.
     A flat window has deviation 0 and no skewness, kurtosis or score.
     """
-    rows = len(x)
-    out = np.empty((8, rows))
     sums = power_sums(x, window, first_minute)
     top, bottom = extremes(x, x, window)
-    n = float(window)
+    return _of_sums(sums, top, bottom, x, window)
+
+
+@kernel
+def _of_sums(sums: F, top: F, bottom: F, x: F, window: int) -> F:
+    """The same of sums of powers and extremes."""
+    rows = len(x)
+    out, n = np.empty((8, rows)), float(window)
     share, free = 1.0 / n, np.sqrt(n / (n - 1.0))
     of_skew, of_kurt = np.sqrt(n * (n - 1.0)) / (n - 2.0), (n - 1.0) / ((n - 2.0) * (n - 3.0))
     for row in range(rows):
@@ -57,9 +71,14 @@ def described(x: F, first_minute: int, window: int) -> F:
 
     The last is ``n / 6 (skew^2 + kurt^2 / 4)``, NaN in a flat window as they are.
     """
-    readings = moments(x, first_minute, window)
-    out = np.empty((6, len(x)))
-    for row in range(len(x)):
+    return _described(moments(x, first_minute, window), window)
+
+
+@kernel
+def _described(readings: F, window: int) -> F:
+    """The same of moments."""
+    out = np.empty((6, len(readings)))
+    for row in range(len(readings)):
         mean, std, skew, kurt = (
             readings[row, 0],
             readings[row, 1],
@@ -76,10 +95,50 @@ def described(x: F, first_minute: int, window: int) -> F:
 def described_bqx(x: F, first_minute: int, window: int) -> F:
     """The same with std over the mean magnitude, NaN where all is 0: (T, 6)."""
     out = described(x, first_minute, window)
-    size = mean(np.abs(x), window, first_minute)
-    for row in range(len(x)):
+    _vary(out, mean(np.abs(x), window, first_minute))
+    return out
+
+
+@kernel
+def _vary(out: F, size: F) -> None:
+    """Put std over the mean magnitude in its place."""
+    for row in range(len(size)):
         share = out[row, 1] / size[row]
         out[row, 4] = share if size[row] > 0.0 else np.nan
+
+
+def _begin(window: int) -> F:
+    """State of `_moments_go_on`: those of the sums and of the extremes."""
+    return np.concatenate((powers_of(window), extremes_of(window)))
+
+
+@kernel
+def _moments_go_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `moments` gives of a row (1, P), from the states of the rows before: (8, P)."""
+    sums, both, size = np.empty((5, x.shape[1])), np.empty((2, x.shape[1])), size_of_powers(window)
+    powers_with(x[0], minute, window, state[:size], sums)
+    extremes_with(x[0], minute, window, state[size:], both)
+    return _of_sums(sums.T, both[0], both[1], x[0], window).T
+
+
+@kernel
+def _described_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `described` gives of a row (1, P), from the states of the rows before: (6, P)."""
+    return _described(_moments_go_on(x, minute, window, state).T, window).T
+
+
+def _begin_bqx(window: int) -> F:
+    """State of `_described_bqx_goes_on`: with that of the magnitudes."""
+    return np.concatenate((_begin(window), deviation_of(window)))
+
+
+@kernel
+def _described_bqx_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `described_bqx` gives of a row (1, P), from the states of the rows before: (6, P)."""
+    size, sums = size_of_powers(window) + size_of_extremes(window), np.empty((3, x.shape[1]))
+    out = _described_goes_on(x, minute, window, state[:size])
+    squares_with(np.abs(x[0]), minute, window, state[size:], sums)
+    _vary(out.T, sums[2] + sums[0] * (1.0 / window))
     return out
 
 
@@ -121,6 +180,7 @@ _FOUR = ("mean", "std", "skew", "kurt")
 _SIX = (*_FOUR, "cv", "jb")
 _INVENTORY = (*_FOUR, "min", "max", "range", "z_score")
 
+_steps = partial(Steps, last=read, rows=lambda window: window, reads=lambda window: 1, abreast=True)
 _moments = partial(
     family,
     "moments",
@@ -139,8 +199,13 @@ def _minutes(source: Source, w: int, names: tuple[str, ...], spans: tuple[str, .
     outputs["mean"] = replace(outputs["mean"], spanned_by=same)
     if "cv" in names:
         outputs["cv"] = replace(outputs["cv"], about=about, formula=formula)
-    kernel = described if source is RATE else described_bqx
-    return _moments(kernel, outputs, sources=source, windows=w)
+    kernel, first, begin = (
+        (described, _described_goes_on, _begin)
+        if source is RATE
+        else (described_bqx, _described_bqx_goes_on, _begin_bqx)
+    )
+    steps = _steps(first, begin=begin)
+    return _moments(kernel, outputs, sources=source, windows=w, steps=steps)
 
 
 FAMILIES = (
@@ -149,6 +214,7 @@ FAMILIES = (
         {name: replace(DEFINED[name], alias=f"{name}_{{0}}") for name in _INVENTORY},
         sources=(RATE, BQX),
         windows=(20, 50, 120),
+        steps=_steps(_moments_go_on, begin=_begin),
     ),
     *(
         _minutes(source, w, names, spans)

@@ -9,6 +9,8 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.abreast import size_of_total, total_of, total_with
+from bqx.features.rolling.abreast_ranks import tercile_of_ties_with, thirds_of
 from bqx.features.rolling.ago import rise
 from bqx.features.rolling.standing import tercile_of_ties
 from bqx.features.rolling.sums import F, extremes
@@ -20,7 +22,7 @@ from bqx.features.rolling.trailing import (
     total,
     z_score,
 )
-from bqx.features.spec import FLAG, Output, Source
+from bqx.features.spec import FLAG, Output, Source, read
 from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 from bqx.market.sessions import DAY
@@ -108,26 +110,32 @@ def change(x: F, first_minute: int, rows: int) -> F:
 
 
 @kernel
-def _total(x: F, first_minute: int, window: int, memory: int) -> F:
-    return total(x, window, first_minute).reshape(-1, 1)
-
-
-@kernel
-def _placed(totals: F, first_minute: int, window: int, memory: int) -> F:
-    return tercile_of_ties(totals[:, 0].copy(), memory).reshape(-1, 1)
-
-
-@kernel
 def regime(x: F, first_minute: int, window: int, memory: int) -> F:
     """Tercile of the mean among its ``memory`` last values: (T, 1)."""
-    return _placed(_total(x, first_minute, window, memory), first_minute, window, memory)
+    return tercile_of_ties(total(x, window, first_minute), memory).reshape(-1, 1)
+
+
+def _begin(window: int, memory: int) -> F:
+    """State of `_regime_goes_on`: that of the sum, and that of its rank."""
+    return np.concatenate((total_of(window), thirds_of(memory)))
+
+
+@kernel
+def _regime_goes_on(x: F, minute: int, window: int, memory: int, state: F) -> F:
+    """What `regime` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, size = np.empty(x.shape), size_of_total(window)
+    total_with(x[0], minute, state[:size], out[0])
+    tercile_of_ties_with(out[0].copy(), minute, memory, state[size:], out[0])
+    return out
 
 
 OF_MEANS = Steps(
-    _total,
-    _placed,
-    rows=lambda window, memory: window,
-    reads=lambda window, memory: memory,
+    _regime_goes_on,
+    read,
+    rows=lambda window, memory: window + memory - 1,
+    reads=lambda window, memory: 1,
+    begin=_begin,
+    abreast=True,
 )
 """Steps of `regime`."""
 

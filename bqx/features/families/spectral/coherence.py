@@ -10,8 +10,17 @@ from bqx.features.declare import described, family
 from bqx.features.families.spectral.fourier import BANDS, LEAK, rows
 from bqx.features.rolling import comoments
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.transforms import BINS, BOTH, LANES, WINDOW, bin_of, transforms
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
+from bqx.features.rolling.transforms import (
+    BINS,
+    BOTH,
+    LANES,
+    WINDOW,
+    bin_of,
+    last_rows,
+    transforms,
+)
+from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, read
+from bqx.features.steps import Steps
 
 
 @kernel
@@ -46,31 +55,57 @@ def coherence(both: F, first_minute: int) -> F:
     rows = len(both)
     out = np.full((rows, 5), np.nan)
     x, y = both[:, RATE_COLUMN].copy(), both[:, BQX_COLUMN].copy()
-    whole, sums = np.empty(LANES), np.empty(4 * LANES)
     of_x, of_y = np.empty(BINS * BOTH), np.empty(BINS * BOTH)
-    peaks_x, peaks_y = np.zeros(BOTH), np.zeros(BOTH)
     for first in range(WINDOW - 1, rows, LANES):
         lanes = min(LANES, rows - first)
         transforms(x, first, of_x, lanes)
         transforms(y, first, of_y, lanes)
-        whole[:] = 0.0
-        for i in range(3):
-            _band(of_x, of_y, BANDS[i], sums, lanes)
-            for lane in range(lanes):
-                p, q = sums[lane], sums[lane + LANES]
-                r, s = sums[lane + 2 * LANES], sums[lane + 3 * LANES]
-                whole[lane] += p + q
-                if p > 0.0 and q > 0.0:
-                    out[first + lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
-        _peaks(of_x, peaks_x, lanes)
-        _peaks(of_y, peaks_y, lanes)
-        for lane in range(lanes):
-            peaked = peaks_x[lane + LANES] > 0.0 and peaks_y[lane + LANES] > 0.0
-            if peaked and not np.isnan(whole[lane]):
-                gap = peaks_x[lane] - peaks_y[lane]
-                out[first + lane, 3] = 1.0 if abs(gap) > LEAK else 0.0
-                out[first + lane, 4] = gap / WINDOW
+        _compare(of_x, of_y, out[first : first + lanes])
     return out
+
+
+@kernel
+def _compare(of_x: F, of_y: F, out: F) -> None:
+    """Readings (n, 5) of the spectra of so many lanes."""
+    lanes, whole, sums = len(out), np.zeros(LANES), np.empty(4 * LANES)
+    peaks_x, peaks_y = np.zeros(BOTH), np.zeros(BOTH)
+    for i in range(3):
+        _band(of_x, of_y, BANDS[i], sums, lanes)
+        for lane in range(lanes):
+            p, q = sums[lane], sums[lane + LANES]
+            r, s = sums[lane + 2 * LANES], sums[lane + 3 * LANES]
+            whole[lane] += p + q
+            if p > 0.0 and q > 0.0:
+                out[lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
+    _peaks(of_x, peaks_x, lanes)
+    _peaks(of_y, peaks_y, lanes)
+    for lane in range(lanes):
+        peaked = peaks_x[lane + LANES] > 0.0 and peaks_y[lane + LANES] > 0.0
+        if peaked and not np.isnan(whole[lane]):
+            gap = peaks_x[lane] - peaks_y[lane]
+            out[lane, 3] = 1.0 if abs(gap) > LEAK else 0.0
+            out[lane, 4] = gap / WINDOW
+
+
+def _begin() -> F:
+    """State of `_goes_on`: the last rows of either domain."""
+    return np.full(4 * WINDOW, np.nan)
+
+
+@kernel
+def _goes_on(both: F, minute: int, state: F) -> F:
+    """What `coherence` gives of a row (2, P), from the states of the rows before: (5, P)."""
+    pairs = both.shape[1]
+    out = np.full((pairs, 5), np.nan)
+    of_x, of_y = np.empty(BINS * BOTH), np.empty(BINS * BOTH)
+    x, newest = last_rows(both[RATE_COLUMN], minute, state[: 2 * WINDOW])
+    y, _ = last_rows(both[BQX_COLUMN], minute, state[2 * WINDOW :])
+    for first in range(0, pairs, LANES):
+        lanes = min(LANES, pairs - first)
+        transforms(x, newest + first, of_x, lanes, pairs)
+        transforms(y, newest + first, of_y, lanes, pairs)
+        _compare(of_x, of_y, out[first : first + lanes])
+    return out.T
 
 
 _COHERENCE = described(
@@ -111,5 +146,6 @@ FAMILIES = (
         about="spectrum of the last 128 rows",
         lookback=rows,
         laggable=False,
+        steps=Steps(_goes_on, read, rows=rows, reads=lambda: 1, begin=_begin, abreast=True),
     ),
 )

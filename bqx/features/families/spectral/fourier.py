@@ -17,9 +17,19 @@ from bqx.features.declare import described, family
 from bqx.features.rolling.returns import logs
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import SILENT
-from bqx.features.rolling.transforms import BINS, BOTH, LANES, SCALE, WINDOW, bin_of, transforms
+from bqx.features.rolling.transforms import (
+    BINS,
+    BOTH,
+    LANES,
+    SCALE,
+    WINDOW,
+    bin_of,
+    last_rows,
+    transforms,
+)
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import FLAG, Output
+from bqx.features.spec import FLAG, Output, read
+from bqx.features.steps import Steps
 
 SLOW, FAST = 6, 32
 """Last bin of periods of at least 20 rows, first bin of periods of at most 4."""
@@ -93,6 +103,49 @@ def _read(power: F, best: int, total: float, log: F, out: F) -> None:
 
 
 @kernel
+def _read_lane(z: F, lane: int, power: F, log: F, out: F) -> int:
+    """Readings of a lane's spectrum into ``out``, and its strongest bin, -1 where there is none."""
+    total = 0.0
+    for k in range(BINS):
+        of = bin_of(z, k)
+        re, im = of[lane], of[lane + LANES]
+        power[k] = re * re + im * im
+        total += power[k]
+    if not (total > 0.0 and total < np.inf):
+        return -1
+    best = peak(power)
+    _read(power, best, total, log, out)
+    return best
+
+
+def _begin() -> F:
+    """State of `_goes_on`: the last strongest bins, and the last rows."""
+    return np.concatenate((np.full(STEADY, -1.0), np.full(2 * WINDOW, np.nan)))
+
+
+@kernel
+def _goes_on(x: F, minute: int, state: F) -> F:
+    """What `spectrum` gives of a row (1, P), from the states of the rows before: (16, P)."""
+    pairs, z = x.shape[1], np.empty(BINS * BOTH)
+    out = np.full((pairs, 16), np.nan)
+    power, log, bins = np.empty(BINS), np.empty(BINS), state[:STEADY]
+    series, newest = last_rows(x[0], minute, state[STEADY:])
+    for first in range(0, pairs, LANES):
+        lanes = min(LANES, pairs - first)
+        transforms(series, newest + first, z, lanes, pairs)
+        for lane in range(lanes):
+            k = first + lane
+            best = float(_read_lane(z, lane, power, log, out[k]))
+            bins[minute % STEADY, k] = best
+            near = 0.0
+            for back in range(STEADY):
+                own = bins[(minute - back) % STEADY, k]
+                near += (1.0 if abs(own - best) <= 1.0 else 0.0) if own >= 0.0 else np.nan
+            out[k, 9] = near / STEADY
+    return out.T
+
+
+@kernel
 def spectrum(x: F, first_minute: int) -> F:
     """Readings of the spectrum of each window: (T, 16), see the outputs."""
     rows = len(x)
@@ -104,15 +157,7 @@ def spectrum(x: F, first_minute: int) -> F:
         lanes = min(LANES, rows - first)
         transforms(x, first, z, lanes)
         for lane in range(lanes):
-            total = 0.0
-            for k in range(BINS):
-                of = bin_of(z, k)
-                re, im = of[lane], of[lane + LANES]
-                power[k] = re * re + im * im
-                total += power[k]
-            if total > 0.0 and total < np.inf:
-                bins[first + lane] = peak(power)
-                _read(power, bins[first + lane], total, log, out[first + lane])
+            bins[first + lane] = _read_lane(z, lane, power, log, out[first + lane])
     for row in range(WINDOW + STEADY - 2, rows):
         near = 0.0
         for k in range(STEADY):
@@ -205,7 +250,16 @@ _spectrum = partial(
     laggable=False,
 )
 
+_steps = Steps(
+    _goes_on,
+    read,
+    rows=lambda: WINDOW + STEADY - 1,
+    reads=lambda: 1,
+    begin=_begin,
+    abreast=True,
+)
+
 FAMILIES = (
-    _spectrum(spectrum, _outputs("idx"), sources=RATE),
-    _spectrum(spectrum, _outputs("bqx"), sources=BQX),
+    _spectrum(spectrum, _outputs("idx"), sources=RATE, steps=_steps),
+    _spectrum(spectrum, _outputs("bqx"), sources=BQX, steps=_steps),
 )

@@ -200,6 +200,7 @@ FAMILIES = (
             rows=lambda short, long: wilder_change(long),
             reads=lambda short, long: 1,
             begin=stated.begin_ratio,
+            abreast=True,
         ),
     ),
 )

@@ -135,7 +135,12 @@ FAMILIES = (
         _DIRECTIONAL,
         windows=14,
         steps=Steps(
-            stated.movement, _six, rows=_adx, reads=lambda n: DELTA + 1, begin=stated.begin_movement
+            stated.movement,
+            _six,
+            rows=_adx,
+            reads=lambda n: DELTA + 1,
+            begin=stated.begin_movement,
+            abreast=True,
         ),
     ),
     _directional(
@@ -143,7 +148,12 @@ FAMILIES = (
         {"adx": _ADX},
         windows=28,
         steps=Steps(
-            stated.movement, _index, rows=_adx, reads=lambda n: 1, begin=stated.begin_movement
+            stated.movement,
+            _index,
+            rows=_adx,
+            reads=lambda n: 1,
+            begin=stated.begin_movement,
+            abreast=True,
         ),
     ),
 )

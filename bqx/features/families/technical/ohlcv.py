@@ -15,8 +15,8 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.abreast import size_of_total, total_of, total_with
 from bqx.features.rolling.exponential import ema, ema_run_in
-from bqx.features.rolling.going_on import size_of_total, total_of, total_with
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
@@ -82,18 +82,19 @@ def _begin(window: int) -> F:
 
 
 @kernel
-def _accumulates(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `accumulation` gives, from the state of the rows before."""
-    out, two = np.empty((len(x), 5)), np.empty((2, x.shape[1]))
-    for row in range(len(x)):
-        two[0], two[1] = state[: TICKS + 1], x[row]
-        state[: TICKS + 1] = x[row]
-        added, start = accrued(two)[1], TICKS + 1
-        for k in range(5):
-            stop = start + size_of_total(window - (k != 1))
-            out[row, k] = total_with(added[k], first_minute + row, state[start:stop])
-            start = stop
-        out[row, 3], out[row, 4] = START * np.exp(out[row, 3]), START * np.exp(out[row, 4])
+def _accumulates(x: F, minute: int, window: int, state: F) -> F:
+    """What `accumulation` gives of a row (5, P), from the states of the rows before: (5, P)."""
+    out, two, added = np.empty(x.shape), np.empty((2, len(x))), np.empty(x.shape)
+    start = TICKS + 1
+    for k in range(x.shape[1]):
+        two[0], two[1] = state[:start, k], x[:, k]
+        added[:, k] = accrued(two)[1]
+    state[:start] = x
+    for k in range(5):
+        stop = start + size_of_total(window - (k != 1))
+        total_with(added[k], minute, state[start:stop], out[k])
+        start = stop
+    out[3], out[4] = START * np.exp(out[3]), START * np.exp(out[4])
     return out
 
 
@@ -199,7 +200,12 @@ FAMILIES = (
         windows=DAY,
         about="sums of the trailing window",
         steps=Steps(
-            _accumulates, read, rows=lambda window: window, reads=lambda window: 1, begin=_begin
+            _accumulates,
+            read,
+            rows=lambda window: window,
+            reads=lambda window: 1,
+            begin=_begin,
+            abreast=True,
         ),
     ),
     _indicator(

@@ -198,6 +198,7 @@ FAMILIES = (
             rows=lambda fast, slow, signal: ema_run_in(slow) + ema_run_in(signal) - 1,
             reads=lambda fast, slow, signal: SCORE_ROWS,
             begin=stated.begin_line,
+            abreast=True,
         ),
     ),
     _macd(
@@ -210,6 +211,7 @@ FAMILIES = (
             rows=lambda fast, slow: ema_run_in(slow),
             reads=lambda fast, slow: 1,
             begin=stated.begin_difference,
+            abreast=True,
         ),
     ),
 )

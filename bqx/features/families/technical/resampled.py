@@ -57,7 +57,7 @@ def _last_rows(size: int, n: int) -> int:
 
 
 _resampled = partial(family, laggable=False)
-_goes_on = partial(Steps, last=read, reads=lambda *window: 1)
+_goes_on = partial(Steps, last=read, reads=lambda *window: 1, abreast=True)
 
 
 def _one(
@@ -75,8 +75,9 @@ def _one(
     )
 
 
+_held = partial(_resampled, bucket=lambda size, *_: size)
 _mean = partial(
-    _resampled,
+    _held,
     "bucket_mean",
     of.sma,
     lookback=_window,
@@ -84,7 +85,7 @@ _mean = partial(
     formula="mean(x[{0}m], {1})",
 )
 _vol = partial(
-    _resampled, "bucket_vol", lookback=_changes, title="Volatility of {x} in {0}-minute buckets"
+    _held, "bucket_vol", lookback=_changes, title="Volatility of {x} in {0}-minute buckets"
 )
 _vol_of_rate = partial(_vol, of.vol, sources=RATE, formula="std(r[{0}m], {1})")
 _vol_of_bqx = partial(_vol, of.vol_bqx, sources=BQX, formula="std(delta(x[{0}m], 1), {1})")
@@ -125,7 +126,7 @@ _atr = partial(
     formula="wilder(TR[{0}m], {1})",
 )
 _width = partial(
-    _resampled,
+    _held,
     "bucket_width",
     lookback=_window,
     title="Bollinger band width of {x} in {0}-minute buckets",
@@ -215,7 +216,6 @@ _JOINT = {
 }
 _ALL, _MOST = (5, 15, 30, 60), (5, 30, 60)
 
-
 _RATE_MEAN, _BQX_MEAN = (
     Output("{u}", alias=f"{name}_{{0}}m_sma_{{1}}") for name in ("rate_idx", "bqx")
 )
@@ -246,7 +246,7 @@ FAMILIES = (
     ),
     *_one(_width_of_rate, Output("1", 0.0, alias="bb_width_{0}m"), (30, 60), 20),
     *_one(_width_of_bqx, Output("1", 0.0, alias="bqx_bb_width_{0}m"), (30, 60), 20),
-    _resampled(
+    _held(
         "bucket_state",
         of.states,
         _STATES,
@@ -255,7 +255,7 @@ FAMILIES = (
         windows=5,
         about="state of complete buckets",
     ),
-    _resampled(
+    _held(
         "bucket_shape",
         of.shape,
         _SHAPE,
@@ -265,7 +265,7 @@ FAMILIES = (
         about="shape of complete buckets of BQX",
         lookback=lambda size: 20 * size,
     ),
-    _resampled(
+    _held(
         "bucket_joint",
         of.joint,
         _JOINT,
@@ -275,7 +275,7 @@ FAMILIES = (
         about="complete buckets of both domains",
         lookback=_changes,
     ),
-    _resampled(
+    _held(
         "bucket_mean",
         of.per_bucket,
         Output("{u}", 0.0, alias="volume_{0}m_sma_{1}"),
@@ -286,7 +286,7 @@ FAMILIES = (
         formula="mean(sum(V[{0}m]), {1})",
         lookback=_last_rows,
     ),
-    _resampled(
+    _held(
         "bucket_mean",
         of.per_row,
         Output("{u}", 0.0, alias="spread_{0}m_mean_{1}"),

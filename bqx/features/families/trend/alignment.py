@@ -6,17 +6,19 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.families.trend import bqx, quadratic_terms
+from bqx.features.families.trend import bqx, past_rows, quadratic_terms
 from bqx.features.families.trend.bqx import BQX_INDEX
 from bqx.features.families.trend.quadratic_curves import explained
+from bqx.features.rolling.abreast import deviation_of, deviation_with, size_of_deviation
+from bqx.features.rolling.abreast_ranks import tercile_with, thirds_of
 from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.quadratic import fit
+from bqx.features.rolling.quadratic import fit, fit_of, fits_with, size_of_fit
 from bqx.features.rolling.standing import tercile
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import CANCELLED
 from bqx.features.rolling.trailing import zone
 from bqx.features.sources import RATE
-from bqx.features.spec import Output
+from bqx.features.spec import Output, read
 from bqx.features.steps import Steps
 from bqx.market import sessions
 
@@ -29,21 +31,10 @@ def alignment(x: F, first_minute: int) -> F:
     """Sum of the signs of BQX over the five windows, -5 to 5: (T, 1)."""
     out = np.zeros((len(x), 1))
     for i in range(len(MOMENTA)):
-        momentum = bqx.backward(x, first_minute, MOMENTA[i])
+        momentum = past_rows.backward(x, first_minute, MOMENTA[i])
         for row in range(len(x)):
             out[row, 0] += zone(momentum[row, 0], -CANCELLED, CANCELLED)
     return out
-
-
-@kernel
-def _deviation(x: F, first_minute: int, window: int, memory: int) -> F:
-    """The past rows' relative deviation: (T, 1)."""
-    return bqx.spread(x, first_minute, window)[:, 1:].copy()
-
-
-@kernel
-def _placed(volatility: F, first_minute: int, window: int, memory: int) -> F:
-    return tercile(volatility[:, 0].copy(), memory).reshape(-1, 1)
 
 
 @kernel
@@ -52,8 +43,40 @@ def regime(x: F, first_minute: int, window: int, memory: int) -> F:
 
     It is placed among its ``memory`` last values, its own included.
     """
-    volatility = _deviation(x, first_minute, window, memory)
-    return _placed(volatility, first_minute, window, memory)
+    volatility = past_rows.spread(x, first_minute, window)[:, 1].copy()
+    return tercile(volatility, memory).reshape(-1, 1)
+
+
+def _begin_alignment() -> F:
+    """State of `_alignment_goes_on`: those of BQX over the windows."""
+    return np.concatenate([past_rows.begin_backward(window) for window in bqx.WINDOWS])
+
+
+@kernel
+def _alignment_goes_on(x: F, minute: int, state: F) -> F:
+    """What `alignment` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, start = np.zeros(x.shape), 0
+    for i in range(len(MOMENTA)):
+        stop = start + past_rows.size_of_backward(MOMENTA[i])
+        momentum = past_rows.backward_goes_on(x, minute, MOMENTA[i], state[start:stop])
+        for k in range(x.shape[1]):
+            out[0, k] += zone(momentum[0, k], -CANCELLED, CANCELLED)
+        start = stop
+    return out
+
+
+def _begin_regime(window: int, memory: int) -> F:
+    """State of `_regime_goes_on`: the deviation before, and those of deviation and rank."""
+    return np.concatenate((np.array([np.nan]), deviation_of(window), thirds_of(memory)))
+
+
+@kernel
+def _regime_goes_on(x: F, minute: int, window: int, memory: int, state: F) -> F:
+    """What `regime` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, size = np.empty(x.shape), 1 + size_of_deviation(window)
+    tercile_with(state[0] / x[0], minute, memory, state[size:], out[0])
+    deviation_with(x[0], minute, window, state[1:size], state[0])
+    return out
 
 
 @kernel
@@ -75,7 +98,31 @@ def strength(x: F, first_minute: int) -> F:
     return out / len(FITS)
 
 
+def _begin_strength() -> F:
+    """State of `_strength_goes_on`: the value of the row before, and those of the fits."""
+    return np.concatenate((np.array([np.nan]), *map(fit_of, FITS)))
+
+
+@kernel
+def _strength_goes_on(x: F, minute: int, state: F) -> F:
+    """What `strength` gives of a row (1, P), from the states of the rows before: (1, P)."""
+    out, fitted, start = state[:1].copy(), np.empty((8, x.shape[1])), 1
+    state[0] = 0.0
+    for i in range(len(FITS)):
+        stop = start + size_of_fit(FITS[i])
+        fits_with(x[0], minute, FITS[i], state[start:stop], fitted)
+        for k in range(x.shape[1]):
+            share = explained(fitted[3, k], fitted[4, k], FITS[i])
+            # A window with a mean and no share is flat.
+            flat = share != share and fitted[7, k] == fitted[7, k]
+            state[0, k] += 0.0 if flat else share
+        start = stop
+    state[0] /= len(FITS)
+    return out
+
+
 _derived = partial(family, table="derived", laggable=False)
+_alone = partial(Steps, last=read, reads=lambda *window: 1, abreast=True)
 
 FAMILIES = (
     _derived(
@@ -87,6 +134,9 @@ FAMILIES = (
         title="Agreement of BQX over five windows",
         formula="sum(sign(BQX(w)), w in 15, 30, 45, 60, 75)",
         lookback=lambda: int(MOMENTA.max()) + 1,
+        steps=_alone(
+            _alignment_goes_on, rows=lambda: int(MOMENTA.max()) + 1, begin=_begin_alignment
+        ),
     ),
     _derived(
         "volatility_regime",
@@ -98,11 +148,8 @@ FAMILIES = (
         title="Volatility regime of the past rate index",
         formula="tercile(std(I[t-{0}..t-1]) / I[t], {1})",
         lookback=lambda window, memory: window + memory,
-        steps=Steps(
-            _deviation,
-            _placed,
-            rows=lambda window, memory: window + 1,
-            reads=lambda window, memory: memory,
+        steps=_alone(
+            _regime_goes_on, rows=lambda window, memory: window + memory, begin=_begin_regime
         ),
     ),
     _derived(
@@ -121,5 +168,6 @@ FAMILIES = (
         formula="mean(R2(I[t-w..t-1]), w in 60, 90, 150, 240, 390, 630)",
         lookback=lambda: int(FITS.max()) + 1,
         skips=lambda: 1,
+        steps=_alone(_strength_goes_on, rows=lambda: int(FITS.max()) + 1, begin=_begin_strength),
     ),
 )

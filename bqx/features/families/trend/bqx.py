@@ -13,12 +13,22 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.ago import ago, rise
-from bqx.features.rolling.products import shift_sums
+from bqx.features.families.trend.past_rows import (
+    backward,
+    backward_goes_on,
+    begin_backward,
+    begin_past,
+    past,
+    past_goes_on,
+    spread,
+    spread_goes_on,
+)
+from bqx.features.rolling.ago import rise
 from bqx.features.rolling.returns import log_returns
-from bqx.features.rolling.sums import F, extremes, mean_std
+from bqx.features.rolling.sums import F
 from bqx.features.sources import RATE
-from bqx.features.spec import Output, Source
+from bqx.features.spec import Output, Source, read
+from bqx.features.steps import Steps
 from bqx.market.bars import Bars
 
 WINDOWS = (15, 30, 45, 60, 75)
@@ -40,47 +50,6 @@ def level(x: F, first_minute: int) -> F:
 
 
 @kernel
-def backward(x: F, first_minute: int, window: int) -> F:
-    """BQX over the past ``window`` rows, and the oldest of them against now: (T, 2)."""
-    rows = len(x)
-    out = np.full((2, rows), np.nan)
-    sums, reference = shift_sums(x, window, first_minute)
-    oldest = ago(x, window)
-    for row in range(window, rows):
-        now = x[row]
-        out[0, row] = (sums[row - 1] + window * (reference[row - 1] - now)) / now
-        out[1, row] = (oldest[row] - now) / now
-    return out.T
-
-
-@kernel
-def past(x: F, first_minute: int, window: int) -> F:
-    """Levels of the past ``window`` rows, the current one left out: (T, 4) max, min, avg, stdev."""
-    rows = len(x)
-    out = np.full((4, rows), np.nan)
-    top, bottom = extremes(x, x, window)
-    mean, std = mean_std(x, window, first_minute, 1)
-    for row in range(window, rows):
-        most, least = top[row - 1], bottom[row - 1]
-        middle, width = mean[row - 1], std[row - 1]
-        out[0, row], out[1, row] = most, least
-        out[2, row] = most if most == least else middle
-        out[3, row] = 0.0 if most == least else width
-    return out.T
-
-
-@kernel
-def spread(x: F, first_minute: int, window: int) -> F:
-    """Range and deviation of the past ``window`` rows over the current value: (T, 2)."""
-    levels = past(x, first_minute, window)
-    out = np.empty((len(x), 2))
-    for row in range(len(x)):
-        out[row, 0] = (levels[row, 0] - levels[row, 1]) / x[row]
-        out[row, 1] = levels[row, 3] / x[row]
-    return out
-
-
-@kernel
 def risen(x: F, first_minute: int, window: int) -> F:
     """Log return over ``window`` rows, and the rise as a share of the current value: (T, 2)."""
     out = np.empty((2, len(x)))
@@ -88,8 +57,13 @@ def risen(x: F, first_minute: int, window: int) -> F:
     return out.T
 
 
+_steps = partial(Steps, last=read, rows=lambda w: w + 1, reads=lambda w: 1, abreast=True)
+_of_past = _steps(past_goes_on, begin=begin_past)
+_of_spread = _steps(spread_goes_on, begin=begin_past)
+_of_backward = _steps(backward_goes_on, begin=begin_backward)
 _past_family = partial(
     family,
+    steps=_of_past,
     table="backward",
     kernel=past,
     about="rate index over the past rows, the current one left out",
@@ -178,6 +152,7 @@ FAMILIES = (
         windows=WINDOWS,
         causality=60,
         about="the past against now, positive when the rate has fallen",
+        steps=_of_backward,
     ),
     _past_family("past", outputs=_levels(_W), windows=(15, 30, 45, 75), sources=BQX_INDEX),
     _past_family("past", outputs=_FITTED, windows=60, sources=BQX_INDEX, causality=60),
@@ -194,10 +169,11 @@ FAMILIES = (
             )
         },
         about="BQX of the longest window",
+        steps=_of_backward,
         **_AGG,
     ),
     _past_family("aggregate", outputs=_levels("agg_bqx_{}_index", _WAS, _LONGEST), **_AGG),
-    _now("aggregate", spread, _spread("agg_bqx"), about=_OVER_NOW, **_AGG),
+    _now("aggregate", spread, _spread("agg_bqx"), about=_OVER_NOW, steps=_of_spread, **_AGG),
     _now(
         "backward",
         risen,
@@ -228,6 +204,7 @@ FAMILIES = (
         spread,
         _spread("rate_agg", "bqx_aggregate_{}_w{{0}}"),
         about=_OVER_NOW,
+        steps=_of_spread,
         **_RATE_AGG,
     ),
 )

@@ -7,8 +7,8 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
+from bqx.features.rolling.abreast_means import averaged_with, mean_of
 from bqx.features.rolling.exponential import ema, ema_run_in
-from bqx.features.rolling.going_on import averaged_with, mean_of
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
@@ -32,15 +32,14 @@ def exponential(x: F, first_minute: int, span: int) -> F:
 
 
 @kernel
-def _goes_on(x: F, first_minute: int, span: int, state: F) -> F:
-    """The same, from the state of the rows before."""
-    out = np.empty((len(x), 1))
-    for row in range(len(x)):
-        out[row, 0] = averaged_with(x[row], first_minute + row, state)
+def _goes_on(x: F, minute: int, span: int, state: F) -> F:
+    """The same of a row (1, P), from the states of the rows before: (1, P)."""
+    out = np.empty((1, x.shape[1]))
+    averaged_with(x[0], minute, state, out[0])
     return out
 
 
-_STEPS = Steps(_goes_on, read, rows=ema_run_in, reads=lambda span: 1, begin=mean_of)
+_STEPS = Steps(_goes_on, read, rows=ema_run_in, reads=lambda span: 1, begin=mean_of, abreast=True)
 
 
 _average = partial(family, table="moving_averages", laggable=False)

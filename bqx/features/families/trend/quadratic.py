@@ -12,9 +12,9 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.going_on import deviation_of, squares_with
+from bqx.features.rolling.abreast import deviation_of, squares_with
 from bqx.features.rolling.products import shift_sums
-from bqx.features.rolling.quadratic import fit, fit_of, fit_with, size_of_fit
+from bqx.features.rolling.quadratic import fit, fit_of, fits_with, size_of_fit
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.sources import BQX, RATE
@@ -85,15 +85,13 @@ def _begin(window: int) -> F:
 
 
 @kernel
-def _goes_on(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `quadratic` gives, from the state of the rows before."""
-    terms, size = np.empty((len(x), 7)), size_of_fit(window)
-    sums, reference = np.empty(len(x)), np.empty(len(x))
-    for row in range(len(x)):
-        minute = first_minute + row
-        fit_with(x[row], minute, window, state[:size], terms[row])
-        sums[row], _, reference[row] = squares_with(x[row], minute, state[size:])
-    return _readings(terms, (sums, reference), x, window)
+def _goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `quadratic` gives of a row (1, P), from the states of the rows before: (12, P)."""
+    now, size = x[0], size_of_fit(window)
+    fitted, late = np.empty((8, len(now))), np.empty((3, len(now)))
+    fits_with(now, minute, window, state[:size], fitted)
+    squares_with(now, minute, window // 4, state[size:], late)
+    return _readings(fitted[:7].T, (late[0], late[2]), now, window).T
 
 
 _RATIOS = ((15, 60), (30, 75), (45, 90), (15, 90))
@@ -142,17 +140,16 @@ def _begin_across() -> F:
 
 
 @kernel
-def _across_goes_on(x: F, first_minute: int, state: F) -> F:
-    """What `across` gives, from the state of the rows before."""
-    readings, terms = np.empty((len(SPAN), 5, len(x))), np.empty((len(x), 7))
-    start = 0
+def _across_goes_on(x: F, minute: int, state: F) -> F:
+    """What `across` gives of a row (1, P), from the states of the rows before: (18, P)."""
+    now, start = x[0], 0
+    readings, fitted = np.empty((len(SPAN), 5, len(now))), np.empty((8, len(now)))
     for k in range(len(SPAN)):
         stop = start + size_of_fit(SPAN[k])
-        for row in range(len(x)):
-            fit_with(x[row], first_minute + row, SPAN[k], state[start:stop], terms[row])
-        readings[k] = normalised(terms, SPAN[k])
+        fits_with(now, minute, SPAN[k], state[start:stop], fitted)
+        readings[k] = normalised(fitted[:7].T, SPAN[k])
         start = stop
-    return _short_and_long(readings)
+    return _short_and_long(readings).T
 
 
 @kernel
@@ -256,7 +253,7 @@ _NORMED = ("{s}_quadratic_a2_norm_w{0}", "{s}_quadratic_a1_norm_w{0}")
 _OUTPUTS["b_norm"] = replace(_OUTPUTS["b_norm"], spanned_by=_NORMED)
 
 _reg = partial(family, table="reg", sources=(RATE, BQX))
-_steps = partial(Steps, last=read, reads=lambda *window: 1)
+_steps = partial(Steps, last=read, reads=lambda *window: 1, abreast=True)
 
 FAMILIES = (
     _reg(

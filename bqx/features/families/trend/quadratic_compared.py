@@ -14,117 +14,28 @@ from typing import Any
 
 import numpy as np
 
-from bqx.compiled import kernel
 from bqx.features.declare import family
-from bqx.features.rolling.ago import changes
+from bqx.features.families.trend.terms_compared import (
+    LIMIT,
+    WINDOWS,
+    begin,
+    begin_gaps,
+    comparisons,
+    gaps,
+    gaps_go_on,
+    goes_on,
+)
 from bqx.features.rolling.comoments import BOTH
-from bqx.features.rolling.quadratic import fit
-from bqx.features.rolling.sums import F
-from bqx.features.rolling.tolerances import ROUNDING
-from bqx.features.rolling.trailing import zone
 from bqx.features.sources import BQX, RATE
-from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output
+from bqx.features.spec import FLAG, Output, read
+from bqx.features.steps import Steps
 
-WINDOWS = (5, 15, 30, 60)
 TERMS = ("t2", "t1", "b")
 SLOTS = tuple((term, w) for w in WINDOWS for term in TERMS)
 """Term and window of each column of ``terms``."""
 
-LIMIT = 100.0
-"""Largest ratio of two terms."""
-
 _RATIOS = (("t1", "t2"), ("b", "t1"), ("b", "t2"))
 _SPANS = ((5, 30), (15, 60))
-
-
-@kernel
-def normalised(x: F, first_minute: int, window: int) -> F:
-    """Normalised terms of the trend over a window: (T, 3)."""
-    out = np.empty((3, len(x)))
-    w = float(window)
-    fitted = fit(x, window, first_minute)
-    for row in range(len(x)):
-        scale = w / fitted[row, 3]
-        out[0, row] = fitted[row, 0] * w * scale
-        out[1, row] = fitted[row, 1] * scale
-        out[2, row] = fitted[row, 2] / fitted[row, 3]
-    return out.T
-
-
-@kernel
-def terms(x: F, first_minute: int) -> F:
-    """Normalised terms of the trends over 5, 15, 30 and 60 rows: (T, 12), see ``SLOTS``."""
-    out = np.empty((12, len(x)))
-    for i, window in enumerate(WINDOWS):
-        out[3 * i : 3 * i + 3] = normalised(x, first_minute, window).T
-    return out.T
-
-
-@kernel
-def quotient(above: float, below: float) -> float:
-    """Quotient, NaN where there is nothing to divide by."""
-    return above / below if abs(below) >= ROUNDING else np.nan
-
-
-@kernel
-def limited(value: float) -> float:
-    """Value within the limit; NaN stays."""
-    return LIMIT if value > LIMIT else -LIMIT if value < -LIMIT else value
-
-
-@kernel
-def sign(value: float) -> float:
-    """-1, 0 or 1; NaN stays."""
-    return zone(value, -ROUNDING, ROUNDING)
-
-
-@kernel
-def comparisons(x: F, first_minute: int) -> F:
-    """Terms, their changes, ratios and signs within a domain: (T, 55), see the outputs."""
-    rows = len(x)
-    out = np.empty((55, rows))
-    t = terms(x, first_minute)
-    out[:12] = t.T
-    for k in range(12):
-        out[12 + k] = changes(t[:, k], 1)
-    for i in range(4):
-        w = float(WINDOWS[i])
-        for row in range(rows):
-            t2, t1, b = t[row, 3 * i], t[row, 3 * i + 1], t[row, 3 * i + 2]
-            turn = quotient(t1, t2)
-            # b = -(t2 mean(u^2) + t1 mean(u)) with u = x / w.
-            start = -(w - 1.0) / (2.0 * w) * ((2.0 * w - 1.0) / (3.0 * w) + turn)
-            out[24 + 3 * i, row], out[25 + 3 * i, row] = limited(turn), limited(quotient(b, t1))
-            out[26 + 3 * i, row] = limited(start)
-            apart = sign(t2) - sign(t1)
-            out[51 + i, row] = 1.0 if apart == 0.0 else 0.0 * apart
-    for k in range(3):
-        for j in range(2):
-            for row in range(rows):
-                short, long = t[row, 3 * j + k], t[row, 3 * j + 6 + k]
-                out[36 + 2 * k + j, row] = limited(quotient(short, long))
-                out[42 + 2 * k + j, row] = short - long
-        for row in range(rows):
-            # Half the sum of the signs and of their sizes counts those that are positive.
-            up = 0.0
-            for i in range(4):
-                side = sign(t[row, 3 * i + k])
-                up += 0.5 * (side + abs(side))
-            out[48 + k, row] = 0.25 * up
-    return out.T
-
-
-@kernel
-def gaps(both: F, first_minute: int) -> F:
-    """Terms of the rate index less those of BQX, and their change: (T, 24)."""
-    out = np.empty((24, len(both)))
-    out[:12] = (
-        terms(both[:, RATE_COLUMN].copy(), first_minute)
-        - terms(both[:, BQX_COLUMN].copy(), first_minute)
-    ).T
-    for k in range(12):
-        out[12 + k] = changes(out[k], 1)
-    return out.T
 
 
 def rows(count: int) -> Callable[[], int]:
@@ -271,8 +182,10 @@ _parabolic = partial(
     laggable=False,
 )
 
+_steps = partial(Steps, last=read, rows=rows(max(WINDOWS) + 1), reads=rows(1), abreast=True)
+
 FAMILIES = (
-    _parabolic(comparisons, _outputs("rate"), sources=RATE),
-    _parabolic(comparisons, _outputs("bqx"), sources=BQX),
-    _parabolic(gaps, _GAPS, sources=BOTH),
+    _parabolic(comparisons, _outputs("rate"), sources=RATE, steps=_steps(goes_on, begin=begin)),
+    _parabolic(comparisons, _outputs("bqx"), sources=BQX, steps=_steps(goes_on, begin=begin)),
+    _parabolic(gaps, _GAPS, sources=BOTH, steps=_steps(gaps_go_on, begin=begin_gaps)),
 )

@@ -4,7 +4,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.products import mean
-from bqx.features.rolling.quadratic import fit, fit_of, fit_with
+from bqx.features.rolling.quadratic import fit, fit_of, fits_with
 from bqx.features.rolling.sums import F
 
 
@@ -47,23 +47,23 @@ def _curve(fitted: F, centre: F, x: F, window: int, first: int) -> F:
 @kernel
 def parabola(x: F, first_minute: int, window: int) -> F:
     """Nine readings of the fit to the past ``window`` rows: (T, 9), see the outputs below."""
-    return _past(curve(x, first_minute, window), x, window, window)
+    out = np.full((9, len(x)), np.nan)
+    _past(curve(x, first_minute, window), x, window, out, window, 1)
+    return out.T
 
 
 @kernel
-def _past(curves: F, x: F, window: int, first: int) -> F:
-    """Readings of the curve one row before, from a first row on: (T, 9)."""
-    rows = len(x)
-    out = np.full((9, rows), np.nan)
+def _past(curves: F, x: F, window: int, out: F, first: int, back: int) -> None:
+    """Readings of the curve so many rows before, from a first row on, into ``out`` (9, T)."""
     end = window - 1.0
-    for row in range(first, rows):
-        a2, a1, a0 = curves[row - 1, 0], curves[row - 1, 1], curves[row - 1, 2]
-        r2, last = curves[row - 1, 3], curves[row - 1, 5]
+    for row in range(first, len(x)):
+        before = row - back
+        a2, a1, a0 = curves[before, 0], curves[before, 1], curves[before, 2]
+        r2, last = curves[before, 3], curves[before, 5]
         out[0, row], out[1, row], out[2, row] = a2, a1, a0
         out[3, row], out[4, row] = a2 * end * end, a1 * end
         out[5, row] = r2 if r2 == r2 or a0 != a0 else 0.0
-        out[6, row], out[7, row], out[8, row] = curves[row - 1, 4], x[row - 1] - last, last
-    return out.T
+        out[6, row], out[7, row], out[8, row] = curves[before, 4], x[before] - last, last
 
 
 @kernel
@@ -87,18 +87,17 @@ def _in_terms(curves: F, x: F, window: int, first: int) -> F:
 
 
 @kernel
-def _curve_goes_on(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `curve` gives, from the state of the rows before."""
-    fitted, centre = np.empty((len(x), 7)), np.empty(len(x))
-    for row in range(len(x)):
-        centre[row] = fit_with(x[row], first_minute + row, window, state, fitted[row])
-    return _curve(fitted, centre, x, window, 0)
+def _curve_goes_on(now: F, minute: int, window: int, state: F) -> F:
+    """What `curve` gives of values (P,) of a market minute: (P, 6), see `fits_with`."""
+    fitted = np.empty((8, len(now)))
+    fits_with(now, minute, window, state, fitted)
+    return _curve(fitted[:7].T, fitted[7], now, window, 0)
 
 
 @kernel
-def terms_go_on(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `terms` gives, from the state of the rows before."""
-    return _in_terms(_curve_goes_on(x, first_minute, window, state), x, window, 0)
+def terms_go_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `terms` gives of a row (1, P), from the states of the rows before: (7, P)."""
+    return _in_terms(_curve_goes_on(x[0], minute, window, state), x[0], window, 0).T
 
 
 def begin_past(window: int) -> F:
@@ -107,10 +106,9 @@ def begin_past(window: int) -> F:
 
 
 @kernel
-def past_goes_on(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `parabola` gives, from the state of the rows before."""
-    values, curves = np.empty(len(x) + 1), np.empty((len(x) + 1, 6))
-    values[0], values[1:], curves[0] = state[0], x, state[1:7]
-    curves[1:] = _curve_goes_on(x, first_minute, window, state[7:])
-    state[0], state[1:7] = values[-1], curves[-1]
-    return _past(curves, values, window, 1)[1:]
+def past_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `parabola` gives of a row (1, P), from the states of the rows before: (9, P)."""
+    out = np.empty((9, x.shape[1]))
+    _past(state[1:7].T, state[0], window, out, 0, 0)
+    state[0], state[1:7] = x[0], _curve_goes_on(x[0], minute, window, state[7:]).T
+    return out

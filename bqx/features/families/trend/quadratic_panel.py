@@ -18,11 +18,9 @@ from bqx.features.declare import family
 from bqx.features.families.trend.quadratic_compared import (
     SLOTS,
     TERMS,
-    WINDOWS,
-    normalised,
     rows,
-    terms,
 )
+from bqx.features.families.trend.terms_compared import WINDOWS, normalised, terms
 from bqx.features.rolling import panels
 from bqx.features.rolling.ago import changes, clean_rows
 from bqx.features.rolling.component import component, projected

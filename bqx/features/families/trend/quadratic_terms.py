@@ -21,9 +21,10 @@ from bqx.features.families.trend.quadratic_curves import (
     terms,
     terms_go_on,
 )
+from bqx.features.rolling.abreast_sums import products_of, products_with
 from bqx.features.rolling.comoments import correlation
-from bqx.features.rolling.products import products
-from bqx.features.rolling.quadratic import fit_of
+from bqx.features.rolling.products import PRODUCTS, products
+from bqx.features.rolling.quadratic import fit_of, size_of_fit
 from bqx.features.rolling.sums import F
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import Family, Output, Source, read
@@ -39,19 +40,20 @@ _CROSS = np.array([1, 2, 3, 5, 6, 8])
 
 
 @kernel
-def _covariance(y: F, first_minute: int, window: int) -> F:
-    sums = products(y[:, :4].copy(), window, first_minute)
-    out = np.empty((len(y), len(_CROSS)))
-    for row in range(len(y)):
-        for i in range(len(_CROSS)):
-            out[row, i] = sums[row, _CROSS[i]] / (window - 1.0)
-    return out
+def term_covariance(x: F, first_minute: int, window: int) -> F:
+    """Covariances (ddof 1) of the terms of ``window`` rows over as many rows: (T, 6)."""
+    series = terms(x, first_minute, window)[:, :4].copy()
+    return _covariances(products(series, window, first_minute), window)
 
 
 @kernel
-def term_covariance(x: F, first_minute: int, window: int) -> F:
-    """Covariances (ddof 1) of the terms of ``window`` rows over as many rows: (T, 6)."""
-    return _covariance(terms(x, first_minute, window), first_minute, window)
+def _covariances(sums: F, window: int) -> F:
+    """The same of sums of products (T, 10)."""
+    out = np.empty((len(sums), len(_CROSS)))
+    for row in range(len(sums)):
+        for i in range(len(_CROSS)):
+            out[row, i] = sums[row, _CROSS[i]] / (window - 1.0)
+    return out
 
 
 @kernel
@@ -63,26 +65,73 @@ def term_company(x: F, first_minute: int, window: int, rows: int) -> F:
     """
     series = terms(x, first_minute, window)[:, :4].copy()
     sums = products(series, rows, first_minute)
-    still = np.zeros(4, dtype=np.int64)
+    still = np.full(4, -1.0)
     out = np.full((len(x), 6), np.nan)
     for row in range(len(x)):
-        for i in range(4):
-            same = row > 0 and series[row, i] == series[row - 1, i]
-            still[i] = still[i] + 1 if same else 0
-        qq, ql, _, qr, ll, _, lr, _, _, rr = sums[row]
-        for i, product in enumerate((ql, qr, lr)):
-            out[row, i] = product / (rows - 1.0)
-        quadratic, linear, _, residual = still < rows - 1
-        if quadratic and linear:
-            out[row, 3] = correlation(qq, ll, ql)
-        if quadratic and residual:
-            out[row, 4] = correlation(qq, rr, qr)
-        if linear and residual:
-            out[row, 5] = correlation(ll, rr, lr)
+        _count_rests(series[row], series[max(row - 1, 0)], still)
+        _accompany(out[row], sums[row], still, rows)
     return out
 
 
-_go_on = partial(Steps, terms_go_on, rows=lambda w: w, begin=fit_of)
+@kernel
+def _count_rests(now: F, before: F, still: F) -> None:
+    """Count rows in which terms have not moved."""
+    for i in range(4):
+        still[i] = still[i] + 1.0 if now[i] == before[i] else 0.0
+
+
+@kernel
+def _accompany(out: F, sums: F, still: F, rows: int) -> None:
+    """Covariances and correlations of sums of products (10,), NaN of what stands still."""
+    qq, ql, qr, ll, lr, rr = sums[0], sums[1], sums[3], sums[4], sums[6], sums[9]
+    out[0], out[1], out[2] = ql / (rows - 1.0), qr / (rows - 1.0), lr / (rows - 1.0)
+    quadratic, linear = still[0] < rows - 1, still[1] < rows - 1
+    residual = still[3] < rows - 1
+    if quadratic and linear:
+        out[3] = correlation(qq, ll, ql)
+    if quadratic and residual:
+        out[4] = correlation(qq, rr, qr)
+    if linear and residual:
+        out[5] = correlation(ll, rr, lr)
+
+
+def _begin_company(window: int, rows: int) -> F:
+    """State of `_company_goes_on`: the terms before and how long they have not moved, then those of
+    the fit and of the products.
+    """
+    before = np.full(4, np.nan), np.zeros(4)
+    return np.concatenate((*before, fit_of(window), products_of(rows)))
+
+
+@kernel
+def _company_goes_on(x: F, minute: int, window: int, rows: int, state: F) -> F:
+    """What `term_company` gives of a row (1, P), from the states of the rows before: (6, P)."""
+    size, pairs = 8 + size_of_fit(window), x.shape[1]
+    sums, out = np.empty((PRODUCTS, pairs)), np.full((6, pairs), np.nan)
+    now = np.ascontiguousarray(terms_go_on(x, minute, window, state[8:size])[:4])
+    products_with(now, minute, rows, state[size:], sums)
+    for k in range(pairs):
+        _count_rests(now[:, k], state[:4, k], state[4:8, k])
+        _accompany(out[:, k], sums[:, k], state[4:8, k], rows)
+    state[:4] = now
+    return out
+
+
+def _begin_covariance(window: int) -> F:
+    """State of `_covariance_goes_on`: that of the fit, and that of the products."""
+    return np.concatenate((fit_of(window), products_of(window)))
+
+
+@kernel
+def _covariance_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `term_covariance` gives of a row (1, P), from the states of the rows before: (6, P)."""
+    size, sums = size_of_fit(window), np.empty((PRODUCTS, x.shape[1]))
+    now = np.ascontiguousarray(terms_go_on(x, minute, window, state[:size])[:4])
+    products_with(now, minute, window, state[size:], sums)
+    return _covariances(sums.T, window).T
+
+
+_go_on = partial(Steps, last=read, reads=lambda w: 1, abreast=True)
 
 _NOW = {"rate": "rate_index", "bqx": "bqx_backward_return_w15"}
 
@@ -135,7 +184,7 @@ def _terms(source: Source, windows: tuple[int, ...]) -> Family:
         windows=windows,
         causality=60,
         about="quadratic trend of the trailing window, current row included, in its terms",
-        steps=_go_on(read, reads=lambda w: 1),
+        steps=_go_on(terms_go_on, rows=lambda w: w, begin=fit_of),
     )
 
 
@@ -186,7 +235,7 @@ def _parabola(windows: tuple[int, ...]) -> Family:
         sources=RATE,
         windows=windows,
         about="quadratic trend of the past rows, the current one left out",
-        steps=Steps(past_goes_on, read, rows=lambda w: w + 1, reads=lambda w: 1, begin=begin_past),
+        steps=_go_on(past_goes_on, rows=lambda w: w + 1, begin=begin_past),
         lookback=lambda w: w + 1,
         skips=lambda w: 1,
     )
@@ -223,7 +272,7 @@ FAMILIES = (
         windows=WINDOWS,
         about="covariance over the window's rows of two terms of the window",
         lookback=lambda w: 2 * w - 1,
-        steps=_go_on(_covariance, reads=lambda w: w),
+        steps=_go_on(_covariance_goes_on, rows=lambda w: 2 * w - 1, begin=_begin_covariance),
     ),
     family(
         "term_company",
@@ -241,5 +290,11 @@ FAMILIES = (
         windows=((15, 60),),
         about="two terms of the shorter window over the rows of the longer one",
         lookback=lambda w, rows: w + rows - 1,
+        steps=_go_on(
+            _company_goes_on,
+            reads=lambda w, rows: 1,
+            rows=lambda w, rows: w + rows - 1,
+            begin=_begin_company,
+        ),
     ),
 )

@@ -4,17 +4,10 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.families.volatility.trend_states import LONG, SHORT
+from bqx.features.rolling.abreast import deviation_of, deviation_with, size_of_deviation
+from bqx.features.rolling.abreast_means import averaged_with, fading, mean_of, size_of_fading
 from bqx.features.rolling.exponential import ema
-from bqx.features.rolling.going_on import (
-    averaged_with,
-    deviation_of,
-    deviation_with,
-    fading,
-    mean_of,
-    size_of_deviation,
-    size_of_fading,
-)
-from bqx.features.rolling.returns import log_returns, return_from
+from bqx.features.rolling.returns import log_returns, returns_from
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import deviation
 from bqx.features.rolling.weighted import ewm_mean
@@ -65,20 +58,20 @@ def begin() -> F:
 
 
 @kernel
-def go_on(x: F, first_minute: int, state: F) -> F:
-    """What `deviations` gives, from the state of the rows before."""
-    out = np.empty((len(x), 4))
-    long = 1 + size_of_deviation(SHORT)
-    day = long + size_of_deviation(LONG)
-    recent = day + size_of_deviation(DAY)
-    smooth = recent + size_of_fading(DAY)
-    for row in range(len(x)):
-        minute, move = first_minute + row, return_from(state[0], x[row])
-        state[0], square = x[row], move * move
-        out[row, 0] = deviation_with(move, minute, state[1:long])
-        out[row, 1] = deviation_with(move, minute, state[long:day])
-        variance = deviation_with(move, minute, state[day:recent]) ** 2
-        faded = averaged_with(square, minute, state[recent:smooth])
-        out[row, 2] = _root(averaged_with(square, minute, state[smooth:]))
-        out[row, 3] = _forecast(variance, faded)
+def go_on(x: F, minute: int, state: F) -> F:
+    """What `deviations` gives of a row (1, P), from the states of the rows before: (4, P)."""
+    out, start = np.empty((4, x.shape[1])), 1
+    move = returns_from(state[0], x[0])
+    square, faded = move * move, np.empty(x.shape[1])
+    state[0] = x[0]
+    # The last of the three gives way to the forecast.
+    for place, window in ((0, SHORT), (1, LONG), (3, DAY)):
+        stop = start + size_of_deviation(window)
+        deviation_with(move, minute, window, state[start:stop], out[place])
+        start = stop
+    stop = start + size_of_fading(DAY)
+    averaged_with(square, minute, state[start:stop], faded)
+    averaged_with(square, minute, state[stop:], out[2])
+    for k in range(x.shape[1]):
+        out[2, k], out[3, k] = _root(out[2, k]), _forecast(out[3, k] ** 2, faded[k])
     return out

@@ -3,11 +3,12 @@
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.rolling.abreast import size_of_total, total_of, total_with
+from bqx.features.rolling.abreast_ranks import above_with, rank_of
 from bqx.features.rolling.ago import changes
-from bqx.features.rolling.going_on import put, room_for
-from bqx.features.rolling.returns import log_returns
+from bqx.features.rolling.returns import log_returns, returns_from
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.volatility import high_or_low, high_state, mean_root
+from bqx.features.rolling.volatility import HIGH, high_or_low, high_state, mean_root
 from bqx.market.sessions import DAY
 
 
@@ -53,18 +54,22 @@ def _alike(one: float, other: float) -> float:
 
 @kernel
 def begin_high(window: int) -> F:
-    """State of `_high`, before any row: values, then volatilities."""
-    return np.concatenate((room_for(window + 1), room_for(DAY)))
+    """State of `_high`, before any row: the value before; sums of squares; volatilities."""
+    before = np.array([np.nan])
+    return np.concatenate((before, total_of(window), rank_of(1, DAY)))
 
 
 @kernel
-def _high(value: float, minute: int, window: int, state: F, plain: bool) -> float:
-    """Whether volatility is high with a further value; the state is then that after it."""
-    size = len(room_for(window + 1))
-    x = put(state[:size], value)
-    moves = changes(x, 1) if plain else log_returns(x)
-    volatility = mean_root(moves, window, minute - window)[-1]
-    return high_state(put(state[size:], volatility))[-1]
+def _high(values: F, minute: int, window: int, state: F, plain: bool, out: F) -> None:
+    """Whether volatility is high with further values (P,), into ``out`` (P,); the state is then
+    that after them.
+    """
+    start = 1 + size_of_total(window)
+    move = values - state[0] if plain else returns_from(state[0], values)
+    state[0] = values
+    total_with(move * move, minute, state[1:start], out)
+    volatility = np.sqrt(out / float(window))
+    above_with(volatility, minute, DAY, HIGH, state[start:], out)
 
 
 _CLEAN, _DURATION, _BEFORE, _STANDING, _NUMBERS = range(5)
@@ -79,36 +84,35 @@ def begin(window: int) -> F:
 
 
 @kernel
-def _go_on(x: F, first_minute: int, window: int, state: F, plain: bool) -> F:
-    out, end = np.full((len(x), 3), np.nan), len(state) - _NUMBERS
+def _go_on(x: F, minute: int, window: int, state: F, plain: bool) -> F:
+    out, end = np.full((3, x.shape[1]), np.nan), len(state) - _NUMBERS
     numbers, flips, high = state[end:], state[end - DAY + 1 : end], state[: end - DAY + 1]
-    for row in range(len(x)):
-        minute = first_minute + row
-        now = out[row, 0] = _high(x[row], minute, window, high, plain)
-        numbers[_CLEAN] = 0.0 if np.isnan(now) else numbers[_CLEAN] + 1.0
-        held = numbers[_CLEAN] > 1.0 and now == numbers[_BEFORE]
-        numbers[_DURATION] = min(numbers[_DURATION] + 1.0, float(DAY)) if held else 1.0
-        place = minute % (DAY - 1)
-        numbers[_STANDING] -= flips[place]
-        flips[place] = 1.0 if numbers[_CLEAN] > 1.0 and not held else 0.0
-        numbers[_STANDING] += flips[place]
-        numbers[_BEFORE] = now
-        if numbers[_CLEAN] >= DAY:
-            out[row, 1] = numbers[_DURATION]
-            out[row, 2] = numbers[_STANDING] / (DAY - 1.0)
+    _high(x[0], minute, window, high, plain, out[0])
+    flip, standing = flips[minute % (DAY - 1)], numbers[_STANDING]
+    for k in range(x.shape[1]):
+        now = out[0, k]
+        numbers[_CLEAN, k] = 0.0 if np.isnan(now) else numbers[_CLEAN, k] + 1.0
+        held = numbers[_CLEAN, k] > 1.0 and now == numbers[_BEFORE, k]
+        numbers[_DURATION, k] = min(numbers[_DURATION, k] + 1.0, float(DAY)) if held else 1.0
+        standing[k] -= flip[k]
+        flip[k] = 1.0 if numbers[_CLEAN, k] > 1.0 and not held else 0.0
+        standing[k] += flip[k]
+        numbers[_BEFORE, k] = now
+        if numbers[_CLEAN, k] >= DAY:
+            out[1, k], out[2, k] = numbers[_DURATION, k], standing[k] / (DAY - 1.0)
     return out
 
 
 @kernel
-def rate_goes_on(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `states_of_rate` gives of further rows: (T, 3); the state is then that after them."""
-    return _go_on(x, first_minute, window, state, False)
+def rate_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `states_of_rate` gives of a row (1, P), from the states of the rows before: (3, P)."""
+    return _go_on(x, minute, window, state, False)
 
 
 @kernel
-def bqx_goes_on(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `states_of_bqx` gives of further rows: (T, 3); the state is then that after them."""
-    return _go_on(x, first_minute, window, state, True)
+def bqx_goes_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `states_of_bqx` gives of a row (1, P), from the states of the rows before: (3, P)."""
+    return _go_on(x, minute, window, state, True)
 
 
 @kernel
@@ -118,11 +122,11 @@ def begin_both(window: int) -> F:
 
 
 @kernel
-def both_go_on(x: F, first_minute: int, window: int, state: F) -> F:
-    """What `agreeing` gives of further rows: (T, 1); the state is then that after them."""
-    out, half = np.empty((len(x), 1)), len(state) // 2
-    for row in range(len(x)):
-        rate = _high(x[row, 0], first_minute + row, window, state[:half], False)
-        bqx = _high(x[row, 1], first_minute + row, window, state[half:], True)
-        out[row, 0] = _alike(rate, bqx)
-    return out
+def both_go_on(x: F, minute: int, window: int, state: F) -> F:
+    """What `agreeing` gives of a row (2, P), from the states of the rows before: (1, P)."""
+    high, half = np.empty((2, x.shape[1])), len(state) // 2
+    _high(x[0], minute, window, state[:half], False, high[0])
+    _high(x[1], minute, window, state[half:], True, high[1])
+    for k in range(x.shape[1]):
+        high[0, k] = _alike(high[0, k], high[1, k])
+    return high[:1]

@@ -4,15 +4,9 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.families.volatility.trend_states import LONG, SHORT
+from bqx.features.rolling.abreast import deviation_of, deviation_with
 from bqx.features.rolling.ago import clean_rows
-from bqx.features.rolling.going_on import (
-    deviation_of,
-    deviation_with,
-    put,
-    room_for,
-    size_of_room,
-)
-from bqx.features.rolling.returns import log_returns, return_from
+from bqx.features.rolling.returns import log_returns, returns_from
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import count, deviation
 from bqx.market.sessions import DAY
@@ -87,31 +81,33 @@ last gap."""
 def begin() -> F:
     """State of `go_on`: the last flags, numbers, and that of the deviation."""
     numbers = np.array([np.nan, np.nan, DAY, 0.0])
-    return np.concatenate((room_for(LONG), numbers, deviation_of(BEFORE)))
+    return np.concatenate((np.full(LONG, np.nan), numbers, deviation_of(BEFORE)))
 
 
 @kernel
-def go_on(x: F, first_minute: int, state: F) -> F:
-    """What `jumps` gives, from the state of the rows before."""
-    out, size = np.full((len(x), 8), np.nan), size_of_room(LONG)
-    now, jumped = state[size : size + _NUMBERS], np.empty(4)
-    for row in range(len(x)):
-        move = return_from(now[_BEFORE], x[row])
+def go_on(x: F, minute: int, state: F) -> F:
+    """What `jumps` gives of a row (1, P), from the states of the rows before: (8, P)."""
+    out, jumped = np.full((8, x.shape[1]), np.nan), np.empty(4)
+    flags, now = state[:LONG], state[LONG : LONG + _NUMBERS]
+    move = returns_from(now[_BEFORE], x[0])
+    for k in range(len(move)):
         jumped[:] = np.nan
-        _jump(jumped, move, now[_SIGMA])
-        now[_BEFORE] = x[row]
-        now[_SIGMA] = deviation_with(move, first_minute + row, state[size + _NUMBERS :])
-        flags = put(state[:size], jumped[1])
-        now[_SINCE] = 0.0 if jumped[1] == 1.0 else min(now[_SINCE] + 1.0, float(DAY))
-        now[_CLEAN] = now[_CLEAN] + 1.0 if jumped[1] == jumped[1] else 0.0
-        out[row, :2], out[row, 5:7] = jumped[:2], jumped[2:]
-        for k, window in ((2, SHORT), (3, LONG)):
-            if now[_CLEAN] >= window:
-                out[row, k] = flags[LONG - window :].sum()
-        if now[_CLEAN] >= DAY:
-            out[row, 4] = now[_SINCE]
-        if now[_CLEAN] >= SHORT:
-            out[row, 7] = _faded(now[_SINCE])
+        _jump(jumped, move[k], now[_SIGMA, k])
+        flags[minute % LONG, k], is_jump = jumped[1], jumped[1] == 1.0
+        now[_SINCE, k] = 0.0 if is_jump else min(now[_SINCE, k] + 1.0, float(DAY))
+        now[_CLEAN, k] = now[_CLEAN, k] + 1.0 if jumped[1] == jumped[1] else 0.0
+        out[:2, k], out[5:7, k] = jumped[:2], jumped[2:]
+        for place, window in ((2, SHORT), (3, LONG)):
+            if now[_CLEAN, k] >= window:
+                out[place, k] = 0.0
+                for back in range(window):
+                    out[place, k] += flags[(minute - back) % LONG, k]
+        if now[_CLEAN, k] >= DAY:
+            out[4, k] = now[_SINCE, k]
+        if now[_CLEAN, k] >= SHORT:
+            out[7, k] = _faded(now[_SINCE, k])
+    now[_BEFORE] = x[0]
+    deviation_with(move, minute, BEFORE, state[LONG + _NUMBERS :], now[_SIGMA])
     return out
 
 

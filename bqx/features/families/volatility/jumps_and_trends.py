@@ -17,6 +17,13 @@ from bqx.compiled import kernel
 from bqx.features.declare import described, family
 from bqx.features.families.volatility import deviations, jumps
 from bqx.features.families.volatility.trend_states import LONG, SHORT, trend
+from bqx.features.rolling.abreast import deviation_of, deviation_with, size_of_deviation
+from bqx.features.rolling.abreast_ranks import (
+    size_of_thirds,
+    tercile_of_ties_with,
+    thirds_of,
+)
+from bqx.features.rolling.returns import returns_from
 from bqx.features.rolling.standing import share, tercile_of_ties
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.tolerances import ROUNDING
@@ -34,7 +41,9 @@ EXPANDED, COMPRESSED = 1.25, 0.8
 
 
 @kernel
-def _placed(values: F, first_minute: int) -> F:
+def volatility_states(x: F, first_minute: int) -> F:
+    """Three readings of where volatility stands within a day: (T, 3), see the outputs below."""
+    values = deviations.deviations(x, first_minute)
     out = np.full((len(values), 3), np.nan)
     for k in range(2):
         out[:, k] = tercile_of_ties(values[:, k].copy(), DAY)
@@ -44,10 +53,33 @@ def _placed(values: F, first_minute: int) -> F:
     return out
 
 
+def _begin_states() -> F:
+    """State of `_states_go_on`: the value and the state before, and those of the two deviations and
+    their ranks.
+    """
+    before = np.full(2, np.nan)
+    ranks = thirds_of(DAY), thirds_of(DAY)
+    return np.concatenate((before, deviation_of(SHORT), deviation_of(LONG), *ranks))
+
+
 @kernel
-def volatility_states(x: F, first_minute: int) -> F:
-    """Three readings of where volatility stands within a day: (T, 3), see the outputs below."""
-    return _placed(deviations.deviations(x, first_minute), first_minute)
+def _states_go_on(x: F, minute: int, state: F) -> F:
+    """What `volatility_states` gives of a row (1, P), from the states before it: (3, P)."""
+    out, start = np.full((3, x.shape[1]), np.nan), 2
+    move = returns_from(state[0], x[0])
+    for k, window in enumerate((SHORT, LONG)):
+        stop = start + size_of_deviation(window)
+        deviation_with(move, minute, window, state[start:stop], out[k])
+        start = stop
+    for k in range(2):
+        stop = start + size_of_thirds(DAY)
+        tercile_of_ties_with(out[k].copy(), minute, DAY, state[start:stop], out[k])
+        start = stop
+    for k in range(x.shape[1]):
+        if not np.isnan(out[0, k] - state[1, k]):
+            out[2, k] = out[0, k] != state[1, k]
+    state[0], state[1] = x[0], out[0]
+    return out
 
 
 @kernel
@@ -194,7 +226,7 @@ def _run_in() -> int:
     return DAY + 1
 
 
-_deviates = partial(Steps, deviations.go_on, rows=_run_in, begin=deviations.begin)
+_deviates = partial(Steps, deviations.go_on, rows=_run_in, begin=deviations.begin, abreast=True)
 
 FAMILIES = (
     _event(
@@ -208,12 +240,20 @@ FAMILIES = (
             rows=lambda: _JUMPED + DAY - 1,
             reads=lambda: 1,
             begin=jumps.begin,
+            abreast=True,
         ),
     ),
     _volatility(
         volatility_states,
         {name: output for name, output in _VOLATILITY.items() if name in _STATES},
-        steps=_deviates(_placed, reads=_run_in),
+        steps=Steps(
+            _states_go_on,
+            read,
+            rows=lambda: LONG + DAY,
+            reads=lambda: 1,
+            begin=_begin_states,
+            abreast=True,
+        ),
     ),
     _volatility(
         volatility,

@@ -187,7 +187,7 @@ _realized = partial(
     windows=20,
     about="realized over the trailing window, current row included",
 )
-_goes_on = partial(Steps, last=read, reads=lambda window: 1)
+_goes_on = partial(Steps, last=read, reads=lambda window: 1, abreast=True)
 _over_rows = partial(Steps, last=twelve, reads=lambda window: ema_run_in(SLOW))
 
 FAMILIES = (
@@ -227,6 +227,7 @@ FAMILIES = (
         _OF_BUCKETS,
         sources=RATE_BARS,
         about="realized over the last complete five-minute clock buckets",
+        bucket=lambda window: BUCKET,
         lookback=lambda window: _buckets(window) + 1,
     ),
     _realized(

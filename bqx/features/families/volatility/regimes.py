@@ -77,6 +77,7 @@ def _held(window: int) -> int:
     return window + DAY - 1
 
 
+_alone = partial(Steps, last=read, reads=lambda *window: 1)
 _of_state = partial(Steps, rows=_held, reads=lambda window: 1)
 _goes_on = partial(_of_state, hidden_states.go_on, begin=hidden_states.begin)
 _both_go_on = partial(_of_state, hidden_states.go_on_both, begin=hidden_states.begin_both)
@@ -186,13 +187,7 @@ def _run_lengths(source: Source) -> Family:
         "269 rows; the prior has the mean square of the training rows",
         lookback=_run_lengths_rows,
         fit=run_lengths.mean_square,
-        steps=Steps(
-            run_lengths.go_on,
-            read,
-            rows=_run_lengths_rows,
-            reads=lambda window: 1,
-            begin=run_lengths.begin,
-        ),
+        steps=_alone(run_lengths.go_on, rows=_run_lengths_rows, begin=run_lengths.begin),
     )
 
 
@@ -231,12 +226,11 @@ def _sums(source: Source, name: str, more: bool) -> Family:
         windows=((DAY, CUSUM),),
         about="cumulative sum of the last 240 rows in deviations of the last 1,440, beyond an "
         "allowance of 0.5 a row; negative downwards, never reset",
-        steps=Steps(
+        steps=_alone(
             changepoints.go_on if more else changepoints.first_goes_on,
-            read,
             rows=lambda memory, window: memory,
-            reads=lambda memory, window: 1,
             begin=changepoints.begin,
+            abreast=True,
         ),
     )
 
