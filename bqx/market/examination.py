@@ -39,6 +39,8 @@ WIDEST_SPREAD, COARSE_SPREAD = 20e-4, 5e-4
 """Median spread, share of the rate, that none can have; and none that is coarser than the rate."""
 DECLARED_SPREAD = 0.01
 """Median spread, share of the rate, that none has in whatever unit is declared."""
+STRAY_SPREAD = 0.05
+"""Spread of one bar, share of the rate, that no feed quotes, not even at the end of a year."""
 NARROWEST_SPREAD = 0.01
 """Median spread, pips, below which its unit is another one."""
 MOST_DIGITS = 8
@@ -219,6 +221,11 @@ def unrecorded(spread: Rates) -> Mask:
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         stretch[start:stop] = stop - start >= UNRECORDED
     return stretch
+
+
+def stray_spreads(frame: pd.DataFrame) -> Mask:
+    """(T,) bars whose spread, in the rate's unit, is a tick of the ask gone astray."""
+    return np.asarray(frame["spread"] > STRAY_SPREAD * frame["close"])
 
 
 def spread_unit(pair: str, frame: pd.DataFrame, *, is_declared: bool = False) -> str:
