@@ -326,7 +326,7 @@ def test_the_unit_of_a_spread_is_plausible_or_declared(
 def test_a_stray_spread_is_set_aside_with_its_bar(weekend, tmp_path, side):
     """As a stray tick of the ask makes it, whose bid is as good as any."""
     spread = np.full(len(weekend), 8e-5)
-    spread[300] = 0.3
+    spread[300] = 0.02
     bars = weekend.assign(spread=spread)
     bars.to_parquet(tmp_path / "eurusd.parquet")
     reading = examine(tmp_path, side=side)
@@ -335,13 +335,23 @@ def test_a_stray_spread_is_set_aside_with_its_bar(weekend, tmp_path, side):
     np.testing.assert_allclose(got["spread"], 8e-5, atol=1e-12)
     assert reading.table["set aside"][0] == "1 stray spreads"
     told = (
-        rf"eurusd.parquet \({bars.index[300]}\): a stray spread is set aside with its bar, 0.3 of"
+        rf"eurusd.parquet \({bars.index[300]}\): a stray spread is set aside with its bar, 0.02 of"
     )
     assert any(re.match(told.replace("+", r"\+"), note) for note in reading.notes)
     bars.loc[bars.index[:50], "spread"] = 0.3
     bars.to_parquet(tmp_path / "eurusd.parquet")
     with pytest.raises(BarError, match=r"51 stray spreads; expected at most 1 % of rows"):
         examine(tmp_path, side=side)
+
+
+@pytest.mark.parametrize("clock", ["UTC+3", (("2018-01-01", "UTC+2"), ("2023-06-10", "UTC+3"))])
+def test_a_clock_beside_times_with_their_offset_is_told(weekend, tmp_path, clock):
+    weekend.to_parquet(tmp_path / "eurusd.parquet")
+    reading = examine(tmp_path, clock=clock)
+    assert_bars(reading.frames["eurusd"], weekend)
+    assert re.match(r"eurusd.parquet: its times say .* --clock .* is unused$", reading.notes[-1])
+    with pytest.raises(BqxError, match=r"clock: unknown clock, got 'Mars/Phobos'"):
+        examine(tmp_path, clock="Mars/Phobos")
 
 
 # folders

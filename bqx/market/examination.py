@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.market import sessions
+from bqx.market.bar_arrays import JUMP, STRAY_SPREAD
 from bqx.market.bars import RATES
 from bqx.market.pairs import base, pip, quote
 
@@ -24,8 +25,6 @@ _BLOCK = 300
 SPIKE, SPIKE_RANGES = 0.01, 10.0
 """A stray tick lies this share beyond all bars near it, and so many times their own range."""
 LONGEST_SPIKE = 5
-JUMP = 1.4
-"""Factor from bar to bar that no rate of the eight currencies ever made."""
 
 AHEAD = 15
 """Minutes by which closes may be looked for that are those of later bars."""
@@ -39,8 +38,6 @@ WIDEST_SPREAD, COARSE_SPREAD = 20e-4, 5e-4
 """Median spread, share of the rate, that none can have; and none that is coarser than the rate."""
 DECLARED_SPREAD = 0.01
 """Median spread, share of the rate, that none has in whatever unit is declared."""
-STRAY_SPREAD = 0.05
-"""Spread of one bar, share of the rate, that no feed quotes, not even at the end of a year."""
 NARROWEST_SPREAD = 0.01
 """Median spread, pips, below which its unit is another one."""
 MOST_DIGITS = 8

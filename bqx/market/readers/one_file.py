@@ -177,6 +177,11 @@ def _utc(
     clock: Clock | None = None
     is_sole = True
     if table.zoned:
+        if declared.clock:
+            # Read without rows, a clock that is none is refused all the same.
+            clocks.to_utc(rows.stamps[:0], declared.clock, where)
+            said = option("clock", declared.clock)
+            file.notes.append(f"{where}: its times say their own offset from UTC; {said} is unused")
         utc = rows.stamps.tz_localize("UTC")
         alive_utc = utc[~quiet] if quiet.any() else utc
     else:
