@@ -95,6 +95,20 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy the files of a folder, but not their modes: a copy of what may only be read is written
+    to, replaced and removed.
+
+    OSError where something cannot be read or written.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if path.is_dir():
+            copy_folder(path, target / path.name)
+        else:
+            shutil.copyfile(path, target / path.name)
+
+
 def remove_leftovers(folder: Path, pattern: str = "**/.*.tmp") -> None:
     """Remove files and folders that killed writers had not yet put in their place.
 

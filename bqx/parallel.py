@@ -1,7 +1,8 @@
 """Pieces of work, several at a time: on this machine or on a cluster."""
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
@@ -90,15 +91,28 @@ def over_groups(
             joblib.delayed(_attempts)(work, {label: task(group[label]) for label in group})
             for group in groups
         )
-        for results in attempts:
-            progress.update(len(results))
-            errors = {k: result for k, result in results.items() if isinstance(result, Exception)}
-            write({label: result for label, result in results.items() if label not in errors})
-            failed |= errors
+        with _closed(attempts):
+            for results in attempts:
+                progress.update(len(results))
+                errors = {k: value for k, value in results.items() if isinstance(value, Exception)}
+                write({label: value for label, value in results.items() if label not in errors})
+                failed |= errors
     if failed:
         raise BqxError(f"{len(failed)} of {count} {units} failed: {_reasons(failed)}") from failed[
             min(failed)
         ]
+
+
+@contextmanager
+def _closed(attempts: Generator[Any, None, None]) -> Iterator[None]:
+    """End what is still worked on when results cannot be written, or at an interrupt."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            # That is what was asked for: joblib would advise to give it fewer tasks.
+            warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed")
+            attempts.close()
 
 
 def _reasons(failed: Mapping[str, Exception]) -> str:

@@ -188,6 +188,8 @@ GOOD = {"open": 1.1, "high": 1.2, "low": 1.0, "close": 1.15}
         ({"bar": GOOD | {"close": float("nan")}}, "refused"),
         ({"bar": {"open": 1.1}}, "refused"),
         ({"bar": dict.fromkeys(GOOD, 110.0)}, "refused"),
+        ({"bar": dict.fromkeys(GOOD, 1.9)}, "refused"),
+        ({"bar": dict.fromkeys(GOOD, 0.6), "minute": minute(grid_of(frames())[4_000])}, "refused"),
         ({"bar": GOOD | {"spread": 1.2}}, "refused"),
         ({"minute": minute(pd.Timestamp("2024-03-09 12:00", tz="UTC"))}, "closed"),
         ({"minute": minute(pd.Timestamp("2050-03-09 12:00", tz="UTC"))}, "future"),

@@ -414,6 +414,38 @@ def test_a_feed_follows_the_registry(history, tmp_path):
     assert told() == before
 
 
+def test_while_the_registry_is_damaged_or_gone_nothing_is_forecast(history, tmp_path, capsys):
+    store = Folder(tmp_path / "registry")
+    registry = Registry(store, "a quant")
+    bundles()["eurgbp"].save(tmp_path / "made")
+    registry.approve(registry.register("eurgbp", str(tmp_path / "made"), {"horizons": [15]}))
+    live = LiveFeed(Silent(), Models(store.folder))
+    live.begin_with(history)
+    live.panel.refresh()
+    client = Client(app(live.models, live))
+    live._look()
+    assert client.predict(pair="eurgbp").status_code == 200
+    log = store.folder / "audit.jsonl"
+    good = log.read_bytes()
+    log.write_bytes(good.replace(b"a quant", b"a quack"))
+    for _ in range(3):
+        live._look()
+        refused(client.predict(pair="eurgbp"), 503, "registry", "altered")
+        refused(client("GET", "/forecasts"), 503, "registry", "altered")
+        assert client("GET", "/live").status_code == 200
+    log.write_bytes(good)
+    live._look()
+    assert client.predict(pair="eurgbp").status_code == 200
+    store.folder.rename(tmp_path / "elsewhere")
+    live._look()
+    refused(client.predict(pair="eurgbp"), 503, "registry", "the registry is gone")
+    (tmp_path / "elsewhere").rename(store.folder)
+    live._look()
+    assert client.predict(pair="eurgbp").status_code == 200
+    told = [line for line in capsys.readouterr().err.splitlines() if "live feed: " in line]
+    assert [line.endswith("whole again") for line in told] == [False, True, False, True]
+
+
 def port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -231,6 +231,24 @@ def test_an_alert_is_told_where_a_capture_stops(tmp_path, capsys):
     assert "critical: no bars come: newest_bar_age_minutes is 31" in capsys.readouterr().err
 
 
+def test_an_alert_is_told_where_a_server_that_has_no_bars_answers_on(tmp_path, capsys):
+    """What it captures then are its answers, so that there is something of every minute."""
+    feed(str(tmp_path), FIRST, FIRST + 60)
+    clock = Clock()
+    capture = Capture(str(tmp_path), 1.0, clock)
+    for minute in range(500, 610):
+        clock.now = at(FIRST + minute, 0).timestamp()
+        capture.answer(409, 1.0)
+        capture.flush()
+    alert = ["alert", str(tmp_path / "measurements.json"), "--state", str(tmp_path / "s.json")]
+    for minute in (600, 606):
+        verdict = run(str(tmp_path), "minute", at(FIRST + minute))
+        told = cli.main(alert)
+    assert verdict["reasons"] == [checks.NO_FORECAST]
+    assert told == 1
+    assert "critical: no bars come: newest_bar_age_minutes is 31" in capsys.readouterr().err
+
+
 def test_labels_are_written_with_the_hour_in_which_they_became_known(quiet, tmp_path):
     feed(str(tmp_path), FIRST, FIRST + 240, hourly=False)
     run(str(tmp_path), "hourly", at(FIRST + 240))

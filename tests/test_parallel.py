@@ -1,7 +1,10 @@
 """Pairs worked on in processes, in threads and on a Dask cluster: the same results and errors."""
 
+import errno
+import gc
 import os
 import threading
+import time
 from typing import get_args
 
 import dask
@@ -41,6 +44,25 @@ def test_a_failing_pair_is_named_after_the_others_are_written(backend: Backend) 
     assert written == {"eurusd": 2.0, "usdjpy": 3.0}
     assert caught.value.__cause__ is not None
     assert "root_of" in caught.value.__cause__.__notes__[0]
+
+
+def after(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@pytest.mark.parametrize("backend", get_args(Backend))
+def test_what_cannot_be_written_ends_the_others_without_a_word(
+    backend: Backend, recwarn: pytest.WarningsRecorder
+) -> None:
+    def write(pair: str, _: float) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", pair)
+
+    tasks = {pair: (0.3 * number,) for number, pair in enumerate(("eurusd", "gbpusd", "usdjpy"))}
+    with pytest.raises(OSError, match="No space left on device: 'eurusd'"):
+        over_pairs(after, tasks, 2, write=write, backend=backend)
+    gc.collect()
+    assert not [warning for warning in recwarn if "still being processed" in str(warning.message)]
 
 
 def met_before(shared: list[str], name: str) -> list[str]:

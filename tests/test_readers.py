@@ -33,7 +33,7 @@ def bars() -> pd.DataFrame:
 # formats
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_histdata_csv_has_no_volume(bars, tmp_path, end):
     path = write(tmp_path / "DAT_ASCII_GBPUSD_M1_2018.csv", histdata(bars), end)
     assert_bars(read(path), bars, volume=False)
@@ -337,6 +337,14 @@ def test_a_comma_before_the_fraction(bars, tmp_path, comma, quote, header):
             "line 2: volume is no number, got '1,300'",
         ),
         (
+            ["ts_utc,open,high,low,close", "2018-03-01 22:00,1.2,1.2,1.2,1_2"],
+            "line 2: close is no number, got '1_2'",
+        ),
+        (
+            ["ts_utc,open,high,low,close", "2018-03-01 22:00,1.2,1.2,1.2,\uff11.2"],
+            "line 2: close is no number, got '\uff11.2'",
+        ),
+        (
             [
                 "ts_utc,open,high,low,close",
                 *(f"2018-03-01 22:0{m},1.2,1.2,1.2,1.2" for m in (1, 3, 2)),
@@ -534,6 +542,21 @@ def test_late_openings_early_closes_and_holidays_are_no_wrong_clock(year, tmp_pa
     assert_bars(read(path, clock="UTC+2"), thin)
     # Hours that are missing before every close and after every opening may hide a wrong clock.
     with pytest.raises(BarError, match=r"no weekly close proves the clock"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("05 12:00", "07 18:00"), ("06 00:00", "08 00:00"), ("07 06:00", "09 08:00")],
+)
+def test_a_hole_as_long_as_a_weekend_is_no_wrong_clock(tmp_path, since, until):
+    bars = market("2018-02-04 22:00", "2018-02-16 20:59", every=1)
+    kept = bars[(bars.index < f"2018-02-{since}") | (bars.index > f"2018-02-{until}")]
+    kept.to_parquet(tmp_path / "eurusd.parquet")
+    assert_bars(read(tmp_path / "eurusd.parquet"), kept)
+    # Nor does it hide one.
+    path = write(tmp_path / "EURUSD1.csv", metatrader(kept, "Etc/GMT-3"))
+    with pytest.raises(BarError, match=r"off by \+1 h in 1 of 1 weeks.*--clock UTC\+3"):
         read(path)
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from bqx import files
 from bqx.errors import ArtefactError
 from bqx.params import Params
 from bqx.runs import run as store
@@ -238,6 +240,22 @@ def test_folders_and_files_from_elsewhere(run, tmp_path):
     assert list(entry["inputs"]) == [str(outside / "eurusd.csv")]
     assert set(entry["outputs"]) == {"bundles/eurusd/model.ubj", "bundles/eurusd/bundle.json"}
     assert run.need("bundles").is_dir()
+
+
+def test_the_copy_of_a_folder_that_may_only_be_read_may_be_written(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "a" / "copy"
+    (source / "below" / "empty").mkdir(parents=True)
+    (source / "below" / "file").write_bytes(b"1")
+    for path in (source / "below" / "file", source / "below" / "empty", source / "below", source):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    files.copy_folder(source, target)
+    files.copy_folder(source, target)
+    for path in (target, *target.rglob("*")):
+        assert path.stat().st_mode & stat.S_IWUSR
+    assert (target / "below" / "file").read_bytes() == b"1"
+    assert (target / "below" / "empty").is_dir()
+    (source / "below").chmod(0o755)
+    source.chmod(0o755)
 
 
 def test_notebook_is_complete_while_all_it_made_is_intact(run):

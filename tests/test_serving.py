@@ -246,6 +246,16 @@ def test_rates_of_another_unit_than_the_bundles_are_refused(client, request_of, 
     refused(client.post("/invocations", json=request_of), 422, "bars", "no rate of this pair")
 
 
+@pytest.mark.parametrize(("times", "row"), [(1.6, -1), (0.6, 1), (1.6, slice(50, None))])
+def test_a_change_that_no_rate_ever_made_is_refused(client, request_of, times, row):
+    for name in bars.RATES:
+        values = np.array(request_of["bars"][name])
+        values[row] *= times
+        request_of["bars"][name] = values.tolist()
+    what = "within 1.4 times of the close before it"
+    refused(client.post("/invocations", json=request_of), 422, "bars", what)
+
+
 @pytest.mark.parametrize("name", ["high", "low"])
 def test_one_bar_of_another_unit_is_refused(client, request_of, name):
     request_of["bars"][name][-5] *= {"high": 100, "low": 0.01}[name]

@@ -1,13 +1,12 @@
 """Models in S3: every version under a key of its own, none ever overwritten."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
 from bqx.cloud import archive
 from bqx.cloud.account import Account
 from bqx.cloud.calls import Call, Clients, CloudError, make
-from bqx.files import sha256
+from bqx.files import copy_folder, sha256
 from bqx.market.pairs import check
 from bqx.serving import standing
 from bqx.serving.registry import Version
@@ -33,7 +32,7 @@ def pack(version: Version, models: Path) -> str:
     key = key_of(version.pair, f"{version.number:04d}")
     with tempfile.TemporaryDirectory(prefix="bqx-archive-") as folder:
         packing = Path(folder) / version.pair
-        shutil.copytree(version.bundle, packing)
+        copy_folder(Path(version.bundle), packing)
         standing.pack(version, packing)
         archive.pack(Path(folder), models / key)
     return key

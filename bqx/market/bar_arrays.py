@@ -23,6 +23,11 @@ CLOSE, VOLUME, SPREAD = (COLUMNS.index(name) for name in ("close", "volume", "sp
 FILLED = len(COLUMNS)
 """Column of the grid that says whether a bar was carried, 1 or 0."""
 
+JUMP = 1.4
+"""Factor from bar to bar of a week that no rate of the eight currencies ever made."""
+STRAY_SPREAD = 0.01
+"""Spread of a bar, share of the rate, beyond which it is a stray tick of the ask."""
+
 ASCENDING = "ascending times"
 MEND, MENDS = "Drop the rows or fix the feed.", {ASCENDING: "Sort the rows by their time."}
 """What a user does about rows that break a rule, and about those that break some."""

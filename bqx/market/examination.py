@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.market import sessions
+from bqx.market.bar_arrays import JUMP, STRAY_SPREAD
 from bqx.market.bars import RATES
 from bqx.market.pairs import base, pip, quote
 
@@ -24,8 +25,6 @@ _BLOCK = 300
 SPIKE, SPIKE_RANGES = 0.01, 10.0
 """A stray tick lies this share beyond all bars near it, and so many times their own range."""
 LONGEST_SPIKE = 5
-JUMP = 1.4
-"""Factor from bar to bar that no rate of the eight currencies ever made."""
 
 AHEAD = 15
 """Minutes by which closes may be looked for that are those of later bars."""
@@ -219,6 +218,11 @@ def unrecorded(spread: Rates) -> Mask:
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         stretch[start:stop] = stop - start >= UNRECORDED
     return stretch
+
+
+def stray_spreads(frame: pd.DataFrame) -> Mask:
+    """(T,) bars whose spread, in the rate's unit, is a tick of the ask gone astray."""
+    return np.asarray(frame["spread"] > STRAY_SPREAD * frame["close"])
 
 
 def spread_unit(pair: str, frame: pd.DataFrame, *, is_declared: bool = False) -> str:

@@ -23,6 +23,7 @@ from bqx.monitoring.panel import Day, Panel, Verdict
 
 Verdicts = dict[str, Any]
 
+NO_FORECAST = "no forecast was captured"
 QUIET, ALARM, UNJUDGED = "quiet", "alarm", "not judged"
 LEAST_ROWS = 5
 """Fewest rows of an hour by which a column is judged."""
@@ -43,7 +44,7 @@ def minutely(feed: Feed, end: int) -> Verdicts:
         "newest_bar_age_minutes": _age(feed.newest, end),
         **_answers(feed.answers),
     }
-    return _verdict(_standstill(frozen), measured)
+    return _verdict(_standstill(frozen) if feed.still else [NO_FORECAST], measured)
 
 
 def hourly(period: Period, end: int) -> Verdicts:

@@ -24,7 +24,7 @@ class Feed:
     ``still`` : minutes for which a pair's have stood still, of one that came within a trading day
     and does not any more too; ``ranges`` : how lively it is, see
     `bar_quality.recent_range`; ``hours`` : of their baselines, where any may be frozen;
-    ``newest`` : epoch minute of the newest bar of any, or the one before the window;
+    ``newest`` : epoch minute of the newest bar of any pair, or the one before the window;
     ``answers`` : (status, ms).
     """
 
@@ -51,11 +51,10 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     number = {pair: code for code, pair in enumerate(codes.dictionary.to_pylist())}
     columns = np.array([rows.bars[name].to_numpy() for name in bar_arrays.COLUMNS])
     grid = sessions.grid(first, end - 1)
-    bars, newest = {}, []
+    bars = {}
     for pair in served:
         of_pair = here & (codes.indices.to_numpy() == number[pair])
         bars[pair] = minutes[of_pair], columns[:, of_pair]
-        newest.append(int(minutes[of_pair].max(initial=first - 1)))
     # Carrying a close over every hole, which the model's facts may not allow, no pair stands
     # still for less; most minutes need no look at any model.
     on_grid = {p: bar_arrays.on_grid(*pair_bars, grid, len(grid)) for p, pair_bars in bars.items()}
@@ -70,7 +69,8 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
     if len(grid) >= LONGEST:
         still |= dict.fromkeys(sorted(earlier - came), len(grid))
     ranges = {pair: recent_range(pair, pair_bars) for pair, pair_bars in on_grid.items()}
-    return Feed(still, ranges, hours, max(newest, default=first - 1), rows.answers.to_pandas())
+    newest = int(minutes[here].max(initial=first - 1))
+    return Feed(still, ranges, hours, newest, rows.answers.to_pandas())
 
 
 @lru_cache(maxsize=4)

@@ -18,7 +18,6 @@ from bqx.monitoring.schedule import CHECKS, Check, periods
 VERDICTS, LABELS = "verdicts", "labels"
 VERDICT = "judged.json"
 """The newest verdict of each check, beside the file of measurements."""
-NO_FORECAST = "no forecast was captured"
 FARTHEST = {"minute": 10, "hourly": 48 * 60, "daily": 14 * sessions.DAY}
 """Minutes back to which a check that was not run is made up for."""
 
@@ -97,11 +96,10 @@ def _verdict(folder: Folder, check: Check, start: int, end: int) -> dict[str, An
         why = f"nothing was captured in the {check.history} minutes before"
         return checks.nothing(why, {"newest_bar_age_minutes": float(silent)})
     if check.name == "minute":
-        feed = bar_feed.read(folder, named, first, end)
-        return checks.minutely(feed, end) if feed.still else checks.nothing(NO_FORECAST)
+        return checks.minutely(bar_feed.read(folder, named, first, end), end)
     period = captured.read(folder, first, end, check.grace)
     if not period.pairs:
-        return checks.nothing(NO_FORECAST)
+        return checks.nothing(checks.NO_FORECAST)
     if check.name == "hourly":
         _write_labels(folder, period, start, end)
         return checks.hourly(period, end)

@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 
 from bqx.errors import BqxError
+from bqx.files import copy_folder
 from bqx.operations.cost import page as cost_page
 from bqx.report import asked, catalog_page, front_page
 from bqx.runs import artefacts
@@ -28,16 +29,16 @@ def build(store: Run, pages: Path, notebooks: list[Path]) -> Path:
     """
     build = store.folder / ".book"
     shutil.rmtree(build, ignore_errors=True)
-    shutil.copytree(pages, build)
+    copy_folder(pages, build)
     if (store.folder / "figures").is_dir():
-        shutil.copytree(store.folder / "figures", build / "figures")
+        copy_folder(store.folder / "figures", build / "figures")
     (build / "notebooks").mkdir()
     for notebook in notebooks:
         chapter = _chapter(store.folder / "notebooks" / notebook.name)
         nbformat.write(chapter, build / "notebooks" / notebook.name)
     tour = notebooks[0].parent / TOUR
     if tour.exists():
-        shutil.copy(tour, build / "notebooks")
+        shutil.copyfile(tour, build / "notebooks" / TOUR)
     computed = {
         "catalog": catalog_page.page(),
         "cost": cost_page.page(),

@@ -64,6 +64,14 @@ def routes() -> list[Route]:
     ]
 
 
+def _unforecast(request: Request) -> Response | None:
+    """What keeps a forecast from being given."""
+    refused = _refused(request)
+    if refused is None and request.app.state.live.fault:
+        return refusal(503, "registry", request.app.state.live.fault)
+    return refused
+
+
 def _refused(request: Request) -> Response | None:
     """What keeps a request from being looked at."""
     key = os.environ.get(KEY)
@@ -81,7 +89,7 @@ def _refused(request: Request) -> Response | None:
 
 
 async def _predict(request: Request) -> Response:
-    refused = _refused(request)
+    refused = _unforecast(request)
     if refused is not None:
         return refused
     body = bytearray()
@@ -123,7 +131,7 @@ async def _answer(
 
 
 async def _forecasts(request: Request) -> Response:
-    refused = _refused(request)
+    refused = _unforecast(request)
     if refused is not None:
         return refused
     live: LiveFeed = request.app.state.live

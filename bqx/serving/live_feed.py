@@ -4,7 +4,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from bqx.errors import ArtefactError
@@ -31,6 +30,11 @@ class LiveFeed:
     Parameters
     ----------
     state : file of the panel's state, read at the start where it is there, None for none.
+
+    Attributes
+    ----------
+    fault : what is wrong with the registry, "" while nothing is. Until it is restored nobody knows
+        whether what is served is still approved.
     """
 
     def __init__(self, feed: Feed, models: Models, state: Path | None = None) -> None:
@@ -38,6 +42,7 @@ class LiveFeed:
         self._ready: Mapping[str, Served] = models.ready
         self._standing = _by_bundle(models.ready)
         self._following = threading.Lock()
+        self.fault = ""
         self.panel = LivePanel(_bundles(models.ready))
         if state is not None and state.exists():
             live_state.restore(self.panel, state)
@@ -85,15 +90,24 @@ class LiveFeed:
             now = time.monotonic()
             if now > checked + 1.0:
                 checked = now
-                # A damaged registry is told to those who ask.
-                with suppress(ArtefactError):
-                    self.follow()
+                self._look()
             if now > saved + SAVED:
                 saved = now
                 self._save()
             if not lines:
                 # A file's feed does not wait.
                 self._stop.wait(QUIET / 4)
+
+    def _look(self) -> None:
+        """Follow the registry; a damaged one is told here, once, and to all who ask."""
+        before = self.fault
+        try:
+            self.follow()
+            self.fault = ""
+        except ArtefactError as error:
+            self.fault = str(error)
+        if self.fault != before:
+            print(f"live feed: {self.fault or 'the registry is whole again'}", file=sys.stderr)
 
     def _take(self, lines: list[bytes]) -> None:
         if lines:

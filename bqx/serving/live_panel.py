@@ -10,7 +10,8 @@ What becomes of a bar is decided here and counted under one of these names:
 - ``future`` : it would end more than `SKEW` seconds after the clock's time;
 - ``closed`` : the market is closed in its minute;
 - ``unknown`` : of a pair that no served model reads;
-- ``refused`` : no bar, or of another unit than the bars that the model was trained on.
+- ``refused`` : no bar, or of another unit than the bars that the model was trained on, or than the
+  pair's bar before it.
 
 All but the first three leave the panel as it was. A minute in which a pair has no bar is a hole, as
 in the batch; the pair's newest forecast then is that of its last bar. A forecast is the batch's for
@@ -238,8 +239,9 @@ class LivePanel:
             return "unknown"
         try:
             bar = checked(fed.pair, fed.bar)
+            minutes, columns = self._after_last(fed.pair, fed.minute, bar)
             for baseline in self._baselines(fed.pair):
-                check_unit(np.array([fed.minute]), bar[:, None], fed.pair, baseline)
+                check_unit(minutes, columns, fed.pair, baseline)
         except BarError as error:
             self.refusal = str(error)
             return "refused"
@@ -268,6 +270,18 @@ class LivePanel:
         if stored_bar is not None:
             return "corrected"
         return "taken" if newest_minute else "late"
+
+    def _after_last(self, pair: str, minute: int, bar: Array) -> tuple[NDArray[np.int64], Array]:
+        """Minutes and (6, n) bars: one of a minute, and before it the pair's last one, if any."""
+        minutes = self.window.minutes
+        newest = self.window.newest_row(pair)
+        row = -1 if newest is None else min(int(np.searchsorted(minutes, minute)) - 1, newest)
+        while row >= 0:
+            last = self.window.bar(pair, row)
+            if last is not None:
+                return np.array([minutes[row], minute]), np.column_stack([last, bar])
+            row -= 1
+        return np.array([minute]), bar[:, None]
 
     def _baselines(self, pair: str) -> set[float]:
         return {group.baselines[pair] for group in self._groups if pair in group.baselines}

@@ -115,7 +115,7 @@ class Models:
 
         Raises
         ------
-        ArtefactError : the registry's log is not what was written.
+        ArtefactError : the registry's log is not what was written, or the registry is gone.
         """
         with self._reading:
             if self._mark is None or self._store.mark != self._mark:
@@ -142,6 +142,12 @@ class Models:
         before, started = self.ready, self._mark is not None
         # Taken first: what is added while the log is read is seen the next time.
         mark = self._store.mark
+        if started and not self._store.exists:
+            # Nobody has rejected what it held.
+            raise ArtefactError(
+                f"{self.folder}: the registry is gone, got no log and no versions; expected those "
+                "that were served. Restore the folder."
+            )
         ready: dict[str, Served] = {}
         faults: dict[str, str] = {}
         for pair in [check(self.pair)] if self.pair else self._store.pairs():

@@ -15,7 +15,14 @@ from typing import Any
 
 from bqx.errors import ArtefactError
 from bqx.evaluation.reasons import Reason
-from bqx.files import read_json, read_regular, remove_leftovers, sha256, write_json
+from bqx.files import (
+    copy_folder,
+    read_json,
+    read_regular,
+    remove_leftovers,
+    sha256,
+    write_json,
+)
 from bqx.learning import bundle
 from bqx.learning.bundle import Bundle
 from bqx.runs.chained_log import ChainedLog
@@ -103,7 +110,7 @@ class Folder:
         target = self.folder / pair / f"{number:04d}"
         temporary = target.with_name(f".{target.name}.tmp")
         try:
-            shutil.copytree(source, temporary / "bundle")
+            copy_folder(Path(source), temporary / "bundle")
             write_json(temporary / FACTS, dict(facts))
             # A folder without a line in the log is what a killed attempt left.
             shutil.rmtree(target, ignore_errors=True)

@@ -5,29 +5,34 @@ from numpy.typing import NDArray
 
 from bqx.errors import BarError
 from bqx.market import sessions
-from bqx.market.bar_arrays import CLOSE, RATES, SPREAD
+from bqx.market.bar_arrays import CLOSE, JUMP, RATES, SPREAD, STRAY_SPREAD
 
 FARTHEST = 5.0
 """Most times that a rate may be above or below the bundle's baseline. No pair came so far in the 25
 years since the euro; ten times is another unit."""
-WIDEST = 0.01
-"""Largest spread, as a share of the rate."""
 
 
 def check_unit(
     minutes: NDArray[np.int64], columns: NDArray[np.float64], where: str, baseline: float
 ) -> None:
-    """Raise BarError where (6, T) bars are in another unit than the baseline, quote units.
+    """Raise BarError where (6, T) bars are in another unit than the baseline, quote units, or than
+    the bar before them.
 
-    ``minutes`` : (T,) of their opens, epoch minutes.
+    ``minutes`` : (T,) of their opens, epoch minutes, ascending.
     """
     rates, spread = columns[: len(RATES)], columns[SPREAD]
     highest, lowest = rates.max(axis=0), rates.min(axis=0)
     far = (highest > FARTHEST * baseline) | (lowest * FARTHEST < baseline)
-    wide = spread > WIDEST * columns[CLOSE]
+    wide = spread > STRAY_SPREAD * columns[CLOSE]
+    close = columns[CLOSE]
+    change = close[1:] / close[:-1]
+    jumps = np.zeros(len(minutes), dtype=bool)
+    jumps[1:] = (change > JUMP) | (change < 1.0 / JUMP)
+    jumps[1:] &= np.diff(minutes) < sessions.WEEK
     for broken, name, values, rule in (
         (far, "rate", highest, f"{FARTHEST:g} times of {baseline:.6g}"),
-        (wide, "spread", spread, f"{WIDEST:.0%} of the rate, in quote units"),
+        (jumps, "rate", close, f"{JUMP:g} times of the close before it"),
+        (wide, "spread", spread, f"{STRAY_SPREAD:.0%} of the rate, in quote units"),
     ):
         if broken.any():
             row = int(np.argmax(broken))

@@ -12,6 +12,7 @@ from typing import Literal
 from bqx.cloud import archive
 from bqx.cloud.local import processes
 from bqx.errors import ArtefactError, ParameterError
+from bqx.files import copy_folder
 from bqx.serving.jobs import metrics
 
 Status = Literal["Completed", "Failed", "Stopped"]
@@ -58,7 +59,7 @@ def train(
     named = {channel: {"TrainingInputMode": "File"} for channel in channels}
     _write(root / "input/config/inputdataconfig.json", named)
     for channel, source in channels.items():
-        shutil.copytree(source, root / "input/data" / channel)
+        copy_folder(source, root / "input/data" / channel)
     for folder in ("model", "output/data", "checkpoints"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     arn = f"arn:aws:sagemaker:local:000000000000:training-job/{name}"
@@ -100,11 +101,11 @@ def process(
         ]
         _write(root / "config/processingjobconfig.json", {"ProcessingInputs": processing_inputs})
         for key, source in inputs.items():
-            shutil.copytree(source, root / "processing/input" / key)
+            copy_folder(source, root / "processing/input" / key)
         status = _run(root, ["process", *arguments], environment or {}, seconds=seconds)
         output = root / "processing/output"
         if output.is_dir():
-            shutil.copytree(output, base / "output", dirs_exist_ok=True)
+            copy_folder(output, base / "output")
         message = _text(root / "output/message")
         done.append(Job(f"{name}/{host}", status, message, base / "output", root / "log"))
     failed = any(job.status == "Failed" for job in done)

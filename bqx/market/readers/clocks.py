@@ -39,15 +39,14 @@ SHIFTED_SHARE = 0.05
 """Largest share of weekends off the clock that is taken for freak weeks of a feed."""
 
 LONDON = "Europe/London"
-HOUR = 60
-_HALF_HOUR = 30
+HOUR, _HALF_HOUR = 60, 30
 _FARTHEST = 14
 """Hours that a clock may be from its zone."""
-
 _APART = 5 * HOUR
 """London is ahead of New York by this, but for the weeks between their clock changes."""
-
 _WEEKEND = (40 * HOUR, 80 * HOUR)
+_ASTRAY = 2 * _FARTHEST * HOUR
+"""Minutes that clocks may be apart; a hole in midweek lies farther from the week's ends."""
 _MARGIN = 3 * sessions.WEEK
 
 
@@ -230,6 +229,8 @@ def _sides(utc: pd.DatetimeIndex) -> tuple[NDArray[np.int64], ...]:
     fridays = np.flatnonzero((gap >= _WEEKEND[0]) & (gap <= _WEEKEND[1]))
     last = minutes[fridays] + 1
     close, opening = off(last, closes), off(minutes[fridays + 1], opens)
+    near = np.minimum(np.abs(close), np.abs(opening)) <= _ASTRAY
+    last, close, opening = last[near], close[near], opening[near]
     for end, marks, sign in ((minutes[:1], opens, -1), (minutes[-1:] + 1, closes, 1)):
         side = off(end, marks)
         if 0 < sign * side[0] < sessions.DAY:

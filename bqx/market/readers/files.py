@@ -222,18 +222,26 @@ def _parquet(content: bytes, where: str) -> Table:
         columns = {header: name for header, name in zip(headers, said.names, strict=True) if name}
         rows = file.read(columns=list(columns)).rename_columns(columns)
         numbers = [name for name in columns.values() if name not in WORDS]
-        frame = rows.select(numbers).cast(pa.schema([(n, pa.float64()) for n in numbers]))
+        frame = pa.table({name: _float(rows[name]) for name in numbers})
         times = _times(rows)
         for mark in MARKS:
             if mark in columns.values():
                 frame = frame.append_column(mark, rows[mark].cast(pa.string()))
+        stamps, shape = read_times(times, lambda row: f"{where} row {row + 1:,}", said.source)
     except (pa.ArrowException, OSError) as error:
         raise BarError(
             f"{where}: cannot be read as Parquet, got {error}; expected a whole file with times "
             "and numbers. Write it again."
         ) from error
-    stamps, shape = read_times(times, lambda row: f"{where} row {row + 1:,}", said.source)
     return _table(stamps, shape, frame.to_pandas(), None, columns=said)
+
+
+def _float(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers of a column in 64 bits; a decimal as the same digits read from text."""
+    if pa.types.is_decimal(values.type):
+        # Arrow's own cast is off by the last bit, so that a close lies above its own high.
+        values = values.cast(pa.string())
+    return values.cast(pa.float64())
 
 
 def _times(rows: pa.Table) -> pa.ChunkedArray:

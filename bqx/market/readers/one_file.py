@@ -21,7 +21,7 @@ from bqx.market.readers.times import DUKASCOPY, HISTDATA, Source
 
 _HISTDATA_NAME = re.compile(r"(HISTDATA|DAT)_", re.IGNORECASE)
 MOST_STRAY = 0.01
-"""Largest share of stray ticks that is set aside; a file with more is none to be trusted."""
+"""Largest share of stray ticks, or of stray spreads, that is set aside."""
 _THURSDAY, _FRIDAY, _NOON = 3, 4, sessions.DAY // 2
 """Weekday of the epoch, and between which day and which hour of Monday any clock's weekend lies."""
 USUAL_CHANGES = 0.75
@@ -98,6 +98,8 @@ def read(path: Path, pair: str | None, declared: Declared) -> FileBars:
         word = "row" if table.lines is None else "line"
         valid = _plausible(file, pair, valid, lambda t: f"{word} {rows.lines[utc.get_loc(t)]:,}")
         spread = spreads.examined(pair, valid, table.columns, declared, file.where)
+        strays = len(valid) - len(spread.frame)
+        _few(file, strays, len(valid), "stray spreads")
         valid, file.spread = spread.frame, spread.said
         file.notes += spread.notes
     file.frame = valid
@@ -175,6 +177,11 @@ def _utc(
     clock: Clock | None = None
     is_sole = True
     if table.zoned:
+        if declared.clock:
+            # Read without rows, a clock that is none is refused all the same.
+            clocks.to_utc(rows.stamps[:0], declared.clock, where)
+            said = option("clock", declared.clock)
+            file.notes.append(f"{where}: its times say their own offset from UTC; {said} is unused")
         utc = rows.stamps.tz_localize("UTC")
         alive_utc = utc[~quiet] if quiet.any() else utc
     else:
@@ -248,9 +255,7 @@ def _plausible(
             f"tick is set aside, close {rates[row, 3]:.8g} (low {rates[row, 2]:.8g}, high "
             f"{rates[row, 1]:.8g}) between {near[0]:.8g} and {near[1]:.8g}; {stray.sum():,} such"
         )
-    if stray.mean() > MOST_STRAY:
-        _refuse(file, f"{stray.sum():,} stray ticks", "at most 1 % of rows", "Fix the feed.")
-    file.set_aside("stray ticks", int(stray.sum()))
+    _few(file, int(stray.sum()), len(stray), "stray ticks")
     kept = ~stray
     late = examination.ahead(minutes[kept], rates[kept])
     _refuse(file, late, "closes of their own bars", "Shift the column back, or fetch the bars.")
@@ -271,6 +276,13 @@ def _plausible(
             _told_still(file, frame.index[still], int(still.sum()))
             kept &= ~still
     return frame if kept.all() else frame[kept]
+
+
+def _few(file: FileBars, strays: int, rows: int, reason: str) -> None:
+    """Set stray values aside, unless there are so many that the file is none to be trusted."""
+    if strays > MOST_STRAY * rows:
+        _refuse(file, f"{strays:,} {reason}", "at most 1 % of rows", "Fix the feed.")
+    file.set_aside(reason, strays)
 
 
 def _told_still(file: FileBars, times: pd.Index, count: int) -> None:

@@ -15,7 +15,10 @@ from bqx.market.readers.columns import Columns
 
 @dataclass(frozen=True)
 class Spread:
-    """Bars with their spread in the rate's unit, what is said of it, and what is to be told."""
+    """Bars with their spread in the rate's unit, what is said of it, and what is to be told.
+
+    ``frame`` : the bars but those of a stray spread.
+    """
 
     frame: pd.DataFrame
     said: str
@@ -69,6 +72,14 @@ def examined(
         )
     said = f"{_UNITS[unit]}, {_shown(columns, declared)}" if is_quoted else "ask less bid"
     notes = []
+    stray = examination.stray_spreads(frame)
+    if stray.any():
+        bar = frame[stray].iloc[0]
+        notes.append(
+            f"{where} ({bar.name}): a stray spread is set aside with its bar, {bar['spread']:.6g} "
+            f"of {bar['close']:.8g}; {stray.sum():,} such"
+        )
+        frame, own = frame[~stray], own[~stray]
     blank = examination.unrecorded(own)
     if blank.any():
         times = frame.index[blank]

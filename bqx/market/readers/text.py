@@ -86,7 +86,7 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
     """
     names = [name for name in layout.columns.names if name]
     body = _body(text)
-    first = next(islice(StringIO(body), layout.header, None), "")
+    first = next(islice(StringIO(body, newline=""), layout.header, None), "")
     if not first:
         raise BarError(f"{where}: no bars, got a header alone; expected one bar a line. Remove it.")
     layout = replace(layout, decimal=_decimal(first, layout))
@@ -158,7 +158,8 @@ def _is_number(text: str, may_be_blank: bool) -> bool:
         number = float(text or "nan")
     except ValueError:
         return False
-    return may_be_blank or not isnan(number)
+    # What Python takes beside: 1_000, and the digits of other scripts.
+    return text.isascii() and "_" not in text and (may_be_blank or not isnan(number))
 
 
 def _body(text: str) -> str:
