@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from pickle import PicklingError
+from pickle import PicklingError  # noqa: TID251
 from typing import Any, Literal, TypeVar
 
 import joblib
