@@ -3,7 +3,9 @@
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pickle import PicklingError  # noqa: TID251
 from typing import Any, Literal, TypeVar
 
 import joblib
@@ -79,7 +81,8 @@ def over_groups(
 
     Raises
     ------
-    BqxError : orders failed; named once the others are written.
+    BqxError : orders failed; named once the others are written. A process was ended, or cannot be
+        given its task.
     """
     failed: dict[str, Exception] = {}
     count = sum(map(len, groups))
@@ -105,9 +108,25 @@ def over_groups(
 
 @contextmanager
 def _closed(attempts: Generator[Any, None, None]) -> Iterator[None]:
-    """End what is still worked on when results cannot be written, or at an interrupt."""
+    """End what is still worked on when results cannot be written, or at an interrupt.
+
+    Raises BqxError where a process was ended by another, or cannot be given its task.
+    """
     try:
         yield
+    except BrokenProcessPool:
+        raise BqxError(
+            "workers: a process was ended from outside, as where memory runs out; expected each to "
+            "end by itself. Set fewer workers: what was finished stays."
+        ) from None
+    except PicklingError as error:
+        # The cause comes from another thread as a text, whose last line tells it.
+        why = str(error.__cause__ or error).strip('"\n ').splitlines()[-1]
+        raise BqxError(
+            f"workers: a task cannot be handed to a process, got {why}; expected room for its "
+            "arrays in the folder of temporary files. Make some, name another folder in "
+            "JOBLIB_TEMP_FOLDER, or work with the backend threads."
+        ) from None
     finally:
         with warnings.catch_warnings():
             # That is what was asked for: joblib would advise to give it fewer tasks.

@@ -3,11 +3,14 @@
 import errno
 import gc
 import os
+import signal
 import threading
 import time
+from pathlib import Path
 from typing import get_args
 
 import dask
+import numpy as np
 import pytest
 from distributed import LocalCluster
 
@@ -63,6 +66,31 @@ def test_what_cannot_be_written_ends_the_others_without_a_word(
         over_pairs(after, tasks, 2, write=write, backend=backend)
     gc.collect()
     assert not [warning for warning in recwarn if "still being processed" in str(warning.message)]
+
+
+def ended(_: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_one_line() -> None:
+    tasks = {pair: (pair,) for pair in TASKS}
+    with pytest.raises(
+        BqxError, match=r"workers: a process was ended from outside.* fewer workers"
+    ):
+        over_pairs(ended, tasks, 2, write=lambda *_: None)
+    assert len(places(2, "processes")) == 2
+
+
+def test_no_room_for_what_workers_are_given_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is larger than a megabyte goes by a file in a folder, here one that is none.
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path / "file"))
+    tasks = {pair: (np.zeros(200_000),) for pair in TASKS}
+    told = r"workers: a task cannot be handed to a process, got .*Error.*; expected room"
+    with pytest.raises(BqxError, match=told):
+        over_pairs(np.sum, tasks, 2, write=lambda *_: None)
 
 
 def met_before(shared: list[str], name: str) -> list[str]:

@@ -79,6 +79,7 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
         (lambda s: Forecasts(s.bars, s.params, {}).score("row"), "column: no forecast, got 'row'"),
         (lambda s: Forecasts(s.bars, s.params, {}).account(-1), "spread_multiple has a wrong"),
         (lambda s: s.fit(3, "core"), "model: cannot be fitted, got int"),
+        (lambda s: s.fit(Ridge, "core"), "model: cannot be fitted, got the class Ridge"),
         (lambda s: Study.simulated(horizon=15), "unknown parameter, got 'horizon'"),
         (lambda s: Study.simulated(days=0), "days has a wrong value, got 0"),
     ],

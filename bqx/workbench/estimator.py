@@ -57,9 +57,10 @@ def model_of(model: Any, params: Params) -> Model:
         return model.unfitted()
     if isinstance(model, type) and issubclass(model, Model):
         return model.from_params(params)
-    if not (hasattr(model, "fit") and hasattr(model, "predict")):
+    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+        got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise ParameterError(
-            f"model: cannot be fitted, got {type(model).__name__}; expected a name such as ridge, "
-            "a bqx model or an estimator of scikit-learn."
+            f"model: cannot be fitted, got {got}; expected a name such as ridge, a bqx model or an "
+            "estimator of scikit-learn, such as Ridge()."
         )
     return Estimator(estimator=model)
