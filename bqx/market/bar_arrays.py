@@ -35,6 +35,14 @@ Rule = tuple[NDArray[np.bool_], str, str]
 """Rows that break a rule, what is wrong with one of them, and the rule."""
 
 
+def jumps(minutes: NDArray[np.int64], close: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Rows (T,) after a change within a week that no rate ever made; ``minutes`` ascend."""
+    out = np.zeros(len(minutes), dtype=bool)
+    ratio = close[1:] / close[:-1]
+    out[1:] = ((ratio > JUMP) | (ratio < 1 / JUMP)) & (np.diff(minutes) < sessions.WEEK)
+    return out
+
+
 def check(
     stamps: NDArray[np.int64],
     columns: NDArray[np.float64],

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bqx.market import sessions
-from bqx.market.bar_arrays import JUMP, STRAY_SPREAD
+from bqx.market.bar_arrays import STRAY_SPREAD, jumps
 from bqx.market.bars import RATES
 from bqx.market.pairs import base, pip, quote
 
@@ -178,10 +178,8 @@ def spikes(rates: Rates) -> Mask:
 
 def jump(minutes: Minutes, close: Rates) -> int | None:
     """First row after a change within a week that no rate ever made, None without one."""
-    ratio = close[1:] / close[:-1]
-    changes = (ratio > JUMP) | (ratio < 1 / JUMP)
-    changes &= np.diff(minutes) < sessions.WEEK
-    return int(np.argmax(changes)) + 1 if changes.any() else None
+    rows = jumps(minutes, close)
+    return int(np.argmax(rows)) if rows.any() else None
 
 
 def ahead(minutes: Minutes, rates: Rates) -> str:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from bqx.errors import BarError
 from bqx.market import sessions
-from bqx.market.bar_arrays import CLOSE, JUMP, RATES, SPREAD, STRAY_SPREAD
+from bqx.market.bar_arrays import CLOSE, JUMP, RATES, SPREAD, STRAY_SPREAD, jumps
 
 FARTHEST = 5.0
 """Most times that a rate may be above or below the bundle's baseline. No pair came so far in the 25
@@ -20,18 +20,13 @@ def check_unit(
 
     ``minutes`` : (T,) of their opens, epoch minutes, ascending.
     """
-    rates, spread = columns[: len(RATES)], columns[SPREAD]
+    rates, close, spread = columns[: len(RATES)], columns[CLOSE], columns[SPREAD]
     highest, lowest = rates.max(axis=0), rates.min(axis=0)
     far = (highest > FARTHEST * baseline) | (lowest * FARTHEST < baseline)
-    wide = spread > STRAY_SPREAD * columns[CLOSE]
-    close = columns[CLOSE]
-    change = close[1:] / close[:-1]
-    jumps = np.zeros(len(minutes), dtype=bool)
-    jumps[1:] = (change > JUMP) | (change < 1.0 / JUMP)
-    jumps[1:] &= np.diff(minutes) < sessions.WEEK
+    wide = spread > STRAY_SPREAD * close
     for broken, name, values, rule in (
         (far, "rate", highest, f"{FARTHEST:g} times of {baseline:.6g}"),
-        (jumps, "rate", close, f"{JUMP:g} times of the close before it"),
+        (jumps(minutes, close), "rate", close, f"{JUMP:g} times of the close before it"),
         (wide, "spread", spread, f"{STRAY_SPREAD:.0%} of the rate, in quote units"),
     ):
         if broken.any():

@@ -188,11 +188,13 @@ def _prepared_source(calls: Sequence[PlannedCall], bars: NewestOfPairs, fits: Fi
         (call, steps), *_ = readers
         key = (steps.abreast, len(call.window)) if plain else (None, number)
         together.setdefault(key, []).append(readers)
-    made: list[Step | HeldReadings] = [first_step(of, kept, fits) for of in together.values()]
-    if held := [reading for reading in readings if reading.feature.family.bucket]:
-        made.append(HeldReadings(kept, held))
-    readings = [reading for reading in readings if not reading.feature.family.bucket]
-    return _Source(kept, readings, made)
+    first_steps: list[Step | HeldReadings] = [
+        first_step(of, kept, fits) for of in together.values()
+    ]
+    if of_buckets := [reading for reading in readings if reading.feature.family.bucket]:
+        first_steps.append(HeldReadings(kept, of_buckets))
+        readings = [reading for reading in readings if not reading.feature.family.bucket]
+    return _Source(kept, readings, first_steps)
 
 
 def _reads_no_more(source: Source, bars: EndToEnd) -> bool:
