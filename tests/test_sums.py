@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bqx.features.families.cross_pair.currency_peers import peers
-from bqx.features.rolling import four_sums, multivariate, products, trailing, weighted
+from bqx.features.rolling import four_sums, multivariate, products, row_sums, trailing, weighted
 from bqx.features.rolling import sums as rolling
+from bqx.features.rolling.component import component
 from bqx.features.rolling.volatility import over_before
 from bqx.features.sources import bqx, pseudo_bars
 
@@ -203,6 +204,33 @@ def test_blocks_side_by_side_have_the_bits_of_one_alone(name: str, window: int) 
         np.testing.assert_array_equal(whole[window - 1 :], alone[window - 1 :])
         strided = np.column_stack([x, x])[:, 0]
         np.testing.assert_array_equal(primitive(strided, window, minute), whole)
+
+
+@given(SERIES, SERIES, WINDOWS, MINUTES, st.data())
+def test_sums_of_last_rows_have_the_bits_of_one_series_in_all_its_rows(
+    x: Array, y: Array, window: int, minute: int, data: st.DataObject
+) -> None:
+    both = np.column_stack([x[: len(y)], y[: len(x)]])
+    since = data.draw(st.integers(0, len(both)))
+    last = both, window, minute, since
+    totals = trailing.totals(both, window, minute)
+    np.testing.assert_array_equal(row_sums.last_totals(*last), totals[since:])
+    for k, column in enumerate(both.T.copy()):
+        total, reference = products.shift_sums(column, window, minute)
+        demeaned = (column - reference) - total / window
+        np.testing.assert_array_equal(row_sums.last_demeaned(*last)[:, k], demeaned[since:])
+
+
+@pytest.mark.parametrize("columns", [3, 7, 28])
+def test_components_of_last_rows_have_the_bits_of_all_rows(columns: int) -> None:
+    x = np.random.default_rng(columns).normal(size=(400, columns))
+    x[190, 1] = np.nan
+    start = np.ones(columns)
+    every = component(x, 60, 7, start, 0, centred=True)
+    assert np.isfinite(every[-1]).all()
+    for since in (1, 52, 53, 113, 120, 249, 250, 301, 398, 399):
+        last = component(x, 60, 7, start, since, centred=True)
+        np.testing.assert_array_equal(last[since:], every[since:])
 
 
 @given(SERIES, WINDOWS)

@@ -13,29 +13,37 @@ from bqx.lanes import LANES, load, store
 
 @kernel
 def _long(columns: int) -> int:
-    """Length of a row of `_beside_one`."""
+    """Length of a row of columns with a one, up to a multiple of eight numbers."""
     return (columns // LANES + 1) * LANES
 
 
 @kernel
-def _beside_one(x: F) -> F:
-    """Rows of columns, then a one and zeros up to a multiple of eight numbers: flat."""
-    rows, columns = x.shape
-    out = np.zeros((rows, _long(columns)))
-    out[:, :columns], out[:, columns] = x, 1.0
-    return out.reshape(-1)
+def _add(x: F, first: int, step: int, rows: int, total: F, beside: F) -> None:
+    """Add the products of rows, one after another, of each value with the eight that it is among
+    and all after these, among them a one at the end.
 
-
-@kernel
-def _add(x: F, at: int, columns: int, total: F) -> None:
-    """Add the products of a row of `_beside_one`, of each value with the eight that it is among and
-    all after these.
+    ``step`` : 1 for rows that follow, -1 for those before. ``beside`` : room for four rows of
+    `_long`, with the ones: of four the sums are read and written once.
     """
-    size, place = _long(columns), 0
-    for k in range(columns):
-        for j in range(k // LANES * LANES, size, LANES):
-            store(total, place, load(total, place) + load(x, at + j) * x[at + k])
-            place += LANES
+    columns = x.shape[1]
+    size, row, left = _long(columns), first, rows
+    second, third, fourth = size, 2 * size, 3 * size
+    while left:
+        at_once = 4 if left >= 4 else 1
+        for n in range(at_once):
+            for k in range(columns):
+                beside[n * size + k] = x[row + n * step, k]
+        place = 0
+        for k in range(columns):
+            for j in range(k // LANES * LANES, size, LANES):
+                sums = load(total, place) + load(beside, j) * beside[k]
+                if at_once == 4:
+                    sums = sums + load(beside, second + j) * beside[second + k]
+                    sums = sums + load(beside, third + j) * beside[third + k]
+                    sums = sums + load(beside, fourth + j) * beside[fourth + k]
+                store(total, place, sums)
+                place += LANES
+        row, left = row + at_once * step, left - at_once
 
 
 @kernel
@@ -103,8 +111,9 @@ def component(x: F, window: int, first_minute: int, start: F, since: int, centre
     """
     rows, columns = x.shape
     out = np.full((rows, columns + 1), np.nan)
-    places, wide = _places(columns), _beside_one(x)
-    size, total = _long(columns), np.empty(places[columns])
+    places, beside = _places(columns), np.zeros(4 * _long(columns))
+    beside[columns :: _long(columns)] = 1.0
+    total = np.empty(places[columns])
     wanted = rows - since
     tail = np.empty((min(window, wanted), len(total)))
     matrix = np.zeros(-(-min(ABREAST, wanted) // LANES) * whole(columns))
@@ -117,16 +126,17 @@ def component(x: F, window: int, first_minute: int, start: F, since: int, centre
         # What the windows that end in the rows from begin on have of the block before.
         tail[stop - begin - 1] = 0.0
         total[:] = 0.0
-        for i in range(min(window - 1, block)):
-            _add(wide, (block - 1 - i) * size, columns, total)
-            row = block + window - 2 - i
-            if begin <= row < stop:
-                tail[row - begin] = total
+        later = max(min(block + window - 1 - stop, block), 0)
+        _add(x, block - 1, -1, later, total, beside)
+        for i in range(later, min(block + window - 1 - begin, block)):
+            _add(x, block - 1 - i, -1, 1, total, beside)
+            tail[block + window - 2 - i - begin] = total
         total[:] = 0.0
+        _add(x, block, 1, begin - block, total, beside)
         lanes = 0
-        for row in range(block, stop):
-            _add(wide, row * size, columns, total)
-            if row >= begin and row >= window - 1:
+        for row in range(begin, stop):
+            _add(x, row, 1, 1, total, beside)
+            if row >= window - 1:
                 sums = total + tail[row - begin]
                 moved[lanes] = _moments(sums, places, window, centred, matrix, lanes)
                 lanes += 1

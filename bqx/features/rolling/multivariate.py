@@ -4,7 +4,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.comoments import correlation_by_roots
-from bqx.features.rolling.products import shift_sums, square_and_product_sums
+from bqx.features.rolling.products import square_and_product_sums
 from bqx.features.rolling.sums import F, first_block, square_sums
 from bqx.features.rolling.tolerances import AT_REST
 from bqx.lanes import LANES, alike, load, root, store, where
@@ -124,13 +124,6 @@ def correlations_abreast(x: F, window: int, first_minute: int) -> F:
 def snapped(x: float) -> float:
     """0 for a move that is nothing but rounding, so that it has no sign."""
     return 0.0 if abs(x) < AT_REST else x
-
-
-@kernel(nogil=True)
-def demeaned(x: F, window: int, first_minute: int) -> F:
-    """Value less the mean of its window: (T,)."""
-    total, reference = shift_sums(x, window, first_minute)
-    return (x - reference) - total / window
 
 
 @kernel

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from bqx.compiled import kernel
 from bqx.features.rolling import panels
 from bqx.features.rolling.blocks import STRETCH
-from bqx.features.rolling.multivariate import by_column, demeaned
+from bqx.features.rolling.multivariate import by_column
+from bqx.features.rolling.row_sums import last_demeaned
 from bqx.features.rolling.sums import F, extremes
 from bqx.features.sources import BQX_WINDOW
 from bqx.market.bars import Bars
@@ -27,35 +28,38 @@ def _built(errors: F, digits: F) -> F:
 
     Few windows are read whole: those in whose neighbourhood the errors of an hour are alike.
     """
-    rows = len(errors)
-    own, differ = by_column(errors), by_column(digits)
-    out = np.zeros(own.shape)
-    for k in range(len(own)):
-        for start in range(DAY - 1, rows, STRETCH):  # no window is whole before
-            stop = min(start + STRETCH, rows)
-            for window in (_NEAR, DAY):
-                first = max(start - window + 1, 0)
-                near = own[k, first:stop]
-                top, bottom = extremes(near, near, window)
-                into, last, ahead = out[k, start:stop], differ[k, start:stop], start - first
-                alike = 0
-                for row in range(len(into)):
-                    into[row] = top[ahead + row] - bottom[ahead + row] <= last[row]
-                    alike += into[row] == 1.0
-                if alike == 0:
-                    break
-    return by_column(out)
+    rows, columns = errors.shape
+    out = np.zeros((rows, columns))
+    for start in range(DAY - 1, rows, STRETCH):  # no window is whole before
+        stop = min(start + STRETCH, rows)
+        first = start - _NEAR + 1
+        near, last = by_column(errors[first:stop]), by_column(digits[start:stop])
+        for k in range(columns):
+            if _alike(near[k], last[k], _NEAR).any():
+                own = errors[start - DAY + 1 : stop, k].copy()
+                out[start:stop, k] = _alike(own, last[k], DAY)
+    return out
+
+
+@kernel
+def _alike(errors: F, digits: F, window: int) -> NDArray[np.bool_]:
+    """Whether windows' errors differ by no more than the last digits: (n,) of the last rows."""
+    top, bottom = extremes(errors, errors, window)
+    return (top - bottom)[window - 1 :] <= digits
 
 
 @kernel(nogil=True)
-def _residuals(x: F, built: F, first_minute: int) -> F:
-    """Less the mean of 1,440 rows: (T, C), NaN where a rate was made from the others."""
-    series, made = by_column(x), by_column(built)
-    for k in range(len(series)):
-        own = demeaned(series[k], DAY, first_minute)
-        for row in range(len(own)):
-            series[k, row] = np.nan if made[k, row] == 1.0 else own[row]
-    return by_column(series)
+def _residuals(x: F, built: F, first_minute: int, since: int) -> F:
+    """Less the mean of 1,440 rows: (T, C), NaN where a rate was made from the others, and before
+    row ``since``.
+    """
+    out = np.full(x.shape, np.nan)
+    out[since:] = last_demeaned(x, DAY, first_minute, since)
+    for row in range(since, len(x)):
+        for k in range(x.shape[1]):
+            if built[row, k] == 1.0:
+                out[row, k] = np.nan
+    return out
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ class _Parity:
 
         def make(bars: Bars) -> F:
             values = of.every(bars), self._made.every(bars)
-            residuals: F = _residuals(*values, bars.first_market_minute)
+            residuals: F = _residuals(*values, bars.first_market_minute, reach - 1)
             return residuals.take(places, axis=1)
 
         return panels.Series(f"{name}{self.key}", make, reach, len(places))

@@ -16,6 +16,7 @@ from bqx.features.rolling.component import component, projected
 from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.quadratic import fit
 from bqx.features.rolling.ranks import across, rank_correlation, ranks_of, without_rounding
+from bqx.features.rolling.row_sums import last_totals
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.trailing import deviations, totals
 from bqx.features.sources import BQX_WINDOW
@@ -34,8 +35,8 @@ def factor(x: F, fitted: F, first_minute: int, window: int) -> F:
     the variance: (n, 3) of the last rows, those that are ``fitted``.
     """
     out, late = np.empty((len(fitted), 3)), len(x) - len(fitted)
-    out[:, 0] = projected(totals(x, window, first_minute)[late:], fitted)
-    out[:, 1] = projected(totals(x, 5, first_minute)[late:], fitted)
+    out[:, 0] = projected(last_totals(x, window, first_minute, late), fitted)
+    out[:, 1] = projected(last_totals(x, 5, first_minute, late), fitted)
     out[:, 2] = fitted[:, -1]
     return out
 
@@ -109,10 +110,8 @@ def _of_all(bars: Bars) -> F:
     of = {name: _across(bars, name) for name in METRICS}
     moved, fell = of["return"], of["bqx"]
 
-    def ranks() -> F:
-        return rank_correlation(_metric(bars, "return"), _metric(bars, "bqx"))
-
-    spearman = panels.shared(bars, "panel rank correlation", ranks)
+    metrics = (_metric(bars, name) for name in ("return", "bqx"))
+    spearman = panels.shared(bars, "panel rank correlation", lambda: rank_correlation(*metrics))
     columns = [
         *(of[name][:, 0] for name in METRICS),
         *(of[name][:, 1] for name in ("a2", "a1", "return", "bqx")),

@@ -7,8 +7,8 @@ from bqx.features.declare import family
 from bqx.features.rolling import panels
 from bqx.features.rolling.component import component
 from bqx.features.rolling.panels import DOLLAR_PAIRS
+from bqx.features.rolling.row_sums import last_totals
 from bqx.features.rolling.sums import F
-from bqx.features.rolling.trailing import totals
 from bqx.features.spec import Output, Source, read
 from bqx.market.bars import Bars
 from bqx.market.pairs import CURRENCIES, PAIRS, base, quote
@@ -16,22 +16,23 @@ from bqx.market.sessions import DAY
 
 
 @kernel(nogil=True)
-def path(x: F, loadings: F, first_minute: int, window: int) -> F:
-    """Factor of returns under each row's loadings: (T, C), (T, C) -> (T, 6).
+def path(x: F, loadings: F, first_minute: int, window: int, since: int) -> F:
+    """Factor of returns under each row's loadings: (T, C), (T, C) -> (T, 6), NaN before row
+    ``since``.
 
     Level (sum over the window), change over 5 and over 15 rows, deviation of its one-row moves
     over 30, and the level's score over 60 and slope over 20 rows.
     """
     rows, columns = x.shape
     out = np.full((rows, 6), np.nan)
-    total = totals(x, window, first_minute)
+    total = last_totals(x, window, first_minute, since)
     back = np.empty(60)
-    for row in range(window - 1, rows):
+    for row in range(max(window - 1, since), rows):
         if np.isnan(loadings[row, 0]):
             continue
         level = 0.0
         for j in range(columns):
-            level += loadings[row, j] * total[row, j]
+            level += loadings[row, j] * total[row - since, j]
         out[row, 0] = level
         # The level of k rows ago less that of now, and the moves between.
         gap = squares = mean_move = 0.0
@@ -65,7 +66,7 @@ def _factor(bars: Bars) -> F:
     rising = np.array(panels.in_dollars(DOLLAR_PAIRS))
     first, since = bars.first_market_minute, panels.since(bars)
     fitted = component(x, DAY, first, rising, since, centred=True)
-    return path(x, fitted[:, :-1], first, DAY)
+    return path(x, fitted[:, :-1], first, DAY, since)
 
 
 _WITH = [[pair for pair in PAIRS if c in (base(pair), quote(pair))] for c in CURRENCIES]

@@ -71,8 +71,8 @@ def _of_pairs(index: F, momentum: F, first_minute: int, since: int) -> tuple[F, 
     for i in range(pairs):
         for domain in range(2):
             read = (momentum if domain else index)[:, i].copy()
-            t = terms(read, first_minute)
-            _gather(read, t[since:], sums[domain], signs[domain])
+            t = terms(read, first_minute, since)
+            _gather(read, t, sums[domain], signs[domain])
     return sums, signs
 
 
@@ -118,13 +118,16 @@ _trends = panels.Series(
 """(T, 84) terms of every pair's BQX over 15 rows, the three of a pair side by side."""
 
 
-def _both_with_flat(bars: Bars) -> F:
-    read = _trends.every(bars), panels.momentum.every(bars)
-    return np.concatenate([_with_flat(*read, term) for term in range(2)], axis=1)
+def _term(name: str, place: int) -> panels.Series:
+    """(T, 28) a term of every pair's BQX over 15 rows, 0 of a flat window."""
+
+    def make(bars: Bars) -> F:
+        return np.asarray(_with_flat(_trends.every(bars), panels.momentum.every(bars), place))
+
+    return panels.Series(f"parabolic {name} or flat", make, BQX_WINDOW + WINDOW)
 
 
-_flat = panels.Series("parabolic or flat", _both_with_flat, BQX_WINDOW + WINDOW, 2 * len(PAIRS))
-"""(T, 56) curvature of every pair's BQX over 15 rows, then slope, 0 of a flat window."""
+_WITH_FLAT = _term("curvature", 0), _term("slope", 1)
 
 
 def _terms_of(names: Callable[[str], tuple[str, ...]]) -> panels.OfPairs:
@@ -145,9 +148,9 @@ def _panel(bars: Bars) -> F:
     read = (series.every(bars)[start:] for series in (panels.index, panels.momentum))
     sums, signs = _of_pairs(*read, first_minute + start, since - start)
     components = []
-    for k in range(2):
-        z = np.ascontiguousarray(_flat.every(bars)[:, k * len(PAIRS) : (k + 1) * len(PAIRS)])
-        late = max(since - 1, 0)
+    late = max(since - 1, 0)
+    for series in _WITH_FLAT:
+        z = series.every(bars)
         fitted = component(z, DAY, first_minute, _DOLLAR, late, centred=False)
         leading = projected(z[late:], fitted[late:])
         components += [each[since - late :] for each in (leading, changes(leading, 1))]

@@ -37,11 +37,15 @@ def _normalised(fitted: F, window: int) -> F:
 
 
 @kernel
-def terms(x: F, first_minute: int) -> F:
-    """Normalised terms of the trends over 5, 15, 30 and 60 rows: (T, 12), see ``SLOTS``."""
-    out = np.empty((12, len(x)))
+def terms(x: F, first_minute: int, since: int) -> F:
+    """Normalised terms of the trends over 5, 15, 30 and 60 rows, see ``SLOTS``, in the rows from
+    ``since`` on: (T - since, 12).
+    """
+    out = np.empty((12, len(x) - since))
     for i, window in enumerate(WINDOWS):
-        out[3 * i : 3 * i + 3] = normalised(x, first_minute, window).T
+        start = max(since - (window - 1), 0)
+        of_window = normalised(x[start:], first_minute + start, window)
+        out[3 * i : 3 * i + 3] = of_window[since - start :].T
     return out.T
 
 
@@ -66,7 +70,7 @@ def sign(value: float) -> float:
 @kernel
 def comparisons(x: F, first_minute: int) -> F:
     """Terms, their changes, ratios and signs within a domain: (T, 55), see the outputs."""
-    t = terms(x, first_minute)
+    t = terms(x, first_minute, 0)
     return _compared(t, shifted(t, 1))
 
 
@@ -108,8 +112,8 @@ def gaps(both: F, first_minute: int) -> F:
     """Terms of the rate index less those of BQX, and their change: (T, 24)."""
     out = np.empty((24, len(both)))
     out[:12] = (
-        terms(both[:, RATE_COLUMN].copy(), first_minute)
-        - terms(both[:, BQX_COLUMN].copy(), first_minute)
+        terms(both[:, RATE_COLUMN].copy(), first_minute, 0)
+        - terms(both[:, BQX_COLUMN].copy(), first_minute, 0)
     ).T
     for k in range(12):
         out[12 + k] = changes(out[k], 1)
