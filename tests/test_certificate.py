@@ -428,9 +428,12 @@ def test_bad_modules_are_told_in_one_line(folder: Path, families, message, capsy
 
 
 def test_what_cannot_be_tried_is_refused(market_bars: dict[str, Bars]) -> None:
-    for features, count in (([], 5), ([planted("row", *HONEST["row"])], 0)):
+    honest = [planted("row", *HONEST["row"])]
+    for features, count in (([], 5), (honest, 0), (honest, 2.5)):
         with pytest.raises(ParameterError, match="nothing to try"):
             certificate.certify(market_bars, features, count)
+    with pytest.raises(ParameterError, match="got 1 features, 5 cuts and 0 rows"):
+        certificate.certify({}, honest, 5)
     for name in ("no_such_module", "no_such_file.py"):
         with pytest.raises(ParameterError, match="cannot be imported"):
             own_modules.families(name)

@@ -82,6 +82,7 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
         (lambda s: s.fit(Ridge, "core"), "model: cannot be fitted, got the class Ridge"),
         (lambda s: Study.simulated(horizon=15), "unknown parameter, got 'horizon'"),
         (lambda s: Study.simulated(days=0), "days has a wrong value, got 0"),
+        (lambda s: Study.of({}), "no bars, got no pair"),
     ],
 )
 def test_what_a_cell_gets_wrong_is_one_line(study: Study, call, message: str) -> None:  # type: ignore[no-untyped-def]

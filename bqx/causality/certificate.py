@@ -109,11 +109,12 @@ def certify(
     ParameterError : no features or cuts; a kernel that fails, or does not give (T, outputs).
     BarError : fewer than three rows.
     """
-    first = next(iter(bars.values()))
-    if not features or count < 1 or len(first) < 3:
+    first = next(iter(bars.values()), None)
+    rows = len(first) if first else 0
+    if not first or not features or count < 1 or count % 1 or rows < 3:
         raise ParameterError(
             f"certify: nothing to try, got {len(features)} features, {count} cuts and "
-            f"{len(first)} rows; expected at least 1, 1 and 3. Give more."
+            f"{rows} rows; expected whole numbers, at least 1, 1 and 3. Give more."
         )
     try:
         begun = Fresh.begin(bars, features)

@@ -53,6 +53,10 @@ class Study:
     params: Params = field(default_factory=Params)
     published: str = ""
 
+    def __post_init__(self) -> None:
+        if not self.bars:
+            raise ParameterError("study: no bars, got no pair; expected at least one. Name some.")
+
     @classmethod
     def of(cls, bars: Mapping[str, Bars], **settings: Any) -> Self:
         """A study of bars on one grid (`bars.align`); ``settings`` are parameters by key."""
@@ -265,23 +269,18 @@ class Study:
     def _frame(
         self, columns: tuple[Column, ...], rows: NDArray[np.int64], fold: Fold, pair: str
     ) -> pd.DataFrame:
-        frame = pd.DataFrame(
-            self._matrix(columns, rows, fold, pair),
-            index=self._bars(pair).ts[rows],
-            columns=[column.name for column in columns],
-        )
-        return described(frame, columns)
+        values = self._matrix(columns, rows, fold, pair)
+        names = [column.name for column in columns]
+        return described(pd.DataFrame(values, self._bars(pair).ts[rows], names), columns)
 
     def summary(self) -> pd.DataFrame:
         """One row per pair: rows, quoted, carried over and missing minutes, first and last bar."""
         rows = {}
         for pair, pair_bars in self.bars.items():
-            missing = int(np.isnan(pair_bars.close).sum())
-            carried = int(pair_bars.frame["filled"].sum())
             rows[pair] = {
                 "rows": len(pair_bars),
-                "carried over": carried,
-                "missing": missing,
+                "carried over": int(pair_bars.frame["filled"].sum()),
+                "missing": int(np.isnan(pair_bars.close).sum()),
                 "from": pair_bars.ts[0],
                 "to": pair_bars.ts[-1],
             }
