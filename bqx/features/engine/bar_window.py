@@ -157,7 +157,7 @@ class BarWindow:
         missing = self._end - 1 - row
         if missing <= self._missing[i]:
             self._newest[i], self._missing[i] = bar, missing
-        self._write(i, row, bar)
+        self._write(np.array([i]), row, bar[None])
         before = self._real(i, range(row - 1, row - 2 - self.max_fill, -1))
         if before is not None:
             self._carry(i, before, row)
@@ -230,15 +230,16 @@ class BarWindow:
         self._end, self._market = row + 1, market
         self._first = max(self._first, self._end - self.length)
 
-    def _write(self, i: int, row: int, bar: Array) -> None:
-        if np.isfinite(bar[VOLUME]) and not self._counts_volume[i]:
+    def _write(self, numbers: NDArray[np.int64], row: int, bars: Array) -> None:
+        """Put bars (n, 6) of some pairs on a row."""
+        for i in numbers[np.isfinite(bars[:, VOLUME]) & ~self._counts_volume[numbers]].tolist():
             self._counts_volume[i] = True
             self._bars[i, VOLUME, self._bars[i, FILLED] == 1.0] = 0.0
             self._change(self._first, self._end)
         self._change(row, row + 1)
-        self._bars[i, :FILLED, row] = bar
-        self._bars[i, FILLED, row] = 0.0
-        self._closes[row, self._places[i]] = bar[CLOSE]
+        self._bars[numbers, :FILLED, row] = bars
+        self._bars[numbers, FILLED, row] = 0.0
+        self._closes[row, self._places[numbers]] = bars[:, CLOSE]
 
     def _real(self, i: int, rows: range) -> int | None:
         """The first of some rows that has a bar of its own."""

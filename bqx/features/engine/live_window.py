@@ -84,8 +84,9 @@ class LiveWindow(BarWindow):
         minute, market = self._follows(pd.Timestamp(ts))
         good = [(self._number(pair), checked(pair, bar)) for pair, bar in bars.items()]
         self._append(minute, market)
-        for i, bar in good:
-            self._put_newest(i, bar)
+        if good:
+            numbers, rows = zip(*good, strict=True)
+            self._put_newest(np.array(numbers), np.array(rows))
 
     def values(self) -> NDArray[Any]:
         """(pairs, features) of the newest minute, NaN where history is too short or broken.
@@ -127,10 +128,12 @@ class LiveWindow(BarWindow):
             "or start from a history with LiveWindow.of."
         )
 
-    def _put_newest(self, i: int, bar: Array) -> None:
+    def _put_newest(self, numbers: NDArray[np.int64], bars: Array) -> None:
+        """Put bars (n, 6) of some pairs on the newest row."""
         row = self._end - 1
-        before = row - int(self._missing[i])
-        if 0 < row - before - 1 <= self.max_fill:
-            self._carry(i, before, row, self._newest[i])
-        self._write(i, row, bar)
-        self._newest[i], self._missing[i] = bar, 0
+        holes = self._missing[numbers] - 1
+        for n in np.flatnonzero((holes > 0) & (holes <= self.max_fill)).tolist():
+            i = int(numbers[n])
+            self._carry(i, row - holes[n] - 1, row, self._newest[i])
+        self._write(numbers, row, bars)
+        self._newest[numbers], self._missing[numbers] = bars, 0

@@ -139,15 +139,12 @@ def calendar(minutes: NDArray[np.int64]) -> F:
 
 
 def _calendar(bars: Bars) -> F:
-    def make() -> F:
-        since, rows = panels.since(bars), len(bars)
-        if not 0 < rows - since <= _AHEAD:
-            return calendar(bars.minutes[since:])
-        first = bars.first_market_minute
-        market = range(first + since, first + rows)
-        return np.array([_ahead(minute // _AHEAD)[minute % _AHEAD] for minute in market])
-
-    return panels.shared(bars, "calendar", make)
+    since, rows = panels.since(bars), len(bars)
+    if not 0 < rows - since <= _AHEAD:
+        return calendar(bars.minutes[since:])
+    first = bars.first_market_minute
+    market = range(first + since, first + rows)
+    return np.array([_ahead(minute // _AHEAD)[minute % _AHEAD] for minute in market])
 
 
 @lru_cache(maxsize=2)
@@ -156,7 +153,7 @@ def _ahead(part: int) -> F:
     return calendar(sessions.open_minutes(np.arange(part * _AHEAD, (part + 1) * _AHEAD)))
 
 
-CLOCK = Source("clock", "clock", "1", 0, _calendar)
+CLOCK = Source("clock", "clock", "1", 0, panels.same("calendar", _calendar))
 """Readings of the clock, the same for all pairs."""
 
 
