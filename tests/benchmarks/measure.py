@@ -112,8 +112,10 @@ def machine() -> dict[str, Any]:
     """Facts of the machine that the numbers depend on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     found = [line for line in lines if "model name" in line]
+    wide = [4 * line.split().count("avx512f") + 4 for line in lines if line.startswith("flags")]
     return {
         "processor": found[0].partition(":")[2].strip() if found else platform.machine(),
+        "numbers_in_register": wide[0] if wide else 4,
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "python": platform.python_version(),

@@ -276,9 +276,11 @@ def _section(name: str, results: dict[str, Any]) -> str:
         return f"## {title}\n\nNot measured yet.\n"
     found = results[name]
     at = found["machine"]
+    wide = at.get("numbers_in_register")
+    registers = f" with registers of {wide} numbers" if wide else ""
     return f"""## {title}
 
-{at["processor"]}, {at["cores"]} cores, {at["memory_gb"]} GB, Python {at["python"]}, load
+{at["processor"]}{registers}, {at["cores"]} cores, {at["memory_gb"]} GB, Python {at["python"]}, load
 {at["load"]}. {note(found["code"], HERE / f"{name}.py")}
 
 {text(found)}"""
