@@ -1,5 +1,6 @@
 """What benchmarks share: a market, the time and memory of work, and what they have found."""
 
+import gc
 import os
 import platform
 import subprocess
@@ -9,8 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
 import psutil
 
 from bqx.market import bars as bar_frames
@@ -106,6 +109,25 @@ def _memory(of: psutil.Process) -> int:
 def python(*arguments: str) -> list[str]:
     """A command of this interpreter."""
     return [sys.executable, *arguments]
+
+
+def bytes_of(root: object) -> int:
+    """What an object's arrays take, those of all that it refers to, each once."""
+    found: dict[int, int] = {}
+    seen: set[int] = set()
+    left = [root]
+    while left:
+        each = left.pop()
+        if id(each) in seen or isinstance(each, type | ModuleType | FunctionType):
+            continue
+        seen.add(id(each))
+        if not isinstance(each, np.ndarray):
+            left += gc.get_referents(each)
+            continue
+        while isinstance(each.base, np.ndarray):
+            each = each.base
+        found[id(each)] = each.nbytes
+    return sum(found.values())
 
 
 def machine() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from measure import Goal, panel, python
+from measure import Goal, bytes_of, panel, python
 from twins import FITS
 
 from bqx.features import catalog
@@ -50,6 +50,26 @@ def test_latency_of_a_minute(
         f"a minute of 28 pairs, {profile}, P99", late, goal, floor, "ms",
         "states of 28 pairs lie in memory of 100 MB that no cache holds; the rest makes series of "
         "the panel, and reads windows of kernels that have no state yet", more=False,
+    ).check(results)  # fmt: skip
+
+
+def test_state(results: dict[str, Any]) -> None:
+    """What a window of all features holds, and a new one from the bars that it has been sent."""
+    bars = panel(9_000)
+    profile, fits = catalog.profile("full"), dict.fromkeys(bars, FITS)
+    window = LiveWindow.of(bars, profile, fits=fits)
+    values, spent = window.values(), []
+    for _ in range(4):
+        start = time.perf_counter()
+        other = LiveWindow(profile, window.baselines, fits=fits)
+        other.restart(window.pairs, *window.sent())
+        np.testing.assert_array_equal(other.values(), values)
+        spent.append(time.perf_counter() - start)
+    held = bytes_of(window) / 1e6
+    Goal("state of 28 pairs, full", held, 200.0, 400.0, "MB", more=False).check(results)
+    Goal(
+        "state of 28 pairs, full, anew from its bars", min(spent), 1.0, 10.0, "s",
+        "every state is built from the rows that decide it", more=False,
     ).check(results)  # fmt: skip
 
 

@@ -42,8 +42,8 @@ class BarWindow:
         self.max_fill = max_fill
         self.length = max(length, 1)
         self._places = np.array([PAIRS.index(pair) for pair in self.pairs], dtype=np.int64)
-        # Twice the window, so that its rows lie side by side and seldom have to be moved.
-        room, count = 2 * self.length, len(self.pairs)
+        # More than the window, so that its rows lie side by side and seldom have to be moved.
+        room, count = self.length + min(self.length, sessions.DAY), len(self.pairs)
         self._bars = np.full((count, FILLED + 1, room), np.nan)
         self._closes = np.full((room, len(PAIRS)), np.nan)
         self._minutes = np.zeros(room, dtype=np.int64)

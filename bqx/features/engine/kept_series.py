@@ -14,7 +14,7 @@ from bqx.features.engine.newest_bars import NewestOfPairs
 from bqx.features.rolling.panels import OfPairs
 from bqx.features.spec import Array, Source
 
-_SPARE = 512  # rows at most, and four times as many as are kept, which so are seldom moved
+_SPARE = 512  # rows at most, and twice as many as are kept, which so are seldom moved
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class KeptSeries:
 
     def __init__(self, length: int, reach: int, *, pairs: int, shape: tuple[int, ...]) -> None:
         self.length, self.reach = length, reach
-        self.values = np.empty((pairs, length + min(_SPARE, 4 * length), *shape))
+        self.values = np.empty((pairs, length + min(_SPARE, 2 * length), *shape))
         self.end = self.count = 0
 
     def rows_of(self, move: Move) -> int:
