@@ -135,6 +135,10 @@ class Series:
 
 def in_threads(works: Iterator[Callable[[], None]], threads: int) -> None:
     """Run pieces of work as they come, several at a time; what one raises is raised."""
+    if threads == 1:
+        for work in works:
+            work()
+        return
     waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     def take() -> None:

@@ -26,6 +26,9 @@ Work = Callable[[], None]
 Alike = tuple[list[KeptSource], int, int]
 """Sources that read alike numbers of bars, the most that they read, and the most that is wanted."""
 
+_FEW = 100
+"""Calls of kernels that one thread makes in less time than several take to share them."""
+
 _LONG = 256
 """Bars behind a row of a source whose build is mostly compiled work, which any thread can do."""
 
@@ -72,7 +75,8 @@ class RunningPlan:
         move = Move(window.market_minute, newer, ahead, anew)
         self._kept_panel.go_on(move)
         self._seen = 0  # after an error everything is computed anew
-        in_threads(self._works(self._sources, move, out, fits), threads)
+        works = self._works(self._sources, move, out, fits)
+        in_threads(works, threads if len(self._calls) > _FEW else 1)
         self._seen, self._market = window.changes, window.market_minute
 
     def _works(
