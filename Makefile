@@ -19,7 +19,8 @@ report: .venv/installed  ## Run the demo and build its book: runs/demo/book/inde
 	$(BIN)/bqx run params/demo.yaml --out runs/demo
 
 test: .venv/installed  ## Tests, doctests, and every notebook on its own parameters
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 torch: .venv/torch  ## The packages of the networks, beside those of the lock
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from naive import Array, Outputs, bqx, deviation, shift, windows_of
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import gammaln
 
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
@@ -139,6 +139,13 @@ def meeting(bars: Bars, rows: int) -> Outputs:
 # --- run lengths ----------------------------------------------------------------------------
 
 
+def student(x: Array, freedom: Array) -> Array:
+    """Density of Student's distribution."""
+    size = np.exp(gammaln((freedom + 1.0) / 2.0) - gammaln(freedom / 2.0))
+    spread = (1.0 + x**2 / freedom) ** (-(freedom + 1.0) / 2.0)
+    return size / np.sqrt(freedom * np.pi) * spread
+
+
 def run_lengths(bars: Bars, rows: int, domain: str) -> Outputs:
     """Adams and MacKay's recursion from each row that a market minute divisible by 20 opens."""
     x = returns(bars) if domain == "rate" else velocity(bars)
@@ -152,7 +159,7 @@ def run_lengths(bars: Bars, rows: int, domain: str) -> Outputs:
             mean, weight = np.append(mean, 0.0), np.append(weight, 1.0)
             shape, scale = np.append(shape, 1.0), np.append(scale, 1.0)
             width = np.sqrt(scale * (weight + 1.0) / (shape * weight))
-            density = student.pdf((now - mean) / width, 2.0 * shape) / width
+            density = student((now - mean) / width, 2.0 * shape) / width
             likely = int(np.argmax(w)) if i else 0
             w = np.append(w * (1.0 - 1.0 / 250.0), 1.0 / 250.0 if i else 1.0) * density
             w /= w.sum()

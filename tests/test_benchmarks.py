@@ -71,6 +71,20 @@ def test_load_stands_beside_what_the_documents_ask_for() -> None:
     assert "Measured on this code." in section
 
 
+def test_what_another_machine_took_stands_beside() -> None:
+    goal = {"what": "a", "found": 3, "goal": 2, "unit": "s", "limit": "slow", "more": False}
+    at = {"processor": "P", "cores": 2, "memory_gb": 8, "python": "3.11", "load": 1.0}
+    found = RESULTS["test_indicators"] | {
+        "goals": [goal],
+        "machine": at | {"numbers_in_register": 4},
+        "earlier": {"goals": [goal | {"found": 1}], "machine": at | {"processor": "Q"}},
+    }
+    text = page.render({"test_indicators": found})
+    assert "| a | 3 | at most 2 s | missed: slow | 1 |" in text
+    assert "P with registers of 4 numbers, 2 cores, 8 GB, Python 3.11" in text
+    assert "On another machine: Q, 2 cores, 8 GB, of older code." in text
+
+
 def test_what_a_run_finds_is_kept_beside_what_others_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

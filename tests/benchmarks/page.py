@@ -23,9 +23,16 @@ def write(module: Path, found: dict[str, Any]) -> None:
     before = results.get(module.stem, {})
     goals = {goal["what"]: goal for goal in [*before.get("goals", ()), *found.get("goals", ())]}
     kept = {"goals": list(goals.values()), "code": code_of(module), "machine": machine()}
+    if before and _kind(before["machine"]) != _kind(kept["machine"]):
+        kept["earlier"] = {name: before[name] for name in ("goals", "machine")}
     write_json(RESULTS, results | {module.stem: rounded(before | found | kept)})
     renew()
     figures.benchmarks(peers(read_json(RESULTS)["test_families"])).savefig(FIGURE, dpi=110)
+
+
+def _kind(of: dict[str, Any]) -> tuple[Any, ...]:
+    """What tells one machine from another."""
+    return of["processor"], of["cores"], of.get("numbers_in_register")
 
 
 def renew() -> None:
@@ -47,18 +54,26 @@ def peers(results: dict[str, Any]) -> pd.DataFrame:
 
 def _goals(results: dict[str, Any]) -> str:
     rows = []
-    for goal in (goal for section in results.values() for goal in section["goals"]):
-        better = goal["found"] >= goal["goal"] if goal["more"] else goal["found"] <= goal["goal"]
-        bound = f"{'at least' if goal['more'] else 'at most'} {goal['goal']:g} {goal['unit']}"
-        rows.append(
-            (
-                goal["what"],
-                f"{goal['found']:g}",
-                bound.strip(),
-                "reached" if better else f"missed: {goal['limit']}",
+    for section in results.values():
+        earlier = {
+            goal["what"]: goal["found"] for goal in section.get("earlier", {}).get("goals", ())
+        }
+        for goal in section["goals"]:
+            better = (
+                goal["found"] >= goal["goal"] if goal["more"] else goal["found"] <= goal["goal"]
             )
-        )
-    return table(("", "measured", "goal", ""), rows)
+            bound = f"{'at least' if goal['more'] else 'at most'} {goal['goal']:g} {goal['unit']}"
+            before = earlier.get(goal["what"])
+            rows.append(
+                (
+                    goal["what"],
+                    f"{goal['found']:g}",
+                    bound.strip(),
+                    "reached" if better else f"missed: {goal['limit']}",
+                    "" if before is None else f"{before:g}",
+                )
+            )
+    return table(("", "measured", "goal", "", "on another machine"), rows)
 
 
 def _tables(results: dict[str, Any]) -> tuple[str, str]:
@@ -270,18 +285,24 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 """Title and text of a section, by the module that measures it."""
 
 
+def _words(at: dict[str, Any]) -> str:
+    wide = at.get("numbers_in_register")
+    registers = f" with registers of {wide} numbers" if wide else ""
+    return f"{at['processor']}{registers}, {at['cores']} cores, {at['memory_gb']} GB"
+
+
 def _section(name: str, results: dict[str, Any]) -> str:
     title, text = SECTIONS[name]
     if name not in results:
         return f"## {title}\n\nNot measured yet.\n"
     found = results[name]
     at = found["machine"]
-    wide = at.get("numbers_in_register")
-    registers = f" with registers of {wide} numbers" if wide else ""
+    other = found.get("earlier")
+    before = f" On another machine: {_words(other['machine'])}, of older code." if other else ""
     return f"""## {title}
 
-{at["processor"]}{registers}, {at["cores"]} cores, {at["memory_gb"]} GB, Python {at["python"]}, load
-{at["load"]}. {note(found["code"], HERE / f"{name}.py")}
+{_words(at)}, Python {at["python"]}, load
+{at["load"]}.{before} {note(found["code"], HERE / f"{name}.py")}
 
 {text(found)}"""
 
@@ -293,7 +314,8 @@ def render(results: dict[str, Any]) -> str:
 Made by `make bench`, `make load` and `make image`, each section in one run, so that what stands
 side by side was measured so. Times are CPU time, the least of some runs; absolute numbers say
 little about another machine, ratios carry over better. A section says where the code that it
-measured has changed since.
+measured has changed since. What was measured on another machine before, by older code, stands
+beside.
 
 ## Goals
 
