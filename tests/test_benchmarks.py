@@ -72,7 +72,8 @@ def test_load_stands_beside_what_the_documents_ask_for() -> None:
 
 
 def test_what_another_machine_took_stands_beside() -> None:
-    goal = {"what": "a", "found": 3, "goal": 2, "unit": "s", "limit": "slow", "more": False}
+    goal = {"what": "a", "found": 3, "goal": 2, "floor": 9, "unit": "s", "limit": "slow"}
+    goal |= {"more": False}
     at = {"processor": "P", "cores": 2, "memory_gb": 8, "python": "3.11", "load": 1.0}
     found = RESULTS["test_indicators"] | {
         "goals": [goal],

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 import psutil
+from numba.core.registry import cpu_target
 
+from bqx.compiled import numbers_in_register
 from bqx.market import bars as bar_frames
 from bqx.market import simulated
 from bqx.market.bars import Bars, Panel
@@ -134,10 +136,9 @@ def machine() -> dict[str, Any]:
     """Facts of the machine that the numbers depend on."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     found = [line for line in lines if "model name" in line]
-    wide = [4 * line.split().count("avx512f") + 4 for line in lines if line.startswith("flags")]
     return {
         "processor": found[0].partition(":")[2].strip() if found else platform.machine(),
-        "numbers_in_register": wide[0] if wide else 4,
+        "numbers_in_register": numbers_in_register(cpu_target.target_context),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "python": platform.python_version(),

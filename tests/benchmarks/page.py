@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from measure import machine
+from measure import Goal, machine
 from written import code_of, note, rounded, table
 
 from bqx.files import read_json, write_json
@@ -53,26 +53,20 @@ def peers(results: dict[str, Any]) -> pd.DataFrame:
 
 
 def _goals(results: dict[str, Any]) -> str:
+    others = (section["earlier"] for section in results.values() if "earlier" in section)
+    earlier = {goal["what"]: f"{goal['found']:g}" for other in others for goal in other["goals"]}
     rows = []
-    for section in results.values():
-        earlier = {
-            goal["what"]: goal["found"] for goal in section.get("earlier", {}).get("goals", ())
-        }
-        for goal in section["goals"]:
-            better = (
-                goal["found"] >= goal["goal"] if goal["more"] else goal["found"] <= goal["goal"]
+    for goal in (goal for section in results.values() for goal in section["goals"]):
+        bound = f"{'at least' if goal['more'] else 'at most'} {goal['goal']:g} {goal['unit']}"
+        rows.append(
+            (
+                goal["what"],
+                f"{goal['found']:g}",
+                bound.strip(),
+                "reached" if Goal(**goal).reached else f"missed: {goal['limit']}",
+                earlier.get(goal["what"], ""),
             )
-            bound = f"{'at least' if goal['more'] else 'at most'} {goal['goal']:g} {goal['unit']}"
-            before = earlier.get(goal["what"])
-            rows.append(
-                (
-                    goal["what"],
-                    f"{goal['found']:g}",
-                    bound.strip(),
-                    "reached" if better else f"missed: {goal['limit']}",
-                    "" if before is None else f"{before:g}",
-                )
-            )
+        )
     return table(("", "measured", "goal", "", "on another machine"), rows)
 
 
