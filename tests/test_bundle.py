@@ -128,7 +128,7 @@ def test_another_model_is_refused(folder):
         ({"model": None}, "damaged or exchanged"),
         ({"columns": [{"feature": "none", "lag": 0, "suffix": ""}]}, "identity of none; expected"),
         ({"columns": [7]}, "not a bundle"),
-        ({"horizons": ["../15"]}, "not a bundle"),
+        ({"horizons": ["../15"]}, "horizons that no training gives"),
         ({"trained_until": "never"}, "not a bundle"),
     ],
 )
@@ -136,6 +136,53 @@ def test_a_manifest_that_is_wrong_is_refused(folder, change, message):
     path = folder / "bundle.json"
     write_json(path, sealed(json.loads(path.read_text()) | change))
     with pytest.raises(ArtefactError, match=message):
+        bundle.load(folder)
+
+
+def calibrated(**other):
+    def altered(stored):
+        return {horizon: of | other for horizon, of in stored["reach"].items()}
+
+    return altered
+
+
+NONSENSE = {
+    "a pair that is none": {"pair": "xxxyyy"},
+    "no horizons": {"horizons": [], "betas": {}, "reach": {}},
+    "a horizon twice": {"horizons": [15, 15]},
+    "a horizon in the past": {"horizons": [-15, 45]},
+    "a horizon that is no number": {"horizons": ["15", "45"]},
+    "a window of nothing": {"window": 0},
+    "a window by another word": {"window": "widest"},
+    "holes of less than nothing": {"max_fill": -1},
+    "holes of a share": {"max_fill": 1.5},
+    "later rows": {"columns": lambda stored: [c | {"lag": -1} for c in stored["columns"]]},
+    "rows before all": {"columns": lambda stored: [c | {"lag": 10**9} for c in stored["columns"]]},
+    "fewer columns": {"columns": lambda stored: stored["columns"][1:]},
+    "more than the forecast": {"betas": {"15": 1.5, "45": 0.0}},
+    "its opposite": {"betas": {"15": -0.5, "45": 0.0}},
+    "a share that is no number": {"betas": {"15": None, "45": 0.0}},
+    "a share of another horizon": {"betas": {"15": 0.5, "30": 0.5}},
+    "a baseline of nothing": {"baseline": 0.0},
+    "a baseline below nothing": {"baseline": -1.1},
+    "a baseline that is text": {"baseline": "1.1"},
+    "a panel of no pair": {"panel": {"xxxyyy": 1.0}},
+    "a panel below nothing": {"panel": {"gbpusd": -1.0}},
+    "no clock": {"trained_until": "2024-01-01T00:00:00"},
+    "terciles that descend": {"reach": calibrated(cuts=[2.0, 1.0])},
+    "widths of other groups": {"reach": calibrated(start=[1.0])},
+    "widths below nothing": {"reach": calibrated(start=[-1.0] * 24)},
+    "a coverage of all": {"reach": calibrated(coverage=1.0)},
+}
+
+
+@pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE)
+def test_what_no_training_gives_is_refused_though_it_is_sealed(folder, change):
+    path = folder / "bundle.json"
+    stored = json.loads(path.read_text())
+    altered = {name: of(stored) if callable(of) else of for name, of in change.items()}
+    write_json(path, sealed(stored | altered))
+    with pytest.raises(ArtefactError, match=r"no training gives|not a bundle|of something else"):
         bundle.load(folder)
 
 

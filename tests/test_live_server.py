@@ -491,7 +491,9 @@ def newest(client, pair):
     return pd.Timestamp(client.post("/predict", json={"pair": pair}).json()["timestamp"])
 
 
-def test_a_server_follows_a_folder_then_a_socket_and_keeps_its_state(folder, history, tmp_path):
+def test_a_server_follows_a_folder_then_a_socket_and_keeps_its_state(
+    folder, history, tmp_path, capsys
+):
     grown, state = tmp_path / "feed", tmp_path / "live.npz"
     grown.mkdir()
     lines = coming(6)
@@ -501,6 +503,10 @@ def test_a_server_follows_a_folder_then_a_socket_and_keeps_its_state(folder, his
         (grown / "1.jsonl").write_bytes(b"".join(lines) + b"{no bar}\n")
         wait_for(lambda: newest(client, "gbpusd") == last["gbpusd"], 30)
         answers = {p: client.post("/predict", json={"pair": p}).json() for p in PAIRS}
+        live = ["--live", str(grown), "--state", str(state)]
+        second = [*("serve", str(folder), "--unapproved", "--port", str(port())), *live]
+        assert cli.main(second) == 2
+        assert "--state: kept by another server" in capsys.readouterr().err
     assert state.stat().st_size > 100_000
     at = port()
     with serving(folder, "--live", f"tcp://127.0.0.1:{at}", "--state", state) as client:

@@ -221,6 +221,9 @@ def test_a_users_model_whose_code_has_changed_is_fitted_again(tmp_path, monkeypa
     (tmp_path / "mine.py").write_text(content.replace("share: float = 1.0", "share: float = 0.5"))
     with pytest.raises(ArtefactError, match="fitted by other code"):
         models.load(tmp_path / "model")
+    (tmp_path / "mine.py").write_text(content + "\nraise SystemExit('it was run')\n")
+    with pytest.raises(ArtefactError, match="fitted by other code"):
+        models.load(tmp_path / "model")
     (tmp_path / "mine.py").unlink()
     with pytest.raises(ArtefactError, match="cannot be read, models: not there"):
         models.load(tmp_path / "model")

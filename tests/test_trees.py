@@ -122,3 +122,18 @@ def test_whatever_the_bytes_are_reading_ends(content):
 def test_lengths_that_point_nowhere_are_refused(content):
     with pytest.raises(ArtefactError, match="no Universal Binary JSON"):
         ubj.loads(content)
+
+
+@pytest.mark.parametrize("columns", [6, 8])
+def test_other_columns_than_were_fitted_are_never_read(columns):
+    model = fitted()
+    with pytest.raises(ArtefactError, match=f"other columns, got {columns}; expected 7"):
+        model.predict(np.zeros((2, columns), np.float32))
+
+
+def test_a_booster_that_asks_a_column_beyond_its_own_is_refused():
+    stored = fitted().stored[0]
+    fewer = stored.replace(b"SL\0\0\0\0\0\0\0\x017", b"SL\0\0\0\0\0\0\0\x012")
+    assert fewer != stored
+    with pytest.raises(ArtefactError, match="other columns, got one at"):
+        trees.of([fewer])

@@ -22,6 +22,9 @@ Answer = TypeVar("Answer")
 Frozen = bytes
 """Features as they were before anything was computed."""
 
+Places = tuple[list[str], Mapping[str, Path], tuple[str, ...]]
+"""Where a process finds modules: its path, modules read from files, own files of the catalog."""
+
 
 def freeze(features: Sequence[Feature]) -> Frozen:
     """Features for `start`; those of the catalog by their names.
@@ -46,8 +49,7 @@ def start(
 ) -> "Future[bytes]":
     """Call ``work(features, *arguments)`` in a fresh process; `result` has what it gives."""
     places = (sys.path, own_modules.loaded(), catalog.adopted())
-    order = cloudpickle.dumps((work, frozen, arguments))
-    return _workers().submit(_serve, places, order)
+    return _workers().submit(_serve, places, frozen, work, arguments)
 
 
 def result(future: "Future[bytes]") -> Any:
@@ -106,26 +108,31 @@ def stop() -> None:
 
 @cache
 def _workers() -> Any:
-    # It imports this module and computes nothing itself: every order is worked on in a copy.
+    # It reads features and computes nothing itself: every order is worked on in a copy.
     context = loky.backend.context.get_context("loky")
     workers: loky.ProcessPoolExecutor = loky.ProcessPoolExecutor(max_workers=1, context=context)
     return workers
 
 
-def _serve(places: tuple[list[str], Mapping[str, Path], tuple[str, ...]], order: bytes) -> bytes:
-    def work() -> Any:
-        path, files, own_features = places
-        sys.path[:] = path
+def _serve(
+    places: Places, frozen: Frozen, work: Callable[..., Any], arguments: tuple[Any, ...]
+) -> bytes:
+    try:
+        features = _read(places, frozen)
+        return bytes(cloudpickle.dumps((apart(lambda: work(features, *arguments)), "")))
+    except BqxError as error:
+        return bytes(cloudpickle.dumps((None, str(error))))
+
+
+def _read(places: Places, frozen: Frozen) -> list[Feature]:
+    """Features that were frozen; raises BqxError for whatever their modules raise."""
+    try:
+        sys.path[:], files, own_features = places
         own_modules.load(files)
         catalog.adopt(own_features)
-        function, frozen, arguments = cloudpickle.loads(order)
-        features = [
+        return [
             catalog.FEATURES[feature] if isinstance(feature, str) else feature
             for feature in cloudpickle.loads(frozen)
         ]
-        return function(features, *arguments)
-
-    try:
-        return bytes(cloudpickle.dumps((apart(work), "")))
-    except BqxError as error:
-        return bytes(cloudpickle.dumps((None, str(error))))
+    except BaseException as error:
+        raise BqxError(f"{type(error).__name__}: {error}") from error

@@ -255,23 +255,26 @@ def load(folder: Path) -> Bundle:
     try:
         check_seal(stored)
         bundle_checks.columns(path, stored)
-        horizons = tuple(int(horizon) for horizon in stored["horizons"])
+        bundle_checks.values(path, stored)
+        horizons = tuple(stored["horizons"])
         bundle_checks.file(folder / MODEL / artefact.MANIFEST, stored["model"])
+        model = models.load(folder / MODEL)
+        bundle_checks.forecast(path, model, len(stored["columns"]), len(horizons))
         return Bundle(
-            pair=str(stored["pair"]),
+            pair=stored["pair"],
             horizons=horizons,
             window=stored["window"],
             columns=tuple(
-                Column(catalog.FEATURES[item["feature"]], int(item["lag"]), str(item["suffix"]))
+                Column(catalog.FEATURES[item["feature"]], item["lag"], str(item["suffix"]))
                 for item in stored["columns"]
             ),
             fits=Fits.from_json(stored["fits"]),
             betas={horizon: float(stored["betas"][str(horizon)]) for horizon in horizons},
-            model=models.load(folder / MODEL),
+            model=model,
             calibration={h: Calibration.from_json(stored["reach"][str(h)]) for h in horizons},
             baseline=float(stored["baseline"]),
-            panel={str(pair): float(first) for pair, first in stored["panel"].items()},
-            max_fill=int(stored["max_fill"]),
+            panel={pair: float(first) for pair, first in stored["panel"].items()},
+            max_fill=stored["max_fill"],
             metrics=stored["metrics"],
             trained_until=datetime.fromisoformat(stored["trained_until"]),
             baseline_statistics=(

@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -39,10 +39,23 @@ def known_by_content(path: Path) -> tuple[ModuleType, str]:
     ------
     ImportError : see `module`; and whatever the file raises.
     """
-    sources = [file.read_bytes() for file in beside(path)]
-    code = hashlib.sha256(b"\0".join(sources)).hexdigest()
+    sources = _sources(path)
+    code = _hash(sources)
     title = f"own_{path.stem}_{code[:16]}"
     return sys.modules.get(title) or module(path, title, sources[0]), code
+
+
+def content(path: Path) -> str:
+    """SHA-256 over a user's file and those beside it that it imports, none of which is run."""
+    return _hash(_sources(path))
+
+
+def _sources(path: Path) -> list[bytes]:
+    return [file.read_bytes() for file in beside(path)]
+
+
+def _hash(sources: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()
 
 
 def module(path: Path, title: str, source: bytes) -> ModuleType:

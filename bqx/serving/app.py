@@ -4,7 +4,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bqx.errors import ArtefactError, BarError, ParameterError, RequestError
+from bqx.files import alone
 from bqx.serving import api, bodies, captured, feeds, live
 from bqx.serving.bodies import refusal
 from bqx.serving.limits import DRAIN, SECONDS, LimitedProtocol
@@ -199,15 +200,25 @@ def serve(
     Raises
     ------
     ParameterError : the port is none, or in use.
-    ArtefactError : there is nothing to serve.
+    ArtefactError : there is nothing to serve, or another server keeps the state.
     """
-    with listening(host, port) as bound:
+    with listening(host, port) as bound, _kept(state):
         models = Models(folder, pair, unapproved=unapproved)
         for model in models.ready.values():
             print(model.notice, file=sys.stderr)
         live_feed = _live(models, feed, history, state) if feed else None
         print(f"http://{host}:{port} answers until Ctrl-C", file=sys.stderr)
         run(app(models, live_feed), bound, lifespan="on")
+
+
+def _kept(state: Path | None) -> AbstractContextManager[None]:
+    if state is None:
+        return nullcontext()
+    state.parent.mkdir(parents=True, exist_ok=True)
+    busy = (
+        f"--state: kept by another server, got {state}; expected a file of this one. Name another."
+    )
+    return alone(state.with_name(f".{state.name}.lock"), busy)
 
 
 def run(application: Starlette, bound: socket.socket, *, lifespan: Literal["on", "off"]) -> None:

@@ -18,7 +18,7 @@ import page
 import pytest
 from measure import Goal, peak, python
 
-from bqx import stages
+from bqx import cli
 from bqx.files import digest, read_json
 from bqx.market.pairs import LIQUIDITY
 from bqx.parallel import Backend
@@ -27,7 +27,7 @@ from bqx.runs import artefacts
 pytestmark = pytest.mark.benchmarks
 
 COUNTS = tuple(sorted(int(count) for count in os.environ.get("BQX_WHOLE", "2,4").split(",")))
-ROOT = Path(stages.__path__[0]).parents[1]
+ROOT = Path(cli.__file__).parents[1]
 DAYS = 546
 SETTINGS = (
     *(f"days={DAYS}", "scheme=rolling", "train_days=0", "validation_days=0", "test_days=0"),
@@ -41,7 +41,7 @@ def whole(pairs: int, folder: Path, backend: Backend = "processes") -> dict[str,
     """Minutes, peak memory and bytes of a run from start to finish, minutes by notebook, scores."""
     out, chosen = folder / "run", f"pairs=[{', '.join(LIQUIDITY[:pairs])}]"
     command = python(
-        *("-m", "bqx.cli", "run", str(ROOT / "params" / "v3.yaml")),
+        *("-m", cli.__name__, "run", str(ROOT / "params" / "v3.yaml")),
         *("--set", chosen, f"backend={backend}", *SETTINGS, "--out", str(out)),
     )
     start = time.perf_counter()
@@ -69,7 +69,7 @@ def test_a_run_from_start_to_finish(
 ) -> None:
     monkeypatch.setenv("BQX_LEDGER", str(tmp_path / "ledger"))
     # The first run would compile for all, and the line through both would slope less.
-    subprocess.run(python("-m", "bqx.cli", "compile"), check=True)
+    subprocess.run(python("-m", cli.__name__, "compile"), check=True)
     runs = []
     for count in COUNTS:
         (tmp_path / str(count)).mkdir()

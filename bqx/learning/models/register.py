@@ -77,15 +77,18 @@ def load(folder: Path) -> Model:
         changed, or files that it cannot read.
     """
     about, parts = artefact.read(folder)
+    name = str(about["model"])
     try:
-        kind = model_class(str(about["model"]))
+        # Before a user's file is imported, which runs it.
+        code = "" if name in MODELS else own_code.content(_own_file(name))
+        if about["code"] != code:
+            raise ArtefactError(
+                f"{folder}: fitted by other code, got {str(about['code'])[:12]}; expected that of "
+                f"{name}, {code[:12]}. Fit the model again."
+            )
+        kind = model_class(name)
     except ParameterError as error:
         raise ArtefactError(f"{folder}: cannot be read, {error}") from error
-    if about["code"] != kind.CODE:
-        raise ArtefactError(
-            f"{folder}: fitted by other code, got {str(about['code'])[:12]}; expected that of "
-            f"{kind.NAME}, {kind.CODE[:12]}. Fit the model again."
-        )
     try:
         model = kind.from_settings(about["settings"])
         model.restore(parts)
@@ -98,15 +101,21 @@ def load(folder: Path) -> Model:
     return model
 
 
-def _own_class(name: str) -> type[Model]:
-    """The class of a user's own module."""
-    relative, title = own_model(name) or ("", "")
+def _own_file(name: str) -> Path:
+    """The file of a user's own model."""
+    relative, _ = own_model(name) or ("", "")
     path = (root() / relative).resolve()
     if not relative or not path.is_relative_to(root().resolve()) or not path.is_file():
         raise ParameterError(
             f"models: not there, got {name!r}; expected one of {', '.join(MODELS)}, or "
             f"FILE.py:Class with a file below {root()}."
         )
+    return path
+
+
+def _own_class(name: str) -> type[Model]:
+    """The class of a user's own module."""
+    path, title = _own_file(name), name.rpartition(":")[2]
     try:
         module, code = own_code.known_by_content(path)
     except Exception as error:

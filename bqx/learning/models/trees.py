@@ -28,12 +28,14 @@ LEAF = -1
 class Trees:
     """Trees of several boosters, node after node.
 
+    ``columns`` : number of columns that they were fitted to.
     ``column`` : (N,) that a node asks, `LEAF` for none; ``bound`` : what a value must be below to
     go left, or a leaf's value; ``left``, ``right`` : nodes; ``absent`` : node where NaN goes.
     ``roots``, ``outputs`` : (K,) first node of each tree, and the forecast that it adds to.
     ``start`` : (H,) forecasts without a tree.
     """
 
+    columns: int
     column: Whole
     bound: Single
     left: Whole
@@ -44,7 +46,15 @@ class Trees:
     start: Single
 
     def predict(self, values: Matrix) -> Single:
-        """(n, H) forecasts of (n, C) columns, NaN allowed."""
+        """(n, H) forecasts of (n, C) columns, NaN allowed.
+
+        Raises ArtefactError for another number of columns, beyond which a walk would read.
+        """
+        if values.shape[1] != self.columns:
+            raise ArtefactError(
+                f"booster: other columns, got {values.shape[1]}; expected {self.columns}. Fit the "
+                "model again."
+            )
         return np.asarray(_walk(values, *self._nodes()))
 
     def exchanged(self, values: Matrix, others: Matrix) -> Single:
@@ -55,7 +65,8 @@ class Trees:
         return np.asarray(_exchange(values, others, *self._nodes()))
 
     def _nodes(self) -> tuple[NDArray[Any], ...]:
-        return tuple(getattr(self, field.name) for field in fields(self))
+        arrays = fields(self)[1:]
+        return tuple(getattr(self, array.name) for array in arrays)
 
 
 @kernel
@@ -113,10 +124,13 @@ def of(boosters: Sequence[bytes]) -> Trees:
     trees: list[Mapping[str, Any]] = []
     outputs: list[int] = []
     starts: list[Single] = []
+    widths: set[int] = set()
     for booster in boosters:
         learner = ubj.loads(booster)["learner"]
         model = learner["gradient_booster"]["model"]
-        base = learner["learner_model_param"]["base_score"].strip("[]").split(",")
+        about = learner["learner_model_param"]
+        widths.add(int(about["num_feature"]))
+        base = about["base_score"].strip("[]").split(",")
         first = sum(len(start) for start in starts)
         starts.append(np.array(base, np.float32))
         trees += model["trees"]
@@ -126,12 +140,17 @@ def of(boosters: Sequence[bytes]) -> Trees:
     roots = np.concatenate(([0], np.cumsum(sizes)[:-1]))
     nodes = _nodes(trees, np.repeat(roots, sizes))
     _check(*nodes, roots)
+    if len(widths) != 1 or nodes[0].max(initial=LEAF) >= min(widths):
+        raise ArtefactError(
+            f"booster: other columns, got one at {nodes[0].max(initial=LEAF)}; expected them below "
+            f"{sorted(widths)}, one number. Fit the model again."
+        )
     if len(outputs) != len(trees) or not 0 <= min(outputs) <= max(outputs) < len(start):
         raise ArtefactError(
             f"booster: no outputs, got {len(outputs)} of {len(trees)} trees; expected one each, "
             f"below {len(start)}. Fit the model again."
         )
-    return Trees(*nodes, roots.astype(np.int32), np.array(outputs, np.int32), start)
+    return Trees(min(widths), *nodes, roots.astype(np.int32), np.array(outputs, np.int32), start)
 
 
 def _nodes(
