@@ -11,10 +11,12 @@ from bqx.feature_store.history import History
 from bqx.features.engine.newest_bars import NewestBars
 from bqx.learning import baseline, losses, targets
 from bqx.learning.bundle import Bundle, Prediction
+from bqx.learning.models import make
 from bqx.market import bars as bar_frames
 from bqx.market import sessions, simulated
 from bqx.market.bars import COLUMNS, Bars
 from bqx.monitoring.capture import Capture
+from bqx.params import Params
 
 PAIRS = ("eurgbp", "eurusd", "gbpusd")
 DAYS, TRAINED = 42, 21
@@ -58,10 +60,15 @@ def models() -> dict[str, Bundle]:
             ],
             ignore_index=True,
         )
+        x = History(own).matrix(columns, rows[::11], model.fits)
+        y = np.random.default_rng(number).normal(size=(len(x), 2))
         model = replace(
             model,
             columns=columns,
+            model=make("ridge", Params()).fit(x, y),
             horizons=(15, 45),
+            betas={15: 1.0, 45: 1.0},
+            calibration={h: model.calibration[h] for h in (15, 45)},
             panel={},
             baseline=own.baseline,
             trained_until=own.ts[until],

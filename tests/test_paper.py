@@ -15,12 +15,16 @@ import pytest
 
 from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
+from bqx.features import lags
 from bqx.files import alone, read_json, sha256
+from bqx.learning.models import make
 from bqx.market import sessions
+from bqx.market.bars import align
 from bqx.paper import backtest, latency, statement
 from bqx.paper.account import Account, Minute
 from bqx.paper.latency import Latency
 from bqx.paper.replay import Replay
+from bqx.params import Params
 from bqx.serving.registry import Registry
 from bqx.serving.registry_folder import Folder
 
@@ -38,8 +42,12 @@ def whole(frame):
 @pytest.fixture(scope="module")
 def bundles():
     """A bundle that trades a lot, whatever the hour."""
-    own = live_market.bundles()["gbpusd"]
-    return {"gbpusd": replace(own, betas=dict.fromkeys(own.betas, 8.0))}
+    own, rows = live_market.bundles()["gbpusd"], np.arange(3_000, 6_500, 11)
+    bars = align(live_market.frames())["gbpusd"]
+    x = lags.matrix(bars, own.columns, rows, own.fits)
+    y = 8.0 * np.random.default_rng(0).normal(size=(len(rows), len(own.horizons)))
+    model = make("xgboost", Params(rounds=20, depth=3, learning_rate=0.3)).fit(x, y)
+    return {"gbpusd": replace(own, model=model, betas=dict.fromkeys(own.betas, 1.0))}
 
 
 @pytest.fixture(scope="module")
