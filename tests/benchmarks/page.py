@@ -103,8 +103,8 @@ def _families(found: dict[str, Any]) -> str:
     return f"""Nanoseconds of one thread for an output value, over {found["rows"]:,} rows. What
 several families read, such as BQX itself, is not part of a family's own time; "with its source"
 adds it. A family that reads other pairs is measured over all 28, which share what these give, as
-in a build and in a live minute. A peer's time is that of a value too: none gives just what a
-family gives.
+in a build and in a live minute. A peer's time is that of a value too, taken by turns with the
+family's: none gives just what a family gives.
 
 ```{{figure}} benchmarks.png
 :name: benchmarks
