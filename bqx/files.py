@@ -252,8 +252,11 @@ def _unreadable(path: Path, error: Exception, kind: str) -> ArtefactError:
 def alone(lock: Path, busy: str) -> Iterator[None]:
     """Keep other processes out until the block ends; a killed holder lets go.
 
+    The folder of ``lock`` is made where it is absent.
+
     Raises ArtefactError with the message ``busy`` where another one is in.
     """
+    lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

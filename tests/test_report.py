@@ -12,14 +12,16 @@ from typing import Any
 
 import nbformat
 import pytest
+from bar_files import market
 from nbformat import v4
 from offline import foreign
 
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.params import Params
-from bqx.report import runner
+from bqx.report import beforehand, runner
 from bqx.runs import run as store
 from bqx.runs.run import Run
+from bqx.stages.bars import build
 
 WRITE = """\
 from bqx.params import for_notebook, NOTEBOOK_KEYS
@@ -191,6 +193,26 @@ def test_parameters_that_cannot_fit_are_refused_before_anything_runs(sources, va
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (sources / "run").exists()
+
+
+@pytest.mark.parametrize(("lacks", "message"), [
+    (slice("2024-02-05 20:00", None), "gbpusd fold 0: no test rows, got no bars from 2024-02-"),
+    (slice("2024-01-20", None), "gbpusd fold 0: no validation rows, got no labels from 2024-01-31"),
+])  # fmt: skip
+def test_bars_that_a_fold_cannot_learn_from_are_refused_before_features(tmp_path, lacks, message):
+    (tmp_path / "bars").mkdir()
+    frame = market("2024-01-07 22:00", "2024-02-16 21:59", every=2)
+    gone = frame.index.isin(frame.loc[lacks].index[:-1])
+    for pair, of_pair in {"eurusd": frame, "gbpusd": frame[~gone]}.items():
+        of_pair.to_csv(tmp_path / "bars" / f"{pair}.csv")
+    values = Params(
+        bars=str(tmp_path / "bars"), out=str(tmp_path / "run"), pairs=(),
+        train_days=18, validation_days=3, test_days=5, step_days=5, stride=1, gap=True,
+    )  # fmt: skip
+    run = Run.open(values.folder, values)
+    build(values)
+    with pytest.raises(ParameterError, match=message):
+        beforehand.check_bars(values, run)
 
 
 def test_dead_kernel_is_named(sources):

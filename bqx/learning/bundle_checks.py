@@ -12,7 +12,7 @@ from bqx.errors import ArtefactError
 from bqx.features import catalog
 from bqx.files import sha256
 from bqx.learning.conformal import GROUPS
-from bqx.learning.models import Model, point
+from bqx.learning.models import Model, forecasts
 from bqx.market.pairs import PAIRS
 from bqx.market.sessions import DAY
 
@@ -92,15 +92,9 @@ def _calibrated(of: Mapping[str, Any]) -> bool:
 def forecast(path: Path, model: Model, columns: int, horizons: int) -> None:
     """Refuse a model of other columns or horizons, or one that forecasts no number."""
     try:
-        given = point(model.predict(np.zeros((1, columns), np.float32)))
+        forecasts(model, np.zeros((1, columns), np.float32), horizons)
     except Exception as error:  # models raise what they like
-        raise _unlike(path, f"{type(error).__name__} {error}"[:200], columns, horizons) from error
-    if given.shape != (1, horizons) or not np.isfinite(given).all():
-        raise _unlike(path, f"{given.shape[1:]} of {given}"[:200], columns, horizons)
-
-
-def _unlike(path: Path, got: str, columns: int, horizons: int) -> ArtefactError:
-    return ArtefactError(
-        f"{path}: a model of something else, got {got}; expected {horizons} forecasts from "
-        f"{columns} columns. {MEND}"
-    )
+        raise ArtefactError(
+            f"{path}: a model of something else, got {type(error).__name__} {error}"[:300]
+            + f"; expected {horizons} forecasts from {columns} columns. {MEND}"
+        ) from error

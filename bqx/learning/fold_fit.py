@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bqx.errors import ParameterError
 from bqx.feature_store.history import History
 from bqx.features.engine.fitting import Fits
 from bqx.features.lags import Column
@@ -22,7 +21,7 @@ from bqx.files import peak_mb
 from bqx.learning import conformal, losses, samples, shrinkage
 from bqx.learning.conformal import Calibration
 from bqx.learning.folds import Fold
-from bqx.learning.models import Design, Matrix, Model, Vector, point
+from bqx.learning.models import Design, Matrix, Model, Vector, forecasts
 from bqx.learning.shrinkage import Evidence, Products
 from bqx.learning.targets import Target
 from bqx.learning.weights import uniqueness
@@ -213,7 +212,7 @@ def forecast_fold(
     ``x`` : the columns at the two `forecast_rows`.
     """
     (validation, _), (seen, final) = forecast_rows(bars, fold), models
-    unseen = _forecasts(seen, x[0], len(labels))
+    unseen = forecasts(seen, x[0], len(labels))
     truth = np.column_stack([label[validation] for label in labels.values()])
     return Learnt(
         number=fold.number,
@@ -228,29 +227,8 @@ def forecast_fold(
         validation=validation,
         unseen=unseen.astype(np.float32),
         products=shrinkage.products(unseen, truth, validation),
-        ahead=_forecasts(final, x[1], len(labels)),
+        ahead=forecasts(final, x[1], len(labels)),
     )
-
-
-def _forecasts(model: Model, x: Matrix, horizons: int) -> Vector:
-    """(n, H) point forecasts of (n, C) columns.
-
-    Raises ParameterError for another shape, and for one that is no number or too large for one.
-    """
-    forecasts = point(model.predict(x))
-    if forecasts.shape != (len(x), horizons):
-        raise ParameterError(
-            f"models: forecasts of another shape, got {forecasts.shape} of {model.NAME}; expected "
-            f"({len(x)}, {horizons}), one per row and horizon. Mend the model's predict."
-        )
-    wrong = ~(np.abs(forecasts) < np.finfo(np.float32).max)
-    if wrong.any():
-        raise ParameterError(
-            f"models: forecasts that are no numbers, got {forecasts[wrong][0]} and "
-            f"{wrong.sum() - 1:,} more of {wrong.size:,} of {model.NAME}; expected a finite "
-            "one for every row, absent columns or not. Mend the model's fit or predict."
-        )
-    return forecasts
 
 
 def keep(

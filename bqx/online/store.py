@@ -38,7 +38,6 @@ class OnlineStore:
 
         Raises ArtefactError while another one learns from this folder.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         busy = (
             f"{self.folder}: in use, got another process that learns from it; expected one. Wait "
             "for it, or use another folder."

@@ -86,7 +86,6 @@ class Replay:
         Raises ArtefactError for a folder that another replay is in or was written by, or whose
         state is damaged.
         """
-        self.place.mkdir(parents=True, exist_ok=True)
         busy = (
             f"{self.place}: in use, got another `bqx paper` that runs there; expected none. Wait "
             "for its end, or name another --place."

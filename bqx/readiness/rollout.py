@@ -141,7 +141,6 @@ class Rollout:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """What is decided by the log's last line is written before another line can be."""
-        self.log.path.parent.mkdir(parents=True, exist_ok=True)
         busy = (
             f"{self.log.path}: another command is adding to it, got its lock; expected none. Look "
             "at bqx ready rollout show, and do it again."

@@ -12,8 +12,9 @@ from bqx.learning.models import model_class
 from bqx.market import sessions
 from bqx.params import Params
 from bqx.params.rules import own_model
-from bqx.runs import artefacts
 from bqx.runs.run import Run
+from bqx.stages import selection
+from bqx.stages.bars import load
 from bqx.trading import own_signal
 
 
@@ -28,13 +29,13 @@ def check(params: Params) -> None:
     ParameterError : not even one fold fits, or a file that declares no features or no model.
     """
     catalog.adopt(params.own_features)
-    lags.candidates_of(params)
+    candidates = lags.candidates_of(params)
     own_signal.rule_of(params)
     for name in filter(own_model, params.models):
         model_class(name)
     bars = params.bars_path
     if bars is None:
-        check_history(params, _synthetic(params))
+        split.make(params, _synthetic(params), candidates)
     elif not (bars.is_dir() or bars.is_file()):
         raise BarError(
             f"{bars}: no bars, got neither a folder nor a file; expected one-minute bars. "
@@ -43,24 +44,14 @@ def check(params: Params) -> None:
 
 
 def check_bars(params: Params, run: Run) -> None:
-    """Refuse parts of a fold that are longer than the bars that notebook 01 has read.
+    """Refuse files of bars, as notebook 01 has read them, that selection could not learn from.
 
-    Raises ParameterError when not even one fold fits.
+    A synthetic market has no holes, so that `check` has seen to it.
+
+    Raises ParameterError as `selection.usable_split` does.
     """
     if params.bars_path:
-        # All pairs lie on one grid.
-        pair = next(iter(artefacts.DATASET.read(run)["pairs"]))
-        times = artefacts.BARS.read(run, pair=pair).index
-        check_history(params, sessions.epoch_minutes(times))
-
-
-def check_history(params: Params, minutes: NDArray[np.int64]) -> None:
-    """Refuse parameters of which no fold fits into (T,) epoch minutes.
-
-    Raises ParameterError.
-    """
-    # No column reads less than none: what fails here fails with every list of columns.
-    split.make(params, minutes, ())
+        selection.usable_split(load(run), lags.candidates_of(params), params)
 
 
 def _synthetic(params: Params) -> NDArray[np.int64]:

@@ -139,7 +139,6 @@ def locked(place: Path) -> Iterator[None]:
 
     Raises ArtefactError where one is at work.
     """
-    place.mkdir(parents=True, exist_ok=True)
     busy = (
         f"{place}: a retraining is at work, got its lock; expected none. The same command goes on "
         "from there once that one has ended."

@@ -214,7 +214,6 @@ def serve(
 def _kept(state: Path | None) -> AbstractContextManager[None]:
     if state is None:
         return nullcontext()
-    state.parent.mkdir(parents=True, exist_ok=True)
     busy = (
         f"--state: kept by another server, got {state}; expected a file of this one. Name another."
     )

@@ -32,6 +32,17 @@ SHARED = ("rate", "bqx")
 """Domains that ``domain_share`` is about."""
 
 
+def usable_split(dataset: Dataset, columns: tuple[Column, ...], params: Params) -> Split:
+    """The split of a run whose every pair has rows to learn from and to forecast in every fold.
+
+    Raises ParameterError when not even one fold fits, or a part of one has no rows of a pair.
+    """
+    run_split = split.make(params, dataset.minutes, columns)
+    for bars in dataset.bars.values():
+        samples.check_rows(bars, columns, run_split.folds, params)
+    return run_split
+
+
 def split_of(source: Source, dataset: Dataset) -> Split:
     """The split of a run, as `build` has stored it."""
     return Split.from_json(artefacts.SPLIT.read(source), dataset.minutes)
@@ -53,9 +64,7 @@ def build(params: Params) -> dict[str, tuple[Selection, ...]]:
     inputs = artefacts.roots(artefacts.BARS, artefacts.COLUMNS)
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
         columns = columns_of(stage)
-        run_split = split.make(params, dataset.minutes, columns)
-        for bars in dataset.bars.values():
-            samples.check_rows(bars, columns, run_split.folds, params)
+        run_split = usable_split(dataset, columns, params)
         artefacts.SPLIT.write(stage, run_split.to_json(dataset.minutes))
 
         def write(pair: str, selections: tuple[Selection, ...]) -> None:

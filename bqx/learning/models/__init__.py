@@ -1,6 +1,6 @@
 """Models, one class a file, behind one base class and one register."""
 
-from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight, point
+from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight, forecasts, point
 from bqx.learning.models.design import Design, Matrix, design
 from bqx.learning.models.register import load, make, model_class, space
 from bqx.params.rules import MODELS
@@ -16,6 +16,7 @@ __all__ = [
     "Vector",
     "Weight",
     "design",
+    "forecasts",
     "load",
     "make",
     "model_class",

@@ -169,3 +169,24 @@ def point(forecast: Vector) -> Vector:
             "per row and horizon. Mend the model's predict."
         )
     return forecast if forecast.ndim == 2 else forecast[:, :, forecast.shape[2] // 2]
+
+
+def forecasts(model: Model, x: Matrix, horizons: int) -> Vector:
+    """(n, H) point forecasts of (n, C) columns.
+
+    Raises ParameterError for another shape, and for one that is no number or too large for one.
+    """
+    given = point(model.predict(x))
+    if given.shape != (len(x), horizons):
+        raise ParameterError(
+            f"models: forecasts of another shape, got {given.shape} of {model.NAME}; expected "
+            f"({len(x)}, {horizons}), one per row and horizon. Mend the model's predict."
+        )
+    wrong = ~(np.abs(given) < np.finfo(np.float32).max)
+    if wrong.any():
+        raise ParameterError(
+            f"models: forecasts that are no numbers, got {given[wrong][0]} and "
+            f"{wrong.sum() - 1:,} more of {wrong.size:,} of {model.NAME}; expected a finite "
+            "one for every row, absent columns or not. Mend the model's fit or predict."
+        )
+    return given

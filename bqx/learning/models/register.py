@@ -80,7 +80,7 @@ def load(folder: Path) -> Model:
     name = str(about["model"])
     try:
         # Before a user's file is imported, which runs it.
-        code = "" if name in MODELS else own_code.content(_own_file(name))
+        code = "" if name in MODELS else own_code.content(_own(name)[0])
         if about["code"] != code:
             raise ArtefactError(
                 f"{folder}: fitted by other code, got {str(about['code'])[:12]}; expected that of "
@@ -101,21 +101,21 @@ def load(folder: Path) -> Model:
     return model
 
 
-def _own_file(name: str) -> Path:
-    """The file of a user's own model."""
-    relative, _ = own_model(name) or ("", "")
+def _own(name: str) -> tuple[Path, str]:
+    """The file of a user's own model, and the class in it."""
+    relative, title = own_model(name) or ("", "")
     path = (root() / relative).resolve()
     if not relative or not path.is_relative_to(root().resolve()) or not path.is_file():
         raise ParameterError(
             f"models: not there, got {name!r}; expected one of {', '.join(MODELS)}, or "
             f"FILE.py:Class with a file below {root()}."
         )
-    return path
+    return path, title
 
 
 def _own_class(name: str) -> type[Model]:
     """The class of a user's own module."""
-    path, title = _own_file(name), name.rpartition(":")[2]
+    path, title = _own(name)
     try:
         module, code = own_code.known_by_content(path)
     except Exception as error:

@@ -139,12 +139,7 @@ def of(boosters: Sequence[bytes]) -> Trees:
     sizes = np.array([len(tree["left_children"]) for tree in trees])
     roots = np.concatenate(([0], np.cumsum(sizes)[:-1]))
     nodes = _nodes(trees, np.repeat(roots, sizes))
-    _check(*nodes, roots)
-    if len(widths) != 1 or nodes[0].max(initial=LEAF) >= min(widths):
-        raise ArtefactError(
-            f"booster: other columns, got one at {nodes[0].max(initial=LEAF)}; expected them below "
-            f"{sorted(widths)}, one number. Fit the model again."
-        )
+    _check(*nodes, roots, widths)
     if len(outputs) != len(trees) or not 0 <= min(outputs) <= max(outputs) < len(start):
         raise ArtefactError(
             f"booster: no outputs, got {len(outputs)} of {len(trees)} trees; expected one each, "
@@ -178,8 +173,17 @@ def _check(
     right: Whole,
     absent: Whole,
     roots: NDArray[np.int64],
+    widths: set[int],
 ) -> None:
-    """Refuse nodes of which a walk would not end: each has one before it at most, a root none."""
+    """Refuse nodes of which a walk would not end, or would read beyond a row's end.
+
+    Each has one before it at most, a root none; ``widths`` : the boosters' numbers of columns.
+    """
+    if len(widths) != 1 or column.max(initial=LEAF) >= min(widths):
+        raise ArtefactError(
+            f"booster: other columns, got one at {column.max(initial=LEAF)}; expected them below "
+            f"{sorted(widths)}, one number. Fit the model again."
+        )
     inner = left != LEAF
     below = np.concatenate((left[inner], right[inner]))
     inside = len(bound) == len(column) and ((below >= 0) & (below < len(column))).all()
