@@ -307,7 +307,7 @@ def run(
         push(window, minute, sent)
         if feed.rng.random() < 0.1:
             correct(window, feed)
-        if feed.rng.random() < 2.0 / minutes:
+        if feed.rng.random() < max(2.0 / minutes, 2e-4):
             window = anew(window, features)
         if feed.rng.random() < 0.1:
             continue  # a minute that nobody asks for
@@ -385,8 +385,7 @@ def test_what_reads_all_pairs_changes_no_bit() -> None:
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("seed", range(4))
-def test_weeks_of_minutes_change_no_bit(seed: int) -> None:
-    feed = Feed(seed, PAIRS_HERE, 40)
-    compared = run(feed, FEATURES[seed::4], history=9_000, minutes=12_000, each=150)
-    assert len(compared) > 60
+def test_seven_months_of_minutes_change_no_bit() -> None:
+    feed = Feed(0, PAIRS_HERE, 40)
+    compared = run(feed, FEATURES, history=9_000, minutes=200_000, each=1_000)
+    assert len(compared) > 150

@@ -49,7 +49,7 @@ NOTEBOOK_KEYS: dict[str, tuple[str, ...]] = {
     "04_lagging": ("out", *COLUMN_KEYS),
     "05_selection": (*_WORK, *SPLIT_KEYS, *SELECTION_KEYS),
     "06_training": (*_WORK, *FIT_KEYS),
-    "08_backtest": ("out", "confidence", *_TRADING),
+    "08_backtest": (*_WORK, "confidence", *_TRADING),
     "09_monitoring": _WORK,
     "10_quality": _WORK,
     "11_models": ("out", "confidence"),

@@ -9,7 +9,8 @@ import pandas as pd
 
 from bqx.errors import ParameterError
 from bqx.evaluation import skill
-from bqx.params import NOTEBOOK_KEYS, Params, from_settings, own_code
+from bqx.parallel import over_pairs
+from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params, from_settings, own_code
 from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
@@ -17,7 +18,7 @@ from bqx.runs.settled import settled
 from bqx.runs.trials import Trial, cells
 from bqx.stages import candidates, promotion
 from bqx.stages.accounts import Accounts, trade
-from bqx.stages.bars import load
+from bqx.stages.bars import Dataset, load
 from bqx.trading import backtest, costs, netting, performance
 
 NAME = "08_backtest"
@@ -94,6 +95,14 @@ class Result:
 def _by_horizon(rows: pd.DataFrame, index: str, column: str) -> pd.DataFrame:
     table = rows.pivot(index=index, columns="horizon", values=column).astype(float)
     return table.rename_axis(columns="horizon (min)")
+
+
+def _trade_all(source: Source, dataset: Dataset, params: Params) -> dict[str, Accounts]:
+    traded: dict[str, Accounts] = {}
+    tasks = {pair: (source, bars, params) for pair, bars in dataset.bars.items()}
+    over_pairs(trade, tasks, params.workers, write=traded.__setitem__, backend=params.backend)
+    # Pairs arrive as they are ready, and sums depend on their order.
+    return {pair: traded[pair] for pair in dataset.bars}
 
 
 def _summaries(daily: pd.DataFrame, by: list[str], params: Params) -> pd.DataFrame:
@@ -218,16 +227,17 @@ def again(params: Params, **changes: Any) -> pd.DataFrame:
     """
     run = Run.open(params.folder, params)
     stored, dataset = settled(run), load(run)
-    if unknown := changes.keys() - set(NOTEBOOK_KEYS[NAME]) | changes.keys() & {"out"}:
+    known = [key for key in NOTEBOOK_KEYS[NAME] if key not in PLACE_KEYS]
+    if unknown := changes.keys() - set(known):
         raise ParameterError(
             f"changes: {min(unknown)!r} is no parameter of trading, got a change to it; expected "
-            f"some of {', '.join(NOTEBOOK_KEYS[NAME][1:])}."
+            f"some of {', '.join(known)}."
         )
     changed = from_settings(stored.model_dump() | changes)
     tables = {}
     for name, values in (("", stored), (", changed", changed)):
-        traded = [trade(run, bars, values).traded for bars in dataset.bars.values()]
-        daily = pd.concat([frame for pair_frames in traded for frame in pair_frames])
+        accounts = _trade_all(run, dataset, values)
+        daily = pd.concat([frame for account in accounts.values() for frame in account.traded])
         by_horizon = [
             mean_by_day(account).assign(horizon=horizon)
             for horizon, account in daily.groupby("horizon")
@@ -247,7 +257,7 @@ def build(params: Params) -> Result:
     inputs = (artefacts.BARS, artefacts.SPLIT, artefacts.FORECASTS, artefacts.CONDITIONS)
     files = (*artefacts.roots(*inputs), *own_code.files(params, ("signal",)))
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], files) as stage:
-        accounts = {pair: trade(stage, bars, params) for pair, bars in dataset.bars.items()}
+        accounts = _trade_all(stage, dataset, params)
         for pair, account in accounts.items():
             artefacts.ACCOUNT.write(stage, pd.concat(account.traded), pair=pair)
         daily = pd.concat([frame for account in accounts.values() for frame in account.traded])
