@@ -20,6 +20,8 @@ from bqx.params import Params
 
 PAIRS = ("eurgbp", "eurusd", "gbpusd")
 HORIZONS = (15, 30, 45, 60, 75)
+NOW = {"latency_ms": 0, "minutes_behind": 0}
+"""What of an answer depends on when it is given."""
 START, DAYS = "2024-03-03", 14
 Frames = dict[str, pd.DataFrame]
 

@@ -140,7 +140,7 @@ def same(answer, expected):
         assert told["signal"] == expected.signals[horizon].side
 
 
-def test_predict_gives_what_precompute_made_of_the_feed(bucket, process):
+def test_predict_gives_what_precompute_made_of_the_feed(bucket, process, monkeypatch):
     predict, precompute = lambda_handlers.predict, lambda_handlers.precompute
     process("precompute")
     answer = precompute({"source": "aws.scheduler"}, None)
@@ -151,6 +151,11 @@ def test_predict_gives_what_precompute_made_of_the_feed(bucket, process):
     for pair in PAIRS:
         same(predict({"pair": pair.upper()}, None), panel(FIRST).newest(pair))
     assert not lambda_function._functions
+    newest = panel(FIRST).newest("eurusd")
+    for minutes in (0, 7):
+        with monkeypatch.context() as then:
+            then.setattr("time.time", lambda m=minutes: 60.0 * (newest.minute + 1 + m))
+            assert predict({"pair": "eurusd"}, None)["minutes_behind"] == minutes
     # S3 tells the time of a state in seconds.
     time.sleep(1.1)
     bucket.write("0.jsonl", lines(FIRST, LATER))

@@ -206,7 +206,7 @@ def test_what_is_no_bar_of_the_panel_leaves_it_alone(sent, change, name):
     alike(panel, untouched)
 
 
-def test_a_pair_without_a_bar_keeps_the_forecast_of_its_last_one(sent):
+def test_a_pair_without_a_bar_keeps_the_forecast_of_its_last_one(sent, monkeypatch):
     grid = grid_of(sent)
     panel = begun(sent, grid[5_000])
     panel.refresh()
@@ -216,7 +216,13 @@ def test_a_pair_without_a_bar_keeps_the_forecast_of_its_last_one(sent):
     panel.refresh()
     assert panel.newest("eurusd") == before["eurusd"]
     assert panel.newest("gbpusd").minute == minute(later[-1])
-    assert panel.minutes_behind(before["eurusd"]) >= 20
+    newest = panel.newest("gbpusd")
+    monkeypatch.setattr("time.time", lambda: 60.0 * (newest.minute + 2) - 0.5)
+    assert newest.minutes_behind == 0
+    assert before["eurusd"].minutes_behind >= 20
+    # A feed that has died.
+    monkeypatch.setattr("time.time", lambda: 60.0 * (newest.minute + 10))
+    assert newest.minutes_behind == 9
     assert panel.window.waiting == ("eurgbp", "eurusd")
 
 

@@ -229,7 +229,7 @@ def test_split_that_is_given_stands():
     assert tuple(given.lengths(15)) == (8, 3, 4, 2)
     with pytest.raises(ParameterError, match="got 15 trading days; expected at most 14"):
         given.lengths(14)
-    with pytest.raises(ParameterError, match="got 10 trading days; expected at most 9"):
+    with pytest.raises(ParameterError, match="too few for five folds, got 9 trading days"):
         Params(**dict.fromkeys(LENGTHS, 0)).lengths(9)
 
 

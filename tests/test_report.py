@@ -179,6 +179,12 @@ def test_notebooks_run_on_the_interpreter_that_runs_bqx(sources, tmp_path, monke
     [
         ({"days": 1}, "longer than the bars, got 46 trading days; expected at most"),
         ({"train_days": 100}, "longer than the bars, got 126 trading days; expected at most"),
+        (
+            {"days": 10}
+            | dict.fromkeys(("train_days", "validation_days", "test_days"), 0)
+            | {"step_days": 0},
+            "bars: too few for five folds, got 8 trading days; expected at least 10.",
+        ),
         ({"models": ("absent.py:Mine",)}, "models: not there, got 'absent.py:Mine'"),
         ({"features": ("absent.py",)}, "features: cannot be imported"),
         ({"scheme": "combinatorial", "days": 3}, ""),

@@ -84,6 +84,14 @@ def test_a_closed_minute_has_no_market_minute():
         sessions.market_minutes(np.array([minute("2018-03-09 12:00"), minute("2018-03-10 12:00")]))
 
 
+def test_a_bar_grows_older_while_the_market_is_open():
+    last = minute("2018-03-09 21:59")
+    bar = int(sessions.market_minutes(np.array([last - 3]))[0])
+    for later in range(-5, 3 * sessions.DAY, 7):
+        passed = len(sessions.grid(last - 2, last + later - 1))
+        assert sessions.market_age(bar, 60.0 * (last + later) + 59.0) == passed
+
+
 def test_minutes_to_close():
     times = ["2018-03-11 21:00", "2018-03-09 21:59", "2018-03-16 20:59", "2018-03-16 20:00"]
     got = sessions.minutes_to_close(np.array([minute(t) for t in times]))

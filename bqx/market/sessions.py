@@ -130,6 +130,16 @@ def market_minutes(minutes: Minutes) -> Minutes:
     return week * WEEK + minute
 
 
+def market_age(market_minute: int, now: float) -> int:
+    """Whole minutes of an open market from the end of one until now, in seconds since 1970.
+
+    Over a weekend a bar does not grow older.
+    """
+    since = int(local_minutes(np.array([int(now) // 60]), NEW_YORK)[0]) - _FIRST_OPEN
+    week, minute = divmod(since, _CALENDAR_WEEK)
+    return max(week * WEEK + min(minute, WEEK) - market_minute - 1, 0)
+
+
 def open_minutes(market: Minutes) -> Minutes:
     """Epoch minutes of market-minute numbers: the inverse of `market_minutes`."""
     return _opening(market // WEEK) + market % WEEK

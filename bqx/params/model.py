@@ -284,7 +284,12 @@ class Params(BaseModel):
             if self.train_days
             else Lengths(4 * unit, unit, unit, unit)
         )
-        need = sum(lengths[:3]) if lengths.train else 10
+        if not lengths.train:
+            raise ParameterError(
+                f"bars: too few for five folds, got {days} trading days; expected at least 10. "
+                "Give more bars."
+            )
+        need = sum(lengths[:3])
         if days < need:
             raise ParameterError(
                 f"train_days + validation_days + test_days: longer than the bars, got {need} "

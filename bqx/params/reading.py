@@ -61,9 +61,13 @@ def _rule(message: str) -> str:
 
 def _unknown(where: str, key: str, known: Sequence[str]) -> str:
     key = key if len(key) <= 60 else f"{key[:60]}..."
-    near = difflib.get_close_matches(key, known, 1, 0.5)
-    mend = f"Did you mean {near[0]!r}?" if near else f"Remove {key}."
-    return f"{where}: unknown parameter, got {key!r}; expected one of {', '.join(known)}. {mend}"
+    near = difflib.get_close_matches(key, known, 1)
+    mend = (
+        f"expected another. Did you mean {near[0]!r}?"
+        if near
+        else f"expected one of {', '.join(known)}. Remove {key}."
+    )
+    return f"{where}: unknown parameter, got {key!r}; {mend}"
 
 
 def _validated(
@@ -156,6 +160,11 @@ def _overriding(overrides: Sequence[str]) -> dict[str, tuple[Any, str]]:
             )
         if key not in KEYS:
             raise ParameterError(_unknown("--set", key, KEYS))
+        if key in values:
+            raise ParameterError(
+                f"--set: {key} twice, got {value!r} after {values[key][0]!r}; expected it once. "
+                "Remove one."
+            )
         values[key] = (_parsed(value, f"--set {key}"), "--set")
     return values
 

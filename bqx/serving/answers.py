@@ -83,7 +83,7 @@ class PredictResponse(Answer):
     window: int | Literal["matched"]
     """Minutes of BQX."""
     minutes_behind: int
-    """Market minutes from its bar to the newest one of any pair."""
+    """Whole minutes of an open market since its bar ended, by the server's clock."""
     features_used: int
     model: str
     model_version: int | None
@@ -95,7 +95,7 @@ class PredictResponse(Answer):
     """From the request's last byte to here."""
 
     @classmethod
-    def of(cls, forecast: Forecast, served: Served, *, behind: int, milliseconds: float) -> Self:
+    def of(cls, forecast: Forecast, served: Served, *, milliseconds: float) -> Self:
         """The answer for a forecast and the standing of its model."""
         standing, bundle = served.standing, forecast.bundle
         skills = {row["horizon"]: row for row in bundle.metrics.get("skill", [])}
@@ -109,7 +109,7 @@ class PredictResponse(Answer):
                 for horizon in forecast.predictions
             },
             window=bundle.window,
-            minutes_behind=behind,
+            minutes_behind=forecast.minutes_behind,
             features_used=len(bundle.columns),
             model=bundle.model.NAME,
             model_version=standing["version"],
@@ -134,7 +134,7 @@ class LiveResponse(Answer):
     newest: str | None
     """Open of the newest minute of which a bar has come."""
     pairs: dict[str, int | None]
-    """Market minutes from each served pair's forecast to that one; null while it has none."""
+    """Minutes of an open market since the bar of each pair's forecast ended; null without one."""
     counts: dict[str, int]
     """Bars by what became of them: taken, late, corrected, duplicate, ..."""
     refusal: str

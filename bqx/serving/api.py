@@ -155,7 +155,7 @@ async def _live(request: Request) -> Response:
     behind: dict[str, int | None] = {}
     for pair in panel.bundles:
         try:
-            behind[pair] = panel.minutes_behind(panel.newest(pair))
+            behind[pair] = panel.newest(pair).minutes_behind
         except RequestError:
             behind[pair] = None
     answer = LiveResponse(
@@ -171,7 +171,6 @@ def _of(live: LiveFeed, forecast: Forecast, started: float) -> PredictResponse:
     return PredictResponse.of(
         forecast,
         live.served(forecast.bundle),
-        behind=live.panel.minutes_behind(forecast),
         milliseconds=1e3 * (time.perf_counter() - started),
     )
 

@@ -1,6 +1,7 @@
 """A pair's forecast at all horizons with its signals, and how an answer shows it."""
 
 import math
+import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +35,11 @@ class Forecast:
     def timestamp(self) -> str:
         """ISO time of the bar's open."""
         return sessions.timestamp(self.minute).isoformat()
+
+    @property
+    def minutes_behind(self) -> int:
+        """Whole minutes of an open market since its bar ended, by this machine's clock."""
+        return sessions.market_age(self.market_minute, time.time())
 
     def content(self) -> dict[str, Any]:
         """What an answer to ``/invocations`` says of it."""

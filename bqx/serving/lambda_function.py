@@ -75,11 +75,11 @@ class Function:
             raise UnservedError(pair, self._ready)
         return self._ready[pair]
 
-    def answer(self, forecast: Forecast, behind: int, started: float) -> dict[str, Any]:
+    def answer(self, forecast: Forecast, started: float) -> dict[str, Any]:
         """The answer of a forecast."""
         served = self._ready[forecast.bundle.pair]
         milliseconds = 1e3 * (time.perf_counter() - started)
-        answer = PredictResponse.of(forecast, served, behind=behind, milliseconds=milliseconds)
+        answer = PredictResponse.of(forecast, served, milliseconds=milliseconds)
         return answer.model_dump()
 
     def bars(self, content: dict[str, Any]) -> tuple[Served, NewestBars]:

@@ -16,9 +16,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from bqx.errors import AbsentBarError, ArtefactError, BarError, ParameterError, RequestError
@@ -67,9 +69,7 @@ def _precompute(content: Content) -> Content:
         except RequestError as error:
             faults[pair] = str(error)
         else:
-            answers[pair] = forecaster.answer(
-                forecast, forecaster.panel.minutes_behind(forecast), started
-            )
+            answers[pair] = forecaster.answer(forecast, started)
     if FEED.address and STATE.address:
         folder, name = STATE.file
         folder.write(name, live_state.content_of(forecaster.panel))
@@ -131,8 +131,7 @@ def _predict(content: Content) -> Content:
         served, bars = forecaster.bars(content)
         forecast = forecast_of(served.bundle, served.bundle.columns_of(bars), bars)
         captured.flush()
-        behind = 0 if "bars" in content else forecaster.panel.minutes_behind(forecast)
-        return forecaster.answer(forecast, behind, started)
+        return forecaster.answer(forecast, started)
     pair = PredictRequest.model_validate_json(json.dumps(content)).pair
     if FORECASTS.address:
         answer = _ahead(pair)
@@ -140,8 +139,7 @@ def _predict(content: Content) -> Content:
         return answer | {"latency_ms": round(milliseconds, 3)}
     forecaster = function()
     forecaster.served(pair)
-    forecast = forecaster.panel.newest(pair)
-    return forecaster.answer(forecast, forecaster.panel.minutes_behind(forecast), started)
+    return forecaster.answer(forecaster.panel.newest(pair), started)
 
 
 def _ahead(pair: str) -> Content:
@@ -158,7 +156,11 @@ def _ahead(pair: str) -> Content:
         raise RequestError(content["faults"][pair])
     if pair not in content["forecasts"]:
         raise UnservedError(pair, sorted({**content["forecasts"], **content["faults"]}))
-    return dict(content["forecasts"][pair])
+    answer = dict(content["forecasts"][pair])
+    opened = int(datetime.fromisoformat(answer["timestamp"]).timestamp()) // 60
+    # It has grown older since it was written.
+    minute = int(sessions.market_minutes(np.array([opened]))[0])
+    return answer | {"minutes_behind": sessions.market_age(minute, time.time())}
 
 
 def _answered(event: Any, answer: Callable[[Content], Content]) -> Content:

@@ -18,7 +18,7 @@ from bqx.serving.models import Models, Served
 QUIET = 0.2
 """Seconds without a line after which what has come is forecast, though pairs are still awaited."""
 SAVED = 900.0
-"""Seconds from one saved state to the next; the last is saved at the end."""
+"""Seconds from one saved state to the next; one is saved at the start, and one at the end."""
 
 
 class LiveFeed:
@@ -68,6 +68,8 @@ class LiveFeed:
     def start(self) -> None:
         """Begin to read."""
         self.panel.refresh()
+        # What came from a history is kept too should the server be killed.
+        self._save()
         self._thread.start()
 
     def stop(self) -> None:

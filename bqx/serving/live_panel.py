@@ -230,10 +230,6 @@ class LivePanel:
         bars = self.bars(pair, minute)
         return forecast_of(self.bundles[pair], self.bundles[pair].columns_of(bars), bars)
 
-    def minutes_behind(self, forecast: Forecast) -> int:
-        """Market minutes between a forecast's bar and the newest bar of any pair."""
-        return self.window.market_minute - forecast.market_minute
-
     def _take(self, fed: FedBar) -> str:
         if fed.pair not in self.window.pairs:
             return "unknown"

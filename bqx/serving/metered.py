@@ -70,7 +70,9 @@ class State(Collector):
         gauges: dict[str, float] = _measured()
         gauges |= {"in_flight": self.state.in_flight, "pairs_served": len(pairs)}
         if live is not None and len(live.panel.window):
-            gauges["newest_bar_age_minutes"] = _age(live.panel.window.market_minute)
+            gauges["newest_bar_age_minutes"] = sessions.market_age(
+                live.panel.window.market_minute, time.time()
+            )
         for name, value in gauges.items():
             yield GaugeMetricFamily(BY_NAME[name].exposed, BY_NAME[name].help, value)
         if live is not None:
@@ -79,14 +81,6 @@ class State(Collector):
             for fate, count in live.panel.counts.items():
                 family.add_metric([fate], count)
             yield family
-
-
-def _age(market_minute: int) -> int:
-    """Whole minutes of an open market since the end of a minute."""
-    minute = int(time.time()) // 60
-    # Over a weekend a bar does not grow older.
-    newest_open = sessions.grid(minute - 4 * sessions.DAY, minute)[-1:]
-    return max(int(sessions.market_minutes(newest_open)[0]) - market_minute - 1, 0)
 
 
 def _measured() -> dict[str, float]:

@@ -44,7 +44,9 @@ class Served:
         name = f"{self.version.pair}: version {self.version.number}"
         if self.version.status == "approved":
             return f"{name}, approved"
-        why = "; ".join(map(str, self.version.reasons)) or "not judged yet"
+        # A rule that several horizons break is said once; the registry's log has every one.
+        rules = dict.fromkeys(reason.rule for reason in self.version.reasons)
+        why = "; ".join(rules) or "not judged yet"
         return f"{name} is {self.version.status}, NOT approved ({why})"
 
 
