@@ -227,9 +227,9 @@ def test_split_by_length_gives_five_folds_or_more_and_validates_a_tenth(days):
 def test_split_that_is_given_stands():
     given = Params(train_days=8, validation_days=3, test_days=4, step_days=2)
     assert tuple(given.lengths(15)) == (8, 3, 4, 2)
-    with pytest.raises(ParameterError, match="got 15 trading days; expected at most 14"):
+    with pytest.raises(ParameterError, match="got 14 trading days; expected at least 15"):
         given.lengths(14)
-    with pytest.raises(ParameterError, match="too few for five folds, got 9 trading days"):
+    with pytest.raises(ParameterError, match="got 9 trading days; expected at least 10"):
         Params(**dict.fromkeys(LENGTHS, 0)).lengths(9)
 
 

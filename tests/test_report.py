@@ -177,13 +177,13 @@ def test_notebooks_run_on_the_interpreter_that_runs_bqx(sources, tmp_path, monke
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"days": 1}, "longer than the bars, got 46 trading days; expected at most"),
-        ({"train_days": 100}, "longer than the bars, got 126 trading days; expected at most"),
+        ({"days": 1}, "too few for a fold, got 1 trading days; expected at least 46: train_days"),
+        ({"train_days": 100}, "too few for a fold, got 60 trading days; expected at least 126"),
         (
             {"days": 10}
             | dict.fromkeys(("train_days", "validation_days", "test_days"), 0)
             | {"step_days": 0},
-            "bars: too few for five folds, got 8 trading days; expected at least 10.",
+            "bars: too few for a fold, got 8 trading days; expected at least 10: train_days",
         ),
         ({"models": ("absent.py:Mine",)}, "models: not there, got 'absent.py:Mine'"),
         ({"features": ("absent.py",)}, "features: cannot be imported"),

@@ -284,16 +284,12 @@ class Params(BaseModel):
             if self.train_days
             else Lengths(4 * unit, unit, unit, unit)
         )
-        if not lengths.train:
-            raise ParameterError(
-                f"bars: too few for five folds, got {days} trading days; expected at least 10. "
-                "Give more bars."
-            )
-        need = sum(lengths[:3])
+        need = sum(lengths[:3]) or 10
         if days < need:
             raise ParameterError(
-                f"train_days + validation_days + test_days: longer than the bars, got {need} "
-                f"trading days; expected at most {days}. Shorten them, or give more bars."
+                f"bars: too few for a fold, got {days} trading days; expected at least {need}: "
+                "train_days + validation_days + test_days, or 10 where they are 0. Give more bars, "
+                "or shorten them."
             )
         return lengths
 

@@ -151,7 +151,7 @@ def given(path: Path, overrides: Sequence[str] = ()) -> dict[str, tuple[Any, str
 
 
 def _overriding(overrides: Sequence[str]) -> dict[str, tuple[Any, str]]:
-    values = {}
+    values: dict[str, tuple[Any, str]] = {}
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
