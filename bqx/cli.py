@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = error.filename if error.filename is not None else "bqx"
         print(
-            f"bqx: {where}: cannot be used, got {error.strerror or error}; expected a place that "
-            "can. Mend that and run it again.",
+            f"bqx: {where}: cannot be used, got {error.strerror or error}; expected a place with "
+            "room that may be used. Mend that and run it again.",
             file=sys.stderr,
         )
         return 2

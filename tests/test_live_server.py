@@ -1,5 +1,6 @@
 """A server that is fed bars: its API, its feeds, and what it does when models change."""
 
+import errno
 import json
 import os
 import signal
@@ -369,6 +370,20 @@ def test_writers_of_a_socket_come_and_go():
 def test_what_is_no_feed_is_one_line(name):
     with pytest.raises(ParameterError, match="--live: no"):
         feeds.opened(name)
+
+
+def test_a_state_that_is_lost_at_the_end_is_an_error(folder, tmp_path, monkeypatch, capsys):
+    def full(_, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("bqx.serving.app.run", lambda *_, **__: None)
+    monkeypatch.setattr("bqx.serving.live_state.save", full)
+    state = tmp_path / "live.npz"
+    asked = [*("serve", str(folder), "--unapproved", "--port", str(port()))]
+    asked += ["--live", str(tmp_path), "--state", str(state)]
+    assert cli.main(asked) == 2
+    said = capsys.readouterr().err
+    assert f"bqx: {state}: cannot be used, got No space left on device" in said
 
 
 def test_options_of_a_feed_need_one(folder, capsys):

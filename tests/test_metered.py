@@ -5,7 +5,6 @@ import time
 from contextlib import suppress
 
 import httpx
-import numpy as np
 import pytest
 from live_market import bundles, frames
 from prometheus_client.parser import text_string_to_metric_families
@@ -166,19 +165,6 @@ def test_bars_are_counted_by_their_fate_and_age_in_market_minutes(models, live, 
     for age in (0, 5):
         monkeypatch.setattr(time, "time", lambda age=age: 60.0 * open_minutes[age] + 1)
         assert counted(client, "bqx_newest_bar_age_minutes") == age
-
-
-def test_a_bar_does_not_grow_older_over_a_weekend(monkeypatch):
-    friday = np.datetime64("2026-01-09T21:59", "m").astype(int)  # the last of the week in New York
-    market_minute = int(sessions.market_minutes(np.array([friday]))[0])
-    for stamp, age in (
-        ("2026-01-09T22:05", 0),
-        ("2026-01-11T12:00", 0),
-        ("2026-01-11T22:03", 3),
-    ):
-        minute = int(np.datetime64(stamp, "m").astype(int))
-        monkeypatch.setattr(time, "time", lambda minute=minute: 60.0 * minute)
-        assert metered._age(market_minute) == age
 
 
 def test_measurements_that_cannot_be_read_leave_the_rest(models, tmp_path, monkeypatch, capsys):

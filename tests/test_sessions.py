@@ -90,6 +90,8 @@ def test_a_bar_grows_older_while_the_market_is_open():
     for later in range(-5, 3 * sessions.DAY, 7):
         passed = len(sessions.grid(last - 2, last + later - 1))
         assert sessions.market_age(bar, 60.0 * (last + later) + 59.0) == passed
+    assert sessions.market_age(bar, 60.0 * minute("2018-03-10 12:00")) == 3
+    assert sessions.market_age(bar, 60.0 * minute("2018-03-11 21:03")) == 6
 
 
 def test_minutes_to_close():

@@ -201,6 +201,7 @@ def serve(
     ------
     ParameterError : the port is none, or in use.
     ArtefactError : there is nothing to serve, or another server keeps the state.
+    OSError : the state cannot be written at the end.
     """
     with listening(host, port) as bound, _kept(state):
         models = Models(folder, pair, unapproved=unapproved)
@@ -209,6 +210,8 @@ def serve(
         live_feed = _live(models, feed, history, state) if feed else None
         print(f"http://{host}:{port} answers until Ctrl-C", file=sys.stderr)
         run(app(models, live_feed), bound, lifespan="on")
+        if live_feed is not None:
+            live_feed.save()
 
 
 def _kept(state: Path | None) -> AbstractContextManager[None]:

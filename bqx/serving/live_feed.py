@@ -69,15 +69,14 @@ class LiveFeed:
         """Begin to read."""
         self.panel.refresh()
         # What came from a history is kept too should the server be killed.
-        self._save()
+        self._try_to_save()
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and save the state."""
+        """End the thread."""
         self._stop.set()
         self._thread.join(5.0)
         self.feed.close()
-        self._save()
 
     def _run(self) -> None:
         checked = saved = time.monotonic()
@@ -95,7 +94,7 @@ class LiveFeed:
                 self._look()
             if now > saved + SAVED:
                 saved = now
-                self._save()
+                self._try_to_save()
             if not lines:
                 # A file's feed does not wait.
                 self._stop.wait(QUIET / 4)
@@ -137,11 +136,18 @@ class LiveFeed:
         """A bundle of a forecast with its standing."""
         return self._standing.get(id(bundle)) or Served(bundle)
 
-    def _save(self) -> None:
-        if self.state is None:
-            return
-        try:
+    def save(self) -> None:
+        """Save the panel's state, where there is a file for it.
+
+        Raises OSError where it cannot be written.
+        """
+        if self.state is not None:
             live_state.save(self.panel, self.state)
+
+    def _try_to_save(self) -> None:
+        # What is served meanwhile does not depend on it.
+        try:
+            self.save()
         except OSError as error:
             print(f"{self.state}: not saved, got {error.strerror}.", file=sys.stderr)
 
