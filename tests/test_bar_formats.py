@@ -1,6 +1,7 @@
 """Every shape of bar file that people have gives the right bars, or one line that says why not."""
 
 import gzip
+import importlib
 import os
 import re
 import zipfile
@@ -16,9 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 from bar_files import RATES, assert_bars, dukascopy, histdata, lines_of, market, metatrader, write
 
+from bqx import cli
 from bqx.errors import BarError, BqxError
 from bqx.market import sessions
-from bqx.market.readers import examine, files, read, read_folder
+from bqx.market.readers import bar_files, examine, files, read, read_folder
 
 MT5_HEADER = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>"
 
@@ -137,18 +139,18 @@ def test_parquet_of_decimals_has_the_numbers_of_its_text(weekend, tmp_path, widt
 @pytest.mark.parametrize(
     ("times", "what"),
     [
-        (lambda seconds: seconds + 0.5, "Float value"),
-        (lambda seconds: np.where(np.arange(len(seconds)) == 3, np.inf, seconds), "Float value"),
-        (lambda seconds: [b"\xff"] * len(seconds), "Invalid UTF8"),
-        (lambda seconds: [[1]] * len(seconds), "Unsupported cast"),
-        (lambda seconds: [{"at": 1}] * len(seconds), "Unsupported cast"),
+        (lambda seconds: seconds + 0.5, r"1: .* double, got '16863264"),
+        (lambda seconds: np.where(np.arange(len(seconds)) == 3, np.inf, seconds), "4: .*'inf'"),
+        (lambda seconds: [b"\xff"] * len(seconds), r"1: .* binary, got "),
+        (lambda seconds: [[1]] * len(seconds), r"1: .* list<.*, got "),
+        (lambda seconds: [{"at": 1}] * len(seconds), r"1: .* struct<.*, got "),
     ],
 )
 def test_times_of_parquet_that_are_none(weekend, tmp_path, times, what):
     seconds = weekend.index.as_unit("s").asi8.astype(float)
     bars = weekend.reset_index(drop=True).assign(ts_utc=times(seconds))
     bars.to_parquet(tmp_path / "eurusd.parquet")
-    with pytest.raises(BarError, match=f"eurusd.parquet: cannot be read as Parquet, got {what}"):
+    with pytest.raises(BarError, match=f"eurusd.parquet row {what}.*; expected times, or whole"):
         read(tmp_path / "eurusd.parquet")
 
 
@@ -556,3 +558,222 @@ def test_flat_bars_of_the_closed_market_are_left_out(weekend, tmp_path, volume, 
     reading = examine(write(tmp_path / "eurusd.csv", [header, *lines]))
     assert_bars(reading.frames["eurusd"], weekend, volume=volume is not None)
     assert reading.table["set aside"][0] == f"{closed.sum():,} flat bars of the closed market"
+
+
+@pytest.mark.parametrize("weeks", [1, 3])
+def test_a_declared_end_of_the_minute_that_the_weeks_ends_contradict(tmp_path, weeks):
+    bars = market("2023-06-09 16:00", f"2023-06-{5 + 7 * weeks:02d} 06:00", every=2)
+    path = tmp_path / "eurusd.parquet"
+    bars.to_parquet(path)
+    assert examine(path).table["stamped"][0] == "open of the minute, proven"
+    what = rf"^eurusd.parquet: not stamped at their end, got {weeks} weeks? that then begin at "
+    with pytest.raises(BarError, match=rf"{what}Sunday 16:59 .*Leave --stamped close out"):
+        read(path, stamped="close")
+    assert_bars(read(path, stamped="open"), bars)
+    bars.set_axis(bars.index + pd.Timedelta(minutes=1)).rename_axis("ts_utc").to_parquet(path)
+    what = rf"^eurusd.parquet: bars stamped at their end, got {weeks} weeks? .*--stamped close"
+    with pytest.raises(BarError, match=what):
+        read(path, stamped="open")
+
+
+def test_a_file_that_begins_a_week_contradicts_its_end_of_the_minute(tmp_path):
+    bars = market("2023-06-11 21:00", "2023-06-13 06:00", every=2)
+    bars.to_parquet(tmp_path / "eurusd.parquet")
+    with pytest.raises(BarError, match=r"not stamped at their end, got 1 week that then begin"):
+        read(tmp_path / "eurusd.parquet", stamped="close")
+
+
+@pytest.mark.parametrize(("weeks", "stands"), [(1, True), (7, False)])
+def test_a_missing_last_bar_is_no_proof_against_a_declared_end(tmp_path, weeks, stands):
+    """Of one week the bar of 17:00 may be missing, of many it is not by chance."""
+    bars = market("2023-06-09 16:00", "2023-07-28 20:59", every=2)
+    week = sessions.market_minutes(sessions.epoch_minutes(bars.index)) % sessions.WEEK
+    bars = bars[week > 9]
+    bars = bars[: np.flatnonzero(week[week > 9] == sessions.WEEK - 1)[weeks - 1] + 1]
+    bars.to_parquet(tmp_path / "eurusd.parquet")
+    if stands:
+        reading = examine(tmp_path, stamped="close")
+        assert reading.table["stamped"][0] == "close of the minute, declared"
+        assert examine(tmp_path).table["stamped"][0] == "open of the minute, not proven"
+    else:
+        with pytest.raises(BarError, match=r"not stamped at their end, got 7 weeks"):
+            read(tmp_path / "eurusd.parquet", stamped="close")
+
+
+def test_without_a_weeks_end_the_declared_end_stands(midweek, tmp_path):
+    midweek.to_parquet(tmp_path / "eurusd.parquet")
+    for stamped in ("open", "close"):
+        said = examine(tmp_path, stamped=stamped).table["stamped"][0]
+        assert said == f"{stamped} of the minute, declared"
+
+
+# symbols
+
+SPELLINGS = (
+    "EURUSD", "EUR/USD", "eur_usd", "EURUSD.a", "EURUSDm", "C:EURUSD", "EURUSD=X", "OANDA:EUR_USD",
+    "frxEURUSD", "EUR.USD", "", "EUR", "EUR Curncy",
+)  # fmt: skip
+OTHERS = ("GBPUSD", "GBP/USD", "C:USDJPY", "USDEUR", "XAUUSD", "USDMXN.a", "EUR/SEK")
+
+
+def with_symbol(bars: pd.DataFrame, path: Path, header: str, symbols: object) -> Path:
+    frame = bars.reset_index().assign(**{header: symbols})
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("header", ["symbol", "Ticker", "pair", "<INSTRUMENT>"])
+def test_symbols_name_the_pair_or_the_file_is_refused(midweek, tmp_path, suffix, header):
+    bars, path = midweek[:120], tmp_path / f"eurusd.{suffix}"
+    for symbol in SPELLINGS:
+        assert_bars(read(with_symbol(bars, path, header, symbol)), bars)
+    first = "line 2" if suffix == "csv" else "row 1"
+    for symbol in OTHERS:
+        what = rf"^eurusd.{suffix} {first}: a symbol of another pair, got '{symbol}'; expected eur"
+        with pytest.raises(BarError, match=what):
+            read(with_symbol(bars, path, header, symbol))
+    both = np.where(np.arange(len(bars)) < 60, "EURUSD", "GBPUSD")
+    what = rf"^eurusd.{suffix}: bars of several pairs, got .*'EURUSD', 'GBPUSD'.*Split the file"
+    with pytest.raises(BarError, match=what):
+        read(with_symbol(bars, path, header, both))
+    if suffix == "parquet":
+        assert_bars(read(with_symbol(bars, path, header, pd.Categorical(["EURUSD"] * 120))), bars)
+        assert_bars(read(with_symbol(bars, path, header, 7)), bars)
+
+
+def test_symbols_without_a_header_and_yfinances_ticker(weekend, tmp_path):
+    lines = lines_of(weekend, "America/New_York", "GBPUSD,%Y%m%d%H%M")
+    with pytest.raises(BarError, match=r"eurusd.csv line 1: a symbol of another pair, got 'GBP"):
+        read(write(tmp_path / "eurusd.csv", lines))
+    lines = ["Price,Close,High,Low,Open,Volume", "Ticker" + 5 * ",GBPUSD=X", "Datetime,,,,,"]
+    lines += [f"{stamp},1.2,1.2,1.2,1.2,0" for stamp in weekend.index]
+    with pytest.raises(BarError, match=r"eurusd.csv line 2: a symbol of another pair, got 'GBPUS"):
+        read(write(tmp_path / "eurusd.csv", lines))
+
+
+# offsets, separators, packings, addresses
+
+
+def offsets(bars: pd.DataFrame, *zones: str) -> list[str]:
+    """Lines whose times are on the clocks of these zones by turns, each with its offset."""
+    lines = lines_of(bars, "UTC", "%Y")
+    times = [ts.tz_convert(zones[n % len(zones)]).isoformat() for n, ts in enumerate(bars.index)]
+    return [HEADER_ISO, *(f"{t}{line[4:]}" for t, line in zip(times, lines, strict=True))]
+
+
+HEADER_ISO = "ts_utc,open,high,low,close,volume"
+
+
+@pytest.mark.parametrize("zulu", ["+00:00", "Z", " UTC", "+00", "+0000"])
+def test_each_time_says_its_own_offset(weekend, tmp_path, zulu):
+    lines = [line.replace("+00:00", zulu) for line in offsets(weekend, "UTC", "Asia/Tokyo")]
+    path = write(tmp_path / "eurusd.csv", lines)
+    assert_bars(read(path), weekend)
+    frame = weekend.reset_index(drop=True)
+    frame.insert(0, "ts_utc", [line.split(",")[0] for line in lines[1:]])
+    frame.to_parquet(tmp_path / "eurusd.parquet")
+    assert_bars(read(tmp_path / "eurusd.parquet"), weekend)
+    write(path, [*lines[:9], lines[9].replace(zulu, ""), *lines[10:]])
+    with pytest.raises(BarError, match=r"line 10: no time, got '2023-06-09T16:08:00'"):
+        read(path)
+
+
+def test_new_yorks_offsets_over_a_change_of_its_clock(tmp_path):
+    bars = market("2023-03-10 20:00", "2023-03-13 06:00", every=2)
+    assert_bars(read(write(tmp_path / "eurusd.csv", offsets(bars, "America/New_York"))), bars)
+
+
+def test_a_pipe_separates_and_an_unknown_mark_is_named(weekend, tmp_path):
+    lines = [HEADER_ISO, *lines_of(weekend, "UTC", "%Y-%m-%d %H:%M")]
+    piped = [line.replace(",", "|") for line in lines]
+    assert_bars(read(write(tmp_path / "eurusd.csv", piped)), weekend)
+    path = write(tmp_path / "eurusd.csv", [line.replace(",", "~") for line in lines])
+    with pytest.raises(BarError, match=r"with '~' between; expected columns separated by comma, "):
+        read(path)
+
+
+@pytest.mark.parametrize(("volume", "line"), [("12.0", 2), ("1,5x", 2)])
+def test_numbers_of_two_decimal_marks(midweek, tmp_path, volume, line):
+    frame = midweek.reset_index().astype(dict.fromkeys(RATES, str))
+    for rate in RATES:
+        frame[rate] = frame[rate].str.replace(".", ",")
+    frame["volume"] = volume
+    frame.to_csv(tmp_path / "eurusd.csv", index=False)
+    what = rf"eurusd.csv line {line}: volume is no number, got '{volume}'; expected .* comma\. "
+    mend = "Write all numbers with the same decimal mark" if "." in volume else "Correct or delete"
+    with pytest.raises(BarError, match=what + mend):
+        read(tmp_path / "eurusd.csv")
+
+
+def test_seconds_in_all_times_are_not_to_be_dropped(midweek, tmp_path):
+    late = midweek.set_axis(midweek.index + pd.Timedelta(seconds=13)).rename_axis("ts_utc")
+    late.to_parquet(tmp_path / "eurusd.parquet")
+    with pytest.raises(BarError, match=r"has seconds; expected whole minutes .*Set each time to"):
+        read(tmp_path / "eurusd.parquet")
+
+
+@pytest.mark.parametrize(
+    ("packer", "ending"), [("bz2", "bz2"), ("lzma", "xz")]
+)  # fmt: skip
+def test_other_packings_are_told_the_ones_that_are_read(midweek, tmp_path, packer, ending):
+    content = "\n".join(histdata(midweek)).encode()
+    path = tmp_path / f"eurusd.csv.{ending}"
+    path.write_bytes(importlib.import_module(packer).compress(content))
+    what = rf"{path.name}: no bar file by its ending, read are \.csv, .*\.zip, \.gz, left alone"
+    with pytest.raises(BarError, match=what):
+        read_folder(tmp_path)
+    with pytest.raises(BarError, match=r"packed by .*; expected text or Parquet, packed by zip or"):
+        read(path)
+    (tmp_path / "eurusd.dat").write_bytes(content)
+    assert any("eurusd.dat: no bar file by its ending, read" in n for n in bar_files_of(tmp_path))
+
+
+def bar_files_of(path: Path) -> list[str]:
+    midweek_file = path / "gbpusd.csv"
+    midweek_file.write_text(HEADER_ISO + "\n")
+    return bar_files(path)[1]
+
+
+def test_a_damaged_archive_is_said_in_our_words(midweek, tmp_path):
+    packed = gzip.compress("\n".join(histdata(midweek)).encode())
+    path = tmp_path / "eurusd.csv.gz"
+    path.write_bytes(packed[:-500])
+    with pytest.raises(BarError, match=r"cannot be read, got a damaged archive, or the first part"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://nobucket/x", "postgresql://host/base", "postgresql://me:se/cret@host/base"]
+)
+def test_an_address_is_for_runs_alone(address, capsys):
+    shown = address.replace("me:se/cret@", "")
+    assert cli.main(["bars", address]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"bqx: {shown}: no folder, got an address")
+    assert "`bqx run` alone takes an address" in told
+    assert "cret" not in told
+
+
+def test_a_table_of_features_among_the_bars_may_be_removed(midweek, tmp_path):
+    midweek.to_parquet(tmp_path / "eurusd.parquet")
+    write(tmp_path / "eurusd_features.csv", ["ts_utc,f1", "2024-01-01T00:00:00Z,1"])
+    with pytest.raises(BarError, match=r"no column for 'open'.*or remove it from the folder"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("unit", ["pips", "points"])
+def test_a_declared_unit_may_not_make_costs_vanish(weekend, tmp_path, capsys, unit):
+    bars = weekend.assign(spread=8e-5)
+    bars.to_parquet(tmp_path / "eurusd.parquet")
+    what = rf"pips, which is no spread in {unit}; expected .*Pass --spread-unit rate \(8e-05\)\.$"
+    with pytest.raises(BarError, match=what):
+        read(tmp_path / "eurusd.parquet", spread_unit=unit)
+    for said in ([], ["--spread-unit", "rate"]):
+        assert cli.main(["bars", str(tmp_path), *said]) == 0
+        assert re.search(r"median spread +0\.8 pips", capsys.readouterr().out)
+    weekend.to_parquet(tmp_path / "eurusd.parquet")
+    assert examine(tmp_path).table["median spread"][0] == "none"

@@ -394,7 +394,7 @@ def test_bad_parquet_files(bars, tmp_path):
     with pytest.raises(BarError, match=r"eurusd.parquet: no column for 'low'"):
         read(path)
     bars.assign(low="x").to_parquet(path)
-    with pytest.raises(BarError, match=r"eurusd.parquet: cannot be read as Parquet, got .*'x'"):
+    with pytest.raises(BarError, match=r"eurusd.parquet row 1: .*'low' .*got 'x'; expected num"):
         read(path)
     bars.assign(close=bars["close"].where(bars.index != bars.index[40])).to_parquet(path)
     with pytest.raises(BarError, match=r"eurusd.parquet row 41 .*positive rates"):

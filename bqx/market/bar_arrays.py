@@ -28,8 +28,9 @@ JUMP = 1.4
 STRAY_SPREAD = 0.01
 """Spread of a bar, share of the rate, beyond which it is a stray tick of the ask."""
 
-ASCENDING = "ascending times"
+ASCENDING, WHOLE = "ascending times", "whole minutes"
 MEND, MENDS = "Drop the rows or fix the feed.", {ASCENDING: "Sort the rows by their time."}
+OFF_THE_MINUTE = "Set each time to the minute at which its bar opens, or fetch the bars again."
 """What a user does about rows that break a rule, and about those that break some."""
 Rule = tuple[NDArray[np.bool_], str, str]
 """Rows that break a rule, what is wrong with one of them, and the rule."""
@@ -69,9 +70,16 @@ def check(
 
             raise BarError(
                 f"{where} {line} ({pd.Timestamp(stamps[row], tz='UTC')}): {what.format(**values)}; "
-                f"expected {rule} ({int(broken.sum()):,} such rows). {MENDS.get(rule, MEND)}"
+                f"expected {rule} ({int(broken.sum()):,} such rows). {_mend(rule, broken)}"
             )
     return is_open
+
+
+def _mend(rule: str, broken: NDArray[np.bool_]) -> str:
+    # Of times that are all off the minute, dropping the rows would leave none.
+    if rule == WHOLE and broken.mean() > CLOSED_SHARE:
+        return OFF_THE_MINUTE
+    return MENDS.get(rule, MEND)
 
 
 def _rules(
@@ -81,7 +89,7 @@ def _rules(
     step = np.diff(stamps, prepend=stamps[0] - 1)
     yield step < 0, "the time is before the row above", ASCENDING
     yield step == 0, "the time repeats the row above", "one bar a minute"
-    yield stamps % 60_000_000_000 > 0, "the time has seconds", "whole minutes"
+    yield stamps % 60_000_000_000 > 0, "the time has seconds", WHOLE
     rates = columns[: len(RATES)]
     values = "open {open:.8g}, high {high:.8g}, low {low:.8g}, close {close:.8g}"
     yield ~np.logical_and.reduce(np.isfinite(rates) & (rates > 0)), values, "positive rates"

@@ -226,7 +226,7 @@ def stray_spreads(frame: pd.DataFrame) -> Mask:
 def spread_unit(pair: str, frame: pd.DataFrame, *, is_declared: bool = False) -> str:
     """Why the spread is not in the rate's unit; "" where it may be.
 
-    Where the unit was declared, only what no spread can be is wrong.
+    Where the unit was declared, only what no spread can be is wrong, be it too wide or too narrow.
     """
     own = frame["spread"].to_numpy()
     wide = own > 0
@@ -235,10 +235,10 @@ def spread_unit(pair: str, frame: pd.DataFrame, *, is_declared: bool = False) ->
     middle = float(np.median(own[wide]))
     share = float(np.median(own[wide] / frame["close"].to_numpy()[wide]))
     said = f"the spread is {middle:.6g} in the middle, {share * 100:.3g} % of the rate"
+    if middle < NARROWEST_SPREAD * pip(pair):
+        return f"{said}, {middle / pip(pair):.3g} pips"
     if is_declared:
         return said if share > DECLARED_SPREAD else ""
     rates = frame[list(RATES)].to_numpy()[:: max(len(frame) // 5_000, 1)]
     coarse = digits(own[wide][:5_000]) <= digits(rates) - 2
-    if share > WIDEST_SPREAD or (share > COARSE_SPREAD and coarse):
-        return said
-    return said if middle < NARROWEST_SPREAD * pip(pair) else ""
+    return said if share > WIDEST_SPREAD or (share > COARSE_SPREAD and coarse) else ""

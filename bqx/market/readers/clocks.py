@@ -8,7 +8,6 @@ bars where the market is closed, by as many hours as it is wrong.
 
 import re
 from itertools import pairwise
-from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from bqx.errors import BarError, ParameterError
 from bqx.market import sessions
 from bqx.market.declared import Clock, option
+from bqx.market.readers import weekends
 
 NEW_YORK_UNTIL_2019: Clock = (("1900-01-01", "America/New_York"), ("2019-01-01", "Europe/London-5"))
 """HistData's clock: New York's, which from 2019 on changes on the European dates."""
@@ -32,35 +32,13 @@ SERVER_CLOCKS: tuple[Clock, ...] = (
 )
 """Clocks that feeds and brokers use, most common first, to be suggested for a wrong one."""
 
-TOLERANCE = 15
-"""Minutes past a weekly close, or before an opening, that are no sign of a wrong clock."""
-
 SHIFTED_SHARE = 0.05
 """Largest share of weekends off the clock that is taken for freak weeks of a feed."""
 
 LONDON = "Europe/London"
-HOUR, _HALF_HOUR = 60, 30
-_FARTHEST = 14
-"""Hours that a clock may be from its zone."""
-_APART = 5 * HOUR
+_HALF_HOUR = 30
+_APART = 5 * weekends.HOUR
 """London is ahead of New York by this, but for the weeks between their clock changes."""
-_WEEKEND = (40 * HOUR, 80 * HOUR)
-_ASTRAY = 2 * _FARTHEST * HOUR
-"""Minutes that clocks may be apart; a hole in midweek lies farther from the week's ends."""
-_MARGIN = 3 * sessions.WEEK
-
-
-class Weekends(NamedTuple):
-    """What the weeks' ends of bars show.
-
-    ``fitting`` : weekly closes and openings at the true time.
-    ``at_end`` : weekends whose last bar is timed when the market has closed, so at its own end.
-    ``at_open`` : weekends with a bar timed at the week's opening, or a minute before its close.
-    """
-
-    fitting: int
-    at_end: int
-    at_open: int
 
 
 def parse(clock: str) -> tuple[str, pd.Timedelta]:
@@ -78,10 +56,10 @@ def parse(clock: str) -> tuple[str, pd.Timedelta]:
     if not _is_zone(clock) and (match := re.fullmatch(r"(.+?)([+-]\d{1,2})(?::([0-5]\d))?", clock)):
         zone, hours = match[1], int(match[2])
         minutes = int(match[3] or 0) * (-1 if match[2].startswith("-") else 1)
-    if not _is_zone(zone) or abs(hours) > _FARTHEST:
+    if not _is_zone(zone) or abs(hours) > weekends.FARTHEST:
         raise ParameterError(
             f"clock: unknown clock, got {clock!r}; expected an IANA zone or a zone plus at most "
-            f"{_FARTHEST} hours, such as 'America/New_York' or 'UTC+2'."
+            f"{weekends.FARTHEST} hours, such as 'America/New_York' or 'UTC+2'."
         )
     return zone, pd.Timedelta(hours=hours, minutes=minutes)
 
@@ -144,7 +122,7 @@ def choose(
 
 def check(
     stamps: pd.DatetimeIndex, utc: pd.DatetimeIndex, clock: Clock | None, where: str
-) -> Weekends:
+) -> weekends.Weekends:
     """What the weeks' ends show; BarError when they are not on Friday 17:00 New York on a clock.
 
     Up to 5 % of weekends may be off. So may, by one hour, the weeks between the American and the
@@ -157,10 +135,10 @@ def check(
     clock : the clock that they are read with; None where the file itself says that they are UTC.
     where : file named in the error.
     """
-    sides = _sides(utc)
+    sides = weekends.sides(utc)
     shift, close, tolerable, count = _shifts(sides)
     if (~tolerable).sum() <= SHIFTED_SHARE * count:
-        return _weekends(utc, sides)
+        return weekends.counted(utc, sides)
     sizes, times = np.unique(shift, return_counts=True)
     offset = int(sizes[np.argmax(times)])
     first = sessions.timestamps(close[:1])[0].tz_convert(sessions.NEW_YORK)
@@ -168,9 +146,9 @@ def check(
     if clock:
         mend = _mend(stamps, clock, where, offset=offset, first=first)
     raise BarError(
-        f"{where}: the weekly close is off by {offset / HOUR:+g} h in {len(shift)} of {count} "
-        f"weeks, got the first at {first:%Y-%m-%d %H:%M} New York with clock={clock or 'UTC'!r}; "
-        f"expected Friday 17:00 New York. {mend}"
+        f"{where}: the weekly close is off by {offset / weekends.HOUR:+g} h in {len(shift)} of "
+        f"{count} weeks, got the first at {first:%Y-%m-%d %H:%M} New York with "
+        f"clock={clock or 'UTC'!r}; expected Friday 17:00 New York. {mend}"
     )
 
 
@@ -210,39 +188,10 @@ def _localize(stamps: pd.DatetimeIndex, clock: str, where: str) -> pd.DatetimeIn
     return utc
 
 
-def _sides(utc: pd.DatetimeIndex) -> tuple[NDArray[np.int64], ...]:
-    """Weekends of the bars: minutes from the true close and opening, and the time of the close.
-
-    Where the first or the last bar falls into a weekend, that weekend shows one side, given twice.
-    """
-    minutes = np.sort(sessions.epoch_minutes(utc.dropna()))
-    if len(minutes) == 0:
-        return (np.empty(0, np.int64),) * 3
-    opens = sessions.week_opens(int(minutes[0]) - _MARGIN, int(minutes[-1]) + _MARGIN)
-    closes = opens + sessions.WEEK
-
-    def off(times: NDArray[np.int64], marks: NDArray[np.int64]) -> NDArray[np.int64]:
-        nearest = np.searchsorted((marks[1:] + marks[:-1]) // 2, times)
-        return np.asarray(times - marks[nearest])
-
-    gap = np.diff(minutes)
-    fridays = np.flatnonzero((gap >= _WEEKEND[0]) & (gap <= _WEEKEND[1]))
-    last = minutes[fridays] + 1
-    close, opening = off(last, closes), off(minutes[fridays + 1], opens)
-    near = np.minimum(np.abs(close), np.abs(opening)) <= _ASTRAY
-    last, close, opening = last[near], close[near], opening[near]
-    for end, marks, sign in ((minutes[:1], opens, -1), (minutes[-1:] + 1, closes, 1)):
-        side = off(end, marks)
-        if 0 < sign * side[0] < sessions.DAY:
-            last = np.append(last, end)
-            close, opening = np.append(close, side), np.append(opening, side)
-    return close, opening, last
-
-
 def _misfits(utc: pd.DatetimeIndex) -> int:
     """Weekends whose close is not the true one, or that have bars well before the opening."""
-    close, opening, _ = _sides(utc)
-    return int(((np.abs(close) > TOLERANCE) | (opening < -TOLERANCE)).sum())
+    close, opening, _ = weekends.sides(utc)
+    return int(((np.abs(close) > weekends.TOLERANCE) | (opening < -weekends.TOLERANCE)).sum())
 
 
 def _shifts(
@@ -254,35 +203,20 @@ def _shifts(
     hour off between the American and the European clock changes.
     """
     close, opening, last = sides
-    is_shifted = (close > TOLERANCE) | (opening < -TOLERANCE)
-    is_shifted &= opening - close >= -TOLERANCE
+    is_shifted = (close > weekends.TOLERANCE) | (opening < -weekends.TOLERANCE)
+    is_shifted &= opening - close >= -weekends.TOLERANCE
     close, opening, last = close[is_shifted], opening[is_shifted], last[is_shifted]
-    shift = np.where(close > TOLERANCE, close, opening)
+    shift = np.where(close > weekends.TOLERANCE, close, opening)
     shift = (np.round(shift / _HALF_HOUR) * _HALF_HOUR).astype(np.int64)
     apart = sessions.local_minutes(last, LONDON) - sessions.local_minutes(last, sessions.NEW_YORK)
-    return shift, last, (apart != _APART) & (np.abs(shift) == HOUR), len(is_shifted)
-
-
-def _weekends(utc: pd.DatetimeIndex, sides: tuple[NDArray[np.int64], ...]) -> Weekends:
-    close, opening, _ = sides
-    minutes = sessions.epoch_minutes(utc)
-    opens = sessions.week_opens(int(minutes[0]) - _MARGIN, int(minutes[-1]) + _MARGIN)
-    first, last = minutes[0] - opens, minutes[-1] + 1 - (opens + sessions.WEEK)
-    is_fitting = (np.abs(close) <= TOLERANCE) | (np.abs(opening) <= TOLERANCE)
-    fitting = int(is_fitting.sum())
-    fitting += int(((first >= 0) & (first <= TOLERANCE)).any())
-    fitting += int(((last <= 0) & (last >= -TOLERANCE)).any())
-    at_open = (close == 0) | (opening == 0)
-    at_end = (close == 1) & ~at_open
-    edges = int((first == 0).any()) + int((last == 0).any())
-    return Weekends(fitting, int(at_end.sum()), int(at_open.sum()) + edges)
+    return shift, last, (apart != _APART) & (np.abs(shift) == weekends.HOUR), len(is_shifted)
 
 
 def _mend(
     stamps: pd.DatetimeIndex, clock: Clock, where: str, *, offset: int, first: pd.Timestamp
 ) -> str:
     best, utc, _ = choose(stamps, (clock, *SERVER_CLOCKS), where)
-    if best != clock and _misfits(utc) <= SHIFTED_SHARE * len(_sides(utc)[0]):
+    if best != clock and _misfits(utc) <= SHIFTED_SHARE * len(weekends.sides(utc)[0]):
         return f"Pass {option('clock', best)}."
     if not isinstance(clock, str):
         return "Correct the ranges of the clock."

@@ -13,6 +13,7 @@ _TIME = (*_UTC_TIME, "localtime", "timestamp", "datetime", "time", "date", "t")
 _DATE = ("date", "dtyyyymmdd")
 _VOLUME = ("tickvolume", "tickvol", "volume", "vol", "v", "tickqty")
 _SPREADS: dict[str, SpreadUnit] = {"spread": "", "spreadpips": "pips", "spreadpoints": "points"}
+_SYMBOLS = ("symbol", "ticker", "instrument", "pair", "currencypair", "ccypair", "fxpair", "sym")
 _SIDES: tuple[Side, ...] = ("bid", "", "ask", "mid")
 """Sides whose rates a header may name, best first."""
 
@@ -22,7 +23,7 @@ _ZONES = {"EET": "Europe/Athens", "CET": "Europe/Berlin", "GMT": "UTC", "UTC": "
 MARKS = {"complete": ("false", "0"), "filled": ("true", "1")}
 """Columns that mark rows which are no bars, and by what: OANDA's open candles, and the minutes of
 a run's own bars that carry the last close."""
-WORDS = ("date", "time", *MARKS)
+WORDS = ("date", "time", "symbol", *MARKS)
 """Columns that hold text; the others hold numbers."""
 
 
@@ -63,12 +64,9 @@ def columns_of(headers: list[str], where: str) -> Columns:
     indices = {"time": time, **rates[side], "volume": _first(plains, _VOLUME)}
     for name in RATES if time is not None else ("time",):
         if indices[name] is None:
-            raise BarError(
-                f"{where}: no column for {name!r}, got {headers[:12]}; expected a file of "
-                "HistData, MetaTrader, Dukascopy, FXCM or OANDA, or a header with ts_utc, open, "
-                "high, low, close. Name the columns so."
-            )
+            raise _no_column(name, headers, where)
     indices |= {mark: _first(plains, (mark,)) for mark in MARKS}
+    indices["symbol"] = _first(plains, _SYMBOLS)
     indices["spread"] = _first(plains, tuple(_SPREADS))
     if side == "bid":
         indices["ask_close"] = _rates(plains, "ask")["close"]
@@ -87,6 +85,26 @@ def columns_of(headers: list[str], where: str) -> Columns:
         _zone(plains[time or 0], stamp[2] if stamp else ""),
         side,
         unit,
+    )
+
+
+def _no_column(name: str, headers: list[str], where: str) -> BarError:
+    if len(headers) == 1:
+        marks = re.findall(r"[^\w.<>()\"-]", headers[0])
+        mark = max(marks, key=marks.count, default="")
+        got = f"{headers[0][:80]!r}" + f" with {mark!r} between" * (marks.count(mark) > 2)
+        expected = "columns separated by comma, semicolon, tab or |, with ts_utc, open, high, low, "
+        mend = "Separate and name the columns so"
+    else:
+        got = str(headers[:12])
+        expected = (
+            "a file of HistData, MetaTrader, Dukascopy, FXCM or OANDA, or a header with ts_utc, "
+            "open, high, low, "
+        )
+        mend = "Name the columns so"
+    return BarError(
+        f"{where}: no column for {name!r}, got {got}; expected {expected}close. {mend}, or remove "
+        "it from the folder."
     )
 
 

@@ -3,53 +3,28 @@
 import gzip
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from bqx.errors import BarError
-from bqx.market.readers import text
-from bqx.market.readers.columns import MARKS, WORDS, Columns, columns_of
-from bqx.market.readers.times import (
-    GENERIC,
-    HISTDATA,
-    METATRADER_FRAME,
-    Source,
-    TimeShape,
-    read_times,
-)
+from bqx.market.readers import parquet, text
+from bqx.market.readers.tables import Table, made, symbols_in
+from bqx.market.readers.times import read_times
 
 LARGEST = 512 * 1024**2
 """Most bytes that a packed file may hold, unpacked: some thirty years of bars in text."""
-MOST_ROWS = 30_000_000
-"""Most rows of a Parquet file: some eighty years of minutes."""
 
 _HEAD = 4096
 _DAMAGED = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns of a file as they stand in it.
-
-    ``stamps`` : (T,) times without a zone; UTC where ``zoned``.
-    ``frame`` : (T,) rows of numbers, and of text in `columns.MARKS`.
-    ``lines`` : (T,) line of each row in the file, or None where there are no lines.
-    ``columns`` : what their names say.
-    """
-
-    stamps: pd.DatetimeIndex
-    frame: pd.DataFrame
-    lines: NDArray[np.int64] | None
-    source: Source
-    zoned: bool
-    columns: Columns
+_PACKERS = {
+    b"BZh": "bzip2",
+    b"\xfd7zX": "xz",
+    b"(\xb5/\xfd": "zstd",
+    b"7z": "7-Zip",
+    b"Rar!": "RAR",
+}
 
 
 def table(path: Path) -> Table:
@@ -64,7 +39,7 @@ def table(path: Path) -> Table:
     if not content.strip():
         raise BarError(f"{where}: no bars, got an empty file; expected one bar a line. Remove it.")
     if content.startswith(b"PAR1"):
-        return _parquet(content, where)
+        return parquet.table(content, where)
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return _text(content.decode(encoding), where)
@@ -129,6 +104,12 @@ def _content(path: Path) -> bytes:
             )
         with path.open("rb") as file:
             start = file.read(4)
+        for mark, packer in _PACKERS.items():
+            if start.startswith(mark):
+                raise BarError(
+                    f"{where}: no bars, got a file packed by {packer}; expected text or Parquet, "
+                    "packed by zip or gzip at most. Unpack it."
+                )
         if start in (b"PK\x03\x04", b"PK\x05\x06"):
             return _unzip(path)
         if start.startswith(b"\x1f\x8b"):
@@ -137,8 +118,14 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except _DAMAGED as error:
         raise BarError(
-            f"{where}: cannot be read, got {error}; expected a whole file. Fetch it again."
+            f"{where}: cannot be read, got {_reason(error)}; expected a whole file. Fetch it again."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RuntimeError):
+        return "an archive that has a password, or is packed in a way of its own"
+    return getattr(error, "strerror", None) or "a damaged archive, or the first part of one"
 
 
 def _unzip(path: Path) -> bytes:
@@ -180,7 +167,7 @@ def _too_large(where: str, got: str) -> BarError:
 
 def _text(content: str, where: str) -> Table:
     layout = text.layout_of(content, where)
-    rows = text.columns(content, layout, where)
+    rows, symbols = text.columns(content, layout, where), dict(layout.symbols)
     lines = layout.header + 1 + np.arange(rows.num_rows)
     values = rows["time"]
     if "date" in rows.column_names:
@@ -188,70 +175,8 @@ def _text(content: str, where: str) -> Table:
     stamps, shape = read_times(
         values, lambda row: f"{where} line {lines[row]:,}", layout.columns.source
     )
-    frame = rows.drop_columns(sorted({"date", "time"} & set(rows.column_names))).to_pandas()
-    return _table(stamps, shape, frame, lines, columns=layout.columns)
-
-
-def _table(
-    stamps: pd.DatetimeIndex,
-    shape: TimeShape,
-    frame: pd.DataFrame,
-    lines: NDArray[np.int64] | None,
-    *,
-    columns: Columns,
-) -> Table:
-    source = columns.source or shape.source
-    if source is HISTDATA and "date" in columns.names:
-        # Others write such a date and time too, but in two columns and on clocks of their own.
-        source = GENERIC
-    # A number since 1970 is UTC, but in MetaTrader, which counts from 1970 on the server's clock.
-    zoned = shape.zoned or (shape.is_number and source is not METATRADER_FRAME)
-    return Table(stamps, frame, lines, source, zoned, columns)
-
-
-def _parquet(content: bytes, where: str) -> Table:
-    try:
-        file = pq.ParquetFile(pa.BufferReader(content))
-        if file.metadata.num_rows > MOST_ROWS:
-            raise BarError(
-                f"{where}: too large, got {file.metadata.num_rows:,} rows; expected at most "
-                f"{MOST_ROWS:,}. Split it."
-            )
-        headers = file.schema_arrow.names
-        said = columns_of(headers, where)
-        columns = {header: name for header, name in zip(headers, said.names, strict=True) if name}
-        rows = file.read(columns=list(columns)).rename_columns(columns)
-        numbers = [name for name in columns.values() if name not in WORDS]
-        frame = pa.table({name: _float(rows[name]) for name in numbers})
-        times = _times(rows)
-        for mark in MARKS:
-            if mark in columns.values():
-                frame = frame.append_column(mark, rows[mark].cast(pa.string()))
-        stamps, shape = read_times(times, lambda row: f"{where} row {row + 1:,}", said.source)
-    except (pa.ArrowException, OSError) as error:
-        raise BarError(
-            f"{where}: cannot be read as Parquet, got {error}; expected a whole file with times "
-            "and numbers. Write it again."
-        ) from error
-    return _table(stamps, shape, frame.to_pandas(), None, columns=said)
-
-
-def _float(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers of a column in 64 bits; a decimal as the same digits read from text."""
-    if pa.types.is_decimal(values.type):
-        # Arrow's own cast is off by the last bit, so that a close lies above its own high.
-        values = values.cast(pa.string())
-    return values.cast(pa.float64())
-
-
-def _times(rows: pa.Table) -> pa.ChunkedArray:
-    """Times of a Parquet file; a date in a column of its own is put before them."""
-    times = rows["time"]
-    if "date" not in rows.column_names or pa.types.is_timestamp(times.type):
-        return times
-    dates = rows["date"]
-    if pa.types.is_timestamp(dates.type):
-        dates = dates.cast(pa.date32(), safe=False)
-    return pc.binary_join_element_wise(
-        dates.cast(pa.string()), times.cast(pa.string()), pa.scalar(" ")
-    )
+    if "symbol" in rows.column_names:
+        symbols |= symbols_in(rows["symbol"], lambda row: f"line {lines[row]:,}")
+    known = {"date", "time", "symbol"} & set(rows.column_names)
+    frame = rows.drop_columns(sorted(known)).to_pandas()
+    return made(stamps, shape, frame, lines, columns=layout.columns, symbols=symbols)

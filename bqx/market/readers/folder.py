@@ -1,5 +1,6 @@
 """The bar files of a folder: which they are, how those of a pair join, what all of them show."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,6 +63,7 @@ def bar_files(path: Path) -> tuple[dict[str, list[Path]], list[str]]:
     if path.is_file():
         return {pair_of(path): [path]}, []
     if not path.is_dir():
+        _refuse_address(path)
         raise BarError(
             f"{path}: no bar files, got {'no file' if path.exists() else 'no such path'}; expected "
             "a folder of bar files, or one such file."
@@ -82,6 +84,18 @@ def bar_files(path: Path) -> tuple[dict[str, list[Path]], list[str]]:
     return by_pair, alone
 
 
+def _refuse_address(path: Path) -> None:
+    """Raise BarError where an address stands for a folder."""
+    # A path has lost one of the two slashes. A password in it is not said again.
+    match = re.fullmatch(r"([a-z][a-z0-9+]+):/+(?:.*@)?(.*)", str(path))
+    if match:
+        raise BarError(
+            f"{match[1]}://{match[2]}: no folder, got an address; expected a folder of bar files "
+            "on this machine, or one such file. Fetch them, or let a run read them: `bqx run` "
+            "alone takes an address, as --set bars=ADDRESS."
+        )
+
+
 def _other(file: Path) -> str:
     """Why a file of a folder is no bar file, "" where it is one."""
     if not file.is_file():
@@ -89,7 +103,9 @@ def _other(file: Path) -> str:
     if file.suffix.lower() in (".xlsx", ".xls") or files.is_workbook(file):
         return "a spreadsheet, to be saved as CSV"
     if file.suffix.lower() not in _SUFFIXES:
-        return "no bar file"
+        # Of a file that would be bars but for its ending, it is said which endings are read.
+        endings = ", ".join(filter(None, _SUFFIXES))
+        return "no bar file" + f" by its ending, read are {endings}" * bool(pairs_in(file))
     kind = files.kind_of(file)
     if kind == "ticks":
         return "ticks, not one-minute bars"

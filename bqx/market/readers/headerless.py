@@ -50,7 +50,7 @@ def _time_of(fields: list[str]) -> tuple[tuple[str, ...], list[str]]:
             break
         own = fields[ticker:]
         if len(own) > 1 and is_time(f"{own[0]} {own[1]}"):
-            return ("",) * ticker + ("date", "time"), own[2:]
+            return ("symbol",) * ticker + ("date", "time"), own[2:]
         if own and (is_time(own[0]) or re.fullmatch(r"\d{8} \d{9}", own[0])):
-            return ("",) * ticker + ("time",), own[1:]
+            return ("symbol",) * ticker + ("time",), own[1:]
     return (), []

@@ -14,9 +14,10 @@ from bqx.market import bars, examination, sessions
 from bqx.market.bars import RATES
 from bqx.market.declared import Clock, Declared, Side, option
 from bqx.market.pairs import check
-from bqx.market.readers import clocks, files, spreads
+from bqx.market.readers import clocks, files, spreads, weekends
 from bqx.market.readers.columns import MARKS
-from bqx.market.readers.names import pair_of, side_of
+from bqx.market.readers.names import check_symbols, pair_of, side_of
+from bqx.market.readers.tables import Table
 from bqx.market.readers.times import DUKASCOPY, HISTDATA, Source
 
 _HISTDATA_NAME = re.compile(r"(HISTDATA|DAT)_", re.IGNORECASE)
@@ -71,6 +72,7 @@ def read(path: Path, pair: str | None, declared: Declared) -> FileBars:
     """Read, examine and validate the bars of a file; see `bqx.market.readers.read`."""
     table, file = files.table(path), FileBars(path.name)
     pair = check(pair or pair_of(path))
+    check_symbols(table.symbols, pair, file.where)
     file.side = table.columns.side or side_of(path) or declared.side
     rows = _bar_rows(table, file)
     if declared.stamped == "close":
@@ -106,7 +108,7 @@ def read(path: Path, pair: str | None, declared: Declared) -> FileBars:
     return file
 
 
-def _bar_rows(table: files.Table, file: FileBars) -> _Rows:
+def _bar_rows(table: Table, file: FileBars) -> _Rows:
     """Complete bars in the order of time; rows that stand twice count once."""
     frame = table.frame
     lines = np.arange(1, len(frame) + 1) if table.lines is None else table.lines
@@ -168,7 +170,7 @@ def _utc(
     rows: _Rows,
     quiet: Mask,
     *,
-    table: files.Table,
+    table: Table,
     source: Source,
     declared: Declared,
 ) -> pd.DatetimeIndex:
@@ -193,7 +195,7 @@ def _utc(
     if alive_utc.isna().any():
         alive, alive_utc = alive[~alive_utc.isna()], alive_utc.dropna()
     ends = clocks.check(alive, alive_utc, clock, where)
-    _stamped(file, ends, declared)
+    _stamped(file, alive_utc, ends, declared)
     name = option("clock", clock).removeprefix("--clock ") if clock else "UTC"
     is_sure = table.zoned or table.columns.zone or (source.is_sure and is_sole)
     if ends.fitting:
@@ -209,24 +211,11 @@ def _utc(
     return utc
 
 
-def _stamped(file: FileBars, ends: clocks.Weekends, declared: Declared) -> None:
-    """Say which end of the minute times are; refuse those that weeks' ends show to be the other."""
-    weeks = f"{ends.at_end} week{'s' * (ends.at_end != 1)}"
-    if ends.at_end > ends.at_open and declared.stamped != "open":
-        if declared.stamped:
-            raise BarError(
-                f"{file.where}: not stamped at their end, got {weeks} whose last bar "
-                "then ends a minute after Friday 17:00 New York; expected none. Leave "
-                f"{option('stamped', 'close')} out."
-            )
-        raise BarError(
-            f"{file.where}: bars stamped at their end, got {weeks} whose last bar is "
-            "timed Friday 17:00 New York, when the market is closed; expected the time at which "
-            f"bars open. Pass {option('stamped', 'close')}."
-        )
-    said = declared.stamped or "open"
-    is_shown = ends.at_open > 4 * ends.at_end
-    shown = "declared" if declared.stamped else "proven" if is_shown else "not proven"
+def _stamped(
+    file: FileBars, utc: pd.DatetimeIndex, ends: weekends.Weekends, declared: Declared
+) -> None:
+    """Say which end of the minute times are, and what shows it."""
+    said, shown = weekends.stamped(utc, ends, declared.stamped, file.where)
     file.stamped = f"{said} of the minute, {shown}"
     if shown == "not proven":
         file.notes.append(

@@ -55,20 +55,12 @@ def examined(
         return Spread(frame, "none", [])
     is_quoted = "spread" in columns.names
     unit = (declared.spread_unit or columns.spread_unit or "rate") if is_quoted else "rate"
-    size = {
-        "rate": lambda: 1.0,
-        "pips": lambda: pip(pair),
-        "points": lambda: examination.point(pair, frame[list(RATES)].to_numpy()),
-    }[unit]()
-    frame = frame.assign(spread=own * size)
+    frame = frame.assign(spread=own * _size(unit, pair, frame))
     fault = examination.spread_unit(pair, frame, is_declared=bool(declared.spread_unit))
     if fault:
-        middle = float(np.nanmedian(own[own > 0]))
-        point = examination.point(pair, frame[list(RATES)].to_numpy())
         raise BarError(
-            f"{where}: {fault}, which is no spread in {_UNITS[unit]}; expected one in the rate's "
-            f"unit. Pass {option('spread_unit', 'pips')} ({middle * pip(pair):.3g}) or "
-            f"{option('spread_unit', 'points')} ({middle * point:.3g})."
+            f"{where}: {fault}, which is no spread in {_UNITS[unit]}; expected the unit that the "
+            f"spread is in. {_mend(unit, pair, frame.assign(spread=own))}"
         )
     said = f"{_UNITS[unit]}, {_shown(columns, declared)}" if is_quoted else "ask less bid"
     notes = []
@@ -93,6 +85,26 @@ def examined(
 
 
 _UNITS = {"rate": "the rate's unit", "pips": "pips", "points": "points"}
+
+
+def _size(unit: str, pair: str, frame: pd.DataFrame) -> float:
+    """A unit of spreads, quote units."""
+    if unit == "points":
+        return examination.point(pair, frame[list(RATES)].to_numpy())
+    return pip(pair) if unit == "pips" else 1.0
+
+
+def _mend(refused: str, pair: str, frame: pd.DataFrame) -> str:
+    """The other units in which the spread, as it stands, may be one."""
+    mends = []
+    for unit in _UNITS.keys() - {refused}:
+        scaled = frame.assign(spread=frame["spread"] * _size(unit, pair, frame))
+        if not examination.spread_unit(pair, scaled, is_declared=True):
+            middle = scaled["spread"][scaled["spread"] > 0].median()
+            mends.append(f"{option('spread_unit', unit)} ({middle:.3g})")
+    return (
+        f"Pass {' or '.join(sorted(mends))}." if mends else "Correct the column, or leave it out."
+    )
 
 
 def _shown(columns: Columns, declared: Declared) -> str:

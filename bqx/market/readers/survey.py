@@ -7,6 +7,7 @@ import pandas as pd
 
 from bqx.market import examination, sessions
 from bqx.market.bars import RATES
+from bqx.market.pairs import pip
 from bqx.market.readers.one_file import FileBars
 
 LONG_HOLE = 15
@@ -19,9 +20,9 @@ def row(pair: str, frame: pd.DataFrame, files: list[FileBars]) -> dict[str, Any]
     Returns
     -------
     Pair, files, bars, first and last minute, step, which end of the minute times are, clock, side,
-    decimals of the rates, unit of the spread, largest change of a minute, longest time that the
-    rate stood still, share of missing minutes, of those in holes beyond 15 minutes, the longest
-    hole, order and repeats, and what is set aside.
+    decimals of the rates, unit and median of the spread, largest change of a minute, longest time
+    that the rate stood still, share of missing minutes, of those in holes beyond 15 minutes, the
+    longest hole, order and repeats, and what is set aside.
     """
     minutes = sessions.epoch_minutes(pd.DatetimeIndex(frame.index))
     rates = frame[list(RATES)].to_numpy()
@@ -31,6 +32,7 @@ def row(pair: str, frame: pd.DataFrame, files: list[FileBars]) -> dict[str, Any]
     stretches = examination.runs(rates[:, 3], 2)
     standing = market[stretches[:, 1] - 1] - market[stretches[:, 0]]
     change = np.abs(np.diff(np.log(rates[:, 3])))
+    spread = frame["spread"].median() / pip(pair)
     aside: dict[str, int] = {}
     for file in files:
         for reason, rows in file.aside.items():
@@ -47,6 +49,7 @@ def row(pair: str, frame: pd.DataFrame, files: list[FileBars]) -> dict[str, Any]
         "side": _words(file.side or "bid, assumed" for file in files),
         "digits": examination.digits(rates[:: max(len(rates) // 5_000, 1), 3]),
         "spread": _words(file.spread for file in files),
+        "median spread": f"{spread:.3g} pips" if np.isfinite(spread) else "none",
         "largest change": f"{change.max(initial=0.0) * 1e4:.0f} bp",
         "stood still": f"{standing.max(initial=0):,} min",
         "missing": f"{holes.sum() / count:.1%}",

@@ -3,6 +3,7 @@
 import re
 from csv import reader
 from dataclasses import dataclass, replace
+from dataclasses import field as default
 from io import StringIO
 from itertools import islice
 from math import isnan
@@ -14,8 +15,12 @@ from bqx.errors import BarError
 from bqx.market.bars import RATES
 from bqx.market.readers import headerless
 from bqx.market.readers.columns import WORDS, Columns, columns_of, is_time, plain
+from bqx.market.readers.headerless import is_number
 
+DELIMITERS = "\t;,|"
+"""What may stand between fields; of those that are equally frequent the first."""
 POINTS = {".": "point", ",": "comma"}
+_TYPES = dict.fromkeys(WORDS, pa.string()) | {"symbol": pa.dictionary(pa.int32(), pa.string())}
 _LONGEST = 100_000
 """Characters of a line that are looked at."""
 _MAY_BE_BLANK = ("volume", "spread", "ask_close")
@@ -25,13 +30,15 @@ _MAY_BE_BLANK = ("volume", "spread", "ask_close")
 class Layout:
     """How the lines of a file are laid out.
 
-    ``header`` : lines above the first bar; ``decimal`` : what stands before the fraction of a rate.
+    ``header`` : lines above the first bar; ``decimal`` : what stands before the fraction of a rate;
+    ``symbols`` : what the header says of the pair, with its line.
     """
 
     delimiter: str
     header: int
     columns: Columns
     decimal: str = "."
+    symbols: dict[str, str] = default(default_factory=dict)
 
 
 def layout_of(text: str, where: str) -> Layout:
@@ -44,13 +51,15 @@ def layout_of(text: str, where: str) -> Layout:
     top = text[:20_000].splitlines()[:50]
     comments = next((n for n, line in enumerate(top) if not line.startswith("#")), len(top))
     first = top[comments] if comments < len(top) else ""
-    delimiter = max("\t;,", key=first.count)
+    delimiter = max(DELIMITERS, key=first.count)
     headers = [name.strip().strip('"') for name in first.split(delimiter)]
     if headers[0] == "Price" and [line.split(",")[0] for line in top[1:3]] == [
         "Ticker",
         "Datetime",
     ]:
-        return Layout(delimiter, comments + 3, columns_of(["Datetime", *headers[1:]], where))
+        symbols = dict.fromkeys(top[comments + 1].split(",")[1:], f"line {comments + 2}")
+        named = columns_of(["Datetime", *headers[1:]], where)
+        return Layout(delimiter, comments + 3, named, symbols=symbols)
     if is_ticks(first):
         raise BarError(
             f"{where}: ticks, got {first[:80]!r}; expected one-minute bars. Fetch the bars, or "
@@ -58,7 +67,7 @@ def layout_of(text: str, where: str) -> Layout:
         )
     if not any(map(is_time, headers)) and any(map(str.isdigit, first)):
         for line in top[comments:]:
-            comma = max("\t;,", key=line.count)
+            comma = max(DELIMITERS, key=line.count)
             if columns := headerless.columns_of(line, comma, where):
                 return Layout(comma, comments, columns)
     return Layout(delimiter, comments + 1, columns_of(headers, where))
@@ -71,14 +80,14 @@ def is_ticks(text: str) -> bool:
     (True, True)
     """
     first = text.lstrip().partition("\n")[0]
-    if re.match(r'"?\d{8} \d{9}"?[,;\t]', first):
+    if re.match(r'"?\d{8} \d{9}"?[,;|\t]', first):
         return True
-    names = {plain(name) for name in re.split(r"[,;\t]", first)}
+    names = {plain(name) for name in re.split(r"[,;|\t]", first)}
     return {"bid", "ask"} <= names and not {"open", "bidopen", "bido"} & names
 
 
 def columns(text: str, layout: Layout, where: str) -> pa.Table:
-    """Read the columns of a text file: times and `columns.MARKS` as text, the rest as float64.
+    """Read the columns of a text file: those of `columns.WORDS` as text, the rest as float64.
 
     Raises
     ------
@@ -99,7 +108,7 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
             ),
             csv.ParseOptions(delimiter=layout.delimiter, ignore_empty_lines=False),
             csv.ConvertOptions(
-                column_types={n: pa.string() if n in WORDS else pa.float64() for n in names},
+                column_types={name: _TYPES.get(name, pa.float64()) for name in names},
                 include_columns=names,
                 decimal_point=layout.decimal,
                 null_values=["", "nan", "NaN"],
@@ -107,7 +116,7 @@ def columns(text: str, layout: Layout, where: str) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         _check_lines(text, layout, where)
-        raise _no_table(where, str(error)) from error
+        raise _no_table(where, "lines that are not all split alike") from error
     if any(rows[name].null_count for name in RATES):
         _check_lines(text, layout, where)
         raise _no_table(where, "a blank rate")
@@ -132,11 +141,13 @@ def _check_lines(text: str, layout: Layout, where: str) -> None:
             if (
                 name
                 and name not in WORDS
-                and not _is_number(field.replace(layout.decimal, "."), name in _MAY_BE_BLANK)
+                and not _is_number(field, layout.decimal, name in _MAY_BE_BLANK)
             ):
+                other = is_number(field) and "Write all numbers with the same decimal mark."
                 raise BarError(
                     f"{where} line {number:,}: {name} is no number, got {field[:40]!r}; expected "
-                    f"a number with a decimal {POINTS[layout.decimal]}. Correct or delete the line."
+                    f"a number with a decimal {POINTS[layout.decimal]}. "
+                    f"{other or 'Correct or delete the line.'}"
                 )
 
 
@@ -153,7 +164,9 @@ def _decimal(line: str, layout: Layout) -> str:
     return "," if has_comma and not any("." in rate for rate in rates) else "."
 
 
-def _is_number(text: str, may_be_blank: bool) -> bool:
+def _is_number(text: str, decimal: str, may_be_blank: bool) -> bool:
+    if decimal != ".":
+        text = text.replace(".", "_").replace(decimal, ".")
     try:
         number = float(text or "nan")
     except ValueError:

@@ -82,8 +82,8 @@ TIME_SHAPES = (
     TimeShape(_DMY, r"\3-\2-\1 \4", DUKASCOPY),
     TimeShape(_DMY + r" GMT([+-]\d\d)(\d\d)", r"\3-\2-\1 \4\5:\6", DUKASCOPY, zoned=True),
     TimeShape(_ISO, r"\1 \2"),
-    TimeShape(_ISO + " ?(?:Z|UTC)", r"\1 \2+00:00", zoned=True),
-    TimeShape(_ISO + r" ?([+-]\d\d):?(\d\d)", r"\1 \2\3:\4", zoned=True),
+    # One shape, since each time says its own offset; without one ("UTC" is left out) it is 0.
+    TimeShape(_ISO + r" ?(?:UTC|(Z|[+-]\d\d(?::?\d\d)?))", r"\1 \2\3", zoned=True),
     MONTH_FIRST,
     TimeShape(r"\d{9,10}(?:\.0+)?", "s"),
     TimeShape(r"\d{12,13}", "ms"),
