@@ -10,7 +10,7 @@ from bqx.report import figures
 
 sys.path.append(str(Path(__file__).parent / "benchmarks"))
 import page
-from written import code_of, rounded
+from written import code_of, features_code, rounded
 
 RESULTS = json.loads(page.RESULTS.read_text())
 
@@ -48,7 +48,10 @@ def test_a_section_says_when_its_code_has_changed() -> None:
     found = RESULTS["test_live_speed"]
     now = found | {"code": code_of(page.HERE / "test_live_speed.py")}
     old = "Measured on older code"
-    assert old in page.render({"test_live_speed": found | {"code": "ab"}})
+    before = page.render({"test_live_speed": found | {"code": "ab", "catalog": "cd"}})
+    assert f"{old}**: it has changed since." in before
+    alike = page.render({"test_live_speed": found | {"code": "ab", "catalog": features_code()}})
+    assert f"{old}**: all features' own code is the same" in alike
     text = page.render({"test_live_speed": now})
     assert old not in text
     assert text.count("Not measured yet.") == len(page.SECTIONS) - 1

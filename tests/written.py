@@ -1,9 +1,11 @@
 """Tables of the book's pages that benchmarks and studies write."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bqx.features import catalog
 from bqx.identity.imported import imports_of, module_hash
 
 
@@ -12,10 +14,21 @@ def code_of(module: Path) -> str:
     return module_hash(*imports_of(module.read_text(encoding="utf-8")))
 
 
-def note(code: str, module: Path) -> str:
-    """Whether what a module has measured, with the hash that it kept, is of this code."""
+@cache
+def features_code() -> str:
+    """Hash of the code that decides the features' values, and nothing else."""
+    return catalog.catalog_hash(catalog.profile())
+
+
+def note(code: str, module: Path, of_catalog: str = "") -> str:
+    """Whether what a module has measured, with the hashes that it kept, is of this code.
+
+    ``of_catalog`` : see `features_code`, empty where it was not kept.
+    """
     if code == code_of(module):
         return "Measured on this code."
+    if of_catalog == features_code():
+        return "**Measured on older code**: all features' own code is the same, other code is not."
     return "**Measured on older code**: it has changed since."
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 from measure import Goal, machine
-from written import code_of, note, rounded, table
+from written import code_of, features_code, note, rounded, table
 
 from bqx.files import read_json, write_json
 from bqx.market.pairs import LIQUIDITY
@@ -23,6 +23,7 @@ def write(module: Path, found: dict[str, Any]) -> None:
     before = results.get(module.stem, {})
     goals = {goal["what"]: goal for goal in [*before.get("goals", ()), *found.get("goals", ())]}
     kept = {"goals": list(goals.values()), "code": code_of(module), "machine": machine()}
+    kept["catalog"] = features_code()
     if before and _kind(before["machine"]) != _kind(kept["machine"]):
         kept["earlier"] = {name: before[name] for name in ("goals", "machine")}
     write_json(RESULTS, results | {module.stem: rounded(before | found | kept)})
@@ -296,7 +297,7 @@ def _section(name: str, results: dict[str, Any]) -> str:
     return f"""## {title}
 
 {_words(at)}, Python {at["python"]}, load
-{at["load"]}.{before} {note(found["code"], HERE / f"{name}.py")}
+{at["load"]}.{before} {note(found["code"], HERE / f"{name}.py", found.get("catalog", ""))}
 
 {text(found)}"""
 
