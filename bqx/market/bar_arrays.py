@@ -30,8 +30,9 @@ STRAY_SPREAD = 0.01
 
 ASCENDING, WHOLE = "ascending times", "whole minutes"
 MEND, MENDS = "Drop the rows or fix the feed.", {ASCENDING: "Sort the rows by their time."}
-OFF_THE_MINUTE = "Set each time to the minute at which its bar opens, or fetch the bars again."
 """What a user does about rows that break a rule, and about those that break some."""
+OFF_THE_MINUTE = "Set each time to the minute at which its bar opens, or fetch the bars again."
+"""What a user does where more than a few times are off the minute."""
 Rule = tuple[NDArray[np.bool_], str, str]
 """Rows that break a rule, what is wrong with one of them, and the rule."""
 

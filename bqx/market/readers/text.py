@@ -80,9 +80,9 @@ def is_ticks(text: str) -> bool:
     (True, True)
     """
     first = text.lstrip().partition("\n")[0]
-    if re.match(r'"?\d{8} \d{9}"?[,;|\t]', first):
+    if re.match(rf'"?\d{{8}} \d{{9}}"?[{DELIMITERS}]', first):
         return True
-    names = {plain(name) for name in re.split(r"[,;|\t]", first)}
+    names = {plain(name) for name in re.split(f"[{DELIMITERS}]", first)}
     return {"bid", "ask"} <= names and not {"open", "bidopen", "bido"} & names
 
 
