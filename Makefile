@@ -10,7 +10,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
 # By uv where there is one, and by pip where it fails, as it may where only pip knows the index.
-install = { command -v uv >/dev/null && uv pip install --quiet --python $(BIN)/python $(1); } \
+# Bytecode is made at once: some machines forbid processes to write it, and then each parses anew.
+install = { command -v uv >/dev/null \
+	&& uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1); } \
 	|| $(BIN)/python -m pip install --quiet $(1)
 
 .PHONY: report test torch cloud lab db check format bench study image load lock clean

@@ -1,5 +1,6 @@
 """Kernels are found again by content, on any processor, and nothing is written at import."""
 
+import json
 import os
 import shutil
 import signal
@@ -30,6 +31,18 @@ ASSIGNS = (
     "from bqx.compiled import kernel\n\n\n"
     "@kernel\ndef calls(target, values):\n    target[1:] = values\n    return target\n"
 )
+READS_THE_CATALOG = """
+import gc, json, sys
+from numba.core.dispatcher import Dispatcher
+from bqx.features import catalog
+
+assert max(feature.lookback for feature in catalog.FEATURES.values()) > 1_000
+kernels = [kernel for kernel in gc.get_objects() if isinstance(kernel, Dispatcher)]
+assert len(kernels) > 500
+called = [kernel.__name__ for kernel in kernels if kernel.overloads]
+heavy = ["joblib", "pandas", "pydantic", "scipy.linalg", "numba.np.linalg"]
+print(json.dumps([called, [name for name in heavy if name in sys.modules]]))
+"""
 REFUSES = """
 import numpy as np
 from pack.calls import calls
@@ -266,3 +279,9 @@ def test_an_interrupted_compile_ends_in_one_line(tmp_path: Path, seconds: float)
     *bars, last = [line for line in written.splitlines() if line]
     assert last == "bqx: interrupted; the same command goes on from here"
     assert all(line.startswith("kernels") for line in bars)
+
+
+def test_the_catalog_is_read_without_a_kernel_and_without_what_only_runs_need():
+    command = [sys.executable, "-c", READS_THE_CATALOG]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout) == [[], []]

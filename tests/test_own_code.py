@@ -9,9 +9,10 @@ import pytest
 
 from bqx.errors import ArtefactError, ParameterError
 from bqx.features import own_modules
+from bqx.identity import own_code
 from bqx.learning import models
 from bqx.learning.models import model_class
-from bqx.params import from_settings, own_code
+from bqx.params import from_settings
 from bqx.trading import own_signal
 
 BESIDE = "beside_of_a_test"

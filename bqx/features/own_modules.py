@@ -8,7 +8,7 @@ from types import ModuleType
 
 from bqx.errors import ParameterError
 from bqx.features.spec import NAME, NAME_RULE, Family
-from bqx.params import own_code
+from bqx.identity import own_code
 
 _FILES: dict[str, Path] = {}
 

@@ -18,7 +18,8 @@ from bqx import errors
 from bqx.errors import ArtefactError, BqxError, ParameterError
 from bqx.files import alone, remove_leftovers
 from bqx.identity.imported import imports_of, module_hash
-from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params, own_code
+from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params
+from bqx.params.own_files import own_files
 from bqx.report import beforehand, book, verdict
 from bqx.report.own_kernel import OwnKernel
 from bqx.runs import known_trials
@@ -166,7 +167,7 @@ def _key(store: Run, notebook: Path) -> str:
     keys = [key for key in NOTEBOOK_KEYS[notebook.stem] if key not in PLACE_KEYS]
     bars = store.params.bars_path if "bars" in keys else None
     files = sorted(bars.rglob("*")) if bars and bars.is_dir() else [bars] if bars else []
-    files += map(Path, own_code.files(store.params, keys))
+    files += map(Path, own_files(store.params, keys))
     return digest(
         [
             [[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells],

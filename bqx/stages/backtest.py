@@ -10,7 +10,8 @@ import pandas as pd
 from bqx.errors import ParameterError
 from bqx.evaluation import skill
 from bqx.parallel import over_pairs
-from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params, from_settings, own_code
+from bqx.params import NOTEBOOK_KEYS, PLACE_KEYS, Params, from_settings
+from bqx.params.own_files import own_files
 from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
@@ -255,7 +256,7 @@ def build(params: Params) -> Result:
     params = settled(run, NAME)
     dataset = load(run)
     inputs = (artefacts.BARS, artefacts.SPLIT, artefacts.FORECASTS, artefacts.CONDITIONS)
-    files = (*artefacts.roots(*inputs), *own_code.files(params, ("signal",)))
+    files = (*artefacts.roots(*inputs), *own_files(params, ("signal",)))
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], files) as stage:
         accounts = _trade_all(stage, dataset, params)
         for pair, account in accounts.items():

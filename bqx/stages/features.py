@@ -24,7 +24,8 @@ from bqx.files import digest
 from bqx.market.bars import Bars
 from bqx.market.pairs import PAIRS
 from bqx.parallel import over_pairs
-from bqx.params import NOTEBOOK_KEYS, Params, own_code
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.params.own_files import own_files
 from bqx.runs import artefacts
 from bqx.runs.run import Run, Stage
 from bqx.stages import remarks as sentences
@@ -53,7 +54,7 @@ def build(params: Params) -> pd.DataFrame:
     bars = load(run).bars
     own_features = catalog.adopt(params.own_features)
     features = _published(params)
-    inputs = (*artefacts.roots(artefacts.BARS), *own_code.files(params, ("features",)))
+    inputs = (*artefacts.roots(artefacts.BARS), *own_files(params, ("features",)))
     with run.stage(NAME, NOTEBOOK_KEYS[NAME], inputs) as stage:
         if own_features:
             certify(bars, own_features)

@@ -6,7 +6,8 @@ import pandas as pd
 from bqx.features import catalog, lags
 from bqx.features.engine.compute import compute
 from bqx.features.lags import Column
-from bqx.params import COLUMN_KEYS, NOTEBOOK_KEYS, Params, own_code
+from bqx.params import COLUMN_KEYS, NOTEBOOK_KEYS, Params
+from bqx.params.own_files import own_files
 from bqx.runs import artefacts
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
@@ -37,7 +38,7 @@ def build(params: Params) -> pd.DataFrame:
         for column in columns
     ]
     parameters = {key: getattr(params, key) for key in COLUMN_KEYS}
-    with run.stage(NAME, NOTEBOOK_KEYS[NAME], own_code.files(params, ("features",))) as stage:
+    with run.stage(NAME, NOTEBOOK_KEYS[NAME], own_files(params, ("features",))) as stage:
         artefacts.COLUMNS.write(stage, {"parameters": parameters, "columns": rows})
     return pd.DataFrame(rows)
 

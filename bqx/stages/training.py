@@ -8,7 +8,8 @@ import pandas as pd
 from bqx.learning.models import model_class
 from bqx.learning.screening import Screen
 from bqx.market.bars import Bars
-from bqx.params import NOTEBOOK_KEYS, Params, own_code
+from bqx.params import NOTEBOOK_KEYS, Params
+from bqx.params.own_files import own_files
 from bqx.runs import artefacts
 from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
@@ -51,7 +52,7 @@ class Steps:
         self.params = settled(run, NAME)
         self.dataset = load(run)
         inputs = (artefacts.BARS, artefacts.COLUMNS, artefacts.SPLIT, artefacts.SELECTION)
-        files = (*artefacts.roots(*inputs), *own_code.files(self.params, ("models",)))
+        files = (*artefacts.roots(*inputs), *own_files(self.params, ("models",)))
         self._open = ExitStack()
         self._stage = self._open.enter_context(run.stage(NAME, NOTEBOOK_KEYS[NAME], files))
         self._folds = selection.fitted_folds(self._stage, self.dataset)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from bqx.errors import ParameterError
-from bqx.params import Params, own_code, root
+from bqx.identity import own_code
+from bqx.params import Params, root
 from bqx.params.rules import own_model
 from bqx.trading import signals
 from bqx.trading.signals import BUY, HOLD, SELL, Series, Side

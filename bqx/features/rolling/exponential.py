@@ -6,6 +6,7 @@ of the endless recursion left out is below 1e-8).
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import blank_rests, changes
@@ -28,13 +29,13 @@ DELTA = 5
 """Rows over which the change of an indicator is taken."""
 
 
-@kernel
+@register_jitable
 def ema_run_in(span: int, spans: int = RUN_IN) -> int:
     """Rows behind an exponential mean of a span."""
     return spans * span
 
 
-@kernel
+@register_jitable
 def wilder_run_in(n: int, spans: int = RUN_IN) -> int:
     """Rows behind a Wilder mean of length n, whose span is ``2 n - 1``."""
     return ema_run_in(2 * n - 1, spans)

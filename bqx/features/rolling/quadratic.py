@@ -6,6 +6,7 @@ mean and standard deviation.
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from bqx.compiled import kernel
 from bqx.features.rolling.four_sums import trend_sums
@@ -94,7 +95,7 @@ _SUMS = 4
 _HEAD = _SUMS + 1
 
 
-@kernel
+@register_jitable
 def size_of_fit(window: int) -> int:
     """Numbers of the state of a fit."""
     return _HEAD + 2 * window + _SUMS * (window + 1)

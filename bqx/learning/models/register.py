@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bqx.errors import ArtefactError, ParameterError
+from bqx.identity import own_code
 from bqx.learning.models import artefact
 from bqx.learning.models.base import Model, Range
-from bqx.params import Params, own_code, root
+from bqx.params import Params, root
 from bqx.params.rules import MODELS, own_model
 
 PACKAGE = "bqx.learning.models"

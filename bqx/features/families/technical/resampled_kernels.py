@@ -6,6 +6,7 @@ means start from the first value of a run-in of five spans.
 """
 
 import numpy as np
+from numba.extending import register_jitable
 
 from bqx.compiled import kernel
 from bqx.features.families.technical import bollinger
@@ -22,13 +23,13 @@ JUMP = 3.0
 """Deviations beyond which a move is a jump."""
 
 
-@kernel
+@register_jitable
 def ema_run_in(span: int) -> int:
     """Buckets behind an exponential mean of a span."""
     return exponential.ema_run_in(span, resampled.RUN_IN)
 
 
-@kernel
+@register_jitable
 def wilder_run_in(n: int) -> int:
     """Buckets behind a Wilder mean of length n."""
     return exponential.wilder_run_in(n, resampled.RUN_IN)

@@ -1,30 +1,16 @@
-"""Files of a user's own code that parameters name: features, models and a rule of trading."""
+"""A user's own files of code: imported as modules, and known by their content."""
 
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from bqx.identity.imported import beside
-from bqx.params.model import Params, root
-from bqx.params.rules import own_model
 
 _READ: dict[Path, bytes] = {}
 """Files beside users' own as they were when they were last imported."""
-
-
-def files(params: Params, keys: Collection[str]) -> tuple[str, ...]:
-    """Files that ``features``, ``models`` and ``signal`` name, as far as they are among the keys,
-    and those beside them that they import."""
-    named = [*params.features] if "features" in keys else []
-    if "models" in keys:
-        named += [model[0] for model in map(own_model, params.models) if model]
-    if "signal" in keys:
-        named += [signal[0] for signal in [own_model(params.signal)] if signal]
-    paths = [str(file) for name in named for file in beside((root() / name).resolve())]
-    return tuple(dict.fromkeys(paths))
 
 
 def known_by_content(path: Path) -> tuple[ModuleType, str]:
