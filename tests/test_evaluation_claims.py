@@ -37,6 +37,14 @@ def test_too_few_days_can_claim_nothing():
     assert step_down(np.ones((6, 1)), 0.05, 0).rejected.all()
 
 
+def test_flips_too_few_for_a_level_claim_nothing():
+    """By exact signs the chance of so much is 1 in 15,000, of which 10,000 flips may see none."""
+    sums = np.ones((14, 1))
+    for seed in range(5):
+        assert not step_down(sums, 1e-6, seed).rejected.any()
+    assert step_down(sums, 1e-3, 0).rejected.all()
+
+
 def test_step_down_is_holms_beyond_it_where_columns_agree():
     """Romano and Wolf reject what Holm rejects, and more where columns go together."""
     rng = np.random.default_rng(2)

@@ -25,8 +25,16 @@ def test_diebold_mariano_is_statsmodels_mean_over_its_hac_error():
     for lag in (90, 150):
         fit = sm.OLS(gain, np.ones(len(gain))).fit(cov_type="HAC", cov_kwds={"maxlags": lag})
         statistic, p_value = diebold_mariano(gain, np.ones(len(gain), dtype=bool), lag)
-        assert statistic == pytest.approx(fit.tvalues[0], rel=1e-9)
-        assert p_value == pytest.approx(fit.pvalues[0], rel=1e-9)
+        n, h = len(gain), lag + 1
+        few = np.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+        assert statistic == pytest.approx(few * fit.tvalues[0], rel=1e-9)
+        assert p_value == pytest.approx(2 * stats.t.sf(abs(statistic), n - 1), rel=1e-9)
+
+
+def test_diebold_mariano_says_nothing_of_fewer_rows_than_labels_overlap():
+    gain = np.random.default_rng(13).standard_normal(31)
+    assert diebold_mariano(gain, np.ones(31, dtype=bool), 30) == (None, None)
+    assert None not in diebold_mariano(gain, np.ones(31, dtype=bool), 29)
 
 
 def test_diebold_mariano_keeps_absent_rows_in_their_place():
@@ -38,7 +46,9 @@ def test_diebold_mariano_keeps_absent_rows_in_their_place():
         max(0.0, 1 - abs(i - j) / 31) * off[i] * off[j] for i in range(500) for j in range(500)
     )
     statistic, _ = diebold_mariano(np.where(valid, gain, 0.0), valid, 30)
-    assert statistic == pytest.approx(gain[valid].sum() / np.sqrt(variance))
+    n, h = valid.sum(), 31
+    few = np.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+    assert statistic == pytest.approx(few * gain[valid].sum() / np.sqrt(variance))
 
 
 @pytest.mark.parametrize(("window", "horizon"), [(15, 15), (15, 75), (75, 75)])

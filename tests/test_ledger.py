@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bqx.errors import ArtefactError, ParameterError
+from bqx.evaluation.overfitting import promote_trial
 from bqx.params import Params
 from bqx.runs import known_trials
 from bqx.runs.artefacts import DATASET
@@ -224,10 +225,31 @@ def test_a_candidate_stands_beside_trials_of_the_same_days():
     short = trial(3, days=np.arange(19_000, 19_020), values=np.ones(20))
     gain = trial(4, measure="gain")
     days, values, column = matrix([short, beside, late, gain, candidate], candidate)
-    assert days.tolist() == list(range(19_002, 19_030))
-    assert values.shape == (28, 3)
-    np.testing.assert_array_equal(values[:, column], candidate.values[2:])
-    np.testing.assert_array_equal(values[:, 1], late.values[:28])
+    assert days.tolist() == candidate.days.tolist() == list(range(19_000, 19_030))
+    assert values.shape == (30, 3)
+    np.testing.assert_array_equal(values[:, column], candidate.values)
+    np.testing.assert_array_equal(values[:, 1], [0.0, 0.0, *late.values[:28]])
+
+
+def test_trials_that_each_lack_other_days_take_none_from_a_candidate():
+    """Twenty earlier trials, of which each lacks a tenth of the days: all of them between them."""
+    candidate, every = trial(0), np.arange(19_000, 19_030)
+    there = [np.delete(every, (3 * n + np.arange(3)) % 30) for n in range(20)]
+    earlier = [trial(1 + n, days=days, values=days % 7 - 3.0) for n, days in enumerate(there)]
+    days, values, _ = matrix([*earlier, candidate], candidate)
+    assert (len(days), values.shape) == (30, (30, 21))
+    decision = promote_trial([*earlier, candidate], candidate, 0.1)
+    assert decision.sharpe == pytest.approx(candidate.values.mean() / candidate.values.std())
+
+
+def test_a_rule_of_ones_own_makes_no_second_trial_of_what_was_scored():
+    columns = pd.MultiIndex.from_tuples([("eurusd", 15)])
+    daily = pd.DataFrame(trial().values, trial().days, columns)
+    scored, traded = (
+        cells(daily * scale, measure, Params(signal=signal), "ridge", BARS)
+        for scale, measure, signal in ((1.0, "gain", ""), (2.0, "net", "rule.py:side"))
+    )
+    assert count([*scored, *traded]) == 1
 
 
 @pytest.fixture

@@ -25,6 +25,16 @@ def noise(columns, seed=0):
     return np.random.default_rng(seed).normal(size=(ROWS, columns))
 
 
+@pytest.mark.parametrize(("k", "share"), [(1, 0.4), (3, 0.4), (11, 0.5), (41, 0.5), (10, 0.3)])
+def test_no_more_columns_are_chosen_than_asked_for_whatever_the_domains_share(k, share):
+    columns = RATE[:30] + BQX[:30]
+    x = noise(60)
+    found = choose(x, x[:, :5] + noise(5, 1), columns, k, share)
+    assert len(found.columns) == k
+    rate = sum(name in {c.name for c in RATE} for name in found.columns)
+    assert min(rate, k - rate) >= min(np.floor(share * k), k // 2)
+
+
 def test_finds_the_columns_that_matter_most_first():
     columns = RATE[:20] + BQX[:20]
     x = noise(40)

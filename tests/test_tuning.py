@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import optuna
 import pytest
@@ -72,6 +74,19 @@ def test_a_stopped_search_goes_on_and_repeats_nothing(fast, tmp_path):
     assert len(heard) == 6
     again, none = tune(tmp_path)
     assert (again, none) == (settings, [])
+
+
+def test_a_search_on_other_labels_columns_or_settings_begins_anew(fast, tmp_path, monkeypatch):
+    """One journal, as of a run folder whose parameters have changed."""
+    few = FEW.model_copy(update={"trials": 1})
+    tune(tmp_path, few)
+    assert tune(tmp_path, few)[1] == []
+    assert len(tune(tmp_path, few, x=X[::-1].copy())[1]) == 1
+    assert len(tune(tmp_path, few.model_copy(update={"learning_rate": 0.2}))[1]) == 1
+    own = {"xgboost": {"subsample": 0.9}}
+    assert len(tune(tmp_path, few.model_copy(update={"settings": own}))[1]) == 1
+    monkeypatch.setattr(sys.modules[__name__], "Y", -Y)
+    assert len(tune(tmp_path, few)[1]) == 1
 
 
 def test_two_searches_find_the_same(fast, tmp_path):

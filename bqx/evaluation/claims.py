@@ -95,10 +95,10 @@ def _flipped(scaled: Series, seed: int) -> Series:
 
 
 def _quantile(values: Series, level: float) -> float:
-    """What at most a share ``level`` of the values and one more exceeds, less a rounding."""
+    """What at most a share ``level`` of the values and one more exceeds, less a rounding; infinite
+    where there are too few values to tell."""
     place = int(np.ceil((1.0 - level) * (len(values) + 1))) - 1
-    top = float(values.max()) if place >= len(values) else float(np.sort(values)[place])
-    return top + 1e-9
+    return np.inf if place >= len(values) else float(np.sort(values)[place]) + 1e-9
 
 
 def daily_products(

@@ -91,7 +91,9 @@ def screen_all(
     """
     rows = rows_of(fold, columns, params.stride)
     minutes = next(iter(histories.values())).bars.minutes[rows]
-    days, day = np.unique(sessions.trading_days(minutes), return_inverse=True)
+    longest = max(h + params.window(h) for h in params.horizons)
+    joined = sessions.joined_days(sessions.trading_days(minutes), longest)
+    days, day = np.unique(joined, return_inverse=True)
     if len(days) < FEWEST_DAYS:
         raise ParameterError(
             f"screening: too few days, got {len(days)} before the first test row; expected at "
@@ -130,7 +132,8 @@ def screen_pair(
     block: Rows,
     params: Params,
 ) -> PairScreen:
-    """Screen the columns of one pair; ``block`` : (n,) number of each row's day and session."""
+    """Screen the columns of one pair; ``block`` : (n,) number of each row's day and session, days
+    that a label joins as one."""
     labels = samples.labels_of(samples.targets_of(history.bars, params))
     y = np.column_stack([label[rows] for label in labels.values()])
     x = history.matrix(columns, rows, samples.fits_of(history.bars, columns, fold))

@@ -107,31 +107,34 @@ def diebold_mariano(
 ) -> tuple[float, float] | tuple[None, None]:
     """Diebold-Mariano statistic of a mean gain in loss and its two-sided p-value.
 
-    The long-run variance is Newey and West's over ``lag`` rows (Bartlett weights). Rows that are
-    not valid keep their place in time and add nothing. None where the gain is constant.
+    The long-run variance is Newey and West's over ``lag`` rows (Bartlett weights), the statistic
+    made smaller and held against Student's t as Harvey, Leybourne and Newbold have it for few
+    rows. Rows that are not valid keep their place in time and add nothing. None where the gain is
+    constant, or no more rows are valid than labels overlap.
 
     Parameters
     ----------
     gain : (n,) loss of the martingale forecast less that of the forecast.
 
-    Source: Diebold and Mariano (1995); Newey and West (1987).
+    Source: Diebold and Mariano (1995); Newey and West (1987); Harvey, Leybourne and Newbold (1997).
     """
-    mean = gain[valid].mean()
+    mean, count, overlapping = gain[valid].mean(), int(valid.sum()), lag + 1
     centred = np.where(valid, gain - mean, 0.0)
-    if not centred.any():
+    if not centred.any() or count <= overlapping:
         return None, None
     # Bartlett's weights are those of the squared sums over every lag + 1 rows in a row.
     summed = np.cumsum(np.concatenate((np.zeros(lag + 1), centred, np.zeros(lag))))
     variance = ((summed[lag + 1 :] - summed[: -lag - 1]) ** 2).sum() / (lag + 1)
-    statistic = float(mean * valid.sum() / np.sqrt(variance))
-    return statistic, float(2.0 * stats.norm.sf(abs(statistic)))
+    few = sqrt((count - overlapping) * (count - overlapping + 1)) / count
+    statistic = float(few * mean * count / np.sqrt(variance))
+    return statistic, float(2.0 * stats.t.sf(abs(statistic), count - 1))
 
 
 def ic_test(products: Series, block: Rows) -> tuple[float, float] | tuple[None, None]:
     """Student's t of the information coefficient and its two-sided p-value, from days.
 
-    The labels of two days share no return, so that a day's sum of products tells nothing of
-    another's, however slow the forecast is. Rows do, and the rank correlation's own test takes a
+    The labels of two days share next to no return, so that a day's sum of products tells nothing
+    of another's, however slow the forecast is. Rows do, and the rank correlation's own test takes a
     slow forecast without skill for a good one in 55 to 80 % of the cases at a nominal 5 %. On
     simulated martingales of 8 to 20 days with fat tails and uneven volatility the sums of days
     rejected 4 to 7 %, Newey and West's variance over ``window + horizon`` rows 4 to 9 %.

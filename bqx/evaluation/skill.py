@@ -97,7 +97,7 @@ def score(
     columns = (y, forecast, martingale, innovation, view)
     target, predicted, martingale_part, innovation, view = (column[valid] for column in columns)
     present, position = np.unique(day[valid], return_inverse=True)
-    block = position // -(-(window + horizon) // sessions.DAY)
+    block = sessions.joined_days(position, window + horizon)
     loss, known_loss = (target - predicted) ** 2, (target - martingale_part) ** 2
     spread = (target - target.mean()) ** 2
     products = _ranks(view) * _ranks(innovation)

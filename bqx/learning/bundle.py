@@ -198,7 +198,9 @@ class Bundle:
     def save(self, folder: Path) -> None:
         """Write the bundle; the folder appears, or is replaced, when everything is there."""
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        temporary, replaced = (
+            folder.with_name(f".{folder.name}{part}.{os.getpid()}.tmp") for part in ("", ".old")
+        )
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
@@ -206,8 +208,10 @@ class Bundle:
             statistics = self.statistics
             hashes = statistics.save(temporary) if statistics else {}
             write_json(temporary / MANIFEST, sealed(self._facts(temporary / MODEL, hashes)))
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                os.replace(folder, replaced)
             os.replace(temporary, folder)
+            shutil.rmtree(replaced, ignore_errors=True)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

@@ -134,7 +134,8 @@ def _balanced(rank: Vector, columns: Sequence[Column], settings: Settings) -> Ro
     """The k most important; each group has its quota, or each of the two domains its share."""
     k = min(settings.k, len(columns))
     sorts = [group_of(c.feature) if settings.quotas else c.domain for c in columns]
-    share = int(np.ceil(settings.domain_share * k))
+    # Of so few columns that half is no whole number, both domains cannot have so many.
+    share = min(int(np.ceil(settings.domain_share * k)), k // 2)
     least = settings.quotas or {"rate": share, "bqx": share}
     order = np.argsort(-rank, kind="stable").tolist()
     chosen = [i for sort, n in least.items() for i in [j for j in order if sorts[j] == sort][:n]]

@@ -5,6 +5,7 @@ the rows before it, less those whose labels reach into it. The study lives in a 
 was stopped goes on from the trials that it has finished.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -142,7 +143,9 @@ def tune(
         return score
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    searched = [study, name, params.seed, x.shape, rows, params.ranges.get(name)]
+    content = hashlib.sha256(b"".join(part.tobytes() for part in (x, y, rows)))
+    own = make(name, params).settings()
+    searched = [study, name, params.seed, horizon, own, str(ranges), x.shape, content.hexdigest()]
     search = _study(storage, digest(searched), params.seed)
     if (left := params.trials - len(_finished(search))) > 0:
         search.optimize(objective, n_trials=left, timeout=params.tuning_seconds or None)

@@ -177,6 +177,15 @@ def trading_days(minutes: Minutes) -> Minutes:
     return (local_minutes(minutes, NEW_YORK) + 7 * 60) // DAY
 
 
+def joined_days(days: Minutes, longest: int) -> Minutes:
+    """Numbers of days, several as one where a label of so many minutes reaches beyond one.
+
+    >>> joined_days(np.arange(4), 1_440).tolist(), joined_days(np.arange(4), 1_441).tolist()
+    ([0, 1, 2, 3], [0, 0, 1, 1])
+    """
+    return days // -(-longest // DAY)
+
+
 @cache
 def _holidays(country: str, year: int) -> Minutes:
     # Few who need the sessions need the calendars of all countries.

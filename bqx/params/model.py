@@ -27,11 +27,7 @@ class Params(BaseModel):
     """All parameters of a run; the defaults are those of ``params/ci.yaml``."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
     out: Annotated[str, BeforeValidator(rules.place)] = "runs/ci"
@@ -216,6 +212,8 @@ class Params(BaseModel):
             )
         if self.model not in ("chosen", *self.models):
             raise ValueError(f"model: expected 'chosen' or one of models, got {self.model[:60]!r}")
+        if (asked := sum(self.quotas.values())) > self.selected:
+            raise ValueError(f"quotas: expected at most selected, {self.selected}, got {asked}")
         # A notebook that does not hold the pairs finds them in its bars.
         pairs = (self.pairs or PAIRS) if "pairs" in self.model_fields_set else PAIRS
         if self.serve_pair and self.serve_pair not in pairs:

@@ -7,8 +7,8 @@ import difflib
 import re
 from collections.abc import Iterable
 from datetime import date, datetime
-from math import isfinite
 from pathlib import Path
+from sys import float_info
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -261,7 +261,7 @@ def settings(values: Any) -> Any:
 
 
 def _plain(value: Any) -> bool:
-    return isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+    return isinstance(value, str | bool) or _number(value)
 
 
 def ranges(values: Any) -> Any:
@@ -280,7 +280,8 @@ def ranges(values: Any) -> Any:
 
 def _number(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and isfinite(value)
+    # Whole numbers may be beyond what can be asked whether it is finite.
+    return number and abs(value) <= float_info.max
 
 
 Market = Annotated[
@@ -290,7 +291,6 @@ Market = Annotated[
 
 MOST = 1_000_000
 """Largest whole number of a parameter that has no limit of its own."""
-
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Size = Annotated[int, Field(ge=0, le=MOST)]
 Minutes = Annotated[tuple[Annotated[int, Field(ge=1, le=1_440)], ...], BeforeValidator(ascending)]

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bqx.evaluation import power, skill
 from bqx.files import atomic, write_json
 from bqx.identity.imported import module_hash
+from bqx.market import sessions
 from bqx.params import Params
 from bqx.report import claims, figures, lines, one_page
 from bqx.report.absence import why
@@ -64,11 +66,13 @@ def _shares(run: Run) -> pd.DataFrame:
     return errors.assign(loss=errors["loss"] / total, known_loss=errors["known_loss"] / total)
 
 
-def _skill(shares: pd.DataFrame, confidence: float, seed: int) -> dict[str, float | None]:
-    """Skill over all cells alike, days resampled jointly."""
-    days = shares.groupby("day")[["loss", "known_loss"]].sum()
+def _skill(shares: pd.DataFrame, confidence: float, params: Params) -> dict[str, float | None]:
+    """Skill over all cells alike, days resampled jointly, those that a label joins as one."""
+    longest = max(h + params.window(h) for h in shares["horizon"].unique())
+    numbers = np.unique(shares["day"], return_inverse=True)[1]
+    days = shares.groupby(sessions.joined_days(numbers, longest))[["loss", "known_loss"]].sum()
     losses = days["loss"].to_numpy(), days["known_loss"].to_numpy()
-    return skill.interval(*losses, confidence, seed).row("skill")
+    return skill.interval(*losses, confidence, params.seed).row("skill")
 
 
 def _profit(account: pd.DataFrame, confidence: float, seed: int) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def _horizons(
             {
                 "horizon": horizon,
                 **{name: horizon_cells[name].astype(float).mean() for name in MEANS},
-                **_skill(shares[shares["horizon"] == horizon], confidence, params.seed),
+                **_skill(shares[shares["horizon"] == horizon], confidence, params),
                 **tested.loc[horizon].to_dict(),
                 "smallest_skill": smallest[str(horizon)],
                 **_profit(account, confidence, params.seed),
@@ -122,7 +126,7 @@ def _three(
         "bound": float(whole["bound"]),
         "folds": len(folds),
         "folds_claimed": int(folds["claimed"].sum()),
-        **_skill(_shares(run), params.confidence, params.seed),
+        **_skill(_shares(run), params.confidence, params),
         "ic": _number(cells["unshrunk_ic"]),
         "power": stated["power"],
         "smallest_skill": stated["run"],

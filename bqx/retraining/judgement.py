@@ -88,7 +88,7 @@ def _products(pair: str, compared: pd.DataFrame) -> pd.DataFrame:
     sums = pd.DataFrame(
         {
             "horizon": compared["horizon"],
-            "day": compared["day"] // -(-longest // sessions.DAY),
+            "day": sessions.joined_days(compared["day"].to_numpy(), longest),
             "rows": 1,
             "product": compared["raw"] * compared["label"],
             "power": compared["raw"] ** 2,

@@ -34,7 +34,7 @@ TRIED = (
 them, and a search's settings are its own trials'."""
 
 
-OWN = ("features", "include", "exclude", "signal")
+OWN = ("features", "include", "exclude")
 """Parameters that do so where they are given."""
 
 
@@ -144,7 +144,9 @@ def cells(
 def matrix(trials: Sequence[Trial], candidate: Trial) -> tuple[Days, Series, int]:
     """A candidate beside the trials that were measured on nearly the same days.
 
-    Trials of another measure, or with fewer than `SHARED` of the candidate's days, are left out.
+    Trials of another measure, or with fewer than `SHARED` of the candidate's days, are left out. A
+    day of the candidate's that another lacks is one on which it made nothing: left out for all,
+    days would get fewer with every trial.
 
     Parameters
     ----------
@@ -152,7 +154,7 @@ def matrix(trials: Sequence[Trial], candidate: Trial) -> tuple[Days, Series, int
 
     Returns
     -------
-    Days that those left share, (d,); the values on them, (d, n); the candidate's column.
+    The candidate's days, (d,); the values on them, (d, n); the candidate's column.
     """
     near = [
         trial
@@ -161,9 +163,9 @@ def matrix(trials: Sequence[Trial], candidate: Trial) -> tuple[Days, Series, int
         and np.isin(candidate.days, trial.days).mean() >= SHARED
     ]
     series = [pd.Series(trial.values, trial.days) for trial in near]
-    frame = pd.concat(series, axis=1, join="inner").sort_index()
-    column = [trial.name for trial in near].index(candidate.name)
-    return frame.index.to_numpy(np.int64), frame.to_numpy(np.float64), column
+    days = np.sort(candidate.days)
+    values = np.column_stack([one.reindex(days, fill_value=0.0) for one in series])
+    return days, values, [trial.name for trial in near].index(candidate.name)
 
 
 def check(trial: Trial) -> None:

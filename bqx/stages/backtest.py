@@ -227,8 +227,10 @@ def again(params: Params, **changes: Any) -> pd.DataFrame:
     Raises ParameterError for a parameter that is none of the notebook's, or a wrong value.
     """
     run = Run.open(params.folder, params)
-    stored, dataset = settled(run), load(run)
     known = [key for key in NOTEBOOK_KEYS[NAME] if key not in PLACE_KEYS]
+    traded = run.stages.get(NAME, {"params": {}})["params"]
+    at = {key: traded[key] for key in known if key in traded}
+    stored, dataset = from_settings(settled(run).model_dump() | at), load(run)
     if unknown := changes.keys() - set(known):
         raise ParameterError(
             f"changes: {min(unknown)!r} is no parameter of trading, got a change to it; expected "

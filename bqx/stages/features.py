@@ -1,6 +1,7 @@
 """Notebook 02: the catalog's features of every pair, published as a store."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,13 @@ def histories(run: Run, bars: Mapping[str, Bars]) -> dict[str, History]:
     Raises ArtefactError when the manifest of the store is damaged.
     """
     entry = run.stages.get(NAME, {})
-    current = entry and entry["inputs"].items() <= run.outputs.items()
+    # A user's own files lie elsewhere, and are part of what their features are known by.
+    made_here = {
+        path: content
+        for path, content in entry.get("inputs", {}).items()
+        if not Path(path).is_absolute()
+    }
+    current = entry and made_here.items() <= run.outputs.items()
     folder = str(run.need(f"{FOLDER}/{manifests.MANIFEST}").parent) if current else ""
     return {pair: History(pair_bars, folder) for pair, pair_bars in bars.items()}
 

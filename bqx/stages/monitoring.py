@@ -98,7 +98,7 @@ def build(params: Params) -> Monitored:
         }
         rows: dict[str, PairRows] = {}
         over_pairs(watch, watched, params.workers, write=rows.__setitem__, backend=params.backend)
-        days = judged({pair: rows[pair] for pair in dataset.bars}, folds[-1].number)
+        days = judged({pair: rows[pair] for pair in dataset.bars}, dataset.minutes, folds[-1])
         artefacts.MONITORED.write(stage, days)
     return Monitored(frame, days)
 
@@ -155,20 +155,24 @@ def _innovations(ts: pd.DatetimeIndex, forecasts: pd.DataFrame) -> dict[int, Ser
     return out
 
 
-def judged(rows: dict[str, PairRows], fold: int) -> dict[str, Any]:
-    """What the daily check says of every test day of a fold."""
-    minutes = next(iter(rows.values())).bars.minutes[BEFORE:]
-    numbers, counts = np.unique(sessions.trading_days(minutes), return_counts=True)
+def judged(rows: dict[str, PairRows], minutes: NDArray[np.int64], fold: Fold) -> dict[str, Any]:
+    """What the daily check says of every test day of a fold; ``minutes`` : of the grid's rows."""
+    numbers, counts = np.unique(sessions.trading_days(minutes[fold.test]), return_counts=True)
     verdicts = []
     try:
         panel = Panel({pair: pair_rows.baseline for pair, pair_rows in rows.items()})
     except ParameterError as error:
-        return {"fold": fold, "sentence": f"Not judged: {error}", "days": []}
+        return {"fold": fold.number, "sentence": f"Not judged: {error}", "days": []}
     for day in numbers[counts > sessions.DAY // 2].tolist():
         verdict = checks.of_pairs(panel, rows, day)
         verdicts.append({"day": str(np.datetime64(day, "D"))} | verdict)
     changes = change_points.of_errors(rows)
-    return {"fold": fold, "sentence": _said(verdicts), "change_points": changes, "days": verdicts}
+    return {
+        "fold": fold.number,
+        "sentence": _said(verdicts),
+        "change_points": changes,
+        "days": verdicts,
+    }
 
 
 def _said(verdicts: list[dict[str, Any]]) -> str:

@@ -152,7 +152,7 @@ class _Scores:
             innovation,
             raw,
             fold=self.series["fold"][horizon],
-            day=self.day // -(-longest // sessions.DAY),
+            day=sessions.joined_days(self.day, longest),
         )
         return daily.assign(pair=self.bars.pair, horizon=horizon)
 

@@ -202,7 +202,8 @@ def short_of_share(params: Params, chosen: dict[str, tuple[Selection, ...]]) -> 
     short = []
     for pair, selections in chosen.items():
         for fold, selection in enumerate(selections):
-            share = params.domain_share * len(selection.columns)
+            count = len(selection.columns)
+            share = min(params.domain_share * count, count // 2)
             for domain, candidates in names.items():
                 least = min(share, len(candidates.difference(selection.dropped)))
                 if len(candidates.intersection(selection.columns)) < least:
