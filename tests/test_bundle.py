@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +48,19 @@ def test_saving_again_writes_the_same_bytes_and_leaves_nothing_else(made, folder
     made.save(folder)
     assert files(folder) == before
     assert [path.name for path in folder.parent.iterdir()] == ["eurusd"]
+
+
+def test_it_is_whole_whenever_something_is_removed(made, folder, monkeypatch):
+    before, remove, whole = files(folder), shutil.rmtree, []
+
+    def watched(path, **rest):
+        remove(path, **rest)
+        whole.append(files(folder) == before)
+
+    monkeypatch.setattr(bundle.shutil, "rmtree", watched)
+    made.save(folder)
+    assert len(whole) > 1
+    assert all(whole)
 
 
 def test_its_forecasts_are_those_of_the_batch(learned, folder):

@@ -35,6 +35,7 @@ AHEAD = OWN.replace("out[window:, 0] = x[window:] - x[:-window]", "out[:-1, 0] =
 STAGES = """
 import sys
 from bqx.params import Params
+from bqx.runs.run import Run
 from bqx.stages import bars, features, lagging
 params = Params(
     out=sys.argv[1], features=(sys.argv[2],), pairs=("eurusd", "gbpusd"), days=12, workers=2
@@ -44,6 +45,8 @@ shares = features.build(params)
 grid = lagging.build(params)
 own = grid[grid["feature"] == "rate_step_w5"]
 missing = shares.loc[shares["feature"] == "rate_step_w5", "missing"].max()
+run = Run.open(params.folder, params)
+assert all(history.place for history in features.histories(run, bars.load(run).bars).values())
 print(len(own), missing, features.republished(params))
 print(own["identity"].iloc[0])
 """

@@ -318,6 +318,17 @@ def test_selections_are_paired_with_the_training_rows_that_they_were_made_on(
         monitoring.build(of_cell)
 
 
+def test_every_test_day_is_judged_however_few_rows_lie_before_the_first(
+    null: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open(tmp_path / "run", null.params)
+    shutil.copytree(null.folder, run.folder, dirs_exist_ok=True)
+    monkeypatch.setattr(monitoring, "BEFORE", 1_000_000)
+    monitoring.build(null.params.model_copy(update={"out": str(run.folder)}))
+    days = [[day["day"] for day in artefacts.MONITORED.read(of)["days"]] for of in (run, null)]
+    assert days[0] == days[1] != []
+
+
 def test_promotion_is_decided_once_and_read_afterwards(
     planted: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -522,6 +533,9 @@ def test_cells_to_try_change_one_thing_and_store_nothing(planted: Run) -> None:
     pd.testing.assert_series_equal(
         same["net Sharpe"], same["net Sharpe, changed"], check_names=False
     )
+    # What was stored does not depend on what the asker would have traded at.
+    asked = planted.params.model_copy(update={"spread_multiple": 3.0})
+    pd.testing.assert_frame_equal(backtest.again(asked), same)
     stored = pd.DataFrame(read_json(planted.folder / "verdict.json")["horizons"])
     np.testing.assert_allclose(same["net Sharpe"], stored["net_sharpe"])
     with pytest.raises(ParameterError, match="'spread' is no parameter of trading"):
