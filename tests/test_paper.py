@@ -172,6 +172,34 @@ def test_positions_survive_a_restart(traded, bundles, frames, tmp_path, monkeypa
     assert files(tmp_path) == files(traded)
 
 
+@pytest.mark.parametrize("killed_after", ["_save", "_write_day"])
+@pytest.mark.parametrize("last", ["19:39", "19:59"], ids=["between saves", "at a save"])
+def test_a_kill_at_the_end_loses_no_day(bundles, frames, tmp_path, monkeypatch, killed_after, last):
+    class Killed(Exception):
+        pass
+
+    def begun(place):
+        end = pd.Timestamp(f"2024-03-12 {last}", tz="UTC")
+        return Replay(bundles, frames, first=FIRST, last=end, place=tmp_path / place)
+
+    replay = begun("killed")
+    write = getattr(replay, killed_after)
+
+    def then_killed(*content):
+        write(*content)
+        if replay.trader.minute == replay.minutes[-1]:
+            raise Killed
+
+    monkeypatch.setattr(replay, killed_after, then_killed)
+    with pytest.raises(Killed):
+        replay.run()
+    again, whole = begun("killed"), begun("whole")
+    for later in (again, whole):
+        later.run()
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert again.days()["day"].unique().tolist() == ["2024-03-12"]
+
+
 def test_a_second_replay_does_nothing_anew(traded, bundles, frames):
     before = files(traded)
     Replay(bundles, frames, first=FIRST, last=LAST, place=traded).run()
