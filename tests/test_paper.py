@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -293,6 +294,24 @@ def test_the_command_prints_paper_beside_the_backtest(stored, tmp_path, capsys):
             assert cli.main(command(stored, tmp_path / "p", option, time)) == 2
             assert f"{option}: no time, got '{time}'" in capsys.readouterr().err
     assert cli.main(command(stored, tmp_path / "p", "--speed", "-1")) == 2
+
+
+@pytest.mark.parametrize("absent", ["gbpusd", "eurusd"], ids=["traded", "of its panel"])
+def test_bars_that_lack_a_pair_are_refused_before_the_replay(stored, tmp_path, capsys, absent):
+    left = shutil.ignore_patterns(f"{absent}.parquet")
+    shutil.copytree(stored / "bars", tmp_path / "bars", ignore=left)
+    asked = command(stored, tmp_path / "p", "--to", "2024-03-12T19:29")
+    asked[1] = str(tmp_path / "bars")
+    assert cli.main(asked) == 2
+    assert f"no bars of {absent}, got" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+
+
+def test_bars_that_begin_after_the_last_minute_are_none(bundles, frames):
+    late = {**frames, "eurusd": frames["eurusd"].loc[LAST + pd.Timedelta("1min") :]}
+    with pytest.raises(ParameterError, match="no bars of eurusd, got eurgbp, gbpusd up to 2024-03"):
+        backtest.check(late, bundles.values(), LAST)
+    backtest.check(frames, bundles.values(), LAST)
 
 
 def totals(printed):
