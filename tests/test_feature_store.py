@@ -235,6 +235,13 @@ def test_a_build_killed_fifty_times_leaves_no_half_file(folder: Path, tmp_path: 
     assert not list(out.rglob("*.tmp"))
 
 
+def test_a_leftover_of_no_process_is_swept(tmp_path: Path) -> None:
+    (tmp_path / f".{'9' * 20}.{'9' * 20}.tmp").touch()
+    (tmp_path / f".here.{os.getpid()}.tmp").touch()
+    Folder(tmp_path).sweep()
+    assert [path.name for path in tmp_path.iterdir()] == [f".here.{os.getpid()}.tmp"]
+
+
 NARROW = """
 import os, pathlib, sys
 from bqx.feature_store.build import build

@@ -90,18 +90,31 @@ def test_api_gateway_is_answered_in_its_form(here):
     assert lambda_handlers.predict(proxied({"pair": "x"}), None)["statusCode"] == 404
 
 
-def test_a_request_may_bring_its_bars(here):
-    bundle = bundles()["gbpusd"]
+def sent_of(bundle):
+    """Bars of a bundle's pair, and closes of its panel up to the last of them."""
     sent = {pair: frame.iloc[:CUT] for pair, frame in frames().items()}
     last = min(frame.index[-1] for frame in sent.values())
-    last = next(ts for ts in sent["gbpusd"].index[::-1] if ts <= last)
+    last = next(ts for ts in sent[bundle.pair].index[::-1] if ts <= last)
     closes = {pair: sent[pair].loc[:last, "close"] for pair in bundle.panel}
-    event = live.payload("gbpusd", sent["gbpusd"].loc[:last], closes)
-    answer = lambda_handlers.predict(event, None)
-    expected = live.forecast(bundle, sent["gbpusd"].loc[:last], closes)["predictions"]
+    return sent[bundle.pair].loc[:last], closes
+
+
+def test_a_request_may_bring_its_bars(here):
+    bundle = bundles()["gbpusd"]
+    frame, closes = sent_of(bundle)
+    answer = lambda_handlers.predict(live.payload("gbpusd", frame, closes), None)
+    expected = live.forecast(bundle, frame, closes)["predictions"]
     for horizon in HORIZONS:
         value = answer["predictions"][f"horizon_{horizon}"]["value"]
         assert value == expected[str(horizon)]["level"]
+
+
+@pytest.mark.parametrize("more", [{"timestamp": "2020-01-06T09:30:00Z"}, {"panle": {}}])
+@pytest.mark.parametrize("handler", [lambda_handlers.predict, lambda_handlers.features])
+def test_beside_bars_nothing_is_passed_over(here, handler, more):
+    event = live.payload("gbpusd", *sent_of(bundles()["gbpusd"]))
+    assert "error" not in handler(event, None)
+    refused(handler(event | more, None), "bars", f"got keys {sorted(event | more)}")
 
 
 def test_features_are_the_batchs(here):

@@ -326,6 +326,19 @@ def test_a_folder_is_read_as_it_grows(tmp_path):
     assert feed.lines(0) == [b"6"]
 
 
+def test_files_larger_than_a_piece_are_read_one_after_the_other(tmp_path):
+    size = feeds.AT_ONCE // 8
+    days = {"1.jsonl": size + 5, "2.jsonl": size, "3.jsonl": 7}
+    written = [b"%s%06d" % (name[:1].encode(), n) for name, c in days.items() for n in range(c)]
+    for name in days:
+        rows = [row + b"\n" for row in written if row[:1] == name[:1].encode()]
+        (tmp_path / name).write_bytes(b"".join(rows))
+    feed, read = FileFeed(tmp_path), []
+    while lines := feed.lines(0):
+        read += lines
+    assert read == written
+
+
 def test_writers_of_a_socket_come_and_go():
     feed = feeds.opened(f"tcp://127.0.0.1:{(at := port())}")
 

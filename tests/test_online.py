@@ -272,6 +272,19 @@ def test_a_label_before_its_time_is_refused(tmp_path: Path) -> None:
     assert not OnlineStore(tmp_path).has(LABELS, minute)
 
 
+def test_labels_without_a_stored_forecast_are_passed_over(tmp_path: Path) -> None:
+    frame = forecasts(70)
+    stranger = frame.assign(pair="gbpusd")
+    loop = OnlineLoop(tmp_path, SMALL)
+    assert loop.step(int(frame["minute"].iloc[3]), frame[:0], frame.iloc[:1]).empty
+    for row in range(3, len(frame)):
+        minute = int(frame["minute"].iloc[row])
+        due = pd.concat([f[f["minute"] + HORIZON == minute] for f in (frame, stranger)])
+        loop.step(minute, frame.iloc[[row]].drop(columns="label"), due)
+    assert stored(tmp_path)["online"].tolist() == replay(frame[3:], SMALL)["online"].tolist()
+    assert set(loop.ensembles) == {("eurusd", HORIZON)}
+
+
 def test_two_loops_do_not_learn_from_one_folder(tmp_path: Path) -> None:
     with (
         OnlineStore(tmp_path).locked(),

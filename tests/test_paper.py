@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,6 +173,34 @@ def test_positions_survive_a_restart(traded, bundles, frames, tmp_path, monkeypa
     assert files(tmp_path) == files(traded)
 
 
+@pytest.mark.parametrize("killed_after", ["_save", "_write_day"])
+@pytest.mark.parametrize("last", ["19:39", "19:59"], ids=["between saves", "at a save"])
+def test_a_kill_at_the_end_loses_no_day(bundles, frames, tmp_path, monkeypatch, killed_after, last):
+    class Killed(Exception):
+        pass
+
+    def begun(place):
+        end = pd.Timestamp(f"2024-03-12 {last}", tz="UTC")
+        return Replay(bundles, frames, first=FIRST, last=end, place=tmp_path / place)
+
+    replay = begun("killed")
+    write = getattr(replay, killed_after)
+
+    def then_killed(*content):
+        write(*content)
+        if replay.trader.minute == replay.minutes[-1]:
+            raise Killed
+
+    monkeypatch.setattr(replay, killed_after, then_killed)
+    with pytest.raises(Killed):
+        replay.run()
+    again, whole = begun("killed"), begun("whole")
+    for later in (again, whole):
+        later.run()
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert again.days()["day"].unique().tolist() == ["2024-03-12"]
+
+
 def test_a_second_replay_does_nothing_anew(traded, bundles, frames):
     before = files(traded)
     Replay(bundles, frames, first=FIRST, last=LAST, place=traded).run()
@@ -265,6 +294,24 @@ def test_the_command_prints_paper_beside_the_backtest(stored, tmp_path, capsys):
             assert cli.main(command(stored, tmp_path / "p", option, time)) == 2
             assert f"{option}: no time, got '{time}'" in capsys.readouterr().err
     assert cli.main(command(stored, tmp_path / "p", "--speed", "-1")) == 2
+
+
+@pytest.mark.parametrize("absent", ["gbpusd", "eurusd"], ids=["traded", "of its panel"])
+def test_bars_that_lack_a_pair_are_refused_before_the_replay(stored, tmp_path, capsys, absent):
+    left = shutil.ignore_patterns(f"{absent}.parquet")
+    shutil.copytree(stored / "bars", tmp_path / "bars", ignore=left)
+    asked = command(stored, tmp_path / "p", "--to", "2024-03-12T19:29")
+    asked[1] = str(tmp_path / "bars")
+    assert cli.main(asked) == 2
+    assert f"no bars of {absent}, got" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+
+
+def test_bars_that_begin_after_the_last_minute_are_none(bundles, frames):
+    late = {**frames, "eurusd": frames["eurusd"].loc[LAST + pd.Timedelta("1min") :]}
+    with pytest.raises(ParameterError, match="no bars of eurusd, got eurgbp, gbpusd up to 2024-03"):
+        backtest.check(late, bundles.values(), LAST)
+    backtest.check(frames, bundles.values(), LAST)
 
 
 def totals(printed):

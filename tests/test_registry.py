@@ -1,5 +1,6 @@
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import shutil
@@ -386,6 +387,26 @@ def test_a_full_disk_changes_nothing(asked, store, bundles, monkeypatch):
             asked.approve(version)
     assert (store.folder / registry_folder.LOG).read_bytes() == before
     assert store.versions("eurusd")[0].status == "pending"
+
+
+def test_a_registry_that_could_not_be_cleared_is_locked_the_next_time(store, monkeypatch):
+    (store.folder / "eurusd").mkdir(parents=True)
+    (store.folder / "eurusd" / ".left.tmp").touch()
+    with monkeypatch.context() as patch:
+        # As in a folder that another user owns.
+        patch.setattr(Path, "unlink", refused)
+        with pytest.raises(ArtefactError, match="Permission denied"), store.locked():
+            pass
+    with (
+        store.locked(),
+        (store.folder / ".lock").open("a") as other,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def refused(path, **_):
+    raise PermissionError(13, "Permission denied", str(path))
 
 
 def test_two_at_once_leave_one_approved(store, bundles):

@@ -156,7 +156,8 @@ class Folder:
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
+        # The second is of a number that no process can have.
         return False
     except PermissionError:
         return True

@@ -79,10 +79,18 @@ class OnlineLoop:
     def _learn(self, minute: int, labels: pd.DataFrame) -> None:
         """Store a minute's labels, then learn them; what a kill left stored is learnt all the same.
 
+        Labels without a stored forecast are left out: where there is none at all, nobody knows the
+        columns of an ensemble.
+
         Every ensemble is made to stand before this minute first, else it would learn it twice.
         """
         known_labels = labels[[*KEYS, "label"]].astype({"label": np.float64})
-        known_labels = known_labels[np.isfinite(known_labels["label"])].sort_values(
+        is_learnt = [
+            np.isfinite(row.label)
+            and self.store.forecast_of(str(row.pair), int(row.horizon), int(row.minute)) is not None
+            for row in known_labels.itertuples(index=False)
+        ]
+        known_labels = known_labels[np.array(is_learnt, dtype=np.bool_)].sort_values(
             list(KEYS), ignore_index=True
         )
         if not self.store.has(LABELS, minute) and len(known_labels):

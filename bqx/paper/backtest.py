@@ -1,11 +1,12 @@
 """The backtest of the minutes that were traded on paper, by the functions of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bqx.errors import ParameterError
 from bqx.feature_store.history import History
 from bqx.learning import targets
 from bqx.learning.bundle import Bundle
@@ -24,6 +25,17 @@ def grid_of(frames: Frames, bundle: Bundle, last: pd.Timestamp) -> Bars:
     baselines = {bundle.pair: bundle.baseline, **bundle.panel}
     needed = {pair: frames[pair].loc[:last] for pair in baselines}
     return bar_frames.align(needed, bundle.max_fill, baselines=baselines)[bundle.pair]
+
+
+def check(frames: Frames, bundles: Iterable[Bundle], last: pd.Timestamp) -> None:
+    """Raise ParameterError for a pair that a bundle reads and that has no bar up to a minute."""
+    for pair in (pair for bundle in bundles for pair in (bundle.pair, *bundle.panel)):
+        if pair not in frames or frames[pair].index[0] > last:
+            begun = ", ".join(p for p, frame in frames.items() if frame.index[0] <= last)
+            raise ParameterError(
+                f"bars: no bars of {pair}, got {begun} up to {last:%Y-%m-%d %H:%M}; expected all "
+                "pairs that the served bundles read. Add its file, or name another --pair."
+            )
 
 
 def run(

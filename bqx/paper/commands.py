@@ -69,6 +69,7 @@ def _paper(asked: argparse.Namespace) -> int:
     end = max(frame.index[-1] for frame in frames.values())
     last = min(times.moment("--to", asked.last), end) if asked.last else end
     first = times.moment("--from", asked.first) if asked.first else last - _week()
+    backtest.check(frames, bundles.values(), last)
     replay = Replay(bundles, frames, first=first, last=last, place=asked.place, delay=delay)
     replay.run(asked.speed)
     tested = {

@@ -118,14 +118,15 @@ class Replay:
             closed = self.trader.trade(minute, self._bars(minute))
             if closed is not None:
                 self._write_day(closed)
-            if closed is not None or (minute + 1) % SAVED == 0:
+            is_last = minute == self.minutes[-1]
+            if is_last:
+                # Of the day that goes on; its sums stay in the state. Written first: once a state
+                # says that no minute is left, nobody writes a day.
+                self._write_day(self._open_day())
+            if is_last or closed is not None or (minute + 1) % SAVED == 0:
                 self._save()
             if speed:
                 sleep(max(start + 60.0 * (count + 1) / speed - time.monotonic(), 0.0))
-        if len(left):
-            self._save()
-            # Of the day that goes on; its sums stay in the state.
-            self._write_day(self._open_day())
 
     def _bars(self, minute: int) -> list[FedBar]:
         out = []

@@ -117,6 +117,9 @@ class FileFeed:
                 continue
             self._read[path] = place + len(chunk), lines
             out.extend(lines.of(chunk))
+            if len(chunk) == AT_ONCE:
+                # Those after it wait for its rest, with which the next call goes on.
+                break
         return out
 
     def close(self) -> None:

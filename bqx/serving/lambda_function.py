@@ -85,8 +85,7 @@ class Function:
     def bars(self, content: dict[str, Any]) -> tuple[Served, NewestBars]:
         """The bars that a request means: its own, or those of the state."""
         if "bars" in content:
-            asked = {name: content[name] for name in ("pair", "bars", "panel") if name in content}
-            pair, sent, panel = live.parse(asked)
+            pair, sent, panel = live.parse(content)
             served = self.served(pair)
             return served, live.newest(served.bundle, sent, panel)
         request = PredictRequest.model_validate_json(json.dumps(content))

@@ -234,9 +234,9 @@ class Folder:
                 with (self.folder / ".lock").open("a") as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
                     self._locks += 1
-                    for pattern in (".*.tmp", "*/.*.tmp"):
-                        remove_leftovers(self.folder, pattern)
                     try:
+                        for pattern in (".*.tmp", "*/.*.tmp"):
+                            remove_leftovers(self.folder, pattern)
                         yield
                     finally:
                         self._locks -= 1
