@@ -143,13 +143,16 @@ def tune(
         return score
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    content = hashlib.sha256(b"".join(part.tobytes() for part in (x, y, rows)))
     own = make(name, params).settings()
-    searched = [study, name, params.seed, horizon, own, str(ranges), x.shape, content.hexdigest()]
+    searched = [study, name, params.seed, horizon, own, str(ranges), _content(x, y, rows)]
     search = _study(storage, digest(searched), params.seed)
     if (left := params.trials - len(_finished(search))) > 0:
         search.optimize(objective, n_trials=left, timeout=params.tuning_seconds or None)
     return suggested(ranges, optuna.trial.FixedTrial(search.best_params))
+
+
+def _content(*parts: NDArray[Any]) -> str:
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
 
 def _inner_folds(x: NDArray[np.float32], rows: Rows, horizon: int) -> list[_Inner]:
