@@ -143,9 +143,8 @@ def tune(
         return score
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    own = make(name, params).settings()
-    searched = [study, name, params.seed, horizon, own, str(ranges), _content(x, y, rows)]
-    search = _study(storage, digest(searched), params.seed)
+    searched = (study, name, params.seed, horizon, make(name, params).settings(), str(ranges))
+    search = _study(storage, digest((*searched, _content(x, y, rows))), params.seed)
     if (left := params.trials - len(_finished(search))) > 0:
         search.optimize(objective, n_trials=left, timeout=params.tuning_seconds or None)
     return suggested(ranges, optuna.trial.FixedTrial(search.best_params))
