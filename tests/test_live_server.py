@@ -235,11 +235,15 @@ def test_a_key_is_asked_for_where_there_is_one(client, monkeypatch):
     monkeypatch.setenv(api.KEY, "schlüssel")
     for key in ({}, {"x-api-key": "other"}, {"x-api-key": ""}):
         refused(client("POST", "/predict", json={"pair": "eurusd"}, headers=key), 403, "key")
+        refused(client("POST", "/invocations", content=b"{", headers=key), 403, "key")
     refused(client("GET", "/forecasts"), 403, "key")
+    refused(client("GET", "/live"), 403, "key")
     right = {"x-api-key": "schlüssel".encode()}
     answer = client("POST", "/predict", json={"pair": "eurusd"}, headers=right)
     assert answer.status_code == 200
-    assert client("GET", "/ping").status_code == client("GET", "/openapi.json").status_code == 200
+    refused(client("POST", "/invocations", content=b"{", headers=right), 400, "json")
+    for path in ("/ping", "/metrics", "/openapi.json"):
+        assert client("GET", path).status_code == 200
 
 
 def test_more_than_a_hundred_a_second_are_put_off(client):

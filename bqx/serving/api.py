@@ -64,6 +64,15 @@ def routes() -> list[Route]:
     ]
 
 
+def refused_key(request: Request) -> Response | None:
+    """What keeps a request from being looked at that brings another key than the server's."""
+    key = os.environ.get(KEY)
+    brought = request.headers.get("x-api-key", "")
+    if key and not hmac.compare_digest(brought.encode("latin-1"), os.fsencode(key)):
+        return refusal(403, "key", "x-api-key: a wrong or no key; expected that of this server.")
+    return None
+
+
 def _unforecast(request: Request) -> Response | None:
     """What keeps a forecast from being given."""
     refused = _refused(request)
@@ -74,10 +83,9 @@ def _unforecast(request: Request) -> Response | None:
 
 def _refused(request: Request) -> Response | None:
     """What keeps a request from being looked at."""
-    key = os.environ.get(KEY)
-    brought = request.headers.get("x-api-key", "")
-    if key and not hmac.compare_digest(brought.encode("latin-1"), os.fsencode(key)):
-        return refusal(403, "key", "x-api-key: a wrong or no key; expected that of this server.")
+    refused = refused_key(request)
+    if refused is not None:
+        return refused
     wait = request.app.state.throttle.wait()
     if wait > 0.0:
         message = f"requests: too many, got over {RATE} a second. Try later."
