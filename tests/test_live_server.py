@@ -465,6 +465,27 @@ def test_while_the_registry_is_damaged_or_gone_nothing_is_forecast(history, tmp_
     assert [line.endswith("whole again") for line in told] == [False, True, False, True]
 
 
+class Faulty(Silent):
+    """A feed that fails as none should."""
+
+    def lines(self, seconds):
+        raise ZeroDivisionError("planted")
+
+
+def test_a_feed_that_ended_is_told_instead_of_forecasts_that_grow_old(folder, history, capsys):
+    live = LiveFeed(Faulty(), Models(folder, unapproved=True))
+    live.begin_with(history)
+    client = Client(app(live.models, live))
+    live.panel.refresh()
+    assert client.predict(pair="eurusd").status_code == 200
+    live.start()
+    live.stop()
+    for answer in client.predict(pair="eurusd"), client("GET", "/forecasts"):
+        refused(answer, 503, "feed", "got ZeroDivisionError planted; expected bars")
+    assert client("GET", "/live").status_code == 200
+    assert "live feed: ended" in capsys.readouterr().err
+
+
 def port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -76,9 +76,12 @@ def refused_key(request: Request) -> Response | None:
 def _unforecast(request: Request) -> Response | None:
     """What keeps a forecast from being given."""
     refused = _refused(request)
-    if refused is None and request.app.state.live.fault:
-        return refusal(503, "registry", request.app.state.live.fault)
-    return refused
+    if refused is not None:
+        return refused
+    live: LiveFeed = request.app.state.live
+    if live.ended:
+        return refusal(503, "feed", live.ended)
+    return refusal(503, "registry", live.fault) if live.fault else None
 
 
 def _refused(request: Request) -> Response | None:
