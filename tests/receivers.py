@@ -46,14 +46,14 @@ class _Posted(BaseHTTPRequestHandler):
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Keeps the mails that were handed over whole."""
+    """Keeps the mails that were handed over whole; ``farewell`` is what it answers to QUIT."""
 
     allow_reuse_address, daemon_threads = True, True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Mail)
         self.mails: list[bytes] = []
-        self.refuses = b""
+        self.refuses, self.farewell = b"", b"221 bye"
 
     @property
     def port(self) -> int:
@@ -68,7 +68,7 @@ class _Mail(socketserver.StreamRequestHandler):
         while line := self.rfile.readline():
             verb = line[:4].upper().strip()
             if verb == b"QUIT":
-                self.wfile.write(b"221 bye\r\n")
+                self.wfile.write(self.server.farewell + b"\r\n")
                 return
             if self.server.refuses and line.upper().startswith(self.server.refuses):
                 self.wfile.write(b"550 not here\r\n")

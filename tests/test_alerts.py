@@ -336,6 +336,13 @@ def test_a_mail_is_handed_over_with_the_alerts_id(mail):
     assert "Runbook: https://x/runbook.html#a" in sent.get_payload()
 
 
+@pytest.mark.parametrize("farewell", [b"421 shutting down", b"250 ok", b"bye"])
+def test_a_mail_that_was_taken_is_sent_whatever_the_farewell(mail, farewell):
+    mail.farewell = farewell
+    email_to(mail).send(MESSAGE, lambda: None)
+    assert len(mail.mails) == 1
+
+
 @pytest.mark.parametrize("verb", [b"MAIL", b"RCPT", b"DATA"])
 def test_a_refused_mail_is_not_sent(mail, verb):
     mail.refuses = verb

@@ -21,6 +21,7 @@ from bqx.feature_store.build import build
 from bqx.features import catalog
 from bqx.features.engine.compute import Plan, compute
 from bqx.features.spec import Family, Feature, Output, Source
+from bqx.files import sealed, write_json
 from bqx.market import bars as bar_frames
 from bqx.market import readers, simulated
 from bqx.market.bars import Bars
@@ -321,6 +322,27 @@ def test_what_cannot_be_built_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(ArtefactError, match="cannot be read"):
         build(folder, tmp_path, FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("path", "table", "month"),
+    [
+        ("../precious.parquet", FEATURES[0].table, "2024-01"),
+        ("../store/eurusd/../../precious.parquet", "../store", "../../precious"),
+        ("no entry", None, None),
+    ],
+)
+def test_a_manifest_that_names_files_outside_is_refused(
+    path: str, table: str | None, month: str | None, folder: Path, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious.parquet"
+    precious.write_text("mine")
+    entry = {"table": table, "pair": "eurusd", "month": month, "key": ""}
+    (tmp_path / "store/eurusd").mkdir(parents=True)
+    write_json(tmp_path / "store/manifest.json", sealed({"builds": {}, "files": {path: entry}}))
+    with pytest.raises(ArtefactError, match=f"not a manifest, got a file '{path}'; expected"):
+        build(folder, tmp_path / "store", FEATURES[:1], ["eurusd"])
+    assert precious.read_text() == "mine"
 
 
 def test_command_builds_and_goes_on(folder: Path, tmp_path: Path, capsys, monkeypatch) -> None:

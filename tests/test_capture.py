@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -204,6 +205,17 @@ def test_a_place_that_cannot_be_written_stops_no_forecast(tmp_path, capsys):
     capture.forecast(models()["eurusd"], None, own, {15: Prediction(15, 0, 0, 0.1, 1, 0, 0)})
     capture.flush()
     assert "capture: " in capsys.readouterr().err
+
+
+def test_a_full_folder_of_temporary_files_stops_no_forecast(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no room"))
+    capture = Capture(str(tmp_path / "capture"), 1.0, Clock())
+    own = newest(grids()["eurusd"], FIRST)
+    capture.forecast(models()["eurusd"], None, own, {15: Prediction(15, 0, 0, 0.1, 1, 0, 0)})
+    capture.flush()
+    assert "no room" in capsys.readouterr().err
+    folder = Folder(tmp_path / "capture")
+    assert len(objects.read(folder, objects.names(folder, 0, objects.EVER)).forecasts) == 1
 
 
 def test_a_place_that_has_room_again_has_all(tmp_path):

@@ -15,7 +15,7 @@ from moto import mock_aws
 from postgres import fresh
 from sqlalchemy import URL, Engine, create_engine, text
 
-from bqx.database.connect import SECRET_NAME, URL_NAME, connect, shown, url
+from bqx.database.connect import SECRET_NAME, URL_NAME, connect, named, shown, url
 from bqx.database.failures import explained
 from bqx.errors import DatabaseError
 
@@ -40,6 +40,10 @@ def said(engine: Engine) -> str:
         "postgresql+psycopg2://me@[::1]/bqx",
         "postgresql:///bqx?host=/run/postgresql",
         "postgresql:///bqx",
+        "postgresql:///bqx?host=localhost:5433",
+        "postgresql:///bqx?host=::1",
+        "postgresql://me@localhost,127.0.0.1/bqx",
+        "postgresql://db.example.com/bqx?host=/run/postgresql",
     ],
 )
 def test_a_local_server_needs_no_tls(address: str) -> None:
@@ -59,7 +63,12 @@ def test_a_local_server_needs_no_tls(address: str) -> None:
         ("postgresql:///bqx?host=db.example.com", {}, "require"),
         ("postgresql:///bqx?host=/run/postgresql,db.example.com", {}, "require"),
         ("postgresql://localhost/bqx?hostaddr=10.0.0.7", {}, "require"),
+        ("postgresql://me@localhost/bqx?host=db.example.com", {}, "require"),
+        ("postgresql://me@localhost/bqx?host=db.example.com:5433", {}, "require"),
+        ("postgresql://me@localhost/bqx?host=localhost:1&host=db.example.com:2", {}, "require"),
+        ("postgresql:///bqx?dsn=host%3Ddb.example.com", {}, "require"),
         ("postgresql:///bqx", {"PGHOST": "db.example.com"}, "require"),
+        ("postgresql:///bqx", {"PGHOST": "localhost,db.example.com"}, "require"),
         ("postgresql://localhost/bqx", {"PGHOSTADDR": "10.0.0.7"}, "require"),
         ("postgresql:///bqx?service=far", {}, "require"),
         ("postgresql://localhost.example.com/bqx", {}, "require"),
@@ -69,6 +78,30 @@ def test_any_other_server_is_spoken_to_under_tls(
     address: str, more: dict[str, str], mode: str
 ) -> None:
     assert url({URL_NAME: address, **more}).query["sslmode"] == mode
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PGHOST", "db.example.com"), ("PGHOSTADDR", "10.0.0.7"), ("PGSERVICE", "far")],
+)
+def test_a_server_of_a_parameter_may_be_of_the_environment(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert named("postgresql:///bqx", "bars").query["sslmode"] == "require"
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("postgresql://me@localhost/bqx?host=db.example.com:5433", "db.example.com"),
+        ("postgresql://db.example.com/bqx?host=/run/postgresql", "/run/postgresql"),
+    ],
+)
+def test_the_server_that_is_spoken_to_is_shown(address: str, host: str) -> None:
+    found = url({URL_NAME: address})
+    arguments = found.get_dialect()().create_connect_args(found)[1]
+    assert shown(found) == f"{arguments['host']}/bqx" == f"{host}/bqx"
 
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "none"])

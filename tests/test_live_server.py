@@ -235,11 +235,15 @@ def test_a_key_is_asked_for_where_there_is_one(client, monkeypatch):
     monkeypatch.setenv(api.KEY, "schlüssel")
     for key in ({}, {"x-api-key": "other"}, {"x-api-key": ""}):
         refused(client("POST", "/predict", json={"pair": "eurusd"}, headers=key), 403, "key")
+        refused(client("POST", "/invocations", content=b"{", headers=key), 403, "key")
     refused(client("GET", "/forecasts"), 403, "key")
+    refused(client("GET", "/live"), 403, "key")
     right = {"x-api-key": "schlüssel".encode()}
     answer = client("POST", "/predict", json={"pair": "eurusd"}, headers=right)
     assert answer.status_code == 200
-    assert client("GET", "/ping").status_code == client("GET", "/openapi.json").status_code == 200
+    refused(client("POST", "/invocations", content=b"{", headers=right), 400, "json")
+    for path in ("/ping", "/metrics", "/openapi.json"):
+        assert client("GET", path).status_code == 200
 
 
 def test_more_than_a_hundred_a_second_are_put_off(client):
@@ -472,6 +476,27 @@ def test_while_the_registry_is_damaged_or_gone_nothing_is_forecast(history, tmp_
     assert client.predict(pair="eurgbp").status_code == 200
     told = [line for line in capsys.readouterr().err.splitlines() if "live feed: " in line]
     assert [line.endswith("whole again") for line in told] == [False, True, False, True]
+
+
+class Faulty(Silent):
+    """A feed that fails as none should."""
+
+    def lines(self, seconds):
+        raise ZeroDivisionError("planted")
+
+
+def test_a_feed_that_ended_is_told_instead_of_forecasts_that_grow_old(folder, history, capsys):
+    live = LiveFeed(Faulty(), Models(folder, unapproved=True))
+    live.begin_with(history)
+    client = Client(app(live.models, live))
+    live.panel.refresh()
+    assert client.predict(pair="eurusd").status_code == 200
+    live.start()
+    live.stop()
+    for answer in client.predict(pair="eurusd"), client("GET", "/forecasts"):
+        refused(answer, 503, "feed", "got ZeroDivisionError planted; expected bars")
+    assert client("GET", "/live").status_code == 200
+    assert "live feed: ended" in capsys.readouterr().err
 
 
 def port():

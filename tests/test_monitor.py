@@ -24,6 +24,7 @@ from bqx.monitoring import (
     captured,
     change_points,
     checks,
+    commands,
     follow,
     measured,
     metrics,
@@ -247,6 +248,31 @@ def test_an_alert_is_told_where_a_server_that_has_no_bars_answers_on(tmp_path, c
     assert verdict["reasons"] == [checks.NO_FORECAST]
     assert told == 1
     assert "critical: no bars come: newest_bar_age_minutes is 31" in capsys.readouterr().err
+
+
+def test_answers_are_those_of_the_period_that_is_judged(tmp_path, capsys):
+    feed(str(tmp_path), FIRST, FIRST + 121)
+    clock = Clock()
+    capture = Capture(str(tmp_path), 1.0, clock)
+    for row, statuses in ((FIRST + 50, [500] * 9), (FIRST + 70, [200])):
+        clock.now = at(row, 0).timestamp()
+        for status in statuses:
+            capture.answer(status, 1.0 + status)
+        capture.flush()
+
+    def measured_of(check, now):
+        verdict = run(str(tmp_path), check, now)
+        return [verdict["measurements"][name] for name in ("error_rate", "latency_p99_ms")]
+
+    assert measured_of("minute", at(FIRST + 50, 2)) == [1.0, 501.0]
+    assert measured_of("minute", at(FIRST + 70, 2)) == [0.0, 201.0]
+    assert measured_of("hourly", at(FIRST + 60, 5)) == [1.0, 501.0]
+    # What the hour before said is not what the minute says.
+    assert measured_of("minute", at(FIRST + 71, 2)) == [None, None]
+    assert read_json(tmp_path / measured.FILE)["measurements"]["error_rate"] is None
+    assert measured_of("hourly", at(FIRST + 120, 5)) == [0.0, 201.0]
+    commands._print({"measurements": {"error_rate": None, "spikes": 1.0}})
+    assert capsys.readouterr().out == "  error_rate -\n  spikes 1\n"
 
 
 def test_labels_are_written_with_the_hour_in_which_they_became_known(quiet, tmp_path):

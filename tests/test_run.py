@@ -287,6 +287,21 @@ with run.stage("01_bars", ["seed"]) as stage:
 """
 
 
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_a_manifest_that_names_files_outside_is_refused(run, is_absolute):
+    precious = run.folder.parent / "precious"
+    precious.write_text("mine")
+    path = str(precious) if is_absolute else "bars/../../precious"
+    (run.folder / "bars").mkdir()
+    run.update(stages={"01_bars": {"key": "", "outputs": {path: "0"}}})
+    with (
+        pytest.raises(ArtefactError, match="a file outside, got .*precious' of 01_bars; expected"),
+        run.stage("01_bars", ["seed"]),
+    ):
+        pass
+    assert precious.read_text() == "mine"
+
+
 def test_killed_stage_leaves_no_entry_and_its_finished_files_are_kept(run):
     child = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(run.folder)], stdout=subprocess.PIPE, text=True

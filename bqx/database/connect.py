@@ -68,7 +68,7 @@ def named(address: str, key: str) -> URL:
             f"{key}: an address with a password, got one; expected none, since a run folder keeps "
             "its parameters. Set PGPASSWORD."
         )
-    return url({URL_NAME: address})
+    return url({**os.environ, URL_NAME: address})
 
 
 def connect(address: URL) -> Engine:
@@ -90,9 +90,9 @@ def connect(address: URL) -> Engine:
     )
 
 
-def shown(address: URL) -> str:
+def shown(address: URL, environment: Mapping[str, str] = os.environ) -> str:
     """Host and database of an address, for messages: never its credentials."""
-    hosts = _hosts(address, {})
+    hosts = _hosts(address, environment)
     return f"{hosts[0] if hosts else 'local socket'}/{address.database or ''}"
 
 
@@ -135,9 +135,12 @@ def _texts(address: URL, name: str) -> list[str]:
 
 
 def _hosts(address: URL, environment: Mapping[str, str]) -> list[str]:
-    """Every host that libpq may speak to."""
-    named = [address.host] if address.host else _texts(address, "host")
-    named = named or environment.get("PGHOST", "").split(",")
+    """Every host that libpq may speak to; SQLAlchemy prefers those of the query to the one before
+    it, and takes a port that follows one off."""
+    named = [
+        host.partition(":")[0] if host.count(":") == 1 else host for host in _texts(address, "host")
+    ]
+    named = named or (address.host or environment.get("PGHOST", "")).split(",")
     numbered = _texts(address, "hostaddr") or [environment.get("PGHOSTADDR", "")]
     return [host for host in (*named, *numbered) if host]
 
@@ -152,14 +155,15 @@ def _local(host: str) -> bool:
 
 
 def _secured(address: URL, environment: Mapping[str, str]) -> URL:
-    elsewhere = "service" in address.query or "PGSERVICE" in environment
+    # Either may name a host that is not looked at here.
+    elsewhere = {"service", "dsn"} & set(address.query) or "PGSERVICE" in environment
     if all(map(_local, _hosts(address, environment))) and not elsewhere:
         return address
     root = "sslrootcert" in address.query or "PGSSLROOTCERT" in environment
     mode = (_texts(address, "sslmode") or ["verify-full" if root else "require"])[0]
     if mode not in _STRENGTH or _STRENGTH.index(mode) < _STRENGTH.index("require"):
         raise DatabaseError(
-            f"{shown(address)}: TLS is not required, got sslmode={mode}; expected require, "
-            "verify-ca or verify-full for a server that is not local. Leave sslmode out."
+            f"{shown(address, environment)}: TLS is not required, got sslmode={mode}; expected "
+            "require, verify-ca or verify-full for a server that is not local. Leave sslmode out."
         )
     return address.update_query_dict({"sslmode": mode})

@@ -1,5 +1,6 @@
 """The manifest of a store: what each of its files was made from, their hashes and its own."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from bqx.features.spec import Feature
 from bqx.files import check_seal, digest, sealed
 
 MANIFEST = "manifest.json"
+_NAME = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,28 @@ class Part:
 def read(folder: Folder) -> dict[str, Any]:
     """Manifest of a store, empty where there is none yet.
 
-    Raises ArtefactError when it is not what was written.
+    Raises ArtefactError when it is not what was written, or names files outside the store.
     """
     if not folder.has(MANIFEST):
         return {"builds": {}, "files": {}}
     stored: dict[str, Any] = folder.read_json(MANIFEST)
     try:
         check_seal(stored)
-    except ValueError as error:
+        _check_paths(stored["files"])
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtefactError(
             f"{folder.place}/{MANIFEST}: not a manifest, got {error}; expected that of `bqx "
             "build`. Remove it and run that again."
         ) from None
     return stored
+
+
+def _check_paths(files: Mapping[str, Any]) -> None:
+    """Raise ValueError for a file that may lie outside the store: a build removes files too."""
+    for path, entry in files.items():
+        names = entry["table"], entry["pair"], entry["month"]
+        if path != path_of(*names) or not all(map(_NAME.fullmatch, names)):
+            raise ValueError(f"a file {path!r:.80}")
 
 
 def content(

@@ -218,7 +218,7 @@ class Capture:
         # Who asks for a forecast gets it, whether or not it can be written down.
         try:
             write()
-        except BqxError as error:
+        except (BqxError, OSError) as error:
             print(f"capture: {error}", file=sys.stderr)
             return False
         return True

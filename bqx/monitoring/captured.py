@@ -120,7 +120,7 @@ class PairRows:
 
 @dataclass(frozen=True, eq=False)
 class Period:
-    """What was captured until the end of a period: rows by pair, and its answers (status, ms)."""
+    """What was captured until the end of a period: rows by pair, and answers (at, status, ms)."""
 
     pairs: Mapping[str, PairRows]
     answers: pd.DataFrame

@@ -42,7 +42,7 @@ def minutely(feed: Feed, end: int) -> Verdicts:
     measured = {
         "frozen_pairs": float(len(frozen)),
         "newest_bar_age_minutes": _age(feed.newest, end),
-        **_answers(feed.answers),
+        **_answers(feed.answers, end - 1, end),
     }
     return _verdict(_standstill(frozen) if feed.still else [NO_FORECAST], measured)
 
@@ -61,7 +61,7 @@ def hourly(period: Period, end: int) -> Verdicts:
         "frozen_pairs": float(len(frozen)),
         "broken_columns": float(sum(map(len, broken.values()))),
         "newest_bar_age_minutes": _age(max(map(_newest, bars.values())), end),
-        **_answers(period.answers),
+        **_answers(period.answers, end - 60, end),
     }
     return _verdict(reasons, measured)
 
@@ -250,16 +250,19 @@ def _age(newest: int, end: int) -> float:
     return float(sessions.is_open(since).sum()) if len(since) else 0.0
 
 
-def _answers(answers: pd.DataFrame) -> dict[str, float]:
-    if answers.empty:
-        return {}
+def _answers(answers: pd.DataFrame, first: int, end: int) -> dict[str, float | None]:
+    """Of the answers from an epoch minute to another; None, which replaces what was measured of
+    answers before, where there are none."""
+    own = answers[(answers["at"] // 60_000_000_000).between(first, end - 1)]
+    if own.empty:
+        return {"latency_p99_ms": None, "error_rate": None}
     return {
-        "latency_p99_ms": float(answers["ms"].quantile(0.99)),
-        "error_rate": float((answers["status"] >= 500).mean()),
+        "latency_p99_ms": float(own["ms"].quantile(0.99)),
+        "error_rate": float((own["status"] >= 500).mean()),
     }
 
 
-def _verdict(reasons: list[str], measured: Mapping[str, float]) -> Verdicts:
+def _verdict(reasons: list[str], measured: Mapping[str, float | None]) -> Verdicts:
     verdict = ALARM if reasons else QUIET
     sentence = f"Alarm: {'; '.join(reasons[:3])}" if reasons else "Quiet"
     if len(reasons) > 3:

@@ -105,4 +105,4 @@ def _of_run(run: Path, check: str) -> int:
 
 def _print(verdict: dict[str, Any]) -> None:
     for name, value in sorted(verdict["measurements"].items()):
-        print(f"  {name} {value:.6g}")
+        print(f"  {name} {'-' if value is None else f'{value:.6g}'}")

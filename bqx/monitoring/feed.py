@@ -25,7 +25,7 @@ class Feed:
     and does not any more too; ``ranges`` : how lively it is, see
     `bar_quality.recent_range`; ``hours`` : of their baselines, where any may be frozen;
     ``newest`` : epoch minute of the newest bar of any pair, or the one before the window;
-    ``answers`` : (status, ms).
+    ``answers`` : (at, status, ms), see `capture.SCHEMA`, of the window.
     """
 
     still: Mapping[str, int]

@@ -75,7 +75,7 @@ def _minute(name: str) -> int:
 _COLUMNS = {
     BAR: ["pair", "minute", *bar_arrays.COLUMNS],
     FORECAST: ["pair", "minute", "id", "model", "x", "horizons", "innovation", "sigma", "level"],
-    ANSWER: ["status", "ms"],
+    ANSWER: ["at", "status", "ms"],
 }
 """Columns of `SCHEMA` that are read of each kind of row."""
 

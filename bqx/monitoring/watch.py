@@ -140,7 +140,7 @@ def _publish(folder: Folder) -> None:
     read."""
     verdicts = {name: _newest(folder, check) for name, check in CHECKS.items()}
     newest = {name: verdict for name, verdict in verdicts.items() if verdict is not None}
-    measured: dict[str, float] = {}
+    measured: dict[str, float | None] = {}
     ordered = sorted(newest.values(), key=lambda verdict: str(verdict["period"][1]))
     for verdict in ordered:
         measured |= verdict["measurements"]

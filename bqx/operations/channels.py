@@ -11,6 +11,7 @@ import smtplib
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from functools import partial
@@ -157,9 +158,15 @@ class Email:
     def send(self, message: Message, mark: Mark) -> None:
         """Hand over to the server."""
         try:
-            with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT) as server:
+            server = smtplib.SMTP(self.host, self.port, timeout=TIMEOUT)
+            try:
                 self._begin(server)
                 self._end(server, message, mark)
+                # It has the mail, whatever it says to that.
+                with suppress(OSError, smtplib.SMTPException):
+                    server.quit()
+            finally:
+                server.close()
         except (OSError, smtplib.SMTPException) as error:
             raise NotSentError(f"not reached, {_why(error)}") from None
 

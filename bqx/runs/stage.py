@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
+from bqx.errors import ArtefactError
 from bqx.files import read_json, sha256, write_json, write_parquet
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ class Stage:
         self._kept: dict[str, str] = before.get("outputs", {}) if before.get("key") == key else {}
         self._old = {*before.get("old", ()), *before.get("outputs", {})}
         self._old |= set(run.stages.get(name, {}).get("outputs", {}))
+        for path in map(Path, self._old):
+            # Those that are not made again are taken away.
+            if path.is_absolute() or ".." in path.parts:
+                raise ArtefactError(
+                    f"{run.folder}: a file outside, got {str(path)!r:.80} of {name}; expected "
+                    "files of this run alone. Run into another folder."
+                )
         self._log()
 
     def path(self, relative: str) -> Path:

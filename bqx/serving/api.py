@@ -64,20 +64,31 @@ def routes() -> list[Route]:
     ]
 
 
-def _unforecast(request: Request) -> Response | None:
-    """What keeps a forecast from being given."""
-    refused = _refused(request)
-    if refused is None and request.app.state.live.fault:
-        return refusal(503, "registry", request.app.state.live.fault)
-    return refused
-
-
-def _refused(request: Request) -> Response | None:
-    """What keeps a request from being looked at."""
+def refused_key(request: Request) -> Response | None:
+    """What keeps a request from being looked at that brings another key than the server's."""
     key = os.environ.get(KEY)
     brought = request.headers.get("x-api-key", "")
     if key and not hmac.compare_digest(brought.encode("latin-1"), os.fsencode(key)):
         return refusal(403, "key", "x-api-key: a wrong or no key; expected that of this server.")
+    return None
+
+
+def _unforecast(request: Request) -> Response | None:
+    """What keeps a forecast from being given."""
+    refused = _refused(request)
+    if refused is not None:
+        return refused
+    live: LiveFeed = request.app.state.live
+    if live.ended:
+        return refusal(503, "feed", live.ended)
+    return refusal(503, "registry", live.fault) if live.fault else None
+
+
+def _refused(request: Request) -> Response | None:
+    """What keeps a request from being looked at."""
+    refused = refused_key(request)
+    if refused is not None:
+        return refused
     wait = request.app.state.throttle.wait()
     if wait > 0.0:
         message = f"requests: too many, got over {RATE} a second. Try later."

@@ -58,10 +58,10 @@ def app(models: Models, live_feed: LiveFeed | None = None) -> Starlette:
     forecasts are made one after the other, since two at a time only wait for each other's
     interpreter.
 
-    Errors are JSON ``{"error": {"type", "message"}}``: 400 for what is no request, 404 for a pair
-    that is not served, 413 for more than 6 MB, 415 for a body that says it is no JSON, 422 for bars
-    that cannot be answered, 429 while too much is asked, 503 where a version or its registry is
-    damaged.
+    Errors are JSON ``{"error": {"type", "message"}}``: 400 for what is no request, 403 for one
+    without the key of `api.KEY`, 404 for a pair that is not served, 413 for more than 6 MB, 415 for
+    a body that says it is no JSON, 422 for bars that cannot be answered, 429 while too much is
+    asked, 503 where a version or its registry is damaged.
     """
     application = Starlette(
         routes=[
@@ -132,6 +132,9 @@ def _current_answer(models: Models, body: bytes) -> Response:
 
 
 async def _invocations(request: Request) -> Response:
+    refused = api.refused_key(request)
+    if refused is not None:
+        return refused
     body = bytearray()
     try:
         refused = await bodies.receive(request, body)

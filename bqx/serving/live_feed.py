@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class LiveFeed:
     ----------
     fault : what is wrong with the registry, "" while nothing is. Until it is restored nobody knows
         whether what is served is still approved.
+    ended : what ended the thread before `stop`, "" while nothing has. No forecast is given then,
+        since the bars would grow old.
     """
 
     def __init__(self, feed: Feed, models: Models, state: Path | None = None) -> None:
@@ -42,7 +45,7 @@ class LiveFeed:
         self._ready: Mapping[str, Served] = models.ready
         self._standing = _by_bundle(models.ready)
         self._following = threading.Lock()
-        self.fault = ""
+        self.fault = self.ended = ""
         self.panel = LivePanel(_bundles(models.ready))
         if state is not None and state.exists():
             live_state.restore(self.panel, state)
@@ -79,6 +82,17 @@ class LiveFeed:
         self.feed.close()
 
     def _run(self) -> None:
+        try:
+            self._read()
+        except Exception as error:
+            self.ended = (
+                f"live feed: ended, got {type(error).__name__} {error}; expected bars until the "
+                "server stops. Start it again."
+            )
+            traceback.print_exc()
+            print(self.ended, file=sys.stderr)
+
+    def _read(self) -> None:
         checked = saved = time.monotonic()
         while not self._stop.is_set():
             try:

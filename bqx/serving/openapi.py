@@ -24,7 +24,7 @@ _KEYED = {
     415: "A body that says it is no JSON",
     409: "Bars that cannot be answered yet",
     429: "Too much is asked, see the header Retry-After",
-    503: "A registry that is damaged",
+    503: "A registry that is damaged, or a feed that is read no more",
 }
 """What else than an answer may come."""
 
