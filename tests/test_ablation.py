@@ -40,6 +40,16 @@ def test_a_group_adds_what_its_columns_carry() -> None:
     assert table.loc[SELECTED, "columns"] == 2
 
 
+def test_an_absent_forecast_is_no_perfect_one() -> None:
+    every = np.ones(6, np.bool_)
+    known = ablation.losses({"a": pair(1)}, lambda rows: ~every, fit)
+    absent = ablation.losses(
+        {"a": pair(1)}, lambda rows: every, lambda *_: np.full((3_000, 2), np.nan)
+    )
+    assert np.isfinite(known).all()
+    assert np.isnan(absent).all()
+
+
 def test_without_columns_the_forecast_is_the_martingales() -> None:
     rows = {"a": pair(1)}
     nothing = ablation.losses(rows, lambda own: np.zeros(6, np.bool_), fit)

@@ -153,7 +153,7 @@ def test_a_clean_list_has_the_one_verdict(market_bars: dict[str, Bars]) -> None:
     proof = certificate.certify(market_bars, honest(), 12)
     assert proof.clean
     assert proof.status == 0
-    assert proof.silent == ()
+    assert (proof.silent, proof.deaf) == ((), ())
     assert proof.cuts == 12
     assert proof.rows == 3 * len(market_bars["eurusd"])
     assert proof.verdict == (
@@ -192,15 +192,21 @@ def test_padding_blindness_and_absence_are_told(market_bars: dict[str, Bars]) ->
         planted("wide", lambda bars: np.where(np.arange(len(bars)) < 8, np.nan, bars.index), 9),
         planted("dead", lambda bars: 0.0 * bars.index),
         planted("never", lambda bars: bars.index * np.nan),
+        # As of a file of later closes, which no change of bars changes.
+        planted("elsewhere", lambda bars: np.sin(bars.first_market_minute + np.arange(len(bars)))),
     ]
     proof = certificate.certify(market_bars, features, 4)
     assert proof.loose == {
         "wide_planted": "the oldest of its 9 bars never matters",
-        "dead_planted": "the oldest of its 1 bars never matters",
+        "dead_planted": "never feels the newest bar that it reads",
+        "elsewhere_planted": "never feels the newest bar that it reads",
     }
     assert proof.silent == ("never_planted",)
+    assert proof.deaf == ("dead_planted", "elsewhere_planted")
     assert proof.status == 3
     assert proof.verdict.startswith("never_planted: not proven: no finite value")
+    assert "elsewhere_planted: not proven: feels none of the bars that it reads" in proof.verdict
+    assert certificate.certify(market_bars, features[3:], 4).status == 3
 
 
 FAR = {"a_minute": 1, "an_hour": 60, "a_day": 1_440, "a_week": 7_200, "a_month": 30_857,

@@ -104,7 +104,7 @@ def test_a_leak_stops_the_run_and_names_the_bar(file: Path, tmp_path: Path) -> N
     file.write_text(AHEAD)
     done = run(STAGES, str(tmp_path / "run"), str(file))
     assert done.returncode == 1
-    assert "features: read later bars" in done.stderr
+    assert "features: not causal" in done.stderr
     assert "rate_step_w5: reads ahead" in done.stderr
     assert "1 minutes ahead" in done.stderr
     assert not list((tmp_path / "run" / "features").rglob("*.parquet"))

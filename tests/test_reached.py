@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from bqx.features.rolling.exponential import ema_run_in
+from bqx.features.rolling.trailing import zone
 from bqx.identity import code_text
 from bqx.identity.reached import code_hash
 
@@ -229,13 +229,13 @@ def test_a_hash_does_not_depend_on_what_was_imported_or_used_before() -> None:
 
 
 def test_a_kernel_that_was_called_under_a_profiler_has_the_same_hash() -> None:
-    before = code_hash(ema_run_in)
+    before = code_hash(zone)
     profiler = cProfile.Profile()
     profiler.enable()
-    ema_run_in(5)
+    zone(5.0, -1.0, 1.0)
     profiler.disable()
-    assert code_text.definition(ema_run_in.py_func.__code__) is not None
-    assert code_hash(ema_run_in) == before
+    assert code_text.definition(zone.py_func.__code__) is not None
+    assert code_hash(zone) == before
 
 
 def test_what_else_was_imported_does_not_count() -> None:

@@ -1,7 +1,9 @@
 """Studies in cells: the same numbers as a run's stages, labelled, and honest."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import cloudpickle  # noqa: TID251
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +54,17 @@ def test_features_are_computed_and_described(study: Study) -> None:
     assert about["title"]
 
 
+def cumulated(x: np.ndarray, first_minute: int, window: int) -> np.ndarray:
+    return np.cumsum(x).reshape(-1, 1)
+
+
+TAKES_A_NAME = family("index", np.cumsum, Output("pt"), table="t", sources=RATE)
+OWN, OTHER = (
+    family("own", kernel, Output("1"), table="t", sources=RATE, windows=5)
+    for kernel in (cumulated, np.cumprod)
+)
+
+
 def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
     (lagged,) = columns_of(["rate_quadratic_b_norm_w90_lag60"])
     assert lagged.lag == 60
@@ -68,6 +81,12 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
         (lambda s: s.xy("core", horizon=30), "horizon: not in the study, got 30"),
         (lambda s: s.xy("core", fold=9), "fold: not there, got 9; expected a number from 0 to"),
         (lambda s: s.xy("core", fold="a"), "fold: not there, got 'a'"),
+        (lambda s: s.xy("core", fold=1.0), "fold: not there, got 1.0"),
+        (lambda s: s.xy("core", fold=True), "fold: not there, got True"),
+        (lambda s: s.xy("core", horizon="15"), "horizon: not in the study, got '15'"),
+        (lambda s: s.certify("rate_index", TAKES_A_NAME), "two have one name, got rate_index of"),
+        (lambda s: s.features(TAKES_A_NAME), "two have one name, got rate_index of"),
+        (lambda s: s.features(OWN, OTHER), "two have one name, got rate_own_w5 of"),
         (lambda s: s.xy("core", fold=0, part="tset"), "part: not of a fold, got 'tset'"),
         (lambda s: s.only(["eurusd"]), r"pair: not in the study, got \['eurusd'\]"),
         (lambda s: s.features(), "features: none is named, got nothing"),
@@ -83,6 +102,7 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
         (lambda s: Study.simulated(horizon=15), "unknown parameter, got 'horizon'"),
         (lambda s: Study.simulated(days=0), "days has a wrong value, got 0"),
         (lambda s: Study.of({}), "no bars, got no pair"),
+        (lambda s: Study.of("bars"), "no bars by pair, got 'bars'"),
     ],
 )
 def test_what_a_cell_gets_wrong_is_one_line(study: Study, call, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -192,6 +212,31 @@ def test_screened_coefficients_are_spearmans(study: Study) -> None:
     assert screened["fdr"].is_monotonic_increasing
     # Momentum is planted, and a rate above its mean goes on to rise, which is a lower BQX.
     assert got < -0.1
+
+
+def test_a_pair_without_a_value_takes_none_from_the_others(study: Study) -> None:
+    first, second = study.pairs[:2]
+    frame = study.bars[second].frame.assign(spread=np.nan)
+    spreads = np.abs(np.random.default_rng(3).normal(size=len(study.minutes))) + 0.1
+    given = {
+        first: replace(study.bars[first], frame=study.bars[first].frame.assign(spread=spreads)),
+        second: replace(study.bars[second], frame=frame),
+    }
+    both = replace(study, bars=given).screen("spread_level_mean_w20")
+    pd.testing.assert_frame_equal(
+        both, replace(study, bars=given).only(first).screen("spread_level_mean_w20")
+    )
+
+
+def test_an_own_family_travels_to_other_processes() -> None:
+    (column,) = columns_of([OWN])
+    again = cloudpickle.loads(cloudpickle.dumps(column))
+    assert again.name == column.name
+    np.testing.assert_array_equal(
+        again.feature.family.kernel(np.arange(4.0), 0, 5), cumulated(np.arange(4.0), 0, 5)
+    )
+    (known,) = columns_of(["rate_index"])
+    assert cloudpickle.loads(cloudpickle.dumps(known)).feature is known.feature
 
 
 def test_tests_of_days_keep_their_level_for_slow_columns() -> None:

@@ -40,8 +40,12 @@ class Certificate:
     ``days_ahead`` : from a value to the farthest bar that was altered. ``leaks`` : values that
     changed when later bars did, or when computed again. ``insufficient`` : features whose last
     ``lookback`` bars do not reproduce them. ``loose`` : lookbacks that are padded and newest bars
-    that are not felt. ``silent`` : features without a finite value on the compared rows, of which
-    nothing is proven.
+    that are not felt. ``silent`` : features without a finite value on the compared rows, and
+    ``deaf`` : those that felt neither the newest nor the oldest bar that they say they read; of
+    both nothing is proven.
+
+    Bars are what is altered: a kernel that takes values from elsewhere, such as a file of later
+    closes, is noticed where it feels no bar, and not where it mixes them with bars.
     """
 
     features: int
@@ -53,6 +57,7 @@ class Certificate:
     insufficient: Broken
     loose: Broken
     silent: tuple[str, ...]
+    deaf: tuple[str, ...]
 
     @property
     def clean(self) -> bool:
@@ -62,7 +67,7 @@ class Certificate:
     @property
     def status(self) -> int:
         """Exit status: 0 proven, 1 a leak, 3 not proven of some features."""
-        return (3 if self.silent else 0) if self.clean else 1
+        return (3 if self.silent or self.deaf else 0) if self.clean else 1
 
     @property
     def verdict(self) -> str:
@@ -71,6 +76,8 @@ class Certificate:
         lines |= {leak.feature: str(leak) for leak in self.leaks}
         for name in self.silent:
             lines.setdefault(name, f"{name}: not proven: no finite value on the compared rows")
+        for name in self.deaf:
+            lines.setdefault(name, f"{name}: not proven: feels none of the bars that it reads")
         offences = len(self.insufficient.keys() | {leak.feature for leak in self.leaks})
         extent = (
             f"{offences} of {self.features} features changed over {self.cuts} cuts, {self.rows:,} "
@@ -159,7 +166,7 @@ class _Proof:
 
     def certificate(self, count: int) -> Certificate:
         """What is found at so many cuts."""
-        loose: Broken = {}
+        unfelt: list[Broken] = []
         with tqdm(total=self.turns + 3, desc="causality", unit="history") as bar:
             for turn in range(self.turns):
                 self._turn(turn, count // self.turns + (turn < count % self.turns))
@@ -171,8 +178,9 @@ class _Proof:
             pair, bars = next(iter(self.bars.items()))
             valued = [feature for feature in self.features if feature.name in self.reading.spoke]
             for check in (tightness.blind, tightness.padded):
-                loose |= check(valued, bars, self.tries, self.learnt[pair], self.seed)
+                unfelt.append(check(valued, bars, self.tries, self.learnt[pair], self.seed))
                 bar.update()
+        newest, oldest = unfelt
         names = [feature.name for feature in self.features]
         return Certificate(
             features=len(names),
@@ -182,8 +190,9 @@ class _Proof:
             days_ahead=self.reading.ahead / sessions.WEEK * 7.0,
             leaks=tuple(self.leaks[name] for name in names if name in self.leaks),
             insufficient={n: self.insufficient[n] for n in names if n in self.insufficient},
-            loose=loose,
+            loose=oldest | newest,
             silent=tuple(name for name in names if name not in self.reading.spoke),
+            deaf=tuple(name for name in names if name in newest and name in oldest),
         )
 
     def _turn(self, turn: int, count: int) -> None:

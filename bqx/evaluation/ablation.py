@@ -52,7 +52,10 @@ def losses(pairs: Mapping[str, PairRows], columns: Callable[[PairRows], Mask], f
         forecast = np.zeros_like(rows.later_y)
         if mask.any():
             forecast = fit(rows.x[:, mask], rows.y, rows.later_x[:, mask])
-        errors = np.nansum((rows.later_y - forecast) ** 2, axis=1)
+        # An absent label counts for nothing; an absent forecast would be a perfect one.
+        errors = np.where(np.isfinite(rows.later_y), (rows.later_y - forecast) ** 2, 0.0).sum(
+            axis=1
+        )
         total += np.bincount(np.searchsorted(days, rows.day), errors, minlength=len(days))
     return total
 

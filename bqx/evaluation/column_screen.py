@@ -91,9 +91,7 @@ def screen_all(
     """
     rows = rows_of(fold, columns, params.stride)
     minutes = next(iter(histories.values())).bars.minutes[rows]
-    longest = max(h + params.window(h) for h in params.horizons)
-    joined = sessions.joined_days(sessions.trading_days(minutes), longest)
-    days, day = np.unique(joined, return_inverse=True)
+    days, day = np.unique(days_of(minutes, params), return_inverse=True)
     if len(days) < FEWEST_DAYS:
         raise ParameterError(
             f"screening: too few days, got {len(days)} before the first test row; expected at "
@@ -114,6 +112,15 @@ def screen_all(
         backend=params.backend,
     )
     return assemble({pair: screens[pair] for pair in histories}, columns, params.horizons, rows)
+
+
+def days_of(minutes: Rows, params: Params) -> Rows:
+    """Trading day of each minute, those that a label joins under one number.
+
+    ``params`` : horizons and target_window are read.
+    """
+    longest = max(h + params.window(h) for h in params.horizons)
+    return sessions.joined_days(sessions.trading_days(minutes), longest)
 
 
 def rows_of(fold: Fold, columns: Sequence[Column], stride: int) -> Rows:

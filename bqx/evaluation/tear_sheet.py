@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bqx.evaluation import conditions, screening
-from bqx.evaluation.column_screen import ALL, likeness_of, mean_over, rows_of
+from bqx.evaluation.column_screen import ALL, days_of, likeness_of, mean_over, rows_of
 from bqx.feature_store.history import History
 from bqx.features.lags import CAUSALITY_LAG, LAGS, Column
 from bqx.learning import samples
@@ -79,18 +79,18 @@ def _text(table: pd.DataFrame) -> str:
     return _plain(table).to_string() if len(table) else "none"
 
 
-def definition(column: Column) -> dict[str, str]:
-    """What a column is, by what is said of it."""
+def definition(column: Column, lags: Sequence[int] = LAGS) -> dict[str, str]:
+    """What a column is, by what is said of it; ``lags`` : of a run."""
     feature = column.feature
-    lags = f"{', '.join(map(str, LAGS))}" if feature.laggable else "none"
+    lagged = ", ".join(map(str, lags)) if feature.laggable and lags else "none"
     if feature.causality_lag:
-        lags += f", and {CAUSALITY_LAG}"
+        lagged += f", and {CAUSALITY_LAG}"
     values = {
         "what it is": feature.title + (f", {column.lag} minutes earlier" if column.lag else ""),
         "formula": feature.formula,
         "unit": feature.unit,
         "lookback": f"{column.lookback} bars",
-        "lags": lags,
+        "lags": lagged,
         "table": feature.table,
         "domain": feature.domain,
         "range": f"{feature.lo:g} to {feature.hi:g}",
@@ -120,7 +120,7 @@ def make(
     """
     rows = rows_of(fold, (column,), params.stride)
     minutes = next(iter(histories.values())).bars.minutes[rows]
-    days, day = np.unique(sessions.trading_days(minutes), return_inverse=True)
+    days, day = np.unique(days_of(minutes, params), return_inverse=True)
     pairs = {
         pair: _of_pair(history, column, rows, day, fold=fold, params=params)
         for pair, history in histories.items()
@@ -136,7 +136,7 @@ def make(
     first, last = sessions.timestamps(minutes[[0, -1]]).strftime("%Y-%m-%d")
     return TearSheet(
         name=column.name,
-        definition=definition(column),
+        definition=definition(column, params.lags),
         by_session=_by_session(
             {pair: of_pair.values for pair, of_pair in pairs.items()}, conditions.session(minutes)
         ),

@@ -41,8 +41,11 @@ class Column:
     suffix: str = ""
 
     def __reduce__(self) -> tuple[Callable[..., "Column"], tuple[Any, ...]]:
-        # Another process finds the feature by name: a compiled kernel that travels is compiled
-        # again when it arrives.
+        # Another process finds a feature of the catalog by name: a compiled kernel that travels is
+        # compiled again when it arrives.
+        known = catalog.FEATURES.get(self.feature.name)
+        if known is None or known.family is not self.feature.family:
+            return Column, (self.feature, self.lag, self.suffix)
         return _column, (self.feature.name, self.lag, self.suffix, catalog.adopted())
 
     @property

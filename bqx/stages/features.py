@@ -66,16 +66,17 @@ def build(params: Params) -> pd.DataFrame:
 
 
 def certify(bars: dict[str, Bars], features: tuple[Feature, ...]) -> None:
-    """Refuse a user's own features that read ahead, before anything reads their values.
+    """Refuse a user's own features that read ahead, or none of the bars that they say they read,
+    before anything reads their values.
 
     Raises ParameterError for them, and for a kernel that fails.
     """
     proof = certificate.certify(bars, features)
-    if not proof.clean:
+    if not proof.clean or proof.deaf:
         raise ParameterError(
-            f"features: read later bars, got\n{proof.verdict}\nexpected values that do not depend "
-            "on what comes after them. Mend the kernel; bqx certify --bars FOLDER --features FILE "
-            "tries it alone."
+            f"features: not causal, got\n{proof.verdict}\nexpected values of bars, that do not "
+            "depend on what comes after them. Mend the kernel; bqx certify --bars FOLDER "
+            "--features FILE tries it alone."
         )
 
 

@@ -26,15 +26,26 @@ def columns_of(wanted: Iterable[Wanted]) -> tuple[Column, ...]:
 
     Raises
     ------
-    ParameterError : nothing is wanted, or something that no column is called by.
+    ParameterError : nothing is wanted, something that no column is called by, or a family of one's
+        own whose feature has the name of another.
     """
-    columns = tuple(dict.fromkeys(column for item in wanted for column in _columns(item)))
+    columns: dict[str, Column] = {}
+    for column in (column for item in wanted for column in _columns(item)):
+        feature = column.feature
+        other = columns.setdefault(column.name, column).feature
+        for known in (other, catalog.FEATURES.get(feature.name, other)):
+            if known.family is not feature.family:
+                raise ParameterError(
+                    f"features: two have one name, got {feature.name} of {feature.family.kernel} "
+                    f"beside that of {known.family.kernel}; expected different ones. Rename the "
+                    "family."
+                )
     if not columns:
         raise ParameterError(
             "features: none is named, got nothing; expected names or patterns such as rate_rsi_*, "
             "or core for those of a run."
         )
-    return columns
+    return tuple(columns.values())
 
 
 def _columns(wanted: Wanted) -> Iterator[Column]:

@@ -70,7 +70,7 @@ class PurgedFolds:
         ------
         ParameterError : no such fold or part.
         """
-        if number not in range(-len(self), len(self)):
+        if type(number) is not int or number not in range(-len(self), len(self)):
             raise ParameterError(
                 f"fold: not there, got {number!r}; expected a number from 0 to {len(self) - 1}. "
                 "study.folds shows them."

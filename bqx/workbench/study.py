@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bqx.causality.certificate import CUTS, Certificate, certify
 from bqx.errors import ParameterError
 from bqx.evaluation import screening
+from bqx.evaluation.column_screen import days_of, mean_over
 from bqx.feature_store.history import History
 from bqx.features.lags import Column
 from bqx.learning import pooled, samples, split, training
@@ -60,6 +61,11 @@ class Study:
     @classmethod
     def of(cls, bars: Mapping[str, Bars], **settings: Any) -> Self:
         """A study of bars on one grid (`bars.align`); ``settings`` are parameters by key."""
+        if not isinstance(bars, Mapping):
+            raise ParameterError(
+                f"study: no bars by pair, got {bars!r:.60}; expected those of bars.align. "
+                "Study.read takes a folder or file."
+            )
         return cls(dict(bars), from_settings(settings))
 
     @classmethod
@@ -181,13 +187,13 @@ class Study:
         """
         columns, fold = columns_of(wanted), self.folds_for(*wanted)[0]
         rows = np.concatenate((fold.train, fold.validation))
-        _, block = np.unique(sessions.trading_days(self.minutes[rows]), return_inverse=True)
+        _, block = np.unique(days_of(self.minutes[rows], self.params), return_inverse=True)
         horizons, sums = self.params.horizons, []
         for pair in self.pairs:
             values = self._matrix(columns, rows, fold, pair)
             labels = self.labels(pair).to_numpy()[rows]
             sums.append(screening.day_products(values, labels, block))
-        ic, t, p = screening.tested(np.mean(sums, axis=0))
+        ic, t, p = screening.tested(mean_over(sums))
         cells = pd.MultiIndex.from_product(([c.name for c in columns], horizons), names=CELL)
         frame = pd.DataFrame({"ic": ic.ravel(), "t": t.ravel(), "p": p.ravel()}, index=cells)
         frame["fdr"] = screening.false_discovery_rate(p.ravel())
@@ -251,7 +257,7 @@ class Study:
     def _label(self, pair: str, horizon: int) -> NDArray[np.float64]:
         if horizon not in self.params.horizons:
             raise ParameterError(
-                f"horizon: not in the study, got {horizon}; expected one of "
+                f"horizon: not in the study, got {horizon!r}; expected one of "
                 f"{', '.join(map(str, self.params.horizons))}. Name it under horizons."
             )
         target = make(self._bars(pair), self.params.window(horizon), horizon)
