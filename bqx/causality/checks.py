@@ -1,7 +1,8 @@
 """What must hold for every feature: causality, sufficiency, tightness; and what is compared.
 
 Causality: values stay what they are when later bars are removed or altered, those of every pair at
-once, since features read other pairs through the panel. Sufficiency: the last ``lookback`` bars
+once, since features read other pairs through the panel. Bars are those of the grid, where a hole is
+carried or empty as is known at its end. Sufficiency: the last ``lookback`` bars
 alone give the same value. Tightness: the newest and the oldest of them matter. Equal means equal
 in every bit.
 """

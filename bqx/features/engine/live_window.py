@@ -22,7 +22,8 @@ class LiveWindow(BarWindow):
     """The last bars of up to 28 pairs, and the features of the newest minute.
 
     The values are those of the batch on the same bars, bit for bit, since both go through one
-    `Plan`.
+    `Plan`: on bars that end where the window's do, since a pair's hole is carried when its end is
+    known, and is empty until then.
 
     Parameters
     ----------
