@@ -101,7 +101,7 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
         (lambda s: s.fit(Ridge, "core"), "model: cannot be fitted, got the class Ridge"),
         (lambda s: Study.simulated(horizon=15), "unknown parameter, got 'horizon'"),
         (lambda s: Study.simulated(days=0), "days has a wrong value, got 0"),
-        (lambda s: Study.of({}), "no bars, got no pair"),
+        (lambda s: Study.of({}), "no bars by pair, got {}"),
         (lambda s: Study.of("bars"), "no bars by pair, got 'bars'"),
     ],
 )

@@ -55,18 +55,16 @@ class Study:
     published: str = ""
 
     def __post_init__(self) -> None:
-        if not self.bars:
-            raise ParameterError("study: no bars, got no pair; expected at least one. Name some.")
+        if not isinstance(self.bars, Mapping) or not self.bars:
+            raise ParameterError(
+                f"study: no bars by pair, got {self.bars!r:.60}; expected those of bars.align. "
+                "Study.read takes a folder or file."
+            )
 
     @classmethod
     def of(cls, bars: Mapping[str, Bars], **settings: Any) -> Self:
         """A study of bars on one grid (`bars.align`); ``settings`` are parameters by key."""
-        if not isinstance(bars, Mapping):
-            raise ParameterError(
-                f"study: no bars by pair, got {bars!r:.60}; expected those of bars.align. "
-                "Study.read takes a folder or file."
-            )
-        return cls(dict(bars), from_settings(settings))
+        return cls(bars, from_settings(settings))
 
     @classmethod
     def read(cls, path: str | Path, **settings: Any) -> Self:
