@@ -293,10 +293,8 @@ class Study:
     def __repr__(self) -> str:
         first, last = sessions.timestamps(self.minutes[[0, -1]]).strftime("%Y-%m-%d")
         horizons = ", ".join(map(str, self.params.horizons))
-        return (
-            f"Study of {', '.join(self.pairs)}: {len(self.minutes):,} minutes from {first} to "
-            f"{last}, horizons {horizons}"
-        )
+        extent = f"{len(self.minutes):,} minutes from {first} to {last}"
+        return f"Study of {', '.join(self.pairs)}: {extent}, horizons {horizons}"
 
     def _repr_html_(self) -> str:
         return f"<p>{self!r}</p>{self.summary().to_html()}"
