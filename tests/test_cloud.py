@@ -117,6 +117,16 @@ def test_hyperparameters_are_texts():
     assert call.arguments["HyperParameters"] == {"pair": "eurusd", "depth": "3"}
 
 
+def test_a_job_is_of_the_pair_and_model_in_its_name():
+    others = {"pair": "usdjpy", "model": "ridge"}
+    training = job_requests.training(OWN, "eurusd", "v1", others, bars=BARS).arguments
+    assert training["HyperParameters"] == {"pair": "eurusd", "model": "ridge"}
+    definition = job_requests.tuning(OWN, "eurusd", "v1", others, bars=BARS).arguments[
+        "TrainingJobDefinition"
+    ]
+    assert definition["StaticHyperParameters"] == {"pair": "eurusd", "model": "xgboost"}
+
+
 def test_a_search_is_bayesian_over_the_models_own_ranges():
     call = job_requests.tuning(OWN, "gbpusd", "v1", {"max_depth": "9", "lags": "[60]"}, bars=BARS)
     config = call.arguments["HyperParameterTuningJobConfig"]

@@ -174,6 +174,26 @@ def test_a_dry_run_refuses_what_the_job_would(account, capsys, command):
     assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train", "pair=usdjpy"),
+        ("tune", "pair=usdjpy"),
+        ("tune", "model=ridge"),
+        ("pipeline", "pair=usdjpy"),
+    ],
+)
+def test_what_a_command_says_of_each_job_is_not_set_otherwise(
+    account, offline, capsys, command, said
+):
+    given = [command, *DRY[command][0], "--set", said, "--account", account]
+    assert cli.main(["cloud", *given]) == 2
+    out, err = capsys.readouterr()
+    key, _, value = said.partition("=")
+    assert f"--set: {key} is not to be set here, got '{value}'; expected" in err
+    assert (out, err.count("\n")) == ("", 1)
+
+
 def test_variants_have_models_and_weights(tmp_path):
     (tmp_path / "a.tar.gz").touch()
     told = {"BQX_CAPTURE": "/a"}

@@ -99,15 +99,21 @@ def values_of(texts: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def hyperparameters(texts: list[str], pair: str) -> dict[str, str]:
-    """Values of ``--set`` that a training of a pair takes.
+def hyperparameters(texts: list[str], fixed: dict[str, str]) -> dict[str, str]:
+    """Values of ``--set`` that a training takes beside those that the command itself says.
 
-    Raises ParameterError for those that it would refuse.
+    Raises ParameterError for those that it would refuse, and for another value of a fixed one.
     """
     from bqx.serving.jobs.training import Request
 
     values = values_of(texts)
-    Request.of({"pair": pair} | values)
+    said = [key for key in fixed if key in values]
+    if said:
+        raise ParameterError(
+            f"--set: {said[0]} is not to be set here, got {values[said[0]]!r:.60}; expected other "
+            f"parameters. The command names the {said[0]} of each job itself."
+        )
+    Request.of(values | fixed)
     return values
 
 
@@ -167,7 +173,8 @@ def _train(asked: argparse.Namespace) -> int:
     if len(set(pairs)) < len(pairs):
         raise ParameterError(f"--pairs: a pair stands twice, got {asked.pairs:.80}; expected once.")
     request = job_requests.tuning if asked.searching else job_requests.training
-    values = hyperparameters(asked.set, pairs[0])
+    fixed = {"model": job_requests.TUNED} if asked.searching else {}
+    values = hyperparameters(asked.set, {"pair": pairs[0], **fixed})
     calls = [request(account, pair, asked.version, values, bars=asked.bars) for pair in pairs]
     if of is None or asked.searching:
         return _made(asked, calls)
@@ -262,7 +269,7 @@ def _pipeline(asked: argparse.Namespace) -> int:
     account, _ = _opened(asked)
     # Of the definition's text AWS says what is wrong when the step begins.
     checked([job_requests.processing(account, "process", [], bars=asked.bars)])
-    values = hyperparameters(asked.set, LIQUIDITY[0])
+    values = hyperparameters(asked.set, {"pair": LIQUIDITY[0]})
     content = pipeline.definition(account, LIQUIDITY, values, bars=asked.bars)
     return _made(asked, [pipeline.create(account, content)])
 

@@ -121,7 +121,7 @@ def training(
     ``bars`` : address of the bar files of all pairs that its columns read.
     """
     definition = _definition(account, bars, account.uri("trainings"), instance=instance)
-    texts = {"pair": pair} | {key: str(value) for key, value in hyperparameters.items()}
+    texts = {key: str(value) for key, value in hyperparameters.items()} | {"pair": pair}
     name = {"TrainingJobName": f"bqx-{pair}-{version}"}
     call = {**name, "HyperParameters": texts, **definition, **_marks(account, pair)}
     return Call("sagemaker", "create_training_job", call)
@@ -162,7 +162,7 @@ def tuning(
 ) -> Call:
     """A Bayesian search for the settings of a pair, by the skill on validation rows."""
     definition = _definition(account, bars, account.uri("tunings"), instance=instance)
-    fixed = {"pair": pair, "model": TUNED} | {k: str(v) for k, v in hyperparameters.items()}
+    fixed = {k: str(v) for k, v in hyperparameters.items()} | {"pair": pair, "model": TUNED}
     searched = ranges(TUNED)
     names = {entry["Name"] for entries in searched.values() for entry in entries}
     definition["StaticHyperParameters"] = {k: v for k, v in fixed.items() if k not in names}
