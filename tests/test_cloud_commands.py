@@ -242,13 +242,24 @@ def test_what_a_template_refers_to_is_there(design):
     assert set(design["Parameters"]) <= named
 
 
+IN_VPC = {
+    *(f"ec2:{name}NetworkInterface" for name in ("Create", "Delete")),
+    *(f"ec2:{name}NetworkInterfacePermission" for name in ("Create", "Delete")),
+    *("ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"),
+    *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+}
 WITHOUT_RESOURCE = {
-    "ecr:GetAuthorizationToken",
-    "xray:PutTraceSegments",
-    *(f"ec2:{name}" for name in ("CreateNetworkInterface", "DeleteNetworkInterface")),
-    "ec2:DescribeNetworkInterfaces",
+    *("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "xray:PutTraceSegments"),
+    *IN_VPC,
 }
 """Actions for which AWS knows no narrower resource."""
+ON_INSTANCES = {
+    *("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "s3:GetObject", "s3:ListBucket"),
+    *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+    *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams"),
+    *("logs:PutLogEvents", "kms:CreateGrant", "kms:Decrypt"),
+}
+"""What the page sagemaker-roles of AWS's guide asks for a model under a key of its own."""
 
 
 def test_a_role_may_do_what_it_needs_and_nothing_else(design):
@@ -262,6 +273,22 @@ def test_a_role_may_do_what_it_needs_and_nothing_else(design):
     # A service assumes a role for this account alone.
     trust = [r["Properties"]["AssumeRolePolicyDocument"]["Statement"][0] for r in roles.values()]
     assert all(statement["Condition"]["StringEquals"] for statement in trust)
+
+
+def allowed(role):
+    """Actions that a role may take."""
+    policy = role["Properties"]["Policies"][0]["PolicyDocument"]
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+def test_roles_of_sagemaker_may_what_aws_asks_of_them_in_a_vpc_and_under_a_key():
+    resources = template.endpoint()["Resources"]
+    assert allowed(resources["EndpointRole"]) == ON_INSTANCES | IN_VPC
+    written = {"s3:PutObject", "kms:GenerateDataKey", "kms:Encrypt"}
+    assert allowed(resources["JobRole"]) == ON_INSTANCES | IN_VPC | written
+    # A function needs fewer of them.
+    function = allowed(template.functions()["Resources"]["PredictRole"])
+    assert len(IN_VPC & function) == 3
 
 
 def test_all_is_encrypted_and_in_the_network(design):

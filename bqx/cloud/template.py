@@ -24,18 +24,16 @@ def endpoint() -> dict[str, Any]:
             [
                 *parts.reading("bars", "datasets", "models", "requests"),
                 *parts.writing("datasets", "trainings", "tunings", "predictions"),
-                *parts.image(),
-                *parts.attached(),
-                parts.logs("/aws/sagemaker/*"),
+                # Outputs name the key.
+                statement(["kms:Encrypt"], [arn("Key")]),
+                *parts.on_instances("/aws/sagemaker/*"),
             ],
         ),
         "EndpointRole": parts.role(
             "sagemaker",
             [
                 *parts.reading("models"),
-                *parts.image(),
-                *parts.attached(),
-                parts.logs("/aws/sagemaker/Endpoints/*"),
+                *parts.on_instances("/aws/sagemaker/Endpoints/*"),
             ],
         ),
         "Model": _of("SageMaker::Model", _model()),
