@@ -12,7 +12,8 @@ import yaml
 from moto import mock_aws
 
 from bqx import cli
-from bqx.cloud import template
+from bqx.cloud import job_requests, shapes, template
+from bqx.cloud.account import Account
 from bqx.cloud.local import commands as local
 
 ACCOUNT = """
@@ -302,13 +303,47 @@ def test_all_is_encrypted_and_in_the_network(design):
         assert kinds["SageMaker::EndpointConfig"]["KmsKeyId"]
 
 
-def test_the_daily_batch_is_a_job_that_sagemaker_takes():
-    batch = template.endpoint()["Resources"]["Batch"]["Properties"]
+def filled(text):
+    """A text of CloudFormation with names for what it refers to."""
+    values = {"AWS::Region": "us-east-1", "AWS::AccountId": "1" * 12, "Instance": "ml.m5.xlarge"}
+    values["Key.Arn"] = "arn:aws:kms:us-east-1:111111111111:key/k"
+    return re.sub(r"\$\{([\w.:]+)\}", lambda found: values.get(found[1], "x"), text)
+
+
+def granted(role, action):
+    """Objects of the bucket of which a role may have something."""
+    return [
+        resource["Fn::Sub"].removeprefix("${Bucket.Arn}/")
+        for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        if action in statement["Action"]
+        for resource in statement["Resource"]
+    ]
+
+
+def test_the_daily_batch_is_a_job_that_sagemaker_takes_and_its_role_can_do():
+    resources = template.endpoint()["Resources"]
+    batch, model = (resources[name]["Properties"] for name in ("Batch", "BatchModel"))
     assert batch["ScheduleExpression"] == "cron(0 0 * * ? *)"
     text = batch["Target"]["Input"]["Fn::Sub"]
-    job = json.loads(re.sub(r"\$\{[\w.]+\}", "x", text))
-    assert job["TransformInput"]["SplitType"] == "Line"
-    assert "<aws.scheduler.execution-id>" in job["TransformJobName"]
+    execution = "0f3b9b7e-3c1d-4a53-9a0e-8d6f5e0c7b1a"
+    job = json.loads(filled(text).replace("<aws.scheduler.execution-id>", execution))
+    shapes.check("sagemaker", "create_transform_job", job)
+    own = Account("1" * 12, "us-east-1", "x", "", key=filled("${Key.Arn}"))
+    name, source = f"bqx-batch-{execution}", "s3://x/requests/daily"
+    sizes = {"instance": "ml.m5.xlarge", "instances": 1}
+    assert job == job_requests.transform(own, name, "x", source=source, **sizes).arguments
+    # A job has no target model, and the role of its model.
+    assert "${BatchModel.ModelName}" in text
+    assert model["PrimaryContainer"]["Mode"] == "SingleModel"
+    assert model["PrimaryContainer"]["ModelDataUrl"] == {
+        "Fn::Sub": "s3://${Bucket}/models/${BatchArchive}"
+    }
+    role = resources[model["ExecutionRoleArn"]["Fn::GetAtt"][0]]
+    assert {"models/*", "requests/*"} <= set(granted(role, "s3:GetObject"))
+    assert "predictions/*" in granted(role, "s3:PutObject")
+    # The bucket is made with the stack, and empty then.
+    for name in ("BatchModel", "BatchRole", "Batch"):
+        assert resources[name]["Condition"] in template.endpoint()["Conditions"]
 
 
 @pytest.mark.parametrize("name", sorted(template.DESIGNS))

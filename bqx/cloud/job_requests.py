@@ -224,11 +224,19 @@ def transform(
     )
 
 
-def daily_transform(account: Account, model: str, *, role: str) -> Call:
+def daily_transform(
+    account: Account,
+    model: str,
+    *,
+    role: str,
+    instance: str = "ml.m5.2xlarge",
+    instances: int = 4,
+) -> Call:
     """The batch of every day at 00:00 UTC, by a schedule whose role may do nothing else."""
     # Each day's job has a name and an output of its own.
     name = "bqx-batch-<aws.scheduler.execution-id>"
-    job = transform(account, name, model, source=account.uri("requests", "daily"))
+    source, sizes = account.uri("requests", "daily"), {"instance": instance, "instances": instances}
+    job = transform(account, name, model, source=source, **sizes)
     target = {
         "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:createTransformJob",
         "RoleArn": role,

@@ -5,8 +5,9 @@ Every role may do what its part needs and nothing else; all runs in a VPC and is
 
 from typing import Any
 
-from bqx.cloud import endpoint_requests
+from bqx.cloud import endpoint_requests, job_requests
 from bqx.cloud import template_parts as parts
+from bqx.cloud.account import Account
 from bqx.cloud.template_parts import Resource, arn, ref, statement, sub
 from bqx.monitoring.capture import SHARE
 from bqx.serving import captured, lambda_places
@@ -16,7 +17,11 @@ RATE, BURST = 100, 200
 
 
 def endpoint() -> dict[str, Any]:
-    """The multi-model endpoint, scaled from one to four instances, and the daily batch."""
+    """The multi-model endpoint, scaled from one to four instances, and the daily batch.
+
+    The batch is of one archive, as a job names no target model: it begins once the stack is
+    updated with the archive's key, which lies in a bucket that the stack makes.
+    """
     resources = parts.storage() | parts.network()
     resources |= {
         "JobRole": parts.role(
@@ -36,7 +41,7 @@ def endpoint() -> dict[str, Any]:
                 *parts.on_instances("/aws/sagemaker/Endpoints/*"),
             ],
         ),
-        "Model": _of("SageMaker::Model", _model()),
+        "Model": _of("SageMaker::Model", _model("EndpointRole", "MultiModel", "")),
         "Config": _of("SageMaker::EndpointConfig", _config()),
         "Endpoint": _of(
             "SageMaker::Endpoint",
@@ -44,12 +49,17 @@ def endpoint() -> dict[str, Any]:
         ),
         **_scaling(),
         **_alarms(),
-        "BatchRole": parts.role("scheduler", _batch_statements()),
-        "Batch": _of("Scheduler::Schedule", _batch()),
+        **{name: part | {"Condition": "HasArchive"} for name, part in _daily().items()},
         "Predictions": parts.predictions(),
     }
-    parameters = {"Instance": {"Type": "String", "Default": "ml.m5.2xlarge"}}
-    return _document("bqx: a multi-model endpoint", resources, parameters)
+    archive = "of the daily batch, such as eurusd/0001.tar.gz below models/; none, no batch"
+    parameters = {
+        "Instance": {"Type": "String", "Default": "ml.m5.2xlarge"},
+        "BatchArchive": {"Type": "String", "Default": "", "Description": archive},
+    }
+    has_archive = {"Fn::Not": [{"Fn::Equals": [ref("BatchArchive"), ""]}]}
+    document = _document("bqx: a multi-model endpoint", resources, parameters)
+    return document | {"Conditions": {"HasArchive": has_archive}}
 
 
 FUNCTIONS = (("precompute", 2_048, 300), ("predict", 1_024, 30), ("features", 1_024, 30))
@@ -120,14 +130,14 @@ def _of(kind: str, properties: dict[str, Any]) -> Resource:
     return {"Type": f"AWS::{kind}", "Properties": properties}
 
 
-def _model() -> dict[str, Any]:
+def _model(role: str, mode: str, key: str) -> dict[str, Any]:
     container = {
         "Image": ref("Image"),
-        "Mode": "MultiModel",
-        "ModelDataUrl": sub("s3://${Bucket}/models/"),
+        "Mode": mode,
+        "ModelDataUrl": sub(f"s3://${{Bucket}}/models/{key}"),
     }
     return {
-        "ExecutionRoleArn": arn("EndpointRole"),
+        "ExecutionRoleArn": arn(role),
         "PrimaryContainer": container,
         "EnableNetworkIsolation": True,
         "VpcConfig": {"Subnets": ref("Subnets"), "SecurityGroupIds": [arn_of_group()]},
@@ -190,33 +200,30 @@ def _alarms() -> dict[str, Resource]:
     return out
 
 
-def _batch_statements() -> list[dict[str, Any]]:
+def _daily() -> dict[str, Resource]:
+    """The daily batch: its model, whose role the job has, and the schedule that starts it."""
     job = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:transform-job/bqx-*"
-    return [statement(["sagemaker:CreateTransformJob"], [sub(job)])]
+    # A job that has tags is created by who may add them.
+    started = statement(["sagemaker:CreateTransformJob", "sagemaker:AddTags"], [sub(job)])
+    return {
+        "BatchModel": _of("SageMaker::Model", _model("JobRole", "SingleModel", "${BatchArchive}")),
+        "BatchRole": parts.role("scheduler", [started]),
+        "Batch": _of("Scheduler::Schedule", _batch()),
+    }
 
 
 def _batch() -> dict[str, Any]:
-    execution = "<aws.scheduler.execution-id>"
-    content = (
-        '{"TransformJobName":"bqx-' + execution + '","ModelName":"${Model.ModelName}",'
-        '"BatchStrategy":"MultiRecord","MaxPayloadInMB":10,"TransformInput":{"DataSource":'
-        '{"S3DataSource":{"S3DataType":"S3Prefix","S3Uri":"s3://${Bucket}/requests/daily"}},'
-        '"ContentType":"application/jsonlines","SplitType":"Line"},"TransformOutput":'
-        '{"S3OutputPath":"s3://${Bucket}/predictions/batch/' + execution + '",'
-        '"AssembleWith":"Line","KmsKeyId":"${Key.Arn}"},"TransformResources":'
-        '{"InstanceType":"${Instance}","InstanceCount":1}}'
-    )
+    """The schedule that `bqx cloud batch` makes, with what the stack calls its own."""
+    stack = Account("${AWS::AccountId}", "${AWS::Region}", "${Bucket}", role="", key="${Key.Arn}")
+    schedule = job_requests.daily_transform(
+        stack, "${BatchModel.ModelName}", role="", instance="${Instance}", instances=1
+    ).arguments
     target = {
-        "Arn": sub("arn:${AWS::Partition}:scheduler:::aws-sdk:sagemaker:createTransformJob"),
+        "Arn": sub(schedule["Target"]["Arn"].replace("arn:aws:", "arn:${AWS::Partition}:")),
         "RoleArn": arn("BatchRole"),
-        "Input": sub(content),
+        "Input": sub(schedule["Target"]["Input"]),
     }
-    return {
-        "ScheduleExpression": "cron(0 0 * * ? *)",
-        "ScheduleExpressionTimezone": "UTC",
-        "FlexibleTimeWindow": {"Mode": "OFF"},
-        "Target": target,
-    }
+    return {key: schedule[key] for key in schedule if key != "Name"} | {"Target": target}
 
 
 def _function(name: str, memory: int, seconds: int) -> dict[str, Any]:
