@@ -227,7 +227,32 @@ def test_an_endpoint_scales_from_one_to_four(aws):
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
     policies = service.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
     held = [p["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for p in policies]
-    assert sorted(held) == [70.0, 400.0]
+    # 70 percent of each of eight processors.
+    assert sorted(held) == [400.0, 560.0]
+
+
+@pytest.mark.parametrize(
+    ("instance", "count"),
+    [
+        ("ml.m8g.medium", 1),
+        ("ml.m5.large", 2),
+        ("ml.c7g.xlarge", 4),
+        ("ml.m5.12xlarge", 48),
+        ("ml.p6-b200.48xlarge", 192),
+    ],
+)
+def test_the_processors_held_are_those_of_the_instance(instance, count):
+    assert endpoint_requests.processors(instance) == count
+    cpu = endpoint_requests.autoscaling(instance=instance)[1].arguments
+    assert cpu["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 70.0 * count
+
+
+def test_every_instance_that_serves_has_processors():
+    model = boto3.client("sagemaker", region_name=REGION).meta.service_model
+    hosting = model.shape_for("ProductionVariantInstanceType").enum
+    assert all(endpoint_requests.processors(instance) > 0 for instance in hosting)
+    with pytest.raises(ParameterError, match="instance: no type, got 'm5'"):
+        endpoint_requests.processors("m5")
 
 
 def test_weights_go_ten_fifty_hundred_and_back_when_an_alarm_rings(aws):

@@ -127,6 +127,7 @@ REFUSED = [
     ("tune", "x" * 30, *BARS),
     ("endpoint", "v 1"),
     ("endpoint", ""),
+    ("endpoint", "v1", "--instance", "m5"),
     ("endpoint", "x" * 99),
     ("canary", "v/2"),
     ("shift", "old", "old"),
@@ -301,6 +302,24 @@ def test_all_is_encrypted_and_in_the_network(design):
         assert kinds[name]["VpcConfig"]
     if "SageMaker::EndpointConfig" in kinds:
         assert kinds["SageMaker::EndpointConfig"]["KmsKeyId"]
+
+
+def test_the_stack_scales_by_the_processors_of_its_instances():
+    design = template.endpoint()
+    targets = design["Mappings"]["Targets"]
+    held = {
+        name: resource["Properties"]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"]
+        for name, resource in design["Resources"].items()
+        if resource["Type"] == "AWS::ApplicationAutoScaling::ScalingPolicy"
+    }
+    assert held["ScaledCpu"] == {"Fn::FindInMap": ["Targets", {"Ref": "Instance"}, "cpu"]}
+    assert targets["ml.m5.2xlarge"] == {"cpu": 560.0, "invocations": 400.0}
+    assert targets["ml.m5.large"] == {"cpu": 140.0, "invocations": 400.0}
+    instance = design["Parameters"]["Instance"]
+    assert {*targets} == {*instance["AllowedValues"]} >= {instance["Default"]}
+    model = boto3.client("sagemaker", region_name="us-east-1").meta.service_model
+    for shape in ("ProductionVariantInstanceType", "TransformInstanceType"):
+        assert {*targets} <= {*model.shape_for(shape).enum}
 
 
 def filled(text):

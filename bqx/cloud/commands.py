@@ -195,7 +195,7 @@ def _endpoint(asked: argparse.Namespace) -> int:
         requests.model(account, name, models=account.uri(f"{artefacts.PREFIX}/")),
         requests.config(account, name, {name: 1.0}, **sizes),
         requests.create(account, name),
-        *requests.autoscaling(),
+        *requests.autoscaling(instance=asked.instance),
         *requests.alarms(),
     ]
     return _made(asked, calls)

@@ -235,8 +235,8 @@ def daily_transform(
     """The batch of every day at 00:00 UTC, by a schedule whose role may do nothing else."""
     # Each day's job has a name and an output of its own.
     name = "bqx-batch-<aws.scheduler.execution-id>"
-    source, sizes = account.uri("requests", "daily"), {"instance": instance, "instances": instances}
-    job = transform(account, name, model, source=source, **sizes)
+    source = account.uri("requests", "daily")
+    job = transform(account, name, model, source=source, instance=instance, instances=instances)
     target = {
         "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:createTransformJob",
         "RoleArn": role,

@@ -5,10 +5,10 @@ Every role may do what its part needs and nothing else; all runs in a VPC and is
 
 from typing import Any
 
-from bqx.cloud import endpoint_requests, job_requests
+from bqx.cloud import endpoint_requests, job_requests, template_scaling
 from bqx.cloud import template_parts as parts
 from bqx.cloud.account import Account
-from bqx.cloud.template_parts import Resource, arn, ref, statement, sub
+from bqx.cloud.template_parts import Resource, arn, of, ref, statement, sub
 from bqx.monitoring.capture import SHARE
 from bqx.serving import captured, lambda_places
 
@@ -41,25 +41,32 @@ def endpoint() -> dict[str, Any]:
                 *parts.on_instances("/aws/sagemaker/Endpoints/*"),
             ],
         ),
-        "Model": _of("SageMaker::Model", _model("EndpointRole", "MultiModel", "")),
-        "Config": _of("SageMaker::EndpointConfig", _config()),
-        "Endpoint": _of(
+        "Model": of("SageMaker::Model", _model("EndpointRole", "MultiModel", "")),
+        "Config": of("SageMaker::EndpointConfig", _config()),
+        "Endpoint": of(
             "SageMaker::Endpoint",
             {"EndpointConfigName": {"Fn::GetAtt": ["Config", "EndpointConfigName"]}},
         ),
-        **_scaling(),
-        **_alarms(),
+        **template_scaling.scaling(),
+        **template_scaling.alarms(),
         **{name: part | {"Condition": "HasArchive"} for name, part in _daily().items()},
         "Predictions": parts.predictions(),
     }
     archive = "of the daily batch, such as eurusd/0001.tar.gz below models/; none, no batch"
-    parameters = {
-        "Instance": {"Type": "String", "Default": "ml.m5.2xlarge"},
+    parameters: dict[str, Resource] = {
+        "Instance": {
+            "Type": "String",
+            "Default": endpoint_requests.INSTANCE,
+            "AllowedValues": [*template_scaling.INSTANCES],
+        },
         "BatchArchive": {"Type": "String", "Default": "", "Description": archive},
     }
     has_archive = {"Fn::Not": [{"Fn::Equals": [ref("BatchArchive"), ""]}]}
     document = _document("bqx: a multi-model endpoint", resources, parameters)
-    return document | {"Conditions": {"HasArchive": has_archive}}
+    return document | {
+        "Conditions": {"HasArchive": has_archive},
+        "Mappings": {"Targets": template_scaling.targets()},
+    }
 
 
 FUNCTIONS = (("precompute", 2_048, 300), ("predict", 1_024, 30), ("features", 1_024, 30))
@@ -92,14 +99,14 @@ def functions() -> dict[str, Any]:
             variables[captured.SHARE] = str(SHARE)
         resources[f"{name.title()}Role"] = parts.role("lambda", statements)
         properties = _function(name, memory, seconds) | {"Environment": {"Variables": variables}}
-        resources[name.title()] = _of("Lambda::Function", properties)
+        resources[name.title()] = of("Lambda::Function", properties)
     # Two at a time would each write the state without the other's bars.
     resources["Precompute"]["Properties"]["ReservedConcurrentExecutions"] = 1
     resources |= {
         "ScheduleRole": parts.role(
             "scheduler", [statement(["lambda:InvokeFunction"], [arn("Precompute")])]
         ),
-        "EveryMinute": _of(
+        "EveryMinute": of(
             "Scheduler::Schedule",
             {
                 "ScheduleExpression": "rate(1 minute)",
@@ -124,10 +131,6 @@ def _document(
         "Parameters": parts.parameters() | own,
         "Resources": resources,
     }
-
-
-def _of(kind: str, properties: dict[str, Any]) -> Resource:
-    return {"Type": f"AWS::{kind}", "Properties": properties}
 
 
 def _model(role: str, mode: str, key: str) -> dict[str, Any]:
@@ -161,54 +164,15 @@ def _config() -> dict[str, Any]:
     return {"KmsKeyId": arn("Key"), "ProductionVariants": [variant]}
 
 
-def _scaling() -> dict[str, Resource]:
-    name = {"Fn::GetAtt": ["Endpoint", "EndpointName"]}
-    target, *policies = endpoint_requests.autoscaling("ENDPOINT")
-    resource = {
-        "Fn::Join": ["/", ["endpoint", name, "variant", endpoint_requests.VARIANT]],
-    }
-    properties = target.arguments | {"ResourceId": resource}
-    out = {"Scaled": _of("ApplicationAutoScaling::ScalableTarget", properties)}
-    for policy in policies:
-        config = dict(policy.arguments["TargetTrackingScalingPolicyConfiguration"])
-        if custom := config.get("CustomizedMetricSpecification"):
-            dimensions = [custom["Dimensions"][0] | {"Value": name}, *custom["Dimensions"][1:]]
-            config["CustomizedMetricSpecification"] = custom | {"Dimensions": dimensions}
-        policy_name = policy.arguments["PolicyName"]
-        out[f"Scaled{policy_name.rpartition('-')[2].title()}"] = _of(
-            "ApplicationAutoScaling::ScalingPolicy",
-            {
-                "PolicyName": policy_name,
-                "PolicyType": "TargetTrackingScaling",
-                "ScalingTargetId": ref("Scaled"),
-                "TargetTrackingScalingPolicyConfiguration": config,
-            },
-        )
-    return out
-
-
-def _alarms() -> dict[str, Resource]:
-    name = {"Fn::GetAtt": ["Endpoint", "EndpointName"]}
-    out = {}
-    for call in endpoint_requests.alarms("ENDPOINT"):
-        alarm_name = call.arguments["AlarmName"].rpartition("-")[2]
-        properties = {key: call.arguments[key] for key in call.arguments if key != "AlarmName"}
-        for metric in properties["Metrics"]:
-            if "MetricStat" in metric:
-                metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"] = name
-        out[f"Alarm{alarm_name.title()}"] = _of("CloudWatch::Alarm", properties)
-    return out
-
-
 def _daily() -> dict[str, Resource]:
     """The daily batch: its model, whose role the job has, and the schedule that starts it."""
     job = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:transform-job/bqx-*"
     # A job that has tags is created by who may add them.
     started = statement(["sagemaker:CreateTransformJob", "sagemaker:AddTags"], [sub(job)])
     return {
-        "BatchModel": _of("SageMaker::Model", _model("JobRole", "SingleModel", "${BatchArchive}")),
+        "BatchModel": of("SageMaker::Model", _model("JobRole", "SingleModel", "${BatchArchive}")),
         "BatchRole": parts.role("scheduler", [started]),
-        "Batch": _of("Scheduler::Schedule", _batch()),
+        "Batch": of("Scheduler::Schedule", _batch()),
     }
 
 
@@ -249,8 +213,8 @@ def _api() -> dict[str, Resource]:
         "DefaultRouteSettings": settings,
     }
     return {
-        "Api": _of("ApiGatewayV2::Api", {"Name": "bqx", "ProtocolType": "HTTP"}),
-        "Stage": _of("ApiGatewayV2::Stage", stage),
+        "Api": of("ApiGatewayV2::Api", {"Name": "bqx", "ProtocolType": "HTTP"}),
+        "Stage": of("ApiGatewayV2::Stage", stage),
         **{name: resource for route in ROUTES for name, resource in _route(route, account).items()},
     }
 
@@ -277,7 +241,7 @@ def _route(name: str, account: str) -> dict[str, Resource]:
         "SourceArn": sub(f"{account}:${{Api}}/*/POST/{name}"),
     }
     return {
-        f"{function}Integration": _of("ApiGatewayV2::Integration", integration),
-        f"{function}Route": _of("ApiGatewayV2::Route", route),
-        f"{function}Permission": _of("Lambda::Permission", permission),
+        f"{function}Integration": of("ApiGatewayV2::Integration", integration),
+        f"{function}Route": of("ApiGatewayV2::Route", route),
+        f"{function}Permission": of("Lambda::Permission", permission),
     }

@@ -6,6 +6,11 @@ from typing import Any
 Resource = dict[str, Any]
 
 
+def of(kind: str, properties: dict[str, Any]) -> Resource:
+    """A resource of a kind of AWS."""
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
 def ref(name: str) -> dict[str, str]:
     """A parameter's value, or what a resource is called by."""
     return {"Ref": name}
