@@ -312,6 +312,12 @@ def test_the_pipeline_goes_from_bars_to_deployment():
     steps = {step["Name"]: step for step in content["Steps"]}
     assert len(steps) == 1 + 2 * 28
     assert steps["Process"]["Type"] == "Processing"
+    # Every execution has files of its own.
+    (output,) = steps["Process"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    assert output["S3Output"]["S3Uri"]["Std:Join"] == {
+        "On": "/",
+        "Values": ["s3://bqx-ml/datasets/pipeline", {"Get": "Execution.PipelineExecutionId"}],
+    }
     train = steps["Train-eurusd"]["Arguments"]
     assert "TrainingJobName" not in train
     uri = train["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"]
