@@ -69,6 +69,25 @@ def test_with_make_the_calls_are_made(account, capsys, monkeypatch):
     assert "ProcessingJobArn" in capsys.readouterr().out
 
 
+def test_a_canary_is_of_a_configuration_that_the_command_makes(account, capsys):
+    asked = ["cloud", "canary", "v2", "--account", account, "--instance", "ml.m5.large"]
+    assert cli.main(asked) == 0
+    decoder, text, calls = json.JSONDecoder(), capsys.readouterr().out.strip(), {}
+    while text:
+        call, end = decoder.raw_decode(text)
+        calls, text = calls | call, text[end:].strip()
+    assert [*calls] == [
+        f"sagemaker.{method}" for method in ("create_model", "create_endpoint_config")
+    ] + ["sagemaker.update_endpoint"]
+    model, config, update = calls.values()
+    (variant,) = config["ProductionVariants"]
+    assert variant["ModelName"] == model["ModelName"]
+    assert variant["InstanceType"] == "ml.m5.large"
+    assert update["EndpointConfigName"] == config["EndpointConfigName"]
+    # What scaling made of the number of instances stays.
+    assert update["RetainAllVariantProperties"]
+
+
 def test_packages_are_registered_approved_and_listed(account, capsys, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")

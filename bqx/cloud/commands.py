@@ -42,11 +42,11 @@ def add(commands: Any) -> None:
         sub.add_argument("--bars", default="", metavar="s3://", help="bar files")
         add_set(sub)
     endpoint = _add(commands, "endpoint", "multi-model endpoint, scaled and watched", _endpoint)
-    endpoint.add_argument("version", metavar="VERSION", help="of the endpoint's configuration")
-    endpoint.add_argument("--instance", default="ml.m5.2xlarge", help="default %(default)s")
     endpoint.add_argument("--instances", type=whole(100), default=1, help="default %(default)s")
     canary = _add(commands, "canary", "guarded update: 10 percent first, back on alarm", _canary)
-    canary.add_argument("version", metavar="VERSION", help="of the new configuration")
+    for sub in (endpoint, canary):
+        sub.add_argument("version", metavar="VERSION", help="of the configuration, a new one")
+        sub.add_argument("--instance", default="ml.m5.2xlarge", help="default %(default)s")
     shift = _add(commands, "shift", "requests by weight: 10, 50, 100 percent", _shift)
     shift.add_argument("blue", metavar="OLD", help="variant")
     shift.add_argument("green", metavar="NEW", help="variant")
@@ -184,16 +184,27 @@ def _train(asked: argparse.Namespace) -> int:
     return int(any(job.status != "Completed" for job in ended))
 
 
-def _endpoint(asked: argparse.Namespace) -> int:
+def _version(asked: argparse.Namespace, instances: int) -> "tuple[str, list[Call]]":
+    """Name of a version of the endpoint, and the calls that make its model and configuration."""
     from bqx.cloud import artefacts
     from bqx.cloud import endpoint_requests as requests
 
     account, _ = _opened(asked)
     name = f"{requests.ENDPOINT}-{asked.version}"
-    sizes = {"instance": asked.instance, "instances": asked.instances}
-    calls = [
+    sizes = {"instance": asked.instance, "instances": instances}
+    return name, [
         requests.model(account, name, models=account.uri(f"{artefacts.PREFIX}/")),
         requests.config(account, name, {name: 1.0}, **sizes),
+    ]
+
+
+def _endpoint(asked: argparse.Namespace) -> int:
+    from bqx.cloud import endpoint_requests as requests
+
+    account, _ = _opened(asked)
+    name, made = _version(asked, asked.instances)
+    calls = [
+        *made,
         requests.create(account, name),
         *requests.autoscaling(instance=asked.instance),
         *requests.alarms(),
@@ -205,7 +216,8 @@ def _canary(asked: argparse.Namespace) -> int:
     from bqx.cloud import endpoint_requests as requests
 
     alarms = [call.arguments["AlarmName"] for call in requests.alarms()]
-    return _made(asked, [requests.canary(f"{requests.ENDPOINT}-{asked.version}", alarms)])
+    name, made = _version(asked, requests.LEAST)
+    return _made(asked, [*made, requests.canary(name, alarms)])
 
 
 def _shift(asked: argparse.Namespace) -> int:

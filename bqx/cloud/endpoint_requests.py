@@ -185,7 +185,8 @@ def canary(
 ) -> Call:
     """A guarded update: a tenth of a second fleet first, and back by itself when an alarm rings.
 
-    A fleet of one instance has no tenth: it needs two or more.
+    A fleet of one instance has no tenth: it needs two or more. How many there are at present stays,
+    whatever the configuration says.
     """
     routing = {
         "Type": "CANARY",
@@ -204,6 +205,7 @@ def canary(
         {
             "EndpointName": endpoint,
             "EndpointConfigName": config_name,
+            "RetainAllVariantProperties": True,
             "DeploymentConfig": {
                 "BlueGreenUpdatePolicy": policy,
                 "AutoRollbackConfiguration": guard,
