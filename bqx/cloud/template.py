@@ -52,17 +52,8 @@ def endpoint() -> dict[str, Any]:
         **{name: part | {"Condition": "HasArchive"} for name, part in _daily().items()},
         "Predictions": parts.predictions(),
     }
-    archive = "of the daily batch, such as eurusd/0001.tar.gz below models/; none, no batch"
-    parameters: dict[str, Resource] = {
-        "Instance": {
-            "Type": "String",
-            "Default": endpoint_requests.INSTANCE,
-            "AllowedValues": [*template_scaling.INSTANCES],
-        },
-        "BatchArchive": {"Type": "String", "Default": "", "Description": archive},
-    }
     has_archive = {"Fn::Not": [{"Fn::Equals": [ref("BatchArchive"), ""]}]}
-    document = _document("bqx: a multi-model endpoint", resources, parameters)
+    document = _document("bqx: a multi-model endpoint", resources, _asked())
     return document | {
         "Conditions": {"HasArchive": has_archive},
         "Mappings": {"Targets": template_scaling.targets()},
@@ -130,6 +121,19 @@ def _document(
         "Description": about,
         "Parameters": parts.parameters() | own,
         "Resources": resources,
+    }
+
+
+def _asked() -> dict[str, Resource]:
+    """What whoever creates the endpoint's stack says of it."""
+    archive = "of the daily batch, such as eurusd/0001.tar.gz below models/; none, no batch"
+    return {
+        "Instance": {
+            "Type": "String",
+            "Default": endpoint_requests.INSTANCE,
+            "AllowedValues": [*template_scaling.INSTANCES],
+        },
+        "BatchArchive": {"Type": "String", "Default": "", "Description": archive},
     }
 
 
