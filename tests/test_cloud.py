@@ -117,6 +117,16 @@ def test_hyperparameters_are_texts():
     assert call.arguments["HyperParameters"] == {"pair": "eurusd", "depth": "3"}
 
 
+def test_a_job_is_of_the_pair_and_model_in_its_name():
+    others = {"pair": "usdjpy", "model": "ridge"}
+    training = job_requests.training(OWN, "eurusd", "v1", others, bars=BARS).arguments
+    assert training["HyperParameters"] == {"pair": "eurusd", "model": "ridge"}
+    definition = job_requests.tuning(OWN, "eurusd", "v1", others, bars=BARS).arguments[
+        "TrainingJobDefinition"
+    ]
+    assert definition["StaticHyperParameters"] == {"pair": "eurusd", "model": "xgboost"}
+
+
 def test_a_search_is_bayesian_over_the_models_own_ranges():
     call = job_requests.tuning(OWN, "gbpusd", "v1", {"max_depth": "9", "lags": "[60]"}, bars=BARS)
     config = call.arguments["HyperParameterTuningJobConfig"]
@@ -217,7 +227,32 @@ def test_an_endpoint_scales_from_one_to_four(aws):
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
     policies = service.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
     held = [p["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for p in policies]
-    assert sorted(held) == [70.0, 400.0]
+    # 70 percent of each of eight processors.
+    assert sorted(held) == [400.0, 560.0]
+
+
+@pytest.mark.parametrize(
+    ("instance", "count"),
+    [
+        ("ml.m8g.medium", 1),
+        ("ml.m5.large", 2),
+        ("ml.c7g.xlarge", 4),
+        ("ml.m5.12xlarge", 48),
+        ("ml.p6-b200.48xlarge", 192),
+    ],
+)
+def test_the_processors_held_are_those_of_the_instance(instance, count):
+    assert endpoint_requests.processors(instance) == count
+    cpu = endpoint_requests.autoscaling(instance=instance)[1].arguments
+    assert cpu["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 70.0 * count
+
+
+def test_every_instance_that_serves_has_processors():
+    model = boto3.client("sagemaker", region_name=REGION).meta.service_model
+    hosting = model.shape_for("ProductionVariantInstanceType").enum
+    assert all(endpoint_requests.processors(instance) > 0 for instance in hosting)
+    with pytest.raises(ParameterError, match="instance: no type, got 'm5'"):
+        endpoint_requests.processors("m5")
 
 
 def test_weights_go_ten_fifty_hundred_and_back_when_an_alarm_rings(aws):
@@ -277,6 +312,12 @@ def test_the_pipeline_goes_from_bars_to_deployment():
     steps = {step["Name"]: step for step in content["Steps"]}
     assert len(steps) == 1 + 2 * 28
     assert steps["Process"]["Type"] == "Processing"
+    # Every execution has files of its own.
+    (output,) = steps["Process"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    assert output["S3Output"]["S3Uri"]["Std:Join"] == {
+        "On": "/",
+        "Values": ["s3://bqx-ml/datasets/pipeline", {"Get": "Execution.PipelineExecutionId"}],
+    }
     train = steps["Train-eurusd"]["Arguments"]
     assert "TrainingJobName" not in train
     uri = train["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"]

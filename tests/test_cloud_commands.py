@@ -12,7 +12,8 @@ import yaml
 from moto import mock_aws
 
 from bqx import cli
-from bqx.cloud import template
+from bqx.cloud import job_requests, shapes, template
+from bqx.cloud.account import Account
 from bqx.cloud.local import commands as local
 
 ACCOUNT = """
@@ -66,6 +67,25 @@ def test_with_make_the_calls_are_made(account, capsys, monkeypatch):
         jobs = boto3.client("sagemaker", "us-east-1").list_processing_jobs()
     assert [job["ProcessingJobName"] for job in jobs["ProcessingJobSummaries"]] == ["p1"]
     assert "ProcessingJobArn" in capsys.readouterr().out
+
+
+def test_a_canary_is_of_a_configuration_that_the_command_makes(account, capsys):
+    asked = ["cloud", "canary", "v2", "--account", account, "--instance", "ml.m5.large"]
+    assert cli.main(asked) == 0
+    decoder, text, calls = json.JSONDecoder(), capsys.readouterr().out.strip(), {}
+    while text:
+        call, end = decoder.raw_decode(text)
+        calls, text = calls | call, text[end:].strip()
+    assert [*calls] == [
+        f"sagemaker.{method}" for method in ("create_model", "create_endpoint_config")
+    ] + ["sagemaker.update_endpoint"]
+    model, config, update = calls.values()
+    (variant,) = config["ProductionVariants"]
+    assert variant["ModelName"] == model["ModelName"]
+    assert variant["InstanceType"] == "ml.m5.large"
+    assert update["EndpointConfigName"] == config["EndpointConfigName"]
+    # What scaling made of the number of instances stays.
+    assert update["RetainAllVariantProperties"]
 
 
 def test_packages_are_registered_approved_and_listed(account, capsys, monkeypatch):
@@ -126,6 +146,7 @@ REFUSED = [
     ("tune", "x" * 30, *BARS),
     ("endpoint", "v 1"),
     ("endpoint", ""),
+    ("endpoint", "v1", "--instance", "m5"),
     ("endpoint", "x" * 99),
     ("canary", "v/2"),
     ("shift", "old", "old"),
@@ -172,6 +193,26 @@ def test_a_dry_run_refuses_what_the_job_would(account, capsys, command):
     printed = capsys.readouterr()
     assert "rouns" in printed.err
     assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train", "pair=usdjpy"),
+        ("tune", "pair=usdjpy"),
+        ("tune", "model=ridge"),
+        ("pipeline", "pair=usdjpy"),
+    ],
+)
+def test_what_a_command_says_of_each_job_is_not_set_otherwise(
+    account, offline, capsys, command, said
+):
+    given = [command, *DRY[command][0], "--set", said, "--account", account]
+    assert cli.main(["cloud", *given]) == 2
+    out, err = capsys.readouterr()
+    key, _, value = said.partition("=")
+    assert f"--set: {key} is not to be set here, got '{value}'; expected" in err
+    assert (out, err.count("\n")) == ("", 1)
 
 
 def test_variants_have_models_and_weights(tmp_path):
@@ -222,13 +263,24 @@ def test_what_a_template_refers_to_is_there(design):
     assert set(design["Parameters"]) <= named
 
 
+IN_VPC = {
+    *(f"ec2:{name}NetworkInterface" for name in ("Create", "Delete")),
+    *(f"ec2:{name}NetworkInterfacePermission" for name in ("Create", "Delete")),
+    *("ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"),
+    *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+}
 WITHOUT_RESOURCE = {
-    "ecr:GetAuthorizationToken",
-    "xray:PutTraceSegments",
-    *(f"ec2:{name}" for name in ("CreateNetworkInterface", "DeleteNetworkInterface")),
-    "ec2:DescribeNetworkInterfaces",
+    *("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "xray:PutTraceSegments"),
+    *IN_VPC,
 }
 """Actions for which AWS knows no narrower resource."""
+ON_INSTANCES = {
+    *("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "s3:GetObject", "s3:ListBucket"),
+    *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+    *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams"),
+    *("logs:PutLogEvents", "kms:CreateGrant", "kms:Decrypt"),
+}
+"""What the page sagemaker-roles of AWS's guide asks for a model under a key of its own."""
 
 
 def test_a_role_may_do_what_it_needs_and_nothing_else(design):
@@ -244,6 +296,22 @@ def test_a_role_may_do_what_it_needs_and_nothing_else(design):
     assert all(statement["Condition"]["StringEquals"] for statement in trust)
 
 
+def allowed(role):
+    """Actions that a role may take."""
+    policy = role["Properties"]["Policies"][0]["PolicyDocument"]
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+def test_roles_of_sagemaker_may_what_aws_asks_of_them_in_a_vpc_and_under_a_key():
+    resources = template.endpoint()["Resources"]
+    assert allowed(resources["EndpointRole"]) == ON_INSTANCES | IN_VPC
+    written = {"s3:PutObject", "kms:GenerateDataKey", "kms:Encrypt"}
+    assert allowed(resources["JobRole"]) == ON_INSTANCES | IN_VPC | written
+    # A function needs fewer of them.
+    function = allowed(template.functions()["Resources"]["PredictRole"])
+    assert len(IN_VPC & function) == 3
+
+
 def test_all_is_encrypted_and_in_the_network(design):
     kinds = {r["Type"].removeprefix("AWS::"): r["Properties"] for r in design["Resources"].values()}
     assert kinds["S3::Bucket"]["BucketEncryption"]
@@ -255,13 +323,65 @@ def test_all_is_encrypted_and_in_the_network(design):
         assert kinds["SageMaker::EndpointConfig"]["KmsKeyId"]
 
 
-def test_the_daily_batch_is_a_job_that_sagemaker_takes():
-    batch = template.endpoint()["Resources"]["Batch"]["Properties"]
+def test_the_stack_scales_by_the_processors_of_its_instances():
+    design = template.endpoint()
+    targets = design["Mappings"]["Targets"]
+    held = {
+        name: resource["Properties"]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"]
+        for name, resource in design["Resources"].items()
+        if resource["Type"] == "AWS::ApplicationAutoScaling::ScalingPolicy"
+    }
+    assert held["ScaledCpu"] == {"Fn::FindInMap": ["Targets", {"Ref": "Instance"}, "cpu"]}
+    assert targets["ml.m5.2xlarge"] == {"cpu": 560.0, "invocations": 400.0}
+    assert targets["ml.m5.large"] == {"cpu": 140.0, "invocations": 400.0}
+    instance = design["Parameters"]["Instance"]
+    assert {*targets} == {*instance["AllowedValues"]} >= {instance["Default"]}
+    model = boto3.client("sagemaker", region_name="us-east-1").meta.service_model
+    for shape in ("ProductionVariantInstanceType", "TransformInstanceType"):
+        assert {*targets} <= {*model.shape_for(shape).enum}
+
+
+def filled(text):
+    """A text of CloudFormation with names for what it refers to."""
+    values = {"AWS::Region": "us-east-1", "AWS::AccountId": "1" * 12, "Instance": "ml.m5.xlarge"}
+    values["Key.Arn"] = "arn:aws:kms:us-east-1:111111111111:key/k"
+    return re.sub(r"\$\{([\w.:]+)\}", lambda found: values.get(found[1], "x"), text)
+
+
+def granted(role, action):
+    """Objects of the bucket of which a role may have something."""
+    return [
+        resource["Fn::Sub"].removeprefix("${Bucket.Arn}/")
+        for statement in role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        if action in statement["Action"]
+        for resource in statement["Resource"]
+    ]
+
+
+def test_the_daily_batch_is_a_job_that_sagemaker_takes_and_its_role_can_do():
+    resources = template.endpoint()["Resources"]
+    batch, model = (resources[name]["Properties"] for name in ("Batch", "BatchModel"))
     assert batch["ScheduleExpression"] == "cron(0 0 * * ? *)"
     text = batch["Target"]["Input"]["Fn::Sub"]
-    job = json.loads(re.sub(r"\$\{[\w.]+\}", "x", text))
-    assert job["TransformInput"]["SplitType"] == "Line"
-    assert "<aws.scheduler.execution-id>" in job["TransformJobName"]
+    execution = "0f3b9b7e-3c1d-4a53-9a0e-8d6f5e0c7b1a"
+    job = json.loads(filled(text).replace("<aws.scheduler.execution-id>", execution))
+    shapes.check("sagemaker", "create_transform_job", job)
+    own = Account("1" * 12, "us-east-1", "x", "", key=filled("${Key.Arn}"))
+    name, source = f"bqx-batch-{execution}", "s3://x/requests/daily"
+    sizes = {"instance": "ml.m5.xlarge", "instances": 1}
+    assert job == job_requests.transform(own, name, "x", source=source, **sizes).arguments
+    # A job has no target model, and the role of its model.
+    assert "${BatchModel.ModelName}" in text
+    assert model["PrimaryContainer"]["Mode"] == "SingleModel"
+    assert model["PrimaryContainer"]["ModelDataUrl"] == {
+        "Fn::Sub": "s3://${Bucket}/models/${BatchArchive}"
+    }
+    role = resources[model["ExecutionRoleArn"]["Fn::GetAtt"][0]]
+    assert {"models/*", "requests/*"} <= set(granted(role, "s3:GetObject"))
+    assert "predictions/*" in granted(role, "s3:PutObject")
+    # The bucket is made with the stack, and empty then.
+    for name in ("BatchModel", "BatchRole", "Batch"):
+        assert resources[name]["Condition"] in template.endpoint()["Conditions"]
 
 
 @pytest.mark.parametrize("name", sorted(template.DESIGNS))

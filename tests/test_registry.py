@@ -14,6 +14,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 from learned import PAIR, PARAMS, learn
+from moto import mock_aws
 
 from bqx import cli
 from bqx.errors import ArtefactError, ParameterError
@@ -91,18 +92,59 @@ def test_a_rejected_version_says_why_and_is_never_served(asked, bundles):
         asked.archive(version, "again")
 
 
-def test_one_goes_back_to_what_was_approved_and_to_nothing_else(asked, bundles, store):
-    one, two, three = (asked.register(PAIR, source, {}) for source in bundles)
+class Merging:
+    """SageMaker whose update adds to the metadata that there are; moto's replaces them."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def update_model_package(self, **change):
+        package = self.client.describe_model_package(ModelPackageName=change["ModelPackageArn"])
+        merged = package.get("CustomerMetadataProperties", {}) | change.get(
+            "CustomerMetadataProperties", {}
+        )
+        return self.client.update_model_package(**change | {"CustomerMetadataProperties": merged})
+
+
+@pytest.fixture(params=["folder", "merging", "replacing"])
+def any_store(request, tmp_path):
+    if request.param == "folder":
+        yield Folder(tmp_path / "registry")
+        return
+    with mock_aws():
+        client = boto3.client(
+            "sagemaker", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+        client = Merging(client) if request.param == "merging" else client
+        yield ModelPackages(client, "bqx", IMAGE)
+
+
+def test_one_goes_back_to_what_was_approved_and_to_nothing_else(any_store, bundles):
+    asked = Registry(any_store, "a quant")
+    facts = {"skill": "0.02"}
+    one, two, three = (asked.register(PAIR, source, facts) for source in bundles)
     for version in (one, two):
         asked.approve(version)
     asked.reject(three, ["slow"])
     asked.archive(three, "old")
     with pytest.raises(ParameterError, match="cannot become approved, got archived"):
         asked.approve(three, ["I like it"])
-    again = asked.approve(store.versions(PAIR)[0], ["two is worse"])
+    again = asked.approve(any_store.versions(PAIR)[0], ["two is worse"])
     assert (again.number, *map(str, again.reasons)) == (1, "two is worse")
     assert asked.latest_approved(PAIR).number == 1
-    assert [v.status for v in store.versions(PAIR)] == ["approved", "archived", "archived"]
+    versions = any_store.versions(PAIR)
+    assert [v.status for v in versions] == ["approved", "archived", "archived"]
+    assert [v.passed for v in versions] == [True, True, False]
+    assert [v.facts for v in versions] == [facts] * 3
+    asked.approve(versions[1])
+    assert [v.status for v in any_store.versions(PAIR)] == ["archived", "approved", "archived"]
+
+
+def test_a_store_names_the_pairs_that_have_versions(asked, bundles, store):
+    asked.register(PAIR, bundles[0], {})
     assert store.pairs() == (PAIR,)
 
 
@@ -293,7 +335,8 @@ def test_sagemaker_approves_and_archives(aws):
         "update_model_package",
         {"ModelPackageArn": arn(2)},
         {"ModelPackageArn": arn(2), "ModelApprovalStatus": "Approved",
-         "ApprovalDescription": "a quant: no reason against it"},
+         "ApprovalDescription": "a quant: no reason against it",
+         "CustomerMetadataProperties": {"passed": "true"}},
     )  # fmt: skip
     listed(stub, 1, 2)
     stub.add_response(
@@ -301,7 +344,7 @@ def test_sagemaker_approves_and_archives(aws):
         {"ModelPackageArn": arn(1)},
         {"ModelPackageArn": arn(1), "ModelApprovalStatus": "Rejected",
          "ApprovalDescription": "a quant: followed by version 2",
-         "CustomerMetadataProperties": {"archived": "true"}},
+         "CustomerMetadataProperties": {"archived": "true", "passed": "true"}},
     )  # fmt: skip
     assert asked.approve(version).status == "approved"
     listed(stub, 1, 2)

@@ -10,6 +10,8 @@ from botocore.stub import ANY, Stubber
 
 from bqx import cli
 from bqx.cloud import pipeline, retraining
+from bqx.monitoring.measured import Measurements
+from bqx.operations import cloudwatch
 from bqx.retraining import triggers
 from bqx.serving import lambda_handlers, lambda_retraining
 
@@ -87,6 +89,20 @@ def test_the_template_leads_from_the_schedule_to_the_pipeline(capsys):
     started = policy["PolicyDocument"]["Statement"][0]
     assert started["Action"] == ["sagemaker:StartPipelineExecution"]
     assert started["Resource"][0]["Fn::Sub"].endswith(f":pipeline/{pipeline.NAME}")
+
+
+def test_the_alarm_is_of_the_number_that_bqx_alert_hands_over():
+    alarm = retraining.design()["Resources"]["DriftAlarm"]["Properties"]
+    assert alarm["AlarmName"] == "bqx-drift-panel"
+    assert alarm["AlarmName"].startswith(retraining.DRIFT)
+    sent = cloudwatch.publish(Measurements(0.0, {"panel_drift": 1.0})).arguments
+    (metric,) = sent["MetricData"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (sent["Namespace"], metric["MetricName"])
+    assert alarm.get("Dimensions") == metric.get("Dimensions")
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (
+        1.0,
+        "GreaterThanOrEqualToThreshold",
+    )
 
 
 @pytest.mark.image

@@ -42,11 +42,11 @@ def add(commands: Any) -> None:
         sub.add_argument("--bars", default="", metavar="s3://", help="bar files")
         add_set(sub)
     endpoint = _add(commands, "endpoint", "multi-model endpoint, scaled and watched", _endpoint)
-    endpoint.add_argument("version", metavar="VERSION", help="of the endpoint's configuration")
-    endpoint.add_argument("--instance", default="ml.m5.2xlarge", help="default %(default)s")
     endpoint.add_argument("--instances", type=whole(100), default=1, help="default %(default)s")
     canary = _add(commands, "canary", "guarded update: 10 percent first, back on alarm", _canary)
-    canary.add_argument("version", metavar="VERSION", help="of the new configuration")
+    for sub in (endpoint, canary):
+        sub.add_argument("version", metavar="VERSION", help="of the configuration, a new one")
+        sub.add_argument("--instance", default="ml.m5.2xlarge", help="default %(default)s")
     shift = _add(commands, "shift", "requests by weight: 10, 50, 100 percent", _shift)
     shift.add_argument("blue", metavar="OLD", help="variant")
     shift.add_argument("green", metavar="NEW", help="variant")
@@ -99,15 +99,21 @@ def values_of(texts: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def hyperparameters(texts: list[str], pair: str) -> dict[str, str]:
-    """Values of ``--set`` that a training of a pair takes.
+def hyperparameters(texts: list[str], fixed: dict[str, str]) -> dict[str, str]:
+    """Values of ``--set`` that a training takes beside those that the command itself says.
 
-    Raises ParameterError for those that it would refuse.
+    Raises ParameterError for those that it would refuse, and for another value of a fixed one.
     """
     from bqx.serving.jobs.training import Request
 
     values = values_of(texts)
-    Request.of({"pair": pair} | values)
+    said = [key for key in fixed if key in values]
+    if said:
+        raise ParameterError(
+            f"--set: {said[0]} is not to be set here, got {values[said[0]]!r:.60}; expected other "
+            f"parameters. The command names the {said[0]} of each job itself."
+        )
+    Request.of(values | fixed)
     return values
 
 
@@ -167,7 +173,8 @@ def _train(asked: argparse.Namespace) -> int:
     if len(set(pairs)) < len(pairs):
         raise ParameterError(f"--pairs: a pair stands twice, got {asked.pairs:.80}; expected once.")
     request = job_requests.tuning if asked.searching else job_requests.training
-    values = hyperparameters(asked.set, pairs[0])
+    fixed = {"model": job_requests.TUNED} if asked.searching else {}
+    values = hyperparameters(asked.set, {"pair": pairs[0], **fixed})
     calls = [request(account, pair, asked.version, values, bars=asked.bars) for pair in pairs]
     if of is None or asked.searching:
         return _made(asked, calls)
@@ -177,18 +184,29 @@ def _train(asked: argparse.Namespace) -> int:
     return int(any(job.status != "Completed" for job in ended))
 
 
-def _endpoint(asked: argparse.Namespace) -> int:
+def _version(asked: argparse.Namespace, instances: int) -> "tuple[str, list[Call]]":
+    """Name of a version of the endpoint, and the calls that make its model and configuration."""
     from bqx.cloud import artefacts
     from bqx.cloud import endpoint_requests as requests
 
     account, _ = _opened(asked)
     name = f"{requests.ENDPOINT}-{asked.version}"
-    sizes = {"instance": asked.instance, "instances": asked.instances}
-    calls = [
+    sizes = {"instance": asked.instance, "instances": instances}
+    return name, [
         requests.model(account, name, models=account.uri(f"{artefacts.PREFIX}/")),
         requests.config(account, name, {name: 1.0}, **sizes),
+    ]
+
+
+def _endpoint(asked: argparse.Namespace) -> int:
+    from bqx.cloud import endpoint_requests as requests
+
+    account, _ = _opened(asked)
+    name, made = _version(asked, asked.instances)
+    calls = [
+        *made,
         requests.create(account, name),
-        *requests.autoscaling(),
+        *requests.autoscaling(instance=asked.instance),
         *requests.alarms(),
     ]
     return _made(asked, calls)
@@ -198,7 +216,8 @@ def _canary(asked: argparse.Namespace) -> int:
     from bqx.cloud import endpoint_requests as requests
 
     alarms = [call.arguments["AlarmName"] for call in requests.alarms()]
-    return _made(asked, [requests.canary(f"{requests.ENDPOINT}-{asked.version}", alarms)])
+    name, made = _version(asked, requests.LEAST)
+    return _made(asked, [*made, requests.canary(name, alarms)])
 
 
 def _shift(asked: argparse.Namespace) -> int:
@@ -262,7 +281,7 @@ def _pipeline(asked: argparse.Namespace) -> int:
     account, _ = _opened(asked)
     # Of the definition's text AWS says what is wrong when the step begins.
     checked([job_requests.processing(account, "process", [], bars=asked.bars)])
-    values = hyperparameters(asked.set, LIQUIDITY[0])
+    values = hyperparameters(asked.set, {"pair": LIQUIDITY[0]})
     content = pipeline.definition(account, LIQUIDITY, values, bars=asked.bars)
     return _made(asked, [pipeline.create(account, content)])
 

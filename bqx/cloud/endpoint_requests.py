@@ -1,10 +1,12 @@
 """Models, endpoints, autoscaling and rollouts as calls of SageMaker."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bqx.cloud.account import Account
 from bqx.cloud.calls import Call
+from bqx.errors import ParameterError
 
 ENDPOINT = "bqx-ml-multi-model-production"
 VARIANT = "all"
@@ -12,7 +14,8 @@ STARTUP = 240
 """Seconds that a container may take to its first healthy ping."""
 LEAST, MOST = 1, 4
 TARGETS = {"cpu": 70.0, "invocations": 400.0}
-"""What autoscaling holds: percent of the processors, and invocations a minute and instance."""
+"""What autoscaling holds: percent of all processors, and invocations a minute and instance."""
+INSTANCE = "ml.m5.2xlarge"
 
 
 def model(account: Account, name: str, *, models: str, many: bool = True) -> Call:
@@ -41,7 +44,7 @@ def config(
     name: str,
     variants: Mapping[str, float],
     *,
-    instance: str = "ml.m5.2xlarge",
+    instance: str = INSTANCE,
     instances: int = 1,
 ) -> Call:
     """An endpoint's configuration: models by the weight of their requests."""
@@ -73,7 +76,28 @@ def create(account: Account, config_name: str, *, endpoint: str = ENDPOINT) -> C
     return Call("sagemaker", "create_endpoint", arguments)
 
 
-def autoscaling(endpoint: str = ENDPOINT, variant: str = VARIANT) -> list[Call]:
+def processors(instance: str) -> int:
+    """Processors of an instance type, as the name of its size says.
+
+    Raises ParameterError for a type that has no such name.
+
+    >>> processors("ml.m5.2xlarge"), processors("ml.c5.large")
+    (8, 2)
+    """
+    matched = re.fullmatch(r"ml\.[\w-]+\.(?:(\d*)xlarge|large|medium)", instance)
+    if not matched:
+        raise ParameterError(
+            f"instance: no type, got {instance!r:.40}; expected one with its size, such as "
+            f"{INSTANCE}."
+        )
+    if not instance.endswith("xlarge"):
+        return 2 if instance.endswith("large") else 1
+    return 4 * int(matched[1] or 1)
+
+
+def autoscaling(
+    endpoint: str = ENDPOINT, variant: str = VARIANT, *, instance: str = INSTANCE
+) -> list[Call]:
     """One to four instances, by processors and by invocations, whichever asks for more."""
     scaled = {
         "ServiceNamespace": "sagemaker",
@@ -83,9 +107,11 @@ def autoscaling(endpoint: str = ENDPOINT, variant: str = VARIANT) -> list[Call]:
     service = "application-autoscaling"
     bounds = {"MinCapacity": LEAST, "MaxCapacity": MOST}
     calls = [Call(service, "register_scalable_target", scaled | bounds)]
+    # The metric is the sum over processors: four that are busy are 400 percent.
+    scales = {"cpu": processors(instance), "invocations": 1}
     for name, value in TARGETS.items():
         policy = {
-            "TargetValue": value,
+            "TargetValue": value * scales[name],
             **_metric(name, endpoint, variant),
             "ScaleOutCooldown": 60,
             "ScaleInCooldown": 300,
@@ -159,7 +185,8 @@ def canary(
 ) -> Call:
     """A guarded update: a tenth of a second fleet first, and back by itself when an alarm rings.
 
-    A fleet of one instance has no tenth: it needs two or more.
+    A fleet of one instance has no tenth: it needs two or more. How many there are at present stays,
+    whatever the configuration says.
     """
     routing = {
         "Type": "CANARY",
@@ -178,6 +205,7 @@ def canary(
         {
             "EndpointName": endpoint,
             "EndpointConfigName": config_name,
+            "RetainAllVariantProperties": True,
             "DeploymentConfig": {
                 "BlueGreenUpdatePolicy": policy,
                 "AutoRollbackConfiguration": guard,

@@ -121,7 +121,7 @@ def training(
     ``bars`` : address of the bar files of all pairs that its columns read.
     """
     definition = _definition(account, bars, account.uri("trainings"), instance=instance)
-    texts = {"pair": pair} | {key: str(value) for key, value in hyperparameters.items()}
+    texts = {key: str(value) for key, value in hyperparameters.items()} | {"pair": pair}
     name = {"TrainingJobName": f"bqx-{pair}-{version}"}
     call = {**name, "HyperParameters": texts, **definition, **_marks(account, pair)}
     return Call("sagemaker", "create_training_job", call)
@@ -162,7 +162,7 @@ def tuning(
 ) -> Call:
     """A Bayesian search for the settings of a pair, by the skill on validation rows."""
     definition = _definition(account, bars, account.uri("tunings"), instance=instance)
-    fixed = {"pair": pair, "model": TUNED} | {k: str(v) for k, v in hyperparameters.items()}
+    fixed = {k: str(v) for k, v in hyperparameters.items()} | {"pair": pair, "model": TUNED}
     searched = ranges(TUNED)
     names = {entry["Name"] for entries in searched.values() for entry in entries}
     definition["StaticHyperParameters"] = {k: v for k, v in fixed.items() if k not in names}
@@ -224,11 +224,19 @@ def transform(
     )
 
 
-def daily_transform(account: Account, model: str, *, role: str) -> Call:
+def daily_transform(
+    account: Account,
+    model: str,
+    *,
+    role: str,
+    instance: str = "ml.m5.2xlarge",
+    instances: int = 4,
+) -> Call:
     """The batch of every day at 00:00 UTC, by a schedule whose role may do nothing else."""
     # Each day's job has a name and an output of its own.
     name = "bqx-batch-<aws.scheduler.execution-id>"
-    job = transform(account, name, model, source=account.uri("requests", "daily"))
+    source = account.uri("requests", "daily")
+    job = transform(account, name, model, source=source, instance=instance, instances=instances)
     target = {
         "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:createTransformJob",
         "RoleArn": role,

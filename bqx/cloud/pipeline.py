@@ -31,8 +31,12 @@ def definition(
     A pair's training judges its own test rows; its model is registered, and deployed by the
     function that a parameter names, where the skill is above another parameter.
     """
-    processing = job_requests.processing(account, "pipeline", arguments, bars=bars)
-    steps = [_step("Process", "Processing", processing.arguments, drop="ProcessingJobName")]
+    processing = job_requests.processing(account, "pipeline", arguments, bars=bars).arguments
+    for output in processing["ProcessingOutputConfig"]["Outputs"]:
+        # Executions may overlap, and none is to read another's files.
+        place = [output["S3Output"]["S3Uri"], {"Get": "Execution.PipelineExecutionId"}]
+        output["S3Output"]["S3Uri"] = {"Std:Join": {"On": "/", "Values": place}}
+    steps = [_step("Process", "Processing", processing, drop="ProcessingJobName")]
     for pair in pairs:
         steps += _of_pair(account, check(pair), hyperparameters)
     return {

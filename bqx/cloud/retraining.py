@@ -7,12 +7,14 @@ from typing import Any
 
 from bqx.cloud import pipeline
 from bqx.cloud import template_parts as parts
-from bqx.cloud.template_parts import Resource, arn, ref, statement, sub
+from bqx.cloud.template_parts import Resource, arn, of, ref, statement, sub
 from bqx.retraining import triggers
 from bqx.serving import lambda_retraining
 
 DRIFT = "bqx-drift"
 """What the names of alarms begin with that start a retraining."""
+NAMESPACE = "bqx"
+"""Where CloudWatch keeps what `bqx alert` hands over, without dimensions."""
 
 
 def design() -> dict[str, Any]:
@@ -33,6 +35,7 @@ def design() -> dict[str, Any]:
     resources = parts.network() | {
         "RetrainRole": parts.role("lambda", statements),
         "Retrain": {"Type": "AWS::Lambda::Function", "Properties": _function()},
+        "DriftAlarm": of("CloudWatch::Alarm", _alarm()),
         **_rule("Weekly", {"ScheduleExpression": triggers.SCHEDULE}),
         **_rule("Drifted", {"EventPattern": drifted}),
     }
@@ -41,6 +44,24 @@ def design() -> dict[str, Any]:
         "Description": "bqx: what starts the pipeline that retrains",
         "Parameters": parts.parameters() | {"DeployFunction": {"Type": "String"}},
         "Resources": resources,
+    }
+
+
+def _alarm() -> dict[str, Any]:
+    """The alarm that rings when the panel of inputs has drifted."""
+    bounds = {name: bound for name, _, bound in triggers.BOUNDS}
+    return {
+        "AlarmName": f"{DRIFT}-panel",
+        "Namespace": NAMESPACE,
+        "MetricName": "panel_drift",
+        "Statistic": "Maximum",
+        "Threshold": bounds["panel_drift"],
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        # Checks are an hour apart at most.
+        "Period": 3_600,
+        "EvaluationPeriods": 1,
+        # It stays as it is until the next check: a silent hour rings no second time.
+        "TreatMissingData": "ignore",
     }
 
 

@@ -5,9 +5,10 @@ Every role may do what its part needs and nothing else; all runs in a VPC and is
 
 from typing import Any
 
-from bqx.cloud import endpoint_requests
+from bqx.cloud import endpoint_requests, job_requests, template_scaling
 from bqx.cloud import template_parts as parts
-from bqx.cloud.template_parts import Resource, arn, ref, statement, sub
+from bqx.cloud.account import Account
+from bqx.cloud.template_parts import Resource, arn, of, ref, statement, sub
 from bqx.monitoring.capture import SHARE
 from bqx.serving import captured, lambda_places
 
@@ -16,7 +17,11 @@ RATE, BURST = 100, 200
 
 
 def endpoint() -> dict[str, Any]:
-    """The multi-model endpoint, scaled from one to four instances, and the daily batch."""
+    """The multi-model endpoint, scaled from one to four instances, and the daily batch.
+
+    The batch is of one archive, as a job names no target model: it begins once the stack is
+    updated with the archive's key, which lies in a bucket that the stack makes.
+    """
     resources = parts.storage() | parts.network()
     resources |= {
         "JobRole": parts.role(
@@ -24,34 +29,35 @@ def endpoint() -> dict[str, Any]:
             [
                 *parts.reading("bars", "datasets", "models", "requests"),
                 *parts.writing("datasets", "trainings", "tunings", "predictions"),
-                *parts.image(),
-                *parts.attached(),
-                parts.logs("/aws/sagemaker/*"),
+                # Outputs name the key.
+                statement(["kms:Encrypt"], [arn("Key")]),
+                *parts.on_instances("/aws/sagemaker/*"),
             ],
         ),
         "EndpointRole": parts.role(
             "sagemaker",
             [
                 *parts.reading("models"),
-                *parts.image(),
-                *parts.attached(),
-                parts.logs("/aws/sagemaker/Endpoints/*"),
+                *parts.on_instances("/aws/sagemaker/Endpoints/*"),
             ],
         ),
-        "Model": _of("SageMaker::Model", _model()),
-        "Config": _of("SageMaker::EndpointConfig", _config()),
-        "Endpoint": _of(
+        "Model": of("SageMaker::Model", _model("EndpointRole", "MultiModel", "")),
+        "Config": of("SageMaker::EndpointConfig", _config()),
+        "Endpoint": of(
             "SageMaker::Endpoint",
             {"EndpointConfigName": {"Fn::GetAtt": ["Config", "EndpointConfigName"]}},
         ),
-        **_scaling(),
-        **_alarms(),
-        "BatchRole": parts.role("scheduler", _batch_statements()),
-        "Batch": _of("Scheduler::Schedule", _batch()),
+        **template_scaling.scaling(),
+        **template_scaling.alarms(),
+        **{name: part | {"Condition": "HasArchive"} for name, part in _daily().items()},
         "Predictions": parts.predictions(),
     }
-    parameters = {"Instance": {"Type": "String", "Default": "ml.m5.2xlarge"}}
-    return _document("bqx: a multi-model endpoint", resources, parameters)
+    has_archive = {"Fn::Not": [{"Fn::Equals": [ref("BatchArchive"), ""]}]}
+    document = _document("bqx: a multi-model endpoint", resources, _asked())
+    return document | {
+        "Conditions": {"HasArchive": has_archive},
+        "Mappings": {"Targets": template_scaling.targets()},
+    }
 
 
 FUNCTIONS = (("precompute", 2_048, 300), ("predict", 1_024, 30), ("features", 1_024, 30))
@@ -84,14 +90,14 @@ def functions() -> dict[str, Any]:
             variables[captured.SHARE] = str(SHARE)
         resources[f"{name.title()}Role"] = parts.role("lambda", statements)
         properties = _function(name, memory, seconds) | {"Environment": {"Variables": variables}}
-        resources[name.title()] = _of("Lambda::Function", properties)
+        resources[name.title()] = of("Lambda::Function", properties)
     # Two at a time would each write the state without the other's bars.
     resources["Precompute"]["Properties"]["ReservedConcurrentExecutions"] = 1
     resources |= {
         "ScheduleRole": parts.role(
             "scheduler", [statement(["lambda:InvokeFunction"], [arn("Precompute")])]
         ),
-        "EveryMinute": _of(
+        "EveryMinute": of(
             "Scheduler::Schedule",
             {
                 "ScheduleExpression": "rate(1 minute)",
@@ -118,18 +124,27 @@ def _document(
     }
 
 
-def _of(kind: str, properties: dict[str, Any]) -> Resource:
-    return {"Type": f"AWS::{kind}", "Properties": properties}
+def _asked() -> dict[str, Resource]:
+    """What whoever creates the endpoint's stack says of it."""
+    archive = "of the daily batch, such as eurusd/0001.tar.gz below models/; none, no batch"
+    return {
+        "Instance": {
+            "Type": "String",
+            "Default": endpoint_requests.INSTANCE,
+            "AllowedValues": [*template_scaling.INSTANCES],
+        },
+        "BatchArchive": {"Type": "String", "Default": "", "Description": archive},
+    }
 
 
-def _model() -> dict[str, Any]:
+def _model(role: str, mode: str, key: str) -> dict[str, Any]:
     container = {
         "Image": ref("Image"),
-        "Mode": "MultiModel",
-        "ModelDataUrl": sub("s3://${Bucket}/models/"),
+        "Mode": mode,
+        "ModelDataUrl": sub(f"s3://${{Bucket}}/models/{key}"),
     }
     return {
-        "ExecutionRoleArn": arn("EndpointRole"),
+        "ExecutionRoleArn": arn(role),
         "PrimaryContainer": container,
         "EnableNetworkIsolation": True,
         "VpcConfig": {"Subnets": ref("Subnets"), "SecurityGroupIds": [arn_of_group()]},
@@ -153,72 +168,30 @@ def _config() -> dict[str, Any]:
     return {"KmsKeyId": arn("Key"), "ProductionVariants": [variant]}
 
 
-def _scaling() -> dict[str, Resource]:
-    name = {"Fn::GetAtt": ["Endpoint", "EndpointName"]}
-    target, *policies = endpoint_requests.autoscaling("ENDPOINT")
-    resource = {
-        "Fn::Join": ["/", ["endpoint", name, "variant", endpoint_requests.VARIANT]],
-    }
-    properties = target.arguments | {"ResourceId": resource}
-    out = {"Scaled": _of("ApplicationAutoScaling::ScalableTarget", properties)}
-    for policy in policies:
-        config = dict(policy.arguments["TargetTrackingScalingPolicyConfiguration"])
-        if custom := config.get("CustomizedMetricSpecification"):
-            dimensions = [custom["Dimensions"][0] | {"Value": name}, *custom["Dimensions"][1:]]
-            config["CustomizedMetricSpecification"] = custom | {"Dimensions": dimensions}
-        policy_name = policy.arguments["PolicyName"]
-        out[f"Scaled{policy_name.rpartition('-')[2].title()}"] = _of(
-            "ApplicationAutoScaling::ScalingPolicy",
-            {
-                "PolicyName": policy_name,
-                "PolicyType": "TargetTrackingScaling",
-                "ScalingTargetId": ref("Scaled"),
-                "TargetTrackingScalingPolicyConfiguration": config,
-            },
-        )
-    return out
-
-
-def _alarms() -> dict[str, Resource]:
-    name = {"Fn::GetAtt": ["Endpoint", "EndpointName"]}
-    out = {}
-    for call in endpoint_requests.alarms("ENDPOINT"):
-        alarm_name = call.arguments["AlarmName"].rpartition("-")[2]
-        properties = {key: call.arguments[key] for key in call.arguments if key != "AlarmName"}
-        for metric in properties["Metrics"]:
-            if "MetricStat" in metric:
-                metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"] = name
-        out[f"Alarm{alarm_name.title()}"] = _of("CloudWatch::Alarm", properties)
-    return out
-
-
-def _batch_statements() -> list[dict[str, Any]]:
+def _daily() -> dict[str, Resource]:
+    """The daily batch: its model, whose role the job has, and the schedule that starts it."""
     job = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:transform-job/bqx-*"
-    return [statement(["sagemaker:CreateTransformJob"], [sub(job)])]
+    # A job that has tags is created by who may add them.
+    started = statement(["sagemaker:CreateTransformJob", "sagemaker:AddTags"], [sub(job)])
+    return {
+        "BatchModel": of("SageMaker::Model", _model("JobRole", "SingleModel", "${BatchArchive}")),
+        "BatchRole": parts.role("scheduler", [started]),
+        "Batch": of("Scheduler::Schedule", _batch()),
+    }
 
 
 def _batch() -> dict[str, Any]:
-    execution = "<aws.scheduler.execution-id>"
-    content = (
-        '{"TransformJobName":"bqx-' + execution + '","ModelName":"${Model.ModelName}",'
-        '"BatchStrategy":"MultiRecord","MaxPayloadInMB":10,"TransformInput":{"DataSource":'
-        '{"S3DataSource":{"S3DataType":"S3Prefix","S3Uri":"s3://${Bucket}/requests/daily"}},'
-        '"ContentType":"application/jsonlines","SplitType":"Line"},"TransformOutput":'
-        '{"S3OutputPath":"s3://${Bucket}/predictions/batch/' + execution + '",'
-        '"AssembleWith":"Line","KmsKeyId":"${Key.Arn}"},"TransformResources":'
-        '{"InstanceType":"${Instance}","InstanceCount":1}}'
-    )
+    """The schedule that `bqx cloud batch` makes, with what the stack calls its own."""
+    stack = Account("${AWS::AccountId}", "${AWS::Region}", "${Bucket}", role="", key="${Key.Arn}")
+    schedule = job_requests.daily_transform(
+        stack, "${BatchModel.ModelName}", role="", instance="${Instance}", instances=1
+    ).arguments
     target = {
-        "Arn": sub("arn:${AWS::Partition}:scheduler:::aws-sdk:sagemaker:createTransformJob"),
+        "Arn": sub(schedule["Target"]["Arn"].replace("arn:aws:", "arn:${AWS::Partition}:")),
         "RoleArn": arn("BatchRole"),
-        "Input": sub(content),
+        "Input": sub(schedule["Target"]["Input"]),
     }
-    return {
-        "ScheduleExpression": "cron(0 0 * * ? *)",
-        "ScheduleExpressionTimezone": "UTC",
-        "FlexibleTimeWindow": {"Mode": "OFF"},
-        "Target": target,
-    }
+    return {key: schedule[key] for key in schedule if key != "Name"} | {"Target": target}
 
 
 def _function(name: str, memory: int, seconds: int) -> dict[str, Any]:
@@ -244,8 +217,8 @@ def _api() -> dict[str, Resource]:
         "DefaultRouteSettings": settings,
     }
     return {
-        "Api": _of("ApiGatewayV2::Api", {"Name": "bqx", "ProtocolType": "HTTP"}),
-        "Stage": _of("ApiGatewayV2::Stage", stage),
+        "Api": of("ApiGatewayV2::Api", {"Name": "bqx", "ProtocolType": "HTTP"}),
+        "Stage": of("ApiGatewayV2::Stage", stage),
         **{name: resource for route in ROUTES for name, resource in _route(route, account).items()},
     }
 
@@ -272,7 +245,7 @@ def _route(name: str, account: str) -> dict[str, Resource]:
         "SourceArn": sub(f"{account}:${{Api}}/*/POST/{name}"),
     }
     return {
-        f"{function}Integration": _of("ApiGatewayV2::Integration", integration),
-        f"{function}Route": _of("ApiGatewayV2::Route", route),
-        f"{function}Permission": _of("Lambda::Permission", permission),
+        f"{function}Integration": of("ApiGatewayV2::Integration", integration),
+        f"{function}Route": of("ApiGatewayV2::Route", route),
+        f"{function}Permission": of("Lambda::Permission", permission),
     }

@@ -6,6 +6,11 @@ from typing import Any
 Resource = dict[str, Any]
 
 
+def of(kind: str, properties: dict[str, Any]) -> Resource:
+    """A resource of a kind of AWS."""
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
 def ref(name: str) -> dict[str, str]:
     """A parameter's value, or what a resource is called by."""
     return {"Ref": name}
@@ -153,11 +158,11 @@ def parameters() -> dict[str, Resource]:
     }
 
 
-def logs(name: str) -> dict[str, Any]:
-    """Writing the logs of one group."""
+def logs(name: str, *more: str) -> dict[str, Any]:
+    """Writing the logs of one group, and more that may be done with them."""
     group = f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{name}"
     actions = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
-    return statement(actions, [sub(f"{group}:*")])
+    return statement([*actions, *more], [sub(f"{group}:*")])
 
 
 def reading(*prefixes: str) -> list[dict[str, Any]]:
@@ -184,15 +189,33 @@ def writing(*prefixes: str) -> list[dict[str, Any]]:
 def image() -> list[dict[str, Any]]:
     """Fetching images of bqx from ECR; a token has no resource of its own."""
     repositories = "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/bqx-ml-*"
-    actions = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+    names = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
     return [
-        statement(actions, [sub(repositories)]),
+        statement([f"ecr:{name}" for name in names], [sub(repositories)]),
         statement(["ecr:GetAuthorizationToken"], ["*"]),
     ]
 
 
+def on_instances(group: str) -> list[dict[str, Any]]:
+    """What instances of SageMaker need beside data: image, VPC, encrypted volumes, logs, metrics.
+
+    ``group`` : of the logs. The actions are those of AWS's page on the roles of SageMaker.
+    """
+    created = ("NetworkInterface", "NetworkInterfacePermission")
+    described = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+    names = [f"{action}{name}" for action in ("Create", "Delete") for name in created]
+    names += [f"Describe{name}" for name in described]
+    return [
+        *image(),
+        statement([f"ec2:{name}" for name in names], ["*"]),
+        statement(["kms:CreateGrant"], [arn("Key")]),
+        logs(group, "logs:DescribeLogStreams"),
+        statement(["cloudwatch:PutMetricData"], ["*"]),
+    ]
+
+
 def attached() -> list[dict[str, Any]]:
-    """Joining the VPC, whose interfaces have no names beforehand."""
+    """Joining the VPC as a function of Lambda, whose interfaces have no names beforehand."""
     actions = ("Create", "Describe", "Delete")
     names = [f"ec2:{action}NetworkInterface{'s' * (action == 'Describe')}" for action in actions]
     return [statement(names, ["*"])]

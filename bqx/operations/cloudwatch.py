@@ -6,12 +6,12 @@ from typing import Any
 
 from bqx.cloud.calls import Call
 from bqx.cloud.endpoint_requests import ENDPOINT, VARIANT
+from bqx.cloud.retraining import NAMESPACE
 from bqx.monitoring.measured import Measurements
 from bqx.operations.alert_rules import RULES
 from bqx.operations.panels import Line, Panel, rows
 
 NAME = "bqx"
-NAMESPACE = "bqx"
 COLUMNS, WIDTH, HEIGHT = 24, 8, 6
 PERIOD = 300
 

@@ -1,6 +1,7 @@
 """The registry's versions as SageMaker model packages, one group per pair.
 
-SageMaker knows three statuses; an archived package is a rejected one whose metadata say so.
+SageMaker knows three statuses; an archived package is a rejected one whose metadata say so, and
+say whether it had been approved before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ _STATUS: dict[str, Status] = {
     "Rejected": "rejected",
 }
 _APPROVAL = {status: name for name, status in _STATUS.items()} | {"archived": "Rejected"}
+_ARCHIVED, _PASSED = "archived", "passed"
 MOST_TEXT = 1_024
 """Longest description that SageMaker takes."""
 MOST_VALUE = 256
@@ -75,8 +77,15 @@ class ModelPackages:
             "ModelApprovalStatus": _APPROVAL[status],
             "ApprovalDescription": f"{by}: {why}"[:MOST_TEXT],
         }
-        if status == "archived":
-            change["CustomerMetadataProperties"] = {"archived": "true"}
+        marks = {
+            _ARCHIVED: status == "archived",
+            _PASSED: version.passed or status == "approved",
+        }
+        # All of them each time: whether an update adds to them or replaces them is not documented.
+        properties = version.facts | {name: "true" for name, held in marks.items() if held}
+        change["CustomerMetadataProperties"] = properties
+        if version.status == "archived":
+            change["CustomerMetadataPropertiesToRemove"] = [_ARCHIVED]
         self.client.update_model_package(**change)
         for old in followed:
             reason = Reason.of(f"followed by version {version.number}")
@@ -120,7 +129,8 @@ class ModelPackages:
     def _read(self, pair: str, arn: str) -> Version:
         package = self.client.describe_model_package(ModelPackageName=arn)
         facts = dict(package.get("CustomerMetadataProperties", {}))
-        archived = facts.pop("archived", "") == "true"
+        archived = facts.pop(_ARCHIVED, "") == "true"
+        passed = facts.pop(_PASSED, "") == "true"
         why = package.get("ApprovalDescription", "").partition(": ")[2]
         status: Status = "archived" if archived else _STATUS[package["ModelApprovalStatus"]]
         return Version(
@@ -130,4 +140,6 @@ class ModelPackages:
             bundle=package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
             facts=facts,
             reasons=tuple(map(Reason, why.split("; "))) if why and status != "approved" else (),
+            # A package may have been approved in the console.
+            passed=passed or status == "approved",
         )

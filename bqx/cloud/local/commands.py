@@ -98,7 +98,7 @@ def _train(asked: argparse.Namespace) -> int:
     from bqx.cloud.commands import hyperparameters
     from bqx.cloud.local import jobs
 
-    values = hyperparameters(asked.set, "")
+    values = hyperparameters(asked.set, {})
     job = jobs.train(asked.place, asked.name, values, channels={"bars": asked.bars})
     print(job.status, job.reason or job.output, sep="\t")
     for name, value in job.metrics.items():
