@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -273,6 +274,64 @@ def test_a_canary_that_answers_wrongly_goes_back_on_a_real_container(market, bod
     assert tried.loc[key, "in the end"] == "answers"
     assert tried["errors"].iloc[1] >= 5
     assert tried["in the end"].iloc[1].startswith("rolled back at ")
+
+
+@pytest.fixture
+def played(tmp_path, monkeypatch):
+    """Endpoints whose containers sleep, and answer /ping by what the set holds: variants that do
+    not become healthy; processes that were started, by variant."""
+    ill, begun = set(), []
+
+    def start(root, arguments, variables, log):
+        child = subprocess.Popen(["sleep", "60"])
+        processes._children[child.pid] = child
+        begun.append((root.name.rpartition("-")[0], child.pid))
+        return child
+
+    def wait(instance):
+        if os.path.basename(instance.root).rpartition("-")[0] in ill:
+            raise ArtefactError("not healthy")
+
+    monkeypatch.setattr(processes, "start", start)
+    monkeypatch.setattr(endpoints, "_wait", wait)
+    own = Endpoints(tmp_path)
+    yield own, ill, begun
+    for _, pid in begun:
+        processes.end(pid, 5.0)
+
+
+def alive(begun):
+    return [pid for _, pid in begun if processes.is_container(pid)]
+
+
+def recorded(own):
+    return [i.pid for variant in own.state.variants(NAME) for i in variant.instances]
+
+
+@pytest.mark.parametrize("ill", ["a", "b"])
+@pytest.mark.parametrize("work", ["heal", "scale"])
+def test_no_container_runs_that_the_state_does_not_name(played, tmp_path, ill, work):
+    own, unhealthy, begun = played
+    own.create(NAME, [Variant(name, str(tmp_path), 1.0, many=True) for name in "ab"])
+    for pid in recorded(own) if work == "heal" else ():
+        processes.end(pid, 5.0)
+    unhealthy.add(ill)
+    with pytest.raises(ArtefactError, match="not healthy"):
+        own.heal(NAME) if work == "heal" else own.scale(NAME, ill, 3)
+    assert set(alive(begun)) <= set(recorded(own))
+    unhealthy.clear()
+    own.heal(NAME)
+    assert sorted(alive(begun)) == sorted(recorded(own))
+    assert len(recorded(own)) == 2
+
+
+def test_a_container_that_loads_its_model_is_asked_now_and_then(monkeypatch, tmp_path):
+    asked, begun = [503, 503, 503, 200], time.monotonic()
+    monkeypatch.setattr(endpoints, "_call", lambda *_: (asked.pop(0), b""))
+    monkeypatch.setattr(processes, "is_container", lambda pid: True)
+    endpoints._wait(Instance(1, 1, str(tmp_path)))
+    assert asked == []
+    assert time.monotonic() - begun >= 0.3
 
 
 def test_a_name_is_taken_once(platform):

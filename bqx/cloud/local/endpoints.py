@@ -7,7 +7,7 @@ import random
 import shutil
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,32 +55,42 @@ class Endpoints:
         try:
             for variant in variants:
                 self.start(name, variant, instances)
+            with self.state.changed() as endpoints:
+                endpoints[name] = list(variants)
         except BaseException:
             for variant in variants:
                 stop(variant)
             raise
-        with self.state.changed() as endpoints:
-            endpoints[name] = list(variants)
 
     def start(self, endpoint: str, variant: Variant, instances: int) -> None:
-        """Start containers of a variant until it has so many; all are healthy then."""
-        fresh = []
-        while len(variant.instances) < instances:
-            number = int(time.time_ns())
-            root = self.state.place / "endpoints" / endpoint / f"{variant.name}-{number}"
-            if variant.many:
-                (root / "models").mkdir(parents=True)
-            else:
-                archive.unpack(Path(variant.model), root / "model")
-            port = _free_port()
-            variables = {"SAGEMAKER_BIND_TO_PORT": str(port), **variant.variables}
-            if variant.many:
-                variables["SAGEMAKER_MULTI_MODEL"] = "true"
-            child = processes.start(root, ["serve"], variables, root / "log")
-            fresh.append(Instance(child.pid, port, str(root)))
-            variant.instances.append(fresh[-1])
-        for instance in fresh:
-            _wait(instance)
+        """Start containers of a variant until it has so many; all are healthy then.
+
+        Raises ArtefactError for a model that does not start, in which case none stays behind.
+        """
+        fresh: list[Instance] = []
+        try:
+            while len(variant.instances) + len(fresh) < instances:
+                fresh.append(self._started(endpoint, variant))
+            for instance in fresh:
+                _wait(instance)
+        except BaseException:
+            _end(fresh)
+            raise
+        variant.instances += fresh
+
+    def _started(self, endpoint: str, variant: Variant) -> Instance:
+        number = int(time.time_ns())
+        root = self.state.place / "endpoints" / endpoint / f"{variant.name}-{number}"
+        if variant.many:
+            (root / "models").mkdir(parents=True)
+        else:
+            archive.unpack(Path(variant.model), root / "model")
+        port = _free_port()
+        variables = {"SAGEMAKER_BIND_TO_PORT": str(port), **variant.variables}
+        if variant.many:
+            variables["SAGEMAKER_MULTI_MODEL"] = "true"
+        child = processes.start(root, ["serve"], variables, root / "log")
+        return Instance(child.pid, port, str(root))
 
     def invoke(
         self,
@@ -137,18 +147,20 @@ class Endpoints:
 
     def heal(self, endpoint: str) -> int:
         """Start a container for each that is gone; how many were."""
-        self.state.variants(endpoint)
-        with self.state.changed() as endpoints:
-            gone = 0
-            for variant in endpoints[endpoint]:
-                count = len(variant.instances)
-                variant.instances = [
-                    instance
-                    for instance in variant.instances
-                    if processes.is_container(instance.pid)
-                ]
-                gone += count - len(variant.instances)
-                self.start(endpoint, variant, count)
+        gone = 0
+        for name in [variant.name for variant in self.state.variants(endpoint)]:
+            # One by one: a variant that starts is kept where another one does not.
+            with self.state.changed() as endpoints:
+                gone += sum(
+                    self._healed(endpoint, v) for v in endpoints[endpoint] if v.name == name
+                )
+        return gone
+
+    def _healed(self, endpoint: str, variant: Variant) -> int:
+        count = len(variant.instances)
+        variant.instances = [i for i in variant.instances if processes.is_container(i.pid)]
+        gone = count - len(variant.instances)
+        self.start(endpoint, variant, count)
         return gone
 
     def scale(self, endpoint: str, variant: str, instances: int) -> None:
@@ -158,8 +170,7 @@ class Endpoints:
             self.start(endpoint, variant_state, instances)
             spare = variant_state.instances[instances:]
             variant_state.instances = variant_state.instances[:instances]
-        for instance in spare:
-            processes.end(instance.pid, processes.GRACE["server"])
+        _end(spare)
 
     def weigh(self, endpoint: str, weights: Mapping[str, float]) -> None:
         """Share the requests anew between the variants."""
@@ -211,7 +222,11 @@ def choose(variants: Sequence[Variant], draw: random.Random) -> Variant:
 
 def stop(variant: Variant) -> None:
     """End a variant's containers."""
-    for instance in variant.instances:
+    _end(variant.instances)
+
+
+def _end(instances: Iterable[Instance]) -> None:
+    for instance in instances:
         processes.end(instance.pid, processes.GRACE["server"])
 
 
@@ -244,7 +259,9 @@ def _wait(instance: Instance) -> None:
             if _call(instance, "GET", "/ping")[0] == 200:
                 return
         except (OSError, http.client.HTTPException):
-            time.sleep(0.1)
+            # It does not listen yet; one that loads its model answers 503.
+            pass
+        time.sleep(0.1)
     log = Path(instance.root) / "log"
     printed = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise ArtefactError(
