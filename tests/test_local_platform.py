@@ -341,6 +341,26 @@ def test_a_name_is_taken_once(platform):
         platform.invoke("nobody", b"{}")
 
 
+def test_an_unknown_variant_is_named_beside_those_that_there_are(tmp_path, capsys):
+    with State(tmp_path).changed() as known:
+        known[NAME] = [Variant(name, f"{name}.tar.gz", 1.0) for name in "ab"]
+    (tmp_path / "request.json").write_text("{}")
+    words = ["invoke", "--place", str(tmp_path), NAME, str(tmp_path / "request.json")]
+    assert cli.main(["cloud", "local", *words, "--variant", "c"]) == 2
+    assert "variant: not there, got 'c'; expected one of a, b" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weights", [("0",), ("0", "0.0"), ("1", "9" * 400)])
+def test_weights_by_which_nothing_can_be_drawn_are_refused(played, tmp_path, weights, capsys):
+    own, _, begun = played
+    (tmp_path / "models").mkdir()
+    named = [f"v{number}={tmp_path}/models:{weight}" for number, weight in enumerate(weights)]
+    assert cli.main(["cloud", "local", "deploy", "--place", str(tmp_path), NAME, *named]) == 2
+    assert "no weights of variants, got [" in capsys.readouterr().err
+    assert not begun
+    assert not own.state.read()
+
+
 @pytest.fixture(scope="module")
 def trained(market, tmp_path_factory):
     place = tmp_path_factory.mktemp("jobs")

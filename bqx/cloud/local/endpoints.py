@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import json
+import math
 import random
 import shutil
 import socket
@@ -47,11 +48,17 @@ class Endpoints:
     def create(self, name: str, variants: Sequence[Variant], instances: int = 1) -> None:
         """Start the containers of an endpoint's variants.
 
-        Raises ParameterError for a name that is taken, ArtefactError for a model that does not
-        start, in which case nothing stays behind.
+        Raises ParameterError for a name that is taken, or weights of which none is positive;
+        ArtefactError for a model that does not start, in which case nothing stays behind.
         """
         if name in self.state.read():
             raise ParameterError(f"endpoint: there already, got {name}; expected another name.")
+        weights = [variant.weight for variant in variants]
+        if not 0.0 < sum(weights) < math.inf:
+            raise ParameterError(
+                f"endpoint {name}: no weights of variants, got {weights}; expected numbers of "
+                "which one is above 0. VARIANT=model.tar.gz:WEIGHT says it."
+            )
         try:
             for variant in variants:
                 self.start(name, variant, instances)
@@ -106,13 +113,10 @@ class Endpoints:
         A container that does not answer is passed over. ``model`` : archive of a multi-model
         endpoint, which is loaded where it is not.
 
-        Raises RequestError where no container answers.
+        Raises ParameterError for a variant that is not there, RequestError where no container
+        answers.
         """
-        variants = self.state.variants(endpoint)
-        order = [choose(variants, self._draw)]
-        if variant:
-            order = [candidate for candidate in variants if candidate.name == variant]
-        order += [candidate for candidate in variants if candidate not in order and not variant]
+        order = self._order(endpoint, variant)
         for candidate in order:
             for instance in self._draw.sample(candidate.instances, len(candidate.instances)):
                 start = time.perf_counter()
@@ -137,6 +141,20 @@ class Endpoints:
             f"endpoint {endpoint}: nobody answers, got {len(order)} variants without one; expected "
             "a healthy container. `bqx cloud local heal` starts them anew."
         )
+
+    def _order(self, endpoint: str, variant: str) -> list[Variant]:
+        """Variants as they are asked: the one that is named alone, or first the one drawn."""
+        variants = self.state.variants(endpoint)
+        if not variant:
+            drawn = choose(variants, self._draw)
+            return [drawn, *(candidate for candidate in variants if candidate is not drawn)]
+        named = [candidate for candidate in variants if candidate.name == variant]
+        if not named:
+            names = ", ".join(candidate.name for candidate in variants)
+            raise ParameterError(
+                f"variant: not there, got {variant!r:.60}; expected one of {names}."
+            )
+        return named
 
     def invoke_pair(self, endpoint: str, body: bytes, pair: str) -> Reply:
         """Answer of the artefact of a multi-model endpoint to which a pair's pointer leads.
