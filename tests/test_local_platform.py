@@ -341,6 +341,26 @@ def test_a_name_is_taken_once(platform):
         platform.invoke("nobody", b"{}")
 
 
+def test_a_new_variant_has_a_name_of_its_own(played, tmp_path, capsys):
+    own, _, begun = played
+    (tmp_path / "models").mkdir()
+    models, place = f"{tmp_path}/models", ["--place", str(tmp_path)]
+    same = ["deploy", *place, NAME, f"a={models}", f"a={models}"]
+    assert cli.main(["cloud", "local", *same]) == 2
+    assert "variants of one name, got a, a" in capsys.readouterr().err
+    assert not begun
+    assert cli.main(["cloud", "local", "deploy", *place, NAME, f"a={models}"]) == 0
+    again = ["update", *place, "--bake", "0", NAME, f"a={models}"]
+    assert cli.main(["cloud", "local", *again]) == 2
+    assert "variant: serves already, got a" in capsys.readouterr().err
+    assert len(begun) == 1
+    assert alive(begun) == recorded(own)
+    again[-1] = f"b={models}"
+    assert cli.main(["cloud", "local", *again]) == 0
+    assert [variant.name for variant in own.state.variants(NAME)] == ["b"]
+    assert alive(begun) == recorded(own)
+
+
 def test_an_unknown_variant_is_named_beside_those_that_there_are(tmp_path, capsys):
     with State(tmp_path).changed() as known:
         known[NAME] = [Variant(name, f"{name}.tar.gz", 1.0) for name in "ab"]

@@ -48,11 +48,18 @@ class Endpoints:
     def create(self, name: str, variants: Sequence[Variant], instances: int = 1) -> None:
         """Start the containers of an endpoint's variants.
 
-        Raises ParameterError for a name that is taken, or weights of which none is positive;
-        ArtefactError for a model that does not start, in which case nothing stays behind.
+        Raises ParameterError for a name that is taken, variants of one name, or weights of which
+        none is positive; ArtefactError for a model that does not start, in which case nothing stays
+        behind.
         """
         if name in self.state.read():
             raise ParameterError(f"endpoint: there already, got {name}; expected another name.")
+        names = [variant.name for variant in variants]
+        if len(set(names)) < len(names):
+            raise ParameterError(
+                f"endpoint {name}: variants of one name, got {', '.join(names)}; expected each of "
+                "its own."
+            )
         weights = [variant.weight for variant in variants]
         if not 0.0 < sum(weights) < math.inf:
             raise ParameterError(
