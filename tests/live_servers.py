@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bqx.market import sessions
-from bqx.monitoring.capture import sampled
+from bqx.monitoring.capture import lot
 
 SERVED = Path(__file__).with_name("served_then.py")
 PATIENCE = 60.0
@@ -91,7 +91,7 @@ class LiveServer:
         """Have a forecast made of every minute of some bars that the capture writes."""
         minutes = sessions.epoch_minutes(frame.index).tolist()
         for minute in minutes:
-            if sampled(minute, self.share) or minute == minutes[-1]:
+            if lot(minute) < self.share or minute == minutes[-1]:
                 self.send(pair, frame.loc[: sessions.timestamp(minute)])
                 # Before it reads more of its feed the server forecasts what it has.
                 newest = self.sent.isoformat()

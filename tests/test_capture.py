@@ -23,7 +23,7 @@ from bqx.learning import targets
 from bqx.learning.bundle import Prediction
 from bqx.monitoring import capture as capture_module
 from bqx.monitoring import captured, objects
-from bqx.monitoring.capture import Capture, model_name, sampled
+from bqx.monitoring.capture import Capture, lot, model_name
 from bqx.monitoring.models import baseline_file
 from bqx.serving import captured as serving_capture
 from bqx.serving import live
@@ -116,13 +116,13 @@ def test_nothing_later_than_its_end_reaches_a_period(place, tmp_path):
 def test_a_share_of_the_minutes_has_forecasts_and_all_have_bars(tmp_path):
     feed(str(tmp_path), FIRST, FIRST + 120, share=0.2, hourly=False)
     period = captured.read(Folder(tmp_path), minute(FIRST), minute(FIRST + 120), 5)
-    expected = [m for m in range(minute(FIRST), minute(FIRST + 120)) if sampled(m, 0.2)]
+    expected = [m for m in range(minute(FIRST), minute(FIRST + 120)) if lot(m) < 0.2]
     for rows in period.pairs.values():
         assert set(rows.bars.minutes[rows.rows]) <= set(expected)
         truth = grids()[rows.bars.pair].rows(FIRST, FIRST + 120)
         sent = np.isfinite(truth.close) & ~truth.frame["filled"].to_numpy()
         assert np.array_equal(rows.bars.close[-120:][sent], truth.close[sent])
-    every = np.mean([sampled(m, 0.2) for m in range(28_000_000, 28_100_000)])
+    every = np.mean([lot(m) < 0.2 for m in range(28_000_000, 28_100_000)])
     assert every == pytest.approx(0.2, abs=1e-3)
 
 

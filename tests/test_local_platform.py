@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -275,11 +276,109 @@ def test_a_canary_that_answers_wrongly_goes_back_on_a_real_container(market, bod
     assert tried["in the end"].iloc[1].startswith("rolled back at ")
 
 
+@pytest.fixture
+def played(tmp_path, monkeypatch):
+    """Endpoints whose containers sleep, and answer /ping by what the set holds: variants that do
+    not become healthy; processes that were started, by variant."""
+    ill, begun = set(), []
+
+    def start(root, arguments, variables, log):
+        child = subprocess.Popen(["sleep", "60"])
+        processes._children[child.pid] = child
+        begun.append((root.name.rpartition("-")[0], child.pid))
+        return child
+
+    def wait(instance):
+        if os.path.basename(instance.root).rpartition("-")[0] in ill:
+            raise ArtefactError("not healthy")
+
+    monkeypatch.setattr(processes, "start", start)
+    monkeypatch.setattr(endpoints, "_wait", wait)
+    own = Endpoints(tmp_path)
+    yield own, ill, begun
+    for _, pid in begun:
+        processes.end(pid, 5.0)
+
+
+def alive(begun):
+    return [pid for _, pid in begun if processes.is_container(pid)]
+
+
+def recorded(own):
+    return [i.pid for variant in own.state.variants(NAME) for i in variant.instances]
+
+
+@pytest.mark.parametrize("ill", ["a", "b"])
+@pytest.mark.parametrize("work", ["heal", "scale"])
+def test_no_container_runs_that_the_state_does_not_name(played, tmp_path, ill, work):
+    own, unhealthy, begun = played
+    own.create(NAME, [Variant(name, str(tmp_path), 1.0, many=True) for name in "ab"])
+    for pid in recorded(own) if work == "heal" else ():
+        processes.end(pid, 5.0)
+    unhealthy.add(ill)
+    with pytest.raises(ArtefactError, match="not healthy"):
+        own.heal(NAME) if work == "heal" else own.scale(NAME, ill, 3)
+    assert set(alive(begun)) <= set(recorded(own))
+    unhealthy.clear()
+    own.heal(NAME)
+    assert sorted(alive(begun)) == sorted(recorded(own))
+    assert len(recorded(own)) == 2
+
+
+def test_a_container_that_loads_its_model_is_asked_now_and_then(monkeypatch, tmp_path):
+    asked, begun = [503, 503, 503, 200], time.monotonic()
+    monkeypatch.setattr(endpoints, "_call", lambda *_: (asked.pop(0), b""))
+    monkeypatch.setattr(processes, "is_container", lambda pid: True)
+    endpoints._wait(Instance(1, 1, str(tmp_path)))
+    assert asked == []
+    assert time.monotonic() - begun >= 0.3
+
+
 def test_a_name_is_taken_once(platform):
     with pytest.raises(ParameterError, match="there already"):
         platform.create(NAME, [])
     with pytest.raises(ParameterError, match=f"not there, got 'nobody'; expected one of {NAME}"):
         platform.invoke("nobody", b"{}")
+
+
+def test_a_new_variant_has_a_name_of_its_own(played, tmp_path, capsys):
+    own, _, begun = played
+    (tmp_path / "models").mkdir()
+    models, place = f"{tmp_path}/models", ["--place", str(tmp_path)]
+    same = ["deploy", *place, NAME, f"a={models}", f"a={models}"]
+    assert cli.main(["cloud", "local", *same]) == 2
+    assert "variants of one name, got a, a" in capsys.readouterr().err
+    assert not begun
+    assert cli.main(["cloud", "local", "deploy", *place, NAME, f"a={models}"]) == 0
+    again = ["update", *place, "--bake", "0", NAME, f"a={models}"]
+    assert cli.main(["cloud", "local", *again]) == 2
+    assert "variant: serves already, got a" in capsys.readouterr().err
+    assert len(begun) == 1
+    assert alive(begun) == recorded(own)
+    again[-1] = f"b={models}"
+    assert cli.main(["cloud", "local", *again]) == 0
+    assert [variant.name for variant in own.state.variants(NAME)] == ["b"]
+    assert alive(begun) == recorded(own)
+
+
+def test_an_unknown_variant_is_named_beside_those_that_there_are(tmp_path, capsys):
+    with State(tmp_path).changed() as known:
+        known[NAME] = [Variant(name, f"{name}.tar.gz", 1.0) for name in "ab"]
+    (tmp_path / "request.json").write_text("{}")
+    words = ["invoke", "--place", str(tmp_path), NAME, str(tmp_path / "request.json")]
+    assert cli.main(["cloud", "local", *words, "--variant", "c"]) == 2
+    assert "variant: not there, got 'c'; expected one of a, b" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weights", [("0",), ("0", "0.0"), ("1", "9" * 400)])
+def test_weights_by_which_nothing_can_be_drawn_are_refused(played, tmp_path, weights, capsys):
+    own, _, begun = played
+    (tmp_path / "models").mkdir()
+    named = [f"v{number}={tmp_path}/models:{weight}" for number, weight in enumerate(weights)]
+    assert cli.main(["cloud", "local", "deploy", "--place", str(tmp_path), NAME, *named]) == 2
+    assert "no weights of variants, got [" in capsys.readouterr().err
+    assert not begun
+    assert not own.state.read()
 
 
 @pytest.fixture(scope="module")

@@ -141,6 +141,14 @@ def test_forecasts_of_the_opposite_sign_alarm(begun):
     assert verdict["measurements"]["skill_drop"] > 0.1
 
 
+def test_the_skill_of_few_hours_is_not_judged(begun):
+    feed(str(begun), DAY, DAY + 7 * 60, turned=DAY, share=0.2)
+    verdict = run(str(begun), "daily", at(AFTER))
+    judged = {row["statistic"] for row in verdict["statistics"]}
+    assert "columns" in judged
+    assert "skill" not in judged
+
+
 def test_a_broken_column_is_found_within_the_hour(begun):
     feed(str(begun), DAY, DAY + 125, broken="eurusd", share=0.2)
     verdict = run(str(begun), "hourly", at(DAY + 64, 5))

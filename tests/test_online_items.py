@@ -48,3 +48,27 @@ def test_a_forecast_and_its_label_are_one_item_that_expires(of: calls.Clients) -
 def test_a_table_that_is_not_there_is_one_line(of: calls.Clients) -> None:
     with pytest.raises(calls.CloudError, match=r"dynamodb\.batch_write_item"):
         online_items.write(stored(0.0), of)
+
+
+class Busy:
+    """A table that takes one item of a request in each of its first answers."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers, self.sent = answers, list[int]()
+
+    def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:
+        ((table, items),) = RequestItems.items()
+        self.sent.append(len(items))
+        left = items[1:] if len(self.sent) <= self.answers else []
+        return {"UnprocessedItems": {table: left} if left else {}}
+
+
+def test_a_busy_table_is_given_twice_the_time_before_every_further_try() -> None:
+    busy, pauses = Busy(3), list[float]()
+    assert online_items.write(stored(0.0).head(25), lambda _: busy, sleep=pauses.append) == 25
+    assert busy.sent == [25, 24, 23, 22]
+    assert pauses == pytest.approx([0.1, 0.2, 0.4])
+    busy, pauses = Busy(99), []
+    with pytest.raises(calls.CloudError, match="items are left, got 17 after 8 tries"):
+        online_items.write(stored(0.0), lambda _: busy, sleep=pauses.append)
+    assert len(pauses) == online_items.TRIES - 1

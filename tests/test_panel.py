@@ -31,8 +31,8 @@ def rows_of(seed, days=BASE + LATER):
     return x.astype(np.float32), minutes
 
 
-def judged(x, minutes, number=BASE + 2):
-    """The verdict of one day after the first `BASE`."""
+def of_day(x, minutes, number):
+    """The panel of the first `BASE` days, and the day of a number."""
     day = sessions.trading_days(minutes)
     days = np.unique(day)[1:-1]
     early = (day >= days[0]) & (day < days[BASE])
@@ -41,12 +41,17 @@ def judged(x, minutes, number=BASE + 2):
     ranges = pd.DataFrame({"market_hour": hours, "range": 0.3 * rng.normal(size=len(hours))})
     names = [f"column_{i}" for i in range(x.shape[1])]
     own = baseline.of_columns(x[early], minutes[early], names, hours=ranges, performance=EMPTY)
-    of_day, before = (
+    today, before = (
         day_statistics(x[day == days[n]], day[day == days[n]], own.columns)
         for n in (number, number - 1)
     )
-    now = Day(of_day, before, ranges.tail(48), EMPTY)
-    return Panel({"eurusd": own}).judge({"eurusd": now})
+    return Panel({"eurusd": own}), Day(today, before, ranges.tail(48), EMPTY, 1.0)
+
+
+def judged(x, minutes, number=BASE + 2):
+    """The verdict of one day after the first `BASE`."""
+    panel, day = of_day(x, minutes, number)
+    return panel.judge({"eurusd": day})
 
 
 def test_quiet_days_alarm_seldom():
@@ -293,3 +298,26 @@ def test_a_fall_of_r2_by_chance_is_told_from_one_that_is_none(rows):
     assert worse["r2_change"] < -0.05
     assert worse[metrics.chance_of("r2_change")] <= metrics.CHANCE
     assert metrics.chance_of("r2_change") not in performance.measured(days_of(9, 1), days_of(0, 9))
+
+
+def skill_of(panel, day, seed, *, rows, share, worse=1.0):
+    """Alarms on the skill of a day of rows in a share of its hours, beside 30 quiet days."""
+    usual = replace(panel.baselines["eurusd"], performance=days_of(seed, 30))
+    today = days_of(10_000 + seed, 1, rows, worse)
+    now = replace(day, performance=today, share=share)
+    statistics = Panel({"eurusd": usual}).judge({"eurusd": now}).statistics
+    return statistics.loc[statistics["statistic"] == "skill", "alarm"].tolist()
+
+
+def test_the_skill_of_part_of_a_quiet_day_alarms_as_seldom_as_that_of_a_whole_one():
+    panel, day = of_day(*rows_of(0), BASE + 2)
+    alarms = [skill_of(panel, day, seed, rows=108, share=9 / 24) for seed in range(500)]
+    # One in a thousand is meant; the bound of a whole day is passed by 21 of those of nine hours.
+    assert sum(map(sum, alarms)) <= 3
+    assert all(len(own) == 1 for own in alarms)
+
+
+def test_a_skill_is_judged_by_the_hours_that_were_forecast_and_not_by_the_rows_kept_of_them():
+    panel, day = of_day(*rows_of(0), BASE + 2)
+    assert skill_of(panel, day, 1, rows=58, share=1.0, worse=2.0) == [True]
+    assert skill_of(panel, day, 1, rows=58, share=5 / 24, worse=2.0) == []

@@ -26,13 +26,14 @@ from bqx.files import digest, write_json
 from bqx.learning import bundle
 from bqx.market import simulated
 from bqx.market.pairs import PAIRS
+from bqx.monitoring.capture import lot
 from bqx.readiness import checklist, drill, load, rollout
 from bqx.readiness.check import Evidence
 from bqx.readiness.rollout import PHASES, Rollout
 from bqx.serving import live
 
-MONDAY = 28_401_120 + 3 * 1_440
-"""Epoch minute of a Monday, 2024."""
+MONDAY = 28_401_120 - 120
+"""Epoch minute at which a Monday's trading day begins, 2024."""
 
 
 @pytest.fixture
@@ -278,14 +279,28 @@ def test_a_backup_that_was_cut_off_is_the_one_before(tmp_path: Path) -> None:
     assert (tmp_path / "back/b.json").read_text() == "{}"
 
 
+END = (MONDAY + 5 * 1_440) * 60.0
+
+
 def capture(
-    folder: Path, days: int, pairs: tuple[str, ...], *, status: int = 200, ms: float = 20.0
+    folder: Path,
+    days: int,
+    pairs: tuple[str, ...],
+    *,
+    status: int = 200,
+    ms: float = 20.0,
+    late: int = 1,
+    share: float = 0.2,
+    hours: int = 24,
 ) -> pd.DataFrame:
-    """Captured minutes: every fifth of some days, all pairs forecast, an answer a minute."""
+    """Captured minutes of a share of them: the first hours of some days, all pairs forecast so many
+    minutes after the bar's open, an answer a minute."""
     for day in range(days):
-        minutes = MONDAY + 1_440 * day + np.arange(0, 600, 5)
-        rows = [("forecast", pair, m, m * 60 * 10**9, 0, np.nan) for m in minutes for pair in pairs]
-        rows += [("answer", None, None, m * 60 * 10**9, status, ms) for m in minutes]
+        first = MONDAY + 1_440 * day
+        minutes = [m for m in range(first, first + 60 * hours) if lot(m) < share]
+        asked = [(m, (m + late) * 60 * 10**9) for m in minutes]
+        rows = [("forecast", pair, m, at, 0, np.nan) for m, at in asked for pair in pairs]
+        rows += [("answer", None, None, at, status, ms) for _, at in asked]
         names = ["kind", "pair", "minute", "at", "status", "ms"]
         frame = pd.DataFrame(rows, columns=names).astype({"minute": "Int64", "status": "Int32"})
         path = folder / "minutes" / str(day) / "0000.parquet"
@@ -304,13 +319,15 @@ def test_availability_is_that_of_the_capture(tmp_path: Path) -> None:
     assert outcomes == ["pass", "fail", "not measured"]
 
 
-def failed(rows: pd.DataFrame, phase: int = 1) -> list[str]:
-    return [reason.rule for reason in rollout.criteria(phase, rows) if not reason.passed]
+def failed(rows: pd.DataFrame, now: float = END) -> list[str]:
+    reasons = rollout.criteria(1, rows, MONDAY * 60.0, now)
+    return [reason.rule for reason in reasons if not reason.passed]
 
 
 def test_a_phase_ends_by_what_was_captured(tmp_path: Path) -> None:
     assert failed(capture(tmp_path / "good", 5, PHASES[1])) == []
-    assert failed(capture(tmp_path / "short", 4, PHASES[1])) == ["trading days"]
+    short = capture(tmp_path / "short", 4, PHASES[1])
+    assert failed(short, END - 1_440 * 60) == ["trading days"]
     assert failed(capture(tmp_path / "slow", 5, PHASES[1], ms=400.0)) == ["latency P99 (ms)"]
     assert failed(capture(tmp_path / "down", 5, PHASES[1], status=503)) == [
         "share answered without a fault of the server",
@@ -323,8 +340,28 @@ def test_a_phase_ends_by_what_was_captured(tmp_path: Path) -> None:
     assert len(rollout.captured(tmp_path / "good", (MONDAY + 10**6) * 60.0)) == 0
 
 
+WEEK_ITSELF = ["trading days", "share of minutes forecast, the worst pair"]
+
+
+def test_bars_of_a_week_ago_that_are_asked_at_once_are_no_week(tmp_path: Path) -> None:
+    """Old bars are answered at any time, as those after an outage are."""
+    assert failed(capture(tmp_path / "late", 5, PHASES[1], late=60)) == WEEK_ITSELF
+    assert failed(capture(tmp_path / "ahead", 5, PHASES[1], late=-3)) == WEEK_ITSELF
+    rows = capture(tmp_path / "good", 5, PHASES[1])
+    begun = [reason for reason in rollout.criteria(1, rows, END, END) if not reason.passed]
+    assert [reason.rule for reason in begun] == WEEK_ITSELF
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_an_outage_of_all_pairs_counts_against_each(tmp_path: Path, share: float) -> None:
+    assert failed(capture(tmp_path / "whole", 5, PHASES[1], share=share)) == []
+    away = capture(tmp_path / "away", 5, PHASES[1], share=share, hours=23)
+    assert failed(away) == WEEK_ITSELF[1:]
+
+
 def test_the_rollout_goes_phase_by_phase_and_is_signed(tmp_path: Path) -> None:
-    own, good = Rollout(tmp_path), rollout.criteria(1, capture(tmp_path / "c", 5, PAIRS))
+    own, week = Rollout(tmp_path), (MONDAY * 60.0, END)
+    good = rollout.criteria(1, capture(tmp_path / "c", 5, PHASES[1]), *week)
     with pytest.raises(ParameterError, match="usdjpy has no approved version"):
         own.begin("ann", ("eurusd", "gbpusd"))
     own.begin("ann", PHASES[1])
@@ -332,7 +369,7 @@ def test_the_rollout_goes_phase_by_phase_and_is_signed(tmp_path: Path) -> None:
         own.begin("ann", PAIRS)
     with pytest.raises(ParameterError, match="cannot be signed, got no criteria"):
         own.sign("ann", ())
-    bad = rollout.criteria(1, rollout.captured(tmp_path / "nothing", 0.0))
+    bad = rollout.criteria(1, rollout.captured(tmp_path / "nothing", 0.0), *week)
     with pytest.raises(ParameterError, match="cannot be signed, got trading days"):
         own.sign("ann", bad)
     own.sign("ann", good, "a quiet week")

@@ -4,7 +4,8 @@ An item is written when its forecast is made, and once more with its label when 
 key has one forecast, so that writing again changes nothing.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,8 @@ BATCH = 25
 """Most items of one request."""
 TRIES = 8
 """Times that items are sent which the table was too busy for."""
+PAUSE = 0.1
+"""Seconds before they are sent the second time; each later pause is twice as long, as AWS asks."""
 
 
 def items(stored: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -57,7 +60,12 @@ def _number(value: float) -> dict[str, Any]:
     }
 
 
-def write(stored: pd.DataFrame, of: Clients, table: str = TABLE) -> int:
+def write(
+    stored: pd.DataFrame,
+    of: Clients,
+    table: str = TABLE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
     """Write forecasts into the table, and give their number.
 
     Raises CloudError where AWS refuses or is not reached, or leaves items unwritten.
@@ -65,10 +73,13 @@ def write(stored: pd.DataFrame, of: Clients, table: str = TABLE) -> int:
     written = list(items(stored))
     for start in range(0, len(written), BATCH):
         left = {table: [{"PutRequest": {"Item": item}} for item in written[start : start + BATCH]]}
-        for _ in range(TRIES):
-            if left:
-                with told("dynamodb.batch_write_item"):
-                    left = of("dynamodb").batch_write_item(RequestItems=left)["UnprocessedItems"]
+        for number in range(TRIES):
+            if not left:
+                break
+            if number:
+                sleep(PAUSE * 2 ** (number - 1))
+            with told("dynamodb.batch_write_item"):
+                left = of("dynamodb").batch_write_item(RequestItems=left)["UnprocessedItems"]
         if left:
             raise CloudError(
                 f"{table}: items are left, got {len(left[table])} after {TRIES} tries; expected "

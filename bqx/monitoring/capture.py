@@ -73,10 +73,10 @@ def model_name(bundle: Bundle) -> str:
     return f"{name}-{bundle.content[:8]}" if bundle.content else name
 
 
-def sampled(minute: int, share: float) -> bool:
-    """Whether a minute's inputs and forecasts are written: the same minutes for all pairs and on
-    every machine, spread evenly."""
-    return (minute * 2_654_435_761) % (1 << 32) < share * (1 << 32)
+def lot(minute: int) -> float:
+    """The share above which a minute's inputs and forecasts are written: the same minutes for all
+    pairs and on every machine, spread evenly."""
+    return (minute * 2_654_435_761) % (1 << 32) / (1 << 32)
 
 
 class Capture:
@@ -126,7 +126,7 @@ class Capture:
             count = FIRST if last is None else min(max(minute - last, 0) + AGAIN, FIRST)
             self._add_bars(pair, bars.minutes[-count:], bars.newest_columns(count))
             self._seen[pair] = max(minute, last or minute)
-            if predictions and sampled(minute, self.share):
+            if predictions and lot(minute) < self.share:
                 model = self._model(bundle)
                 self._rows.append(
                     {

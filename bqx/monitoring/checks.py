@@ -20,6 +20,7 @@ from bqx.monitoring import bar_quality, change_points, drift, performance
 from bqx.monitoring.captured import PairRows, Period
 from bqx.monitoring.feed import Feed
 from bqx.monitoring.panel import Day, Panel, Verdict
+from bqx.monitoring.volatility import HOURS
 
 Verdicts = dict[str, Any]
 
@@ -145,7 +146,8 @@ def day_of(rows: PairRows, day: int) -> Day | None:
     ranges = rows.bar_columns
     row_days = sessions.trading_days(minutes[rows.rows])
     wide = np.concatenate((rows.x, ranges[rows.rows]), axis=1)
-    if len(np.unique(minutes[rows.rows[row_days == day]] // 60)) < 5:
+    forecast_hours = len(np.unique(minutes[rows.rows[row_days == day]] // 60))
+    if forecast_hours < 5:
         return None
     earlier = row_days[row_days < day]
     of_day, before = (
@@ -165,6 +167,7 @@ def day_of(rows: PairRows, day: int) -> Day | None:
         before,
         mean_range(minutes[kept], ranges[kept, BARS.index("bar_range")]),
         performance[performance["day"] == day],
+        forecast_hours / HOURS,
     )
 
 

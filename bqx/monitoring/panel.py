@@ -36,7 +36,8 @@ SIZES = {
 DISCOVERY = 0.05
 """Share of columns called drifted that may be quiet ones."""
 LEAST_SHARE = 0.3
-"""Least share of a usual day's rows by which a day is judged."""
+"""Least share of a day by which skill is judged: of the baseline's days by their rows; of a later
+one by its hours, since a capture keeps a share of the rows of each."""
 _USUAL = 1.0
 """Deviations of the farthest dependence of a day that are as good as none, where few columns have
 neighbours."""
@@ -45,12 +46,14 @@ neighbours."""
 @dataclass(frozen=True)
 class Day:
     """A day of a pair: statistics of its columns and those of the day before where there are any,
-    hourly ranges of both, and how its forecasts did (see `losses.of_days`)."""
+    hourly ranges of both, how its forecasts did (see `losses.of_days`), and the share of the day's
+    hours that have any."""
 
     statistics: DayStatistics
     before: DayStatistics | None
     hours: pd.DataFrame
     performance: pd.DataFrame
+    share: float
 
 
 @dataclass(frozen=True)
@@ -153,10 +156,12 @@ class Panel:
     def _performance(self, days: Mapping[str, Day]) -> list[dict[str, object]]:
         today = _skill({pair: day.performance for pair, day in days.items()})
         usual = self._skill.to_numpy()
-        if len(usual) < LEAST_DAYS or not usual.std() or today.empty:
+        share = sum(day.share for day in days.values()) / len(self.baselines)
+        if len(usual) < LEAST_DAYS or not usual.std() or today.empty or share < LEAST_SHARE:
             return []
         t = stats.t.ppf(1 - SIZES["skill"], len(usual) - 1)
-        threshold = usual.mean() - t * usual.std(ddof=1) * np.sqrt(1 + 1 / len(usual))
+        # The skill of part of a day varies by so much more.
+        threshold = usual.mean() - t * usual.std(ddof=1) * np.sqrt(1 / share + 1 / len(usual))
         value = float(today.iloc[-1])
         return [_row("skill", value, threshold, value < threshold)]
 

@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,7 +184,8 @@ def _rollout(asked: argparse.Namespace) -> int:
     running, words = rollout_log.open, " ".join(asked.words)
     criteria: tuple[Reason, ...] = ()
     if running is not None and asked.capture is not None:
-        criteria = rollout.criteria(running.phase, rollout.captured(asked.capture, running.at))
+        rows = rollout.captured(asked.capture, running.at)
+        criteria = rollout.criteria(running.phase, rows, running.at, time.time())
     if asked.action == "begin":
         pairs = rollout.PHASES[3] if asked.registry else ()
         versions = Registry(Folder(asked.registry), by) if asked.registry else None

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bqx.errors import ParameterError
 from bqx.evaluation.reasons import Reason
 from bqx.files import alone, read_parquet
 from bqx.market import sessions
 from bqx.market.pairs import LIQUIDITY
+from bqx.monitoring.capture import lot
 from bqx.runs.chained_log import ChainedLog
 
 LOG = "rollout.jsonl"
@@ -30,9 +32,11 @@ PHASES: dict[int, tuple[str, ...]] = {
 }
 DAYS = 5
 """Trading days of a phase: a week."""
+PROMPT = 6.0
+"""Minutes from a bar's open within which its forecast counts."""
 AVAILABILITY, ERRORS, P99_MS, COVERED = 0.999, 0.05, 250.0, 0.99
 """Least share of requests answered by the server; most shares of errors; longest 99th percentile;
-least share of the captured minutes in which a pair was forecast."""
+least share of the minutes of an open market in which a pair was forecast."""
 
 
 @dataclass(frozen=True)
@@ -181,18 +185,19 @@ def captured(folder: Path, since: float) -> pd.DataFrame:
     return rows[(rows["at"] >= since * 1e9) & rows["kind"].isin(("forecast", "answer"))]
 
 
-def criteria(phase: int, rows: pd.DataFrame) -> tuple[Reason, ...]:
+def criteria(phase: int, rows: pd.DataFrame, since: float, now: float) -> tuple[Reason, ...]:
     """What lets a phase end, each with what was measured.
 
     Parameters
     ----------
     rows : of `captured`, since the phase began.
+    since, now : seconds since 1970 when it began, and when it is measured.
     """
-    forecasts, answers = (rows[rows["kind"] == kind] for kind in ("forecast", "answer"))
-    minutes = forecasts["minute"].dropna().to_numpy(np.int64)
+    forecasts, answers = _timely(rows, since), rows[rows["kind"] == "answer"]
+    minutes = forecasts["minute"].to_numpy(np.int64)
     days = len(np.unique(sessions.trading_days(minutes))) if len(minutes) else 0
     status, spent = (answers[name].astype(float) for name in ("status", "ms"))
-    share = forecasts.groupby("pair")["minute"].nunique() / max(len(np.unique(minutes)), 1)
+    share = forecasts.groupby("pair")["minute"].nunique() / max(_kept(minutes, since, now), 1)
     covered = {pair: float(share.get(pair, 0.0)) for pair in PHASES[phase]}
     worst = min(covered, key=lambda pair: covered[pair])
     answered = len(answers) > 0
@@ -224,3 +229,19 @@ def criteria(phase: int, rows: pd.DataFrame) -> tuple[Reason, ...]:
             note=worst,
         ),
     )
+
+
+def _timely(rows: pd.DataFrame, since: float) -> pd.DataFrame:
+    """Forecasts of minutes since a time that were made when their bars had just ended: who asks
+    sends the bars, and those of a week ago are answered within a second."""
+    forecasts = rows[(rows["kind"] == "forecast") & (rows["minute"] * 60 >= since)]
+    late = forecasts["at"] / 60e9 - forecasts["minute"].astype(float)
+    return forecasts[(late >= 0.0) & (late <= PROMPT)]
+
+
+def _kept(minutes: NDArray[np.int64], since: float, now: float) -> int:
+    """Number of minutes of an open market whose forecasts a capture keeps, by the share that the
+    minutes it has kept tell."""
+    share = max(map(lot, minutes.tolist()), default=1.0)
+    passed = sessions.grid(-int(-since // 60), int(now // 60) - 1)
+    return sum(lot(minute) <= share for minute in passed.tolist())

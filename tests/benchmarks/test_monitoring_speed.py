@@ -66,7 +66,7 @@ def test_a_day_of_a_panel(results: dict[str, Any]) -> None:
         days = {}
         for pair in PAIRS:
             found = day_statistics(x, sessions.trading_days(later), own.columns)
-            days[pair] = Day(found, found, ranges.tail(48), EMPTY)
+            days[pair] = Day(found, found, ranges.tail(48), EMPTY, 1.0)
         panel.judge(days)
 
     Goal(

@@ -111,6 +111,7 @@ def day_of(own: Stream, known: Baseline, day: int) -> Day:
         earlier,
         hours.mean_range(own.bars.minutes[kept], own.ranges[kept]),
         performance[performance["day"] == day],
+        1.0,
     )
 
 

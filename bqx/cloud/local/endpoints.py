@@ -3,11 +3,12 @@
 import hashlib
 import http.client
 import json
+import math
 import random
 import shutil
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,40 +48,63 @@ class Endpoints:
     def create(self, name: str, variants: Sequence[Variant], instances: int = 1) -> None:
         """Start the containers of an endpoint's variants.
 
-        Raises ParameterError for a name that is taken, ArtefactError for a model that does not
-        start, in which case nothing stays behind.
+        Raises ParameterError for a name that is taken, variants of one name, or weights of which
+        none is positive; ArtefactError for a model that does not start, in which case nothing stays
+        behind.
         """
         if name in self.state.read():
             raise ParameterError(f"endpoint: there already, got {name}; expected another name.")
+        names = [variant.name for variant in variants]
+        if len(set(names)) < len(names):
+            raise ParameterError(
+                f"endpoint {name}: variants of one name, got {', '.join(names)}; expected each of "
+                "its own."
+            )
+        weights = [variant.weight for variant in variants]
+        if not 0.0 < sum(weights) < math.inf:
+            raise ParameterError(
+                f"endpoint {name}: no weights of variants, got {weights}; expected numbers of "
+                "which one is above 0. VARIANT=model.tar.gz:WEIGHT says it."
+            )
         try:
             for variant in variants:
                 self.start(name, variant, instances)
+            with self.state.changed() as endpoints:
+                endpoints[name] = list(variants)
         except BaseException:
             for variant in variants:
                 stop(variant)
             raise
-        with self.state.changed() as endpoints:
-            endpoints[name] = list(variants)
 
     def start(self, endpoint: str, variant: Variant, instances: int) -> None:
-        """Start containers of a variant until it has so many; all are healthy then."""
-        fresh = []
-        while len(variant.instances) < instances:
-            number = int(time.time_ns())
-            root = self.state.place / "endpoints" / endpoint / f"{variant.name}-{number}"
-            if variant.many:
-                (root / "models").mkdir(parents=True)
-            else:
-                archive.unpack(Path(variant.model), root / "model")
-            port = _free_port()
-            variables = {"SAGEMAKER_BIND_TO_PORT": str(port), **variant.variables}
-            if variant.many:
-                variables["SAGEMAKER_MULTI_MODEL"] = "true"
-            child = processes.start(root, ["serve"], variables, root / "log")
-            fresh.append(Instance(child.pid, port, str(root)))
-            variant.instances.append(fresh[-1])
-        for instance in fresh:
-            _wait(instance)
+        """Start containers of a variant until it has so many; all are healthy then.
+
+        Raises ArtefactError for a model that does not start, in which case none stays behind.
+        """
+        fresh: list[Instance] = []
+        try:
+            while len(variant.instances) + len(fresh) < instances:
+                fresh.append(self._started(endpoint, variant))
+            for instance in fresh:
+                _wait(instance)
+        except BaseException:
+            _end(fresh)
+            raise
+        variant.instances += fresh
+
+    def _started(self, endpoint: str, variant: Variant) -> Instance:
+        number = int(time.time_ns())
+        root = self.state.place / "endpoints" / endpoint / f"{variant.name}-{number}"
+        if variant.many:
+            (root / "models").mkdir(parents=True)
+        else:
+            archive.unpack(Path(variant.model), root / "model")
+        port = _free_port()
+        variables = {"SAGEMAKER_BIND_TO_PORT": str(port), **variant.variables}
+        if variant.many:
+            variables["SAGEMAKER_MULTI_MODEL"] = "true"
+        child = processes.start(root, ["serve"], variables, root / "log")
+        return Instance(child.pid, port, str(root))
 
     def invoke(
         self,
@@ -96,13 +120,10 @@ class Endpoints:
         A container that does not answer is passed over. ``model`` : archive of a multi-model
         endpoint, which is loaded where it is not.
 
-        Raises RequestError where no container answers.
+        Raises ParameterError for a variant that is not there, RequestError where no container
+        answers.
         """
-        variants = self.state.variants(endpoint)
-        order = [choose(variants, self._draw)]
-        if variant:
-            order = [candidate for candidate in variants if candidate.name == variant]
-        order += [candidate for candidate in variants if candidate not in order and not variant]
+        order = self._order(endpoint, variant)
         for candidate in order:
             for instance in self._draw.sample(candidate.instances, len(candidate.instances)):
                 start = time.perf_counter()
@@ -128,6 +149,20 @@ class Endpoints:
             "a healthy container. `bqx cloud local heal` starts them anew."
         )
 
+    def _order(self, endpoint: str, variant: str) -> list[Variant]:
+        """Variants as they are asked: the one that is named alone, or first the one drawn."""
+        variants = self.state.variants(endpoint)
+        if not variant:
+            drawn = choose(variants, self._draw)
+            return [drawn, *(candidate for candidate in variants if candidate is not drawn)]
+        named = [candidate for candidate in variants if candidate.name == variant]
+        if not named:
+            names = ", ".join(candidate.name for candidate in variants)
+            raise ParameterError(
+                f"variant: not there, got {variant!r:.60}; expected one of {names}."
+            )
+        return named
+
     def invoke_pair(self, endpoint: str, body: bytes, pair: str) -> Reply:
         """Answer of the artefact of a multi-model endpoint to which a pair's pointer leads.
 
@@ -137,18 +172,20 @@ class Endpoints:
 
     def heal(self, endpoint: str) -> int:
         """Start a container for each that is gone; how many were."""
-        self.state.variants(endpoint)
-        with self.state.changed() as endpoints:
-            gone = 0
-            for variant in endpoints[endpoint]:
-                count = len(variant.instances)
-                variant.instances = [
-                    instance
-                    for instance in variant.instances
-                    if processes.is_container(instance.pid)
-                ]
-                gone += count - len(variant.instances)
-                self.start(endpoint, variant, count)
+        gone = 0
+        for name in [variant.name for variant in self.state.variants(endpoint)]:
+            # One by one: a variant that starts is kept where another one does not.
+            with self.state.changed() as endpoints:
+                gone += sum(
+                    self._healed(endpoint, v) for v in endpoints[endpoint] if v.name == name
+                )
+        return gone
+
+    def _healed(self, endpoint: str, variant: Variant) -> int:
+        count = len(variant.instances)
+        variant.instances = [i for i in variant.instances if processes.is_container(i.pid)]
+        gone = count - len(variant.instances)
+        self.start(endpoint, variant, count)
         return gone
 
     def scale(self, endpoint: str, variant: str, instances: int) -> None:
@@ -158,8 +195,7 @@ class Endpoints:
             self.start(endpoint, variant_state, instances)
             spare = variant_state.instances[instances:]
             variant_state.instances = variant_state.instances[:instances]
-        for instance in spare:
-            processes.end(instance.pid, processes.GRACE["server"])
+        _end(spare)
 
     def weigh(self, endpoint: str, weights: Mapping[str, float]) -> None:
         """Share the requests anew between the variants."""
@@ -211,7 +247,11 @@ def choose(variants: Sequence[Variant], draw: random.Random) -> Variant:
 
 def stop(variant: Variant) -> None:
     """End a variant's containers."""
-    for instance in variant.instances:
+    _end(variant.instances)
+
+
+def _end(instances: Iterable[Instance]) -> None:
+    for instance in instances:
         processes.end(instance.pid, processes.GRACE["server"])
 
 
@@ -244,7 +284,9 @@ def _wait(instance: Instance) -> None:
             if _call(instance, "GET", "/ping")[0] == 200:
                 return
         except (OSError, http.client.HTTPException):
-            time.sleep(0.1)
+            # It does not listen yet; one that loads its model answers 503.
+            pass
+        time.sleep(0.1)
     log = Path(instance.root) / "log"
     printed = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     raise ArtefactError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from bqx.cloud.local.endpoints import Endpoints, stop
 from bqx.cloud.local.state import State, Variant
+from bqx.errors import ParameterError
 
 STEPS = (10.0, 50.0, 100.0)
 """Percent of the requests that the new model gets, step by step."""
@@ -64,18 +65,24 @@ def update(
     Where an alarm rings the old ones get their requests back at once and the new one ends; after
     the last step the old ones end.
 
-    Raises ArtefactError where the new one does not start; the old ones keep serving.
+    Raises ParameterError where the new one has the name of an old one, ArtefactError where it does
+    not start; the old ones keep serving.
     """
     state = endpoints.state
     blue = {variant.name: variant.weight for variant in state.variants(endpoint)}
+    if green.name in blue:
+        raise ParameterError(
+            f"variant: serves already, got {green.name}; expected another name than "
+            f"{', '.join(blue)}."
+        )
+    green.weight = 0.0
     try:
         endpoints.start(endpoint, green, instances)
+        with state.changed() as variants:
+            variants[endpoint].append(green)
     except BaseException:
         stop(green)
         raise
-    green.weight = 0.0
-    with state.changed() as variants:
-        variants[endpoint].append(green)
     total, share = sum(blue.values()), 0.0
     try:
         for share in steps:
