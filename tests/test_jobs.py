@@ -182,6 +182,10 @@ def test_an_instance_writes_its_share_of_the_pairs(half):
     assert status == 0, err
     out = root / "processing/output"
     assert sorted(path.name for path in out.iterdir()) == ["bars", "gbpusd"]
+    # Nothing that another instance writes too: the platform puts all into one folder.
+    assert {path.name for path in (out / "bars").iterdir()} == {
+        "gbpusd.parquet", "gbpusd_baseline.json",
+    }  # fmt: skip
     names = {path.name for path in (out / "gbpusd").iterdir()}
     assert names == {
         *("train.parquet", "val.parquet", "test.parquet", "features_298.parquet"),

@@ -31,8 +31,9 @@ from bqx.params.reading import of_texts
 from bqx.serving.jobs.platform import Platform, status_of
 
 INPUT = "bars"
-BASELINES = "baselines.json"
-"""Beside the bars that a job writes: the pairs' baselines, which slices of the bars keep."""
+BASELINE = "_baseline.json"
+"""End of the name of a file beside the bars that a job writes: the pair's baseline, which slices of
+the bars keep. Instances put theirs into one folder, so that each pair has its own."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,9 +56,8 @@ def process(platform: Platform, arguments: Sequence[str]) -> str:
     rows: dict[str, int] = {}
     for pair in pairs:
         write_parquet(out / "bars" / f"{pair}.parquet", _raw(grids[pair].frame))
+        write_json(out / "bars" / f"{pair}{BASELINE}", {pair: grids[pair].baseline})
     if pairs:
-        baselines = {pair: grids[pair].baseline for pair in pairs}
-        write_json(out / "bars" / BASELINES, baselines)
         columns = lags.candidates_of(params)
         folds = split.make(params, grids[pairs[0]].minutes, columns).folds
         over_pairs(
@@ -113,13 +113,13 @@ def grids_of(folder: Path, params: Params) -> dict[str, Bars]:
     frames = readers.read_folder(folder, params.pairs, **params.declared)
     ordered = {pair: frames[pair] for pair in LIQUIDITY if pair in frames}
     stored: Mapping[str, float] = {}
-    for path in folder.rglob(BASELINES):
+    for path in folder.rglob(f"*{BASELINE}"):
         stored = {**stored, **read_json(path)}
     missing = [pair for pair in ordered if pair not in stored]
     if stored and missing:
         raise ParameterError(
-            f"{BASELINES}: no baseline of {missing[0]}, got {', '.join(stored)}; expected one of "
-            "every pair. Process all pairs of the folder together."
+            f"{missing[0]}{BASELINE}: no such file, got those of {', '.join(stored)}; expected one "
+            "of every pair. Process all pairs of the folder together."
         )
     return bar_frames.align(ordered, params.max_fill, baselines=stored or None)
 
