@@ -19,8 +19,11 @@ LATENCY = {"P50": 100.0, "P99": 250.0}
 SCALING = 3.0
 """Times of the usual load that autoscaling must reach."""
 OPEN_ACTIONS = (
-    *("ecr:GetAuthorizationToken", "xray:PutTraceSegments"),
-    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"),
+    *("ecr:GetAuthorizationToken", "xray:PutTraceSegments", "cloudwatch:PutMetricData"),
+    *("ec2:CreateNetworkInterface", "ec2:CreateNetworkInterfacePermission"),
+    *("ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeDhcpOptions", "ec2:DescribeVpcs"),
+    *("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),
 )
 """Actions for which AWS knows no narrower resource."""
 RUNBOOKS = ("deployment", "rollback", "troubleshooting")
