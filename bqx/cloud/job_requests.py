@@ -224,19 +224,15 @@ def transform(
     )
 
 
-def daily_transform(
-    account: Account,
-    model: str,
-    *,
-    role: str,
-    instance: str = "ml.m5.2xlarge",
-    instances: int = 4,
-) -> Call:
-    """The batch of every day at 00:00 UTC, by a schedule whose role may do nothing else."""
+def daily_transform(account: Account, model: str, *, role: str, **size: Any) -> Call:
+    """The batch of every day at 00:00 UTC, by a schedule whose role may do nothing else.
+
+    ``size`` : ``instance`` and ``instances`` of `transform`.
+    """
     # Each day's job has a name and an output of its own.
     name = "bqx-batch-<aws.scheduler.execution-id>"
     source = account.uri("requests", "daily")
-    job = transform(account, name, model, source=source, instance=instance, instances=instances)
+    job = transform(account, name, model, source=source, **size)
     target = {
         "Arn": "arn:aws:scheduler:::aws-sdk:sagemaker:createTransformJob",
         "RoleArn": role,
