@@ -27,21 +27,25 @@ def fit(x: F, window: int, first_minute: int) -> F:
     half = 0.5 * (w - 1.0)
     first = min(window - 1, rows)
     out[:, :first] = np.nan
-    for row in range(first, rows):
-        fitted = _solved(
-            sums[row, 0], sums[row, 1], sums[row, 2], sums[row, 3], x[row], sums[row, 4], w
+    # Rows of their own, counted from 0: several of them are then worked on at once.
+    a2, a1, start, whole = out[0, first:], out[1, first:], out[2, first:], out[3, first:]
+    rest, last, beta = out[4, first:], out[5, first:], out[6, first:]
+    total, slope, curve = sums[first:, 0], sums[first:, 1], sums[first:, 2]
+    square, r, now, lost = sums[first:, 3], sums[first:, 4], x[first:], 0
+    for i in range(len(now)):
+        a2[i], a1[i], start[i], whole[i], rest[i], last[i], beta[i] = _solved(
+            total[i], slope[i], curve[i], square[i], now[i], r[i], w
         )
-        for k in range(7):
-            out[k, row] = fitted[k]
-    for row in range(first, rows):
-        if out[4, row] < LOST * out[3, row]:
-            a2, beta, r = out[0, row], out[6, row], sums[row, 4]
-            rest, centre = 0.0, _centre(sums[row, 0], a2, w)
+    for i in range(len(now)):
+        lost += rest[i] < LOST * whole[i]
+    for i in range(len(now) if lost else 0):
+        if rest[i] < LOST * whole[i]:
+            gaps, centre = 0.0, _centre(total[i], a2[i], w)
             for k in range(window):
-                rest += _gap(x[row - k] - r, centre, beta, a2, half - k)
-            out[4, row] = rest
-    for row in range(first, rows):
-        out[3, row], out[4, row] = _deviations(out[3, row], out[4, row], w)
+                gaps += _gap(x[first + i - k] - r[i], centre, beta[i], a2[i], half - k)
+            rest[i] = gaps
+    for i in range(len(now)):
+        whole[i], rest[i] = _deviations(whole[i], rest[i], w)
     return out.T
 
 

@@ -30,10 +30,13 @@ from bqx.features.steps import Steps
 def movement(ohlc: F, first_minute: int, n: int) -> F:
     """Directional movement: (T, 4), +DI, -DI, DX, percent, and the mean of DX."""
     rows = len(ohlc)
-    up, down = np.full(rows, np.nan), np.full(rows, np.nan)
-    for row in range(1, rows):
-        rise = ohlc[row, HIGH] - ohlc[row - 1, HIGH]
-        up[row], down[row] = moved(rise, ohlc[row - 1, LOW] - ohlc[row, LOW])
+    up, down = np.empty(rows), np.empty(rows)
+    up[:1] = down[:1] = np.nan
+    high, low, risen, fallen = ohlc[1:, HIGH], ohlc[1:, LOW], up[1:], down[1:]
+    high_before, low_before = ohlc[:, HIGH], ohlc[:, LOW]
+    for row in range(len(high)):
+        rise, fall = high[row] - high_before[row], low_before[row] - low[row]
+        risen[row], fallen[row] = moved(rise, fall)
     out = np.empty((4, rows))
     by = wilder_weights(n)
     out[0], out[1] = averaged(up, by, first_minute), averaged(down, by, first_minute)
