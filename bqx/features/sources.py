@@ -53,18 +53,21 @@ def _bqx_line(bars: Bars) -> F:
 @kernel
 def pseudo_bars(x: F, size: int) -> F:
     """Trailing bars of a series: (T, 4) open, high, low, close over the last ``size`` rows."""
-    rows = len(x)
-    out = np.full((rows, 4), np.nan)
-    for row in range(size - 1, rows):
-        high, low = -np.inf, np.inf
-        broken = False
-        for k in range(size):
-            value = x[row - k]
-            broken = broken or np.isnan(value)
-            high, low = max(high, value), min(low, value)
-        if not broken:
-            out[row] = x[row - size + 1], high, low, x[row]
-    return out
+    out = np.full((4, len(x)), np.nan)
+    late = size - 1
+    opened, high, low, close = out[0, late:], out[1, late:], out[2, late:], out[3, late:]
+    opened[:], high[:], low[:], close[:] = x[: len(close)], x[late:], x[late:], x[late:]
+    for k in range(size - 1):
+        before = x[k:]
+        for row in range(len(close)):
+            value = before[row]
+            high[row] = value if value > high[row] or value != value else high[row]
+            low[row] = value if value < low[row] or value != value else low[row]
+    for row in range(len(close)):
+        broken = high[row] != high[row]
+        opened[row] = np.nan if broken else opened[row]
+        close[row] = np.nan if broken else close[row]
+    return out.T
 
 
 RATE = Source("rate", "rate", "pt", 1, lambda bars: bars.index, series="the rate index")

@@ -39,13 +39,15 @@ def over_before(ohlc: F, close: F) -> F:
     """
     rows = len(ohlc)
     out = np.empty((4, rows))
+    opened = ohlc[:, OPEN].copy()
     out[0, :1] = np.nan
-    for row in range(1, rows):
-        out[0, row] = ohlc[row, OPEN] / close[row - 1]
-    for row in range(rows):
-        opened = ohlc[row, OPEN]
-        for k in range(1, 4):
-            out[k, row] = ohlc[row, k] / opened
+    over, later = out[0, 1:], opened[1:]
+    for row in range(len(over)):
+        over[row] = later[row] / close[row]
+    for k in range(1, 4):
+        over, price = out[k], ohlc[:, k].copy()
+        for row in range(rows):
+            over[row] = price[row] / opened[row]
     for k in range(4):
         logs(out[k])
     return out.T
@@ -92,16 +94,19 @@ def by_products(returns: F, window: int, first_minute: int) -> F:
     """
     rows, n = len(returns), float(window)
     terms, roots = np.empty((4, rows)), raised(np.abs(returns), 4.0 / 3.0)
-    pairs, triples = np.full(rows, np.nan), np.full(rows, np.nan)
     for row in range(rows):
         r = returns[row]
         square, sign = r * r, 1.0 if r > 0.0 else -1.0 if r < 0.0 else r
         terms[0, row], terms[1, row] = square, square * square
         terms[2, row], terms[3, row] = sign * square, square * r
-    for row in range(1, rows):
-        pairs[row] = abs(returns[row] * returns[row - 1])
-    for row in range(2, rows):
-        triples[row] = roots[row] * roots[row - 1] * roots[row - 2]
+    pairs, triples = np.empty(rows), np.empty(rows)
+    pairs[:1], triples[:2] = np.nan, np.nan
+    two, three = pairs[1:], triples[2:]
+    later, root, newest = returns[1:], roots[1:], roots[2:]
+    for row in range(len(two)):
+        two[row] = abs(later[row] * returns[row])
+    for row in range(len(three)):
+        three[row] = newest[row] * root[row] * roots[row]
     sums = totals(terms.T, window, first_minute).T
     pairs = total(pairs, window - 1, first_minute)
     triples = total(triples, window - 2, first_minute)

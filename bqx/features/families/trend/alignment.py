@@ -86,15 +86,17 @@ def strength(x: F, first_minute: int) -> F:
     out = np.full((rows, 1), np.nan)
     # There is no value before the longest window has one.
     longest = int(FITS.max())
-    out[longest:] = 0.0
+    shares, clean = out[longest:, 0], clean[longest - 1 :]
+    shares[:] = 0.0
     for i in range(len(FITS)):
         window, late = FITS[i], longest - FITS[i]
         fitted = fit(x[late:], window, first_minute + late)
-        for row in range(longest, rows):
-            share = explained(fitted[row - late - 1, 3], fitted[row - late - 1, 4], window)
+        sigma, rmse = fitted[window - 1 :, 3], fitted[window - 1 :, 4]
+        for row in range(len(shares)):
+            share = explained(sigma[row], rmse[row], window)
             # A window that is flat has no share, and one with a hole no value.
-            flat = share != share and clean[row - 1] >= window
-            out[row, 0] += 0.0 if flat else share
+            flat = share != share and clean[row] >= window
+            shares[row] += 0.0 if flat else share
     return out / len(FITS)
 
 

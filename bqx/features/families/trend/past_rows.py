@@ -23,11 +23,13 @@ def backward(x: F, first_minute: int, window: int) -> F:
     rows = len(x)
     out = np.full((2, rows), np.nan)
     sums, reference = shift_sums(x, window, first_minute)
+    past, ends = out[0, 1:], out[1]
+    for row in range(len(past)):
+        now = x[1 + row]
+        past[row] = (sums[row] + window * (reference[row] - now)) / now
     oldest = ago(x, window)
-    for row in range(window, rows):
-        now = x[row]
-        out[0, row] = (sums[row - 1] + window * (reference[row - 1] - now)) / now
-        out[1, row] = (oldest[row] - now) / now
+    for row in range(rows):
+        ends[row] = (oldest[row] - x[row]) / x[row]
     return out.T
 
 
@@ -35,12 +37,15 @@ def backward(x: F, first_minute: int, window: int) -> F:
 def past(x: F, first_minute: int, window: int) -> F:
     """Levels of the past ``window`` rows, the current one left out: (T, 4) max, min, avg, stdev."""
     rows = len(x)
-    out = np.full((4, rows), np.nan)
+    out = np.empty((4, rows))
+    out[:, :1] = np.nan
+    most, least, middle, width = out[0, 1:], out[1, 1:], out[2, 1:], out[3, 1:]
     top, bottom = extremes(x, x, window)
     mean, std = mean_std(x, window, first_minute, 1)
-    for row in range(window, rows):
-        before = row - 1
-        out[:, row] = _levels_of(top[before], bottom[before], mean[before], std[before])
+    for row in range(len(most)):
+        most[row], least[row], middle[row], width[row] = _levels_of(
+            top[row], bottom[row], mean[row], std[row]
+        )
     return out.T
 
 

@@ -9,7 +9,7 @@ from bqx.features.rolling.returns import log_returns
 from bqx.features.rolling.sums import F
 from bqx.features.rolling.volatility import by_products, by_ranges, over_before, over_time
 from bqx.features.sources import PSEUDO_BAR, pseudo_bars
-from bqx.features.spec import CLOSE
+from bqx.features.spec import CLOSE, OPEN
 
 JUMP = 3.0
 """Deviations beyond which the jump test speaks of jumps."""
@@ -22,8 +22,12 @@ BUCKET = 5
 def _eleven(over: F, returns: F, window: int, first_minute: int) -> F:
     """Four readings of ranges and six of returns, and the returns: (T, 11)."""
     out = np.empty((11, len(returns)))
-    out[:4] = by_ranges(over, window, first_minute).T
-    out[4:10] = by_products(returns, window, first_minute).T
+    ranges = by_ranges(over, window, first_minute)
+    products = by_products(returns, window, first_minute)
+    for k in range(4):
+        out[k] = ranges[:, k]
+    for k in range(6):
+        out[4 + k] = products[:, k]
     out[10] = returns
     return out.T
 
@@ -32,9 +36,13 @@ def _eleven(over: F, returns: F, window: int, first_minute: int) -> F:
 def twelve(rows: F, first_minute: int, window: int) -> F:
     """Eight of what rows give, with how volatility itself moves, and the ninth: (T, 12)."""
     out = np.empty((12, len(rows)))
-    out[:8], out[11] = rows[:, :8].T, rows[:, 8]
     returns, volatility = rows[:, 10].copy(), rows[:, 9].copy()
-    out[8:11] = over_time(returns, volatility, window, first_minute).T
+    moves = over_time(returns, volatility, window, first_minute)
+    for k in range(8):
+        out[k] = rows[:, k]
+    for k in range(3):
+        out[8 + k] = moves[:, k]
+    out[11] = rows[:, 8]
     return out.T
 
 
@@ -55,13 +63,12 @@ def of_rate(ohlc: F, first_minute: int, window: int) -> F:
 def rows_of_bqx(x: F, first_minute: int, window: int) -> F:
     """What `twelve` reads, of BQX: (T, 11)."""
     bars = pseudo_bars(x, PSEUDO_BAR)
-    over = np.full((len(x), 4), np.nan)
-    for row in range(PSEUDO_BAR - 1, len(x)):
-        if row >= PSEUDO_BAR:
-            over[row, 0] = bars[row, 0] - x[row - PSEUDO_BAR]
-        for k in range(1, 4):
-            over[row, k] = bars[row, k] - bars[row, 0]
-    return _eleven(over, changes(x, 1), window, first_minute)
+    over, opened = np.empty((4, len(x))), bars[:, OPEN]
+    over[0, :PSEUDO_BAR] = np.nan
+    over[0, PSEUDO_BAR:] = opened[PSEUDO_BAR:] - x[: max(len(x) - PSEUDO_BAR, 0)]
+    for k in range(1, 4):
+        over[k] = bars[:, k] - opened
+    return _eleven(over.T, changes(x, 1), window, first_minute)
 
 
 @kernel
