@@ -11,7 +11,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.declare import described, family
-from bqx.features.families.distribution.moments import moments
+from bqx.features.families.distribution.moments import shapes
 from bqx.features.families.trend.quadratic import quadratic
 from bqx.features.rolling.comoments import BOTH, comoments, correlation, correlation_over
 from bqx.features.rolling.multivariate import shifted
@@ -56,7 +56,7 @@ def _line(
 @kernel
 def lines(both: F, first_minute: int) -> F:
     """Least-squares lines between the domains: (T, 8), see the outputs."""
-    out = np.full((len(both), 8), np.nan)
+    out = np.empty((8, len(both)))
     y, x = log_returns(both[:, RATE_COLUMN].copy()), both[:, BQX_COLUMN].copy()
     near = comoments(y, x, 15, first_minute)
     half = comoments(y, x, 30, first_minute)
@@ -64,16 +64,15 @@ def lines(both: F, first_minute: int) -> F:
     for row in range(len(both)):
         mean_y, mean_x = half[row, 0], half[row, 1]
         syy, sxx, sxy = half[row, 2], half[row, 3], half[row, 4]
-        out[row, 0], out[row, 2] = _line(y, x, row, 30, (mean_y, mean_x, syy, sxx, sxy))
-        out[row, 3], out[row, 5] = _line(x, y, row, 30, (mean_x, mean_y, sxx, syy, sxy))
+        out[0, row], out[2, row] = _line(y, x, row, 30, (mean_y, mean_x, syy, sxx, sxy))
+        out[3, row], out[5, row] = _line(x, y, row, 30, (mean_x, mean_y, sxx, syy, sxy))
         share = correlation(sxx, syy, sxy) ** 2
-        out[row, 1] = out[row, 4] = share
+        out[1, row] = out[4, row] = share
         short = correlation(near[row, 2], near[row, 3], near[row, 4]) ** 2
         long = correlation(hour[row, 2], hour[row, 3], hour[row, 4]) ** 2
-        out[row, 6] = short - long
-        if not np.isnan(share):
-            out[row, 7] = 1.0 if share < UNRELATED else 0.0
-    return out
+        out[6, row] = short - long
+        out[7, row] = (1.0 if share < UNRELATED else 0.0) if share == share else np.nan
+    return out.T
 
 
 @kernel
@@ -91,23 +90,20 @@ def trends(both: F, first_minute: int, window: int) -> F:
 @kernel
 def spreads(both: F, first_minute: int) -> F:
     """Moments of BQX against those of returns: (T, 6)."""
-    out = np.full((len(both), 6), np.nan)
+    out = np.empty((6, len(both)))
     y, x = log_returns(both[:, RATE_COLUMN].copy()), both[:, BQX_COLUMN].copy()
-    short_y, short_x = moments(y, first_minute, 20), moments(x, first_minute, 20)
+    short_y, short_x = shapes(y, first_minute, 20), shapes(x, first_minute, 20)
     half, hour = comoments(y, x, 30, first_minute), comoments(y, x, 60, first_minute)
     for row in range(len(both)):
-        below = short_y[row, 1]
-        if below > 0.0:
-            out[row, 0] = (short_x[row, 1] / below) ** 2
-        if hour[row, 2] > 0.0:
-            out[row, 1] = hour[row, 3] / hour[row, 2]
-        out[row, 2] = short_x[row, 2] - short_y[row, 2]
-        out[row, 3] = short_x[row, 3] - short_y[row, 3]
+        wider, longer = short_x[row, 0] / short_y[row, 0], hour[row, 3] / hour[row, 2]
         of_y, of_x = np.sqrt(half[row, 2] / 29.0), np.sqrt(half[row, 3] / 29.0)
-        if of_y > 0.0:
-            out[row, 4] = of_x / of_y
-        out[row, 5] = of_x - of_y
-    return out
+        out[0, row] = wider * wider if short_y[row, 0] > 0.0 else np.nan
+        out[1, row] = longer if hour[row, 2] > 0.0 else np.nan
+        out[2, row] = short_x[row, 1] - short_y[row, 1]
+        out[3, row] = short_x[row, 2] - short_y[row, 2]
+        out[4, row] = of_x / of_y if of_y > 0.0 else np.nan
+        out[5, row] = of_x - of_y
+    return out.T
 
 
 @kernel
@@ -123,27 +119,25 @@ def lagged(both: F, first_minute: int, window: int) -> F:
 @kernel
 def bands(both: F, first_minute: int, window: int) -> F:
     """Bollinger bands of BQX against those of returns: (T, 6), see the outputs."""
-    out = np.full((len(both), 6), np.nan)
+    out = np.empty((6, len(both)))
     y, x = log_returns(both[:, RATE_COLUMN].copy()), both[:, BQX_COLUMN].copy()
     now, long = comoments(y, x, window, first_minute), comoments(y, x, CALM, first_minute)
-    for row in range(window, len(both)):
+    before_y, before_x = shifted(y, window), shifted(x, window)
+    for row in range(len(both)):
         of_y, of_x = np.sqrt(now[row, 2] / window), np.sqrt(now[row, 3] / window)
-        if of_y > 0.0:
-            out[row, 1] = of_x / of_y
+        moving = 0.0 if of_y > 0.0 and of_x > 0.0 else np.nan
         squeezed_y = of_y / np.sqrt(long[row, 2] / CALM)
         squeezed_x = of_x / np.sqrt(long[row, 3] / CALM)
-        out[row, 2] = squeezed_x - squeezed_y
-        if not np.isnan(out[row, 2]):
-            out[row, 5] = 1.0 if (squeezed_x < 1.0) != (squeezed_y < 1.0) else 0.0
-        if of_y > 0.0 and of_x > 0.0:
-            z_y, z_x = (y[row] - now[row, 0]) / of_y, (x[row] - now[row, 1]) / of_x
-            out[row, 0] = z_x - z_y
-            out[row, 3] = zone(z_x, -BAND, BAND) - zone(z_y, -BAND, BAND)
-            before_y, before_x = y[row - window], x[row - window]
-            out[row, 4] = (x[row] - before_x) / (window * of_x) - (y[row] - before_y) / (
-                window * of_y
-            )
-    return out
+        apart, one = squeezed_x - squeezed_y, (squeezed_x < 1.0) != (squeezed_y < 1.0)
+        z_y, z_x = (y[row] - now[row, 0]) / of_y, (x[row] - now[row, 1]) / of_x
+        risen = (x[row] - before_x[row]) / (window * of_x)
+        out[0, row] = (z_x - z_y) + moving
+        out[1, row] = of_x / of_y if of_y > 0.0 else np.nan
+        out[2, row] = apart
+        out[3, row] = (zone(z_x, -BAND, BAND) - zone(z_y, -BAND, BAND)) + moving
+        out[4, row] = (risen - (y[row] - before_y[row]) / (window * of_y)) + moving
+        out[5, row] = (1.0 if one else 0.0) if apart == apart else np.nan
+    return out.T
 
 
 def _over(alias: str, *unit: Any, **more: Any) -> Output:

@@ -44,24 +44,48 @@ def _of_sums(sums: F, top: F, bottom: F, x: F, window: int) -> F:
     rows = len(x)
     out, n = np.empty((8, rows)), float(window)
     share, free = 1.0 / n, np.sqrt(n / (n - 1.0))
-    of_skew, of_kurt = np.sqrt(n * (n - 1.0)) / (n - 2.0), (n - 1.0) / ((n - 2.0) * (n - 3.0))
     for row in range(rows):
-        now, r = x[row], sums[row, 4]
-        d, q2 = sums[row, 0] * share, sums[row, 1] * share
-        q3, q4 = sums[row, 2] * share, sums[row, 3] * share
-        square = d * d
-        m2 = q2 - square
-        m3 = q3 - 3.0 * d * q2 + 2.0 * d * square
-        m4 = q4 - 4.0 * d * q3 + 6.0 * square * q2 - 3.0 * square * square
+        now, r, d = x[row], sums[row, 4], sums[row, 0] * share
         flat = top[row] == bottom[row]
-        root = np.sqrt(m2)
-        less = np.nan if flat else 1.0 / root
+        out[1, row], out[2, row], out[3, row], less = _shape(
+            d, sums[row, 1] * share, sums[row, 2] * share, sums[row, 3] * share, flat, n
+        )
         out[0, row] = now if flat else r + d
-        out[1, row] = 0.0 if flat else root * free
-        out[2, row] = of_skew * (m3 * less * less * less)
-        out[3, row] = of_kurt * ((n + 1.0) * (m4 * less * less * less * less) - 3.0 * (n - 1.0))
         out[4, row], out[5, row], out[6, row] = bottom[row], top[row], top[row] - bottom[row]
         out[7, row] = ((now - r) - d) * less / free
+    return out.T
+
+
+@kernel
+def _shape(
+    d: float, q2: float, q3: float, q4: float, flat: bool, n: float
+) -> tuple[float, float, float, float]:
+    """Deviation, skewness and kurtosis of n values from their mean powers, and one over the
+    deviation (ddof 0).
+    """
+    of_skew, of_kurt = np.sqrt(n * (n - 1.0)) / (n - 2.0), (n - 1.0) / ((n - 2.0) * (n - 3.0))
+    square = d * d
+    m2 = q2 - square
+    m3 = q3 - 3.0 * d * q2 + 2.0 * d * square
+    m4 = q4 - 4.0 * d * q3 + 6.0 * square * q2 - 3.0 * square * square
+    root = np.sqrt(m2)
+    less = np.nan if flat else 1.0 / root
+    std = 0.0 if flat else root * np.sqrt(n / (n - 1.0))
+    kurt = of_kurt * ((n + 1.0) * (m4 * less * less * less * less) - 3.0 * (n - 1.0))
+    return std, of_skew * (m3 * less * less * less), kurt, less
+
+
+@kernel
+def shapes(x: F, first_minute: int, window: int) -> F:
+    """Three of the statistics of `moments`: (T, 3) std, skew, kurt."""
+    sums, out, n = power_sums(x, window, first_minute), np.empty((3, len(x))), float(window)
+    share = 1.0 / n
+    for row in range(len(x)):
+        # Squares of distances from a value inside the window: 0 where it is flat.
+        square = sums[row, 1] * share
+        out[0, row], out[1, row], out[2, row], _ = _shape(
+            sums[row, 0] * share, square, sums[row, 2] * share, sums[row, 3] * share, square == 0.0, n
+        )
     return out.T
 
 

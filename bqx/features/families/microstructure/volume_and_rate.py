@@ -23,37 +23,37 @@ from bqx.features.spec import FLAG, SIGNED, Output
 @kernel
 def split(x: F, first_minute: int, window: int) -> F:
     """Sums of volume on up rows, on down rows, and on all: (T, 3)."""
-    rows = len(x)
-    volumes = np.full((rows, 3), np.nan)
-    for row in range(1, rows):
-        rise, volume = x[row, LEVEL_COLUMN] - x[row - 1, LEVEL_COLUMN], x[row, VOLUME_COLUMN]
-        if not (np.isnan(rise) or np.isnan(volume)):
-            volumes[row, 0] = volume if rise > 0.0 else 0.0
-            volumes[row, 1] = volume if rise < 0.0 else 0.0
-            volumes[row, 2] = volume
-    return totals(volumes, window, first_minute)
+    volumes = np.empty((3, len(x)))
+    rises, ticks = changes(x[:, LEVEL_COLUMN].copy(), 1), x[:, VOLUME_COLUMN].copy()
+    for row in range(len(x)):
+        rise, volume = rises[row], ticks[row]
+        nothing = 0.0 if rise == rise and volume == volume else np.nan
+        volumes[0, row] = volume if rise > 0.0 else nothing
+        volumes[1, row] = volume if rise < 0.0 else nothing
+        volumes[2, row] = volume + nothing
+    return totals(volumes.T, window, first_minute)
 
 
 @kernel
 def ticks(x: F, first_minute: int, window: int) -> F:
     """Shares of volume on up rows and on down rows: (T, 2); NaN without volume."""
     sums = split(x, first_minute, window)
-    out = np.empty((len(x), 2))
+    out = np.empty((2, len(x)))
     for row in range(len(x)):
         whole = sums[row, 2] if sums[row, 2] > 0.0 else np.nan
-        out[row, 0], out[row, 1] = sums[row, 0] / whole, sums[row, 1] / whole
-    return out
+        out[0, row], out[1, row] = sums[row, 0] / whole, sums[row, 1] / whole
+    return out.T
 
 
 @kernel
 def flow(x: F, first_minute: int, window: int) -> F:
     """Volume on up rows minus down rows, and that over both: (T, 2)."""
     sums = split(x, first_minute, window)
-    out = np.empty((len(x), 2))
+    out = np.empty((2, len(x)))
     for row in range(len(x)):
         net, both = sums[row, 0] - sums[row, 1], sums[row, 0] + sums[row, 1]
-        out[row, 0], out[row, 1] = net, net / (both if both > 0.0 else np.nan)
-    return out
+        out[0, row], out[1, row] = net, net / (both if both > 0.0 else np.nan)
+    return out.T
 
 
 @kernel

@@ -47,9 +47,11 @@ def ultimate(ohlc: F, first_minute: int, short: int, middle: int, long: int) -> 
     rows = len(ohlc)
     ranges, pressure, pushed = true_range(ohlc), np.empty(rows), np.zeros(rows)
     pressure[:1] = np.nan
-    for row in range(1, rows):
-        close, low, before = ohlc[row, CLOSE], ohlc[row, LOW], ohlc[row - 1, CLOSE]
-        pressure[row] = close - (before if low > before or before != before else low)
+    close, low, into = ohlc[:, CLOSE].copy(), ohlc[1:, LOW].copy(), pressure[1:]
+    now = close[1:]
+    for row in range(len(into)):
+        before = close[row]
+        into[row] = now[row] - (before if low[row] > before or before != before else low[row])
     for window, weight in ((short, 4.0), (middle, 2.0), (long, 1.0)):
         bought, moved = total(pressure, window, first_minute), total(ranges, window, first_minute)
         for row in range(rows):
@@ -120,10 +122,10 @@ def vortex(ohlc: F, first_minute: int, window: int) -> F:
     """
     rows = len(ohlc)
     out = np.empty((2, rows))
-    up, down = np.full(rows, np.nan), np.full(rows, np.nan)
-    for row in range(1, rows):
-        up[row] = abs(ohlc[row, HIGH] - ohlc[row - 1, LOW])
-        down[row] = abs(ohlc[row, LOW] - ohlc[row - 1, HIGH])
+    up, down = np.empty(rows), np.empty(rows)
+    up[:1] = down[:1] = np.nan
+    high, low = ohlc[:, HIGH].copy(), ohlc[:, LOW].copy()
+    up[1:], down[1:] = np.abs(high[1:] - low[: rows - 1]), np.abs(low[1:] - high[: rows - 1])
     ranges = total(true_range(ohlc), window, first_minute)
     up, down = total(up, window, first_minute), total(down, window, first_minute)
     for row in range(rows):

@@ -16,6 +16,7 @@ import numpy as np
 from bqx.compiled import kernel
 from bqx.features.declare import family
 from bqx.features.rolling.abreast import size_of_total, total_of, total_with
+from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import ema, ema_run_in
 from bqx.features.rolling.products import mean
 from bqx.features.rolling.returns import log_returns
@@ -43,18 +44,20 @@ VOLUME = Source("rate", "rate", "pt", 1, _bars_with_volume)
 def accrued(x: F) -> F:
     """What a row adds to each of the sums of `accumulation`: (T, 5)."""
     rows = len(x)
-    out = np.full((5, rows), np.nan)
-    signed, trend, calm, busy = out[0], out[2], out[3], out[4]
+    out = np.empty((5, rows))
+    out[:, :1] = np.nan
     out[1] = placed(x)
-    returns = log_returns(x[:, CLOSE].copy())
-    for row in range(1, rows):
-        now, before = x[row, CLOSE], x[row - 1, CLOSE]
-        ticks, earlier = x[row, TICKS], x[row - 1, TICKS]
-        if not (np.isnan(now + before) or np.isnan(ticks + earlier)):
-            signed[row] = np.sign(now - before) * ticks
-            trend[row] = ticks * ((now - before) / before)
-            calm[row] = returns[row] if ticks < earlier else 0.0
-            busy[row] = returns[row] if ticks > earlier else 0.0
+    signed, trend, calm, busy = out[0, 1:], out[2, 1:], out[3, 1:], out[4, 1:]
+    close, volume = x[:, CLOSE].copy(), x[:, TICKS].copy()
+    nows, ticks, returns = close[1:], volume[1:], log_returns(close)[1:]
+    for row in range(len(nows)):
+        move, known = nows[row] - close[row], 0.0 * (ticks[row] + volume[row])
+        sign = 1.0 if move > 0.0 else -1.0 if move < 0.0 else move
+        calmer, busier = ticks[row] < volume[row], ticks[row] > volume[row]
+        signed[row] = sign * ticks[row] + known
+        trend[row] = ticks[row] * (move / close[row]) + known
+        calm[row] = (returns[row] if calmer else 0.0 * move) + known
+        busy[row] = (returns[row] if busier else 0.0 * move) + known
     return out.T
 
 
@@ -70,8 +73,8 @@ def accumulation(x: F, first_minute: int, window: int) -> F:
     out = np.empty((5, len(rows)))
     for k in range(5):
         out[k] = total(rows[:, k].copy(), window - (k != 1), first_minute)
-    for row in range(window - 2, len(rows)):
-        out[3, row], out[4, row] = START * np.exp(out[3, row]), START * np.exp(out[4, row])
+    for k in range(3, 5):
+        out[k] = START * np.exp(out[k])
     return out.T
 
 
@@ -119,22 +122,18 @@ def chaikin_flow(x: F, first_minute: int, window: int) -> F:
 @kernel
 def force(x: F, first_minute: int, span: int) -> F:
     """Exponential mean of change times volume: (T, 1)."""
-    push = np.full(len(x), np.nan)
-    for row in range(1, len(x)):
-        push[row] = (x[row, CLOSE] - x[row - 1, CLOSE]) * x[row, TICKS]
+    push = changes(x[:, CLOSE].copy(), 1) * x[:, TICKS]
     return ema(push, span, first_minute).reshape(-1, 1)
 
 
 @kernel
 def ease(x: F, first_minute: int, window: int) -> F:
     """Mean of the middle's change times the bar's extent per tick: (T, 1); 0 without a tick."""
-    moves = np.full(len(x), np.nan)
-    for row in range(1, len(x)):
-        now = (x[row, HIGH] + x[row, LOW]) / 2.0
-        before = (x[row - 1, HIGH] + x[row - 1, LOW]) / 2.0
-        moves[row] = (now - before) * (x[row, HIGH] - x[row, LOW]) / x[row, TICKS]
-        if x[row, TICKS] == 0.0 and not np.isnan(now - before):
-            moves[row] = 0.0
+    moves = changes((x[:, HIGH] + x[:, LOW]) / 2.0, 1)
+    extent, ticks = x[:, HIGH] - x[:, LOW], x[:, TICKS].copy()
+    for row in range(len(x)):
+        eased = moves[row] * extent[row] / ticks[row]
+        moves[row] = 0.0 * moves[row] if ticks[row] == 0.0 else eased
     return mean(moves, window, first_minute).reshape(-1, 1)
 
 
@@ -145,14 +144,14 @@ def flow_index(x: F, first_minute: int, window: int) -> F:
     Rows whose typical price rests belong to neither side; NaN where all do.
     """
     rows = len(x)
-    up, down = np.full(rows, np.nan), np.full(rows, np.nan)
+    up, down = np.empty(rows), np.empty(rows)
     typical = (x[:, HIGH] + x[:, LOW] + x[:, CLOSE]) / 3.0
-    for row in range(1, rows):
-        flow = typical[row] * x[row, TICKS]
-        move = typical[row] - typical[row - 1]
-        if not (np.isnan(flow) or np.isnan(move)):
-            up[row] = flow if move > AT_REST * typical[row] else 0.0
-            down[row] = flow if move < -AT_REST * typical[row] else 0.0
+    moves, flows = changes(typical, 1), typical * x[:, TICKS]
+    for row in range(rows):
+        flow, move, least = flows[row], moves[row], AT_REST * typical[row]
+        known = 0.0 if flow == flow and move == move else np.nan
+        up[row] = flow if move > least else known
+        down[row] = flow if move < -least else known
     rising = total(up, window, first_minute)
     falling = total(down, window, first_minute)
     return (100.0 * (rising / (rising + falling))).reshape(-1, 1)

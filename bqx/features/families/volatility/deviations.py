@@ -46,7 +46,7 @@ def deviations(x: F, first_minute: int) -> F:
     variance = deviation(returns, DAY, first_minute) ** 2
     recent = ewm_mean(squares, _DECAY, DAY, DAY, first_minute)
     smooth = ema(squares, 30, first_minute)
-    for row in range(1, rows):
+    for row in range(rows):
         out[row, 2], out[row, 3] = _root(smooth[row]), _forecast(variance[row], recent[row])
     return out
 

@@ -47,9 +47,10 @@ def volatility_states(x: F, first_minute: int) -> F:
     out = np.full((len(values), 3), np.nan)
     for k in range(2):
         out[:, k] = tercile_of_ties(values[:, k].copy(), DAY)
-    for row in range(1, len(out)):
-        if not np.isnan(out[row, 0] - out[row - 1, 0]):
-            out[row, 2] = out[row, 0] != out[row - 1, 0]
+    before, now, flips = out[:, 0], out[1:, 0], out[1:, 2]
+    for row in range(len(now)):
+        known = 0.0 * (now[row] - before[row])
+        flips[row] = (now[row] != before[row]) + known
     return out
 
 
@@ -84,19 +85,18 @@ def _states_go_on(x: F, minute: int, state: F) -> F:
 
 @kernel
 def _compared(values: F, first_minute: int) -> F:
-    rows = len(values)
-    out = np.full((rows, 7), np.nan)
+    out = np.full((len(values), 7), np.nan)
     short, long = values[:, 0].copy(), values[:, 1].copy()
     out[:, 0] = z_score(short, RANKED, first_minute, ROUNDING)
     out[:, 1] = share(short, RANKED)
     out[:, 5:] = values[:, 2:]
-    for row in range(1, rows):
-        if row >= 2 * SHORT:
-            before = short[row - SHORT]
-            out[row, 2] = (short[row] - before) - (before - short[row - 2 * SHORT])
-        if not np.isnan(long[row]):
-            out[row, 3] = short[row] > EXPANDED * long[row]
-            out[row, 4] = short[row] < COMPRESSED * long[row]
+    before, last, faster = short[SHORT:], short[2 * SHORT :], out[2 * SHORT :, 2]
+    for row in range(len(last)):
+        faster[row] = (last[row] - before[row]) - (before[row] - short[row])
+    for row in range(len(out)):
+        known = 0.0 * long[row]
+        out[row, 3] = (short[row] > EXPANDED * long[row]) + known
+        out[row, 4] = (short[row] < COMPRESSED * long[row]) + known
     return out
 
 
