@@ -13,78 +13,75 @@ from bqx.features.rolling.sums import F
 from bqx.features.rolling.transforms import (
     BINS,
     BOTH,
-    LANES,
     WINDOW,
-    bin_of,
+    group,
     last_rows,
+    place_of,
     transforms,
 )
 from bqx.features.spec import BQX_COLUMN, FLAG, RATE_COLUMN, Output, read
 from bqx.features.steps import Steps
+from bqx.lanes import LANES, absolute, alike, load, store, where
 
 
 @kernel
-def _band(x: F, y: F, band: tuple[int, int], sums: F, lanes: int) -> None:
-    """Sums of a band's powers of either spectrum and of its cross spectrum: (4 x 32)."""
-    sums[:] = 0.0
+def _band(x: F, y: F, band: tuple[int, int]) -> tuple[F, F, F, F]:
+    """Sums of a band's powers of either spectrum and of its cross spectrum, in eight lanes each."""
+    p = q = r = s = alike(0.0)
     for k in range(band[0] - 1, band[1]):
-        one, two = bin_of(x, k), bin_of(y, k)
-        for i in range(lanes):
-            a, b, c, d = one[i], one[i + LANES], two[i], two[i + LANES]
-            sums[i] += a * a + b * b
-            sums[i + LANES] += c * c + d * d
-            sums[i + 2 * LANES] += a * c + b * d
-            sums[i + 3 * LANES] += b * c - a * d
+        re, im = place_of(k), place_of(k) + LANES
+        a, b, c, d = load(x, re), load(x, im), load(y, re), load(y, im)
+        p, q = p + (a * a + b * b), q + (c * c + d * d)
+        r, s = r + (a * c + b * d), s + (b * c - a * d)
+    return p, q, r, s
 
 
 @kernel
-def _peaks(x: F, peaks: F, lanes: int) -> None:
-    """Strongest bins, counted from 0, and their power: (2 x 32)."""
+def _peaks(x: F) -> tuple[F, F]:
+    """Strongest bins, counted from 0, and their power, in eight lanes each."""
+    at, most = alike(0.0), alike(-1.0)
     for k in range(BINS):
-        of = bin_of(x, k)
-        for i in range(lanes):
-            power, most = of[i] * of[i] + of[i + LANES] * of[i + LANES], peaks[i + LANES]
-            better = k == 0 or power > most
-            peaks[i] = float(k) if better else peaks[i]
-            peaks[i + LANES] = power if better else most
+        re, im = load(x, place_of(k)), load(x, place_of(k) + LANES)
+        power = re * re + im * im
+        at, most = where(power > most, float(k), at), where(power > most, power, most)
+    return at, most
 
 
 @kernel
 def coherence(both: F, first_minute: int) -> F:
     """Spectra of the two domains together: (T, 5), see the outputs."""
     rows = len(both)
-    out = np.full((rows, 5), np.nan)
+    out = np.full((5, rows), np.nan)
     x, y = both[:, RATE_COLUMN].copy(), both[:, BQX_COLUMN].copy()
-    of_x, of_y = np.empty(BINS * BOTH), np.empty(BINS * BOTH)
-    for first in range(WINDOW - 1, rows, LANES):
-        lanes = min(LANES, rows - first)
-        transforms(x, first, of_x, lanes)
-        transforms(y, first, of_y, lanes)
-        _compare(of_x, of_y, out[first : first + lanes])
-    return out
+    rooms = np.empty(BINS * BOTH), np.empty(BINS * BOTH), np.empty(5 * LANES)
+    for some in range(WINDOW - 1, rows, LANES):
+        first, lanes = group(some, WINDOW - 1, rows)
+        transforms(x, first, rooms[0], lanes)
+        transforms(y, first, rooms[1], lanes)
+        _compare(rooms, first, lanes, out)
+    return out.T
 
 
 @kernel
-def _compare(of_x: F, of_y: F, out: F) -> None:
-    """Readings (n, 5) of the spectra of so many lanes."""
-    lanes, whole, sums = len(out), np.zeros(LANES), np.empty(4 * LANES)
-    peaks_x, peaks_y = np.zeros(BOTH), np.zeros(BOTH)
+def _compare(rooms: tuple[F, F, F], first: int, lanes: int, out: F) -> None:
+    """Fill ``out`` (5, T) from a column on with readings of the spectra of so many lanes."""
+    of_x, of_y, readings = rooms
+    whole = alike(0.0)
     for i in range(3):
-        _band(of_x, of_y, BANDS[i], sums, lanes)
+        p, q, r, s = _band(of_x, of_y, BANDS[i])
+        share = (r / p) * (r / q) + (s / p) * (s / q)
+        share = where(p > 0.0, where(share > 1.0, 1.0, share), np.nan)
+        store(readings, i * LANES, where(q > 0.0, share, np.nan))
+        whole = whole + (p + q)
+    (at_x, most_x), (at_y, most_y) = _peaks(of_x), _peaks(of_y)
+    gap = where(most_x > 0.0, at_x - at_y, np.nan)
+    gap = where(whole == whole, where(most_y > 0.0, gap, np.nan), np.nan)
+    apart = where(absolute(gap) > float(LEAK), alike(1.0), alike(0.0))
+    store(readings, 3 * LANES, where(gap == gap, apart, np.nan))
+    store(readings, 4 * LANES, gap / float(WINDOW))
+    for i in range(5):
         for lane in range(lanes):
-            p, q = sums[lane], sums[lane + LANES]
-            r, s = sums[lane + 2 * LANES], sums[lane + 3 * LANES]
-            whole[lane] += p + q
-            if p > 0.0 and q > 0.0:
-                out[lane, i] = min((r / p) * (r / q) + (s / p) * (s / q), 1.0)
-    _peaks(of_x, peaks_x, lanes)
-    _peaks(of_y, peaks_y, lanes)
-    for lane in range(lanes):
-        peaked = peaks_x[lane + LANES] > 0.0 and peaks_y[lane + LANES] > 0.0
-        if peaked and not np.isnan(whole[lane]):
-            gap = peaks_x[lane] - peaks_y[lane]
-            out[lane, 3] = 1.0 if abs(gap) > LEAK else 0.0
-            out[lane, 4] = gap / WINDOW
+            out[i, first + lane] = readings[i * LANES + lane]
 
 
 def _begin() -> F:
@@ -96,16 +93,16 @@ def _begin() -> F:
 def _goes_on(both: F, minute: int, state: F) -> F:
     """What `coherence` gives of a row (2, P), from the states of the rows before: (5, P)."""
     pairs = both.shape[1]
-    out = np.full((pairs, 5), np.nan)
-    of_x, of_y = np.empty(BINS * BOTH), np.empty(BINS * BOTH)
+    out = np.full((5, pairs), np.nan)
+    rooms = np.empty(BINS * BOTH), np.empty(BINS * BOTH), np.empty(5 * LANES)
     x, newest = last_rows(both[RATE_COLUMN], minute, state[: 2 * WINDOW])
     y, _ = last_rows(both[BQX_COLUMN], minute, state[2 * WINDOW :])
-    for first in range(0, pairs, LANES):
-        lanes = min(LANES, pairs - first)
-        transforms(x, newest + first, of_x, lanes, pairs)
-        transforms(y, newest + first, of_y, lanes, pairs)
-        _compare(of_x, of_y, out[first : first + lanes])
-    return out.T
+    for some in range(0, pairs, LANES):
+        first, lanes = group(some, 0, pairs)
+        transforms(x, newest + first, rooms[0], lanes, pairs)
+        transforms(y, newest + first, rooms[1], lanes, pairs)
+        _compare(rooms, first, lanes, out)
+    return out
 
 
 _COHERENCE = described(

@@ -20,16 +20,17 @@ from bqx.features.rolling.tolerances import SILENT
 from bqx.features.rolling.transforms import (
     BINS,
     BOTH,
-    LANES,
     SCALE,
     WINDOW,
-    bin_of,
+    group,
     last_rows,
+    place_of,
     transforms,
 )
 from bqx.features.sources import BQX, RATE
 from bqx.features.spec import FLAG, Output, read
 from bqx.features.steps import Steps
+from bqx.lanes import LANES
 
 SLOW, FAST = 6, 32
 """Last bin of periods of at least 20 rows, first bin of periods of at most 4."""
@@ -107,8 +108,8 @@ def _read_lane(z: F, lane: int, power: F, log: F, out: F) -> int:
     """Readings of a lane's spectrum into ``out``, and its strongest bin, -1 where there is none."""
     total = 0.0
     for k in range(BINS):
-        of = bin_of(z, k)
-        re, im = of[lane], of[lane + LANES]
+        place = place_of(k) + lane
+        re, im = z[place], z[place + LANES]
         power[k] = re * re + im * im
         total += power[k]
     if not (total > 0.0 and total < np.inf):
@@ -130,8 +131,8 @@ def _goes_on(x: F, minute: int, state: F) -> F:
     out = np.full((pairs, 16), np.nan)
     power, log, bins = np.empty(BINS), np.empty(BINS), state[:STEADY]
     series, newest = last_rows(x[0], minute, state[STEADY:])
-    for first in range(0, pairs, LANES):
-        lanes = min(LANES, pairs - first)
+    for some in range(0, pairs, LANES):
+        first, lanes = group(some, 0, pairs)
         transforms(series, newest + first, z, lanes, pairs)
         for lane in range(lanes):
             k = first + lane
@@ -153,8 +154,8 @@ def spectrum(x: F, first_minute: int) -> F:
     bins = np.full(rows, -1, dtype=np.int64)
     z = np.empty(BINS * BOTH)
     power, log = np.empty(BINS), np.empty(BINS)
-    for first in range(WINDOW - 1, rows, LANES):
-        lanes = min(LANES, rows - first)
+    for some in range(WINDOW - 1, rows, LANES):
+        first, lanes = group(some, WINDOW - 1, rows)
         transforms(x, first, z, lanes)
         for lane in range(lanes):
             bins[first + lane] = _read_lane(z, lane, power, log, out[first + lane])
