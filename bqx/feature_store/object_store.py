@@ -60,6 +60,17 @@ class Folder:
                 if file.type == fs.FileType.File
             }
 
+    def names(self) -> list[str]:
+        """Names of the files in it, ascending; none of a folder that is absent."""
+        if not self.is_local:
+            return sorted(self.listed())
+        with self._told("", "listed"):
+            try:
+                with os.scandir(self._base) as entries:
+                    return sorted(entry.name for entry in entries if entry.is_file())
+            except FileNotFoundError:
+                return []
+
     def folders(self) -> list[str]:
         """Names of the folders in it, ascending; none of a folder that is absent."""
         with self._told("", "listed"):

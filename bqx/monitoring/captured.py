@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from bqx.errors import ArtefactError
@@ -123,7 +124,7 @@ class Period:
     """What was captured until the end of a period: rows by pair, and answers (at, status, ms)."""
 
     pairs: Mapping[str, PairRows]
-    answers: pd.DataFrame
+    answers: pa.Table
 
 
 def read(folder: Folder, first: int, end: int, grace: int) -> Period:
@@ -156,7 +157,7 @@ def read(folder: Folder, first: int, end: int, grace: int) -> Period:
             )
             for pair, pair_bars in grids.items()
         },
-        rows.answers.to_pandas(),
+        rows.answers,
     )
 
 

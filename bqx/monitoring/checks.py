@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from bqx.learning.baseline import BARS, Baseline
@@ -253,15 +254,16 @@ def _age(newest: int, end: int) -> float:
     return float(sessions.is_open(since).sum()) if len(since) else 0.0
 
 
-def _answers(answers: pd.DataFrame, first: int, end: int) -> dict[str, float | None]:
+def _answers(answers: pa.Table, first: int, end: int) -> dict[str, float | None]:
     """Of the answers from an epoch minute to another; None, which replaces what was measured of
     answers before, where there are none."""
-    own = answers[(answers["at"] // 60_000_000_000).between(first, end - 1)]
-    if own.empty:
+    at, status, ms = (answers[name].to_numpy() for name in ("at", "status", "ms"))
+    own = (at >= 60_000_000_000 * first) & (at < 60_000_000_000 * end)
+    if not own.any():
         return {"latency_p99_ms": None, "error_rate": None}
     return {
-        "latency_p99_ms": float(own["ms"].quantile(0.99)),
-        "error_rate": float((own["status"] >= 500).mean()),
+        "latency_p99_ms": float(np.quantile(ms[own], 0.99)),
+        "error_rate": float((status[own] >= 500).mean()),
     }
 
 

@@ -32,7 +32,7 @@ class Feed:
     ranges: Mapping[str, float]
     hours: Mapping[str, pd.DataFrame]
     newest: int
-    answers: pd.DataFrame
+    answers: pa.Table
 
 
 def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
@@ -70,7 +70,7 @@ def read(folder: Folder, named: Sequence[str], first: int, end: int) -> Feed:
         still |= dict.fromkeys(sorted(earlier - came), len(grid))
     ranges = {pair: recent_range(pair, pair_bars) for pair, pair_bars in on_grid.items()}
     newest = int(minutes[here].max(initial=first - 1))
-    return Feed(still, ranges, hours, newest, rows.answers.to_pandas())
+    return Feed(still, ranges, hours, newest, rows.answers)
 
 
 @lru_cache(maxsize=4)

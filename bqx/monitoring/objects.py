@@ -28,23 +28,23 @@ def first_minute(folder: Folder, since: int = 0) -> int | None:
     for day in Folder(f"{folder.place}/{MINUTES}").folders():
         if _start(day) + sessions.DAY <= since:
             return since
-        minutes = _of_day(folder, day).values()
-        if minutes:
-            return min(minutes)
+        if named := _of_day(folder, day):
+            return _minute(named[0])
     return None
 
 
 def names(folder: Folder, first: int, stop: int) -> list[str]:
     """Objects of the epoch minutes from one to another, which is excluded, in their order."""
-    earliest, latest = (f"{sessions.timestamp(minute):%Y-%m-%d}" for minute in (first, stop))
+    # Names begin with the minute, so that they stand in the order of time.
+    earliest, latest = (f"{sessions.timestamp(minute):%Y-%m-%d/%H%M}" for minute in (first, stop))
     days = Folder(f"{folder.place}/{MINUTES}").folders()
-    return sorted(
+    return [
         name
         for day in days
-        if earliest <= day <= latest
-        for name, minute in _of_day(folder, day).items()
-        if first <= minute < stop
-    )
+        if earliest[:10] <= day <= latest[:10]
+        for name in _of_day(folder, day)
+        if f"{MINUTES}/{earliest}" <= name < f"{MINUTES}/{latest}"
+    ]
 
 
 def hourly(folder: Folder, stop: int) -> list[str]:
@@ -56,14 +56,10 @@ def hourly(folder: Folder, stop: int) -> list[str]:
     return [name for name in named if _minute(name) in hours]
 
 
-def _of_day(folder: Folder, day: str) -> dict[str, int]:
-    """Names of a day's objects, and their minutes."""
-    named = [
-        f"{MINUTES}/{day}/{name}"
-        for name in Folder(f"{folder.place}/{MINUTES}/{day}").listed()
-        if name.endswith(".parquet")
-    ]
-    return {name: _minute(name) for name in named}
+def _of_day(folder: Folder, day: str) -> list[str]:
+    """Names of a day's objects, in their order."""
+    named = Folder(f"{folder.place}/{MINUTES}/{day}").names()
+    return [f"{MINUTES}/{day}/{name}" for name in named if name.endswith(".parquet")]
 
 
 def _minute(name: str) -> int:

@@ -128,9 +128,9 @@ def _newest(folder: Folder, check: Check) -> dict[str, Any] | None:
     """The newest verdict of a check."""
     place = f"{VERDICTS}/{check.name}"
     for day in reversed(Folder(f"{folder.place}/{place}").folders()):
-        names = Folder(f"{folder.place}/{place}/{day}").listed()
+        names = Folder(f"{folder.place}/{place}/{day}").names()
         if names:
-            verdict: dict[str, Any] = folder.read_json(f"{place}/{day}/{max(names)}")
+            verdict: dict[str, Any] = folder.read_json(f"{place}/{day}/{names[-1]}")
             return verdict
     return None
 
