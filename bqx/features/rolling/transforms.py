@@ -35,6 +35,18 @@ def group(first: int, start: int, stop: int) -> tuple[int, int]:
 
 
 @kernel
+def _read(z: F, place: int) -> tuple[F, F]:
+    """Real and imaginary parts that lie from a place on."""
+    return load(z, place), load(z, place + LANES)
+
+
+@kernel
+def _write(z: F, place: int, number: tuple[F, F]) -> None:
+    store(z, place, number[0])
+    store(z, place + LANES, number[1])
+
+
+@kernel
 def _load(x: F, first: int, z: F, step: int) -> None:
     """Weighted windows that end from row ``first`` on: their even rows, then their odd ones."""
     oldest, newest, centre = first - (WINDOW - 1) * step, load(x, first), alike(0.0)
@@ -44,16 +56,15 @@ def _load(x: F, first: int, z: F, step: int) -> None:
     for i in range(BINS):
         row, place = oldest + 2 * i * step, _REVERSED[i] * BOTH
         own, after = (load(x, row) - newest) - centre, (load(x, row + step) - newest) - centre
-        store(z, place, _HANN[2 * i] * own)
-        store(z, place + LANES, _HANN[2 * i + 1] * after)
+        _write(z, place, (_HANN[2 * i] * own, _HANN[2 * i + 1] * after))
 
 
 @kernel
-def _butterfly(re: F, im: F, p: F, q: F, turn: int) -> tuple[F, F, F, F]:
-    """Sum and difference of two complex numbers, the second turned."""
-    c, s = _COS[turn], _SIN[turn]
+def _butterfly(one: tuple[F, F], other: tuple[F, F], turn: int) -> tuple[tuple[F, F], tuple[F, F]]:
+    """Sum and difference of two complex numbers, the other turned."""
+    c, s, (p, q) = _COS[turn], _SIN[turn], other
     a, b = p * c + q * s, q * c - p * s
-    return re + a, im + b, re - a, im - b
+    return (one[0] + a, one[1] + b), (one[0] - a, one[1] - b)
 
 
 @kernel
@@ -66,22 +77,17 @@ def _transform(z: F) -> None:
     while half < BINS:
         wide, turn = half * BOTH, WINDOW // (4 * half)
         for k in range(half):
-            for one in range(k * BOTH, BINS * BOTH, 4 * wide):
-                two, three, four = one + wide, one + 2 * wide, one + 3 * wide
-                a, b, c, d = load(z, one), load(z, one + LANES), load(z, two), load(z, two + LANES)
-                a, b, c, d = _butterfly(a, b, c, d, 2 * k * turn)
-                e, f, g, h = load(z, three), load(z, three + LANES), load(z, four), load(z, four + LANES)
-                e, f, g, h = _butterfly(e, f, g, h, 2 * k * turn)
-                a, b, e, f = _butterfly(a, b, e, f, k * turn)
-                c, d, g, h = _butterfly(c, d, g, h, (k + half) * turn)
-                store(z, one, a)
-                store(z, one + LANES, b)
-                store(z, two, c)
-                store(z, two + LANES, d)
-                store(z, three, e)
-                store(z, three + LANES, f)
-                store(z, four, g)
-                store(z, four + LANES, h)
+            for place in range(k * BOTH, BINS * BOTH, 4 * wide):
+                a, b = _read(z, place), _read(z, place + wide)
+                c, d = _read(z, place + 2 * wide), _read(z, place + 3 * wide)
+                a, b = _butterfly(a, b, 2 * k * turn)
+                c, d = _butterfly(c, d, 2 * k * turn)
+                a, c = _butterfly(a, c, k * turn)
+                b, d = _butterfly(b, d, (k + half) * turn)
+                _write(z, place, a)
+                _write(z, place + wide, b)
+                _write(z, place + 2 * wide, c)
+                _write(z, place + 3 * wide, d)
         half *= 4
 
 
@@ -93,15 +99,12 @@ def _unfold(z: F) -> None:
     for k in range(1, BINS // 2 + 1):
         j = BINS - k
         own, back = k * BOTH, j * BOTH
-        a, b, p, q = load(z, own), load(z, own + LANES), load(z, back), load(z, back + LANES)
+        (a, b), (p, q) = _read(z, own), _read(z, back)
         ea, eb, oa, ob = 0.5 * (a + p), 0.5 * (b - q), 0.5 * (b + q), -0.5 * (a - p)
-        store(z, own, ea + (oa * _COS[k] + ob * _SIN[k]))
-        store(z, own + LANES, eb + (ob * _COS[k] - oa * _SIN[k]))
+        _write(z, own, (ea + (oa * _COS[k] + ob * _SIN[k]), eb + (ob * _COS[k] - oa * _SIN[k])))
         eb, ob = 0.5 * (q - b), -0.5 * (p - a)
-        store(z, back, ea + (oa * _COS[j] + ob * _SIN[j]))
-        store(z, back + LANES, eb + (ob * _COS[j] - oa * _SIN[j]))
-    store(z, 0, load(z, 0) - load(z, LANES))
-    store(z, LANES, alike(0.0))
+        _write(z, back, (ea + (oa * _COS[j] + ob * _SIN[j]), eb + (ob * _COS[j] - oa * _SIN[j])))
+    _write(z, 0, (load(z, 0) - load(z, LANES), alike(0.0)))
 
 
 @kernel

@@ -81,10 +81,11 @@ def shapes(x: F, first_minute: int, window: int) -> F:
     sums, out, n = power_sums(x, window, first_minute), np.empty((3, len(x))), float(window)
     share = 1.0 / n
     for row in range(len(x)):
-        # Squares of distances from a value inside the window: 0 where it is flat.
-        square = sums[row, 1] * share
+        mean, square = sums[row, 0] * share, sums[row, 1] * share
+        cube, fourth = sums[row, 2] * share, sums[row, 3] * share
+        # Distances are from a value inside the window: 0 where it is flat.
         out[0, row], out[1, row], out[2, row], _ = _shape(
-            sums[row, 0] * share, square, sums[row, 2] * share, sums[row, 3] * share, square == 0.0, n
+            mean, square, cube, fourth, square == 0.0, n
         )
     return out.T
 
