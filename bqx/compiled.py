@@ -45,20 +45,22 @@ VALUES = types.Array(types.float64, 2, "A")
 """What the kernel of a family returns, whatever the order of its values in memory."""
 
 
-def kernel(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+def kernel(function: Callable[..., Any] | None = None, sized: bool = False, **options: Any) -> Any:
     """Compile a function when it is first called; a division by zero gives infinity or NaN.
 
-    ``options`` : ``nogil`` or ``fastmath`` of `numba.njit`.
+    ``sized`` : anew for every constant that a kernel calls it with, so that its loops are of known
+    lengths. ``options`` : ``nogil`` or ``fastmath`` of `numba.njit`.
     """
     if function is None:
-        return lambda decorated: kernel(decorated, **options)
+        return lambda decorated: kernel(decorated, sized, **options)
     if NATIVE:
         options["pipeline_class"] = _Compiler
     options |= {"error_model": "numpy", "no_cfunc_wrapper": True}
     compiled = njit(cache=not NATIVE, **options)(function)
     if NATIVE:
         compiled._cache = _Kept(function)
-        compiled.get_call_template = _of_any_value(compiled.get_call_template)
+        if not sized:
+            compiled.get_call_template = _of_any_value(compiled.get_call_template)
     return compiled
 
 

@@ -29,7 +29,7 @@ TWISTS = 3
 """Factorisations after it: each squares the share of the gap by which the eigenvalue is off."""
 
 
-@kernel
+@kernel(sized=True)
 def _count(d: F, s: F, row: int, x: F, pivot: F, above: F) -> None:
     """Next pivot of matrices less ``x``, and how many were positive so far: (count x lanes) each.
 
@@ -42,7 +42,7 @@ def _count(d: F, s: F, row: int, x: F, pivot: F, above: F) -> None:
         above[k] += 1.0 if now > NO_PIVOT else 0.0
 
 
-@kernel
+@kernel(sized=True)
 def _part(low: F, high: F, parted: F) -> float:
     """Note in which lanes the brackets (count x lanes) have parted; how many others there are."""
     lanes, left = len(parted), 0.0
@@ -58,7 +58,7 @@ def _part(low: F, high: F, parted: F) -> float:
     return left
 
 
-@kernel
+@kernel(sized=True)
 def _alike(rows: F, size: int, count: int, lanes: int) -> F:
     """Rows (size x 64) for several eigenvalues at once: (size x count x lanes)."""
     out = np.empty((size, count, lanes))
@@ -67,7 +67,7 @@ def _alike(rows: F, size: int, count: int, lanes: int) -> F:
     return out.reshape(-1)
 
 
-@kernel
+@kernel(sized=True)
 def _bisect(diagonal: F, square: F, size: int, values: F, lanes: int) -> None:
     """Largest eigenvalues (count, 64), larger first, each the middle of its last bracket.
 
@@ -96,7 +96,7 @@ def _bisect(diagonal: F, square: F, size: int, values: F, lanes: int) -> None:
             values[m, k] = 0.5 * (low[m * lanes + k] + high[m * lanes + k])
 
 
-@kernel
+@kernel(sized=True)
 def _meeting(diagonal: F, beside: F, size: int, x: F, room: F, lane: int) -> tuple[F, F]:
     """Fill the pivots from the top and from the bottom (size x 8 each) less ``x``.
 
@@ -126,7 +126,7 @@ def _meeting(diagonal: F, beside: F, size: int, x: F, room: F, lane: int) -> tup
     return least, best
 
 
-@kernel
+@kernel(sized=True)
 def _twist(diagonal: F, beside: F, size: int, value: F, vector: F, room: F, lane: int) -> None:
     """Vectors (size x 64) of eight eigenvalues (64,), of length 1; the values are mended by them.
 
@@ -157,7 +157,7 @@ def _twist(diagonal: F, beside: F, size: int, value: F, vector: F, room: F, lane
         store(vector, at, load(vector, at) * scale)
 
 
-@kernel
+@kernel(sized=True)
 def _restore(matrix: F, factor: F, size: int, vector: F, lane: int) -> None:
     """Turn vectors (size x 64) of eight reduced matrices into those of the matrices."""
     long = width(size) * LANES
@@ -172,7 +172,7 @@ def _restore(matrix: F, factor: F, size: int, vector: F, lane: int) -> None:
             store(vector, at, load(vector, at) - along * load(matrix, i * long + step * LANES))
 
 
-@kernel
+@kernel(sized=True)
 def _clear(matrix: F, size: int, lanes: int) -> None:
     """Zeros in the lanes after the last matrix: NaN from there would stay for those that follow."""
     for lane in range(lanes, -(-lanes // LANES) * LANES):
@@ -180,7 +180,7 @@ def _clear(matrix: F, size: int, lanes: int) -> None:
         of[lane % LANES :: LANES] = 0.0
 
 
-@kernel
+@kernel(sized=True)
 def leading(matrix: F, size: int, values: F, vectors: F, lanes: int) -> None:
     """Largest eigenvalues, larger first, and the vectors of all but the last of them.
 

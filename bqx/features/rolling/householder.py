@@ -24,25 +24,25 @@ SIDES = 4 * LANES
 and its product with the matrix, and where the latter three begin."""
 
 
-@kernel
+@kernel(sized=True)
 def width(size: int) -> int:
     """Length of a stored row of a matrix."""
     return -(-size // BLOCK) * BLOCK
 
 
-@kernel
+@kernel(sized=True)
 def whole(size: int) -> int:
     """Length of eight stored matrices."""
     return width(size) * width(size) * LANES
 
 
-@kernel
+@kernel(sized=True)
 def _side(sides: F, at: int) -> tuple[F, F, F]:
     """Both sides of the last update, and the reflection, of a row."""
     return load(sides, at), load(sides, at + _W), load(sides, at + _U)
 
 
-@kernel
+@kernel(sized=True)
 def _element(matrix: F, at: int, row: tuple[F, F, F], column: tuple[F, F, F]) -> F:
     """Bring an element up to date."""
     value = load(matrix, at) - (row[0] * column[1] + row[1] * column[0])
@@ -50,7 +50,7 @@ def _element(matrix: F, at: int, row: tuple[F, F, F], column: tuple[F, F, F]) ->
     return value
 
 
-@kernel
+@kernel(sized=True)
 def _column(matrix: F, at: tuple[int, ...], rows: Any, sides: F, c: int, mirrored: bool) -> Any:
     """Bring four elements of a column up to date, multiplied by the reflection's own.
 
@@ -69,7 +69,7 @@ def _column(matrix: F, at: tuple[int, ...], rows: Any, sides: F, c: int, mirrore
     return a * u, b * u, d * u, e * u
 
 
-@kernel
+@kernel(sized=True)
 def _block(matrix: F, at: Any, rows: Any, sides: F, c: int, products: Any, mirrored: bool) -> Any:
     """Bring a block up to date and multiply it, and its mirror, by the reflection.
 
@@ -91,7 +91,7 @@ def _block(matrix: F, at: Any, rows: Any, sides: F, c: int, products: Any, mirro
     )
 
 
-@kernel
+@kernel(sized=True)
 def _update(matrix: F, sides: F, size: int, first: int) -> None:
     """Bring the lower half up to date from row ``first`` on, and multiply it by the reflection.
 
@@ -118,7 +118,7 @@ def _update(matrix: F, sides: F, size: int, first: int) -> None:
         store(sides, four + _P, products[3])
 
 
-@kernel
+@kernel(sized=True)
 def _reflect(matrix: F, sides: F, step: int, size: int, beside: F, factor: F, at: int) -> None:
     """Bring column ``step`` up to date and make the reflection that clears it below ``beside``.
 
@@ -148,7 +148,7 @@ def _reflect(matrix: F, sides: F, step: int, size: int, beside: F, factor: F, at
         store(sides, i * SIDES + _P, 0.0)
 
 
-@kernel
+@kernel(sized=True)
 def tridiagonal(
     matrix: F, size: int, diagonal: F, beside: F, factor: F, sides: F, lane: int
 ) -> None:

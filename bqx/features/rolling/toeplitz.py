@@ -14,7 +14,7 @@ LENGTH = 60
 HALF = LENGTH // 2
 
 
-@kernel
+@kernel(sized=True)
 def spread(c: F, near: F, far: F, lanes: int) -> None:
     """Lag covariances (64, 60) over their trace, as diagonals (8 x 59 x 8) from row 29 to row 0,
     and reversed (8 x 60 x 8); zeros where there are none.
@@ -30,7 +30,7 @@ def spread(c: F, near: F, far: F, lanes: int) -> None:
             near[at] = c[k, abs(i - HALF + 1)] / trace if known else 0.0
 
 
-@kernel
+@kernel(sized=True)
 def fill(matrix: F, near: F, far: F, flip: float) -> None:
     """Even (flip 1) or odd (-1) half of the Toeplitz matrix of lag covariances, as ``leading``
     reads it.
