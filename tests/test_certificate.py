@@ -185,6 +185,12 @@ def test_the_rounding_of_a_running_sum_is_shown_and_explained(market_bars: dict[
     assert float(told[1]) != float(told[2])
     short = certificate.certify(market_bars, [planted("change", HONEST["change"][0], 10)], 8)
     assert "rounding" not in short.verdict
+    # A mean without an end differs by more than that from what its declared rows give.
+    endless = planted("endless", lambda bars: pd.Series(bars.index).ewm(span=30).mean(), 30)
+    proof = certificate.certify(market_bars, [endless], 8)
+    assert proof.status == 1
+    assert "not reproduced by its last 30 bars" in proof.verdict
+    assert "rounding" not in proof.verdict
 
 
 def test_padding_blindness_and_absence_are_told(market_bars: dict[str, Bars]) -> None:

@@ -96,6 +96,14 @@ def test_a_claim_holds_the_bars_and_how_often_they_were_tried(given, tmp_path):
     )
 
 
+def test_a_claim_on_a_damaged_ledger_says_so(given, tmp_path):
+    known_trials.record(tmp_path / "elsewhere", trial(), trial(1))
+    assert "There were more" not in claims.recorded(given, "skill", 0.01)
+    log = tmp_path / "machine" / "trials.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[1:]))
+    assert f"There were more: {log}" in claims.recorded(given, "skill", 0.01)
+
+
 def test_what_was_seen_elsewhere_before_is_no_claim(given, tmp_path):
     span = BarSpan("null 5", 28_406_880, 28_407_000, "ab")
     known_trials.record(tmp_path / "deleted", trial(bars=span))

@@ -156,6 +156,13 @@ def test_few_days_or_no_trades_are_not_promoted():
     assert [str(reason) for reason in few.reasons] == [
         "deflated Sharpe ratio: does not exist, 19 days"
     ]
+    # One good day of many is no Sharpe ratio.
+    daily = np.zeros((60, 1))
+    daily[: overfitting.FEWEST_DAYS - 1, 0] = np.linspace(1.0, 2.0, overfitting.FEWEST_DAYS - 1)
+    assert promote(daily, 0, 1, 0.1).deflated is None
+    daily[overfitting.FEWEST_DAYS - 1] = 1.5
+    assert promote(daily, 0, 1, 0.1).deflated is not None
+    daily = np.column_stack([np.linspace(1.0, 2.0, 30), np.zeros(30)])
     none = promote(daily, 1, 2, 0.1)
     assert none.deflated is None
     assert not none.promoted

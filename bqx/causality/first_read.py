@@ -7,7 +7,7 @@ import numpy as np
 
 from bqx.causality import alterations
 from bqx.causality.alterations import Disguise, Mask
-from bqx.causality.checks import STATE, Fits, Leak, differs, same, values
+from bqx.causality.checks import STATE, Fits, Leak, alone, differs, same, values
 from bqx.features.spec import Feature
 from bqx.market.bars import Bars
 
@@ -77,7 +77,9 @@ def explain(suspicion: Suspicion, fits: Fits) -> Leak | str | None:
             if len(reads) == 2 or read == row + 1:
                 break
     if not reads:
-        return differs(feature, bars, row, suspicion.other, suspicion.whole)
+        few = alone([feature], bars, row, fits)[0]
+        other = few if unlike(few, suspicion.whole) else suspicion.other
+        return differs(feature, bars, row, other, suspicion.whole)
     read, name, other = min(reads)
     through = _through(bars, row, read, at, suspicion.whole)
     return leak(suspicion, read, name, other, through)

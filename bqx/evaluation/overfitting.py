@@ -128,13 +128,14 @@ def deflated(daily: Series, candidate: int, trials: int) -> purgedcv.DSRDiagnost
     ----------
     daily, candidate, trials : as for `promote`.
 
-    Returns None for fewer than `FEWEST_DAYS`, or for a candidate that always makes the same.
+    Returns None for a candidate with a result on fewer than `FEWEST_DAYS` of the days, of which no
+    Sharpe ratio is known, or that always makes the same.
 
     Source: Bailey and Lopez de Prado (2014), The deflated Sharpe ratio, Journal of Portfolio
     Management 40(5).
     """
     days, profits = len(daily), daily[:, candidate]
-    if days < FEWEST_DAYS or np.ptp(profits) == 0:
+    if np.count_nonzero(profits) < FEWEST_DAYS or np.ptp(profits) == 0:
         return None
     return purgedcv.deflated_sharpe_ratio_full(
         profits, independent(daily, trials), 1.0 / (days - 1)
@@ -166,7 +167,9 @@ def promote(
     """
     alike = daily[:, [candidate]] if configurations is None else configurations
     diagnostics, overfitting = deflated(daily, candidate, trials), pbo(alike)
-    absent = NO_TRADES if not daily[:, candidate].any() else f"{len(daily)} days"
+    days, traded = len(daily), np.count_nonzero(daily[:, candidate])
+    some = f"{days} days" if traded == days else f"a result on {traded} of {days} days"
+    absent = some if traded else NO_TRADES
     checks = [
         ("deflated Sharpe ratio", diagnostics.dsr if diagnostics else None, ">=", LEAST_DEFLATED),
         ("lower end of the skill's interval", skill_lo, ">", 0.0),

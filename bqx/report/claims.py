@@ -66,8 +66,10 @@ def make(params: Params, metric: str, bound: float, *, horizon: int = 0) -> Clai
 
 
 def recorded(params: Params, metric: str, bound: float, *, horizon: int = 0) -> str:
-    """`make` a claim, and say it."""
-    return sentence(asdict(make(params, metric, bound, horizon=horizon)))
+    """`make` a claim, and say it, with what is wrong with the ledger."""
+    said = sentence(asdict(make(params, metric, bound, horizon=horizon)))
+    faults = known_trials.known(Run.open(params.folder, params)).faults
+    return f"{said} There were more: {faults[0]}" if faults else said
 
 
 def sentence(claim: Mapping[str, Any]) -> str:

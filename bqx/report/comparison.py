@@ -60,9 +60,10 @@ def page(folders: Sequence[Path]) -> str:
             _against(runs[other], runs[first]),
         ]
     trials = max(verdict["run"]["trials"] for verdict in verdicts.values())
+    faulty = any(verdict["ledger"]["faults"] for verdict in verdicts.values())
     text.append(
-        f"The ledger counts {trials:,} trials on bars that overlap these: the best of several runs "
-        "looks better than it is."
+        f"When they were made, the ledger counted {'at least ' if faulty else ''}{trials:,} trials "
+        "on bars that overlap these: the best of several runs looks better than it is."
     )
     return "\n\n".join(text) + "\n"
 
@@ -72,7 +73,7 @@ def _verdict(run: Run) -> Any:
     verdict = artefacts.VERDICT.read_in(run.folder)
     try:
         facts, rows = verdict["run"], verdict["horizons"]
-        if {*MADE_OF, "trials"} <= facts.keys():
+        if {*MADE_OF, "trials"} <= facts.keys() and "faults" in verdict["ledger"]:
             f"{facts['trials']:,d}"
             [
                 (f"{row['horizon']:d}", _basis(row["skill"]), _ratio(row["net_sharpe"]))

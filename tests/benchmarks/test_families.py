@@ -19,6 +19,7 @@ from bqx.market.bars import Bars
 pytestmark = pytest.mark.benchmarks
 
 FUSED = 4
+DECOMPOSED = ("ssa",)
 TURNS = 2
 SOME = 4_000
 """Rows that show whether a family reads other pairs."""
@@ -110,6 +111,11 @@ def test_a_value_costs_nanoseconds(families: list[dict[str, Any]], results: dict
     Goal(
         "median fused family, a value", fused, 4.0, 40.0, "ns",
         f"{FUSED} outputs or more of one pass; many take a window's values one by one", more=False,
+    ).check(results)  # fmt: skip
+    slowest = max(row["ns"] for row in families if row["family"] not in DECOMPOSED)
+    Goal(
+        "slowest family that decomposes no matrix, a value", slowest, 60.0, 600.0, "ns",
+        "run lengths take a logarithm and a power for each of 270 runs in every row", more=False,
     ).check(results)  # fmt: skip
 
 
