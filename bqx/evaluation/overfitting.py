@@ -142,6 +142,13 @@ def deflated(daily: Series, candidate: int, trials: int) -> purgedcv.DSRDiagnost
     )
 
 
+def _few(profits: Series) -> str:
+    """What there is of profits from which a value cannot be told."""
+    days, traded = len(profits), np.count_nonzero(profits)
+    some = f"{days} days" if traded == days else f"a result on {traded} of {days} days"
+    return some if traded else NO_TRADES
+
+
 def promote(
     daily: Series,
     candidate: int,
@@ -167,9 +174,7 @@ def promote(
     """
     alike = daily[:, [candidate]] if configurations is None else configurations
     diagnostics, overfitting = deflated(daily, candidate, trials), pbo(alike)
-    days, traded = len(daily), np.count_nonzero(daily[:, candidate])
-    some = f"{days} days" if traded == days else f"a result on {traded} of {days} days"
-    absent = some if traded else NO_TRADES
+    absent = _few(daily[:, candidate])
     checks = [
         ("deflated Sharpe ratio", diagnostics.dsr if diagnostics else None, ">=", LEAST_DEFLATED),
         ("lower end of the skill's interval", skill_lo, ">", 0.0),
