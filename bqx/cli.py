@@ -23,8 +23,8 @@ from bqx.monitoring import commands as monitoring
 from bqx.online import commands as online
 from bqx.operations import commands as operations
 from bqx.paper import commands as paper
+from bqx.params import Params, options
 from bqx.params import commands as parameters
-from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.project_plan import commands as project_plan
 from bqx.readiness import commands as readiness
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     report.add(commands)
     _add_bars(commands)
-    parameters.add(commands)
+    parameters.add(commands, _check_without_bars)
     serving.add(commands)
     features.add(commands)
     feature_command.add(commands)
@@ -135,6 +135,12 @@ def _parser() -> argparse.ArgumentParser:
     readiness.add(commands)
     monitoring.add(commands)
     return parser
+
+
+def _check_without_bars(values: Params) -> None:
+    from bqx.report import beforehand
+
+    beforehand.check_without_bars(values)
 
 
 def _add_bars(commands: "Commands") -> None:

@@ -91,6 +91,23 @@ def test_a_wrong_value_is_blamed_on_where_it_stands(arguments, message, calls, c
     assert calls == []
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("settings={ridge: {alpa: 3}}", "settings: ridge has no such setting, got 'alpa'"),
+        ("signal=absent.py:side", "signal: not there, got 'absent.py:side'"),
+        ("features=[absent.py]", "features: cannot be imported"),
+        ("include=[nonsense_*]", "include: no feature is called so, got 'nonsense_*'"),
+        ("days=1", "too few for a fold, got 1 trading days"),
+    ],
+)
+def test_parameters_are_shown_only_where_a_run_would_begin(override, message, capsys):
+    assert cli.main(["params", str(CI), "--set", override]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ""
+
+
 def test_papermill_is_given_what_a_notebook_knows_and_nothing_else(tmp_path, capsys, caplog):
     for stem, keys in NOTEBOOK_KEYS.items():
         assert cli.main(["params", str(CI), "--notebook", stem[:2]]) == 0
