@@ -72,6 +72,21 @@ def test_the_file_may_stand_behind_set(calls):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["feature", "NAME", "--features", "own.py", "DIR"], {"name": "NAME", "place": "DIR"}),
+        (["feature", "NAME", "--features", "own.py"], {"name": "NAME", "place": None}),
+        (["alert", "a", "--server", "url", "b"], {"measurements": ["a", "b"]}),
+        (["compare", "a", "b"], {"runs": [Path("a"), Path("b")]}),
+        (["run", "--out", "x", "FILE", "--set", "seed=3"], {"params": Path("FILE")}),
+    ],
+)
+def test_options_may_stand_between_words(arguments, words):
+    asked = vars(cli._parser().parse_args(arguments))
+    assert {name: asked[name] for name in words} == words
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--set", "seed=3"], "bqx: FILE: not there, got no file of parameters; expected one such"),
