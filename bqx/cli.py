@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bqx.cloud import commands as cloud
 from bqx.database import commands as database
@@ -23,8 +23,8 @@ from bqx.monitoring import commands as monitoring
 from bqx.online import commands as online
 from bqx.operations import commands as operations
 from bqx.paper import commands as paper
+from bqx.params import Params, options
 from bqx.params import commands as parameters
-from bqx.params import options
 from bqx.params.whole_numbers import whole
 from bqx.project_plan import commands as project_plan
 from bqx.readiness import commands as readiness
@@ -115,12 +115,31 @@ def _ended_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose words may have options between them.
+
+    Argparse takes words whose number is free as ended where an option follows the first of them.
+    """
+
+    _is_between = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        counts = {action.nargs for action in self._get_positional_actions()}
+        if self._is_between or not counts & {"?", "*", "+"}:
+            return super().parse_known_args(args, namespace)
+        self._is_between = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_between = False
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bqx", description="Short-horizon FX research.")
+    parser: argparse.ArgumentParser = _Parser(prog="bqx", description="Short-horizon FX research.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     report.add(commands)
     _add_bars(commands)
-    parameters.add(commands)
+    parameters.add(commands, _check_without_bars)
     serving.add(commands)
     features.add(commands)
     feature_command.add(commands)
@@ -135,6 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     readiness.add(commands)
     monitoring.add(commands)
     return parser
+
+
+def _check_without_bars(values: Params) -> None:
+    from bqx.report import beforehand
+
+    beforehand.check_without_bars(values)
 
 
 def _add_bars(commands: "Commands") -> None:

@@ -72,6 +72,21 @@ def test_the_file_may_stand_behind_set(calls):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["feature", "NAME", "--features", "own.py", "DIR"], {"name": "NAME", "place": "DIR"}),
+        (["feature", "NAME", "--features", "own.py"], {"name": "NAME", "place": None}),
+        (["alert", "a", "--server", "url", "b"], {"measurements": ["a", "b"]}),
+        (["compare", "a", "b"], {"runs": [Path("a"), Path("b")]}),
+        (["run", "--out", "x", "FILE", "--set", "seed=3"], {"params": Path("FILE")}),
+    ],
+)
+def test_options_may_stand_between_words(arguments, words):
+    asked = vars(cli._parser().parse_args(arguments))
+    assert {name: asked[name] for name in words} == words
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--set", "seed=3"], "bqx: FILE: not there, got no file of parameters; expected one such"),
@@ -89,6 +104,23 @@ def test_a_wrong_value_is_blamed_on_where_it_stands(arguments, message, calls, c
     assert cli.main(["run", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("settings={ridge: {alpa: 3}}", "settings: ridge has no such setting, got 'alpa'"),
+        ("signal=absent.py:side", "signal: not there, got 'absent.py:side'"),
+        ("features=[absent.py]", "features: cannot be imported"),
+        ("include=[nonsense_*]", "include: no feature is called so, got 'nonsense_*'"),
+        ("days=1", "too few for a fold, got 1 trading days"),
+    ],
+)
+def test_parameters_are_shown_only_where_a_run_would_begin(override, message, capsys):
+    assert cli.main(["params", str(CI), "--set", override]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ""
 
 
 def test_papermill_is_given_what_a_notebook_knows_and_nothing_else(tmp_path, capsys, caplog):

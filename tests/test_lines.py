@@ -112,6 +112,9 @@ def test_the_headline_says_what_the_lines_say(drawn):
     assert ("promoted" in headline) == bool(verdict["promoted"]["cells"])
     for row in verdict["registry"]:
         assert (row["pair"] in headline) == (row["status"] == "approved")
+    low = verdict["information"]["skill_lo"]
+    may_not_last = verdict["information"]["claimed"] and low is not None and low <= 0
+    assert ("is not certain" in headline) == may_not_last
     assert headline.count(".") == 1
 
 

@@ -161,6 +161,11 @@ def test_override_errors(tmp_path):
         load(path, ["seed"])
     with pytest.raises(ParameterError, match="--set: unknown parameter, got 'sed'; .*'seed'"):
         load(path, ["sed=1"])
+    star = r"--set exclude: not YAML, got a \* without quotes at line 1, column 2; expected a value"
+    for pattern in ("[*]", "[*_w15]"):
+        with pytest.raises(ParameterError, match=rf"{star}.*quotes, such as \['\*'\]\."):
+            load(path, [f"exclude={pattern}"])
+    assert load(path, ["exclude=['*']"]).exclude == ("*",)
     with pytest.raises(ParameterError, match=r"absent\.yaml: cannot be read"):
         load(tmp_path / "absent.yaml")
 

@@ -187,6 +187,8 @@ def test_notebooks_run_on_the_interpreter_that_runs_bqx(sources, tmp_path, monke
         ),
         ({"models": ("absent.py:Mine",)}, "models: not there, got 'absent.py:Mine'"),
         ({"features": ("absent.py",)}, "features: cannot be imported"),
+        ({"settings": {"ridge": {"alpa": 3}}}, "settings: ridge has no such setting, got 'alpa'"),
+        ({"ranges": {"ridge": {"alpa": (1, 3)}}}, "ranges: ridge has no such setting, got 'alpa'"),
         ({"scheme": "combinatorial", "days": 3}, ""),
         ({"bars": "/nope"}, "/nope: no bars, got neither a folder nor a file"),
         ({"out": "/proc/x"}, "/proc/x: no run folder, got"),
@@ -199,6 +201,19 @@ def test_parameters_that_cannot_fit_are_refused_before_anything_runs(sources, va
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (sources / "run").exists()
+
+
+def test_a_model_that_cannot_be_made_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "mine.py").write_text(
+        "from dataclasses import dataclass\nfrom bqx.learning.models import Model\n"
+        "@dataclass\nclass Mine(Model):\n    depth: int\n"
+    )
+    values = Params(models=("mine.py:Mine",))
+    with pytest.raises(ParameterError, match=r"models: mine.py:Mine cannot be made, got TypeErr"):
+        beforehand.check(values)
+    beforehand.check(values.model_copy(update={"settings": {"mine.py:Mine": {"depth": 3}}}))
 
 
 @pytest.mark.parametrize(("lacks", "message"), [

@@ -23,7 +23,9 @@ from bqx.features.sources import RATE
 from bqx.features.spec import Output
 from bqx.learning import training
 from bqx.market import sessions
+from bqx.params import Params
 from bqx.workbench.columns import columns_of
+from bqx.workbench.estimator import model_of
 from bqx.workbench.forecasts import Forecasts
 from bqx.workbench.study import Study
 
@@ -73,6 +75,18 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
     assert [column.name for column in columns_of([own])] == ["rate_own_w5", "rate_own_w6"]
 
 
+class _Plain:
+    """A forecaster of its own that scikit-learn cannot copy."""
+
+    def fit(self, X, y):  # type: ignore[no-untyped-def]
+        """Learn nothing."""
+        return self
+
+    def predict(self, X):  # type: ignore[no-untyped-def]
+        """Zeros."""
+        return np.zeros(len(X))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -98,6 +112,7 @@ def test_patterns_profiles_lags_and_own_families_are_columns() -> None:
         (lambda s: Forecasts(s.bars, s.params, {}).score("row"), "column: no forecast, got 'row'"),
         (lambda s: Forecasts(s.bars, s.params, {}).account(-1), "spread_multiple has a wrong"),
         (lambda s: s.fit(3, "core"), "model: cannot be fitted, got int"),
+        (lambda s: s.fit(_Plain(), COLUMNS[0]), "got _Plain, .* from sklearn.base.BaseEstimator"),
         (lambda s: s.fit(Ridge, "core"), "model: cannot be fitted, got the class Ridge"),
         (lambda s: Study.simulated(horizon=15), "unknown parameter, got 'horizon'"),
         (lambda s: Study.simulated(days=0), "days has a wrong value, got 0"),
@@ -159,6 +174,20 @@ def test_an_estimator_of_scikit_learn_is_scored_and_traded(study: Study) -> None
     dearer = forecasts.account(spread_multiple=2.0)
     assert (dearer["trades"] < account["trades"]).all()
     assert "eurusd" in forecasts._repr_html_()
+
+
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_an_estimator_that_takes_no_absent_values_says_how_they_are_filled(is_fitted) -> None:  # type: ignore[no-untyped-def]
+    X = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    y, holes = X[:, :2].astype(np.float64), X.copy()
+    holes[:25, 1] = np.nan
+    model = model_of(Ridge(), Params())
+    message = r"got 1 of 3 columns with some, in up to 25.00% .* make_pipeline\(SimpleImputer\(\), "
+    if is_fitted:
+        model.fit(X, y)
+    with pytest.raises(ParameterError, match=message):
+        model.predict(holes) if is_fitted else model.fit(holes, y)
+    model_of(make_pipeline(SimpleImputer(), Ridge()), Params()).fit(holes, y)
 
 
 class _Given(Ridge):

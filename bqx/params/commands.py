@@ -1,17 +1,19 @@
 """The command ``bqx params``: what a file of parameters says, and what it means."""
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bqx.params import options
-from bqx.params.reading import described, of_notebook
+from bqx.params.model import Params
+from bqx.params.reading import described, load, of_notebook
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-def add(commands: "Commands") -> None:
-    """Add the command to those of ``bqx``."""
+def add(commands: "Commands", check: Callable[[Params], None]) -> None:
+    """Add the command to those of ``bqx``; ``check`` refuses what a run would at its start."""
     parser = commands.add_parser(
         "params", help="every parameter of a file: value, where it comes from, and meaning"
     )
@@ -19,11 +21,12 @@ def add(commands: "Commands") -> None:
     parser.add_argument(
         "--notebook", metavar="NN", help="those of a notebook alone, as YAML for `papermill -f`"
     )
-    parser.set_defaults(command=_params)
+    parser.set_defaults(command=_params, check=check)
 
 
 def _params(asked: argparse.Namespace) -> int:
     file = options.file_of(asked)
+    asked.check(load(file, asked.overrides))
     if asked.notebook:
         print(of_notebook(file, asked.overrides, asked.notebook), end="")
         return 0

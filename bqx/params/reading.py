@@ -17,6 +17,12 @@ from bqx.files import open_regular
 from bqx.params.keys import KEYS, NOTEBOOK_KEYS, SETTLED
 from bqx.params.model import Params
 
+A_VALUE = "a value such as 3, core, [15, 30] or {ridge: {alpha: 3}}"
+"""Of a parameter, as YAML has it."""
+
+STAR = "a * without quotes"
+"""What YAML takes for an alias, which parameters have no use for."""
+
 MOST_BYTES = 1_000_000
 """Of a file of parameters."""
 
@@ -101,14 +107,25 @@ def _nearest(item: Mapping[str, Any]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parsed(text: str, where: str, expected: str = "`key: value` lines") -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
     except _NOT_YAML as error:
-        what = " ".join(str(error).split()) or type(error).__name__
+        what = _fault(error, text)
+        mend = " Write it in quotes, such as ['*']." if what.startswith(STAR) else ""
         raise ParameterError(
-            f"{where}: not YAML, got {what[:300]}; expected `key: value` lines."
+            f"{where}: not YAML, got {what[:300]}; expected {expected}.{mend}"
         ) from None
+
+
+def _fault(error: Exception, text: str) -> str:
+    """What a text has that is no YAML, and where."""
+    mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split()) or type(error).__name__
+    is_star = text[mark.index : mark.index + 1] == "*"
+    what = STAR if is_star else getattr(error, "problem", "")
+    return f"{what} at line {mark.line + 1}, column {mark.column + 1}"
 
 
 _NOT_YAML = (
@@ -165,7 +182,7 @@ def _overriding(overrides: Sequence[str]) -> dict[str, tuple[Any, str]]:
                 f"--set: {key} twice, got {value!r} after {values[key][0]!r}; expected it once. "
                 "Remove one."
             )
-        values[key] = (_parsed(value, f"--set {key}"), "--set")
+        values[key] = (_parsed(value, f"--set {key}", A_VALUE), "--set")
     return values
 
 

@@ -5,13 +5,12 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from bqx.errors import BarError
+from bqx.errors import BarError, ParameterError
 from bqx.features import catalog, lags
 from bqx.learning import split
-from bqx.learning.models import model_class
+from bqx.learning.models import check_settings, make
 from bqx.market import sessions
 from bqx.params import Params
-from bqx.params.rules import own_model
 from bqx.runs.run import Run
 from bqx.stages import selection
 from bqx.stages.bars import load
@@ -19,28 +18,53 @@ from bqx.trading import own_signal
 
 
 def check(params: Params) -> None:
-    """Refuse bars that are not there, a synthetic market that is shorter than a fold, names of
-    features that nothing has, and features, models and rules of the user's own that cannot be
-    imported.
+    """Refuse what `check_without_bars` does, models that cannot be made here, and bars that are
+    not there.
 
     Raises
     ------
     BarError : neither a folder nor a file of bars.
-    ParameterError : not even one fold fits, or a file that declares no features or no model.
+    ParameterError : a model that lacks a package or fails, or see `check_without_bars`.
     """
-    catalog.adopt(params.own_features)
-    candidates = lags.candidates_of(params)
-    own_signal.rule_of(params)
-    for name in filter(own_model, params.models):
-        model_class(name)
+    check_without_bars(params)
+    for name in params.models:
+        _check_made(name, params)
     bars = params.bars_path
-    if bars is None:
-        split.make(params, _synthetic(params), candidates)
-    elif not (bars.is_dir() or bars.is_file()):
+    if bars is not None and not (bars.is_dir() or bars.is_file()):
         raise BarError(
             f"{bars}: no bars, got neither a folder nor a file; expected one-minute bars. "
             "Correct --set bars=FOLDER."
         )
+
+
+def check_without_bars(params: Params) -> None:
+    """Refuse a synthetic market that is shorter than a fold, names of features that nothing has,
+    features, models and rules of the user's own that cannot be imported, and settings and ranges
+    that a model does not have.
+
+    Raises ParameterError, which names the parameter.
+    """
+    catalog.adopt(params.own_features)
+    candidates = lags.candidates_of(params)
+    own_signal.rule_of(params)
+    for name in params.models:
+        check_settings(name, params)
+    if params.bars_path is None:
+        split.make(params, _synthetic(params), candidates)
+
+
+def _check_made(name: str, params: Params) -> None:
+    """Make a model as training does."""
+    try:
+        make(name, params)
+    except ParameterError:
+        raise
+    except Exception as error:
+        # A user's own model raises whatever it likes.
+        raise ParameterError(
+            f"models: {name} cannot be made, got {type(error).__name__} {error}; expected a model "
+            "of its settings and no other arguments. Give each a default, or correct settings."
+        ) from error
 
 
 def check_bars(params: Params, run: Run) -> None:

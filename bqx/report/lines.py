@@ -52,16 +52,17 @@ def headline(verdict: Record) -> str:
     ``verdict`` : the three answers and ``registry`` (pair and status of each version).
     """
     cells = len(verdict["promoted"]["cells"])
+    known = "There is information"
+    if _may_not_last(verdict["information"]):
+        known += " (how much of it lasts is not certain)"
     if not verdict["information"]["claimed"]:
         sentence = "No information was found: hold"
     elif not verdict["tradable"]["tradable"]:
-        sentence = "There is information, but not enough to pay for its costs: hold"
+        sentence = f"{known}, but not enough to pay for its costs: hold"
     elif not cells:
-        sentence = (
-            "There is information that paid for its costs, but none of it is proven well enough"
-        )
+        sentence = f"{known} that paid for its costs, but none of it is proven well enough"
     else:
-        sentence = f"There is information that paid for its costs, and {cells} of "
+        sentence = f"{known} that paid for its costs, and {cells} of "
         sentence += f"{verdict['promoted']['of']} cells are promoted"
     pairs = approved(verdict)
     return f"{sentence}; {'approved: ' + _named(pairs) if pairs else 'no model is approved'}."
@@ -110,11 +111,17 @@ def _kept(answer: Record) -> str:
         return "No part of any forecast was kept, skill 0"
     span = "" if low is None else f", interval {basis(low)} to {basis(high)}"
     doubt = ""
-    if low is not None and answer["claimed"] and low <= 0:
+    if _may_not_last(answer):
         doubt = ", how much of it lasts is not certain"
     elif low is not None and not answer["claimed"] and low > 0:
         doubt = ", which by itself is no claim"
     return f"What was kept of them has a skill of {basis(answer['skill'])}{span}{doubt}"
+
+
+def _may_not_last(answer: Record) -> bool:
+    """Whether information is claimed of which perhaps no skill is left."""
+    low = answer["skill_lo"]
+    return bool(answer["claimed"] and low is not None and low <= 0)
 
 
 def tradable(answer: Record, claimed: bool) -> str:

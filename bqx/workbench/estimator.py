@@ -1,11 +1,14 @@
 """An estimator of scikit-learn as a model of all horizons."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from bqx.errors import ParameterError
@@ -29,19 +32,41 @@ class Estimator(Model):
     estimator: Any
 
     def fit(self, X: Input, y: Vector, *, weight: Weight = None, validation: Later = None) -> Self:
-        """Fit a clone of the estimator to each horizon's labels."""
+        """Fit a clone of the estimator to each horizon's labels.
+
+        Raises ParameterError where it takes no absent values and a column has some.
+        """
         takes_weight = weight is not None and has_fit_parameter(self.estimator, "sample_weight")
         rest = {"sample_weight": weight} if takes_weight else {}
-        self._fitted = MultiOutputRegressor(clone(self.estimator)).fit(_values(X), y, **rest)
+        with _absent_named(_values(X)):
+            self._fitted = MultiOutputRegressor(clone(self.estimator)).fit(_values(X), y, **rest)
         return self
 
     def predict(self, X: Input) -> Vector:
-        """Forecasts (n, H)."""
-        return np.asarray(self._fitted.predict(_values(X)), dtype=np.float64)
+        """Forecasts (n, H); raises ParameterError as `fit`."""
+        with _absent_named(_values(X)):
+            return np.asarray(self._fitted.predict(_values(X)), dtype=np.float64)
 
 
 def _values(X: Input) -> Any:
     return X.values if isinstance(X, Design) else X
+
+
+@contextmanager
+def _absent_named(values: Any) -> Iterator[None]:
+    """Say which of (n, C) columns have absent values where an estimator refuses NaN."""
+    try:
+        yield
+    except ValueError as error:
+        absent = np.isnan(values).mean(axis=0)
+        if "NaN" not in str(error) or not absent.any():
+            raise
+        raise ParameterError(
+            f"model: takes no absent values, got {np.count_nonzero(absent)} of {len(absent)} "
+            f"columns with some, in up to {absent.max():.2%} of the rows; expected an estimator "
+            "that takes them. Fill them before it: "
+            "make_pipeline(SimpleImputer(), estimator)."
+        ) from error
 
 
 def model_of(model: Any, params: Params) -> Model:
@@ -49,7 +74,7 @@ def model_of(model: Any, params: Params) -> Model:
 
     Raises
     ------
-    ParameterError : a name that is not registered, or something that cannot be fitted.
+    ParameterError : a name that is not registered, or something that cannot be fitted or copied.
     """
     if isinstance(model, str):
         return make(model, params)
@@ -63,4 +88,12 @@ def model_of(model: Any, params: Params) -> Model:
             f"model: cannot be fitted, got {got}; expected a name such as ridge, a bqx model or an "
             "estimator of scikit-learn, such as Ridge()."
         )
+    try:
+        get_tags(clone(model))
+    except (TypeError, RuntimeError, AttributeError) as error:
+        raise ParameterError(
+            f"model: cannot be copied for each horizon, got {type(model).__name__}, which is no "
+            "estimator of scikit-learn; expected a class that keeps the arguments of __init__ "
+            "under their names. Derive it from sklearn.base.BaseEstimator."
+        ) from error
     return Estimator(estimator=model)

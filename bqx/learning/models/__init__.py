@@ -2,7 +2,7 @@
 
 from bqx.learning.models.base import Input, Later, Model, Range, Vector, Weight, forecasts, point
 from bqx.learning.models.design import Design, Matrix, design
-from bqx.learning.models.register import load, make, model_class, space
+from bqx.learning.models.register import check_settings, load, make, model_class, space
 from bqx.params.rules import MODELS
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Range",
     "Vector",
     "Weight",
+    "check_settings",
     "design",
     "forecasts",
     "load",

@@ -4,7 +4,6 @@ A model is added by its file here and its line in `rules.MODELS`. A user's own n
 named ``FILE.py:Class``, the file below the project's root, and its class is a `Model`.
 """
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -39,8 +38,8 @@ def make(name: str, params: Params, **settings: Any) -> Model:
 
     Raises ParameterError for a setting that the model does not have.
     """
+    check_settings(name, params)
     kind, run_settings = model_class(name), params.settings.get(name, {})
-    _check("settings", kind, run_settings)
     return kind.from_params(params, **run_settings | settings)
 
 
@@ -51,22 +50,25 @@ def space(name: str, params: Params) -> dict[str, Range]:
 
     Raises ParameterError for a setting that the model does not have.
     """
+    check_settings(name, params)
     kind, spans = model_class(name), params.ranges.get(name, {})
-    _check("ranges", kind, spans)
     if not spans:
         return kind.SPACE
     ranges = {key: kind.SPACE.get(key, Range(*span)) for key, span in spans.items()}
     return {key: replace(ranges[key], low=low, high=high) for key, (low, high) in spans.items()}
 
 
-def _check(where: str, kind: type[Model], own: Mapping[str, Any]) -> None:
+def check_settings(name: str, params: Params) -> None:
+    """Raise ParameterError for a setting or a range of a setting that the model does not have."""
+    kind = model_class(name)
     names = [field.name for field in fields(kind) if field.init]
-    for name in own:
-        if name not in names:
-            raise ParameterError(
-                f"{where}: {kind.NAME} has no such setting, got {name[:60]!r}; expected some of "
-                f"{', '.join(names)}."
-            )
+    for where, by_model in (("settings", params.settings), ("ranges", params.ranges)):
+        for setting in by_model.get(name, {}):
+            if setting not in names:
+                raise ParameterError(
+                    f"{where}: {kind.NAME} has no such setting, got {setting[:60]!r}; expected "
+                    f"some of {', '.join(names)}."
+                )
 
 
 def load(folder: Path) -> Model:
