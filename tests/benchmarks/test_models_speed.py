@@ -159,7 +159,7 @@ def test_one_minute_of_all_models(results: dict[str, Any]) -> None:
     Goal("28 x 5 forecasts of a minute, P99", late["ours"], 20.0, 20.0, "ms", more=False).check(
         results
     )
-    assert late["XGBoost"] > 10 * late["ours"]
+    assert late["XGBoost"] > 3 * late["ours"]
 
 
 def test_pure_noise_earns_nothing() -> None:
