@@ -59,8 +59,8 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 def verdict(folder: Path, **altered: object) -> Path:
     row = {"horizon": 15, "skill": 0.01, "net_sharpe": None}
     facts = {**dict.fromkeys(comparison.MADE_OF), "trials": 3}
-    content = dict.fromkeys(artefacts.VERDICT.keys) | {"run": facts, "horizons": [row]}
-    write_json(folder / comparison.FILE, content | altered)
+    content = {"run": facts, "horizons": [row], "ledger": {"faults": []}}
+    write_json(folder / comparison.FILE, dict.fromkeys(artefacts.VERDICT.keys) | content | altered)
     return folder
 
 
@@ -71,6 +71,8 @@ def verdict(folder: Path, **altered: object) -> Path:
         {"run": []},
         {"run": {"trials": 3}},
         {"run": {**dict.fromkeys(comparison.MADE_OF), "trials": "x"}},
+        {"ledger": None},
+        {"ledger": {}},
         {"horizons": None},
         {"horizons": [1]},
         {"horizons": [{"horizon": "15", "skill": 0.0, "net_sharpe": 0.0}]},
