@@ -64,6 +64,12 @@ def verdict(folder: Path, **altered: object) -> Path:
     return folder
 
 
+def test_trials_that_the_ledger_has_lost_are_told(tmp_path: Path) -> None:
+    assert "the ledger counted 3 trials" in comparison.page([verdict(tmp_path / "whole")])
+    torn = verdict(tmp_path / "torn", ledger={"faults": ["a line is missing"]})
+    assert "the ledger counted at least 3 trials" in comparison.page([torn])
+
+
 @pytest.mark.parametrize(
     "altered",
     [
