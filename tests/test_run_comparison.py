@@ -59,9 +59,15 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 def verdict(folder: Path, **altered: object) -> Path:
     row = {"horizon": 15, "skill": 0.01, "net_sharpe": None}
     facts = {**dict.fromkeys(comparison.MADE_OF), "trials": 3}
-    content = dict.fromkeys(artefacts.VERDICT.keys) | {"run": facts, "horizons": [row]}
-    write_json(folder / comparison.FILE, content | altered)
+    content = {"run": facts, "horizons": [row], "ledger": {"faults": []}}
+    write_json(folder / comparison.FILE, dict.fromkeys(artefacts.VERDICT.keys) | content | altered)
     return folder
+
+
+def test_trials_that_the_ledger_has_lost_are_told(tmp_path: Path) -> None:
+    assert "the ledger counted 3 trials" in comparison.page([verdict(tmp_path / "whole")])
+    torn = verdict(tmp_path / "torn", ledger={"faults": ["a line is missing"]})
+    assert "the ledger counted at least 3 trials" in comparison.page([torn])
 
 
 @pytest.mark.parametrize(
@@ -71,6 +77,8 @@ def verdict(folder: Path, **altered: object) -> Path:
         {"run": []},
         {"run": {"trials": 3}},
         {"run": {**dict.fromkeys(comparison.MADE_OF), "trials": "x"}},
+        {"ledger": None},
+        {"ledger": {}},
         {"horizons": None},
         {"horizons": [1]},
         {"horizons": [{"horizon": "15", "skill": 0.0, "net_sharpe": 0.0}]},
