@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from killing import killed_fifty_times
 from postgres import fresh
 from sqlalchemy import URL, Engine, text
 
@@ -387,20 +388,12 @@ def test_a_loader_killed_fifty_times_leaves_no_half_month(
         assert len(expected) == len(months) + 1 == 5
         assert None not in expected.values()
         clear()
-        rng = np.random.default_rng(0)
-        stopped = 0
-        for attempt in range(50):
-            process = start()
-            time.sleep(rng.uniform(0.0, whole / 2))
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
-            stopped += process.exitcode == -signal.SIGKILL
+        for attempt in killed_fifty_times(start, whole / 2):
             found = _contents(engine, months)
             for name, content in found.items():
                 assert content in (None, expected[name]), name
             if attempt % 3 == 2 or found == expected:
                 clear()
-        assert stopped > 25
         start().join()
         assert _contents(engine, months) == expected
 

@@ -3,11 +3,11 @@
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import RLock
 
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from killing import killed_fifty_times
 from pyarrow import fs
 from tqdm import tqdm
 
@@ -215,21 +216,20 @@ def test_a_build_killed_fifty_times_leaves_no_half_file(folder: Path, tmp_path: 
     build(folder, tmp_path / "whole", SOME, ["eurusd"])
     length = time.perf_counter() - begun
     whole = files(tmp_path / "whole")
-    out, stopped = tmp_path / "out", 0
-    for _ in range(50):
+    out = tmp_path / "out"
+
+    def start() -> BaseProcess:
         process = forked.Process(target=_build, args=(folder, out))
         process.start()
-        time.sleep(chance.uniform(0.0, length))
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        stopped += process.exitcode == -signal.SIGKILL
+        return process
+
+    for _ in killed_fifty_times(start, length):
         here = files(out)
         for path, content in here.items():
             if path != manifest.MANIFEST:
                 assert content == whole[path], path
         if chance.random() < 0.2 or len(here) == len(whole):
             shutil.rmtree(out, ignore_errors=True)
-    assert stopped > 25
     build(folder, out, SOME, ["eurusd"])
     assert files(out) == whole
     assert not list(out.rglob("*.tmp"))
