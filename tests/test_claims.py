@@ -78,7 +78,7 @@ def given(tmp_path, monkeypatch):
 
 
 def test_a_claim_holds_the_bars_and_how_often_they_were_tried(given, tmp_path):
-    first = claims.make(given, "skill", 0.01, horizon=30)
+    first, _ = claims.make(given, "skill", 0.01, horizon=30)
     run = Run.open(given.folder, given)
     assert first.bars == known_trials.span(run)
     assert first.bars.content == run.manifest["data_hash"]
@@ -87,7 +87,7 @@ def test_a_claim_holds_the_bars_and_how_often_they_were_tried(given, tmp_path):
     bars.build(given)
     assert known_trials.span(run) == first.bars
     known_trials.record(tmp_path / "elsewhere", trial(bars=first.bars), trial(1, bars=first.bars))
-    second = claims.make(given, "net_sharpe", 1.0)
+    second, _ = claims.make(given, "net_sharpe", 1.0)
     assert second.trials == 2
     assert [(c, seen) for c, seen in known_trials.known(run).claims] == [(first, 0), (second, 0)]
     assert claims.sentence(asdict(second)) == (

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -17,10 +18,13 @@ from bqx.learning.fold_fit import (
     lesson_rows,
 )
 from bqx.learning.folds import Fold
-from bqx.learning.models import Design, Matrix, Model, Vector, make
+from bqx.learning.models import Design, Later, Matrix, Model, Vector, make
 from bqx.learning.screening import Screen
 from bqx.parallel import over_pairs
 from bqx.params import Params
+
+Parts = Mapping[str, Sequence[tuple[Matrix, Vector, Vector]]]
+"""Columns, labels and weights of each pair, which may come in several parts."""
 
 
 def learn_all(
@@ -91,34 +95,40 @@ def _learn_fold(
 
 def fit_models(model: Model, lessons: Mapping[str, Lesson]) -> tuple[Model, Model]:
     """Models of all pairs' training rows, and of these and the later ones, by the same settings."""
-    early, late, train, whole = [], [], [], []
-    for pair_lesson in lessons.values():
-        first, last = samples.stopping_parts(pair_lesson.train, pair_lesson.horizon)
-        early.append((pair_lesson.x[first], pair_lesson.y[first], pair_lesson.weight[first]))
-        late.append((pair_lesson.x[last], pair_lesson.y[last], pair_lesson.weight[last]))
-        train.append((pair_lesson.x, pair_lesson.y, pair_lesson.weight))
-        x, y = (
-            np.concatenate((pair_lesson.x, pair_lesson.later_x)),
-            np.concatenate((pair_lesson.y, pair_lesson.later_y)),
-        )
-        whole.append((x, y, pair_lesson.all_weight))
-    pairs = tuple(lessons)
-    later, labels, _ = _stacked(pairs, late)
-    rows, early_labels, weight = _stacked(pairs, early)
-    chosen = model.fit(rows, early_labels, weight=weight, validation=(later, labels))
-    seen, final = (_stacked(pairs, parts) for parts in (train, whole))
-    return (
-        chosen.unfitted().fit(seen[0], seen[1], weight=seen[2]),
-        chosen.unfitted().fit(final[0], final[1], weight=final[2]),
-    )
+    chosen = _chosen(model, lessons)
+    # One after the other, since what all pairs have stacked is what takes most memory.
+    train = {pair: [(of.x, of.y, of.weight)] for pair, of in lessons.items()}
+    unseen = _fitted(chosen.unfitted(), train)
+    whole = {}
+    for pair, of in lessons.items():
+        weight, rows = of.all_weight, len(of.train)
+        later = (of.later_x, of.later_y, weight[rows:])
+        whole[pair] = [(of.x, of.y, weight[:rows]), later]
+    return unseen, _fitted(chosen.unfitted(), whole)
 
 
-def _stacked(
-    pairs: Sequence[str], rows: Sequence[tuple[Matrix, Vector, Vector]]
-) -> tuple[Design, Vector, Vector]:
+def _chosen(model: Model, lessons: Mapping[str, Lesson]) -> Model:
+    """The model with settings that the last training rows of all pairs have chosen."""
+    early, late = {}, {}
+    for pair, of in lessons.items():
+        first, last = samples.stopping_parts(of.train, of.horizon)
+        early[pair] = [(of.x[first], of.y[first], of.weight[first])]
+        late[pair] = [(of.x[last], of.y[last], of.weight[last])]
+    later, labels, _ = _stacked(late)
+    return _fitted(model, early, (later, labels))
+
+
+def _fitted(model: Model, parts: Parts, validation: Later = None) -> Model:
+    x, y, weight = _stacked(parts)
+    return model.fit(x, y, weight=weight, validation=validation)
+
+
+def _stacked(parts: Parts) -> tuple[Design, Vector, Vector]:
     """Columns, labels and weights of all pairs, one after the other."""
-    x, y, weight = (np.concatenate(values) for values in zip(*rows, strict=True))
-    groups = tuple((pair, len(pair_rows[0])) for pair, pair_rows in zip(pairs, rows, strict=True))
+    x, y, weight = (
+        np.concatenate(values) for values in zip(*chain.from_iterable(parts.values()), strict=True)
+    )
+    groups = tuple((pair, sum(len(part[0]) for part in of)) for pair, of in parts.items())
     return Design(x, groups), y, weight
 
 

@@ -131,7 +131,7 @@ def scale_of(labels: Mapping[int, Series], rows: Rows) -> dict[int, float]:
     return {horizon: float(np.std(label[rows])) for horizon, label in labels.items()}
 
 
-def stopping_parts(rows: Rows, horizon: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Masks of the training rows that fit and of the last ones, by which settings are chosen."""
-    split = rows[int(len(rows) * (1 - STOPPING))]
-    return rows < split - horizon, rows >= split
+def stopping_parts(rows: Rows, horizon: int) -> tuple[slice, slice]:
+    """Which of ascending training rows fit, and the last ones, by which settings are chosen."""
+    split = int(len(rows) * (1 - STOPPING))
+    return slice(int(np.searchsorted(rows, rows[split] - horizon))), slice(split, len(rows))

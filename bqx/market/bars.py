@@ -8,7 +8,7 @@ an absent volume or spread is NaN. On the grid a boolean column ``filled`` joins
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +186,10 @@ class Bars:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was made of the bars is made anew elsewhere, sooner than it is sent there.
+        return {own.name: getattr(self, own.name) for own in fields(self)} | {"_derived": {}}
 
     @property
     def ts(self) -> pd.DatetimeIndex:

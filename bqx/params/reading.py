@@ -20,8 +20,6 @@ from bqx.params.model import Params
 A_VALUE = "a value such as 3, core, [15, 30] or {ridge: {alpha: 3}}"
 """Of a parameter, as YAML has it."""
 
-STAR = "a * without quotes"
-"""What YAML takes for an alias, which parameters have no use for."""
 
 MOST_BYTES = 1_000_000
 """Of a file of parameters."""
@@ -111,21 +109,21 @@ def _parsed(text: str, where: str, expected: str = "`key: value` lines") -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
     except _NOT_YAML as error:
-        what = _fault(error, text)
-        mend = " Write it in quotes, such as ['*']." if what.startswith(STAR) else ""
+        what, mend = _fault(error, text)
         raise ParameterError(
             f"{where}: not YAML, got {what[:300]}; expected {expected}.{mend}"
         ) from None
 
 
-def _fault(error: Exception, text: str) -> str:
-    """What a text has that is no YAML, and where."""
+def _fault(error: Exception, text: str) -> tuple[str, str]:
+    """What a text has that is no YAML, and where; and how it is mended where that is known."""
     mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
     if mark is None:
-        return " ".join(str(error).split()) or type(error).__name__
-    is_star = text[mark.index : mark.index + 1] == "*"
-    what = STAR if is_star else getattr(error, "problem", "")
-    return f"{what} at line {mark.line + 1}, column {mark.column + 1}"
+        return " ".join(str(error).split()) or type(error).__name__, ""
+    what, mend = getattr(error, "problem", ""), ""
+    if text[mark.index : mark.index + 1] == "*":
+        what, mend = "a star without quotes", " Write it in quotes, such as ['*']."
+    return f"{what} at line {mark.line + 1}, column {mark.column + 1}", mend
 
 
 _NOT_YAML = (

@@ -19,7 +19,7 @@ METRICS = ("skill", "net_sharpe")
 """What can be claimed of a horizon, over all pairs: values of the verdict with an interval."""
 
 
-def make(params: Params, metric: str, bound: float, *, horizon: int = 0) -> Claim:
+def make(params: Params, metric: str, bound: float, *, horizon: int = 0) -> tuple[Claim, list[str]]:
     """Read the bars of a run to come, and record a claim on it.
 
     Parameters
@@ -27,6 +27,10 @@ def make(params: Params, metric: str, bound: float, *, horizon: int = 0) -> Clai
     metric : one of `METRICS`.
     bound : what it shall at least be.
     horizon : minutes, 0 for every horizon.
+
+    Returns
+    -------
+    The claim, and what shows that there were more trials than it counts, a sentence each.
 
     Raises
     ------
@@ -51,24 +55,25 @@ def make(params: Params, metric: str, bound: float, *, horizon: int = 0) -> Clai
         )
     bars.build(params)
     run = Run.open(params.folder, params)
+    known = known_trials.known(run)
     claim = Claim(
         bars=known_trials.span(run),
         parameters=_hash(params),
         metric=metric,
         horizon=horizon,
         bound=bound,
-        trials=count(known_trials.known(run).trials),
+        trials=count(known.trials),
         run=run.folder.name,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     known_trials.claim(run.folder, claim)
-    return claim
+    return claim, known.faults
 
 
 def recorded(params: Params, metric: str, bound: float, *, horizon: int = 0) -> str:
     """`make` a claim, and say it, with what is wrong with the ledger."""
-    said = sentence(asdict(make(params, metric, bound, horizon=horizon)))
-    faults = known_trials.known(Run.open(params.folder, params)).faults
+    claim, faults = make(params, metric, bound, horizon=horizon)
+    said = sentence(asdict(claim))
     return f"{said} There were more: {faults[0]}" if faults else said
 
 

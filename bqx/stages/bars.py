@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bqx.errors import ParameterError
 from bqx.learning import targets
@@ -154,6 +155,8 @@ def load(run: Run) -> Dataset:
         frame = artefacts.BARS.read(run, pair=pair)
         bars[pair] = Bars(pair, frame, facts["pairs"][pair]["baseline"])
     bars = bar_frames.join(bars)
+    # Arrow keeps the memory in which files were read, half as much again as the bars take.
+    pa.default_memory_pool().release_unused()
     examined = pd.DataFrame(facts["examined"])
     return Dataset(bars, facts["market"], _table(facts["pairs"]), examined, tuple(facts["notes"]))
 

@@ -14,6 +14,8 @@ import pandas as pd
 from bqx.evaluation import model_choice
 from bqx.evaluation.model_choice import Step
 from bqx.learning import bundle, losses
+from bqx.market.bars import Bars
+from bqx.parallel import over_pairs
 from bqx.params import Params
 from bqx.runs import artefacts, known_trials
 from bqx.runs.artefacts import Source
@@ -112,20 +114,26 @@ def assemble(stage: Stage, pair: str, models: Mapping[int, str]) -> None:
 
 def score(stage: Stage, dataset: Dataset, params: Params) -> None:
     """Store squared errors by day of every model, and record each as a trial."""
+    made: dict[str, dict[str, pd.DataFrame]] = {}
+    tasks = {pair: (stage, bars, params) for pair, bars in dataset.bars.items()}
+    over_pairs(_errors, tasks, params.workers, write=made.__setitem__, backend=params.backend)
     scored = pd.concat(
-        [
-            losses.out_of_sample(
-                bars, artefacts.FIT_FORECASTS.read(stage, model=name, pair=pair), params
-            ).assign(model=name)
-            for name in params.models
-            for pair, bars in dataset.bars.items()
-        ],
-        ignore_index=True,
+        [made[pair][name] for name in params.models for pair in dataset.bars], ignore_index=True
     )
     artefacts.FIT_ERRORS.write(stage, scored)
     for name, errors in scored.groupby("model"):
         gain = errors.assign(gain=errors["known_loss"] - errors["loss"])
         record(stage.run, gain, str(name), params)
+
+
+def _errors(source: Source, bars: Bars, params: Params) -> dict[str, pd.DataFrame]:
+    """Squared errors of a pair's forecasts by each model."""
+    return {
+        name: losses.out_of_sample(
+            bars, artefacts.FIT_FORECASTS.read(source, model=name, pair=bars.pair), params
+        ).assign(model=name)
+        for name in params.models
+    }
 
 
 def record(run: Run, gain: pd.DataFrame, name: str, params: Params) -> None:

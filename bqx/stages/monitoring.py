@@ -22,9 +22,9 @@ from bqx.monitoring.panel import Panel
 from bqx.parallel import over_pairs
 from bqx.params import NOTEBOOK_KEYS, Params
 from bqx.runs import artefacts
+from bqx.runs.artefacts import Source
 from bqx.runs.run import Run
 from bqx.runs.settled import settled
-from bqx.runs.stage import Stage
 from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.stages.features import histories
@@ -93,7 +93,7 @@ def build(params: Params) -> Monitored:
         frame = pd.concat([drifts[pair] for pair in dataset.bars], ignore_index=True)
         artefacts.DRIFT.write(stage, frame)
         watched = {
-            pair: (history, columns, folds[-1], chosen[pair][-1], _forecasts(stage, pair), params)
+            pair: (stage, history, columns, folds[-1], chosen[pair][-1], params)
             for pair, history in histories_by_pair.items()
         }
         rows: dict[str, PairRows] = {}
@@ -103,16 +103,12 @@ def build(params: Params) -> Monitored:
     return Monitored(frame, days)
 
 
-def _forecasts(stage: Stage, pair: str) -> pd.DataFrame:
-    return artefacts.FORECASTS.read(stage, pair=pair)
-
-
 def watch(
+    source: Source,
     history: History,
     columns: tuple[Column, ...],
     fold: Fold,
     chosen: Selection,
-    forecasts: pd.DataFrame,
     params: Params,
 ) -> PairRows:
     """A fold's test part of a pair as if it had been captured, with the baseline of the days before
@@ -120,6 +116,7 @@ def watch(
     bars, by_name = history.bars, {column.name: column for column in columns}
     members = [by_name[name] for name in chosen.columns]
     fits = fits_of(bars, members, fold)
+    forecasts = artefacts.FORECASTS.read(source, pair=bars.pair)
     earlier = forecasts[forecasts["fold"] < fold.number]
     window = max(map(params.window, params.horizons))
     pair_baseline = baseline.of_model(

@@ -1,5 +1,6 @@
 """What one pair's forecasts are worth: scores by horizon and condition, errors and products."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,18 +15,19 @@ from bqx.learning.samples import targets_of
 from bqx.market import planted, sessions
 from bqx.market.bars import Bars
 from bqx.params import Params
+from bqx.runs import artefacts
+from bqx.runs.stage import Stage
 
 Series = NDArray[np.float64]
+
+SHOWN = 200_000
+"""Most points behind the calibration figure, of all pairs."""
 
 
 @dataclass(frozen=True)
 class PairScores:
-    """What one pair gives to a run's `scoring.Scoring`.
+    """What one pair gives to a run's `scoring.Scoring`, ``products`` for `claims.claim`."""
 
-    ``labels`` : conditions of the rows that a fold tests; ``products`` : see `claims.claim`.
-    """
-
-    labels: pd.DataFrame
     scores: pd.DataFrame
     errors: pd.DataFrame
     products: pd.DataFrame
@@ -33,31 +35,35 @@ class PairScores:
 
 
 def of_pair(
-    bars: Bars,
-    forecasts: pd.DataFrame,
-    market: tuple[Series, Series] | None,
-    folds: Sequence[Fold],
-    params: Params,
-    pairs: int,
-) -> PairScores:
-    """Score a pair's forecasts.
+    stage: Stage, bars: Bars, folds: Sequence[Fold], params: Params, pairs: int
+) -> tuple[pd.DataFrame, PairScores]:
+    """Score the forecasts that a run has of a pair.
 
-    Parameters
-    ----------
-    forecasts : ``training.PairResult.forecasts``.
-    market : (T,) drift and decay of a planted market, None without one.
-    pairs : of the run, which share its confidence.
+    ``pairs`` : of the run, which share its confidence, and the points that are kept.
+
+    Returns
+    -------
+    Conditions of the rows that a fold tests, and what the forecasts are worth.
     """
     met = conditions.label(bars, folds)
-    scored = _Scores(bars, forecasts, market, met, params, pairs=pairs)
+    forecasts = artefacts.FORECASTS.read(stage, pair=bars.pair)
+    scored = _Scores(bars, forecasts, _planted(stage, bars), met, params, pairs=pairs)
     horizons = params.horizons
-    return PairScores(
-        pd.DataFrame(met, index=bars.ts)[met["session"] != ""],
+    points = np.concatenate([scored.points(horizon) for horizon in horizons])
+    return pd.DataFrame(met, index=bars.ts)[met["session"] != ""], PairScores(
         pd.concat([scored.score(horizon) for horizon in horizons], ignore_index=True),
         pd.concat([scored.errors(horizon) for horizon in horizons], ignore_index=True),
         pd.concat([scored.products(horizon) for horizon in horizons], ignore_index=True),
-        np.concatenate([scored.points(horizon) for horizon in horizons]),
+        points[:: math.ceil(max(len(points), 1) * pairs / SHOWN)],
     )
+
+
+def _planted(stage: Stage, bars: Bars) -> tuple[Series, Series] | None:
+    """(T,) drift and decay of a planted market, None without one."""
+    if artefacts.PLANTED.path() not in stage.inputs:
+        return None
+    drift, decay = artefacts.PLANTED.read(stage)[[bars.pair, "decay"]].reindex(bars.ts).to_numpy().T
+    return drift, decay
 
 
 def on_rows(forecasts: pd.DataFrame, bars: Bars, column: str = "forecast") -> dict[int, Series]:

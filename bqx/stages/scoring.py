@@ -18,9 +18,6 @@ from bqx.runs.run import Stage
 from bqx.stages.bars import Dataset
 from bqx.stages.pair_scores import PairScores, of_pair
 
-SHOWN = 200_000
-"""Most points behind the calibration figure."""
-
 Series = NDArray[np.float64]
 
 
@@ -46,22 +43,18 @@ class Scoring:
 
 def score(stage: Stage, dataset: Dataset, folds: Sequence[Fold], params: Params) -> Scoring:
     """Score the forecasts that a stage has written, and store what was found."""
-    tasks = {
-        pair: (
-            bars,
-            artefacts.FORECASTS.read(stage, pair=pair),
-            _planted(stage, bars),
-            folds,
-            params,
-            len(dataset.bars),
-        )
-        for pair, bars in dataset.bars.items()
-    }
     scored: dict[str, PairScores] = {}
-    over_pairs(of_pair, tasks, params.workers, write=scored.__setitem__, backend=params.backend)
+
+    def write(pair: str, made: tuple[pd.DataFrame, PairScores]) -> None:
+        labels, scored[pair] = made
+        artefacts.CONDITIONS.write(stage, labels, pair=pair)
+
+    # Forecasts of all pairs would take more memory than all else: each is read where it is scored.
+    tasks = {
+        pair: (stage, bars, folds, params, len(dataset.bars)) for pair, bars in dataset.bars.items()
+    }
+    over_pairs(of_pair, tasks, params.workers, write=write, backend=params.backend)
     in_order = [scored[pair] for pair in dataset.bars]
-    for pair, pair_scores in zip(dataset.bars, in_order, strict=True):
-        artefacts.CONDITIONS.write(stage, pair_scores.labels, pair=pair)
     scores = pd.concat([pair_scores.scores for pair_scores in in_order], ignore_index=True)
     whole = scores["condition"] == skill.EVERYTHING
     cells = scores[whole].drop(columns=["condition", "value"]).reset_index(drop=True)
@@ -79,7 +72,7 @@ def score(stage: Stage, dataset: Dataset, folds: Sequence[Fold], params: Params)
         by_condition,
         losses,
         claimed,
-        _thin([pair_scores.points for pair_scores in in_order]),
+        np.concatenate([pair_scores.points for pair_scores in in_order]),
     )
 
 
@@ -92,19 +85,6 @@ def read_claims(source: Source) -> pd.DataFrame:
 def conditions_of(source: Source, bars: Bars) -> pd.DataFrame:
     """(T,) value of every kind of condition, see `conditions.label`; None where it has none."""
     return artefacts.CONDITIONS.read(source, pair=bars.pair).reindex(bars.ts)
-
-
-def _planted(stage: Stage, bars: Bars) -> tuple[Series, Series] | None:
-    """(T,) drift and decay of a planted market, None without one."""
-    if artefacts.PLANTED.path() not in stage.inputs:
-        return None
-    drift, decay = artefacts.PLANTED.read(stage)[[bars.pair, "decay"]].reindex(bars.ts).to_numpy().T
-    return drift, decay
-
-
-def _thin(points: list[Series]) -> Series:
-    joined = np.concatenate(points)
-    return joined[:: max(1, len(joined) // SHOWN)]
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, object]]:
