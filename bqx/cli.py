@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         # Else a task that ran a notebook's cell tells its traceback when it is collected.
         logging.getLogger("asyncio").disabled = True
-        print("bqx: interrupted; the same command goes on from here", file=sys.stderr)
+        print("bqx: interrupted; run the same command again", file=sys.stderr)
         return 130
 
 

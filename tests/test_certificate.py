@@ -481,8 +481,7 @@ def test_an_interrupt_ends_the_fresh_process_too(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         # joblib may say after it that folders of the processes that were ended are gone.
         assert (
-            "bqx: interrupted; the same command goes on from here\n"
-            in (process.communicate(timeout=60)[1])
+            "bqx: interrupted; run the same command again\n" in (process.communicate(timeout=60)[1])
         )
     assert process.returncode == 130
     until = time.monotonic() + 30  # whoever inherits what was killed collects it

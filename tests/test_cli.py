@@ -200,7 +200,7 @@ def test_an_interrupt_that_a_callback_loses_comes_again(calls, monkeypatch, caps
     told = sys.unraisablehook
     assert cli.main(["run", str(CI)]) == 130
     printed = capsys.readouterr().err
-    assert printed == "bqx: interrupted; the same command goes on from here\n"
+    assert printed == "bqx: interrupted; run the same command again\n"
     assert sys.unraisablehook is told
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)] == handlers
 
@@ -345,4 +345,4 @@ def test_a_run_that_is_ended_says_one_line(tmp_path):
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 130
-    assert done.stderr == "bqx: interrupted; the same command goes on from here\n"
+    assert done.stderr == "bqx: interrupted; run the same command again\n"

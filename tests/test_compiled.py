@@ -277,7 +277,7 @@ def test_an_interrupted_compile_ends_in_one_line(tmp_path: Path, seconds: float)
             raise
     assert process.returncode == 130
     *bars, last = [line for line in written.splitlines() if line]
-    assert last == "bqx: interrupted; the same command goes on from here"
+    assert last == "bqx: interrupted; run the same command again"
     assert all(line.startswith("kernels") for line in bars)
 
 

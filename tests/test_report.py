@@ -216,6 +216,20 @@ def test_a_model_that_cannot_be_made_is_refused_before_anything_runs(tmp_path, m
     beforehand.check(values.model_copy(update={"settings": {"mine.py:Mine": {"depth": 3}}}))
 
 
+@pytest.mark.parametrize(
+    ("model", "settings", "reason"),
+    [
+        ("forest", {"max_depth": "deep"}, "XGBoostError Invalid Parameter format for max_depth"),
+        ("xgboost", {"learning_rate": -3}, "XGBoostError value -3 for Parameter learning_rate"),
+        ("forest", {"n_estimators": 0}, "ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_value_of_a_setting_is_refused_before_anything_runs(model, settings, reason):
+    values = Params(models=(model,), settings={model: settings})
+    with pytest.raises(ParameterError, match=f"settings: {model} cannot be fitted.*{reason}"):
+        beforehand.check(values)
+
+
 @pytest.mark.parametrize(("lacks", "message"), [
     (slice("2024-02-05 20:00", None), "gbpusd fold 0: no test rows, got no bars from 2024-02-"),
     (slice("2024-01-20", None), "gbpusd fold 0: no validation rows, got no labels from 2024-01-31"),

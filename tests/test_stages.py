@@ -404,6 +404,13 @@ def test_a_stage_without_its_inputs_names_the_notebook(tmp_path: Path) -> None:
         features.build(given)
 
 
+def test_bars_that_are_held_are_not_read_twice(null: Run, planted: Run) -> None:
+    held = bars.load(null)
+    assert bars.load(null) is held
+    assert bars.load(planted) is not held
+    assert Study.of_run(null.folder).bars is held.bars
+
+
 def test_a_changed_artefact_is_refused(null: Run, tmp_path: Path) -> None:
     path = null.folder / "selection" / "eurusd.json"
     kept = path.read_bytes()

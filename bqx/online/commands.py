@@ -32,6 +32,7 @@ def add(commands: "Commands") -> None:
 
 def _online(asked: argparse.Namespace) -> int:
     import numpy as np
+    from tqdm import tqdm
 
     from bqx.files import read_parquet
     from bqx.online import measured, promotion
@@ -45,11 +46,11 @@ def _online(asked: argparse.Namespace) -> int:
     with OnlineStore(asked.out).locked():
         loop = OnlineLoop(asked.out)
         due = frame["minute"] + frame["horizon"]
-        for minute in sorted({*frame["minute"], *due}):
-            # What was gone through before gives what it gave then.
-            if minute >= loop.minute:
-                rows = frame[frame["minute"] == minute].drop(columns="label", errors="ignore")
-                loop.step(int(minute), rows, frame[due == minute])
+        # What was gone through before gives what it gave then.
+        minutes = sorted(minute for minute in {*frame["minute"], *due} if minute >= loop.minute)
+        for minute in tqdm(minutes, desc="learning", unit="minute", disable=None):
+            rows = frame[frame["minute"] == minute].drop(columns="label", errors="ignore")
+            loop.step(int(minute), rows, frame[due == minute])
         loop.close()
         measured.write(loop.store)
         scored = loop.store.scored()

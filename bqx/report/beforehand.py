@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bqx.errors import BarError, ParameterError
 from bqx.features import catalog, lags
 from bqx.learning import split
-from bqx.learning.models import check_settings, make
+from bqx.learning.models import MODELS, Design, Model, check_settings, make
 from bqx.market import sessions
 from bqx.params import Params
 from bqx.runs.run import Run
@@ -16,19 +16,26 @@ from bqx.stages import selection
 from bqx.stages.bars import load
 from bqx.trading import own_signal
 
+FEW_ROWS = 400
+"""Random rows that a model with settings is fitted to."""
+
 
 def check(params: Params) -> None:
-    """Refuse what `check_without_bars` does, models that cannot be made here, and bars that are
-    not there.
+    """Refuse what `check_without_bars` does, models that cannot be made here or fitted with their
+    settings, and bars that are not there.
 
     Raises
     ------
     BarError : neither a folder nor a file of bars.
-    ParameterError : a model that lacks a package or fails, or see `check_without_bars`.
+    ParameterError : a model that lacks a package or fails, a value of a setting that it cannot be
+        fitted with, or see `check_without_bars`.
     """
     check_without_bars(params)
     for name in params.models:
-        _check_made(name, params)
+        model = _made(name, params)
+        # A user's own model may be fitted to nothing but columns of its own.
+        if name in MODELS and name in params.settings:
+            _check_fit(model, params)
     bars = params.bars_path
     if bars is not None and not (bars.is_dir() or bars.is_file()):
         raise BarError(
@@ -53,10 +60,10 @@ def check_without_bars(params: Params) -> None:
         split.make(params, _synthetic(params), candidates)
 
 
-def _check_made(name: str, params: Params) -> None:
-    """Make a model as training does."""
+def _made(name: str, params: Params) -> Model:
+    """A model as training makes it."""
     try:
-        make(name, params)
+        return make(name, params)
     except ParameterError:
         raise
     except Exception as error:
@@ -64,6 +71,23 @@ def _check_made(name: str, params: Params) -> None:
         raise ParameterError(
             f"models: {name} cannot be made, got {type(error).__name__} {error}; expected a model "
             "of its settings and no other arguments. Give each a default, or correct settings."
+        ) from error
+
+
+def _check_fit(model: Model, params: Params) -> None:
+    """Fit a model to a few random rows: values of its settings are known by its estimator alone."""
+    rng = np.random.default_rng(params.seed)
+    x = rng.standard_normal((FEW_ROWS, 3 * model.past)).astype(np.float32)
+    y = rng.standard_normal((FEW_ROWS, len(params.horizons)))
+    first, later = slice(None, FEW_ROWS * 3 // 4), slice(FEW_ROWS * 3 // 4, None)
+    try:
+        model.fit(Design(x[first]), y[first], validation=(Design(x[later]), y[later]))
+    except Exception as error:
+        told = str(error).strip().splitlines() or [""]
+        raise ParameterError(
+            f"settings: {model.NAME} cannot be fitted with them, got {params.settings[model.NAME]} "
+            f"and {type(error).__name__} {told[0][:200]}; expected values that it takes. Correct "
+            "settings."
         ) from error
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,9 @@ from bqx.stages import remarks as sentences
 from bqx.trading import costs
 
 NAME = "01_bars"
+
+_HELD: WeakValueDictionary[tuple[Path, str], "Dataset"] = WeakValueDictionary()
+"""Datasets in use, by folder and content: bars of all pairs are most of what a notebook holds."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +150,14 @@ def _table(coverage: dict[str, Any]) -> pd.DataFrame:
 
 
 def load(run: Run) -> Dataset:
-    """Dataset of a run folder.
+    """Dataset of a run folder; the same one for as long as it is held.
 
     Raises ArtefactError when notebook 01 has not written it.
     """
     facts = artefacts.DATASET.read(run)
+    content = run.folder, run.manifest["data_hash"]
+    if held := _HELD.get(content):
+        return held
     bars = {}
     for pair in (name for name in LIQUIDITY if name in facts["pairs"]):
         frame = artefacts.BARS.read(run, pair=pair)
@@ -158,7 +166,8 @@ def load(run: Run) -> Dataset:
     # Arrow keeps the memory in which files were read, half as much again as the bars take.
     pa.default_memory_pool().release_unused()
     examined = pd.DataFrame(facts["examined"])
-    return Dataset(bars, facts["market"], _table(facts["pairs"]), examined, tuple(facts["notes"]))
+    read = Dataset(bars, facts["market"], _table(facts["pairs"]), examined, tuple(facts["notes"]))
+    return _HELD.setdefault(content, read)
 
 
 def remarks(dataset: Dataset, shares: pd.DataFrame, params: Params) -> list[str]:
