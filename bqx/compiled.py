@@ -118,6 +118,10 @@ if NATIVE:
         """Say how the processor's memory is laid out, as the optimizer needs to know."""
         module.data_layout = library._codegen._data_layout
 
+    def _optimize(library: Any) -> None:
+        manager, builder = library._codegen._module_pass_manager()
+        manager.run(library._final_module, builder)
+
     @contextmanager
     def _replaced(owner: Any, name: str, by: Callable[..., Any]) -> Iterator[None]:
         before = getattr(owner, name)
@@ -131,14 +135,15 @@ if NATIVE:
         """Numba's compiler, with an assignment to a slice that names no shapes when it fails: to
         name them takes code for strings, which would be most of many a kernel.
 
-        Functions are not optimized one by one before their module is, all of them inlined: that
-        takes a tenth of the time and makes no kernel faster.
+        A kernel is optimized once, with all that is inlined in it. Numba does so three times, its
+        functions one by one first: a tenth of the time, and no kernel is faster for it.
         """
 
         def compile_extra(self, func: Callable[..., Any]) -> Any:
             with (
                 _replaced(arrayobj, "raise_with_shape_context", _refuse),
                 _replaced(CPUCodeLibrary, "_optimize_functions", _lay_out),
+                _replaced(CPUCodeLibrary, "_optimize_final_module", _optimize),
             ):
                 return super().compile_extra(func)
 
