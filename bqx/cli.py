@@ -53,6 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BqxError as error:
         print(f"bqx: {error}", file=sys.stderr)
         return 2
+    except UnicodeEncodeError as error:
+        print(
+            f"bqx: {error.object!r:.200}: a name with bytes that are no UTF-8, got {error.reason}; "
+            "expected one that libraries and JSON can hold. Rename it, or set PYTHONUTF8=1.",
+            file=sys.stderr,
+        )
+        return 2
     except BrokenPipeError:
         # The reader, such as head, has seen enough; the exit's flush must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -81,12 +81,19 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder that becomes ``path`` when the block succeeds."""
+    """Yield a temporary path in the same folder that becomes ``path`` when the block succeeds.
+
+    A link stays one: what it names is replaced. OSError for a device or a pipe, which would be
+    replaced by a file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = path.resolve() if path.is_symlink() else path
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise OSError(errno.EINVAL, "a device or a pipe, and no regular file", str(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         # A full disk does not say of which file.
         error.filename = error.filename or str(path)

@@ -1,5 +1,8 @@
 """Pieces of work, several at a time: on this machine or on a cluster."""
 
+import os
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -17,6 +20,9 @@ Backend = Literal["processes", "threads", "dask"]
 """Where pieces are worked on: on this machine, or on the cluster whose scheduler stands in
 DASK_SCHEDULER_ADDRESS (where that is not set, processes of this machine for as long as it takes).
 """
+
+LOOK = 1.0
+"""Seconds after which a worker sees at the latest that its parent is gone."""
 
 NAMED = 3
 """Pieces that failed for one reason, named in its message."""
@@ -153,10 +159,25 @@ def _working(backend: Backend, workers: int) -> Iterator[None]:
     if backend == "dask":
         with _cluster(workers) as client, joblib.parallel_config("dask", client=client):
             yield
-    else:
-        name = {"processes": "loky", "threads": "threading"}[backend]
-        with joblib.parallel_config(name, n_jobs=workers):
+    elif backend == "threads":
+        with joblib.parallel_config("threading", n_jobs=workers):
             yield
+    else:
+        with joblib.parallel_config(
+            "loky", n_jobs=workers, initializer=_end_with, initargs=(os.getpid(),)
+        ):
+            yield
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone: one that was killed cannot end it itself."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _cluster(workers: int) -> Any:

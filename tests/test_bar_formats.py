@@ -161,6 +161,15 @@ def test_the_newest_bar_first(weekend, tmp_path):
     assert any("newest bar stands first" in note for note in reading.notes)
 
 
+@pytest.mark.parametrize(
+    "header", ["time,open,high,low,close,close", "Time,open,time,high,low,close"]
+)
+def test_a_column_that_stands_twice_is_refused(weekend, tmp_path, header):
+    lines = [header, *lines_of(weekend, "UTC", "%Y-%m-%d %H:%M")]
+    with pytest.raises(BarError, match="a column stands twice, got '(close|Time)' in "):
+        examine(write(tmp_path / "eurusd.csv", lines))
+
+
 def test_rows_that_stand_twice_count_once(weekend, tmp_path):
     lines = lines_of(weekend, "UTC", "%Y-%m-%d %H:%M")
     lines = ["time,open,high,low,close,volume", *lines[:80], *lines[79:]]

@@ -185,6 +185,12 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+def test_a_name_that_is_no_utf_8_is_told(tmp_path, capsys):
+    place = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xffdir")
+    assert cli.main(["verify", place]) == 2
+    assert "a name with bytes that are no UTF-8, got surrogates" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("seconds", [0, 5])
 def test_an_interrupt_that_a_callback_loses_comes_again(calls, monkeypatch, capsys, seconds):

@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
+from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
 import dask
 import numpy as np
+import psutil
 import pytest
 from distributed import LocalCluster
 
@@ -79,6 +81,37 @@ def test_a_worker_that_is_killed_is_one_line() -> None:
     ):
         over_pairs(ended, tasks, 2, write=lambda *_: None)
     assert len(places(2, "processes")) == 2
+
+
+def lasting(pair: str) -> None:
+    Path(pair, str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def _start(folder: str) -> None:
+    over_pairs(lasting, {"eurusd": (folder,), "gbpusd": (folder,)}, 2, write=lambda *_: None)
+
+
+def lives(process: int) -> bool:
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    parent = get_context("spawn").Process(target=_start, args=(str(tmp_path),))
+    parent.start()
+    end = time.monotonic() + 60
+    while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(workers) == 2
+    parent.kill()
+    parent.join()
+    while any(map(lives, workers)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(map(lives, workers))
 
 
 def test_no_room_for_what_workers_are_given_is_one_line(

@@ -90,6 +90,26 @@ def failing_write(path):
         raise RuntimeError("stop")
 
 
+def test_a_link_stays_one_and_a_pipe_is_not_replaced(tmp_path):
+    file, link, pipe = tmp_path / "file.json", tmp_path / "elsewhere" / "link.json", tmp_path / "p"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    for content in (1, 2):
+        files.write_json(link, content)
+        assert link.is_symlink()
+        assert files.read_json(file) == content
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="a device or a pipe"):
+        files.write_json(pipe, 1)
+    assert pipe.is_fifo()
+    assert sorted(p.name for p in tmp_path.rglob("*")) == [
+        "elsewhere",
+        "file.json",
+        "link.json",
+        "p",
+    ]
+
+
 def test_failed_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("before")

@@ -129,8 +129,8 @@ class ChainedLog:
                 self._append(file, contents)
         except OSError as error:
             raise ArtefactError(
-                f"{self.path}: cannot be written, got {error.strerror}; expected room for a line. "
-                "Nothing was changed."
+                f"{self.path}: cannot be written, got {error.strerror}; expected a file that may "
+                "be written, and room. Nothing was changed."
             ) from None
 
     def _append(self, file: FileIO, contents: tuple[Mapping[str, Any], ...]) -> None:

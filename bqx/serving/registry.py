@@ -140,9 +140,10 @@ class Registry:
             now = versions.get(version.number)
             back = now is not None and now.status == "archived" and not now.passed
             if now is None or back or status not in NEXT[now.status]:
+                got = now.status if now else "no such version"
                 raise ParameterError(
                     f"{version.pair} version {version.number}: cannot become {status}, got "
-                    f"{now.status if now else 'no such version'}; expected one of "
+                    f"{got}{' that was never approved' * back}; expected one of "
                     f"{', '.join(s for s, after in NEXT.items() if status in after)}. "
                     "`bqx registry list` shows them."
                 )

@@ -52,7 +52,7 @@ def columns_of(headers: list[str], where: str) -> Columns:
 
     Raises
     ------
-    BarError : no time, or a rate is missing.
+    BarError : no time, a rate is missing, or one of the columns stands twice.
     """
     named = [re.fullmatch(r"\s*(.*?)\s*\((.+)\)\s*", name) for name in headers]
     plains = [
@@ -73,6 +73,13 @@ def columns_of(headers: list[str], where: str) -> Columns:
     if time is not None and plains[time] == "time":
         indices["date"] = _first(plains, _DATE)
     by_index = {index: name for name, index in indices.items()}
+    same = [header.strip().lower() for header in headers]
+    for index in sorted(index for index in by_index if index is not None):
+        if same.count(same[index]) > 1:
+            raise BarError(
+                f"{where}: a column stands twice, got {headers[index]!r} in {headers}; expected "
+                "each once. Remove or rename one."
+            )
     stamp = named[time or 0]
     source = _source(headers, plains, is_zoned=stamp is not None)
     spread = indices["spread"]
