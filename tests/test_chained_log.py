@@ -140,9 +140,8 @@ def test_a_full_disk_changes_nothing(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(
-            ArtefactError, match="No space left on device; expected a file that may be written"
-        ):
+        expected = "expected a file that may be written, and room. Nothing was changed"
+        with pytest.raises(ArtefactError, match=f"No space left on device; {expected}"):
             log.add({"number": 6})
     assert numbers(log) == list(range(6))
     log.add({"number": 7})

@@ -388,7 +388,7 @@ def test_a_loader_killed_fifty_times_leaves_no_half_month(
         assert len(expected) == len(months) + 1 == 5
         assert None not in expected.values()
         clear()
-        for attempt in killed_fifty_times(start, whole / 2):
+        for attempt, _ in enumerate(killed_fifty_times(start, whole / 2)):
             found = _contents(engine, months)
             for name, content in found.items():
                 assert content in (None, expected[name]), name

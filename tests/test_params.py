@@ -161,7 +161,8 @@ def test_override_errors(tmp_path):
         load(path, ["seed"])
     with pytest.raises(ParameterError, match="--set: unknown parameter, got 'sed'; .*'seed'"):
         load(path, ["sed=1"])
-    star = r"--set exclude: not YAML, got a star without quotes at line 1, column 2; expected"
+    got = "a star without quotes at line 1, column 2"
+    star = rf"--set exclude: not YAML, got {got}; expected a value"
     for pattern in ("[*]", "[*_w15]"):
         with pytest.raises(ParameterError, match=rf"{star}.*quotes, such as \['\*'\]\."):
             load(path, [f"exclude={pattern}"])
