@@ -26,9 +26,10 @@ from bqx.identity.reached import code_hash
 
 try:
     from llvmlite import ir
+    from llvmlite.binding import parse_bitcode
     from numba.core import cgutils
     from numba.core.caching import IndexDataCacheFile, NullCache
-    from numba.core.codegen import CPUCodeLibrary
+    from numba.core.codegen import CPUCodeLibrary, JITCodeLibrary, JITCPUCodegen
     from numba.core.compiler import Compiler, CompileResult
     from numba.core.dispatcher import Dispatcher
     from numba.cpython.unsafe.tuple import tuple_setitem
@@ -60,23 +61,30 @@ def kernel(function: Callable[..., Any] | None = None, sized: bool = False, **op
     options |= {"error_model": "numpy", "no_cfunc_wrapper": True}
     compiled = njit(cache=not NATIVE, **options)(function)
     if NATIVE:
-        compiled._cache = _Kept(function)
-        if not sized:
-            compiled.get_call_template = _of_any_value(compiled.get_call_template)
+        inlined = njit(**options | {"no_cpython_wrapper": True})(function)
+        compiled._cache, inlined._cache = _Kept(function), _Kept(function, _Inlined)
+        _call(compiled, inlined, sized)
     return compiled
 
 
-def _of_any_value(template: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a kernel that is called with a constant compiled for every number of its kind: for each
-    constant by itself, and all that it calls with it, took a quarter of the time."""
+def _call(compiled: Any, inlined: Any, sized: bool) -> None:
+    """Have kernels that call a kernel take in the form that is made for them.
 
-    def of_any_value(args: Any, kws: Any) -> Any:
-        return template(
-            tuple(map(types.unliteral, args)),
-            {name: types.unliteral(kind) for name, kind in kws.items()},
-        )
+    One that is not ``sized`` is compiled for every number of a constant's kind: for each constant
+    by itself, and all that it calls with it, took a quarter of the time.
+    """
+    template, overload = compiled.get_call_template, compiled.get_overload
 
-    return of_any_value
+    def template_of(args: Any, kws: Any) -> Any:
+        if not sized:
+            args = tuple(map(types.unliteral, args))
+            kws = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return (inlined.get_call_template if _Compiler.under_way else template)(args, kws)
+
+    def overload_of(signature: Any) -> Any:
+        return (inlined.get_overload if _Compiler.under_way else overload)(signature)
+
+    compiled.get_call_template, compiled.get_overload = template_of, overload_of
 
 
 def numbers_in_register(context: Any) -> int:
@@ -123,13 +131,40 @@ if NATIVE:
         manager.run(library._final_module, builder)
 
     @contextmanager
-    def _replaced(owner: Any, name: str, by: Callable[..., Any]) -> Iterator[None]:
+    def _replaced(owner: Any, name: str, by: Any) -> Iterator[None]:
         before = getattr(owner, name)
         setattr(owner, name, by)
         try:
             yield
         finally:
             setattr(owner, name, before)
+
+    class _Inlined(JITCodeLibrary):
+        """A kernel as other kernels take it in, of which no machine code is made by itself: that of
+        all would be a fifth of the time."""
+
+        # Numba sets an environment through it: this one's is set where a caller's is.
+        codegen = property(lambda self: self)
+
+        def set_env(self, name: str, environment: Any) -> None:
+            """Set nothing: without machine code there is no place for it."""
+
+        def _finalize_final_module(self) -> None:
+            self._finalize_dynamic_globals()
+            self._verify_declare_only_symbols()
+            self._finalized = True
+
+        def serialize_using_object_code(self) -> Any:
+            """What is kept of it: its bitcode."""
+            return self.serialize_using_bitcode()
+
+        @classmethod
+        def _unserialize(cls, codegen: Any, state: Any) -> Any:
+            name, _, bitcode = state
+            library = cls(codegen, name)
+            library._final_module = parse_bitcode(bitcode)
+            library._finalize_final_module()
+            return library
 
     class _Compiler(Compiler):
         """Numba's compiler, with an assignment to a slice that names no shapes when it fails: to
@@ -139,28 +174,38 @@ if NATIVE:
         functions one by one first: a tenth of the time, and no kernel is faster for it.
         """
 
+        under_way = False
+        """Whether a kernel is compiled: what is called then is called by a kernel."""
+
         def compile_extra(self, func: Callable[..., Any]) -> Any:
+            codegen, inlined = self.state.targetctx.codegen(), self.state.flags.no_cpython_wrapper
+            if inlined:
+                self.state.library = _Inlined(codegen, func.__qualname__)
             with (
+                _replaced(_Compiler, "under_way", True),
                 _replaced(arrayobj, "raise_with_shape_context", _refuse),
                 _replaced(CPUCodeLibrary, "_optimize_functions", _lay_out),
                 _replaced(CPUCodeLibrary, "_optimize_final_module", _optimize),
             ):
-                return super().compile_extra(func)
+                result = super().compile_extra(func)
+            for environment in () if inlined else result._find_referenced_environments():
+                codegen.set_env(environment.env_name, environment)
+            return result
 
     class _Kept(NullCache):
         """A kernel's compiled forms on disk: a file for each of its signatures and processors."""
 
         _advised = False
 
-        def __init__(self, function: Callable[..., Any]) -> None:
-            self._function = function
+        def __init__(self, function: Callable[..., Any], library: Any = JITCodeLibrary) -> None:
+            self._function, self._library = function, library
 
         @cached_property
         def _code(self) -> str:
             return code_hash(self._function)
 
         def _name(self, signature: Any, target: tuple[str, ...]) -> str:
-            made_by = (numba.__version__, sys.version_info[:2], *target)
+            made_by = (self._library.__name__, numba.__version__, sys.version_info[:2], *target)
             content = hashlib.sha256(repr((self._code, str(signature), made_by)).encode())
             qualname = self._function.__qualname__.replace("<", "").replace(">", "")
             return f"{qualname}.{content.hexdigest()[:32]}"
@@ -177,14 +222,15 @@ if NATIVE:
                     except OSError:  # no folder, or one that may not be read
                         continue
                     if form is not None:
-                        return CompileResult._rebuild(target_context, *form)
+                        with _replaced(JITCPUCodegen, "_library_class", self._library):
+                            return CompileResult._rebuild(target_context, *form)
             return None
 
         def save_overload(self, signature: Any, result: Any) -> None:
             """Keep a compiled form where it can be written; say so once where it cannot."""
             if result.lifted or result.library.has_dynamic_globals:
                 return
-            name = self._name(signature, result.library.codegen.magic_tuple())
+            name = self._name(signature, result.target_context.codegen().magic_tuple())
             for folder in _folders(self._function):
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
