@@ -119,8 +119,7 @@ def days_of(minutes: Rows, params: Params) -> Rows:
 
     ``params`` : horizons and target_window are read.
     """
-    longest = max(h + params.window(h) for h in params.horizons)
-    return sessions.joined_days(sessions.trading_days(minutes), longest)
+    return samples.label_days(sessions.trading_days(minutes), params)
 
 
 def rows_of(fold: Fold, columns: Sequence[Column], stride: int) -> Rows:

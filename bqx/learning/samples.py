@@ -12,6 +12,7 @@ from bqx.features.lags import Column
 from bqx.features.spec import Feature
 from bqx.learning.folds import Fold, longest_run
 from bqx.learning.targets import Target, make
+from bqx.market import sessions
 from bqx.market.bars import Bars
 from bqx.params import Params
 
@@ -68,6 +69,12 @@ def _features(columns: Sequence[Column]) -> tuple[Feature, ...]:
 def targets_of(bars: Bars, params: Params) -> dict[int, Target]:
     """Targets by horizon."""
     return {horizon: make(bars, params.window(horizon), horizon) for horizon in params.horizons}
+
+
+def label_days(days: Rows, params: Params) -> Rows:
+    """Numbers of days, those that the longest label of the horizons joins as one."""
+    longest = max(horizon + params.window(horizon) for horizon in params.horizons)
+    return sessions.joined_days(days, longest)
 
 
 def labels_of(targets: Mapping[int, Target]) -> dict[int, Series]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bqx.evaluation import power, skill
 from bqx.files import atomic, write_json
 from bqx.identity.imported import module_hash
-from bqx.market import sessions
+from bqx.learning import samples
 from bqx.params import Params
 from bqx.report import claims, figures, lines, one_page
 from bqx.report.absence import why
@@ -68,9 +68,8 @@ def _shares(run: Run) -> pd.DataFrame:
 
 def _skill(shares: pd.DataFrame, confidence: float, params: Params) -> dict[str, float | None]:
     """Skill over all cells alike, days resampled jointly, those that a label joins as one."""
-    longest = max(h + params.window(h) for h in shares["horizon"].unique())
     numbers = np.unique(shares["day"], return_inverse=True)[1]
-    days = shares.groupby(sessions.joined_days(numbers, longest))[["loss", "known_loss"]].sum()
+    days = shares.groupby(samples.label_days(numbers, params))[["loss", "known_loss"]].sum()
     losses = days["loss"].to_numpy(), days["known_loss"].to_numpy()
     return skill.interval(*losses, confidence, params.seed).row("skill")
 

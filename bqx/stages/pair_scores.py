@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bqx.evaluation import claims, conditions, skill
 from bqx.learning.conformal import Intervals
 from bqx.learning.folds import Fold
-from bqx.learning.samples import targets_of
+from bqx.learning.samples import label_days, targets_of
 from bqx.market import planted, sessions
 from bqx.market.bars import Bars
 from bqx.params import Params
@@ -153,12 +153,11 @@ class _Scores:
         Days are joined where a label reaches further than one.
         """
         innovation, raw = self.targets[horizon].label("innovation"), self.series["raw"][horizon]
-        longest = max(h + self.params.window(h) for h in self.params.horizons)
         daily = claims.daily_products(
             innovation,
             raw,
             fold=self.series["fold"][horizon],
-            day=sessions.joined_days(self.day, longest),
+            day=label_days(self.day, self.params),
         )
         return daily.assign(pair=self.bars.pair, horizon=horizon)
 
