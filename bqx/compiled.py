@@ -25,8 +25,7 @@ from bqx.errors import ParameterError
 from bqx.identity.reached import code_hash
 
 try:
-    from llvmlite import ir
-    from llvmlite.binding import parse_bitcode
+    from llvmlite import binding, ir
     from numba.core import cgutils
     from numba.core.caching import IndexDataCacheFile, NullCache
     from numba.core.codegen import CPUCodeLibrary, JITCodeLibrary, JITCPUCodegen
@@ -40,6 +39,11 @@ except ImportError:
 else:
     NATIVE = "BQX_PLAIN_KERNELS" not in os.environ
 """Whether kernels are kept by content and called by address; off with BQX_PLAIN_KERNELS set."""
+
+if vars(numba.config)["DISABLE_JIT"]:
+    raise ParameterError(
+        "NUMBA_DISABLE_JIT: got it set; expected kernels that may be compiled. Unset it."
+    )
 
 GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
 """Environment in which kernels are compiled for every processor of this architecture."""
@@ -160,9 +164,8 @@ if NATIVE:
 
         @classmethod
         def _unserialize(cls, codegen: Any, state: Any) -> Any:
-            name, _, bitcode = state
-            library = cls(codegen, name)
-            library._final_module = parse_bitcode(bitcode)
+            library = cls(codegen, state[0])
+            library._final_module = binding.parse_bitcode(state[2])
             library._finalize_final_module()
             return library
 
@@ -288,9 +291,7 @@ def address(function: Any, signature: tuple[Any, ...]) -> int | None:
     function.compile(signature)
     compiled: Any = function.overloads[signature]
     returned = compiled.signature.return_type
-    if not (
-        isinstance(returned, types.Array) and (returned.dtype, returned.ndim) == (types.float64, 2)
-    ):
+    if (getattr(returned, "dtype", None), getattr(returned, "ndim", None)) != (types.float64, 2):
         raise ParameterError(
             f"{function}: its values are of another kind, got {returned}; expected float64, "
             "(T, K). Mend the kernel."

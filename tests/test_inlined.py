@@ -1,9 +1,11 @@
 """Kernels that kernels call: taken in, with no machine code of their own, whoever calls them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from test_compiled import answer, pack
+from test_compiled import ROOT, answer, environment, pack
 
 from bqx.compiled import NATIVE
 
@@ -56,3 +58,16 @@ def test_a_kernel_raises_the_same_called_by_kernels_by_others_and_from_python(pa
     (pack / "called.py").write_text(REFUSES)
     assert answer(pack, RAISES)[0] == 20.0
     assert answer(pack, RAISES)[:2] == (20.0, 0)
+
+
+def test_kernels_that_may_not_be_compiled_are_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bqx.cli", "catalog"],
+        capture_output=True,
+        text=True,
+        env=environment(ROOT, NUMBA_DISABLE_JIT="1"),
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "bqx: NUMBA_DISABLE_JIT: got it set; expected kernels that may be compiled. Unset it.\n",
+    )
