@@ -240,7 +240,3 @@ def _certify(asked: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return proof.status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

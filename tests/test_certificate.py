@@ -468,7 +468,7 @@ def test_an_interrupt_ends_the_fresh_process_too(folder: Path) -> None:
     (folder / "my_features.py").write_text(MODULE + SLOW)
     busy = folder / "busy"
     busy.mkdir()
-    command = [sys.executable, "-m", "bqx.cli", "certify", "--bars", str(folder / "bars")]
+    command = [sys.executable, "-m", "bqx", "certify", "--bars", str(folder / "bars")]
     with subprocess.Popen(
         [*command, "--features", str(folder / "my_features.py")],
         env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},

@@ -303,7 +303,7 @@ def test_bars_that_are_not_there_are_an_error(command, capsys, tmp_path, monkeyp
 
 
 def test_reader_that_has_seen_enough_ends_the_list():
-    command = f"{sys.executable} -m bqx.cli catalog | head -1"
+    command = f"{sys.executable} -m bqx catalog | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("name\talias")
     assert done.stderr == ""

@@ -258,7 +258,7 @@ def test_what_takes_long_is_compiled_first() -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.5])
 def test_an_interrupted_compile_ends_in_one_line(tmp_path: Path, seconds: float) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "bqx.cli", "compile", "--profile", "core"],
+        [sys.executable, "-m", "bqx", "compile", "--profile", "core"],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(ROOT, NUMBA_CACHE_DIR=str(tmp_path)),

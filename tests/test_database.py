@@ -743,7 +743,7 @@ def test_commands_say_what_is_wrong_in_one_line(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_local_server_serves_until_it_is_interrupted(number: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bqx.cli", "db", "serve", str(tmp_path / "server")]
+    command = [sys.executable, "-m", "bqx", "db", "serve", str(tmp_path / "server")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         address = re.fullmatch(r"export BQX_DATABASE_URL='(.*)'\n", line)[1]

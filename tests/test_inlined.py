@@ -62,7 +62,7 @@ def test_a_kernel_raises_the_same_called_by_kernels_by_others_and_from_python(pa
 
 def test_kernels_that_may_not_be_compiled_are_refused() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bqx.cli", "catalog"],
+        [sys.executable, "-m", "bqx", "catalog"],
         capture_output=True,
         text=True,
         env=environment(ROOT, NUMBA_DISABLE_JIT="1"),

@@ -509,7 +509,7 @@ def port():
 def serving(folder, *arguments):
     """Client of a real server, ended by SIGTERM."""
     at = port()
-    command = [sys.executable, "-m", "bqx.cli", "serve", str(folder), "--unapproved"]
+    command = [sys.executable, "-m", "bqx", "serve", str(folder), "--unapproved"]
     command += ["--port", str(at), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)

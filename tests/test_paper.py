@@ -351,7 +351,7 @@ def test_days_of_an_earlier_replay_do_not_count(stored, tmp_path, capsys):
 def test_a_command_that_is_killed_goes_on(stored, tmp_path):
     times = ("--from", "2024-03-12T18:30", "--to", "2024-03-12T19:29")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    child = [sys.executable, "-m", "bqx.cli", *command(stored, tmp_path / "a", *times)]
+    child = [sys.executable, "-m", "bqx", *command(stored, tmp_path / "a", *times)]
     slow = subprocess.Popen([*child, "--speed", "600"], env=environment, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):

@@ -93,7 +93,7 @@ def test_the_core_runs_on_another_python(minor: int, tmp_path: Path) -> None:
     assert printed([fresh, "-W", "error", "-c", example], tmp_path) in (
         (ROOT / "README.md").read_text(encoding="utf-8")
     )
-    catalog = ["-m", "bqx.cli", "catalog", "--json"]
+    catalog = ["-m", "bqx", "catalog", "--json"]
     assert printed([fresh, *catalog], tmp_path) == printed([sys.executable, *catalog], ROOT)
     core = ["-W", "error", "-c", CORE]
     assert printed([fresh, *core], tmp_path) == printed([sys.executable, *core], ROOT)

@@ -206,7 +206,7 @@ def test_a_time_to_retrain_at_is_one(time: str, capsys: pytest.CaptureFixture[st
 def processes(cases: list[list[str]], folder: Path) -> None:
     for arguments in cases:
         done = subprocess.run(
-            [sys.executable, "-m", "bqx.cli", *arguments],
+            [sys.executable, "-m", "bqx", *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
             capture_output=True,

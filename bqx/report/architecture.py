@@ -24,7 +24,7 @@ def layers() -> tuple[tuple[str, ...], ...]:
 def imports(package: Path = ROOT / "bqx") -> dict[str, set[str]]:
     """Packages (and single modules) of bqx that each one imports."""
     edges: dict[str, set[str]] = {}
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted(set(package.rglob("*.py")) - {package / "__main__.py"}):
         name = path.relative_to(package).with_suffix("").parts[0]
         tree = ast.parse(path.read_text(encoding="utf-8"))
         imported = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]

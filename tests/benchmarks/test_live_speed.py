@@ -109,7 +109,7 @@ def test_everything_compiled(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    command = python("-m", "bqx.cli", "compile", "--profile", "full", "--workers", "2")
+    command = python("-m", "bqx", "compile", "--profile", "full", "--workers", "2")
     start = time.perf_counter()
     subprocess.run(command, check=True, cwd=tmp_path)
     Goal(

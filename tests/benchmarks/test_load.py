@@ -188,7 +188,7 @@ def test_a_hundred_requests_a_second(laid_out: Path, tmp_path: Path, results: Re
     state, feed, constant = (tmp_path / name for name in ("live.npz", "feed", "constant"))
     feed.mkdir()
     live_state.save(begun(frames(), grid_of(frames())[9_000]), state)
-    command = ("-m", "bqx.cli", "serve", laid_out / "model", "--unapproved", "--port", PORT)
+    command = ("-m", "bqx", "serve", laid_out / "model", "--unapproved", "--port", PORT)
     bodies = [f'{{"pair": "{pair}"}}'.encode() for pair in PAIRS]
     headers = {"content-type": "application/json"}
     with running(*command, "--live", feed, "--state", state) as (client, server):

@@ -169,7 +169,7 @@ def test_memory_of_a_build(tmp_path: Path, results: dict[str, Any]) -> None:
         ts, out = panel(month * SMALL)[PAIR].ts, tmp_path / "out"
         # Each of the workers has a month of all pairs at a time, however many there are.
         command = python(
-            "-m", "bqx.cli", "build", "--bars", str(bars), "--out", str(out),
+            "-m", "bqx", "build", "--bars", str(bars), "--out", str(out),
             "--from", str((ts[-1] - pd.DateOffset(months=1)).date().replace(day=1)),
             "--workers", "2", "--profile", "v3",
         )  # fmt: skip
