@@ -162,6 +162,7 @@ def test_a_schedule_forecasts_all_pairs(here):
         ({"pair": "eurusd", "more": 1}, "request"),
         (proxied({}, body="{"), "request"),
         (proxied({}, body=None), "request"),
+        (proxied({}, body='{"pair": "eurusd", "pair": "gbpusd"}'), "request"),
         (proxied({}, body="&&&", isBase64Encoded=True), "request"),
         (proxied({}, body="[" * 100_000), "request"),
         (proxied(3), "request"),

@@ -220,6 +220,11 @@ def test_what_is_no_json_is_refused(client, body):
     refused(client("POST", "/predict", content=body), 400, "request")
 
 
+def test_a_pair_that_stands_twice_is_refused(client):
+    body = b'{"pair": "eurusd", "pair": "gbpusd"}'
+    refused(client("POST", "/predict", content=body), 400, "request", "a name twice, got 'pair'")
+
+
 def test_bodies_and_types_are_limited(client):
     refused(client("POST", "/predict", content=b" " * 5_000), 413, "size")
     headers = {"content-type": "text/plain"}

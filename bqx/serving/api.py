@@ -26,6 +26,7 @@ from bqx.serving.answers import (
 from bqx.serving.bodies import refusal
 from bqx.serving.forecast import Forecast
 from bqx.serving.live_feed import LiveFeed
+from bqx.serving.sent import BodyError, read
 
 KEY = "BQX_API_KEY"
 """Environment variable with the key that requests must bring in ``x-api-key``; without it none is
@@ -111,10 +112,13 @@ async def _predict(request: Request) -> Response:
         started = time.perf_counter()
         try:
             asked = PredictRequest.model_validate_json(bytes(body))
+            read(bytes(body))
             state = request.app.state
             return await _answer(state.live, asked, started, counted=state.meter.forecasts)
         except ValidationError as error:
             return refusal(400, "request", told(error))
+        except BodyError as error:
+            return refusal(400, "request", str(error))
         except (AbsentBarError, OverflowError) as error:
             return refusal(404, "bar", str(error))
         except RequestError as error:

@@ -1,12 +1,11 @@
 """The HTTP server: ``GET /ping``, ``POST /invocations``, the live API and ``GET /metrics``."""
 
-import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Literal
 
 import anyio
 import uvicorn
@@ -27,28 +26,13 @@ from bqx.serving.limits import DRAIN, SECONDS, LimitedProtocol
 from bqx.serving.live_feed import LiveFeed
 from bqx.serving.metered import metered
 from bqx.serving.models import Models, Served
+from bqx.serving.sent import read
 
 WAIT = 10.0
 """Longest time that a request waits for those before it, seconds."""
 
 BACKLOG = 128
 """Connections that are accepted at one time; a process may open a few hundred files only."""
-
-
-def _constant(name: str) -> NoReturn:
-    raise RequestError(
-        f"request: {name} is not JSON, got it as a number; expected finite numbers. Send no bar "
-        "for a minute without trades."
-    )
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(members)
-    if len(content) < len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in content if names.count(name) > 1)
-        raise RequestError(f"request: a name twice, got {twice[:20]!r}; expected each once.")
-    return content
 
 
 def app(models: Models, live_feed: LiveFeed | None = None) -> Starlette:
@@ -105,7 +89,7 @@ async def _following(application: Starlette) -> AsyncIterator[None]:
 def answer(ready: Mapping[str, Served], body: bytes) -> Response:
     """Answer to a request's body."""
     try:
-        content = json.loads(body, parse_constant=_constant, object_pairs_hook=_once)
+        content = read(body)
         pair, frame, panel = live.parse(content)
     except RequestError as error:
         return refusal(400, "request", str(error))

@@ -4,7 +4,6 @@
 that the endpoint has many models, its five calls of ``/models``.
 """
 
-import json
 import os
 import sys
 import time
@@ -29,6 +28,7 @@ from bqx.serving.container_batch import execution_parameters, largest
 from bqx.serving.container_models import FullError, LoadedError, LoadedModels, memory_limit
 from bqx.serving.jobs.platform import ROOT, Platform
 from bqx.serving.models import Served
+from bqx.serving.sent import BodyError, read
 from bqx.serving.standing import Standings
 from bqx.serving.timed import Timed
 
@@ -107,14 +107,14 @@ class Container:
 
     async def _load(self, request: Request) -> Response:
         try:
-            content = json.loads(await self._body(request))
+            content = read(await self._body(request))
             name, url = content["model_name"], content["url"]
             folder = Path(url).resolve()
             if not (isinstance(name, str) and 0 < len(name) <= NAME_LENGTH and "/" not in name):
                 raise ValueError("a name that is none")
             if not folder.is_relative_to(self.folder.resolve()):
                 raise ValueError("a url elsewhere")
-        except (ValueError, TypeError, LookupError, OSError, RecursionError):
+        except (BodyError, ValueError, TypeError, LookupError, OSError, RecursionError):
             rule = f"expected model_name, and url below {self.folder}"
             return refusal(400, "request", f"model: none that can be loaded; {rule}.")
         try:

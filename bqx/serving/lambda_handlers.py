@@ -35,6 +35,7 @@ from bqx.serving.lambda_function import UnservedError, function
 from bqx.serving.lambda_places import FEED, FORECASTS, STATE
 from bqx.serving.lambda_retraining import retrain as retrain
 from bqx.serving.limits import error_of
+from bqx.serving.sent import BodyError, read
 
 Content = dict[str, Any]
 
@@ -182,6 +183,8 @@ def _answered(event: Any, answer: Callable[[Content], Content]) -> Content:
 def _tried(event: Any, answer: Callable[[Content], Content]) -> tuple[HTTPStatus, Content]:
     try:
         return HTTPStatus.OK, answer(_content(event))
+    except BodyError as error:
+        return HTTPStatus.BAD_REQUEST, error_of("request", str(error))
     except UnservedError as error:
         return HTTPStatus.NOT_FOUND, error_of("pair", str(error))
     except ValidationError as error:
@@ -203,7 +206,7 @@ def _content(event: Any) -> Content:
         body = event.get("body") or ""
         if event.get("isBase64Encoded"):
             body = base64.b64decode(body, validate=True)
-        event = json.loads(body)
+        event = read(body)
     if not isinstance(event, dict):
         raise TypeError(type(event).__name__)
     return dict(event)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ LARGEST = 1e15
 _REQUEST = {"pair", "bars", "panel"}
 _PLAIN = "0000-00-00T00:00:00Z"
 """Form of times that are read all at once."""
+
+
+class BodyError(RequestError):
+    """A request's JSON is none, or ambiguous."""
 
 
 @dataclass(frozen=True)
@@ -194,3 +199,28 @@ def _plain(values: list[str]) -> NDArray[np.int64] | None:
         return None
     seconds = (first + day - 1) * 86_400 + hour * 3_600 + minute * 60 + second
     return seconds * 1_000_000_000
+
+
+def read(body: bytes | str) -> Any:
+    """What a request's JSON holds.
+
+    Raises BodyError for numbers that are not JSON's and for a name that stands twice, ValueError or
+    RecursionError for other text.
+    """
+    return json.loads(body, parse_constant=_constant, object_pairs_hook=_once)
+
+
+def _constant(name: str) -> NoReturn:
+    raise BodyError(
+        f"request: {name} is not JSON, got it as a number; expected finite numbers. Send no bar "
+        "for a minute without trades."
+    )
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(members)
+    if len(content) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in content if names.count(name) > 1)
+        raise BodyError(f"request: a name twice, got {twice[:20]!r}; expected each once.")
+    return content
