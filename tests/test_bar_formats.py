@@ -179,6 +179,36 @@ def test_rows_that_stand_twice_count_once(weekend, tmp_path):
     assert reading.table["set aside"][0] == "1 rows that stand twice"
 
 
+def test_rows_that_stand_in_two_files_count_once(weekend, tmp_path):
+    head, *lines = ["time,open,high,low,close,volume", *lines_of(weekend, "UTC", "%Y-%m-%d %H:%M")]
+    write(tmp_path / "eurusd_1.csv", [head, *lines[:80]])
+    write(tmp_path / "eurusd_2.csv", [head, *lines[77:]])
+    reading = examine(tmp_path, clock="UTC")
+    assert_bars(reading.frames["eurusd"], weekend)
+    told = "eurusd_1.csv and eurusd_2.csv: 3 rows stand in several files, the first at "
+    assert f"{told}{weekend.index[77]}" in reading.notes
+    assert reading.table["set aside"][0] == "3 rows that stand in several files"
+
+
+@pytest.mark.parametrize("name", ["spread", "ask"])
+def test_a_spread_of_zeros_is_told(weekend, tmp_path, name):
+    told = (
+        "eurusd.csv: the spread is 0 in all bars, taken for not recorded: costs are the pair's "
+        "average"
+    )
+    rates = ("open", "high", "low", "close")
+    head = {
+        "spread": "time,open,high,low,close,volume,spread",
+        "ask": "time,{},volume,{}".format(
+            ",".join(f"bid_{rate}" for rate in rates), ",".join(f"ask_{rate}" for rate in rates)
+        ),
+    }[name]
+    lines = lines_of(weekend, "UTC", "%Y-%m-%d %H:%M")
+    more = [",".join(line.split(",")[1:5]) if name == "ask" else "0" for line in lines]
+    lines = [f"{line},{end}" for line, end in zip(lines, more, strict=True)]
+    assert told in examine(write(tmp_path / "eurusd.csv", [head, *lines])).notes
+
+
 # sides and spreads
 
 

@@ -137,9 +137,9 @@ def examine(path: Path, pairs: Sequence[str], declared: Declared) -> Reading:
 
 def _pair(of_pair: list[FileBars], declared: Declared) -> pd.DataFrame:
     """Bid bars of a pair of all its files."""
-    asks = {f.where: f.frame for f in of_pair if f.side == "ask"}
-    mids = {f.where: f.frame for f in of_pair if f.side == "mid"}
-    bids = {f.where: f.frame for f in of_pair if f.side in ("", "bid")}
+    asks = [file for file in of_pair if file.side == "ask"]
+    mids = [file for file in of_pair if file.side == "mid"]
+    bids = [file for file in of_pair if file.side in ("", "bid")]
     first = of_pair[0]
     if bids:
         frame = _join(bids)
@@ -148,11 +148,12 @@ def _pair(of_pair: list[FileBars], declared: Declared) -> pd.DataFrame:
             for file in of_pair:
                 file.spread = "" if file.spread == "none" else file.spread
         if mids:
-            first.notes.append(f"{', '.join(mids)}: mid rates beside bid ones are left alone")
+            names = ", ".join(file.where for file in mids)
+            first.notes.append(f"{names}: mid rates beside bid ones are left alone")
     else:
         side = "ask" if asks else "mid"
         if declared.side != side:
-            raise ask_alone(" and ".join(asks or mids), side)
+            raise ask_alone(" and ".join(file.where for file in asks or mids), side)
         frame, note = spreads.to_bid(_join(asks or mids), side, first.where)
         first.notes.append(note)
     hole = neighbours.hole(frame)
@@ -191,19 +192,26 @@ def _with_ask(bid: pd.DataFrame, ask: pd.DataFrame, file: FileBars) -> pd.DataFr
     return bid.assign(spread=spread.clip(lower=0))
 
 
-def _join(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Bars of several files of a pair, by file name, in the order of time."""
-    joined = pd.concat(frames.values()).sort_index()
+def _join(of_pair: list[FileBars]) -> pd.DataFrame:
+    """Bars of several files of a pair in the order of time, each once."""
+    joined = pd.concat([file.frame for file in of_pair]).sort_index()
     if joined.index.has_duplicates:
         distinct = joined.reset_index().drop_duplicates()
         twice = distinct["ts_utc"].duplicated(keep=False)
         if twice.any():
             first = distinct.loc[twice, "ts_utc"].iloc[0]
-            names = [name for name, frame in frames.items() if first in frame.index]
+            names = [file.where for file in of_pair if first in file.frame.index]
             raise BarError(
                 f"{' and '.join(names)}: different bars of one minute, got both at {first}; "
                 "expected files of a pair to agree where they overlap. Remove one of them."
             )
+        again = joined.index[joined.index.duplicated()]
+        names = [file.where for file in of_pair if file.frame.index.isin(again).any()]
+        of_pair[0].set_aside("rows that stand in several files", len(again))
+        of_pair[0].notes.append(
+            f"{' and '.join(names)}: {len(again):,} rows stand in several files, the first at "
+            f"{again[0]}"
+        )
         return distinct.set_index("ts_utc")
     return joined
 

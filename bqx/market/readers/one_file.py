@@ -103,7 +103,7 @@ def read(path: Path, pair: str | None, declared: Declared) -> FileBars:
         strays = len(valid) - len(spread.frame)
         _few(file, strays, len(valid), "stray spreads")
         valid, file.spread = spread.frame, spread.said
-        file.notes += spread.notes
+        file.notes += spread.notes + spreads.told_of_zeros(rows.frame, file.where)
     file.frame = valid
     return file
 

@@ -43,6 +43,18 @@ def schema(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return out
 
 
+def told_of_zeros(frame: pd.DataFrame, where: str) -> list[str]:
+    """What has to be known of a file whose spread is 0 in all bars, see `schema`."""
+    ask = frame.get("ask_close", np.nan)
+    spread = frame["spread"] if "spread" in frame else ask - frame["close"]
+    if not (spread == 0).any() or (spread.abs() > 0).any():
+        return []
+    return [
+        f"{where}: the spread is 0 in all bars, taken for not recorded: costs are the pair's "
+        "average"
+    ]
+
+
 def examined(
     pair: str, frame: pd.DataFrame, columns: Columns, declared: Declared, where: str
 ) -> Spread:
