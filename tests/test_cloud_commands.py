@@ -12,8 +12,9 @@ import yaml
 from moto import mock_aws
 
 from bqx import cli
-from bqx.cloud import job_requests, shapes, template
+from bqx.cloud import job_requests, shapes, template, watched
 from bqx.cloud.account import Account
+from bqx.cloud.calls import CloudError
 from bqx.cloud.local import commands as local
 
 ACCOUNT = """
@@ -67,6 +68,45 @@ def test_with_make_the_calls_are_made(account, capsys, monkeypatch):
         jobs = boto3.client("sagemaker", "us-east-1").list_processing_jobs()
     assert [job["ProcessingJobName"] for job in jobs["ProcessingJobSummaries"]] == ["p1"]
     assert "ProcessingJobArn" in capsys.readouterr().out
+
+
+class Starting:
+    """SageMaker and the scaling of an endpoint that takes its time, and what they were asked."""
+
+    def __init__(self, *states):
+        self.states, self.asked = list(states), []
+
+    def __getattr__(self, method):
+        def answer(**arguments):
+            self.asked.append(method)
+            if method != "describe_endpoint":
+                return {}
+            return {"EndpointStatus": self.states.pop(0), "FailureReason": "no memory"}
+
+        return answer
+
+
+def test_an_endpoint_is_scaled_once_it_is_in_service(account, monkeypatch):
+    client, slept = Starting("Creating", "Creating", "InService"), []
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
+    monkeypatch.setitem(watched.serving.__kwdefaults__, "sleep", slept.append)
+    assert cli.main(["cloud", "endpoint", "v1", "--account", account, "--make"]) == 0
+    first = client.asked.index("describe_endpoint")
+    assert client.asked[first - 1] == "create_endpoint"
+    assert client.asked[first : first + 4] == ["describe_endpoint"] * 3 + [
+        "register_scalable_target"
+    ]
+    assert len(slept) == 2
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [(("Creating", "Failed"), "failed, got 'no memory'"), (("Creating",) * 2, "Creating for 1 m")],
+)
+def test_an_endpoint_that_does_not_start_is_told(states, text):
+    client = Starting(*states)
+    with pytest.raises(CloudError, match=text):
+        watched.serving(lambda _: client, seconds=60, sleep=lambda _: None)
 
 
 def test_a_canary_is_of_a_configuration_that_the_command_makes(account, capsys):

@@ -200,16 +200,17 @@ def _version(asked: argparse.Namespace, instances: int) -> "tuple[str, list[Call
 
 def _endpoint(asked: argparse.Namespace) -> int:
     from bqx.cloud import endpoint_requests as requests
+    from bqx.cloud import watched
+    from bqx.cloud.calls import checked
 
-    account, _ = _opened(asked)
+    account, of = _opened(asked)
     name, made = _version(asked, asked.instances)
-    calls = [
-        *made,
-        requests.create(account, name),
-        *requests.autoscaling(instance=asked.instance),
-        *requests.alarms(),
-    ]
-    return _made(asked, calls)
+    made.append(requests.create(account, name))
+    after = checked([*requests.autoscaling(instance=asked.instance), *requests.alarms()])
+    _made(asked, made)
+    if of is not None:
+        watched.serving(of)
+    return _made(asked, after)
 
 
 def _canary(asked: argparse.Namespace) -> int:

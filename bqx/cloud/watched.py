@@ -87,6 +87,33 @@ def shift(
     return True
 
 
+def serving(
+    of: Clients,
+    *,
+    endpoint: str = endpoint_requests.ENDPOINT,
+    seconds: float = 3_600.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Wait until an endpoint is in service, before which it cannot be scaled.
+
+    Raises CloudError where it failed, or is not after so many seconds.
+    """
+    for _ in range(max(int(seconds / POLL), 1)):
+        told = make(Call("sagemaker", "describe_endpoint", {"EndpointName": endpoint}), of)
+        if told["EndpointStatus"] == "InService":
+            return
+        if told["EndpointStatus"] == "Failed":
+            raise CloudError(
+                f"{endpoint}: failed, got {told.get('FailureReason', 'no reason')!r:.300}; "
+                "expected an endpoint in service. Delete it, mend that and run it again."
+            )
+        sleep(POLL)
+    raise CloudError(
+        f"{endpoint}: {told['EndpointStatus']} for {seconds / 60:.0f} minutes; expected it in "
+        "service. See its log in CloudWatch."
+    )
+
+
 def _rings(of: Clients, alarms: Sequence[str]) -> bool:
     if not alarms:
         return False
