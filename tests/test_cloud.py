@@ -128,7 +128,7 @@ def test_a_job_is_of_the_pair_and_model_in_its_name():
 
 
 def test_a_search_is_bayesian_over_the_models_own_ranges():
-    call = job_requests.tuning(OWN, "gbpusd", "v1", {"max_depth": "9", "lags": "[60]"}, bars=BARS)
+    call = job_requests.tuning(OWN, "gbpusd", "v1", {"lags": "[60]"}, bars=BARS)
     config = call.arguments["HyperParameterTuningJobConfig"]
     assert config["Strategy"] == "Bayesian"
     assert config["HyperParameterTuningJobObjective"]["MetricName"] == "validation_skill"

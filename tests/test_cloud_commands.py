@@ -255,6 +255,15 @@ def test_what_a_command_says_of_each_job_is_not_set_otherwise(
     assert (out, err.count("\n")) == ("", 1)
 
 
+@pytest.mark.parametrize("said", ["max_depth=3", "depth=3", "learning_rate=0.1"])
+def test_what_a_search_chooses_is_not_set(account, offline, capsys, said):
+    assert cli.main(["cloud", "tune", *DRY["tune"][0], "--set", said, "--account", account]) == 2
+    out, err = capsys.readouterr()
+    key, _, value = said.partition("=")
+    assert f"--set: {key} is chosen by the search, got '{value}'; expected none of" in err
+    assert (out, err.count("\n")) == ("", 1)
+
+
 def test_variants_have_models_and_weights(tmp_path):
     (tmp_path / "a.tar.gz").touch()
     told = {"BQX_CAPTURE": "/a"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from bqx.cloud.account import Account
 from bqx.cloud.calls import Call
+from bqx.errors import ParameterError
 from bqx.learning.models import model_class
 from bqx.serving.jobs import metrics
 
@@ -160,12 +161,22 @@ def tuning(
     trials: int = 30,
     instance: str = "ml.m5.xlarge",
 ) -> Call:
-    """A Bayesian search for the settings of a pair, by the skill on validation rows."""
+    """A Bayesian search for the settings of a pair, by the skill on validation rows.
+
+    Raises ParameterError for a hyperparameter that the search chooses.
+    """
     definition = _definition(account, bars, account.uri("tunings"), instance=instance)
     fixed = {k: str(v) for k, v in hyperparameters.items()} | {"pair": pair, "model": TUNED}
     searched = ranges(TUNED)
-    names = {entry["Name"] for entries in searched.values() for entry in entries}
-    definition["StaticHyperParameters"] = {k: v for k, v in fixed.items() if k not in names}
+    names = [entry["Name"] for entries in searched.values() for entry in entries]
+    # Of a run's parameters too, which the search's choice would win over.
+    chosen = [*names, *(key for name, key in model_class(TUNED).RUN_KEYS.items() if name in names)]
+    if said := [key for key in dict.fromkeys(chosen) if key in fixed]:
+        raise ParameterError(
+            f"--set: {said[0]} is chosen by the search, got {fixed[said[0]]!r:.60}; expected none "
+            f"of {', '.join(dict.fromkeys(chosen))}. Remove it, or use `bqx cloud train`."
+        )
+    definition["StaticHyperParameters"] = fixed
     objective = {"Type": "Maximize", "MetricName": metrics.OBJECTIVE}
     limits = {"MaxNumberOfTrainingJobs": trials, "MaxParallelTrainingJobs": PARALLEL}
     return Call(
