@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,18 @@ def asking(platform):
     yield
     stop.set()
     thread.join(timeout=30)
+
+
+def test_a_variant_that_is_named_answers_for_its_pair(platform, tmp_path, capsys):
+    own, _ = platform
+    with own.state.changed() as known:
+        known["forecasts"].append(replace(known["forecasts"][0], name="other", weight=0.0))
+    (tmp_path / "request.json").write_bytes(b'{"pair": "eurusd"}')
+    words = ["invoke", "--place", str(tmp_path), "forecasts", str(tmp_path / "request.json")]
+    assert cli.main(["cloud", "local", *words, "--variant", "other"]) == 0
+    assert capsys.readouterr().err.startswith("other: 200, ")
+    assert cli.main(["cloud", "local", *words, "--variant", "none"]) == 2
+    assert "variant: not there, got 'none'; expected one of all, other" in capsys.readouterr().err
 
 
 def test_a_canary_that_fails_goes_back_by_its_pointer(platform, asking):

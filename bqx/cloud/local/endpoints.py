@@ -163,12 +163,13 @@ class Endpoints:
             )
         return named
 
-    def invoke_pair(self, endpoint: str, body: bytes, pair: str) -> Reply:
+    def invoke_pair(self, endpoint: str, body: bytes, pair: str, *, variant: str = "") -> Reply:
         """Answer of the artefact of a multi-model endpoint to which a pair's pointer leads.
 
         Raises ArtefactError where the pair has no pointer, and as `invoke` does.
         """
-        return self.invoke(endpoint, body, model=self.pointers.read(pair).key(body))
+        model = self.pointers.read(pair).key(body)
+        return self.invoke(endpoint, body, variant=variant, model=model)
 
     def heal(self, endpoint: str) -> int:
         """Start a container for each that is gone; how many were."""
