@@ -300,6 +300,19 @@ def test_a_fall_of_r2_by_chance_is_told_from_one_that_is_none(rows):
     assert metrics.chance_of("r2_change") not in performance.measured(days_of(9, 1), days_of(0, 9))
 
 
+def test_many_rows_of_few_hours_are_no_whole_day():
+    """Of three hours a capture keeps eight rows where the baseline has one, whose labels overlap."""
+    usual, of = days_of(0, 60), metrics.chance_of("r2_change")
+    fell = {1.0: 0, 3 / 24: 0}
+    for seed in range(1, 201):
+        few = days_of(seed, 1, 36)
+        few.loc[:, "rows":] *= 8
+        for share in fell:
+            fell[share] += performance.measured(few, usual, share)[of] <= metrics.CHANCE
+    assert fell[1.0] > 20
+    assert fell[3 / 24] <= 8
+
+
 def skill_of(panel, day, seed, *, rows, share, worse=1.0):
     """Alarms on the skill of a day of rows in a share of its hours, beside 30 quiet days."""
     usual = replace(panel.baselines["eurusd"], performance=days_of(seed, 30))

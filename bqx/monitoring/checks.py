@@ -117,6 +117,7 @@ def of_panel(
         **performance.measured(
             pd.concat([day.performance for day in days.values()], ignore_index=True),
             pd.concat([baselines[pair].performance for pair in days], ignore_index=True),
+            sum(day.share for day in days.values()) / len(days),
         ),
     }
     return _verdict(reasons, measured) | {

@@ -11,9 +11,10 @@ ERRORS = {"skill_drop": "skill", "mae_ratio": "mae", "r2_change": "r2"}
 """Changes from the baseline, by name, and what of a day they are changes of."""
 
 
-def measured(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
+def measured(day: pd.DataFrame, usual: pd.DataFrame, share: float = 1.0) -> dict[str, float]:
     """Performance of a day beside that of the baseline's days, see `losses.of_days`.
 
+    ``share`` : of the day's hours that have forecasts, above 0.
     Beside each of `ERRORS` stands the chance that a day which is like the baseline's does as badly.
     """
     if day.empty or not day["rows"].sum():
@@ -24,12 +25,13 @@ def measured(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
         out["skill_drop"] = before["skill"] - now["skill"]
         out["mae_ratio"] = now["mae"] / before["mae"]
         out["r2_change"] = now["r2"] - before["r2"]
-        out |= _chances(day, usual)
+        out |= _chances(day, usual, share)
     return out
 
 
-def _chances(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
-    """Chances that one more of the baseline's days, with as few rows as the day, is as bad.
+def _chances(day: pd.DataFrame, usual: pd.DataFrame, share: float) -> dict[str, float]:
+    """Chances that one more of the baseline's days, with as few rows and hours as the day, is as
+    bad.
 
     Errors are compared in logarithms, by Student's t of the baseline's days; none where these are
     too few or all alike.
@@ -38,7 +40,8 @@ def _chances(day: pd.DataFrame, usual: pd.DataFrame) -> dict[str, float]:
     if len(by_day) < LEAST_DAYS:
         return {}
     rows = np.median([frame["rows"].sum() for frame in by_day.values()])
-    less = max(rows / day["rows"].sum(), 1.0)
+    # A capture may keep more rows of few hours than a baseline has of a day: their labels overlap.
+    less = max(rows / day["rows"].sum(), 1.0 / share)
     scores = pd.DataFrame([_errors(frame) for frame in by_day.values()])
     spread = scores.std(ddof=1) * np.sqrt(less + 1 / len(by_day))
     away = (pd.Series(_errors(day)) - scores.mean()) / spread.where(spread > 0)
