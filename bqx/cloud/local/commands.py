@@ -179,9 +179,7 @@ def _invoke(asked: argparse.Namespace) -> int:
 
     endpoints, body = Endpoints(asked.place), read_regular(asked.request)
     if any(variant.many for variant in endpoints.state.variants(asked.name)):
-        reply = endpoints.invoke_pair(
-            asked.name, body, _pair_of(body), variant=asked.variant
-        )
+        reply = endpoints.invoke_pair(asked.name, body, _pair_of(body), variant=asked.variant)
     else:
         reply = endpoints.invoke(asked.name, body, variant=asked.variant)
     print(reply.body.decode())
