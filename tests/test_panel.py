@@ -301,7 +301,7 @@ def test_a_fall_of_r2_by_chance_is_told_from_one_that_is_none(rows):
 
 
 def test_many_rows_of_few_hours_are_no_whole_day():
-    """Of three hours a capture keeps eight rows where the baseline has one, whose labels overlap."""
+    """Of three hours a capture keeps eight rows where a baseline has one: their labels overlap."""
     usual, of = days_of(0, 60), metrics.chance_of("r2_change")
     fell = {1.0: 0, 3 / 24: 0}
     for seed in range(1, 201):
