@@ -44,13 +44,6 @@ class Indicator:
     places: tuple[int, ...] = (0,)
 
 
-def convergence(x: Array, fast: int, slow: int, signal: int) -> tuple[Array, ...]:
-    """Line, signal and histogram alone of what the family reads more of."""
-    line = oscillators.mean_difference(x, 0, fast, slow)
-    slower = exponential.ema(line, signal, 0)
-    return line, slower, line - slower
-
-
 def indicators(s: Series) -> list[Indicator]:
     """Every one that all three compute."""
     import wickra  # installed for benchmarks alone, which every run of tests collects
@@ -79,7 +72,7 @@ def indicators(s: Series) -> list[Indicator]:
         ),
         Indicator(
             "MACD 12 26 9",
-            partial(convergence, x, 12, 26, 9),
+            partial(oscillators.convergence, x, 0, 12, 26, 9),
             partial(talib.MACD, x, 12, 26, 9),
             lambda: wickra.MACD(12, 26, 9).batch(x),
             (0, 1, 2),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import LANES
+from bqx.features.rolling.block_lanes import LANES, room
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -14,7 +14,7 @@ from bqx.features.rolling.blocks import (
     refer,
     stretch,
 )
-from bqx.features.rolling.lane_sums import power_since, power_until, trend_since, trend_until
+from bqx.features.rolling.lane_sums import powers_abreast, trends_abreast
 
 Four = tuple[F, F, F, F]
 
@@ -27,7 +27,7 @@ def power_sums(x: F, window: int, first_minute: int) -> F:
     digits: no value of a window lies more than ``sqrt(window)`` standard deviations off its mean.
     """
     rows = len(x)
-    out, behind = np.empty((5, rows)), np.empty((4, rows))
+    out, behind, turned = np.empty((5, rows)), np.empty((4, rows)), np.empty(room(window, 4))
     newer, older = (out[0], out[1], out[2], out[3]), (behind[0], behind[1], behind[2], behind[3])
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = in_lanes(start, window, x)
@@ -35,8 +35,8 @@ def power_sums(x: F, window: int, first_minute: int) -> F:
             for block in range(low, high, window):
                 _powers(x, block, window, newer, older)
         if stop > first:
-            power_until((x,), (x,), (), older, first, stop, window)
-            power_since((x,), (x,), older, (*newer, out[4]), first, stop, window)
+            outs = (*newer, out[4])
+            powers_abreast((x,), (x, x), older, outs, (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, rows):
             _whole(x, out, older, window, low, high)
     return out.T
@@ -87,7 +87,7 @@ def trend_sums(x: F, window: int, first_minute: int) -> F:
     """
     rows, places = len(x), np.arange(float(window + LANES))
     middles, back = places - 0.5 * (window - 1), -1.0 - places
-    out, behind = np.empty((5, rows)), np.empty((4, rows))
+    out, behind, turned = np.empty((5, rows)), np.empty((4, rows)), np.empty(room(window, 4))
     newer, older = (out[0], out[1], out[2], out[3]), (behind[0], behind[1], behind[2], behind[3])
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = in_lanes(start, window, x)
@@ -95,8 +95,8 @@ def trend_sums(x: F, window: int, first_minute: int) -> F:
             for block in range(low, high, window):
                 _trends(x, block, window, newer, older)
         if stop > first:
-            trend_until((x,), (back,), (), older, first, stop, window)
-            trend_since((x,), (places, middles), older, (*newer, out[4]), first, stop, window)
+            by, outs = (back, places, middles), (*newer, out[4])
+            trends_abreast((x,), by, older, outs, (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, rows):
             _whole(x, out, older, window, low, high)
             for block in range(low, high, window):

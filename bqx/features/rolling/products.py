@@ -3,7 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import LANES
+from bqx.features.rolling.block_lanes import LANES, room
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -13,7 +13,7 @@ from bqx.features.rolling.blocks import (
     refer,
     stretch,
 )
-from bqx.features.rolling.lane_sums import mean_since, weighted_since
+from bqx.features.rolling.lane_sums import means_abreast, weighted_abreast
 from bqx.features.rolling.weighted import block_sums
 
 SERIES = 4
@@ -30,11 +30,12 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
     """Sum of ``x - r`` over each window, and ``r``, a value inside the window: two (T,) arrays."""
     rows, even = len(x), np.ones(window + LANES)
     total, reference, older = np.empty(rows), np.empty(rows), np.empty(rows)
+    turned = np.empty(room(window, 1))
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = block_sums(x, start, window, (even, even), total, older)
         if stop > first:
-            outs = (total, reference)
-            weighted_since((x,), (even,), (older,), outs, first, stop, window)
+            by, outs = (even, even), (total, reference)
+            weighted_abreast((x,), by, (older,), outs, (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, len(x)):
             for block in range(low, high, window):
                 refer(reference, x, window, block)
@@ -46,11 +47,12 @@ def shift_sums(x: F, window: int, first_minute: int) -> tuple[F, F]:
 def mean(x: F, window: int, first_minute: int) -> F:
     """Rolling mean: (T,), NaN in warm-up; exact where the window is flat."""
     rows, even, share = len(x), np.ones(window + LANES), 1.0 / window
-    out, older = np.empty(rows), np.empty(rows)
+    out, older, turned = np.empty(rows), np.empty(rows), np.empty(room(window, 1))
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = block_sums(x, start, window, (even, even), out, older)
         if stop > first:
-            mean_since((x,), (even,), (older,), (out,), first, stop, window)
+            by = (even, even)
+            means_abreast((x,), by, (older,), (out,), (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, len(x)):
             join(out, older, window, low, high)
             for block in range(low, high, window):

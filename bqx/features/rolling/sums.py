@@ -12,6 +12,7 @@ put together from shorter windows: that loop adds several rows at a time.)
 import numpy as np
 
 from bqx.compiled import kernel
+from bqx.features.rolling.block_lanes import room
 from bqx.features.rolling.blocks import F as F
 from bqx.features.rolling.blocks import (
     block_rows,
@@ -22,7 +23,7 @@ from bqx.features.rolling.blocks import (
     stretch,
 )
 from bqx.features.rolling.blocks import first_block as first_block
-from bqx.features.rolling.lane_sums import deviation_since, squares_since, squares_until
+from bqx.features.rolling.lane_sums import deviations_abreast, squares_abreast
 
 
 @kernel
@@ -76,12 +77,12 @@ def square_sums(x: F, window: int, first_minute: int) -> tuple[F, F, F]:
     """
     rows = len(x)
     total, square, reference = np.empty(rows), np.empty(rows), np.empty(rows)
-    older = np.empty(rows), np.empty(rows)
+    older, turned = (np.empty(rows), np.empty(rows)), np.empty(room(window, 2))
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = square_blocks(x, start, window, (total, square), older)
         if stop > first:
             outs = (total, square, reference)
-            squares_since((x,), (x,), older, outs, first, stop, window)
+            squares_abreast((x,), (x, x), older, outs, (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, len(x)):
             for block in range(low, high, window):
                 refer(reference, x, window, block)
@@ -95,13 +96,14 @@ def mean_std(x: F, window: int, first_minute: int, ddof: int) -> tuple[F, F]:
     """Rolling mean and standard deviation, two (T,) arrays; a flat window's deviation is 0."""
     rows = len(x)
     mean, std = np.empty(rows), np.empty(rows)
-    older = np.empty(rows), np.empty(rows)
+    older, turned = (np.empty(rows), np.empty(rows)), np.empty(room(window, 2))
     shares = np.array([1.0 / window, 1.0 / (window - ddof)])
     share, free = shares
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = square_blocks(x, start, window, (mean, std), older)
         if stop > first:
-            deviation_since((x,), (x, shares), older, (mean, std), first, stop, window)
+            by, outs = (x, x, shares), (mean, std)
+            deviations_abreast((x,), by, older, outs, (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, rows):
             join(mean, older[0], window, low, high)
             join(std, older[1], window, low, high)
@@ -133,8 +135,6 @@ def square_blocks(
     for low, high in outside(start, first, stop, window, len(x)):
         for block in range(low, high, window):
             _squares(x, block, window, newer, older)
-    if stop > first:
-        squares_until((x,), (x,), (), older, first, stop, window)
     return first, stop
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from bqx.compiled import kernel
 from bqx.features.rolling.ago import clean_rows
+from bqx.features.rolling.block_lanes import room
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -17,7 +18,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
-from bqx.features.rolling.lane_sums import plain_since, plain_until, score_since
+from bqx.features.rolling.lane_sums import plain_abreast, scores_abreast
 from bqx.features.rolling.multivariate import by_column
 from bqx.features.rolling.sums import deviation_of_sums, mean_std, square_blocks
 
@@ -26,15 +27,14 @@ from bqx.features.rolling.sums import deviation_of_sums, mean_std, square_blocks
 def total(x: F, window: int, first_minute: int) -> F:
     """Rolling sum: (T,). For values that do not cancel; else use ``rolling.power_sums``."""
     rows = len(x)
-    out, older = np.empty(rows), np.empty(rows)
+    out, older, turned = np.empty(rows), np.empty(rows), np.empty(room(window, 1))
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = in_lanes(start, window, x)
         for low, high in outside(start, first, stop, window, len(x)):
             for block in range(low, high, window):
                 _sums(x, block, window, out, older)
         if stop > first:
-            plain_until((x,), (x,), (), (older,), first, stop, window)
-            plain_since((x,), (x,), (older,), (out,), first, stop, window)
+            plain_abreast((x,), (x, x), (older,), (out,), (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, len(x)):
             join(out, older, window, low, high)
     return out
@@ -95,13 +95,13 @@ def z_score(x: F, window: int, first_minute: int, nothing: float = 0.0) -> F:
     """
     rows = len(x)
     out, square = np.empty(rows), np.empty(rows)
-    older = np.empty(rows), np.empty(rows)
+    older, turned = (np.empty(rows), np.empty(rows)), np.empty(room(window, 2))
     shares = np.array([1.0 / window, 1.0 / (window - 1.0), nothing])
     share, free, _ = shares
     for start in range(first_block(first_minute, window) - window, rows, stretch(window)):
         first, stop = square_blocks(x, start, window, (out, square), older)
         if stop > first:
-            score_since((x,), (x, shares), older, (out,), first, stop, window)
+            scores_abreast((x,), (x, x, shares), older, (out,), (turned,), first, stop, window)
         for low, high in outside(start, first, stop, window, rows):
             join(out, older[0], window, low, high)
             join(square, older[1], window, low, high)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bqx.compiled import kernel
-from bqx.features.rolling.block_lanes import LANES
+from bqx.features.rolling.block_lanes import LANES, room
 from bqx.features.rolling.blocks import (
     F,
     block_rows,
@@ -12,7 +12,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
-from bqx.features.rolling.lane_sums import exponential_since, weighted_until
+from bqx.features.rolling.lane_sums import exponentials_abreast
 
 
 @kernel
@@ -21,18 +21,16 @@ def block_sums(
 ) -> tuple[int, int]:
     """Weighted sums within a stretch of blocks of ``size`` rows, of distances from a value at hand.
 
-    ``weights`` : growing and fading, (size + `LANES` or more,) each. ``newer`` : from a block's
-    first row on, of distances from that row, but for the blocks left to lanes: their first row and
-    the row after their last are returned. ``older`` : from its end backwards, of distances from the
-    row after it, 0 at a whole block's first row.
+    ``weights`` : fading and growing, (size + `LANES` or more,) each. ``newer`` : from a block's
+    first row on, of distances from that row. ``older`` : from its end backwards, of distances from
+    the row after it, 0 at a whole block's first row. Nothing is made of the blocks left to lanes:
+    their first row and the row after their last are returned.
     """
-    growing, fading = weights
+    fading, growing = weights
     first, stop = in_lanes(start, size, x)
     for low, high in outside(start, first, stop, size, len(x)):
         for block in range(low, high, size):
             _sums(x, block, growing[:size], fading[:size], newer, older)
-    if stop > first:
-        weighted_until((x,), (fading,), (), (older,), first, stop, size)
     return first, stop
 
 
@@ -85,11 +83,12 @@ def faded(x: F, by: tuple[F, F, F], min_rows: int, first_minute: int) -> F:
     """``ewm_mean`` by its weights, which several series may share: (T,)."""
     powers, growing, fading = by
     rows, run_in, alpha = len(x), run_in_of(by), growing[0]
-    out, older = np.empty(rows), np.empty(rows)
+    out, older, turned = np.empty(rows), np.empty(rows), np.empty(room(run_in, 1))
     for start in range(first_block(first_minute, run_in) - run_in, rows, stretch(run_in)):
-        first, stop = block_sums(x, start, run_in, (growing, fading), out, older)
+        first, stop = block_sums(x, start, run_in, (fading, growing), out, older)
         if stop > first:
-            exponential_since((x,), (growing, powers), (older,), (out,), first, stop, run_in)
+            weights, to = (fading, growing, powers), (out,)
+            exponentials_abreast((x,), weights, (older,), to, (turned,), first, stop, run_in)
         for low, high in outside(start, first, stop, run_in, rows):
             for block in range(low, high, run_in):
                 _whole(x, block, powers[: run_in + 1], out, older)

@@ -73,20 +73,17 @@ def macd_line(x: F, first_minute: int, fast: int, slow: int) -> F:
 
 
 @kernel
-def _line(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
-    """Difference of two exponential means, its own mean, and the series: (T, 3)."""
-    out = np.empty((3, len(x)))
-    out[0], out[2] = mean_difference(x, first_minute, fast, slow), x
-    out[1] = ema(out[0], signal, first_minute)
-    return out.T
+def convergence(x: F, first_minute: int, fast: int, slow: int, signal: int) -> tuple[F, F, F]:
+    """Difference of two exponential means, its own mean, and the gap between: three (T,) arrays."""
+    line = mean_difference(x, first_minute, fast, slow)
+    slower = ema(line, signal, first_minute)
+    return line, slower, line - slower
 
 
 @kernel
-def _line_readings(lines: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
-    rows = len(lines)
+def _convergence_readings(line: F, slower: F, gap: F, x: F, first_minute: int) -> F:
+    rows = len(x)
     out = np.empty((6, rows))
-    line, slower, x = lines[:, 0].copy(), lines[:, 1].copy(), lines[:, 2].copy()
-    gap = line - slower
     out[0], out[1], out[2] = line, slower, gap
     out[3] = changes(gap, 1)
     out[4] = score(gap, x, SCORE_ROWS, first_minute)
@@ -99,14 +96,20 @@ def _line_readings(lines: F, first_minute: int, fast: int, slow: int, signal: in
 
 
 @kernel
+def _line_readings(lines: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
+    line, slower, x = lines[:, 0].copy(), lines[:, 1].copy(), lines[:, 2].copy()
+    return _convergence_readings(line, slower, line - slower, x, first_minute)
+
+
+@kernel
 def macd(x: F, first_minute: int, fast: int, slow: int, signal: int) -> F:
     """Convergence and divergence of means: (T, 6).
 
     The difference of two exponential means, its own exponential mean, their gap (histogram), the
     histogram's change over one row and score, and 1 or -1 where it turns positive or negative.
     """
-    lines = _line(x, first_minute, fast, slow, signal)
-    return _line_readings(lines, first_minute, fast, slow, signal)
+    line, slower, gap = convergence(x, first_minute, fast, slow, signal)
+    return _convergence_readings(line, slower, gap, x, first_minute)
 
 
 def _histogram(fast: int, slow: int, signal: int) -> int:
