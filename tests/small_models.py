@@ -28,10 +28,15 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 
+def need(*models: str) -> None:
+    """Skip the test where packages are not installed that models need."""
+    for package in (package for name in models for package in model_class(name).EXTRA):
+        pytest.importorskip(package, reason=f"{package} is not installed: make torch")
+
+
 def fresh(name: str, **settings: Any) -> Model:
     """An unfitted model with few trees or epochs."""
-    for package in model_class(name).EXTRA:
-        pytest.importorskip(package, reason=f"{package} is not installed: make torch")
+    need(name)
     if name in ("ensemble", "stacking") and "members" not in settings:
         boosted = fresh("xgboost", n_estimators=20)
         settings["members"] = (fresh("ridge"), fresh("forest"), boosted)

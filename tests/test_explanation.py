@@ -3,9 +3,10 @@ from math import factorial
 
 import numpy as np
 import pytest
+from small_models import need
 
 from bqx.evaluation.explanation import SHARES, learning
-from bqx.learning.models import MODELS, make, model_class, point
+from bqx.learning.models import MODELS, make, point
 from bqx.params import Params
 
 PARAMS = Params(horizons=(15, 30), rounds=40, depth=3, learning_rate=0.2)
@@ -24,8 +25,7 @@ NAMES = [name for name in MODELS if name != "tft"]
 
 
 def fitted(name):
-    for package in model_class(name).EXTRA:
-        pytest.importorskip(package, reason=f"{package} is not installed: make torch")
+    need(name)
     settings = {"n_estimators": 15} if name == "forest" else {}
     if name in ("ensemble", "stacking"):
         members = (make("ridge", PARAMS, alpha=0.01), make("xgboost", PARAMS))

@@ -4,6 +4,7 @@ import numpy as np
 import optuna
 import pytest
 from learned import PAIR, PARAMS, learn
+from small_models import need
 
 from bqx.errors import ParameterError
 from bqx.learning import tuning
@@ -138,6 +139,7 @@ def test_lines_need_no_search_and_few_rows_are_refused(tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in MODELS if model_class(name).SPACE])
 def test_every_setting_of_a_space_is_one_of_the_estimator(name):
+    need(name)
     drawn = optuna.create_study().ask()
     settings = tuning.suggested(model_class(name).SPACE, drawn)
     assert make(name, FEW, **settings).settings().items() >= settings.items()
@@ -166,6 +168,7 @@ def test_networks_have_the_documents_ranges(name):
 
 
 def test_a_network_is_searched_as_trees_are(tmp_path):
+    need("multi_horizon")
     few = PARAMS.model_copy(update={"trials": 1, "settings": {"multi_horizon": {"epochs": 1}}})
     settings, heard = tune(tmp_path, few, "multi_horizon")
     assert set(settings) == {"learning_rate", "dropout", "batch_size"}

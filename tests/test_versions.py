@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from learned import PARAMS
+from small_models import need
 
 from bqx import params
 from bqx.errors import ParameterError
@@ -63,6 +64,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_version_runs_from_bars_to_profits(version: str, tmp_path: Path, quick: None) -> None:
     folds = SHORT if version == "v2" else ()
     given = of_file(version, f"out={tmp_path}", *SMALL, *folds)
+    need(*given.models)
     for stage in STAGES:
         stage.build(given)
     # A container's own code is not that of a quick autoencoder.
@@ -89,6 +91,7 @@ def test_a_version_runs_from_bars_to_profits(version: str, tmp_path: Path, quick
 
 
 def test_versions_have_the_settings_that_their_documents_name() -> None:
+    need("tft", "multi_task")
     v1, v2, v3, v4 = (of_file(version) for version in COLUMNS)
     assert (v1.selected, v2.selected, v3.selected, v4.selected) == (70, 195, 250, 280)
     assert list(v2.quotas.values()) == [70, 60, 20, 25, 20]
@@ -131,6 +134,7 @@ def test_an_ensemble_of_set_shares_is_the_weighted_mean_of_its_members() -> None
 
 
 def test_a_member_that_reads_the_past_stands_beside_one_that_does_not() -> None:
+    need("tft")
     draw = np.random.default_rng(1)
     own = {"epochs": 1, "steps": 2, "hidden": 8, "continuous": 4, "heads": 1}
     transformer = make("tft", PARAMS, **own)

@@ -163,3 +163,18 @@ def test_the_same_indicator_beside_a_peer(
     Goal(
         f"the same indicators, of the time of {what}", share, goal, 4.0, "times", limit, more=False
     ).check(results)
+
+
+def test_no_indicator_takes_longer_than_ta_lib(
+    timed: list[dict[str, Any]], results: dict[str, Any]
+) -> None:
+    slowest = max(timed, key=lambda row: row["bqx"] / row["talib"])
+    Goal(
+        "the slowest of the same indicators, of the time of TA-Lib",
+        slowest["bqx"] / slowest["talib"],
+        1.0,
+        4.0,
+        "times",
+        f"{slowest['name']}: windows restart at blocks, which costs a second sum of each row",
+        more=False,
+    ).check(results)

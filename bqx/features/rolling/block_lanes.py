@@ -93,7 +93,8 @@ class Blocks:
         for k, older in enumerate(self.older):
             for row in (count_of(0), self.size):
                 b.store(self.constant(0.0), self._kept(k + 1, row))
-            b.store(ir.Constant(NUMBER, 0.0), self._place(b.add(older, self.firsts[0])))
+            first = b.inttoptr(b.add(older, self.firsts[0]), NUMBER.as_pointer())
+            b.store(ir.Constant(NUMBER, 0.0), first)
         self._all_rows(self._forwards, count_of(0))
 
     def _all_rows(self, square: Callable[..., list[Any]], origin: Any) -> None:
@@ -222,9 +223,6 @@ class Blocks:
         function = self.b.module.declare_intrinsic(f"llvm.{name}.v{self.lanes}f64", (), kind)
         return self.b.call(function, [value])
 
-    def _place(self, address: Any) -> Any:
-        return self.b.inttoptr(address, NUMBER.as_pointer())
-
     def _kept(self, part: int, row: Any) -> Any:
         """Where a row of what stays turned lies: the series, then sums of it."""
         b = self.b
@@ -278,7 +276,6 @@ def summing(step: Step, ending: Ending) -> Any:
                 _addresses(context, b, kind, of, row) for kind, of, row in parts
             )
             own = b.and_(b.add(own, count_of(_ALIGNED - 1)), count_of(-_ALIGNED))
-            # What four sums take stays in registers when these are short.
             lanes = numbers_in_register(context)
             Blocks(b, lanes, values, by, before, to, own, size, blocks, step, ending).write()
             return context.get_dummy_value()
