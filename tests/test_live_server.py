@@ -314,7 +314,9 @@ def test_a_line_is_a_bar_or_nothing():
         {"volume": 1e308},
     ):
         assert parsed(json.dumps(good | change).encode()) is None
-    for text in (b"", b"{", b"[]", b"3", b"null", b"\xff", b"[" * 4_000, b"{}"):
+    line = json.dumps(good)
+    ambiguous = (line[:-1] + ', "open": 1.2}').encode(), line.replace("2.5", "NaN").encode()
+    for text in (b"", b"{", b"[]", b"3", b"null", b"\xff", b"[" * 4_000, b"{}", *ambiguous):
         assert parsed(text) is None
 
 

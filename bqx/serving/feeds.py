@@ -5,7 +5,6 @@ A line is ``{"pair", "ts_utc", "open", "high", "low", "close"}``, maybe with ``"
 what a writer has not finished waits.
 """
 
-import json
 import os
 import selectors
 import socket
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 from bqx.errors import ParameterError
 from bqx.files import open_regular
 from bqx.serving.live_panel import FedBar
-from bqx.serving.sent import LARGEST
+from bqx.serving.sent import LARGEST, BodyError, read
 
 LONGEST = 4_096
 """Bytes of a line; longer ones are none of bars."""
@@ -59,13 +58,14 @@ def opened(name: str) -> Feed:
 def parsed(line: bytes) -> FedBar | None:
     """The bar of a line, None where it is none."""
     try:
-        content = json.loads(line)
+        content = read(line)
         stamp = datetime.fromisoformat(content["ts_utc"])
         seconds = stamp.timestamp() if stamp.tzinfo is not None else 0.5
         bar = {name: float(content[name]) for name in _NUMBERS if content.get(name) is not None}
         good = seconds % 60 == 0 and isinstance(content["pair"], str)
         kinds = {type(content[name]) for name in bar}
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+    except (BodyError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
+            RecursionError):  # fmt: skip
         return None
     if not good or not kinds <= {int, float} or max(bar.values(), default=0.0) >= LARGEST:
         return None
