@@ -13,7 +13,7 @@ from bqx.features.rolling.ago import blank_rests, changes
 from bqx.features.rolling.sums import F, mean_std
 from bqx.features.rolling.tolerances import ROUNDING
 from bqx.features.rolling.trailing import z_score, zone
-from bqx.features.rolling.weighted import ewm_mean, faded, run_in_of, weights
+from bqx.features.rolling.weighted import ewm_mean, faded, faded_and_above, run_in_of, weights
 from bqx.features.spec import CLOSE, HIGH, LOW
 
 RUN_IN = 10
@@ -51,6 +51,12 @@ def ema(x: F, span: int, first_minute: int, spans: int = RUN_IN) -> F:
     """Exponential mean with ``alpha = 2 / (span + 1)``, started ``spans`` spans ago: (T,)."""
     rows = ema_run_in(span, spans)
     return ewm_mean(x, 2.0 / (span + 1.0), rows, rows, first_minute)
+
+
+@kernel
+def ema_and_above(x: F, span: int, first_minute: int) -> tuple[F, F]:
+    """Exponential mean, and how far the series is above it: two (T,) arrays."""
+    return faded_and_above(x, weights(2.0 / (span + 1.0), ema_run_in(span)), first_minute)
 
 
 @kernel

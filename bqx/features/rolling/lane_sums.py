@@ -119,6 +119,11 @@ def _exponential(at: Blocks, row: Any, _: Any, sums: list[Any]) -> list[Any]:
     return [b.fadd(origin, b.fadd(since, b.fmul(then, rest)))]
 
 
+def _exponential_and_above(at: Blocks, row: Any, values: Any, sums: list[Any]) -> list[Any]:
+    (mean,) = _exponential(at, row, values, sums)
+    return [mean, at.b.fsub(values, mean)]
+
+
 plain_abreast = summing(_plain, _whole)
 weighted_abreast = summing(_weighted, _with_origin)
 squares_abreast = summing(_squares, _with_origin)
@@ -128,3 +133,4 @@ means_abreast = summing(_weighted, _mean)
 deviations_abreast = summing(_squares, _mean_and_deviation)
 scores_abreast = summing(_squares, _score)
 exponentials_abreast = summing(_weighted, _exponential)
+means_and_above_abreast = summing(_weighted, _exponential_and_above)

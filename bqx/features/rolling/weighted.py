@@ -12,7 +12,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
-from bqx.features.rolling.lane_sums import exponentials_abreast
+from bqx.features.rolling.lane_sums import exponentials_abreast, means_and_above_abreast
 
 
 @kernel
@@ -95,6 +95,26 @@ def faded(x: F, by: tuple[F, F, F], min_rows: int, first_minute: int) -> F:
     if min_rows < run_in:
         _young(out, x, alpha, run_in, min_rows)
     return out
+
+
+@kernel
+def faded_and_above(x: F, by: tuple[F, F, F], first_minute: int) -> tuple[F, F]:
+    """``faded`` of whole windows, and how far the series is above it: two (T,) arrays."""
+    powers, growing, fading = by
+    rows, run_in = len(x), run_in_of(by)
+    out, above, older = np.empty(rows), np.empty(rows), np.empty(rows)
+    turned = np.empty(room(run_in, 1))
+    for start in range(first_block(first_minute, run_in) - run_in, rows, stretch(run_in)):
+        first, stop = block_sums(x, start, run_in, (fading, growing), out, older)
+        if stop > first:
+            weights, to = (fading, growing, powers), (out, above)
+            means_and_above_abreast((x,), weights, (older,), to, (turned,), first, stop, run_in)
+        for low, high in outside(start, first, stop, run_in, rows):
+            for block in range(low, high, run_in):
+                _whole(x, block, powers[: run_in + 1], out, older)
+            for row in range(max(low, 0), high):
+                above[row] = x[row] - out[row]
+    return out, above
 
 
 @kernel

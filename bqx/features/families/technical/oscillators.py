@@ -20,6 +20,7 @@ from bqx.features.rolling.ago import changes
 from bqx.features.rolling.exponential import (
     SCORE_ROWS,
     ema,
+    ema_and_above,
     ema_run_in,
     readings,
     score,
@@ -76,8 +77,8 @@ def macd_line(x: F, first_minute: int, fast: int, slow: int) -> F:
 def convergence(x: F, first_minute: int, fast: int, slow: int, signal: int) -> tuple[F, F, F]:
     """Difference of two exponential means, its own mean, and the gap between: three (T,) arrays."""
     line = mean_difference(x, first_minute, fast, slow)
-    slower = ema(line, signal, first_minute)
-    return line, slower, line - slower
+    slower, gap = ema_and_above(line, signal, first_minute)
+    return line, slower, gap
 
 
 @kernel
