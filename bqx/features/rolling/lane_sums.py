@@ -110,18 +110,14 @@ def _score(at: Blocks, row: Any, values: Any, sums: list[Any]) -> list[Any]:
     return [b.select(b.fcmp_ordered(">", std, least), score, undefined)]
 
 
-def _exponential(at: Blocks, row: Any, _: Any, sums: list[Any]) -> list[Any]:
-    """What `weighted.faded` makes of the sums."""
+def _exponential(at: Blocks, row: Any, values: Any, sums: list[Any]) -> list[Any]:
+    """What `weighted.faded` makes of the sums; where it is wanted, how far values are above it."""
     b, powers, origin, (newer,), (rest,) = at.b, at.weights[2], at.origin, sums, at.rest(row)
     now, then = (at.in_all(number(b, powers, b.add(row, count_of(k)))) for k in (0, 1))
     left = at.in_all(number(b, powers, at.size))
     since = b.fadd(b.fmul(now, newer), b.fmul(left, b.fsub(at.oldest(row), origin)))
-    return [b.fadd(origin, b.fadd(since, b.fmul(then, rest)))]
-
-
-def _exponential_and_above(at: Blocks, row: Any, values: Any, sums: list[Any]) -> list[Any]:
-    (mean,) = _exponential(at, row, values, sums)
-    return [mean, at.b.fsub(values, mean)]
+    mean = b.fadd(origin, b.fadd(since, b.fmul(then, rest)))
+    return [mean, b.fsub(values, mean)][: len(at.outs)]
 
 
 plain_abreast = summing(_plain, _whole)
@@ -133,4 +129,3 @@ means_abreast = summing(_weighted, _mean)
 deviations_abreast = summing(_squares, _mean_and_deviation)
 scores_abreast = summing(_squares, _score)
 exponentials_abreast = summing(_weighted, _exponential)
-means_and_above_abreast = summing(_weighted, _exponential_and_above)

@@ -12,7 +12,7 @@ from bqx.features.rolling.blocks import (
     outside,
     stretch,
 )
-from bqx.features.rolling.lane_sums import exponentials_abreast, means_and_above_abreast
+from bqx.features.rolling.lane_sums import exponentials_abreast
 
 
 @kernel
@@ -81,17 +81,8 @@ def ewm_mean(x: F, alpha: float, run_in: int, min_rows: int, first_minute: int) 
 @kernel
 def faded(x: F, by: tuple[F, F, F], min_rows: int, first_minute: int) -> F:
     """``ewm_mean`` by its weights, which several series may share: (T,)."""
-    powers, growing, fading = by
-    rows, run_in, alpha = len(x), run_in_of(by), growing[0]
-    out, older, turned = np.empty(rows), np.empty(rows), np.empty(room(run_in, 1))
-    for start in range(first_block(first_minute, run_in) - run_in, rows, stretch(run_in)):
-        first, stop = block_sums(x, start, run_in, (fading, growing), out, older)
-        if stop > first:
-            weights, to = (fading, growing, powers), (out,)
-            exponentials_abreast((x,), weights, (older,), to, (turned,), first, stop, run_in)
-        for low, high in outside(start, first, stop, run_in, rows):
-            for block in range(low, high, run_in):
-                _whole(x, block, powers[: run_in + 1], out, older)
+    out, run_in, alpha = np.empty(len(x)), run_in_of(by), by[1][0]
+    _fill((out,), x, by, first_minute)
     if min_rows < run_in:
         _young(out, x, alpha, run_in, min_rows)
     return out
@@ -100,21 +91,27 @@ def faded(x: F, by: tuple[F, F, F], min_rows: int, first_minute: int) -> F:
 @kernel
 def faded_and_above(x: F, by: tuple[F, F, F], first_minute: int) -> tuple[F, F]:
     """``faded`` of whole windows, and how far the series is above it: two (T,) arrays."""
+    out, above = np.empty(len(x)), np.empty(len(x))
+    _fill((out, above), x, by, first_minute)
+    return out, above
+
+
+@kernel
+def _fill(outs: tuple[F, ...], x: F, by: tuple[F, F, F], first_minute: int) -> None:
+    """Exponential means of whole windows, and in a second series how far values are above them."""
     powers, growing, fading = by
-    rows, run_in = len(x), run_in_of(by)
-    out, above, older = np.empty(rows), np.empty(rows), np.empty(rows)
-    turned = np.empty(room(run_in, 1))
+    rows, run_in, out, above = len(x), run_in_of(by), outs[0], outs[-1]
+    older, turned = np.empty(rows), np.empty(room(run_in, 1))
     for start in range(first_block(first_minute, run_in) - run_in, rows, stretch(run_in)):
         first, stop = block_sums(x, start, run_in, (fading, growing), out, older)
         if stop > first:
-            weights, to = (fading, growing, powers), (out, above)
-            means_and_above_abreast((x,), weights, (older,), to, (turned,), first, stop, run_in)
+            weights = (fading, growing, powers)
+            exponentials_abreast((x,), weights, (older,), outs, (turned,), first, stop, run_in)
         for low, high in outside(start, first, stop, run_in, rows):
             for block in range(low, high, run_in):
                 _whole(x, block, powers[: run_in + 1], out, older)
-            for row in range(max(low, 0), high):
+            for row in range(max(low, 0), high if len(outs) > 1 else 0):
                 above[row] = x[row] - out[row]
-    return out, above
 
 
 @kernel
